@@ -1,0 +1,259 @@
+"""Array with array: correlation and convolution in any number of dimensions.
+
+Knows no names, files or colours. An integer array and an integer kernel give the exact sums as int64; nothing
+wraps and nothing is clipped.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from convfilter.convolution.borders import ArraySource, check_border, check_fill
+from convfilter.convolution.plan import exact_type, make_plan, run
+from convfilter.convolution.scratch import Scratch
+from convfilter.errors import ImageError, KernelError, ShapeError
+from convfilter.geometry import Padding, PerAxis, axes_of
+
+__all__ = ["convolve", "correlate", "correlate_channels"]
+
+
+def correlate(
+    array: ArrayLike,
+    kernel: ArrayLike,
+    *,
+    padding: Padding = "same",
+    border: str = "edge",
+    fill: float = 0.0,
+    stride: PerAxis = 1,
+    dilation: PerAxis = 1,
+) -> np.ndarray:
+    """Slide a kernel over an array as it is written: ``out[i] = sum_a kernel[a] * array[s*i + d*a - P]``.
+
+    Parameters
+    ----------
+    array : array_like of shape (N1, ..., Nd, ...)
+        Any real type. Axes past those of the kernel, such as colour channels, are carried along.
+    kernel : array_like of shape (K1, ..., Kd)
+        Finite weights.
+    padding : {"same", "valid", "full"}, int, (before, after), or one of these per kernel axis
+        The border made on each side; ``same`` puts its smaller half before.
+    border : {"edge", "symmetric", "reflect", "wrap", "zero", "constant"}
+        What the border is made of, by numpy's names.
+    fill : float
+        Value of a ``constant`` border, in units of the array.
+    stride, dilation : int or one int per kernel axis
+        Distance between two outputs, and between two weights.
+
+    Returns
+    -------
+    ndarray of shape ``output_shape(array.shape, kernel.shape, ...)``
+        int64 for two integer types (bool counts as uint8); the array's type for a float array and an integer
+        kernel; float64 for an integer array and a float kernel, or float32 if the kernel is float32 and the
+        array has at most 16 bits; else the wider of the two float types.
+
+    Raises
+    ------
+    ShapeError
+        If sizes, padding, border, stride or dilation do not fit, or nothing would come out.
+    ImageError
+        If the array or the fill is not made of real numbers.
+    KernelError
+        If the kernel is not made of finite real numbers, or integer sums may pass int64.
+
+    Notes
+    -----
+    This is what convolutional networks call convolution; see `convolve` for the mathematical one. An even
+    kernel has its anchor at ``(K - 1) // 2``.
+
+    Examples
+    --------
+    >>> correlate([[0, 1, 2], [3, 4, 5], [6, 7, 8]], [[0, 1], [2, 3]], padding="valid")
+    array([[19, 25],
+           [37, 43]])
+    """
+    samples, weights = _samples(array), _weights(kernel)
+    axes = axes_of(samples.shape, weights.shape, padding=padding, stride=stride, dilation=dilation)
+    border, fill = check_border(border), check_fill(fill)
+    kept, work = _types(samples, weights, fill if border == "constant" else 0.0)
+    carried = samples.shape[len(axes) :]
+    result = np.empty((*(axis.output for axis in axes), *carried), kept)
+
+    def store(sums: list[np.ndarray], where: tuple[slice, ...], _: Scratch) -> None:
+        part = result[where]
+        part[...] = sums[0].reshape(part.shape)
+
+    if result.size:
+        run(make_plan(axes, [weights], math.prod(carried), work), ArraySource(samples, border, fill), store)
+    return result
+
+
+def convolve(
+    array: ArrayLike,
+    kernel: ArrayLike,
+    *,
+    padding: Padding = "same",
+    border: str = "edge",
+    fill: float = 0.0,
+    stride: PerAxis = 1,
+    dilation: PerAxis = 1,
+) -> np.ndarray:
+    """Convolve in the mathematical sense: `correlate` with the kernel turned by 180 degrees on every axis.
+
+    Parameters, result and errors are those of `correlate`; padding and anchor stay on the same sides, so that
+    ``convolve(x, k)`` equals ``correlate(x, np.flip(k))`` for even kernels too.
+
+    Examples
+    --------
+    >>> convolve([0, 0, 1, 0, 0], [1, 2, 3])
+    array([0, 1, 2, 3, 0])
+    """
+    turned = np.flip(_weights(kernel))
+    return correlate(
+        array, turned, padding=padding, border=border, fill=fill, stride=stride, dilation=dilation
+    )
+
+
+def correlate_channels(
+    image: ArrayLike,
+    kernels: ArrayLike,
+    *,
+    padding: Padding = "same",
+    border: str = "edge",
+    fill: float = 0.0,
+    stride: PerAxis = 1,
+    dilation: PerAxis = 1,
+) -> np.ndarray:
+    """Correlate each channel with its own slice of a kernel and add the results, once per output channel.
+
+    Parameters
+    ----------
+    image : array_like of shape (H, W, C)
+        A picture with C channels.
+    kernels : array_like of shape (O, C, Kh, Kw) or (C, Kh, Kw)
+        One kernel with C slices for each of O output channels.
+    padding, border, fill, stride, dilation
+        As in `correlate`, for rows and columns.
+
+    Returns
+    -------
+    ndarray of shape (H', W', O)
+        Of the type that `correlate` gives.
+
+    Raises
+    ------
+    ShapeError
+        If the channel counts differ, or as `correlate`.
+
+    Notes
+    -----
+    The channel sum is itself a correlation, ``valid`` on the channel axis with a kernel as deep as the
+    picture: ``C - C + 1 = 1`` channel comes out.
+
+    Examples
+    --------
+    >>> correlate_channels([[[1, 2, 3]]], [[[1]], [[10]], [[100]]])
+    array([[[321]]])
+    """
+    samples, weights = _samples(image), _weights(kernels)
+    if samples.ndim != 3 or weights.ndim not in (3, 4):
+        raise ShapeError(
+            f"an image of shape {samples.shape} and kernels of shape {weights.shape}: "
+            "give (H, W, C) and (O, C, Kh, Kw) or (C, Kh, Kw)"
+        )
+    weights = weights if weights.ndim == 4 else weights[np.newaxis]
+    if len(weights) == 0:
+        raise ShapeError(f"kernels of shape {weights.shape} give no channel: give at least one kernel")
+    if weights.shape[1] != samples.shape[2]:
+        raise ShapeError(
+            f"the kernels have {weights.shape[1]} channels and the image has {samples.shape[2]}: "
+            "give one slice for each channel"
+        )
+    rows_columns = axes_of(
+        samples.shape[:2], weights.shape[2:], padding=padding, stride=stride, dilation=dilation
+    )
+    planes = np.moveaxis(samples, 2, 0)
+    channel = ((0, 0), *((axis.before, axis.after) for axis in rows_columns))
+    results = [
+        correlate(
+            planes,
+            kernel,
+            padding=channel,
+            border=border,
+            fill=fill,
+            stride=(1, *(axis.stride for axis in rows_columns)),
+            dilation=(1, *(axis.dilation for axis in rows_columns)),
+        )[0]
+        for kernel in weights
+    ]
+    return np.stack(results, axis=-1)
+
+
+def _samples(array: ArrayLike) -> np.ndarray:
+    """An array of real numbers, bool as uint8."""
+    try:
+        samples = np.asarray(array)
+    except ValueError:
+        raise ImageError("the array is ragged: give rows of one length") from None
+    if samples.dtype == bool:
+        return samples.view(np.uint8)
+    if samples.dtype.kind not in "iuf":
+        raise ImageError(f"an array of type {samples.dtype} cannot be filtered: give integers or floats")
+    if samples.ndim == 0:
+        raise ShapeError("a single number cannot be filtered: give an array of at least one axis")
+    return samples
+
+
+def _weights(kernel: ArrayLike) -> np.ndarray:
+    """A kernel of finite real numbers, bool as uint8."""
+    try:
+        weights = np.asarray(kernel)
+    except ValueError:
+        raise KernelError("the kernel is ragged: give rows of one length") from None
+    if weights.dtype == bool:
+        return weights.view(np.uint8)
+    if weights.dtype.kind not in "iuf":
+        raise KernelError(f"a kernel of type {weights.dtype} cannot be used: give integers or floats")
+    if not np.isfinite(weights).all():
+        raise KernelError(
+            "a kernel with nan or infinity among its weights cannot be used: give finite numbers"
+        )
+    return weights
+
+
+def _types(samples: np.ndarray, weights: np.ndarray, fill: float) -> tuple[np.dtype[Any], np.dtype[Any]]:
+    """The type of the result and the one to work in."""
+    integer_array, integer_kernel = samples.dtype.kind in "iu", weights.dtype.kind in "iu"
+    if integer_array and integer_kernel:
+        return np.dtype(np.int64), _integer_work(samples, weights, fill)
+    if integer_array:
+        narrow = weights.dtype == np.float32 and samples.dtype.itemsize <= 2
+        kind = np.dtype(np.float32 if narrow else np.result_type(weights.dtype, np.float64))
+    else:
+        kind = samples.dtype if integer_kernel else np.result_type(samples.dtype, weights.dtype)
+    # Half precision is for storing: numpy itself computes it in float32.
+    return kind, np.dtype(np.float32) if kind == np.float16 else kind.newbyteorder("=")
+
+
+def _integer_work(samples: np.ndarray, weights: np.ndarray, fill: float) -> np.dtype[Any]:
+    if fill != int(fill):
+        raise ImageError(
+            f"a fill of {fill:g} among integers would not stay exact: give a whole number or a float array"
+        )
+    total = sum(abs(int(weight)) for weight in weights.ravel())
+    limits = np.iinfo(samples.dtype)
+    kind = exact_type(max(abs(limits.min), limits.max, abs(int(fill))) * total)
+    if kind is None and samples.size:
+        largest = max(abs(int(samples.min())), abs(int(samples.max())), abs(int(fill)))
+        # Every sample passes through the work type, also where the kernel is all zeros.
+        kind = exact_type(max(largest * total, largest))
+        if kind is None:
+            raise KernelError(
+                f"sums of samples up to {largest} with weights that add up to {total} may pass int64: "
+                "give a float array or a float kernel"
+            )
+        return np.dtype(np.int64)
+    return kind or np.dtype(np.int64)

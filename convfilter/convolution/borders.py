@@ -1,0 +1,138 @@
+"""What stands past the edge of an array, filled in block by block.
+
+A border mode is a rule that sends a position outside ``0..n-1`` back inside, or nowhere (a constant):
+
+========= ==================== ====================================
+mode      drawn                rule
+========= ==================== ====================================
+edge      ``aaa|abcd|ddd``     the last sample again
+symmetric ``cba|abcd|dcb``     mirrored, the edge sample twice
+reflect   ``dcb|abcd|cba``     mirrored, the edge sample once
+wrap      ``bcd|abcd|abc``     from the other side
+zero      ``000|abcd|000``     nothing
+constant  ``vvv|abcd|vvv``     a value of one's own
+========= ==================== ====================================
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from convfilter.errors import ImageError, ShapeError
+from convfilter.geometry import BORDERS, propose
+
+__all__ = ["ArraySource", "check_border", "check_fill", "source_index"]
+
+_Piece: TypeAlias = tuple[slice, "slice | np.ndarray | None"]
+
+
+class ArraySource:
+    """An array with its border, to be read block by block.
+
+    Parameters
+    ----------
+    array : ndarray
+        Its leading axes are those of the kernel, further ones are carried along.
+    border : str
+        One of `BORDERS`.
+    fill : float
+        The value of a ``constant`` border, in units of the array.
+    """
+
+    def __init__(self, array: np.ndarray, border: str, fill: float) -> None:
+        self.array, self.border = array, border
+        self.fill = 0.0 if border == "zero" else fill
+
+    def __call__(self, starts: Sequence[int], block: np.ndarray) -> None:
+        """Fill `block` with what stands from `starts` on; its last axis holds all carried samples."""
+        lengths = block.shape[:-1]
+        target = block.reshape(*lengths, *self.array.shape[len(lengths) :])
+        pieces = [
+            _pieces(start, length, size, self.border)
+            for start, length, size in zip(starts, lengths, self.array.shape, strict=False)
+        ]
+        for combination in itertools.product(*pieces):
+            where = target[tuple(piece[0] for piece in combination)]
+            sources = [piece[1] for piece in combination]
+            if any(source is None for source in sources):
+                where[...] = self.fill
+                continue
+            # Slices first, so that the copies made by take() are as thin as the border.
+            view = self.array[
+                tuple(source if isinstance(source, slice) else slice(None) for source in sources)
+            ]
+            for axis, source in enumerate(sources):
+                if isinstance(source, np.ndarray):
+                    view = view.take(source, axis)
+            where[...] = view
+
+
+def source_index(positions: np.ndarray, size: int, border: str) -> np.ndarray:
+    """Return the sample that stands at each position of an axis of `size` samples; -1 for a constant border.
+
+    Parameters
+    ----------
+    positions : ndarray of int
+        Counted from the first sample; negative ones lie before it.
+    size : int
+        Samples of the axis.
+    border : str
+        One of `BORDERS`.
+
+    Returns
+    -------
+    ndarray of int
+        Indices in ``0..size-1``, or -1.
+    """
+    if border == "edge":
+        return positions.clip(0, size - 1)
+    if border == "wrap":
+        return np.asarray(positions % size)
+    if border == "symmetric":
+        folded = positions % (2 * size)
+        return np.asarray(np.minimum(folded, 2 * size - 1 - folded))
+    if border == "reflect":
+        period = max(2 * (size - 1), 1)
+        folded = positions % period
+        return np.minimum(folded, period - folded) if size > 1 else np.zeros_like(positions)
+    inside = (positions >= 0) & (positions < size)
+    return np.where(inside, positions, -1)
+
+
+def check_border(border: Any) -> str:
+    """Return the border mode, or refuse it with the nearest known one."""
+    if border not in BORDERS:
+        raise ShapeError(f"unknown border {border!r}{propose(border, BORDERS)}")
+    return str(border)
+
+
+def check_fill(fill: Any) -> float:
+    """Return the value of a constant border as a finite number, or refuse it."""
+    try:
+        value = float(fill)
+    except (TypeError, ValueError, OverflowError):
+        value = math.nan
+    if not math.isfinite(value):
+        raise ImageError(f"a border's fill of {fill!r} is not a finite number")
+    return value
+
+
+def _pieces(start: int, length: int, size: int, border: str) -> list[_Piece]:
+    """Cut one axis of a block into what lies before, inside and past the array."""
+    low, high = max(0, min(length, -start)), min(length, max(0, size - start))
+    pieces: list[_Piece] = []
+    if low < high:
+        pieces.append((slice(low, high), slice(start + low, start + high)))
+    else:
+        high = low = 0
+    for begin, end in ((0, low), (high, length)):
+        if begin < end:
+            constant = border in ("zero", "constant")
+            index = None if constant else source_index(np.arange(start + begin, start + end), size, border)
+            pieces.append((slice(begin, end), index))
+    return pieces

@@ -1,0 +1,26 @@
+"""Work memory of one thread, kept from block to block."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Scratch"]
+
+
+class Scratch:
+    """Buffers by name; asking again for the same name gives the same memory."""
+
+    def __init__(self) -> None:
+        self._buffers: dict[object, np.ndarray] = {}
+
+    def take(self, name: object, shape: Sequence[int], dtype: Any) -> np.ndarray:
+        """Return an uninitialised C-contiguous array of that shape and type."""
+        count, kind = math.prod(shape), np.dtype(dtype)
+        buffer = self._buffers.get((name, kind))
+        if buffer is None or buffer.size < count:
+            buffer = self._buffers[name, kind] = np.empty(count, kind)
+        return buffer[:count].reshape(shape)

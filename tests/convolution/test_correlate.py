@@ -1,0 +1,783 @@
+"""Laws of `correlate` and `convolve`."""
+
+import inspect
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from oracles import BORDERS, correlate_by_loops, grid, padding_pairs, starts_by_counting
+
+import convfilter
+from convfilter import ConvfilterError, KernelError, ShapeError, convolve, correlate, output_shape
+
+PADDINGS = ("same", "valid", "full", 0, 2, (0, 3))
+BOTH = pytest.mark.parametrize("operation", [correlate, convolve])
+
+
+def turned(kernel):
+    """Return the kernel turned by 180 degrees on every axis."""
+    return np.flip(np.asarray(kernel))
+
+
+def integers(seed, *shape, low=-99, high=100):
+    """Return random integers."""
+    return np.random.default_rng(seed).integers(low, high, shape)
+
+
+def reals(seed, *shape):
+    """Return random numbers of both signs."""
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+def assert_close(result, expected, array, kernel, epsilon):
+    """Compare with an error in proportion to the largest sum that the kernel can make."""
+    bound = np.max(np.abs(array)).astype(float) * np.sum(np.abs(kernel)).astype(float)
+    np.testing.assert_allclose(
+        result.astype(float), np.asarray(expected, dtype=float), rtol=0, atol=epsilon * bound
+    )
+
+
+# What it is.
+
+
+def test_windows_are_multiplied_and_added_up():
+    """The worked example: 0x0 + 1x1 + 2x3 + 3x4 = 19, then 25, then 37 and 43."""
+    array = [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
+    kernel = [[0, 1], [2, 3]]
+    result = correlate(array, kernel, padding="valid")
+    np.testing.assert_array_equal(result, [[19, 25], [37, 43]])
+    np.testing.assert_array_equal(convolve(array, kernel, padding="valid"), [[5, 11], [23, 29]])
+
+
+@pytest.mark.parametrize(("shape", "expected"), [((28, 28), (26, 26)), ((5, 5), (3, 3))])
+def test_valid_shrinks_by_the_kernel_less_one(shape, expected):
+    """O = H - K + 1: 28x28 with 3x3 gives 26x26, 5 with 3 gives 3."""
+    assert correlate(np.ones(shape), np.ones((3, 3)), padding="valid").shape == expected
+
+
+@pytest.mark.parametrize(("length", "signal"), [(1, 5), (2, 7), (3, 7), (4, 4), (5, 30)])
+def test_convolve_is_the_convolution_of_the_books(length, signal):
+    """(x * k)[i] = sum of k[a] x[i - a]: the product of two polynomials."""
+    array, kernel = integers(length, signal), integers(signal, length)
+    product = np.polymul(np.poly1d(array[::-1]), np.poly1d(kernel[::-1])).coeffs[::-1]
+    product = np.pad(product, (0, signal + length - 1 - len(product)))
+    np.testing.assert_array_equal(convolve(array, kernel, padding="full", border="zero"), product)
+
+
+@pytest.mark.parametrize("shape", [(4,), (5, 4), (3, 4, 2)])
+def test_a_full_convolution_does_not_mind_which_is_the_kernel(shape):
+    """Both orders give the same, f * g = g * f, in as many dimensions as there are."""
+    first, second = integers(0, *shape), integers(1, *shape[::-1])
+    options = {"padding": "full", "border": "zero"}
+    np.testing.assert_array_equal(convolve(first, second, **options), convolve(second, first, **options))
+
+
+@pytest.mark.parametrize("options", [{"padding": "valid"}, {"padding": "full", "border": "zero"}], ids=str)
+def test_kernels_may_be_convolved_first(options):
+    """(f * g) * h = f * (g * h), so that differentiating the signal or the kernel is the same."""
+    signal, smooth, difference = integers(0, 9, 8), integers(1, 3, 2), np.array([[1, 0, -1]])
+    kernel = convolve(smooth, difference, padding="full", border="zero")
+    np.testing.assert_array_equal(
+        convolve(convolve(signal, smooth, **options), difference, **options),
+        convolve(signal, kernel, **options),
+    )
+
+
+@pytest.mark.parametrize("border", BORDERS)
+@pytest.mark.parametrize("stride", [1, 2, (3, 1)])
+@pytest.mark.parametrize("dilation", [1, 2, (1, 3)])
+@pytest.mark.parametrize("padding", ["same", "valid", "full", 2, ((0, 1), (4, 2))], ids=str)
+def test_convolve_is_correlate_with_the_kernel_turned(padding, dilation, stride, border):
+    """The padding and the anchor stay where they were, for even kernels too."""
+    options = {"padding": padding, "border": border, "fill": 5, "stride": stride, "dilation": dilation}
+    array = integers(0, 11, 12)
+    for shape in [(1, 1), (2, 2), (2, 3), (3, 3), (4, 3), (1, 4)]:
+        kernel = integers(shape[0], *shape)
+        result = convolve(array, kernel, **options)
+        np.testing.assert_array_equal(result, correlate(array, turned(kernel), **options))
+        assert not np.array_equal(result, correlate(array, kernel, **options)) or shape == (1, 1)
+
+
+@pytest.mark.parametrize("shape", [(4,), (3, 2), (2, 3, 2)])
+def test_turning_turns_every_axis(shape):
+    """Signals, pictures and volumes alike."""
+    array, kernel = integers(0, *[6] * len(shape)), integers(1, *shape)
+    np.testing.assert_array_equal(convolve(array, kernel), correlate(array, turned(kernel)))
+
+
+# Loops.
+
+
+@pytest.mark.parametrize("border", BORDERS)
+@pytest.mark.parametrize("padding", PADDINGS, ids=str)
+def test_loops_agree_on_every_small_signal(padding, border):
+    """All sizes and kernels from 1 to 6 with all strides and dilations to 3, nothing left out."""
+    for choice in grid(size=range(1, 7), length=range(1, 7), stride=(1, 2, 3), dilation=(1, 2, 3)):
+        steps = {"stride": choice["stride"], "dilation": choice["dilation"]}
+        array = integers(choice["size"], choice["size"])
+        kernel = integers(choice["length"], choice["length"])
+        pairs = padding_pairs(padding, kernel.shape, choice["dilation"])
+        loops = correlate_by_loops(array, kernel, pairs, border=border, fill=7, **steps)
+        if loops.size:
+            result = correlate(array, kernel, padding=padding, border=border, fill=7, **steps)
+            np.testing.assert_array_equal(result, loops.astype(np.int64), err_msg=str(choice))
+        else:
+            with pytest.raises(ShapeError):
+                correlate(array, kernel, padding=padding, border=border, fill=7, **steps)
+
+
+@st.composite
+def problems(draw, most_axes=3):
+    """Draw an array, a kernel and all options, with up to two axes that are carried along."""
+    rank = draw(st.integers(1, most_axes))
+    most = {1: 9, 2: 9, 3: 5}[rank]
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    sizes = draw(st.tuples(*[st.integers(1, most)] * rank))
+    lengths = draw(st.tuples(*[st.integers(1, {1: 12, 2: 5, 3: 3}[rank])] * rank))
+    carried = draw(st.lists(st.integers(1, 3), max_size=2 if rank == 1 else 1))
+    amount = st.integers(0, 4)
+    entry = st.one_of(st.sampled_from(["same", "valid", "full"]), amount, st.tuples(amount, amount))
+    steps = st.one_of(st.integers(1, 3), st.tuples(*[st.integers(1, 3)] * rank))
+    options = {
+        "padding": draw(st.one_of(st.sampled_from(["same", "full"]), amount, st.tuples(*[entry] * rank))),
+        "border": draw(st.sampled_from(BORDERS)),
+        "fill": draw(st.integers(-9, 9)),
+        "stride": draw(steps),
+        "dilation": draw(steps),
+    }
+    array = rng.integers(-99, 100, (*sizes, *carried))
+    return array, rng.integers(-99, 100, lengths), options
+
+
+def loops_of(array, kernel, options):
+    """Return what loops make of the options of `correlate`."""
+    others = {name: value for name, value in options.items() if name != "padding"}
+    pairs = padding_pairs(options["padding"], kernel.shape, options["dilation"])
+    return correlate_by_loops(array, kernel, pairs, **others)
+
+
+@settings(deadline=None, derandomize=True, max_examples=500)
+@given(problem=problems())
+def test_loops_agree_in_one_two_and_three_dimensions(problem):
+    """Any padding, border, stride and dilation, kernels larger than the array, axes carried along."""
+    array, kernel, options = problem
+    loops = loops_of(array, kernel, options)
+    if not loops.size:
+        with pytest.raises(ShapeError):
+            correlate(array, kernel, **options)
+        return
+    result = correlate(array, kernel, **options)
+    assert result.dtype == np.int64
+    np.testing.assert_array_equal(result, loops.astype(np.int64))
+    told = {name: options[name] for name in ("padding", "stride", "dilation")}
+    assert result.shape == output_shape(array.shape, kernel.shape, **told)
+
+
+@settings(deadline=None, derandomize=True, max_examples=200)
+@given(problem=problems(), scale=st.sampled_from([1.0, 1e-30, 1e30]))
+def test_loops_agree_on_reals(problem, scale):
+    """The same in float64, to its own precision."""
+    array, kernel, options = problem
+    loops = loops_of(array, kernel, options)
+    if loops.size:
+        options["fill"] *= scale
+        result = correlate(array * scale, kernel / 7, **options)
+        expected = loops.astype(float) * scale / 7
+        most = max(np.max(np.abs(array)), 9) * scale
+        np.testing.assert_allclose(result, expected, rtol=0, atol=1e-14 * most * np.sum(np.abs(kernel)))
+
+
+@pytest.mark.parametrize("border", BORDERS)
+@pytest.mark.parametrize(
+    "shape", [(1, 1), (3, 3), (4, 4), (1, 9), (9, 1), (7, 7), (15, 15), (31, 31), (40, 6)]
+)
+def test_loops_agree_at_places_of_a_large_picture(shape, border):
+    """However the work is cut up: corners, edges, and places drawn from all over."""
+    rng = np.random.default_rng(shape[0])
+    array = rng.integers(-255, 256, (300, 411, 2))
+    ranks = [rng.integers(-50, 51, shape), np.multiply.outer(*(rng.integers(1, 9, each) for each in shape))]
+    places = [(row, column) for row in (0, 1, 149, 298, 299) for column in (0, 1, 205, 409, 410)]
+    places += [tuple(place) for place in rng.integers(0, (300, 411), (20, 2)).tolist()]
+    for kernel in ranks:
+        options = {"padding": "same", "border": border, "fill": 3}
+        pairs = padding_pairs("same", kernel.shape)
+        loops = correlate_by_loops(array, kernel, pairs, border=border, fill=3, only=places)
+        result = correlate(array, kernel, **options)
+        reals_result = correlate(array / 8, kernel / 16, padding="same", border=border, fill=3 / 8)
+        for place in places:
+            assert result[place].tolist() == loops[place].tolist()
+            expected = np.asarray(loops[place], float) / 128
+            assert_close(reals_result[place], expected, array / 8, kernel / 16, 1e-15 * 40)
+
+
+# What holds for every kernel.
+
+
+@pytest.mark.parametrize("border", BORDERS)
+@pytest.mark.parametrize("dtype", ["uint8", "int64", "float16", "float32", "float64"])
+@pytest.mark.parametrize("length", range(1, 7))
+def test_a_delta_returns_the_image(length, dtype, border):
+    """A one at the anchor, (K - 1) // 2, and nothing else."""
+    array = integers(0, 7, 8, 3, low=0, high=200).astype(dtype)
+    delta = np.zeros((length, length), dtype=np.int8)
+    delta[(length - 1) // 2, (length - 1) // 2] = 1
+    np.testing.assert_array_equal(correlate(array, delta, border=border, fill=9), array)
+
+
+@pytest.mark.parametrize("dilation", [1, 2, 3])
+@pytest.mark.parametrize("length", range(1, 7))
+def test_same_has_the_smaller_half_of_its_padding_before(length, dilation):
+    """A window of ones tells where it starts: floor(d(K-1)/2) before its place."""
+    array = np.zeros(41, dtype=int)
+    array[20] = 1
+    touched = np.flatnonzero(correlate(array, np.ones(length, int), dilation=dilation, border="zero"))
+    before = dilation * (length - 1) // 2
+    starts = [20 - dilation * weight for weight in range(length)]
+    assert sorted(touched) == sorted(start + before for start in starts)
+
+
+def test_an_impulse_shows_the_kernel():
+    """Convolving an impulse gives the kernel, correlating it gives the kernel turned."""
+    impulse = np.zeros((9, 9), dtype=int)
+    impulse[4, 4] = 1
+    kernel = integers(0, 3, 3)
+    np.testing.assert_array_equal(convolve(impulse, kernel)[3:6, 3:6], kernel)
+    np.testing.assert_array_equal(correlate(impulse, kernel)[3:6, 3:6], turned(kernel))
+
+
+@BOTH
+@settings(deadline=None, derandomize=True, max_examples=60)
+@given(problem=problems(most_axes=2), first=st.integers(-9, 9), second=st.integers(-9, 9))
+def test_it_is_linear_in_the_array_and_in_the_kernel(operation, problem, first, second):
+    """Sums and multiples go in and out."""
+    array, kernel, options = problem
+    options["fill"] = 0
+    if not loops_of(array, kernel, options).size:
+        return
+    other, another = np.roll(array, 1) - 3, np.flip(kernel) + 2
+    of_array = first * operation(array, kernel, **options) + second * operation(other, kernel, **options)
+    np.testing.assert_array_equal(operation(first * array + second * other, kernel, **options), of_array)
+    of_kernel = first * operation(array, kernel, **options) + second * operation(array, another, **options)
+    np.testing.assert_array_equal(operation(array, first * kernel + second * another, **options), of_kernel)
+
+
+@BOTH
+@pytest.mark.parametrize("shift", [(1, 0), (0, -1), (3, 5), (-4, 2)])
+def test_shifting_the_input_shifts_the_output(shift, operation):
+    """The same weights are used everywhere: with `wrap` there is no edge to disturb it."""
+    array, kernel = integers(0, 12, 15), integers(1, 4, 3)
+    shifted = operation(np.roll(array, shift, (0, 1)), kernel, border="wrap")
+    np.testing.assert_array_equal(shifted, np.roll(operation(array, kernel, border="wrap"), shift, (0, 1)))
+
+
+@BOTH
+def test_a_crop_gives_a_crop_of_the_result(operation):
+    """`valid` on a part of the picture is that part of `valid` on all of it."""
+    array, kernel = integers(0, 20, 25), integers(1, 4, 3)
+    whole = operation(array, kernel, padding="valid")
+    part = operation(array[5:16, 7:20], kernel, padding="valid")
+    np.testing.assert_array_equal(part, whole[5 : 16 - 3, 7 : 20 - 2])
+
+
+@pytest.mark.parametrize("dilation", [1, 2])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_an_output_depends_on_the_samples_under_the_kernel_only(stride, dilation):
+    """One sample changed: the outputs whose windows hold it change, and no other."""
+    array, kernel = integers(0, 23), integers(1, 4, low=1)
+    options = {"padding": 2, "border": "zero", "stride": stride, "dilation": dilation}
+    before = correlate(array, kernel, **options)
+    starts = starts_by_counting(23, 4, 2, 2, stride, dilation)
+    for at in range(23):
+        array[at] += 1000
+        changed = np.flatnonzero(correlate(array, kernel, **options) != before)
+        under = [
+            place
+            for place, start in enumerate(starts)
+            if at in [start + dilation * weight for weight in range(4)]
+        ]
+        assert changed.tolist() == under
+        array[at] -= 1000
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("length", [1, 3, 5, 9, 31])
+@pytest.mark.parametrize("separable", [True, False])
+def test_what_is_not_finite_stays_under_the_kernel(separable, length, value):
+    """A nan among the samples spoils the outputs whose windows hold it, and no other."""
+    array = reals(0, 80, 90)
+    kernel = np.ones((length, length)) / length**2 if separable else reals(1, length, length)
+    clean = correlate(array, kernel)
+    array[40, 45] = value
+    result = correlate(array, kernel)
+    radius = length // 2
+    under = np.zeros(array.shape, dtype=bool)
+    under[40 - radius : 41 + radius, 45 - radius : 46 + radius] = True
+    assert not np.isfinite(result[under]).any()
+    assert_close(result[~under], clean[~under], reals(0, 80, 90), kernel, 1e-14)
+
+
+@pytest.mark.parametrize("kernel", [[1, 2, 0, -3], [5], [1, 2]])
+def test_one_two_and_three_dimensions_are_one_operation(kernel):
+    """Axes of length one change nothing."""
+    kernel = np.array(kernel)
+    signal = integers(0, 12)
+    line = correlate(signal, kernel)
+    np.testing.assert_array_equal(correlate(signal[None], kernel[None]), line[None])
+    np.testing.assert_array_equal(correlate(signal[:, None], kernel[:, None]), line[:, None])
+    np.testing.assert_array_equal(correlate(signal[None, None], kernel[None, None]), line[None, None])
+    np.testing.assert_array_equal(
+        correlate(signal[None, :, None], kernel[None, :, None]), line[None, :, None]
+    )
+
+
+@pytest.mark.parametrize("border", BORDERS)
+def test_a_product_of_kernels_is_one_axis_after_another(border):
+    """Three indices move at once, or one after the other, when the kernel is an outer product."""
+    volume = integers(0, 5, 6, 7)
+    first, second, third = integers(1, 2), integers(2, 3), integers(3, 4)
+    kernel = np.einsum("i,j,k->ijk", first, second, third)
+    steps = correlate(volume, first[:, None, None], border=border)
+    steps = correlate(steps, second[None, :, None], border=border)
+    steps = correlate(steps, third[None, None, :], border=border)
+    np.testing.assert_array_equal(correlate(volume, kernel, border=border), steps)
+
+
+@BOTH
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_further_axes_are_carried_along(dtype, operation):
+    """Channels, and channels of frames: each gives what it gives alone."""
+    array, kernel = integers(0, 6, 7, 3, 2, low=0).astype(dtype), integers(1, 3, 2)
+    result = operation(array, kernel, padding="full")
+    assert result.shape == (8, 8, 3, 2)
+    for channel, frame in np.ndindex(3, 2):
+        alone = operation(array[:, :, channel, frame], kernel, padding="full")
+        np.testing.assert_array_equal(result[:, :, channel, frame], alone)
+
+
+@pytest.mark.parametrize("stride", [2, 3, 5, 40, (1, 3), (4, 2)])
+@pytest.mark.parametrize("padding", ["same", "valid", "full", 1], ids=str)
+def test_a_stride_leaves_out_what_it_steps_over(padding, stride):
+    """Every s-th row and column of what stride 1 gives, beginning with the first."""
+    array, kernel = integers(0, 14, 17, 2), integers(1, 3, 4)
+    rows, columns = (stride, stride) if isinstance(stride, int) else stride
+    every = correlate(array, kernel, padding=padding)[::rows, ::columns]
+    np.testing.assert_array_equal(correlate(array, kernel, padding=padding, stride=stride), every)
+
+
+@pytest.mark.parametrize("dilation", [1, 2, 4, (1, 3), (5, 2)])
+@pytest.mark.parametrize("padding", ["same", "valid", "full", 3], ids=str)
+def test_a_dilation_is_a_kernel_with_zeros_between(padding, dilation):
+    """The kernel spread out by hand gives the same."""
+    array, kernel = integers(0, 14, 17), integers(1, 3, 3)
+    rows, columns = (dilation, dilation) if isinstance(dilation, int) else dilation
+    spread = np.zeros((2 * rows + 1, 2 * columns + 1), dtype=int)
+    spread[::rows, ::columns] = kernel
+    result = correlate(array, kernel, padding=padding, dilation=dilation)
+    np.testing.assert_array_equal(result, correlate(array, spread, padding=padding))
+
+
+@pytest.mark.parametrize(
+    ("border", "drawn"),
+    [
+        ("edge", "aaaaa|abcd|ddddd"),
+        ("symmetric", "ddcba|abcd|dcbaa"),
+        ("reflect", "bcdcb|abcd|cbabc"),
+        ("wrap", "dabcd|abcd|abcda"),
+        ("zero", ".....|abcd|....."),
+        ("constant", "fffff|abcd|fffff"),
+    ],
+)
+def test_borders_are_what_is_drawn_of_them(border, drawn):
+    """The pictures of the documentation, further out than the array is long."""
+    values = dict(zip("abcd.f", (3, 5, 11, 17, 0, 42), strict=True))
+    result = correlate([3, 5, 11, 17], [1], padding=5, border=border, fill=42)
+    assert result.tolist() == [values[letter] for letter in drawn.replace("|", "")]
+
+
+@pytest.mark.parametrize("border", BORDERS)
+@pytest.mark.parametrize("amount", [1, 5, 20])
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_a_padding_may_be_longer_than_the_array(size, amount, border):
+    """Mirrors bounce and circles go round as often as it takes."""
+    array = integers(size, size, size)
+    modes = {"zero": {"mode": "constant"}, "constant": {"mode": "constant", "constant_values": 4}}
+    padded = np.pad(array, amount, **modes.get(border, {"mode": border}))
+    np.testing.assert_array_equal(correlate(array, [[1]], padding=amount, border=border, fill=4), padded)
+
+
+def test_fill_is_for_the_constant_border_only():
+    """`zero` is zero whatever the fill, and the others take theirs from the array."""
+    for border in set(BORDERS) - {"constant"}:
+        plain = correlate([1, 2, 3], [1, 1, 1], border=border)
+        np.testing.assert_array_equal(correlate([1, 2, 3], [1, 1, 1], border=border, fill=9), plain)
+    assert correlate([1], [1, 1, 1], border="constant", fill=9).tolist() == [19]
+    assert correlate([1.0], [1, 1, 1], border="constant", fill=0.25).tolist() == [1.5]
+    assert correlate([1], [1.0, 1.0, 1.0], border="constant", fill=0.25).tolist() == [1.5]
+    zeros = correlate([1, 2], [1, 1, 1], border="zero")
+    np.testing.assert_array_equal(correlate([1, 2], [1, 1, 1], border="constant"), zeros)
+
+
+# Types.
+
+
+@pytest.mark.parametrize(
+    "weights", ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "bool"]
+)
+@pytest.mark.parametrize("samples", ["int8", "uint8", "int16", "uint16", "int32", "uint32", "bool"])
+def test_integers_give_exact_int64(samples, weights):
+    """Limits of both types, multiplied and added: nothing wraps."""
+    limits = [
+        (0, 1) if name == "bool" else tuple(map(int, (np.iinfo(name).min, np.iinfo(name).max)))
+        for name in (samples, weights)
+    ]
+    small = [(low // 2**33, high // 2**33) if high > 2**33 else (low, high) for low, high in limits]
+    (low, high), (least, most) = small
+    if max(-low, high) * 3 * max(-least, most) >= 2**63:
+        least, most = least // 4, most // 4
+    array = np.array([low, high, low, high, high, high]).astype(samples)
+    kernel = np.array([most, least, most]).astype(weights)
+    result = correlate(array, kernel, border="zero")
+    assert result.dtype == np.int64
+    loops = correlate_by_loops(array, kernel, [(1, 1)], border="zero")
+    assert result.tolist() == loops.tolist()
+
+
+@pytest.mark.parametrize("separable", [True, False])
+@pytest.mark.parametrize("length", [3, 9, 21])
+@pytest.mark.parametrize("bits", [8, 16, 30, 44, 50])
+def test_integers_are_exact_however_large(bits, length, separable):
+    """Sums beyond 2**53, where float64 leaves integers out, for short and for long kernels."""
+    rng = np.random.default_rng(bits)
+    array = rng.integers(-(2**bits), 2**bits, (40, 50))
+    kernel = rng.integers(-9, 10, (length, length))
+    if separable:
+        kernel = np.multiply.outer(kernel[0] // 3, kernel[1] // 3)
+    places = [(0, 0), (0, 49), (39, 0), (39, 49), (20, 25), (17, 3), (5, 44)]
+    result = correlate(array, kernel, border="reflect")
+    loops = correlate_by_loops(
+        array, kernel, padding_pairs("same", kernel.shape), border="reflect", only=places
+    )
+    assert [result[place] for place in places] == [loops[place] for place in places]
+
+
+def test_the_whole_of_int64_may_be_used():
+    """Up to its last number, and refused one step later."""
+    largest = 2**63 - 1
+    assert correlate([largest], [1]).tolist() == [largest]
+    assert correlate([largest], [-1]).tolist() == [-largest]
+    assert correlate([largest // 3] * 3, [1, 1, 1], padding="valid").tolist() == [largest // 3 * 3]
+    assert correlate(np.array([2**40]), np.array([2**22])).tolist() == [2**62]
+
+
+@pytest.mark.parametrize(
+    ("array", "kernel"),
+    [
+        ([2**62], [2]),
+        ([2**62, 2**62], [1, 1]),
+        ([2**40], [2**23]),
+        ([-(2**40)], [2**23 + 1]),
+        ([2**62, 5], [1, 1]),
+        (np.array([2**63], dtype=np.uint64), [1]),
+        (np.array([2**64 - 1], dtype=np.uint64), [-1]),
+        ([2], np.array([2**63], dtype=np.uint64)),
+    ],
+    ids=str,
+)
+def test_a_sum_that_may_pass_int64_is_refused(array, kernel):
+    """max|x| * sum|w| tells it beforehand; nothing wraps round."""
+    with pytest.raises(ConvfilterError, match="int64"):
+        correlate(array, kernel)
+
+
+def test_the_constant_border_counts_among_the_samples():
+    """A fill that would overflow is refused like a sample."""
+    with pytest.raises(ConvfilterError, match="int64"):
+        correlate([1], [1, 1, 1], border="constant", fill=2**62)
+
+
+def test_unsigned_64_bit_samples_are_numbers_like_others():
+    """uint64 up to 2**63 - 1 gives exact int64."""
+    array = np.array([2**63 - 1, 7], dtype=np.uint64)
+    result = correlate(array, np.array([-1], dtype=np.int8))
+    assert result.dtype == np.int64
+    assert result.tolist() == [-(2**63 - 1), -7]
+
+
+@pytest.mark.parametrize("weights", ["int8", "uint16", "int64", "bool"])
+@pytest.mark.parametrize("samples", ["float16", "float32", "float64"])
+def test_an_integer_kernel_keeps_the_type_of_real_samples(samples, weights):
+    """Half precision stays half precision, and small integers in it stay exact."""
+    array = integers(0, 6, 5, low=-9, high=10).astype(samples)
+    kernel = integers(1, 3, 3, low=0, high=9).astype(weights)
+    result = correlate(array, kernel)
+    assert result.dtype == samples
+    np.testing.assert_array_equal(result, correlate(array.astype(int), kernel.astype(int)))
+
+
+@pytest.mark.parametrize(
+    ("samples", "weights", "expected"),
+    [
+        ("bool", "float32", "float32"),
+        ("uint8", "float32", "float32"),
+        ("int8", "float32", "float32"),
+        ("int16", "float32", "float32"),
+        ("uint16", "float32", "float32"),
+        ("int32", "float32", "float64"),
+        ("uint32", "float32", "float64"),
+        ("int64", "float32", "float64"),
+        ("uint64", "float32", "float64"),
+        ("bool", "float64", "float64"),
+        ("uint8", "float64", "float64"),
+        ("int64", "float64", "float64"),
+        ("float32", "float32", "float32"),
+        ("float32", "float64", "float64"),
+        ("float64", "float32", "float64"),
+        ("float64", "float64", "float64"),
+    ],
+)
+@BOTH
+def test_real_weights_make_real_results(operation, samples, weights, expected):
+    """The type follows from both types, never from the values."""
+    array = integers(0, 6, 5, low=0, high=2).astype(samples)
+    kernel = (integers(1, 3, 3) / 8).astype(weights)
+    result = operation(array, kernel)
+    assert result.dtype == expected
+    turn = kernel if operation is correlate else turned(kernel)
+    exact = correlate(array.astype(int), (turn * 8).astype(int)) / 8
+    np.testing.assert_array_equal(result, exact)
+
+
+@pytest.mark.parametrize("length", [3, 7, 15, 31])
+@pytest.mark.parametrize(("dtype", "epsilon"), [("float32", 5e-7), ("float64", 1e-15), ("float16", 1e-3)])
+def test_precision_is_that_of_the_type(dtype, epsilon, length):
+    """A few units in the last place of the largest sum, whatever the strategy for that size."""
+    array = reals(0, 60, 70).astype(dtype)
+    kernel = integers(1, length, length)
+    if dtype == "float16":
+        kernel = np.sign(kernel)
+    exact = correlate(array.astype(np.float64), kernel)
+    near = np.round(array.astype(float) * 2**40).astype(np.int64)
+    if length < 15:
+        integer = correlate(near, kernel) / 2**40
+        assert_close(exact, integer, array, kernel, 1e-12)
+    assert_close(correlate(array, kernel), exact, array, kernel, epsilon)
+
+
+def test_lists_and_numbers_of_python_will_do():
+    """Whatever numpy can make an array of numbers of."""
+    assert correlate([1, 2, 3], (1, 1, 1)).tolist() == [4, 6, 8]
+    assert correlate([[True, False]], [[1, 2, 4]]).tolist() == [[3, 1]]
+    assert correlate(range(4), [0.5, 0.5], padding="valid").tolist() == [0.5, 1.5, 2.5]
+
+
+# Arrays as they come.
+
+
+def layouts():
+    """Return one picture, and the same in every layout that numpy knows."""
+    picture = integers(0, 9, 8, 3, low=0, high=256).astype(np.uint8)
+    spacious = np.zeros((18, 24, 6), np.uint8)
+    spacious[::2, ::3, ::2] = picture
+    frozen = picture.copy()
+    frozen.flags.writeable = False
+    swapped = np.moveaxis(np.moveaxis(picture, 2, 0).copy(), 0, 2)
+    unaligned = np.frombuffer(b"x" + picture.astype("<i4").tobytes(), dtype="<i4", offset=1)
+    return picture, {
+        "fortran": np.asfortranarray(picture),
+        "strided": spacious[::2, ::3, ::2],
+        "negative": picture[::-1, ::-1, ::-1].copy()[::-1, ::-1, ::-1],
+        "read-only": frozen,
+        "planar": swapped,
+        "big-endian": picture.astype(">i2"),
+        "unaligned": unaligned.reshape(picture.shape),
+    }
+
+
+@pytest.mark.parametrize("name", layouts()[1])
+@pytest.mark.parametrize("floating", [False, True])
+def test_the_layout_of_the_array_does_not_matter(floating, name):
+    """Strided, turned round, in Fortran's order, read-only: the same bits."""
+    picture, others = layouts()
+    other = others[name]
+    if floating:
+        picture = picture.astype(np.float64)
+        other = other.astype(np.dtype("f8").newbyteorder(other.dtype.byteorder), order="K")
+    kernel = integers(1, 3, 4) if not floating else reals(1, 3, 4)
+    for options in ({}, {"padding": "full", "border": "wrap"}, {"stride": (2, 1), "dilation": 2}):
+        result = correlate(other, kernel, **options)
+        np.testing.assert_array_equal(result, correlate(picture, kernel, **options))
+        assert result.dtype.isnative
+
+
+@pytest.mark.parametrize("name", ["fortran", "strided", "negative", "read-only"])
+def test_the_layout_of_the_kernel_does_not_matter(name):
+    """A transposed or turned view is a kernel like any other."""
+    kernel, others = layouts()
+    array = integers(0, 9, 9)
+    np.testing.assert_array_equal(
+        correlate(array, others[name][:, :, 1]), correlate(array, kernel[:, :, 1].copy())
+    )
+
+
+def test_samples_that_are_broadcast_are_samples():
+    """Strides of zero."""
+    array = np.broadcast_to(np.arange(5), (4, 5))
+    np.testing.assert_array_equal(
+        correlate(array, np.eye(3, dtype=int)), correlate(array.copy(), np.eye(3, dtype=int))
+    )
+
+
+@BOTH
+@pytest.mark.parametrize("dtype", ["uint8", "int64", "float32", "float64"])
+@pytest.mark.parametrize("kernel", [[[1]], [[1, 2], [3, 4]], [[1.5]]], ids=str)
+def test_inputs_stay_as_they_were_and_results_are_new(kernel, dtype, operation):
+    """Even where there is nothing to do."""
+    array = integers(0, 6, 7, low=0).astype(dtype)
+    kernel = np.array(kernel)
+    copies = array.copy(), kernel.copy()
+    for padding in ("same", "valid"):
+        result = operation(array, kernel, padding=padding)
+        np.testing.assert_array_equal(array, copies[0])
+        np.testing.assert_array_equal(kernel, copies[1])
+        assert not np.shares_memory(result, array)
+        assert result.flags.writeable
+        result[...] = 77
+        np.testing.assert_array_equal(array, copies[0])
+
+
+# Errors.
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("array", "kernel"),
+    [
+        ((5,), (3, 3)),
+        ((), (3,)),
+        ((5,), ()),
+        ((5, 5), (0, 3)),
+        ((5,), (0,)),
+        ((0,), (1,)),
+        ((5, 0), (1, 1)),
+        ((5, 5, 0), (3, 3)),
+    ],
+)
+def test_shapes_that_do_not_fit_are_refused(array, kernel, operation):
+    """More axes in the kernel than in the array, none at all, or an axis with nothing on it."""
+    with pytest.raises(ShapeError):
+        operation(np.ones(array), np.ones(kernel))
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"stride": 0},
+        {"stride": (1, -1)},
+        {"stride": 1.5},
+        {"dilation": 0},
+        {"dilation": (1, 1, 1)},
+        {"padding": -1},
+        {"padding": "some"},
+        {"padding": (1, 2, 3)},
+        {"padding": ((1, -2), 0)},
+        {"padding": None},
+    ],
+    ids=str,
+)
+def test_wrong_geometry_is_refused(options, operation):
+    """As by `output_shape`."""
+    with pytest.raises(ShapeError):
+        operation(np.ones((5, 5)), np.ones((3, 3)), **options)
+
+
+@BOTH
+def test_nothing_left_is_an_error(operation):
+    """`valid` with a kernel larger than the array; one that is as large leaves one sample."""
+    with pytest.raises(ShapeError, match=r"(?s)2.*3|3.*2"):
+        operation(np.ones((2, 9)), np.ones((3, 3)), padding="valid")
+    assert operation(np.ones((3, 9)), np.ones((3, 9)), padding="valid").tolist() == [[27]]
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("options", "meant"),
+    [
+        ({"border": "edges"}, "edge"),
+        ({"border": "symetric"}, "symmetric"),
+        ({"border": "reflct"}, "reflect"),
+        ({"border": "zeros"}, "zero"),
+        ({"padding": "vald"}, "valid"),
+        ({"padding": "sane"}, "same"),
+    ],
+)
+def test_the_nearest_name_is_proposed(options, meant, operation):
+    """A message holds the word that was said and the one that was meant."""
+    ((_, said),) = options.items()
+    with pytest.raises(ConvfilterError) as caught:
+        operation(np.ones(5), np.ones(3), **options)
+    assert said in str(caught.value)
+    assert f"{meant}" in str(caught.value).replace(said, "")
+
+
+@BOTH
+@pytest.mark.parametrize("border", ["nearest", "mirror", "", "EDGE", None, 3])
+def test_borders_of_other_names_are_refused(border, operation):
+    """They are called as in `numpy.pad`, and not otherwise."""
+    with pytest.raises(ConvfilterError):
+        operation(np.ones(5), np.ones(3), border=border)
+
+
+@BOTH
+@pytest.mark.parametrize("weight", [np.nan, np.inf, -np.inf])
+def test_weights_are_finite(weight, operation):
+    """A kernel with nan or infinity in it is refused."""
+    with pytest.raises(KernelError):
+        operation(np.ones(5), [1.0, weight])
+
+
+@BOTH
+@pytest.mark.parametrize("values", [[1j, 2], ["a", "b"], [None, 1], np.array([1, 2], dtype="m8[s]")], ids=str)
+def test_what_is_no_number_is_refused(values, operation):
+    """Complex numbers, strings, objects and times, among samples and among weights."""
+    with pytest.raises(ConvfilterError):
+        operation(values, [1, 2])
+    with pytest.raises(ConvfilterError):
+        operation([1, 2], values)
+
+
+@BOTH
+def test_ragged_lists_are_refused(operation):
+    """Rows of different lengths are no array."""
+    with pytest.raises(ConvfilterError):
+        operation([[1, 2], [3]], [[1]])
+    with pytest.raises(ConvfilterError):
+        operation([[1, 2]], [[1, 2], [3]])
+
+
+@pytest.mark.parametrize(
+    "name", ["correlate", "convolve", "correlate_channels", "output_shape", "apply_kernel"]
+)
+def test_every_default_is_keyword_only(name):
+    """Data, then kernel, then options by name."""
+    for parameter in inspect.signature(getattr(convfilter, name)).parameters.values():
+        assert (parameter.default is parameter.empty) == (parameter.kind is not parameter.KEYWORD_ONLY)
+
+
+@pytest.mark.parametrize("name", ["convolve", "correlate_channels"])
+def test_the_three_have_the_same_options(name):
+    """Names, defaults and their order."""
+
+    def options(function):
+        parameters = inspect.signature(function).parameters.values()
+        return [(each.name, each.default) for each in parameters if each.kind is each.KEYWORD_ONLY]
+
+    assert options(getattr(convfilter, name)) == options(correlate)
+    assert dict(options(correlate)) == {
+        "padding": "same",
+        "border": "edge",
+        "fill": 0.0,
+        "stride": 1,
+        "dilation": 1,
+    }
