@@ -1,0 +1,127 @@
+"""What is checked of numbers, tables and names, and how a refusal is worded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from convfilter.errors import KernelError
+
+__all__ = ["FLOAT32_LARGEST", "FLOAT32_SMALLEST", "LARGEST_SIDE", "FieldError"]
+__all__ += ["choice", "describe", "flat", "nearest", "number", "shown", "table"]
+
+LARGEST_SIDE = 1023
+FLOAT32_LARGEST = (2 - 2.0**-23) * 2.0**127
+FLOAT32_SMALLEST = 2.0**-126  # of the normal numbers
+
+
+class FieldError(KernelError):
+    """A kernel refused for one of its fields; the file's reader turns the field into the key."""
+
+    def __init__(self, field: str, reason: str, kernel: str = "") -> None:
+        super().__init__(field, reason, kernel)
+        self.field = field
+        self.reason = reason
+        self.kernel = kernel
+
+    def __str__(self) -> str:
+        prefix = f"kernel {shown(self.kernel)!r}: " if self.kernel else ""
+        return f"{prefix}{shown(self.field)}: {self.reason}"
+
+
+def shown(text: str, longest: int = 80) -> str:
+    """Return the text fit for one line of a message: unprintables escaped, cut when long."""
+    if len(text) > longest:
+        text = text[: longest - 3] + "..."
+    return text if text.isprintable() else repr(text)[1:-1]
+
+
+def describe(value: object) -> str:
+    """Return what kind of thing a value from a file is, in words."""
+    names = {bool: "a boolean", int: "a number", float: "a number", str: "a string"}
+    names |= {list: "a list", tuple: "a list", dict: "a table", type(None): "nothing"}
+    return names.get(type(value), f"a {type(value).__name__}")
+
+
+def nearest(word: str, choices: Iterable[str]) -> str | None:
+    """Return the choice that the word was probably meant to be."""
+    # Imported here: only a refusal needs it, and every run would pay for it.
+    from difflib import get_close_matches
+
+    by_folded = {choice.casefold(): choice for choice in choices}
+    # No name is longer than this, and matching takes quadratic time.
+    close = get_close_matches(word.casefold(), by_folded, n=1) if len(word) <= 64 else []
+    return by_folded[close[0]] if close else None
+
+
+def choice(value: object, choices: Sequence[str]) -> str:
+    """Return the value if it is one of the choices, else raise with the nearest of them."""
+    if not isinstance(value, str):
+        raise KernelError(f"{describe(value)} where one of {' '.join(choices)} belongs")
+    if value not in choices:
+        meant = nearest(value, choices)
+        mend = f"did you mean {meant!r}?" if meant else f"known: {' '.join(choices)}"
+        raise KernelError(f"unknown value '{shown(value)}' ({mend})")
+    return value
+
+
+def number(value: object) -> int | float:
+    """Return a finite number that float32 can hold, an integral one as int."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise KernelError(f"{describe(value)} is not a number")
+    if not -FLOAT32_LARGEST <= value <= FLOAT32_LARGEST:  # nan, too, lies nowhere
+        # An integer here may be too long to be printed, or even to become a float.
+        if isinstance(value, float) and value - value != 0:
+            raise KernelError(f"{value} is not a finite number")
+        raise KernelError("a number beyond float32, whose largest is 3.4e+38")
+    if isinstance(value, float) and not value.is_integer():
+        return float(value)
+    return int(value)
+
+
+def table(value: object, axes: Sequence[str]) -> tuple[Any, ...]:
+    """Return nested lists as nested tuples, one level for each axis, every number checked."""
+    lengths: list[int] = []
+    inner = value
+    while isinstance(inner, list | tuple) and inner and len(lengths) < len(axes):
+        lengths.append(len(inner))
+        inner = inner[0]
+    return _table(value, axes, lengths, ())
+
+
+def _table(value: object, axes: Sequence[str], lengths: list[int], index: tuple[int, ...]) -> tuple[Any, ...]:
+    """Return the part of the table at this index."""
+    level = len(index)
+    axis = axes[level]
+    if not isinstance(value, list | tuple):
+        raise KernelError(f"{_place(axes, index)}{describe(value)} where a list of {axis}s belongs")
+    if not value:
+        raise KernelError(f"{_place(axes, index)}empty")
+    if len(value) > LARGEST_SIDE:
+        raise KernelError(f"{_place(axes, index)}{len(value)} {axis}s, at most {LARGEST_SIDE} can be used")
+    if len(value) != lengths[level]:
+        counts = f"{len(value)} {axis}s where the first has {lengths[level]}"
+        raise KernelError(f"{_place(axes, index)}ragged, {counts}")
+    if level + 1 < len(axes):
+        return tuple(_table(inner, axes, lengths, (*index, place)) for place, inner in enumerate(value))
+    numbers = []
+    for place, inner in enumerate(value):
+        try:
+            numbers.append(number(inner))
+        except KernelError as error:
+            raise KernelError(f"{_place(axes, (*index, place))}{error}") from None
+    return tuple(numbers)
+
+
+def _place(axes: Sequence[str], index: tuple[int, ...]) -> str:
+    """Return the words for a place in a table: "row 0, column 2: ", counted from 0."""
+    words = ", ".join(f"{axis} {place}" for axis, place in zip(axes, index, strict=False))
+    return f"{words}: " if words else ""
+
+
+def flat(value: Any) -> list[int | float]:
+    """Return all numbers of a nested tuple in order."""
+    rows = [value]
+    while isinstance(rows[0], tuple):
+        rows = [inner for row in rows for inner in row]
+    return rows

@@ -1,0 +1,264 @@
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from convfilter.errors import KernelError
+from convfilter.kernels import Kernel, get_kernel
+from convfilter.kernels.generators import GENERATORS, generate
+
+
+def weights_of(spec):
+    """Weights by place (x to the right, y up from the middle), divided."""
+    kernel = get_kernel(spec)
+    (part,), (divisor,) = kernel.parts, kernel.divisors
+    rows, columns = kernel.shape
+    return {
+        (column - columns // 2, rows // 2 - row): part[row][column] / divisor
+        for row in range(rows)
+        for column in range(columns)
+    }
+
+
+@pytest.mark.parametrize("sigma", ["0.3", "1", "1.4", "5"])
+def test_a_gaussian_is_the_density_at_each_sample_over_their_sum(sigma):
+    weights = weights_of(f"gaussian:sigma={sigma}")
+    s = float(sigma)
+    density = {place: math.exp(-(place[0] ** 2 + place[1] ** 2) / 2 / s**2) for place in weights}
+    total = sum(density.values())
+    assert weights == pytest.approx({place: value / total for place, value in density.items()}, rel=1e-12)
+
+
+@pytest.mark.parametrize(("sigma", "side"), [("0.3", 3), ("1", 7), ("1.01", 9), ("2", 13), ("170", 1021)])
+def test_a_gaussian_reaches_out_to_three_sigma_rounded_up(sigma, side):
+    assert get_kernel(f"gaussian:sigma={sigma}").shape == (side, side)
+
+
+def test_box_size_is_width_then_height():
+    kernel = get_kernel("box:size=5,3")
+    assert (kernel.width, kernel.height) == (5, 3)
+    assert kernel.parts == (((1,) * 5,) * 3,)
+    assert kernel.divisors == (15,)
+    assert kernel.parameters["size"] == (5, 3)
+
+
+def test_box_of_one_size_is_square_and_may_be_even():
+    assert get_kernel("box:size=4").shape == (4, 4)
+    assert get_kernel("box:size=4").divisors == (16,)
+
+
+@pytest.mark.parametrize(("radius", "count"), [("0", 1), ("1", 5), ("1.5", 9), ("2", 13), ("3", 29)])
+def test_a_disk_holds_the_lattice_points_of_a_circle(radius, count):
+    # Gauss's circle problem: 1, 5, 13, 29 points for radius 0, 1, 2, 3.
+    kernel = get_kernel(f"disk:radius={radius}")
+    side = 2 * math.floor(float(radius)) + 1
+    assert kernel.shape == (side, side)
+    assert kernel.divisors == (count,)
+    assert kernel.is_integer
+    weights = weights_of(f"disk:radius={radius}")
+    inside = {place for place, weight in weights.items() if weight}
+    assert inside == {place for place in weights if math.hypot(*place) <= float(radius)}
+
+
+@pytest.mark.parametrize("amount", [-0.5, 0, 1, 2.5])
+def test_unsharp_adds_what_the_gaussian_takes_away(amount):
+    blur = weights_of("gaussian:sigma=2")
+    expected = {place: ((1 + amount) if place == (0, 0) else 0) - amount * blur[place] for place in blur}
+    sharp = weights_of(f"unsharp:sigma=2,amount={amount}")
+    assert sharp == pytest.approx(expected, abs=1e-15)
+    assert math.fsum(sharp.values()) == pytest.approx(1, abs=1e-12)
+
+
+def test_log_answers_to_a_parabola_with_its_laplacian():
+    # The Laplacian of (x² + y²) / 4 is 1 everywhere, and a Gaussian keeps that constant.
+    weights = weights_of("log:sigma=3")
+    assert weights[0, 0] < 0
+    assert sum(w * (x * x + y * y) / 4 for (x, y), w in weights.items()) == pytest.approx(1, rel=0.05)
+
+
+@pytest.mark.parametrize(("sigma", "side"), [("1.4", 13), ("0.5", 5)])
+def test_log_reaches_out_to_four_sigma(sigma, side):
+    assert get_kernel(f"log:sigma={sigma}").shape == (side, side)
+
+
+def test_dog_is_the_narrow_gaussian_minus_the_wide_one():
+    weights = weights_of("dog:sigma=1,ratio=2")
+    wide = weights_of("gaussian:sigma=2")
+    narrow = weights_of("gaussian:sigma=1")
+    assert weights.keys() == wide.keys()
+    # The narrow one is cut at 3 sigma there, and at 6 within the difference.
+    for place, weight in weights.items():
+        assert weight == pytest.approx(narrow.get(place, 0) - wide[place], abs=1e-3)
+    assert weights[0, 0] > 0
+
+
+@pytest.mark.parametrize("spec", ["log:sigma=1.4", "log:sigma=0.3", "dog:sigma=2,ratio=1.001", "gabor"])
+def test_weights_without_their_mean_sum_to_zero(spec):
+    weights = weights_of(spec)
+    assert abs(math.fsum(weights.values())) <= 1e-12 * math.fsum(map(abs, weights.values()))
+    assert get_kernel(spec).is_zero_sum
+
+
+@pytest.mark.parametrize("spec", ["gaussian:sigma=1.7", "log", "dog", "disk:radius=4.2", "unsharp"])
+def test_round_kernels_look_the_same_from_eight_sides(spec):
+    weights = weights_of(spec)
+    for (x, y), weight in weights.items():
+        assert weight == weights[-x, y] == weights[x, -y] == weights[y, x]
+
+
+@pytest.mark.parametrize(("length", "numbers"), [(1, [1]), (5, [1] * 5), (4, [1, 2, 2, 2, 1]), (9, [1] * 9)])
+@pytest.mark.parametrize("angle", [0, 90, 180, -90, 270])
+def test_motion_along_rows_and_columns_is_exact(length, numbers, angle):
+    kernel = get_kernel(f"motion:length={length},angle={angle}")
+    expected = (tuple(numbers),) if angle % 180 == 0 else tuple((each,) for each in numbers)
+    assert kernel.parts == (expected,)
+    assert kernel.divisors == (sum(numbers),)
+
+
+def test_motion_turns_counter_clockwise_as_seen():
+    weights = weights_of("motion:length=9,angle=30")
+    for (x, y), weight in weights.items():
+        if x * y < 0:
+            assert weight <= weights[x, -y]
+    assert sum(w for (x, y), w in weights.items() if x * y > 0) > 0.6
+
+
+@pytest.mark.parametrize("spec", ["length=9,angle=30", "length=6.5,angle=100", "length=1.5,angle=0"])
+def test_motion_weighs_samples_by_their_distance_to_a_segment(spec):
+    parameters = get_kernel(f"motion:{spec}").parameters
+    length, angle = parameters["length"], math.radians(parameters["angle"])
+    # A fine row of points on the segment stands for it.
+    points = [((length - 1) * (i / 2000 - 0.5)) for i in range(2001)]
+    line = [(t * math.cos(angle), t * math.sin(angle)) for t in points]
+    reach = range(-8, 9)
+    raw = {(x, y): max(0, 1 - min(math.dist((x, y), point) for point in line)) for x in reach for y in reach}
+    total = sum(raw.values())
+    weights = weights_of(f"motion:{spec}")
+    expected = {place: value / total for place, value in raw.items()}
+    assert {place: weights.get(place, 0) for place in raw} == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("angle", range(0, 360, 15))
+@pytest.mark.parametrize("length", [2, 5, 9.5])
+def test_motion_is_trimmed_to_an_odd_box_and_sums_to_one(length, angle):
+    kernel = get_kernel(f"motion:length={length},angle={angle}")
+    assert all(side % 2 for side in kernel.shape)
+    (part,) = kernel.parts
+    assert any(part[0])
+    assert any(row[0] for row in part)
+    assert math.fsum(weights_of(f"motion:length={length},angle={angle}").values()) == pytest.approx(1)
+
+
+def test_a_gabor_has_upright_crests_at_angle_0_and_turns_counter_clockwise():
+    upright = weights_of("gabor:sigma=6,wavelength=8")
+    assert upright[4, 0] < 0 < upright[0, 4]
+    level = weights_of("gabor:sigma=6,wavelength=8,angle=90")
+    assert level[0, 4] < 0 < level[4, 0]
+    # The wave runs to the upper right at 45 degrees: half a wave further there it is dark.
+    slanted = weights_of("gabor:sigma=6,wavelength=8,angle=45")
+    assert slanted[3, 3] < 0 < slanted[-3, 3]
+
+
+def test_a_gabor_is_a_cosine_under_a_gaussian_without_its_mean():
+    weights = weights_of("gabor:sigma=2,wavelength=5,angle=20,phase=70")
+    raw = {}
+    for x, y in weights:
+        along = x * math.cos(math.radians(20)) + y * math.sin(math.radians(20))
+        raw[x, y] = math.exp(-(x * x + y * y) / 8) * math.cos(2 * math.pi * along / 5 + math.radians(70))
+    mean = sum(raw.values()) / len(raw)
+    positive = sum(value - mean for value in raw.values() if value > mean)
+    expected = {place: (value - mean) / positive for place, value in raw.items()}
+    assert weights == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("generator", "parameters", "message"),
+    [
+        ("gausian", {}, "unknown value 'gausian' (did you mean 'gaussian'?)"),
+        (None, {}, "nothing where one of box disk"),
+        ("gaussian", [], "a list where a table of parameters belongs"),
+        ("gaussian", {"sgima": 1}, "unknown parameter 'sgima' (did you mean 'sigma'?)"),
+        ("gaussian", {"zzz": 1}, "unknown parameter 'zzz' (known: sigma)"),
+        ("gaussian", {"sigma": 0}, "sigma must be from 0.01 to 170.333, not 0"),
+        ("gaussian", {"sigma": -1}, "sigma must be from 0.01 to 170.333, not -1"),
+        ("gaussian", {"sigma": 171}, "sigma must be from 0.01 to 170.333, not 171"),
+        ("gaussian", {"sigma": True}, "sigma: a boolean is not a number"),
+        ("gaussian", {"sigma": "1"}, "sigma: a string is not a number"),
+        ("gaussian", {"sigma": math.nan}, "sigma: nan is not a finite number"),
+        ("gaussian", {"sigma": 10**5000}, "sigma: a number beyond float32"),
+        ("gaussian", {"sigma": [1, 2]}, "sigma takes one number"),
+        ("box", {"size": 0}, "size must be from 1 to 1023, not 0"),
+        ("box", {"size": [3, 1024]}, "size must be from 1 to 1023, not 1024"),
+        ("box", {"size": 2.5}, "size must be a whole number, not 2.5"),
+        ("box", {"size": []}, "size takes one or two numbers"),
+        ("box", {"size": [1, 2, 3]}, "size takes one or two numbers"),
+        ("disk", {"radius": 512}, "radius must be from 0 to 511, not 512"),
+        ("motion", {"length": 0.5}, "length must be from 1 to 1023, not 0.5"),
+        ("log", {"sigma": 128}, "sigma must be from 0.01 to 127.75, not 128"),
+        ("dog", {"ratio": 1}, "ratio must be from 1.001 to 1000, not 1"),
+        ("dog", {"sigma": 150}, "ratio times sigma must be at most 170.333, not 240"),
+        ("gabor", {"wavelength": 0}, "wavelength must be from 0.01 to 1e+06, not 0"),
+        ("gabor", {"sigma": 0.01, "phase": 90}, "all weights vanish"),
+    ],
+)
+def test_parameters_without_a_kernel_are_refused(generator, parameters, message):
+    with pytest.raises(KernelError) as refusal:
+        generate(generator, parameters)
+    assert message in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("generator", "parameters"),
+    [
+        ("gaussian", {"sigma": 170.333}),
+        ("dog", {"sigma": 100, "ratio": 1.7033}),
+        ("log", {"sigma": 127.75}),
+        ("disk", {"radius": 511}),
+        ("box", {"size": 1023}),
+        ("motion", {"length": 1023, "angle": 0.1}),
+        ("motion", {"length": 1023, "angle": 45}),
+    ],
+)
+def test_the_largest_parameters_stay_within_the_largest_side(generator, parameters):
+    weights, _, _ = generate(generator, parameters)
+    assert max(len(weights), len(weights[0])) <= 1023
+
+
+SMALL = {
+    "sigma": st.floats(0.01, 4),
+    "amount": st.floats(-100, 100),
+    "ratio": st.floats(1.001, 3),
+    "radius": st.floats(0, 12),
+    "size": st.one_of(st.integers(1, 12), st.tuples(st.integers(1, 12), st.integers(1, 12))),
+    "length": st.floats(1, 15),
+    "angle": st.floats(-1e9, 1e9) | st.sampled_from([-1e-20, 45, 60, 90, 180.0]),
+    "wavelength": st.floats(0.01, 1e6),
+    "phase": st.floats(-720, 720),
+}
+
+
+@pytest.mark.parametrize("generator", GENERATORS)
+@settings(deadline=None, max_examples=60)
+@given(data=st.data())
+def test_parameters_within_their_limits_make_a_kernel(generator, data):
+    _, parameters = GENERATORS[generator]
+    values = data.draw(st.fixed_dictionaries({name: SMALL[name] for name in parameters}))
+    try:
+        weights, divisor, _ = generate(generator, values)
+    except KernelError:
+        # The one refusal that no limit of a single parameter foresees.
+        assert generator == "gabor"
+        with pytest.raises(KernelError, match="all weights vanish"):
+            generate(generator, values)
+        return
+    kernel = Kernel("made", parts=(weights,), divisors=(divisor,))
+    if generator in ("log", "dog", "gabor"):
+        assert kernel.is_zero_sum
+    else:
+        total = math.fsum(weight for row in weights for weight in row) / divisor
+        assert total == pytest.approx(1, abs=1e-12)
+
+
+def test_omitted_parameters_take_their_defaults():
+    assert generate("unsharp", {"sigma": 2}).parameters == {"sigma": 2, "amount": 1}

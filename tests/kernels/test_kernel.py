@@ -1,0 +1,197 @@
+import copy
+import math
+import pickle
+from dataclasses import FrozenInstanceError
+
+import numpy as np
+import pytest
+
+from convfilter.errors import KernelError
+from convfilter.kernels import Kernel
+
+FLOAT32_LARGEST = float(np.finfo(np.float32).max)
+
+
+def mine(*parts, **fields):
+    return Kernel("mine", parts=parts, **fields)
+
+
+def test_a_kernel_needs_only_a_name_and_a_part():
+    kernel = mine([[1, 2, 3], [4, 5, 6]])
+    assert kernel.axes == ("row", "column")
+    assert kernel.divisors == (1,)
+    assert kernel.combine is None
+    assert (kernel.offset, kernel.range) == (0.0, "auto")
+    assert dict(kernel.parameters) == {}
+
+
+@pytest.mark.parametrize(
+    ("axes", "part", "shape", "height", "width"),
+    [
+        (("column",), [1, 2, 3], (3,), 1, 3),
+        (("row", "column"), [[1, 2, 3], [4, 5, 6]], (2, 3), 2, 3),
+        (("channel", "row", "column"), [[[1], [2]]] * 3, (3, 2, 1), 2, 1),
+        (("frame", "row", "column"), [[[1, 2]]] * 5, (5, 1, 2), 1, 2),
+        (("output", "channel", "row", "column"), [[[[1, 2]]] * 3] * 4, (4, 3, 1, 2), 1, 2),
+    ],
+)
+def test_shape_height_and_width_follow_the_axes(axes, part, shape, height, width):
+    kernel = mine(part, axes=axes)
+    assert kernel.shape == shape
+    assert (kernel.height, kernel.width) == (height, width)
+    assert kernel.weight_count == math.prod(shape)
+    assert kernel.arrays()[0].shape == shape
+
+
+def test_weight_count_counts_all_parts():
+    assert mine([[1, 2]], [[3, 4]], [[5, 6]], combine="sum").weight_count == 6
+
+
+def test_integral_floats_are_stored_as_integers():
+    kernel = mine([[1.0, -0.0, 0.5]], divisors=(4.0,))
+    assert [type(weight) for weight in kernel.parts[0][0]] == [int, int, float]
+    assert type(kernel.divisors[0]) is int
+
+
+def test_arrays_and_lists_become_nested_tuples():
+    kernel = mine(np.array([[1.0, 2.5]], dtype=np.float32))
+    assert kernel.parts == (((1, 2.5),),)
+
+
+@pytest.mark.parametrize(
+    ("parts", "divisors", "expected"),
+    [
+        (([[1, 2]],), (3,), True),
+        (([[1, 2.5]],), (3,), False),
+        (([[1, 2]],), (0.5,), False),
+        (([[2**53 - 1]],), (1,), True),
+        (([[2**53]],), (1,), False),
+        (([[-(2**53)]],), (1,), False),
+        (([[1]], [[0.5]]), (1, 1), False),
+    ],
+)
+def test_a_kernel_is_integer_when_weights_and_divisors_are(parts, divisors, expected):
+    kernel = mine(*parts, divisors=divisors, combine="sum" if len(parts) > 1 else None)
+    assert kernel.is_integer is expected
+
+
+@pytest.mark.parametrize(
+    ("part", "expected"),
+    [
+        ([[-1, 0, 1]], True),
+        ([[0, 0]], True),
+        ([[1_000_000, -999_999]], True),  # 1 of 1,999,999
+        ([[100_000, -99_999]], False),  # 1 of 199,999
+        ([[0.1, 0.2, -0.3]], True),
+        ([[1]], False),
+    ],
+)
+def test_zero_sum_allows_a_millionth_of_the_absolute_sum(part, expected):
+    assert mine(part).is_zero_sum is expected
+
+
+def test_zero_sum_holds_only_if_every_part_and_output_has_it():
+    assert not mine([[-1, 1]], [[1, 1]], combine="sum").is_zero_sum
+    axes = ("output", "channel", "row", "column")
+    assert not mine([[[[1]], [[1]]], [[[-1]], [[-1]]]], axes=axes).is_zero_sum
+    assert mine([[[[1]], [[-1]]], [[[2]], [[-2]]]], axes=axes).is_zero_sum
+
+
+def test_arrays_are_int64_for_exact_integers_and_float64_otherwise():
+    kernel = mine([[1, 2]], [[1, 2**53]], [[0.5, 1]], combine="sum")
+    assert [array.dtype for array in kernel.arrays()] == [np.int64, np.float64, np.float64]
+
+
+def test_arrays_are_the_same_read_only_weights_at_every_call():
+    kernel = mine([[1, 2], [3, 4]], divisors=(10,))
+    (array,) = kernel.arrays()
+    assert array is kernel.arrays()[0]
+    assert array.tolist() == [[1, 2], [3, 4]]
+    assert array.flags.c_contiguous
+    with pytest.raises(ValueError, match="read-only"):
+        array[0, 0] = 5
+
+
+def test_a_kernel_cannot_be_changed():
+    kernel = mine([[1]], parameters={"sigma": 1})
+    with pytest.raises(FrozenInstanceError):
+        kernel.offset = 0.5
+    with pytest.raises(TypeError):
+        kernel.parameters["sigma"] = 2
+
+
+@pytest.mark.parametrize("travel", [copy.deepcopy, lambda kernel: pickle.loads(pickle.dumps(kernel))])
+def test_a_kernel_travels_to_another_process(travel):
+    kernel = mine([[1, 0.5]], divisors=(2,), parameters={"size": (3, 1)}, generator="box")
+    kernel.arrays()
+    other = travel(kernel)
+    assert other is not kernel
+    assert (other.parts, other.divisors, other.generator) == (kernel.parts, kernel.divisors, "box")
+    assert other.parameters == kernel.parameters
+    with pytest.raises(TypeError):
+        other.parameters["size"] = 2
+
+
+def test_the_largest_numbers_and_sides_are_accepted():
+    assert mine([[FLOAT32_LARGEST, -FLOAT32_LARGEST]]).weight_count == 2
+    assert mine([[0] * 1023]).width == 1023
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"name": "a/b"}, "name: names are letters"),
+        ({"name": ""}, "name: names are letters"),
+        ({"name": None}, "name: names are letters"),
+        ({"name": "box:size=../x"}, "name: names are letters"),
+        ({"parts": ()}, "parts: empty"),
+        ({"parts": 3}, "parts: a number where a list of tables belongs"),
+        ({"parts": ([],)}, "parts: empty"),
+        ({"parts": ([[]],)}, "parts: row 0: empty"),
+        ({"parts": ([[1], []],)}, "parts: row 1: empty"),
+        ({"parts": ([1, 2],)}, "parts: row 0: a number where a list of columns belongs"),
+        ({"parts": ([[1, 2], [3]],)}, "parts: row 1: ragged, 1 columns where the first has 2"),
+        ({"parts": ([[1, [2]]],)}, "parts: row 0, column 1: a list is not a number"),
+        ({"parts": ([[1, True]],)}, "parts: row 0, column 1: a boolean is not a number"),
+        ({"parts": ([[1, "2"]],)}, "parts: row 0, column 1: a string is not a number"),
+        ({"parts": ([[1, None]],)}, "parts: row 0, column 1: nothing is not a number"),
+        ({"parts": ([[1, 1j]],)}, "parts: row 0, column 1: a complex is not a number"),
+        ({"parts": ([[math.nan]],)}, "parts: row 0, column 0: nan is not a finite number"),
+        ({"parts": ([[-math.inf]],)}, "parts: row 0, column 0: -inf is not a finite number"),
+        ({"parts": ([[3.5e38]],)}, "parts: row 0, column 0: a number beyond float32"),
+        ({"parts": ([[-(10**5000)]],)}, "parts: row 0, column 0: a number beyond float32"),
+        ({"parts": ([[0] * 1024],)}, "parts: row 0: 1024 columns, at most 1023"),
+        ({"parts": ([[0]] * 1024,)}, "parts: 1024 rows, at most 1023"),
+        ({"parts": ([[1]], [[1, 2]]), "combine": "sum"}, "parts: part 1, row 0: ragged"),
+        ({"parts": ([[1]], [[1]])}, "combine: missing; several parts need one of magnitude maximum sum"),
+        ({"parts": ([[1]], [[1]]), "combine": "max"}, "combine: unknown value 'max'"),
+        ({"combine": "sum"}, "combine: there is only one part"),
+        ({"axes": ("column", "row")}, "axes: unknown value 'column,row' (did you mean"),
+        ({"axes": "row,column"}, "axes: a string where a tuple of names belongs"),
+        ({"divisors": (0,)}, "divisors: zero"),
+        ({"divisors": (-0.0,)}, "divisors: zero"),
+        ({"divisors": (math.nan,)}, "divisors: nan is not a finite number"),
+        ({"divisors": (1e-39,)}, "divisors: 1e-39 is so small that weights leave float32"),
+        ({"divisors": (1, 1)}, "divisors: 2 divisors for 1 parts"),
+        ({"parts": ([[1e30]],), "divisors": (1e-10,)}, "divisors: 1e-10 is so small that weights leave"),
+        ({"offset": math.inf}, "offset: inf is not a finite number"),
+        ({"offset": True}, "offset: a boolean is not a number"),
+        ({"range": "Clip"}, "range: unknown value 'Clip' (did you mean 'clip'?)"),
+        ({"summary": 1}, "summary: a number is not a string"),
+        ({"source": []}, "source: a list is not a string"),
+    ],
+)
+def test_a_kernel_refuses_what_cannot_be_applied(fields, message):
+    with pytest.raises(KernelError) as refusal:
+        Kernel(**{"name": "mine", "parts": ([[1]],), **fields})
+    assert message in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_refusal_names_the_kernel():
+    with pytest.raises(KernelError, match=r"^kernel 'mine': divisors: zero"):
+        mine([[1]], divisors=(0,))
+
+
+def test_negative_divisors_are_divisors():
+    assert mine([[1]], divisors=(-2,)).divisors == (-2,)

@@ -1,0 +1,434 @@
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+import convfilter.kernels
+from convfilter.errors import KernelError
+from convfilter.kernels import library, load_kernels
+from convfilter.kernels.tables import kernel_from_table
+
+
+@pytest.fixture
+def kernel_file(tmp_path):
+    """Write a kernel file and return its path as a string."""
+
+    def write(content):
+        path = tmp_path / "my.toml"
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return str(path)
+
+    return write
+
+
+def refusal(path):
+    with pytest.raises(KernelError) as caught:
+        load_kernels(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    assert message.isprintable()
+    return message.removeprefix(f"{path}: ")
+
+
+def made_unless_refused(make, *arguments):
+    """Return what is made, or None for a KernelError, which must be one line; others pass through."""
+    try:
+        return make(*arguments)
+    except KernelError as error:
+        message = str(error)
+    assert message.isprintable()
+    return None
+
+
+# ---- What a file may say ------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("table", "axes", "shape"),
+    [
+        ("weights = [1, 2, 3]", "column", (3,)),
+        ("weights = [[1, 2, 3]]", "row,column", (1, 3)),
+        ("parts = [[1, 2], [3, 4]]\ncombine = 'sum'", "column", (2,)),
+        ("parts = [[[1, 2]]]", "row,column", (1, 2)),
+        ("weights = [[1, 2]]\naxes = 'row,column'", "row,column", (1, 2)),
+        ("weights = [[[1, 2]]]\naxes = 'channel,row,column'", "channel,row,column", (1, 1, 2)),
+        ("weights = [[[1, 2]]]\naxes = 'frame,row,column'", "frame,row,column", (1, 1, 2)),
+        ("weights = [[[[1]]]]\naxes = 'output,channel,row,column'", "output,channel,row,column", (1,) * 4),
+    ],
+)
+def test_axes_are_stated_or_follow_from_the_depth(kernel_file, table, axes, shape):
+    kernel = load_kernels(kernel_file(f"[mine]\n{table}"))["mine"]
+    assert ",".join(kernel.axes) == axes
+    assert kernel.shape == shape
+
+
+def test_every_key_reaches_the_kernel(kernel_file):
+    path = kernel_file("""
+        [mine]
+        summary = "what"
+        source = "whence"
+        parts = [[[1, 2]], [[3, 4.5]]]
+        combine = "maximum"
+        axes = "row,column"
+        divisor = -2
+        offset = 0.5
+        range = "raw"
+        [made]
+        generator = "box"
+        parameters = { size = [5, 3] }
+        offset = 1
+        range = "signed"
+    """)
+    mine, made = (load_kernels(path)[name] for name in ("mine", "made"))
+    assert (mine.name, mine.summary, mine.source) == ("mine", "what", "whence")
+    assert mine.parts == (((1, 2),), ((3, 4.5),))
+    assert (mine.combine, mine.divisors, mine.offset, mine.range) == ("maximum", (-2, -2), 0.5, "raw")
+    assert (made.width, made.height, made.divisors) == (5, 3, (15,))
+    assert (made.offset, made.range, made.parameters["size"]) == (1.0, "signed", (5, 3))
+
+
+def test_the_sum_divisor_is_each_parts_own_sum(kernel_file):
+    path = kernel_file("[mine]\nparts = [[[1, 2]], [[0.5, 0.25]]]\ncombine = 'sum'\ndivisor = 'sum'")
+    assert load_kernels(path)["mine"].divisors == (3, 0.75)
+
+
+def test_an_integer_sum_that_is_not_zero_is_a_divisor_however_small(kernel_file):
+    path = kernel_file("[mine]\nweights = [[10000000, -9999999]]\ndivisor = 'sum'")
+    assert load_kernels(path)["mine"].divisors == (1,)
+
+
+def test_a_file_is_laid_over_the_shipped_kernels(kernel_file):
+    kernels = load_kernels(kernel_file("[mine]\nweights = [[1]]"))
+    assert list(kernels) == [*load_kernels(), "mine"]
+    assert kernels["sobel"].parts == load_kernels()["sobel"].parts
+
+
+def test_a_table_replaces_its_shipped_namesake_whole(kernel_file):
+    kernels = load_kernels(kernel_file("[sobel]\nweights = [[7]]"))
+    assert kernels["sobel"].parts == (((7,),),)
+    assert (kernels["sobel"].combine, kernels["sobel"].summary) == (None, "")
+    assert load_kernels()["sobel"].combine == "magnitude"
+
+
+def test_an_empty_file_adds_nothing(kernel_file):
+    assert list(load_kernels(kernel_file(""))) == list(load_kernels())
+
+
+def test_a_byte_order_mark_is_no_fault(kernel_file):
+    assert "mine" in load_kernels(kernel_file(b"\xef\xbb\xbf[mine]\r\nweights = [[1]]\r\n"))
+
+
+def test_the_mapping_is_read_only_and_builds_each_kernel_once():
+    kernels = load_kernels()
+    with pytest.raises(TypeError):
+        kernels["mine"] = kernels["sobel"]
+    with pytest.raises(KeyError):
+        kernels["mine"]
+    assert kernels["sobel"] is kernels["sobel"]
+    assert "sobel" in kernels
+    assert 3 not in kernels
+
+
+# ---- What it may not ------------------------------------------------------------
+
+BAD_TABLES = [
+    ("[mine]\nweights = []", "[mine] weights: empty"),
+    ("[mine]\nweights = [[]]", "[mine] weights: row 0: empty"),
+    ("[mine]\nweights = []\naxes = 'row,column'", "[mine] weights: empty"),
+    ("[mine]\nweights = [[1], []]", "[mine] weights: row 1: empty"),
+    ("[mine]\nweights = 3", "[mine] weights: a number where a list of numbers belongs"),
+    ("[mine]\nweights = '3'", "[mine] weights: a string where a list of numbers belongs"),
+    ("[mine]\nweights = [[1, 2], [3]]", "[mine] weights: row 1: ragged, 1 columns where the first has 2"),
+    ("[mine]\nweights = [[1, 2], 3]", "[mine] weights: row 1: a number where a list of columns belongs"),
+    ("[mine]\nweights = [1, [2]]", "[mine] weights: column 1: a list is not a number"),
+    ("[mine]\nweights = [[1, true]]", "[mine] weights: row 0, column 1: a boolean is not a number"),
+    ("[mine]\nweights = [[1, '2']]", "[mine] weights: row 0, column 1: a string is not a number"),
+    ("[mine]\nweights = [[1, {}]]", "[mine] weights: row 0, column 1: a table is not a number"),
+    ("[mine]\nweights = [[1979-05-27]]", "[mine] weights: row 0, column 0: a date is not a number"),
+    ("[mine]\nweights = [[nan]]", "[mine] weights: row 0, column 0: nan is not a finite number"),
+    ("[mine]\nweights = [[-inf]]", "[mine] weights: row 0, column 0: -inf is not a finite number"),
+    ("[mine]\nweights = [[1e999]]", "[mine] weights: row 0, column 0: inf is not a finite number"),
+    ("[mine]\nweights = [[1e39]]", "[mine] weights: row 0, column 0: a number beyond float32"),
+    (f"[mine]\nweights = [[0x{'f' * 9999}]]", "[mine] weights: row 0, column 0: a number beyond float32"),
+    (f"[mine]\nweights = [{[0] * 1024}]", "[mine] weights: row 0: 1024 columns, at most 1023 can be used"),
+    (f"[mine]\nweights = {[[0]] * 1024}", "[mine] weights: 1024 rows, at most 1023 can be used"),
+    (
+        f"[mine]\nweights = {[[[0]]] * 1024}\naxes = 'channel,row,column'",
+        "[mine] weights: 1024 channels, at most 1023 can be used",
+    ),
+    ("[mine]\nweights = [[[1]]]", "[mine] axes: missing; lists 3 deep need one of channel,row,column"),
+    (f"[mine]\nweights = {'[' * 90}1{']' * 90}", "[mine] axes: missing; lists 6 deep need"),
+    ("[mine]\nweights = [[1]]\naxes = 'column'", "[mine] axes: column needs lists 1 deep, not 2"),
+    ("[mine]\nweights = [1]\naxes = 'row,column'", "[mine] axes: row,column needs lists 2 deep, not 1"),
+    (
+        "[mine]\nweights = [[1]]\naxes = 'row, column'",
+        "[mine] axes: unknown value 'row, column' (did you mean 'row,column'?)",
+    ),
+    (
+        "[mine]\nweights = [[1]]\naxes = ['row', 'column']",
+        "[mine] axes: a list where one of column row,column",
+    ),
+    ("[mine]\nsummary = 'x'", "[mine] weights: missing; a kernel has one of weights parts generator"),
+    ("[mine]", "[mine] weights: missing; a kernel has one of weights parts generator"),
+    ("[mine]\nweights = [[1]]\nparts = [[[1]]]", "[mine] parts: cannot stand beside weights"),
+    ("[mine]\nweights = [[1]]\ngenerator = 'box'", "[mine] generator: cannot stand beside weights"),
+    ("[mine]\nparts = []\ncombine = 'sum'", "[mine] parts: empty where a list of tables belongs"),
+    ("[mine]\nparts = 3\ncombine = 'sum'", "[mine] parts: a number where a list of tables belongs"),
+    (
+        "[mine]\nparts = [[[1]], [[1, 2]]]\ncombine = 'sum'",
+        "[mine] parts: part 1, row 0: ragged, 2 columns where the first has 1",
+    ),
+    (
+        "[mine]\nparts = [[[1]], [[nan]]]\ncombine = 'sum'",
+        "[mine] parts: part 1, row 0, column 0: nan is not",
+    ),
+    ("[mine]\nparts = [[[1]], [[2]]]", "[mine] combine: missing; several parts need one of magnitude"),
+    ("[mine]\nparts = [[[1]]]\ncombine = 'sum'", "[mine] combine: there is only one part"),
+    ("[mine]\nweights = [[1]]\ncombine = 'sum'", "[mine] combine: goes with parts only"),
+    (
+        "[mine]\nparts = [[[1]], [[2]]]\ncombine = 'magnitud'",
+        "[mine] combine: unknown value 'magnitud' (did you mean 'magnitude'?)",
+    ),
+    (
+        "[mine]\nparts = [[[1]], [[2]]]\ncombine = 2",
+        "[mine] combine: a number where one of magnitude maximum",
+    ),
+    ("[mine]\nweights = [[1]]\ndivisor = 0", "[mine] divisor: zero"),
+    ("[mine]\nweights = [[1]]\ndivisor = -0.0", "[mine] divisor: zero"),
+    ("[mine]\nweights = [[1]]\ndivisor = nan", "[mine] divisor: nan is not a finite number"),
+    ("[mine]\nweights = [[1]]\ndivisor = true", "[mine] divisor: a boolean is not a number"),
+    ("[mine]\nweights = [[1]]\ndivisor = [1]", "[mine] divisor: a list is not a number"),
+    ("[mine]\nweights = [[1]]\ndivisor = 1e-300", "[mine] divisor: 1e-300 is so small"),
+    ("[mine]\nweights = [[1]]\ndivisor = 'sun'", "[mine] divisor: unknown value 'sun' (did you mean 'sum'?)"),
+    ("[mine]\nweights = [[1, -1]]\ndivisor = 'sum'", "[mine] divisor: the weights sum to zero"),
+    ("[mine]\nweights = [[0.1, 0.2, -0.3]]\ndivisor = 'sum'", "[mine] divisor: the weights sum to zero"),
+    (
+        "[mine]\nparts = [[[1]], [[0]]]\ncombine = 'sum'\ndivisor = 'sum'",
+        "[mine] divisor: the weights sum to zero",
+    ),
+    ("[mine]\nweights = [[3e38, 3e38]]\ndivisor = 'sum'", "[mine] divisor: a number beyond float32"),
+    ("[mine]\nweights = [[1]]\noffset = '1'", "[mine] offset: a string is not a number"),
+    ("[mine]\nweights = [[1]]\noffset = inf", "[mine] offset: inf is not a finite number"),
+    (
+        "[mine]\nweights = [[1]]\nrange = 'sigend'",
+        "[mine] range: unknown value 'sigend' (did you mean 'signed'?)",
+    ),
+    ("[mine]\nweights = [[1]]\nrange = 1", "[mine] range: a number where one of auto clip absolute"),
+    ("[mine]\nweights = [[1]]\nsummary = 1", "[mine] summary: a number is not a string"),
+    ("[mine]\nweights = [[1]]\nsource = ['x']", "[mine] source: a list is not a string"),
+    ("[mine]\nwieghts = [[1]]", "[mine] wieghts: unknown key (did you mean 'weights'?)"),
+    ("[mine]\nzzz = 1", "[mine] zzz: unknown key (known: weights parts generator"),
+    ('[mine]\n"a\\nb" = 1', "[mine] a\\nb: unknown key"),
+    (
+        "[mine.v2]\nweights = [[1]]",
+        '[mine] v2: unknown key; a name with a dot is written in quotes: ["mine.v2"]',
+    ),
+    ("weights = [[1]]", "[weights] table: a list where a table of keys belongs"),
+    ("[[mine]]\nweights = [[1]]", "[mine] table: a list where a table of keys belongs"),
+    ('["my kernel"]\nweights = [[1]]', "[my kernel] name: names are letters, digits and _.+-"),
+    ('["box:size=3"]\nweights = [[1]]', "[box:size=3] name: names are letters"),
+    ('["-x"]\nweights = [[1]]', "[-x] name: names are letters"),
+    ('[""]\nweights = [[1]]', "[] name: names are letters"),
+    ('["a\\n"]\nweights = [[1]]', "[a\\n] name: names are letters"),
+    ('["é"]\nweights = [[1]]', "[é] name: names are letters"),
+    (f"[{'a' * 65}]\nweights = [[1]]", f"[{'a' * 65}] name: names are letters"),
+    ("[mine]\ngenerator = 'gausian'", "[mine] generator: unknown value 'gausian' (did you mean 'gaussian'?)"),
+    ("[mine]\ngenerator = 1", "[mine] generator: a number where one of box disk"),
+    (
+        "[mine]\ngenerator = 'gaussian'\nparameters = { sgima = 1 }",
+        "[mine] parameters: unknown parameter 'sgima' (did you mean 'sigma'?)",
+    ),
+    (
+        "[mine]\ngenerator = 'gaussian'\nparameters = { sigma = 0 }",
+        "[mine] parameters: sigma must be from 0.01 to 170.333, not 0",
+    ),
+    (
+        "[mine]\ngenerator = 'box'\nparameters = { size = [1, true] }",
+        "[mine] parameters: size: a boolean is not a number",
+    ),
+    (
+        "[mine]\ngenerator = 'box'\nparameters = 3",
+        "[mine] parameters: a number where a table of parameters belongs",
+    ),
+    (
+        "[mine]\ngenerator = 'unsharp'\nparameters = { amount = 3.4e38, sigma = 0.5 }\nrange = 'bogus'",
+        "[mine] range: unknown value 'bogus'",
+    ),
+    ("[mine]\nweights = [[1]]\nparameters = {}", "[mine] parameters: goes with a generator only"),
+    ("[mine]\ngenerator = 'box'\ndivisor = 2", "[mine] divisor: does not go with a generator"),
+    ("[mine]\ngenerator = 'box'\naxes = 'row,column'", "[mine] axes: does not go with a generator"),
+    ("[mine]\ngenerator = 'box'\ncombine = 'sum'", "[mine] combine: does not go with a generator"),
+]
+
+
+@pytest.mark.parametrize(("content", "message"), BAD_TABLES)
+def test_a_bad_table_is_refused_with_its_key_and_the_reason(kernel_file, content, message):
+    assert refusal(kernel_file(content)).startswith(message)
+
+
+def test_weights_that_a_generator_cannot_bring_into_float32_are_blamed_on_its_parameters(
+    kernel_file, monkeypatch
+):
+    monkeypatch.setitem(library.generate.__globals__["GENERATORS"], "box", (lambda: ([[1e39]], 1), {}))
+    message = refusal(kernel_file("[mine]\ngenerator = 'box'"))
+    assert message.startswith("[mine] parameters: row 0, column 0: a number beyond float32")
+
+
+def test_one_bad_table_refuses_the_whole_file(kernel_file):
+    path = kernel_file("[good]\nweights = [[1]]\n[bad]\nweights = [[]]\n[fine]\nweights = [[1]]")
+    assert refusal(path) == "[bad] weights: row 0: empty"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"[mine\n", "Expected"),
+        (b"[mine]\nweights = [[1]]\nweights = [[1]]", "Cannot overwrite a value"),
+        (b"\xff\xfe", "'utf-8' codec can't decode"),
+        (b"a = " + b"[" * 100_000, "tables nested too deeply"),
+        (b"a = 1" + b"0" * 5000, "Exceeds the limit"),
+        (b"a = '\n'", ""),
+        (b"a = 9999-99-99", ""),
+        (b"#" * (2**20 + 1), "larger than 1 MiB"),
+    ],
+)
+def test_whatever_the_parser_meets_is_told_in_one_line(kernel_file, content, message):
+    assert refusal(kernel_file(content)).startswith(message)
+
+
+def test_a_file_of_exactly_one_mebibyte_is_read(kernel_file):
+    assert "sobel" in load_kernels(kernel_file(b"#" * 2**20))
+
+
+def test_missing_files_folders_and_impossible_names_are_refused(tmp_path):
+    assert refusal(str(tmp_path / "none.toml")) == "No such file or directory"
+    assert refusal(str(tmp_path)) == "not a regular file"
+    with pytest.raises(KernelError, match=r"^a\\x00b: embedded null"):
+        load_kernels("a\0b")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs here")
+def test_a_fifo_is_refused_without_waiting_for_its_other_end(tmp_path):
+    os.mkfifo(tmp_path / "pipe.toml")
+    assert refusal(str(tmp_path / "pipe.toml")) == "not a regular file"
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no devices here")
+def test_a_device_is_refused():
+    assert refusal("/dev/zero") == "not a regular file"
+
+
+def test_the_file_is_named_as_it_was_given_with_odd_characters_escaped(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("a\nb.toml").write_text("[mine]")
+    with pytest.raises(KernelError, match=r"^a\\nb\.toml: \[mine\] weights: missing"):
+        load_kernels(Path("a\nb.toml"))
+    with pytest.raises(KernelError, match=r"^\./none\.toml: No such file"):
+        load_kernels("./none.toml")
+
+
+TOML_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.dates() | st.just(10**400),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=12,
+)
+LIKELY_VALUES = {
+    "weights": st.lists(st.lists(st.integers(-9, 9) | st.floats(), max_size=3), max_size=3),
+    "parts": st.lists(st.lists(st.lists(st.integers(-9, 9), max_size=2), max_size=2), max_size=3),
+    "generator": st.sampled_from(["box", "gaussian", "gabor", "motion", "dog"]),
+    "parameters": st.dictionaries(
+        st.sampled_from(["size", "sigma", "ratio", "length", "phase"]),
+        st.floats(-5, 5) | st.sampled_from([1e-300, 1e300, -0.0]) | TOML_VALUES,
+        max_size=2,
+    ),
+    "combine": st.sampled_from(["sum", "maximum"]),
+    "axes": st.sampled_from(["column", "row,column", "channel,row,column", "row"]),
+    "divisor": st.just("sum") | st.floats(),
+    "offset": st.floats(),
+    "range": st.sampled_from(["clip", "absolute"]),
+    "summary": st.text(),
+}
+TABLES = st.fixed_dictionaries({}, optional={k: v | TOML_VALUES for k, v in LIKELY_VALUES.items()})
+
+
+@settings(deadline=None, max_examples=400)
+@given(name=st.just("mine") | st.text(), table=TABLES | TOML_VALUES)
+@example(name="mine", table={"weights": [[10**400]]})
+def test_any_table_is_a_kernel_or_a_kernel_error_of_one_line(name, table):
+    kernel = made_unless_refused(kernel_from_table, name, table)
+    if kernel:
+        assert all(len(part) == kernel.shape[0] for part in kernel.parts)
+        assert all(abs(divisor) > 0 for divisor in kernel.divisors)
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory):
+    return tmp_path_factory.mktemp("any") / "any.toml"
+
+
+@settings(deadline=None, max_examples=300)
+@given(content=st.binary() | st.text(alphabet="[]{}=.,\"'\n\\ab1e-+#:_").map(str.encode))
+def test_any_bytes_are_a_library_or_a_kernel_error_of_one_line(scratch, content):
+    scratch.write_bytes(content)
+    kernels = made_unless_refused(load_kernels, scratch)
+    assert kernels is None or "sobel" in kernels
+
+
+# ---- Where the shipped ones are, and what looking them up costs -------------------
+
+
+def test_the_shipped_file_is_sought_in_the_package_before_beside_it(tmp_path, monkeypatch):
+    module = tmp_path / "convfilter" / "kernels" / "library.py"
+    module.parent.mkdir(parents=True)
+    monkeypatch.setattr(library, "__file__", str(module))
+    with pytest.raises(KernelError, match=r"kernels\.toml is neither in .* nor beside it"):
+        library.shipped_path()
+    beside = tmp_path / "kernels.toml"
+    beside.write_text("")
+    assert library.shipped_path() == beside.resolve()
+    inside = tmp_path / "convfilter" / "kernels.toml"
+    inside.write_text("")
+    assert library.shipped_path() == inside.resolve()
+
+
+def run(code):
+    """Run code with the kernels alone: the package around them may import what it likes."""
+    folder = Path(convfilter.kernels.__file__).parent.parent
+    stub = f"import sys, types\nstub = types.ModuleType('convfilter')\nstub.__path__ = [{str(folder)!r}]\n"
+    program = f"{stub}sys.modules['convfilter'] = stub\nfrom convfilter.kernels import *\n{code}"
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+
+
+def test_nothing_but_the_arrays_needs_numpy():
+    code = """
+for kernel in load_kernels().values():
+    kernel.shape, kernel.weight_count, kernel.is_integer, kernel.is_zero_sum
+get_kernel("gaussian:sigma=2")
+print("numpy" in sys.modules)
+get_kernel("sobel").arrays()
+print("numpy" in sys.modules)
+"""
+    assert run(code).split() == ["False", "True"]
+
+
+def test_loading_the_shipped_kernels_makes_none_of_them():
+    code = """
+from convfilter.kernels import kernel, library
+made = []
+kernel.Kernel.__post_init__ = lambda self: made.append(self.name)
+kernels = load_kernels()
+print(len(kernels) > 30, "sobel" in kernels, made)
+kernels["sobel"]
+print(made)
+"""
+    assert run(code).splitlines() == ["True True []", "['sobel']"]
+
+
+def test_the_shipped_file_is_plain_toml_beside_or_in_the_package():
+    with library.shipped_path().open("rb") as stream:
+        assert list(tomllib.load(stream)) == list(load_kernels())
