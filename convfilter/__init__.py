@@ -1,0 +1,77 @@
+"""Filter pictures with convolution kernels: exact results, plain numpy, files that are never harmed.
+
+An image is an array of shape (rows, columns) or (rows, columns, channels), in the order (row, column), not
+(x, y). Integers run from 0 to their type's largest value and floats from 0 to 1, their *full scale*; values
+outside stay as they are in `correlate` and its kin, and are brought back by the `range` of `apply_kernel`.
+With 2 or 4 channels the last one is alpha.
+
+>>> import numpy as np
+>>> import convfilter as cf
+>>> cf.correlate(np.arange(9).reshape(3, 3), [[0, 1], [2, 3]], padding="valid")
+array([[19, 25],
+       [37, 43]])
+>>> cf.output_shape((28, 28), (3, 3), padding="valid")
+(26, 26)
+>>> cf.apply_kernel(np.eye(3, dtype=np.uint8) * 90, "box:size=3")
+array([[40, 30, 20],
+       [30, 30, 30],
+       [20, 30, 40]], dtype=uint8)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from convfilter.errors import ConvfilterError, ImageError, KernelError, ShapeError
+
+if TYPE_CHECKING:
+    from convfilter.batch import filter_file
+    from convfilter.convolution import convolve, correlate, correlate_channels
+    from convfilter.filtering import apply_kernel
+    from convfilter.geometry import output_shape
+    from convfilter.kernels import Kernel, get_kernel, load_kernels
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ConvfilterError",
+    "ImageError",
+    "Kernel",
+    "KernelError",
+    "ShapeError",
+    "apply_kernel",
+    "convolve",
+    "correlate",
+    "correlate_channels",
+    "filter_file",
+    "get_kernel",
+    "load_kernels",
+    "output_shape",
+]
+
+# Names come from their rooms when they are first asked for: `convfilter shape` needs no numpy, and the
+# interpreter starts several times as fast without it.
+_ROOMS = {
+    "Kernel": "kernels",
+    "apply_kernel": "filtering",
+    "convolve": "convolution",
+    "correlate": "convolution",
+    "correlate_channels": "convolution",
+    "filter_file": "batch",
+    "get_kernel": "kernels",
+    "load_kernels": "kernels",
+    "output_shape": "geometry",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOMS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_ROOMS[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_ROOMS])

@@ -1,0 +1,220 @@
+"""From the sums of a block to its samples: combine, offset, scale, range, round, saturate.
+
+With ``f`` the combination of the parts, a sample is ``floor((f(sums) + add) * multiply / divide + 1/2)``,
+saturated. Every range mode is a choice of these numbers, so that the sums are rounded once.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from convfilter.convolution.scratch import Scratch
+from convfilter.filtering.depth import Depth
+from convfilter.filtering.light import encode
+
+__all__ = ["Clipping", "Extremes", "Finish"]
+
+
+class Clipping:
+    """How many samples were cut off below and above, added up by all threads."""
+
+    def __init__(self) -> None:
+        self.below = self.above = self.samples = 0
+        self._lock = threading.Lock()
+
+    def add(self, values: np.ndarray, low: float, past: float) -> None:
+        """Count values below `low`, and those of `past` and above."""
+        below, above = int(np.count_nonzero(values < low)), int(np.count_nonzero(values >= past))
+        with self._lock:
+            self.below, self.above, self.samples = (
+                self.below + below,
+                self.above + above,
+                self.samples + values.size,
+            )
+
+
+class Extremes:
+    """The smallest and largest value of a picture, found by all threads."""
+
+    def __init__(self) -> None:
+        self.low, self.high = np.inf, -np.inf
+        self._lock = threading.Lock()
+
+    def add(self, values: np.ndarray) -> None:
+        """Take the values of one block into account."""
+        low, high = float(values.min()), float(values.max())
+        with self._lock:
+            self.low, self.high = min(self.low, low), max(self.high, high)
+
+
+@dataclass(frozen=True)
+class Finish:
+    """What is done to the sums of one output channel.
+
+    Attributes
+    ----------
+    depth : Depth
+        Scale of the picture.
+    target : numpy.dtype
+        Type of the result: the picture's own, or a float type for unrounded values.
+    bound : float
+        The largest magnitude that a sum can have; decides which arithmetic is exact.
+    combine : str or None
+        How several parts become one value.
+    add, multiply, divide : float
+        See the module's first lines; in units of the undivided sums.
+    absolute : bool
+        Take the magnitude before scaling.
+    saturate : bool
+        Cut the result off at the limits of the depth.
+    linear : bool
+        Encode the values from linear light before they are rounded.
+    """
+
+    depth: Depth
+    target: np.dtype[Any]
+    bound: float
+    combine: str | None = None
+    add: float = 0.0
+    multiply: float = 1.0
+    divide: float = 1.0
+    absolute: bool = False
+    saturate: bool = True
+    linear: bool = False
+
+    def __call__(
+        self,
+        parts: Sequence[np.ndarray],
+        target: np.ndarray,
+        scratch: Scratch,
+        clipping: Clipping | None = None,
+    ) -> None:
+        """Turn the sums of all parts into samples; the sums may be overwritten."""
+        if not self._rounds:
+            self._store_unrounded(self.value(parts, scratch), target, clipping)
+        elif self._stays_integer(parts[0]):
+            self._store_integers(self._combined_integers(parts), target, clipping)
+        else:
+            self._store_rounded(self._ready_to_floor(parts, scratch), target, clipping)
+
+    def value(self, parts: Sequence[np.ndarray], scratch: Scratch) -> np.ndarray:
+        """Return ``f(sums) + add``, or its magnitude, as floats in scratch memory."""
+        kind = self._float_type(parts)
+        value = scratch.take("value", parts[0].shape, kind)
+        if self.combine == "magnitude":
+            np.multiply(parts[0], parts[0], out=value, dtype=kind)
+            square = scratch.take("square", parts[0].shape, kind)
+            for part in parts[1:]:
+                value += np.multiply(part, part, out=square, dtype=kind)
+            np.sqrt(value, out=value)
+        else:
+            np.copyto(value, parts[0])
+            combine = np.maximum if self.combine == "maximum" else np.add
+            for part in parts[1:]:
+                combine(value, part, out=value)
+        if self.add:
+            value += self.add
+        if self.absolute:
+            np.abs(value, out=value)
+        return value
+
+    @property
+    def _rounds(self) -> bool:
+        return self.target.kind in "iu"
+
+    def _float_type(self, parts: Sequence[np.ndarray]) -> np.dtype[Any]:
+        """The float type in which the value comes out right."""
+        if parts[0].dtype.kind == "f":
+            return parts[0].dtype
+        # Squares below 2**24 are exact in float32, and so is the rounding of a root up to 8 bits: between two
+        # integers no root comes nearer to the half than 1 / (8 * 255).
+        squares = self.combine == "magnitude" and len(parts) * self.bound**2 < 2**24
+        plain = self.depth.full == 255 and self.add == 0 and self.multiply == self.divide == 1
+        return np.dtype(np.float32 if squares and plain else np.float64)
+
+    def _stays_integer(self, first: np.ndarray) -> bool:
+        return (
+            first.dtype.kind == "i"
+            and self.combine != "magnitude"
+            and self.multiply == self.divide == 1
+            and self.add == 0
+            and not self.linear
+        )
+
+    def _combined_integers(self, parts: Sequence[np.ndarray]) -> np.ndarray:
+        value = parts[0]
+        combine = np.maximum if self.combine == "maximum" else np.add
+        for part in parts[1:]:
+            combine(value, part, out=value)
+        return np.abs(value, out=value) if self.absolute else value
+
+    def _store_integers(self, value: np.ndarray, target: np.ndarray, clipping: Clipping | None) -> None:
+        limits = np.iinfo(value.dtype)
+        low, high = max(int(self.depth.low), limits.min), min(int(self.depth.high), limits.max)
+        if clipping is not None:
+            clipping.add(value, low, high + 1 if high < limits.max else np.inf)
+        np.clip(value, low, high, out=value)
+        np.copyto(target, value, casting="unsafe")
+
+    def _ready_to_floor(self, parts: Sequence[np.ndarray], scratch: Scratch) -> np.ndarray:
+        """Floats whose floor is the rounded value."""
+        exact = self.combine != "magnitude" and parts[0].dtype.kind == "i" and not self.linear
+        halves = self.add == 0 or (not self.absolute and (2 * self.add).is_integer())
+        if exact and self.multiply == 1 and halves:
+            return self._divided_exactly(parts, scratch)
+        value = self._scaled(self.value(parts, scratch))
+        if self.linear:
+            encode(value, self.depth)
+        value += 0.5
+        return value
+
+    def _divided_exactly(self, parts: Sequence[np.ndarray], scratch: Scratch) -> np.ndarray:
+        """``(sum + add) / divide + 1/2`` by one multiplication, never on the wrong side of an integer.
+
+        Sums are integers and `add` counts halves, so that before the division values lie 1/2 apart. A quarter
+        on top keeps exact ties and everything above them above, whatever the multiplication rounds.
+        """
+        shift = self.add + self.divide / 2 + 0.25
+        small = self.bound + abs(shift) < 2**20
+        combined = self._combined_integers(parts)
+        value = scratch.take("value", combined.shape, np.float32 if small else np.float64)
+        np.add(
+            combined,
+            value.dtype.type(shift),
+            out=value,
+            casting="same_kind" if small else "safe",
+            dtype=value.dtype,
+        )
+        value *= value.dtype.type(1 / self.divide)
+        return value
+
+    def _scaled(self, value: np.ndarray) -> np.ndarray:
+        if self.multiply != 1:
+            value *= self.multiply
+        if self.divide != 1:
+            value /= self.divide
+        return value
+
+    def _store_rounded(self, value: np.ndarray, target: np.ndarray, clipping: Clipping | None) -> None:
+        if clipping is not None:
+            clipping.add(value, self.depth.low, self.depth.high + 1)
+        # A conversion to integers truncates, which is floor where nothing is negative.
+        if self.depth.low < 0:
+            np.floor(value, out=value)
+        np.clip(value, self.depth.low, self.depth.high, out=value)
+        np.copyto(target, value, casting="unsafe")
+
+    def _store_unrounded(self, value: np.ndarray, target: np.ndarray, clipping: Clipping | None) -> None:
+        self._scaled(value)
+        if self.saturate and self.depth.integer:
+            if clipping is not None:
+                clipping.add(value, self.depth.low - 0.5, self.depth.high + 0.5)
+            np.clip(value, self.depth.low, self.depth.high, out=value)
+        if self.linear:
+            encode(value, self.depth)
+        np.copyto(target, value, casting="unsafe")
