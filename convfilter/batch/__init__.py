@@ -1,0 +1,135 @@
+"""Pictures by the folder: what a command line program does once its arguments are parsed.
+
+`inputs` lists the pictures, `planning` names every output before a pixel is read, `job` takes one picture
+from file to file, and here they are run one after the other and counted.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields
+from typing import Any
+
+from convfilter.batch.job import Outcome, Work, filter_job, plan_job
+from convfilter.batch.planning import Job
+from convfilter.errors import ConvfilterError
+from convfilter.files import shown, sweep
+from convfilter.filtering import FilterOptions
+from convfilter.images.formats import format_of_name
+from convfilter.images.writing import Encoding
+from convfilter.kernels import Kernel, get_kernel
+
+__all__ = ["Report", "filter_file", "run_jobs"]
+
+
+class Report:
+    """Counts what became of the pictures of a run.
+
+    Attributes
+    ----------
+    counts : collections.Counter
+        Pictures by status.
+    """
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one picture."""
+        self.counts[outcome.status] += 1
+
+    @property
+    def exit_code(self) -> int:
+        """1 if a picture failed or was not attempted, else 0."""
+        return 1 if self.counts["failed"] or self.counts["not attempted"] else 0
+
+    def in_words(self) -> str:
+        """Return the counts in words, such as ``11 done, 1 failed``."""
+        return (
+            ", ".join(f"{count} {status}" for status, count in self.counts.items() if count) or "nothing done"
+        )
+
+
+def run_jobs(jobs: Sequence[Job], work: Work, *, dry: bool = False) -> Iterator[Outcome]:
+    """Run jobs one after the other; a bad picture does not stop the others, a full disk does.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+        From `plan_jobs`.
+    work : Work
+        What is done to each.
+    dry : bool
+        Only tell what would be done.
+
+    Yields
+    ------
+    Outcome
+        One for each job, in their order.
+    """
+    act: Callable[[Job, Work], Outcome] = plan_job if dry else filter_job
+    if not dry:
+        for folder in {os.path.dirname(job.target) or "." for job in jobs}:
+            sweep(folder)
+    full = False
+    for job in jobs:
+        if full:
+            yield Outcome(job, status="not attempted", error="not attempted: the disk is full")
+            continue
+        outcome = act(job, work)
+        full = outcome.disk_full
+        yield outcome
+
+
+def filter_file(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    kernel: Kernel | str | Sequence[Kernel | str],
+    **options: Any,
+) -> None:
+    """Filter a picture file into another, whole or not at all.
+
+    Parameters
+    ----------
+    source, target : str or path-like
+        The format of `target` is told by its extension, else by `source`.
+    kernel : Kernel, str, or a sequence of them
+        A sequence is a chain, applied in its order.
+    **options
+        Those of `apply_kernel`, and ``format``, ``overwrite=False``, ``quality``, ``compress="fast"``,
+        ``background="white"``, ``strip=False``, ``orient=True``, ``max_pixels``.
+
+    Raises
+    ------
+    ConvfilterError
+        If the picture cannot be read, filtered or written; the message begins with the file's name.
+    FileExistsError
+        If `target` exists and ``overwrite`` is not given.
+    TypeError
+        For an option that does not exist.
+    """
+    chain = [kernel] if isinstance(kernel, Kernel | str) else list(kernel)
+    kernels = tuple(get_kernel(each) for each in chain)
+    target = os.fspath(target)
+    if os.path.lexists(target) and not options.get("overwrite", False):
+        raise FileExistsError(17, "the output exists: pass overwrite=True to replace it", target)
+    form = options.pop("format", None) or format_of_name(target)
+    work = Work(
+        kernels,
+        FilterOptions(**_taken(options, FilterOptions)),
+        Encoding(**_taken(options, Encoding)),
+        **_taken(options, Work),
+    )
+    if options:
+        raise TypeError(f"filter_file() got an unexpected option '{next(iter(options))}'")
+    outcome = filter_job(Job(os.fspath(source), target, form), work)
+    if outcome.error is not None:
+        raise ConvfilterError(f"{shown(source)}: {outcome.error}")
+
+
+def _taken(options: dict[str, Any], kind: Any) -> dict[str, Any]:
+    """Take the options that are fields of a dataclass out of a mapping."""
+    names = {each.name for each in fields(kind)} - {"kernels", "filtering", "encoding"}
+    return {name: options.pop(name) for name in list(options) if name in names}

@@ -1,0 +1,116 @@
+"""The command line. Commands are loaded when they are called, so that each starts with what it needs only."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from importlib import import_module
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from convfilter.errors import ConvfilterError, ImageError, ShapeError
+from convfilter.files import describe, shown
+
+__all__ = ["main"]
+
+_COMMANDS = {
+    "apply": "Filter pictures, folders or standard input.",
+    "kernels": "List the kernels, or show one.",
+    "shape": "Tell what size comes out, computing nothing.",
+}
+
+
+class _Commands(click.Group):
+    """Subcommands by name, each in a module of that name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command = import_module(f"convfilter.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list without loading any of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(
+    cls=_Commands,
+    epilog="'convfilter COMMAND --help' says more. Kernels: 'convfilter kernels'.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(package_name="convfilter", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Filter pictures with convolution kernels.
+
+    Example: convfilter apply photo.jpg --kernel sobel
+    """
+
+
+class _Terminated(BaseException):
+    """SIGTERM came: unwind, so that temporary files are removed."""
+
+
+def main() -> NoReturn:
+    """Run the command line; every refusal is one line on stderr and an exit code."""
+    # BLAS would start a thread for each core, which the engine has no use for.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    with contextlib.suppress(ValueError):  # not in the main thread: then the signal is someone else's
+        signal.signal(signal.SIGTERM, _terminate)
+    code = 1
+    try:
+        code = cli.main(prog_name="convfilter", standalone_mode=False) or 0
+        sys.stdout.flush()
+    except click.exceptions.Exit as stop:
+        code = stop.exit_code
+    except click.ClickException as error:
+        code = _complain(_usage(error), error.exit_code)
+    except (ImageError, ShapeError) as error:
+        code = _complain(str(error), 1)
+    except ConvfilterError as error:
+        code = _complain(str(error), 2)
+    except BrokenPipeError:
+        # The reader of stdout has seen enough; the interpreter must not fail on it again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        name = f"{shown(error.filename)}: " if error.filename is not None else ""
+        code = _complain(f"{name}{describe(error)}", 1)
+    except (KeyboardInterrupt, click.Abort):
+        _die(signal.SIGINT)
+    except _Terminated:
+        _die(signal.SIGTERM)
+    sys.exit(code)
+
+
+def _usage(error: click.ClickException) -> str:
+    """What is wrong with the command line, in one line, and where the right one is described."""
+    text = " ".join(error.format_message().split())
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        return f"{text.rstrip('.')} (see '{error.ctx.command_path} --help')"
+    return text
+
+
+def _complain(message: str, code: int) -> int:
+    with contextlib.suppress(OSError):
+        click.echo(f"convfilter: {message}", err=True)
+    return code
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    raise _Terminated
+
+
+def _die(number: signal.Signals) -> NoReturn:
+    """End by the signal itself, so that a shell loop around the command stops too."""
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+    sys.exit(128 + number)

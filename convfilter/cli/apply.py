@@ -1,0 +1,155 @@
+"""``convfilter apply``: filter pictures, folders and standard input."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from convfilter.cli.options import (
+    HeadedCommand,
+    as_border,
+    as_padding,
+    json_option,
+    kernel_file_option,
+    kernel_option,
+    option,
+    refuse_both,
+    sampling_options,
+)
+
+__all__ = ["command"]
+
+_HOW = "How to filter"
+_WRITE = "How to write"
+_RUN = "How to run"
+
+
+@click.command(
+    cls=HeadedCommand,
+    short_help="Filter pictures, folders or standard input.",
+    epilog="Borders: edge aaa|abcd|ddd, symmetric cba|abcd|dcb, reflect dcb|abcd|cba, wrap bcd|abcd|abc, "
+    "zero 000|abcd|000, constant=V vvv|abcd|vvv with V a fraction of full scale.",
+)
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@kernel_option("The filter: NAME or NAME:param=value,... Repeat it for a chain in that order.")
+@option(
+    "-o",
+    "--output",
+    metavar="OUT",
+    help="File or folder to write; '-' is stdout.  [default: beside the input]",
+)
+@option("--overwrite", is_flag=True, help="Replace outputs that exist.")
+@option("--skip-existing", is_flag=True, help="Leave outputs that exist as they are.")
+@option("-n", "--dry-run", is_flag=True, help="Print the plan, touch nothing.")
+@kernel_file_option()
+@option(
+    "--padding",
+    default="same",
+    callback=as_padding,
+    heading=_HOW,
+    metavar="same|valid|full|N|N,M",
+    help="Border made on each side, rows and columns.  [default: same]",
+)
+@option(
+    "--border",
+    default="edge",
+    callback=as_border,
+    heading=_HOW,
+    metavar="MODE",
+    help="What the border is made of: edge, symmetric, reflect, wrap, zero or constant=V, drawn below.  "
+    "[default: edge]",
+)
+@sampling_options(_HOW)
+@option("--flip", is_flag=True, heading=_HOW, help="True convolution: turn the kernel by 180 degrees first.")
+@option(
+    "--channels",
+    type=click.Choice(["each", "sum", "mean"]),
+    default="each",
+    show_default=True,
+    heading=_HOW,
+    help="Each colour channel on its own, all summed into one, or their mean.",
+)
+@option(
+    "--range",
+    "range_",
+    type=click.Choice(["auto", "clip", "absolute", "signed", "stretch", "raw"]),
+    default="auto",
+    show_default=True,
+    heading=_HOW,
+    help="What becomes of values outside 0..full scale; auto is the kernel's own choice.",
+)
+@option(
+    "--alpha",
+    type=click.Choice(["auto", "keep", "premultiply", "plain", "drop"]),
+    default="auto",
+    show_default=True,
+    heading=_HOW,
+    help="What becomes of transparency; auto weighs colours with it, but keeps it for edge filters.",
+)
+@option(
+    "--linear", is_flag=True, heading=_HOW, help="Filter in linear light (sRGB decoded and encoded again)."
+)
+@option(
+    "--format",
+    "format_",
+    type=click.Choice(["png", "jpeg", "tiff", "webp", "bmp", "gif", "ppm", "tga", "avif", "npy"]),
+    heading=_WRITE,
+    help="Format of the outputs.  [default: from the output's name, else the input's]",
+)
+@option(
+    "--quality",
+    type=click.IntRange(1, 100),
+    heading=_WRITE,
+    help="For JPEG, WebP, AVIF.  [default: the input's]",
+)
+@option(
+    "--compress",
+    type=click.Choice(["fast", "small"]),
+    default="fast",
+    show_default=True,
+    heading=_WRITE,
+    help="Write quickly, or the smallest file.",
+)
+@option(
+    "--background",
+    default="white",
+    show_default=True,
+    metavar="COLOR",
+    heading=_WRITE,
+    help="What transparent pixels are laid on where the format has no alpha.",
+)
+@option("--strip", is_flag=True, heading=_WRITE, help="Leave metadata out.")
+@option("--no-orient", is_flag=True, heading=_WRITE, help="Leave the orientation tag alone.")
+@option(
+    "--max-pixels",
+    type=click.IntRange(min=1),
+    default=268402689,
+    show_default=True,
+    heading=_WRITE,
+    help="Refuse larger pictures before decoding them.",
+)
+@option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(min=1),
+    heading=_RUN,
+    help="Cores used in all; with 1 nothing uses a second thread.  [default: those available]",
+)
+@json_option(_RUN)
+@option("-q", "--quiet", is_flag=True, heading=_RUN, help="Print errors only.")
+@option(
+    "-v", "--verbose", is_flag=True, heading=_RUN, help="Print the calculation for every picture, and more."
+)
+def command(inputs: tuple[str, ...], **options: Any) -> None:
+    """Filter pictures, folders of pictures or standard input ('-').
+
+    Example: convfilter apply photo.jpg -k gaussian:sigma=2 -k sobel -o edges.png
+    """
+    refuse_both(options["overwrite"], options["skip_existing"], "--overwrite and --skip-existing")
+    refuse_both(options["quiet"], options["verbose"], "--quiet and --verbose")
+    # What it takes to compute is loaded once the command line is known to be right.
+    from convfilter.cli.running import run
+
+    sys.exit(run(inputs, options))

@@ -1,0 +1,111 @@
+"""``convfilter kernels``: the list of kernels, or one of them looked at."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from convfilter.cli.options import HeadedCommand, complete_kernel, json_option, kernel_file_option
+from convfilter.cli.wording import filter_in_words
+from convfilter.kernels import Kernel, get_kernel, load_kernels
+
+__all__ = ["command"]
+
+_WIDEST = 15  # columns of weights that fit a terminal; wider kernels are described only
+
+
+@click.command(cls=HeadedCommand, short_help="List the kernels, or show one.")
+@click.argument("name", required=False, shell_complete=complete_kernel)
+@kernel_file_option()
+@json_option()
+def command(name: str | None, kernel_file: str | None, as_json: bool) -> None:
+    """List the kernels, or show the weights of one.
+
+    Example: convfilter kernels gaussian:sigma=2
+    """
+    known = load_kernels(kernel_file)
+    chosen = list(known.values()) if name is None else [get_kernel(name, known)]
+    if as_json:
+        click.echo(json.dumps([_as_object(kernel, weights=name is not None) for kernel in chosen]))
+    elif name is None:
+        longest = max(len(each) for each in known)
+        for kernel in chosen:
+            size = f"{kernel.width}x{kernel.height}"
+            click.echo(f"{kernel.name:<{longest}}  {size:<7} {kernel.summary}")
+        click.echo(f"\n'convfilter kernels NAME' shows one; {_example(chosen)} sets a parameter.")
+    else:
+        click.echo("\n".join(_as_text(chosen[0])))
+
+
+def _example(kernels: list[Kernel]) -> str:
+    for kernel in kernels:
+        for key, value in kernel.parameters.items():
+            if isinstance(value, int | float):
+                return f"'-k {kernel.name}:{key}={2 * value:g}'"
+    return "'-k gaussian:sigma=2'"
+
+
+def _as_object(kernel: Kernel, *, weights: bool) -> dict[str, Any]:
+    described = {
+        "name": kernel.name,
+        "summary": kernel.summary,
+        "size": {"width": kernel.width, "height": kernel.height},
+        "source": kernel.source,
+        "axes": ",".join(kernel.axes),
+        "parts": len(kernel.parts),
+        "combine": kernel.combine,
+        "divisors": list(kernel.divisors),
+        "offset": kernel.offset,
+        "range": kernel.range,
+        "zero_sum": kernel.is_zero_sum,
+        "parameters": {
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in kernel.parameters.items()
+        },
+    }
+    return described | {"weights": kernel.parts} if weights else described
+
+
+def _as_text(kernel: Kernel) -> list[str]:
+    lines = [f"{filter_in_words(kernel)}: {kernel.summary}"]
+    parameters = ", ".join(f"{key}={_number(value)}" for key, value in kernel.parameters.items())
+    if parameters:
+        lines.append(f"  parameters  {parameters}")
+    for number, (part, divisor) in enumerate(zip(kernel.parts, kernel.divisors, strict=True), start=1):
+        label = "weights" if len(kernel.parts) == 1 else f"part {number}"
+        lines.append(f"  {label}{'' if divisor == 1 else f' / {_number(divisor)}'}")
+        lines += (
+            _table(part, len(kernel.axes)) if kernel.width <= _WIDEST else ["    (--json prints them all)"]
+        )
+    total = ", ".join(
+        _number(_sum(part) / divisor) for part, divisor in zip(kernel.parts, kernel.divisors, strict=True)
+    )
+    lines.append(f"  sum         {total}{'  (counts as zero)' if kernel.is_zero_sum else ''}")
+    if kernel.offset:
+        lines.append(f"  offset      {kernel.offset:g} of full scale")
+    lines += [f"  range       {kernel.range}", f"  source      {kernel.source}"]
+    return lines
+
+
+def _number(value: Any) -> str:
+    return ",".join(map(_number, value)) if isinstance(value, tuple) else f"{value:.6g}"
+
+
+def _sum(weights: Any) -> Any:
+    return sum(map(_sum, weights)) if isinstance(weights, tuple) else weights
+
+
+def _table(weights: Any, depth: int) -> list[str]:
+    """Rows of numbers, right-aligned; deeper tables one under the other."""
+    if depth > 2:
+        return [
+            line
+            for number, each in enumerate(weights)
+            for line in (f"    [{number}]", *_table(each, depth - 1))
+        ]
+    rows = [weights] if depth == 1 else weights
+    cells = [[f"{weight:.4g}" for weight in row] for row in rows]
+    width = max(len(cell) for row in cells for cell in row)
+    return ["    " + "  ".join(cell.rjust(width) for cell in row) for row in cells]

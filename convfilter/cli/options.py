@@ -1,0 +1,178 @@
+"""What the commands share: how values are spelt, options under headings, and help that shows them so."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from convfilter.errors import ConvfilterError
+from convfilter.geometry import BORDERS, PADDINGS, Padding, PerAxis, propose
+
+__all__ = [
+    "HeadedCommand",
+    "as_border",
+    "as_padding",
+    "as_pair",
+    "complete_kernel",
+    "json_option",
+    "kernel_file_option",
+    "kernel_option",
+    "option",
+    "refuse_both",
+    "sampling_options",
+]
+
+_Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+_NUMBERS = re.compile(r"\d{1,9}(,\d{1,9})?")
+
+
+class _HeadedOption(click.Option):
+    """An option that stands under a heading of the help page."""
+
+    def __init__(self, *args: Any, heading: str = "Options", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.heading = heading
+
+
+class HeadedCommand(click.Command):
+    """A command whose help lists options under their headings, in the order in which these first come."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write one section for each heading."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx) if isinstance(parameter, click.Option) else None
+            if record is not None:
+                sections.setdefault(getattr(parameter, "heading", "Options"), []).append(record)
+        # --help itself belongs to the first screen.
+        for heading in sorted(sections, key=lambda each: each != "Options"):
+            with formatter.section(heading):
+                formatter.write_dl(sections[heading])
+
+
+def option(*names: str, heading: str = "Options", **settings: Any) -> _Decorator:
+    """Return Click's option decorator for an option under a heading."""
+    return click.option(*names, cls=_HeadedOption, heading=heading, **settings)
+
+
+def as_pair(ctx: click.Context, param: click.Parameter, value: str) -> PerAxis:
+    """Read ``N``, or ``N,M`` for rows and columns; both at least 1."""
+    if not _NUMBERS.fullmatch(value):
+        raise click.BadParameter(f"{value!r} is not a number N or two, N,M (rows, columns)", ctx, param)
+    numbers = tuple(int(number) for number in value.split(","))
+    if min(numbers) < 1:
+        raise click.BadParameter(f"{value!r}: it must be at least 1", ctx, param)
+    return numbers if len(numbers) == 2 else numbers[0]
+
+
+def as_padding(ctx: click.Context, param: click.Parameter, value: str | None) -> Padding | None:
+    """Read ``same``, ``valid``, ``full``, ``N`` or ``N,M``."""
+    if value is None or value in PADDINGS:
+        return value
+    if not _NUMBERS.fullmatch(value):
+        hint = propose(value, PADDINGS)
+        raise click.BadParameter(
+            f"unknown padding {value!r}{hint}: give a name, N, or N,M (rows, columns)", ctx, param
+        )
+    numbers = tuple(int(number) for number in value.split(","))
+    return numbers if len(numbers) == 2 else numbers[0]
+
+
+def as_border(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, float]:
+    """Read a border mode, or ``constant=V``, as the mode and its fill."""
+    mode, equals, number = value.partition("=")
+    if mode not in BORDERS:
+        raise click.BadParameter(f"unknown border {mode!r}{propose(mode, BORDERS)}", ctx, param)
+    if mode != "constant":
+        if equals:
+            raise click.BadParameter(f"border {mode!r} takes no value: only constant=V does", ctx, param)
+        return mode, 0.0
+    try:
+        fill = float(number)
+    except ValueError:
+        fill = math.nan
+    if not math.isfinite(fill):
+        mend = "give constant=V with V a fraction of full scale, such as constant=0.5"
+        raise click.BadParameter(f"{value!r}: {mend}", ctx, param)
+    return mode, fill
+
+
+def complete_kernel(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Return the kernels, the user's among them, whose names begin like what was typed."""
+    from convfilter.kernels import load_kernels
+
+    try:
+        kernels = load_kernels(ctx.params.get("kernel_file"))
+    except ConvfilterError:
+        return []
+    return [
+        CompletionItem(name, help=kernel.summary)
+        for name, kernel in kernels.items()
+        if name.startswith(incomplete)
+    ]
+
+
+def kernel_option(text: str) -> _Decorator:
+    """Return the option that names one or more kernels."""
+    return option(
+        "-k",
+        "--kernel",
+        "kernels",
+        metavar="KERNEL",
+        shell_complete=complete_kernel,
+        multiple=True,
+        required=True,
+        help=text,
+    )
+
+
+def kernel_file_option() -> _Decorator:
+    """Return the option for a user's kernel file."""
+    return option(
+        "--kernels",
+        "kernel_file",
+        metavar="FILE",
+        is_eager=True,
+        help="A TOML file of your own kernels, laid over the shipped ones.",
+    )
+
+
+def json_option(heading: str = "Options") -> _Decorator:
+    """Return the option for output that programs read."""
+    return option("--json", "as_json", is_flag=True, heading=heading, help="Print JSON instead of text.")
+
+
+def sampling_options(heading: str) -> _Decorator:
+    """Return stride and dilation."""
+
+    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        for name, text in (
+            ("--dilation", "Distance between two weights"),
+            ("--stride", "Distance between two outputs"),
+        ):
+            function = option(
+                name,
+                metavar="N|N,M",
+                default="1",
+                show_default=True,
+                callback=as_pair,
+                heading=heading,
+                help=f"{text}, rows and columns.",
+            )(function)
+        return function
+
+    return add
+
+
+def refuse_both(first: bool, second: bool, names: str) -> None:
+    """Refuse two options that contradict each other."""
+    if first and second:
+        raise click.UsageError(
+            f"{names} contradict each other: give one of them", click.get_current_context()
+        )

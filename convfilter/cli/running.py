@@ -1,0 +1,225 @@
+"""A run of ``convfilter apply``: options into a plan, outcomes into lines."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from convfilter.batch import Report, run_jobs
+from convfilter.batch.inputs import STREAM, find_inputs
+from convfilter.batch.job import Outcome, Work
+from convfilter.batch.planning import kernel_suffix, output_folder, plan_jobs
+from convfilter.cli.wording import calculation, filter_in_words, per_axis_in_words
+from convfilter.errors import ConvfilterError, ImageError
+from convfilter.files import shown
+from convfilter.filtering import FilterOptions, filter_axes
+from convfilter.images.layers import background_colour
+from convfilter.images.writing import Encoding
+from convfilter.kernels import Kernel, get_kernel, load_kernels
+
+__all__ = ["run"]
+
+
+def run(inputs: Sequence[str], options: dict[str, Any]) -> int:
+    """Carry out ``convfilter apply`` and return its exit code.
+
+    Parameters
+    ----------
+    inputs : sequence of str
+        Files, folders and ``-``.
+    options : dict
+        As the command line gives them, by name.
+
+    Returns
+    -------
+    int
+        0 if all was done or skipped as asked, 1 if a picture failed.
+
+    Raises
+    ------
+    ConvfilterError
+        If nothing can be begun: kernels, options or a plan that would do harm.
+    """
+    work = _work(options)
+    suffix = kernel_suffix(work.kernels)
+    output = options["output"]
+    raw = work.filtering.resolved_range(work.kernels[-1]) == "raw"
+    several = len(inputs) > 1 or any(each != STREAM and os.path.isdir(each) for each in inputs)
+    found, problems = find_inputs(inputs, output_folder(inputs, output, suffix))
+    jobs = plan_jobs(
+        found,
+        output=output,
+        format=options["format_"],
+        fallback="npy" if raw else None,
+        suffix=suffix,
+        several=several,
+        overwrite=options["overwrite"],
+    )
+    printer = _Printer(work, options, alone=not several)
+    for problem in problems:
+        printer.complain(problem)
+    report = Report()
+    try:
+        for outcome in run_jobs(jobs, work, dry=options["dry_run"]):
+            report.add(outcome)
+            printer.show(outcome)
+    except BaseException:
+        left = len(jobs) - report.counts.total()
+        printer.complain(f"stopped: {report.in_words()}, {left} not finished")
+        raise
+    if several and not options["quiet"]:
+        printer.note(report.in_words())
+    return 1 if problems else report.exit_code
+
+
+def _work(options: dict[str, Any]) -> Work:
+    known = load_kernels(options["kernel_file"])
+    border, fill = options["border"]
+    try:
+        background_colour(options["background"])
+    except ImageError as error:
+        raise ConvfilterError(f"--background: {error}") from None
+    return Work(
+        kernels=tuple(get_kernel(name, known) for name in options["kernels"]),
+        filtering=FilterOptions(
+            padding=options["padding"],
+            border=border,
+            fill=fill,
+            stride=options["stride"],
+            dilation=options["dilation"],
+            flip=options["flip"],
+            channels=options["channels"],
+            range=options["range_"],
+            alpha=options["alpha"],
+            linear=options["linear"],
+        ),
+        encoding=Encoding(
+            quality=options["quality"],
+            compress=options["compress"],
+            background=options["background"],
+            strip=options["strip"],
+        ),
+        overwrite=options["overwrite"],
+        skip_existing=options["skip_existing"],
+        max_pixels=options["max_pixels"],
+        orient=not options["no_orient"],
+        threads=options["jobs"],
+        count_clipped=options["as_json"] or options["verbose"],
+    )
+
+
+class _Printer:
+    """Says on stdout what was done, and on stderr what was not."""
+
+    def __init__(self, work: Work, options: dict[str, Any], *, alone: bool) -> None:
+        self._work = work
+        self._as_json, self._quiet = options["as_json"], options["quiet"]
+        self._every = alone or options["verbose"]
+        self._verbose = options["verbose"]
+        self._sizes: set[tuple[int | None, int | None]] = set()
+
+    def show(self, outcome: Outcome) -> None:
+        """Print one picture's outcome."""
+        job = outcome.job
+        for warning in outcome.warnings:
+            self.note(f"{shown(job.source)}: warning: {warning}")
+        if outcome.error is not None:
+            self.complain(f"{shown(job.source)}: {outcome.error}")
+        # Where the picture itself goes to stdout, the words go to stderr.
+        aside = job.target == STREAM
+        if self._as_json:
+            _print(json.dumps(_as_object(outcome, self._work.kernels)), to_stderr=aside)
+        elif not self._quiet:
+            for line in self._lines(outcome):
+                _print(line, to_stderr=aside)
+
+    def note(self, text: str) -> None:
+        """Print a line on stderr unless the run is quiet."""
+        if not self._quiet:
+            self.complain(text)
+
+    def complain(self, text: str) -> None:
+        """Print an error on stderr."""
+        _print(f"convfilter: {text}", to_stderr=True)
+
+    def _lines(self, outcome: Outcome) -> list[str]:
+        arrow = f"{shown(outcome.job.source)} -> {shown(outcome.job.target)}"
+        if outcome.status == "skipped":
+            return [f"{arrow}   skipped: it exists"] if self._every else []
+        if outcome.status not in ("done", "planned"):
+            return []
+        size = (outcome.width, outcome.height)
+        if size in self._sizes and not self._every:
+            return [arrow] if outcome.status == "planned" else []
+        self._sizes.add(size)
+        return [
+            f"{arrow}   {_in_words(self._work)}",
+            *_calculation(outcome, self._work),
+            *self._details(outcome),
+        ]
+
+    def _details(self, outcome: Outcome) -> list[str]:
+        if not self._verbose or outcome.clipped_below is None or outcome.clipped_above is None:
+            return []
+        below, above = 100 * outcome.clipped_below, 100 * outcome.clipped_above
+        return [f"  clipped {below:.3g} % below, {above:.3g} % above; {outcome.seconds:.3g} s"]
+
+
+def _print(line: str, *, to_stderr: bool) -> None:
+    """Print a line; a reader that has gone away does not stop the pictures."""
+    try:
+        click.echo(line, err=to_stderr)
+    except BrokenPipeError:
+        stream = sys.stderr if to_stderr else sys.stdout
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _in_words(work: Work) -> str:
+    """The filters and the border they are given."""
+    options = work.filtering
+    words = [filter_in_words(kernel) for kernel in work.kernels]
+    chain = words[0] if len(words) == 1 else ", then ".join(words)
+    if options.padding == "valid":
+        return f"{chain}, padding valid"
+    fill = f"={options.fill:g}" if options.border == "constant" else ""
+    padding = "" if options.padding == "same" else f", padding {per_axis_in_words(options.padding)}"
+    return f"{chain}, border {options.border}{fill}{padding}"
+
+
+def _calculation(outcome: Outcome, work: Work) -> list[str]:
+    """The size arithmetic of every filter of the chain, indented."""
+    lines: list[str] = []
+    shape = (1, outcome.height or 1, outcome.width or 1)
+    for kernel in work.kernels:
+        if len(work.kernels) > 1:
+            lines.append(f"  {filter_in_words(kernel)}")
+        axes = filter_axes(shape, (1, kernel.height, kernel.width), work.filtering)
+        lines += [f"  {line}" for line in calculation(axes[1:])]
+        shape = (1, axes[1].output, axes[2].output)
+    return lines
+
+
+def _as_object(outcome: Outcome, kernels: Sequence[Kernel]) -> dict[str, Any]:
+    return {
+        "input": outcome.job.source,
+        "output": outcome.job.target,
+        "kernels": [kernel.name for kernel in kernels],
+        "width": outcome.width,
+        "height": outcome.height,
+        "output_width": outcome.output_width,
+        "output_height": outcome.output_height,
+        "channels": outcome.channels,
+        "output_channels": outcome.output_channels,
+        "frames": outcome.frames,
+        "status": outcome.status,
+        "error": outcome.error,
+        "warnings": outcome.warnings,
+        "clipped_below": outcome.clipped_below,
+        "clipped_above": outcome.clipped_above,
+        "seconds": outcome.seconds,
+    }

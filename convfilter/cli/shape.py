@@ -1,0 +1,210 @@
+"""``convfilter shape``: output sizes told before anything is computed."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from convfilter.cli.options import (
+    HeadedCommand,
+    as_padding,
+    json_option,
+    kernel_file_option,
+    kernel_option,
+    option,
+    sampling_options,
+)
+from convfilter.cli.wording import calculation, filter_in_words, per_axis_in_words
+from convfilter.errors import ShapeError
+from convfilter.geometry import PADDINGS, Padding, PerAxis
+from convfilter.layers import Layer, Report, follow, output_of
+
+__all__ = ["command"]
+
+_SIZE = re.compile(r"(\d{1,9})x(\d{1,9})", re.IGNORECASE)
+_LENGTH = re.compile(r"\d{1,9}")
+
+
+@click.command(
+    cls=HeadedCommand,
+    short_help="Tell what size comes out, computing nothing.",
+    epilog="Sizes are width x height. Per axis: floor((N + P - d*(K - 1) - 1) / s) + 1, with P the padding "
+    "on both sides together, d the dilation, s the stride.",
+)
+@click.argument("sizes", nargs=-1, required=True, metavar="SIZE|IMAGE...")
+@kernel_option("A kernel's name or its size WxH; repeat it for a chain of layers.")
+@option(
+    "--padding",
+    callback=as_padding,
+    metavar="same|valid|full|N|N,M",
+    help="Show this one only.  [default: all three names]",
+)
+@sampling_options("Options")
+@option("--in-channels", type=click.IntRange(min=1), metavar="C", help="Channels that go in.  [default: 1]")
+@option(
+    "--out-channels",
+    type=click.IntRange(min=1),
+    metavar="O",
+    help="Channels that come out of each layer.  [default: 1]",
+)
+@kernel_file_option()
+@json_option()
+def command(
+    sizes: tuple[str, ...],
+    kernels: tuple[str, ...],
+    padding: Padding | None,
+    stride: PerAxis,
+    dilation: PerAxis,
+    in_channels: int | None,
+    out_channels: int | None,
+    kernel_file: str | None,
+    as_json: bool,
+) -> None:
+    """Tell what size comes out of a kernel, and what it costs.
+
+    Example: convfilter shape 28x28 -k 3x3 --padding valid
+    """
+    for text in sizes:
+        size = _size(text)
+        reports = follow(
+            size,
+            [_layer(name, len(size), kernel_file) for name in kernels],
+            padding=padding,
+            stride=stride,
+            dilation=dilation,
+            channels=in_channels,
+            outputs=out_channels,
+        )
+        if as_json:
+            click.echo(json.dumps(_as_object(reports, padding)))
+        else:
+            click.echo("\n".join(_as_text(text, reports)))
+
+
+def _size(text: str) -> tuple[int, ...]:
+    """The size that was typed, (height, width) or (length,), or that of the picture of that name."""
+    size = _written_size(text)
+    if size is None:
+        from convfilter.images.reading import read_size
+
+        width, height = read_size(text)[:2]
+        return height, width
+    if min(size) < 1:
+        raise ShapeError(f"size {text} holds no samples: every side must be at least 1")
+    return size
+
+
+def _written_size(text: str) -> tuple[int, ...] | None:
+    """``WxH`` as (height, width), ``N`` as (length,), None for anything else."""
+    if match := _SIZE.fullmatch(text):
+        return int(match[2]), int(match[1])
+    return (int(text),) if _LENGTH.fullmatch(text) else None
+
+
+def _layer(text: str, axes: int, kernel_file: str | None) -> Layer:
+    """The layer that a kernel's size or name stands for, for an input of so many axes."""
+    window = _written_size(text)
+    if window is not None:
+        if len(window) > axes:
+            raise ShapeError(f"kernel {text} has two dimensions and the size has one: give the size as WxH")
+        return Layer(f"kernel {text}", window * (axes // len(window)))
+    # Only a name needs the kernel files; a size must not pay for them.
+    from convfilter.kernels import get_kernel, load_kernels
+
+    kernel = get_kernel(text, load_kernels(kernel_file))
+    if axes == 1 and kernel.height > 1:
+        raise ShapeError(
+            f"kernel '{kernel.name}' has two dimensions and the size has one: give the size as WxH"
+        )
+    channels = kernel.shape[kernel.axes.index("channel")] if "channel" in kernel.axes else None
+    outputs = None if channels is None else kernel.shape[0] if "output" in kernel.axes else 1
+    return Layer(
+        filter_in_words(kernel),
+        (kernel.height, kernel.width)[2 - axes :],
+        len(kernel.parts),
+        channels,
+        outputs,
+    )
+
+
+def _sides(size: Sequence[int] | None) -> dict[str, int] | None:
+    if size is None:
+        return None
+    return {"width": size[-1], "height": size[0] if len(size) == 2 else 1}
+
+
+def _as_object(reports: Sequence[Report], padding: Padding | None) -> dict[str, Any]:
+    """The JSON object of a chain: its only layer's, or one for each and the last output."""
+    steps = [_step_object(report, padding, chained=len(reports) > 1) for report in reports]
+    return steps[0] if len(steps) == 1 else {"steps": steps, "output": steps[-1]["output"]}
+
+
+def _step_object(report: Report, padding: Padding | None, *, chained: bool) -> dict[str, Any]:
+    step: dict[str, Any] = {"input": _sides(report.size), "kernel": _sides(report.layer.window)}
+    if padding is not None:
+        step["padding"] = per_axis_in_words(padding)
+    elif chained:
+        step["padding"] = "same"
+    if "output" in report.rows:
+        step["output"] = _sides(report.output)
+    step |= {
+        name: _sides(output_of(report.rows[name]))
+        for name in ("valid", "same", "full")
+        if name in report.rows
+    }
+    return step | {
+        "weights": report.weights,
+        "multiplications": report.multiplications,
+        "fully_connected": report.fully_connected,
+        "receptive_field": _sides(report.receptive_field),
+    }
+
+
+def _written(size: Sequence[int] | None, sign: str = "x") -> str:
+    if size is None:
+        return "nothing"
+    return sign.join(str(side) for side in reversed(size))
+
+
+def _as_text(text: str, reports: Sequence[Report]) -> list[str]:
+    """The report as lines for a reader."""
+    first = _written(reports[0].size)
+    head = first if first == text.lower() else f"{text}: {first}"
+    last = reports[-1]
+    if "output" in last.rows:
+        head += f" -> {_written(last.output)}"
+    lines = [head]
+    for number, report in enumerate(reports, start=1):
+        order = f"{number}. " if len(reports) > 1 else ""
+        lines += [f"  {order}{report.layer.name}", *(f"    {line}" for line in _layer_lines(report))]
+    return lines
+
+
+def _layer_lines(report: Report) -> list[str]:
+    names = ("height", "width") if len(report.size) == 2 else ("length",)
+    labels = "width x height" if len(report.size) == 2 else "length"
+    if report.counted == "output":
+        lines = [f"{'output':<16} {_written(report.output, ' x ')}  ({labels})"]
+        lines += calculation(report.rows["output"], names)
+    else:
+        lines = []
+        for name in PADDINGS[1], PADDINGS[0], PADDINGS[2]:
+            axes = report.rows[name]
+            formulas = "   ".join(f"{each} {axis.formula()}" for each, axis in zip(names, axes, strict=True))
+            lines.append(f"{name:<16} {_written(output_of(axes), ' x '):<12} {formulas}")
+    channels = (
+        f", {report.channels} -> {report.outputs} channels"
+        if (report.channels, report.outputs) != (1, 1)
+        else ""
+    )
+    return [
+        *lines,
+        f"{'weights':<16} {report.weights:,}{channels}",
+        f"{'multiplications':<16} {report.multiplications:,}",
+        f"{'fully connected':<16} {report.fully_connected:,} weights",
+        f"{'receptive field':<16} {_written(report.receptive_field, ' x ')}  ({labels})",
+    ]

@@ -1,0 +1,285 @@
+"""Output files that are never half there, and names and errors in words.
+
+An output is written to a temporary file ``.cf-XXXX.tmp`` in its own folder and put in place by one
+rename or link, so that its path holds, at every moment, nothing, the complete old file or the
+complete new one. While it is written the temporary file is locked; the next run takes away those
+that nobody holds any more.
+"""
+
+# Plain `os` calls: pathlib costs several times what the rest of this module does to import.
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import time
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+try:
+    import fcntl
+except ImportError:  # Windows; a file cannot be renamed there while it is open, so it is closed first
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["commit", "describe", "shown", "sweep"]
+
+_PREFIX, _SUFFIX = ".cf-", ".tmp"
+_STALE_SECONDS = 24 * 3600
+_NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+_FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+
+
+def commit(
+    path: str | os.PathLike[str], write: Callable[[BinaryIO], object], *, overwrite: bool = False
+) -> None:
+    """Write a file as a whole or not at all.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file to make. A symbolic link is replaced, not followed.
+    write : callable
+        Given a buffered binary stream, writes everything to it and leaves it open.
+    overwrite : bool
+        Whether an existing file may be replaced; the new one then keeps its permission bits.
+
+    Raises
+    ------
+    FileExistsError
+        If the path exists and `overwrite` is false, also if it came into being meanwhile. On a file
+        system without hard links the last look at it is taken just before the rename.
+    OSError
+        If the file cannot be made or written; `describe` words it. Whatever is raised, also by `write`,
+        the temporary file is gone and an old output is as it was.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "a.txt")
+    ...     commit(path, lambda stream: stream.write(b"whole"))
+    ...     path.read_bytes()
+    b'whole'
+    """
+    target = os.fspath(path)
+    folder = os.path.dirname(target) or os.curdir
+    descriptor, temporary = _create(folder, _replaced_permissions(target, overwrite))
+    stream = os.fdopen(descriptor, "wb", 1 << 18)
+    try:
+        write(stream)
+        stream.flush()
+        os.fsync(stream.fileno())
+        if fcntl is None:
+            stream.close()
+        # Where there are locks the file is put in place under its own: once closed, and still under its
+        # temporary name, another run would sweep it away.
+        _put_in_place(temporary, target, overwrite)
+        stream.close()
+    except BaseException:
+        _remove(temporary)
+        # What is still buffered goes to a file without a name; that this may fail hides nothing.
+        with contextlib.suppress(OSError, ValueError):
+            stream.close()
+        if fcntl is None:
+            _remove(temporary)
+        raise
+    _sync_folder(folder)
+
+
+def _replaced_permissions(target: str, overwrite: bool) -> int | None:
+    """Return the permission bits of the file to be replaced; refuse what must not be."""
+    try:
+        status = os.lstat(target)
+    except FileNotFoundError:
+        return None
+    kind = status.st_mode
+    if os.path.isdir(target):
+        raise IsADirectoryError(errno.EISDIR, "is a folder", target)
+    if not overwrite:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
+    if stat.S_ISLNK(kind):
+        return None
+    if not stat.S_ISREG(kind):
+        raise OSError(errno.EINVAL, "is not a regular file", target)
+    return stat.S_IMODE(kind) & 0o777
+
+
+def _create(folder: str, permissions: int | None) -> tuple[int, str]:
+    """Create and lock a temporary file; return its descriptor and path."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS
+    for _ in range(100):
+        temporary = os.path.join(folder, f"{_PREFIX}{os.urandom(4).hex()}{_SUFFIX}")
+        try:
+            descriptor = os.open(temporary, flags, 0o666 if permissions is None else permissions)
+        except FileExistsError:
+            continue
+        try:
+            if permissions is not None and hasattr(os, "fchmod"):
+                os.fchmod(descriptor, permissions)
+            # A sweep may have come between the creation and the lock: then this file is gone.
+            if _lock(descriptor) is not False and os.fstat(descriptor).st_nlink:
+                return descriptor, temporary
+        except BaseException:
+            _remove(temporary)
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+        _remove(temporary)
+    raise FileExistsError(errno.EEXIST, "no name left for a temporary file", folder)
+
+
+def _lock(descriptor: int) -> bool | None:
+    """Lock an open file: True if done, False if someone else holds it, None if there are no locks."""
+    if fcntl is None:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
+def _put_in_place(temporary: str, target: str, overwrite: bool) -> None:
+    """Give the finished file its name."""
+    if overwrite:
+        os.replace(temporary, target)
+        return
+    try:
+        os.link(temporary, target)
+    except OSError as error:
+        if error.errno not in _NO_HARD_LINKS:
+            raise
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target) from None
+        os.rename(temporary, target)
+    else:
+        os.unlink(temporary)
+
+
+def _remove(path: str) -> None:
+    """Remove a file if it can be."""
+    with contextlib.suppress(OSError):
+        os.unlink(path)
+
+
+def _sync_folder(folder: str) -> None:
+    """Have the new name survive a power cut, where a folder can be synced."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def sweep(folder: str | os.PathLike[str]) -> None:
+    """Remove the temporary files that killed runs left in a folder.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        Where to look; not below it. A folder that does not exist or cannot be read is passed over.
+
+    Notes
+    -----
+    A file that another run holds locked stays. Where there are no locks, those older than a day go.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            found = [
+                entry.path
+                for entry in entries
+                if entry.name.startswith(_PREFIX) and entry.name.endswith(_SUFFIX)
+            ]
+    except OSError:
+        return
+    for path in found:
+        with contextlib.suppress(OSError):
+            if stat.S_ISREG(os.lstat(path).st_mode):
+                _remove_stale(path)
+
+
+def _remove_stale(path: str) -> None:
+    """Remove a temporary file unless someone is at work on it."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _FLAGS)
+    try:
+        status, locked = os.fstat(descriptor), _lock(descriptor)
+        stale = locked or (locked is None and time.time() - status.st_mtime > _STALE_SECONDS)
+        if locked and not os.path.samestat(status, os.lstat(path)):
+            stale = False  # put in place since, and the name is another run's by now
+        if stale and fcntl is not None:
+            os.unlink(path)
+    finally:
+        os.close(descriptor)
+    if stale and fcntl is None:
+        os.unlink(path)
+
+
+def describe(error: OSError) -> str:
+    """Say in words what the system refused.
+
+    Parameters
+    ----------
+    error : OSError
+        The error.
+
+    Returns
+    -------
+    str
+        One line, without the names of files or classes.
+
+    Examples
+    --------
+    >>> describe(OSError(28, "No space left on device"))
+    'No space left on device'
+    """
+    if error.strerror:
+        return shown(error.strerror)
+    if error.errno:
+        return os.strerror(error.errno)
+    return " ".join(shown(str(error)).split()) or "unknown input or output error"
+
+
+def shown(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
+    r"""Return a name as it can stand in a message of one line.
+
+    Parameters
+    ----------
+    path : str, bytes or path-like
+        The name.
+
+    Returns
+    -------
+    str
+        The name with control characters, line breaks, marks of writing direction and undecodable bytes
+        escaped as in Python.
+
+    Examples
+    --------
+    >>> print(shown("two\nlines"), shown(b"caf\xe9.png"), shown("naïve file.png"))
+    two\nlines caf\xe9.png naïve file.png
+    """
+    name = os.fsdecode(path)
+    return name if name.isascii() and name.isprintable() else "".join(map(_escaped, name))
+
+
+def _escaped(character: str) -> str:
+    """Return a character, or its escape if it would disturb a line of text."""
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that the file system's encoding does not know
+        return f"\\x{code - 0xDC00:02x}"
+    disturbs = (
+        code < 0x20
+        or 0x7F <= code < 0xA0
+        or 0xD800 <= code < 0xE000
+        or character in "\u2028\u2029\u061c\u200e\u200f"
+        or 0x202A <= code <= 0x202E
+        or 0x2066 <= code <= 0x2069
+    )
+    return character.encode("unicode_escape").decode("ascii") if disturbs else character
