@@ -7,11 +7,9 @@ that computes obeys the `Axis` made here.
 
 from __future__ import annotations
 
-import difflib
 import operator
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from convfilter.errors import ShapeError
 
@@ -27,8 +25,7 @@ PerAxis: TypeAlias = int | Sequence[int]
 _AXIS_NAMES = {1: ("length",), 2: ("height", "width"), 3: ("frames", "height", "width")}
 
 
-@dataclass(frozen=True)
-class Axis:
+class Axis(NamedTuple):
     """One axis of a convolution.
 
     Attributes
@@ -170,6 +167,8 @@ def axes_of(
 
 def propose(word: object, known: Iterable[str]) -> str:
     """Return `` (did you mean 'x'?)`` for the nearest known word, or the list of them all."""
+    import difflib  # only needed once something is wrong
+
     words = list(known)
     near = difflib.get_close_matches(str(word).lower(), words, n=1)
     return f" (did you mean '{near[0]}'?)" if near else f" (choose from {', '.join(words)})"

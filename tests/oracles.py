@@ -127,7 +127,7 @@ def correlate_by_loops(array, kernel, pairs, *, border="edge", fill=0, stride=1,
             ]
         )
     weights = list(np.ndenumerate(kernel.astype(object)))
-    samples = dict(np.ndenumerate(array.astype(object)))
+    samples = array.astype(object)
     result = np.full(tuple(map(len, sources)) + array.shape[rank:], None, dtype=object)
     if border == "zero":
         fill = 0
@@ -142,6 +142,22 @@ def correlate_by_loops(array, kernel, pairs, *, border="edge", fill=0, stride=1,
                 total += weight * (fill if sample is _OUTSIDE else samples[sample + rest])
             result[place + rest] = total
     return result
+
+
+def correlate_by_shifts(array, kernel, border, *, fill=0):
+    """Correlate a large array of integers, `same` and stride 1: one shifted copy for each weight.
+
+    This is the one oracle that is vectorized, for arrays that no loop would get through; it pads the
+    whole array and adds up in int64, which takes time and memory but leaves nothing to go wrong.
+    """
+    modes = {"zero": {"mode": "constant"}, "constant": {"mode": "constant", "constant_values": fill}}
+    pairs = padding_pairs("same", kernel.shape) + [(0, 0)] * (array.ndim - kernel.ndim)
+    padded = np.pad(array.astype(np.int64), pairs, **modes.get(border, {"mode": border}))
+    total = np.zeros(array.shape, dtype=np.int64)
+    for index, weight in np.ndenumerate(kernel):
+        shifted = tuple(slice(start, start + size) for start, size in zip(index, array.shape, strict=False))
+        total += int(weight) * padded[shifted]
+    return total
 
 
 def correlate_channels_by_loops(image, kernels, pairs, **options):
@@ -270,6 +286,8 @@ def values_by_loops(
 
     pairs = padding_pairs(padding, lengths, dilation)
     options = {"border": border, "stride": stride, "dilation": dilation}
+    # A border that is made up, black or not, is opaque.
+    ground = {"border": "constant" if border == "zero" else border, "fill": full}
 
     # Alpha.
     has_alpha = pixels.shape[-1] in (2, 4) and alpha != "plain"
@@ -304,7 +322,7 @@ def values_by_loops(
         (weights, _) = tables[0]
         total = 0
         for table in weights[output]:
-            total = total + correlate_by_loops(opacity, table, pairs, fill=full, **options)
+            total = total + correlate_by_loops(opacity, table, pairs, **{**options, **ground})
         return total * Fraction(1, int(sum(weights[output].flat)))
 
     values = []
@@ -334,7 +352,7 @@ def values_by_loops(
         result = abs(result)
     elif range == "signed":
         result = (result + full) * Fraction(1, 2)
-    elif range == "stretch":
+    elif range == "stretch" and result.size:
         low, high = min(result.flat), max(result.flat)
         result = (result - low) * (Fraction(full) / (high - low) if high > low else 0)
     if not has_alpha or alpha == "drop":
@@ -346,7 +364,7 @@ def values_by_loops(
             (before - each // 2, after - (each - each // 2))
             for (before, after), each in zip(pairs, reach, strict=True)
         ]
-        new_opacity = correlate_by_loops(opacity, anchor, shrunk, border=border, fill=full, stride=stride)
+        new_opacity = correlate_by_loops(opacity, anchor, shrunk, stride=stride, **ground)
     return np.concatenate([result, new_opacity[..., None]], axis=-1)
 
 

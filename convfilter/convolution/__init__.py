@@ -80,15 +80,20 @@ def correlate(
     border, fill = check_border(border), check_fill(fill)
     kept, work = _types(samples, weights, fill if border == "constant" else 0.0)
     carried = samples.shape[len(axes) :]
-    result = np.empty((*(axis.output for axis in axes), *carried), kept)
+    sizes = tuple(axis.output for axis in axes)
+    result = np.empty((*sizes, math.prod(carried)), kept)
 
     def store(sums: list[np.ndarray], where: tuple[slice, ...], _: Scratch) -> None:
-        part = result[where]
-        part[...] = sums[0].reshape(part.shape)
+        result[where] = sums[0]
 
     if result.size:
-        run(make_plan(axes, [weights], math.prod(carried), work), ArraySource(samples, border, fill), store)
-    return result
+        source = ArraySource(samples.reshape(*samples.shape[: len(axes)], -1), border, fill)
+        run(
+            make_plan(axes, [weights], math.prod(carried), work, bound=_bound(samples, weights, fill)),
+            source,
+            store,
+        )
+    return result.reshape(*sizes, *carried)
 
 
 def convolve(
@@ -222,6 +227,16 @@ def _weights(kernel: ArrayLike) -> np.ndarray:
             "a kernel with nan or infinity among its weights cannot be used: give finite numbers"
         )
     return weights
+
+
+def _bound(samples: np.ndarray, weights: np.ndarray, fill: float) -> float:
+    """The largest magnitude that a sum can have, infinite for floats."""
+    if samples.dtype.kind == "f":
+        return math.inf
+    limits = np.iinfo(samples.dtype)
+    return max(float(limits.max), -float(limits.min), abs(fill)) * float(
+        np.abs(weights.astype(np.float64)).sum()
+    )
 
 
 def _types(samples: np.ndarray, weights: np.ndarray, fill: float) -> tuple[np.dtype[Any], np.dtype[Any]]:

@@ -37,7 +37,7 @@ class ArraySource:
     Parameters
     ----------
     array : ndarray
-        Its leading axes are those of the kernel, further ones are carried along.
+        Of shape (N1, ..., Nd, carried): the last axis holds what is carried along.
     border : str
         One of `BORDERS`.
     fill : float
@@ -50,14 +50,12 @@ class ArraySource:
 
     def __call__(self, starts: Sequence[int], block: np.ndarray) -> None:
         """Fill `block` with what stands from `starts` on; its last axis holds all carried samples."""
-        lengths = block.shape[:-1]
-        target = block.reshape(*lengths, *self.array.shape[len(lengths) :])
         pieces = [
             _pieces(start, length, size, self.border)
-            for start, length, size in zip(starts, lengths, self.array.shape, strict=False)
+            for start, length, size in zip(starts, block.shape, self.array.shape, strict=False)
         ]
         for combination in itertools.product(*pieces):
-            where = target[tuple(piece[0] for piece in combination)]
+            where = block[tuple(piece[0] for piece in combination)]
             sources = [piece[1] for piece in combination]
             if any(source is None for source in sources):
                 where[...] = self.fill

@@ -15,8 +15,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from convfilter.convolution.costs import direct_costs, fourier_cost
+from convfilter.convolution.fourier import Fourier, tile_sides, transform_type
 from convfilter.convolution.scratch import Scratch
-from convfilter.convolution.taps import window_sum
+from convfilter.convolution.separable import Separable, factors_of
+from convfilter.convolution.taps import ShiftedSums, WindowSum
 from convfilter.errors import ConvfilterError
 from convfilter.geometry import Axis
 
@@ -28,9 +31,12 @@ Read: TypeAlias = Callable[[Sequence[int], np.ndarray], None]
 Finish: TypeAlias = Callable[[list[np.ndarray], tuple[slice, ...], Scratch], None]
 """Takes one array of sums for each kernel, of shape (o1, ..., od, carried), and where they belong."""
 
+Direct: TypeAlias = WindowSum | ShiftedSums | Separable
+"""Sums a block for one kernel; see `WindowSum`."""
+
 # Samples of a block: enough that numpy's work on it outweighs the cost of its calls and of handing the
 # interpreter lock from thread to thread, few enough to stay near the cache.
-_BLOCK = 768 * 1024
+_BLOCK = 512 * 1024
 
 
 @dataclass(frozen=True)
@@ -41,21 +47,39 @@ class Plan:
     ----------
     axes : tuple of Axis
         One for each axis of the kernels.
-    kernels : tuple of ndarray
-        Kernels of one shape that share every block that is read, in the work type.
     carried : int
         Samples at each position that are carried along.
     dtype : numpy.dtype
-        Work type: that of blocks and sums.
+        Type of the sums.
     block : tuple of int
         Outputs of a block along each axis.
+    direct : tuple of callable
+        What sums a block for each kernel; empty with `fourier`.
+    fourier : Fourier or None
+        What sums tiles for all kernels at once.
+    costs : dict of str to float
+        What each strategy was reckoned to cost, in nanoseconds a sample, for all kernels together.
     """
 
     axes: tuple[Axis, ...]
-    kernels: tuple[np.ndarray, ...]
     carried: int
     dtype: np.dtype[Any]
     block: tuple[int, ...]
+    direct: tuple[Direct, ...]
+    fourier: Fourier | None
+    costs: dict[str, float]
+
+    @property
+    def kernels(self) -> int:
+        """How many kernels share the blocks."""
+        return len(self.direct) if self.fourier is None else self.fourier.kernels
+
+    @property
+    def strategy(self) -> str:
+        """The name of the strategy; several where parts of a kernel differ."""
+        if self.fourier is not None:
+            return self.fourier.name
+        return ", ".join(dict.fromkeys(each.name for each in self.direct))
 
     @property
     def blocks(self) -> int:
@@ -72,7 +96,16 @@ class Plan:
         )
 
 
-def make_plan(axes: Sequence[Axis], kernels: Sequence[np.ndarray], carried: int, dtype: Any) -> Plan:
+def make_plan(
+    axes: Sequence[Axis],
+    kernels: Sequence[np.ndarray],
+    carried: int,
+    dtype: Any,
+    *,
+    bound: float = math.inf,
+    tolerance: float = 0.0,
+    strategy: str | None = None,
+) -> Plan:
     """Decide how kernels of one shape are correlated with an array.
 
     Parameters
@@ -85,14 +118,48 @@ def make_plan(axes: Sequence[Axis], kernels: Sequence[np.ndarray], carried: int,
         Samples at each position that are carried along.
     dtype : data-type
         Work type; it must hold every sum exactly if it is an integer type.
+    bound : float
+        The largest magnitude of a sum. Infinite where samples may be anything, nan among them: then no
+        strategy is taken that would let one sample touch others than those under the kernel.
+    tolerance : float
+        What a sum of floats may be off by.
+    strategy : {"window", "shifted", "separable", "fourier"}, optional
+        Take this one where it is possible, instead of the cheapest.
 
     Returns
     -------
     Plan
     """
     kind = np.dtype(dtype)
-    weights = tuple(np.ascontiguousarray(kernel, kind) for kernel in kernels)
-    return Plan(tuple(axes), weights, carried, kind, _block(axes, carried))
+    costs = [direct_costs(each, axes, kind) for each in kernels]
+    best = [strategy if strategy in cost else min(cost, key=cost.__getitem__) for cost in costs]
+    total = sum(cost[name] for cost, name in zip(costs, best, strict=True))
+    reckoned = {
+        name: sum(cost[name] for cost in costs) for name in costs[0] if all(name in cost for cost in costs)
+    }
+    # Integers are told apart by less than one half.
+    narrow = transform_type(bound, 0.25 if kind.kind in "iu" else tolerance)
+    if narrow is not None:
+        reckoned[Fourier.name] = fourier_cost(axes, len(kernels), narrow)
+        if strategy == Fourier.name or (strategy is None and reckoned[Fourier.name] < total):
+            sides = tile_sides(axes)
+            fourier = Fourier(kernels, axes, sides, narrow, kind)
+            block = tuple(
+                min(axis.output, (side - axis.reach) // axis.stride + 1)
+                for side, axis in zip(sides, axes, strict=True)
+            )
+            return Plan(tuple(axes), carried, kind, block, (), fourier, reckoned)
+    direct = tuple(_direct(name, each, axes, kind) for name, each in zip(best, kernels, strict=True))
+    return Plan(tuple(axes), carried, kind, _block(axes, carried), direct, None, reckoned)
+
+
+def _direct(name: str, kernel: np.ndarray, axes: Sequence[Axis], dtype: np.dtype[Any]) -> Direct:
+    # Factors come from the weights as they are given: rounded to the work type they may have a higher rank.
+    factors = factors_of(kernel) if name == Separable.name else None
+    if factors is not None:
+        return Separable([np.ascontiguousarray(factor, dtype) for factor in factors], axes)
+    weights = np.ascontiguousarray(kernel, dtype)
+    return ShiftedSums(weights, axes) if name == ShiftedSums.name else WindowSum(weights, axes)
 
 
 def run(plan: Plan, read: Read, finish: Finish, threads: int | None = None) -> None:
@@ -133,9 +200,21 @@ def run(plan: Plan, read: Read, finish: Finish, threads: int | None = None) -> N
             other.result()
 
 
-def exact_type(bound: int) -> np.dtype[Any] | None:
-    """Return the narrowest signed integer type of 16 to 64 bits that holds ``-bound..bound``, if one does."""
-    for kind in (np.int16, np.int32, np.int64):
+def exact_type(bound: int, *, negative: bool = True) -> np.dtype[Any] | None:
+    """Return the narrowest integer type of 16 to 64 bits that holds every sum, if one does.
+
+    Parameters
+    ----------
+    bound : int
+        The largest magnitude of samples, weights and sums.
+    negative : bool
+        Whether any of them may be negative.
+
+    Returns
+    -------
+    numpy.dtype or None
+    """
+    for kind in (np.int16, np.int32, np.int64) if negative else (np.int16, np.uint16, np.int32, np.int64):
         if bound <= np.iinfo(kind).max:
             return np.dtype(kind)
     return None
@@ -170,7 +249,10 @@ def available_threads(threads: int | None = None) -> int:
 
 
 def _block(axes: Sequence[Axis], carried: int) -> tuple[int, ...]:
-    """Cut the outputs, the axis that loses least by it first, until a block has about `_BLOCK` samples."""
+    """Cut the outputs until a block has about `_BLOCK` samples, the border that is read twice kept small.
+
+    Rows are cut before columns, down to a few times the kernel: flat runs are long then.
+    """
     block = [axis.output for axis in axes]
 
     def samples() -> int:
@@ -178,14 +260,12 @@ def _block(axes: Sequence[Axis], carried: int) -> tuple[int, ...]:
             (count - 1) * axis.stride + axis.reach for count, axis in zip(block, axes, strict=True)
         )
 
-    while samples() > _BLOCK:
-        # Rows are kept whole as long as possible: flat runs are long then, and little border is read twice.
-        room = [count * axis.stride / axis.reach for count, axis in zip(block[:-1], axes[:-1], strict=True)]
-        most = max(range(len(room)), key=room.__getitem__, default=-1)
-        if most < 0 or block[most] == 1:
-            most = len(block) - 1
-        if block[most] == 1:
-            break
+    def room(number: int) -> float:
+        spread = block[number] * axes[number].stride / axes[number].reach
+        return spread / 8 if number == len(block) - 1 else spread
+
+    while samples() > _BLOCK and max(block) > 1:
+        most = max((number for number, count in enumerate(block) if count > 1), key=room)
         block[most] = -(-block[most] // 2)
     return tuple(block)
 
@@ -194,10 +274,11 @@ def _compute(plan: Plan, where: tuple[slice, ...], read: Read, finish: Finish, s
     outputs = [part.stop - part.start for part in where]
     starts = [part.start * axis.stride - axis.before for part, axis in zip(where, plan.axes, strict=True)]
     shape = [(count - 1) * axis.stride + axis.reach for count, axis in zip(outputs, plan.axes, strict=True)]
-    block = scratch.take("block", (*shape, plan.carried), plan.dtype)
-    read(starts, block)
-    sums = [
-        window_sum(block, weights, plan.axes, outputs, scratch, ("sums", number))
-        for number, weights in enumerate(plan.kernels)
-    ]
+    if plan.fourier is not None:
+        read(starts, plan.fourier.block((*shape, plan.carried), scratch))
+        sums = plan.fourier(plan.carried, outputs, scratch)
+    else:
+        block = scratch.take("block", (*shape, plan.carried), plan.dtype)
+        read(starts, block)
+        sums = [each(block, outputs, scratch, ("sums", number)) for number, each in enumerate(plan.direct)]
     finish(sums, where, scratch)

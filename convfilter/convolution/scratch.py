@@ -24,3 +24,9 @@ class Scratch:
         if buffer is None or buffer.size < count:
             buffer = self._buffers[name, kind] = np.empty(count, kind)
         return buffer[:count].reshape(shape)
+
+    def like(self, name: object, array: np.ndarray, dtype: Any) -> np.ndarray:
+        """Return an uninitialised array of another type whose axes lie in memory in the same order."""
+        order = sorted(range(array.ndim), key=lambda axis: -array.strides[axis])
+        packed = self.take(name, [array.shape[axis] for axis in order], dtype)
+        return packed.transpose([order.index(axis) for axis in range(array.ndim)])

@@ -15,7 +15,7 @@ from convfilter.convolution.borders import ArraySource, source_index
 from convfilter.filtering.depth import Depth
 from convfilter.geometry import Axis
 
-__all__ = ["PremultipliedSource", "kept_alpha", "premultiplied_weights", "unpremultiplied"]
+__all__ = ["PremultipliedSource", "kept_alpha", "planar", "premultiplied_weights", "unpremultiplied"]
 
 
 class PremultipliedSource:
@@ -26,25 +26,26 @@ class PremultipliedSource:
     Parameters
     ----------
     colours : ndarray of shape (T, H, W, C)
-        Or (C, T, H, W) with `planar`.
+        Or as `planar` gives them.
     alpha : ndarray of shape (T, H, W)
         On the same scale.
     border, fill
         As in `ArraySource`, for the colours; a constant border is opaque.
     opaque : float
         Full scale of alpha.
-    planar : bool
-        Whether the channel axis is the first one.
+    summed : bool
+        Whether the channel axis is the first one, to be summed over.
     """
 
     def __init__(
-        self, colours: np.ndarray, alpha: np.ndarray, border: str, fill: float, opaque: float, planar: bool
+        self, colours: np.ndarray, alpha: np.ndarray, border: str, fill: float, opaque: float, *, summed: bool
     ) -> None:
-        self._planar = planar
-        self._count = colours.shape[0 if planar else -1]
+        self._planar = summed
+        self._count = colours.shape[0 if summed else -1]
         self._colours = ArraySource(colours, border, fill)
         border = "constant" if border == "zero" else border
-        self._alpha = ArraySource(alpha[np.newaxis] if planar else alpha[..., np.newaxis], border, opaque)
+        alpha = alpha[..., np.newaxis]
+        self._alpha = ArraySource(planar(alpha) if summed else alpha, border, opaque)
 
     def __call__(self, starts: Sequence[int], block: np.ndarray) -> None:
         """Fill a block; see `ArraySource`."""
@@ -58,6 +59,11 @@ class PremultipliedSource:
             self._alpha(starts, block[..., count : count + 1])
             self._colours(starts, block[..., count + 1 :])
         np.multiply(channels[..., rest], channels[..., count : count + 1], out=channels[..., first])
+
+
+def planar(values: np.ndarray) -> np.ndarray:
+    """Return values of shape (T, H, W, C) as (C, T, H, W, 1): the channels are an axis of the kernel then."""
+    return np.moveaxis(values, -1, 0)[..., np.newaxis]
 
 
 def unpremultiplied(

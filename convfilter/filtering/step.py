@@ -14,6 +14,7 @@ from convfilter.convolution.scratch import Scratch
 from convfilter.filtering.alpha import (
     PremultipliedSource,
     kept_alpha,
+    planar,
     premultiplied_weights,
     unpremultiplied,
 )
@@ -23,6 +24,9 @@ from convfilter.filtering.finish import Clipping, Extremes, Finish
 from convfilter.geometry import Axis
 
 __all__ = ["Layer", "filter_layer"]
+
+# What a sum may be off by, in levels of 8 or 16 bits: results may only differ near a tie.
+_TOLERANCE = 0.0005
 
 # Takes the sums of one block, a list for each output channel, with the channel axis last.
 _Visit: TypeAlias = Callable[[list[list[np.ndarray]], tuple[slice, ...], Scratch], None]
@@ -109,12 +113,12 @@ def filter_layer(
         result[..., -1] = kept_alpha(alpha, layer.axes, layer.border, layer.depth.full)
     largest = _largest(layer, colours.dtype)
     plan = _plan(layer, layer.bank.weights, colours.dtype, colours.shape[-1], largest)
-    read = ArraySource(
-        np.moveaxis(colours, -1, 0) if layer.bank.summed else colours, layer.border, layer.fill
-    )
+    read = ArraySource(planar(colours) if layer.bank.summed else colours, layer.border, layer.fill)
     finish = _finish(layer, float(layer.bank.divisor), _bound(layer, largest))
     if layer.range == "stretch":
         finish = _stretched(layer, finish, plan, read, lambda parts: parts)
+    else:
+        finish = replace(finish, inside=_stays_inside(layer, colours.dtype))
 
     def store(outputs: list[list[np.ndarray]], where: tuple[slice, ...], scratch: Scratch) -> None:
         for number, parts in enumerate(outputs):
@@ -136,8 +140,8 @@ def _premultiplied(
     squared = None if largest is None else largest * depth.full
     work = np.dtype(np.float64) if squared is None else colours.dtype
     plan = _plan(layer, weights, work, 2 * count + 1, squared)
-    planar = np.moveaxis(colours, -1, 0) if bank.summed else colours
-    read = PremultipliedSource(planar, alpha, layer.border, layer.fill, depth.full, planar=bank.summed)
+    laid_out = planar(colours) if bank.summed else colours
+    read = PremultipliedSource(laid_out, alpha, layer.border, layer.fill, depth.full, summed=bank.summed)
     totals = bank.weights.sum(axis=(2, 3, 4, 5), dtype=np.float64)
 
     def separate(parts: list[np.ndarray], total: np.ndarray) -> list[tuple[np.ndarray, np.ndarray | None]]:
@@ -171,7 +175,7 @@ def _premultiplied(
 
 def _run(layer: Layer, plan: Plan, read: Read, visit: _Visit) -> None:
     """Run a plan and hand on the sums of each block by output channel."""
-    group = len(plan.kernels) // len(layer.bank.weights)
+    group = plan.kernels // len(layer.bank.weights)
 
     def finish(sums: list[np.ndarray], where: tuple[slice, ...], scratch: Scratch) -> None:
         if layer.bank.summed:
@@ -192,7 +196,8 @@ def _plan(
         carried = 1
     else:
         kernels = kernels[:, 0]
-    return make_plan(axes, list(kernels), carried, _work_type(layer, dtype, kernels[0].size, largest))
+    work = _work_type(layer, dtype, kernels[0].size, largest)
+    return make_plan(axes, list(kernels), carried, work, bound=_bound(layer, largest), tolerance=_TOLERANCE)
 
 
 def _largest(layer: Layer, dtype: np.dtype[Any]) -> float | None:
@@ -212,18 +217,33 @@ def _bound(layer: Layer, largest: float | None) -> float:
     )
 
 
+def _stays_inside(layer: Layer, dtype: np.dtype[Any]) -> bool:
+    """Tell whether no value can leave 0..full scale: a mean of samples with weights of one sign."""
+    weights = layer.bank.weights
+    return (
+        dtype.kind == "u"
+        and layer.combine is None
+        and layer.range in ("clip", "absolute")
+        and layer.offset == 0
+        and 0 <= layer.fill <= layer.depth.full
+        and bool((weights >= 0).all())
+        and layer.bank.largest_sum <= layer.bank.divisor * (1 + 1e-6)
+    )
+
+
 def _work_type(layer: Layer, dtype: np.dtype[Any], taps: int, largest: float | None) -> np.dtype[Any]:
     """The narrowest type in which the sums are exact, or near enough to their exact values."""
     bound = _bound(layer, largest)
     if largest is not None and layer.bank.integer:
-        kind = exact_type(int(max(bound, largest)))
+        negative = dtype.kind == "i" or layer.fill < 0 or bool((layer.bank.weights < 0).any())
+        kind = exact_type(int(max(bound, largest, layer.bank.largest_sum)), negative=negative)
         if kind is not None:
             return kind
     if dtype.kind == "f":
         return dtype
-    # In float32 the roundings of a sum grow like a random walk. Half a thousandth of a level is allowed.
+    # In float32 the roundings of a sum grow like a random walk.
     error = 2.0**-24 * bound * (1 + 0.5 * taps**0.5)
-    return np.dtype(np.float32 if dtype.itemsize == 1 and error < 0.0005 else np.float64)
+    return np.dtype(np.float32 if dtype.itemsize == 1 and error < _TOLERANCE else np.float64)
 
 
 def _finish(layer: Layer, divisor: float, bound: float) -> Finish:

@@ -112,6 +112,8 @@ def get_kernel(spec: str | Kernel, /, kernels: Mapping[str, Kernel] | None = Non
     if isinstance(spec, Kernel):
         return spec
     known = _shipped() if kernels is None else kernels
+    if not isinstance(spec, str):
+        raise KernelError(f"{spec!r} is no kernel: give a Kernel, or a name such as 'gaussian:sigma=2'")
     name, colon, text = spec.strip().partition(":")
     name = name.rstrip()
     if name not in known:

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracles import BORDERS, correlate_by_loops, grid, padding_pairs, starts_by_counting
+from oracles import (
+    BORDERS,
+    correlate_by_loops,
+    correlate_by_shifts,
+    each_axis,
+    grid,
+    padding_pairs,
+    starts_by_counting,
+)
 
 import convfilter
 from convfilter import ConvfilterError, KernelError, ShapeError, convolve, correlate, output_shape
@@ -188,27 +196,51 @@ def test_loops_agree_on_reals(problem, scale):
         np.testing.assert_allclose(result, expected, rtol=0, atol=1e-14 * most * np.sum(np.abs(kernel)))
 
 
-@pytest.mark.parametrize("border", BORDERS)
-@pytest.mark.parametrize(
-    "shape", [(1, 1), (3, 3), (4, 4), (1, 9), (9, 1), (7, 7), (15, 15), (31, 31), (40, 6)]
-)
-def test_loops_agree_at_places_of_a_large_picture(shape, border):
-    """However the work is cut up: corners, edges, and places drawn from all over."""
+@pytest.mark.parametrize("border", ["edge", "wrap", "constant"])
+@pytest.mark.parametrize("shape", [(1, 9), (9, 1), (7, 7), (15, 15), (31, 31), (40, 6)])
+def test_loops_agree_at_places_of_a_picture(shape, border):
+    """Long kernels, dense and separable: corners, edges, and places drawn from all over."""
     rng = np.random.default_rng(shape[0])
-    array = rng.integers(-255, 256, (300, 411, 2))
-    ranks = [rng.integers(-50, 51, shape), np.multiply.outer(*(rng.integers(1, 9, each) for each in shape))]
-    places = [(row, column) for row in (0, 1, 149, 298, 299) for column in (0, 1, 205, 409, 410)]
-    places += [tuple(place) for place in rng.integers(0, (300, 411), (20, 2)).tolist()]
-    for kernel in ranks:
-        options = {"padding": "same", "border": border, "fill": 3}
+    array = rng.integers(-255, 256, (200, 311, 2))
+    places = [(row, column) for row in (0, 1, 99, 198, 199) for column in (0, 1, 155, 309, 310)]
+    places += [tuple(place) for place in rng.integers(0, (200, 311), (20, 2)).tolist()]
+    dense = rng.integers(-50, 51, shape)
+    separable = np.multiply.outer(*(rng.integers(1, 9, length) for length in shape))
+    for kernel in (dense, separable):
         pairs = padding_pairs("same", kernel.shape)
         loops = correlate_by_loops(array, kernel, pairs, border=border, fill=3, only=places)
-        result = correlate(array, kernel, **options)
-        reals_result = correlate(array / 8, kernel / 16, padding="same", border=border, fill=3 / 8)
+        result = correlate(array, kernel, border=border, fill=3)
+        real = correlate(array / 8, kernel / 16, border=border, fill=3 / 8)
         for place in places:
             assert result[place].tolist() == loops[place].tolist()
-            expected = np.asarray(loops[place], float) / 128
-            assert_close(reals_result[place], expected, array / 8, kernel / 16, 1e-15 * 40)
+            assert_close(real[place], loops[place] / 128, array / 8, kernel / 16, 4e-14)
+
+
+@pytest.mark.parametrize("border", ["edge", "symmetric", "constant"])
+@pytest.mark.parametrize(
+    ("size", "shape"),
+    [
+        ((700, 900, 3), (3, 3)),
+        ((700, 900, 3), (4, 2)),
+        ((50_000, 40), (5, 3)),
+        ((40, 50_000), (3, 5)),
+        ((2_000_000,), (5,)),
+        ((30, 200, 300), (2, 3, 3)),
+        ((3, 700, 900), (3, 2, 2)),
+        ((1000, 1000, 1, 2), (1, 1)),
+    ],
+    ids=str,
+)
+def test_blocks_of_a_large_array_meet_without_a_seam(size, shape, border):
+    """However the work is cut up: every sample of arrays of any form, and every stride of it."""
+    array = integers(0, *size, low=0, high=256).astype(np.uint8)
+    kernel = integers(1, *shape, low=-9, high=10)
+    expected = correlate_by_shifts(array, kernel, border, fill=7)
+    np.testing.assert_array_equal(correlate(array, kernel, border=border, fill=7), expected)
+    for stride in (2, tuple(range(3, 3 + kernel.ndim))):
+        steps = each_axis(stride, kernel.ndim)
+        result = correlate(array, kernel, border=border, fill=7, stride=stride)
+        np.testing.assert_array_equal(result, expected[tuple(slice(None, None, step) for step in steps)])
 
 
 # What holds for every kernel.
@@ -717,8 +749,8 @@ def test_the_nearest_name_is_proposed(options, meant, operation):
     ((_, said),) = options.items()
     with pytest.raises(ConvfilterError) as caught:
         operation(np.ones(5), np.ones(3), **options)
-    assert said in str(caught.value)
-    assert f"{meant}" in str(caught.value).replace(said, "")
+    assert f"'{said}'" in str(caught.value)
+    assert f"'{meant}'" in str(caught.value)
 
 
 @BOTH

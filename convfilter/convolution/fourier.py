@@ -1,0 +1,162 @@
+"""Large dense kernels by way of frequencies: tiles that overlap by the kernel (overlap-save).
+
+The cost of a tile hardly depends on the kernel in it. Sums of integers are rounded back to integers, and
+chosen only where the transform's error stays far below one half.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from convfilter.convolution.scratch import Scratch
+from convfilter.convolution.taps import outputs_of
+from convfilter.geometry import Axis
+
+__all__ = ["Fourier", "tile_sides", "transform_type"]
+
+# How far a sum can be off, in roundings of the largest sum there can be. Measured over pictures of noise,
+# edges and constants, and kernels up to 127x127: below 2.
+_ROUNDINGS = 16
+
+_TILE = 256 * 256
+_SIDES = (32, 48, 64, 96, 128, 160, 192, 256, 320, 384, 512, 640, 768, 1024, 1280, 1536, 2048, 3072, 4096)
+
+
+class Fourier:
+    """Correlate tiles with all kernels of a plan at once; a tile is transformed only once.
+
+    Parameters
+    ----------
+    kernels : sequence of ndarray
+        Of one shape.
+    axes : sequence of Axis
+        The axes of the kernels.
+    sides : sequence of int
+        Positions of a tile along each axis, from `tile_sides`.
+    dtype : numpy.dtype
+        float32 or float64.
+    result : numpy.dtype
+        Type of the sums; they are rounded to whole numbers for an integer type.
+    """
+
+    name = "fourier"
+
+    def __init__(
+        self,
+        kernels: Sequence[np.ndarray],
+        axes: Sequence[Axis],
+        sides: Sequence[int],
+        dtype: Any,
+        result: Any,
+    ) -> None:
+        self._axes, self._sides = axes, tuple(sides)
+        self.dtype, self._result = np.dtype(dtype), np.dtype(result)
+        self._transformed = [number for number, axis in enumerate(axes) if axis.kernel > 1]
+        self._spectra = [self._spectrum(kernel) for kernel in kernels]
+
+    @property
+    def kernels(self) -> int:
+        """How many kernels share the tiles."""
+        return len(self._spectra)
+
+    def block(self, shape: Sequence[int], scratch: Scratch) -> np.ndarray:
+        """Return memory for a tile, channel after channel, seen as (B1, ..., Bd, carried).
+
+        What lies past `shape` in the tile is zero.
+        """
+        tile = scratch.take("tile", (shape[-1], *self._sides), self.dtype)
+        for number, count in enumerate(shape[:-1], start=1):
+            tile[(slice(None),) * number + (slice(count, None),)] = 0
+        inside = tile[(slice(None), *(slice(count) for count in shape[:-1]))]
+        return np.moveaxis(inside, 0, -1)
+
+    def __call__(self, carried: int, outputs: Sequence[int], scratch: Scratch) -> list[np.ndarray]:
+        """Return the sums for each kernel, of shape (o1, ..., od, carried), from the tile in memory."""
+        tile = scratch.take("tile", (carried, *self._sides), self.dtype)
+        spectrum = self._forward(tile, scratch)
+        return [
+            self._sums(spectrum, own, outputs, scratch, number) for number, own in enumerate(self._spectra)
+        ]
+
+    def _spectrum(self, kernel: np.ndarray) -> np.ndarray:
+        """The conjugate spectrum of a kernel, scaled so that a transform there and back gives sums."""
+        sides = [side if axis.kernel > 1 else 1 for side, axis in zip(self._sides, self._axes, strict=True)]
+        spread = np.zeros(sides, np.float64)
+        spread[tuple(slice(0, axis.reach, axis.dilation) for axis in self._axes)] = kernel
+        axes = self._transformed
+        spectrum = np.conj(np.fft.rfftn(spread, axes=axes)) if axes else spread
+        # Complex numbers of the narrow type from a spectrum computed in the wide one.
+        return spectrum.astype(np.result_type(self.dtype, np.complex64) if axes else self.dtype)
+
+    def _forward(self, tile: np.ndarray, scratch: Scratch) -> np.ndarray:
+        if not self._transformed:
+            return tile
+        *others, last = (number + 1 for number in self._transformed)
+        shape = list(tile.shape)
+        shape[last] = shape[last] // 2 + 1
+        spectrum = scratch.take("spectrum", shape, np.result_type(self.dtype, np.complex64))
+        # With a norm given numpy stays in single precision; without one it passes through a wider type,
+        # which takes several times as long.
+        np.fft.rfft(tile, axis=last, norm="ortho", out=spectrum)
+        for axis in others:
+            np.fft.fft(spectrum, axis=axis, norm="ortho", out=spectrum)
+        return spectrum
+
+    def _sums(
+        self, spectrum: np.ndarray, own: np.ndarray, outputs: Sequence[int], scratch: Scratch, number: int
+    ) -> np.ndarray:
+        product = scratch.take("product", spectrum.shape, spectrum.dtype)
+        np.multiply(spectrum, own, out=product)
+        sums = product
+        if self._transformed:
+            *others, last = (axis + 1 for axis in self._transformed)
+            for axis in others:
+                np.fft.ifft(product, axis=axis, norm="ortho", out=product)
+            sums = scratch.take(("sums", number), (len(spectrum), *self._sides), self.dtype)
+            np.fft.irfft(product, self._sides[last - 1], axis=last, norm="ortho", out=sums)
+        places = outputs_of(np.moveaxis(sums, 0, -1), self._axes, outputs)
+        if self._result.kind == "f":
+            return places
+        np.rint(places, out=places)
+        whole = scratch.like(("whole", number), places, self._result)
+        np.copyto(whole, places, casting="unsafe")
+        return whole
+
+
+def tile_sides(axes: Sequence[Axis]) -> tuple[int, ...]:
+    """Return the sides of tiles in which the least work is done twice, within what the cache likes.
+
+    A tile of side T gives ``T - reach + 1`` positions along an axis.
+    """
+    sides = [_side(axis) if axis.kernel > 1 else 1 for axis in axes]
+    # An axis that is not transformed fills the tile up, the last one first.
+    for number in reversed(range(len(axes))):
+        if axes[number].kernel == 1:
+            room = max(1, _TILE // math.prod(sides))
+            sides[number] = min((axes[number].output - 1) * axes[number].stride + 1, room)
+    return tuple(sides)
+
+
+def _side(axis: Axis) -> int:
+    positions = (axis.output - 1) * axis.stride + axis.reach
+    if positions <= _SIDES[0]:
+        return positions
+    fitting = [side for side in _SIDES if side >= axis.reach] or [1 << (2 * axis.reach).bit_length()]
+
+    def work(side: int) -> float:
+        tiles = math.ceil((positions - axis.reach + 1) / (side - axis.reach + 1))
+        return tiles * side * (1 + side / 2048)  # large tiles fall out of the cache
+
+    return min(fitting, key=work)
+
+
+def transform_type(bound: float, tolerance: float) -> np.dtype[Any] | None:
+    """Return the narrowest float type whose error stays below `tolerance` for sums up to `bound`."""
+    for kind in (np.float32, np.float64):
+        if _ROUNDINGS * np.finfo(kind).eps / 2 * bound <= tolerance:
+            return np.dtype(kind)
+    return None
