@@ -1,0 +1,128 @@
+"""Arrays in ``.npy`` files, as pictures."""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convfilter.errors import ImageError
+from convfilter.images.formats import fitting_mode, kind_of
+
+__all__ = ["array_header", "array_mode", "held_dtype", "read_array"]
+
+_TYPES = ("uint8", "uint16", "int32", "float32", "float64")
+# What is widened or mapped onto the types above without loss.
+_WIDENED = {"bool": "uint8", "float16": "float32"}
+
+
+def array_header(stream: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Read the header of an ``.npy`` file and check that it can be a picture.
+
+    Parameters
+    ----------
+    stream : file object
+        The file; left where the data begin.
+
+    Returns
+    -------
+    tuple
+        Its shape (H, W) or (H, W, C), whether it lies in Fortran order, and its dtype.
+
+    Raises
+    ------
+    ImageError
+        If it is not an array of numbers in two or three dimensions.
+    """
+    stream.seek(0)
+    version = np.lib.format.read_magic(stream)
+    if version not in ((1, 0), (2, 0)):
+        raise ImageError(f"a .npy file of version {version[0]}.{version[1]} holds no plain numbers")
+    readers = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}
+    shape, fortran, dtype = readers[version[0]](stream)
+    if dtype.name not in (*_TYPES, *_WIDENED):
+        raise ImageError(f"an array of {dtype.name} is no picture; convert it to {', '.join(_TYPES)}")
+    if len(shape) not in (2, 3) or 0 in shape:
+        raise ImageError(f"an array of shape {shape} is no picture; it takes (H, W) or (H, W, C)")
+    return shape, fortran, dtype
+
+
+def array_mode(shape: tuple[int, ...], dtype: str) -> str:
+    """Return the mode of an array taken as a picture.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (H, W) or (H, W, C).
+    dtype : str
+        The type it is held in, by name.
+
+    Returns
+    -------
+    str
+        By the number of channels, as `Picture.mode`.
+    """
+    mode = fitting_mode("", shape[2] if len(shape) == 3 else 1)
+    if mode != "L":
+        return mode
+    kind = kind_of(mode, dtype)
+    return "F" if kind == "L;float64" else kind
+
+
+def held_dtype(dtype: np.dtype[Any]) -> str:
+    """Return the type in which an array is held.
+
+    Parameters
+    ----------
+    dtype : numpy.dtype
+        The type in the file.
+
+    Returns
+    -------
+    str
+        Its name.
+    """
+    return _WIDENED.get(dtype.name, dtype.name)
+
+
+def read_array(stream: BinaryIO) -> NDArray[Any]:
+    """Read the array of an ``.npy`` file whose size has been found acceptable.
+
+    Parameters
+    ----------
+    stream : file object
+        The file.
+
+    Returns
+    -------
+    ndarray
+        In native byte order and C order; a single channel as (H, W), truth values as 0 and 255.
+
+    Raises
+    ------
+    ImageError
+        If the file is too short.
+    """
+    shape, fortran, dtype = array_header(stream)
+    start = stream.tell()
+    count = math.prod(shape)
+    if stream.seek(0, os.SEEK_END) - start < count * dtype.itemsize:
+        raise ImageError("truncated npy data")
+    stream.seek(start)
+    stored = np.empty(shape[::-1] if fortran else shape, dtype)
+    view = stored.reshape(-1).view(np.uint8).data
+    done = 0
+    while done < len(view):
+        got = stream.readinto(view[done:])  # type: ignore[attr-defined]
+        if not got:
+            raise ImageError("truncated npy data")
+        done += got
+    pixels = np.ascontiguousarray(stored.T if fortran else stored)
+    if dtype.name == "bool":
+        pixels = np.where(pixels.view(np.uint8) != 0, np.uint8(255), np.uint8(0))
+    else:
+        pixels = pixels.astype(held_dtype(dtype), copy=False)
+    return pixels[:, :, 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels

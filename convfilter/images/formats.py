@@ -1,0 +1,236 @@
+"""The picture formats: their names, what each can hold, and what must become of what it cannot.
+
+Nothing is read or written here, and neither numpy nor Pillow is imported. A *kind* says what a
+sample means and how deep it is, in one word: ``L LA RGB RGBA CMYK LAB`` are kinds of 8 bits,
+``I;16`` is grey of 16 bits, ``I`` of 32, and ``F`` of floats; `kind_of` makes up further ones, such
+as ``RGB;uint16``, for arrays that no picture format here can hold.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from convfilter.errors import ImageError
+
+__all__ = [
+    "FORMATS",
+    "Format",
+    "extension_of",
+    "fitting_mode",
+    "format_of_name",
+    "kind_of",
+    "route",
+]
+
+
+class Format(NamedTuple):
+    """What one format is and can hold.
+
+    Attributes
+    ----------
+    extensions : tuple of str
+        Its extensions; the first is the one given to new files.
+    kinds : tuple of str
+        What it stores without loss of meaning or depth; ``*`` is any array.
+    frames : bool
+        Whether a file may hold several pictures.
+    side : int
+        The longest side in pixels.
+    lossless : bool
+        Whether every file of it gives back the samples that were written.
+    """
+
+    extensions: tuple[str, ...]
+    kinds: tuple[str, ...]
+    frames: bool
+    side: int
+    lossless: bool
+
+    @property
+    def alpha(self) -> bool:
+        """Whether it holds alpha."""
+        return "*" in self.kinds or "RGBA" in self.kinds
+
+
+def _format(extensions: str, kinds: str, frames: bool, side: int, lossless: bool) -> Format:
+    """Return a row of the table below."""
+    return Format(tuple(extensions.split()), tuple(kinds.split()), frames, side, lossless)
+
+
+# The whitelist that is asked before anything is written. Pillow itself writes 16 bits to WebP, GIF and
+# AVIF, and RGBA to PPM, without a word. A BMP's fourth channel is read by next to nobody, Pillow included.
+FORMATS: dict[str, Format] = {
+    #                extensions                    kinds                              frames side    lossless
+    "png": _format(".png .apng", "L LA RGB RGBA I;16", True, 2**31 - 1, True),
+    "jpeg": _format(".jpg .jpeg .jpe .jfif", "L RGB CMYK", False, 65_500, False),
+    "tiff": _format(".tif .tiff", "L LA RGB RGBA CMYK LAB I;16 I F", True, 2**31 - 1, True),
+    "webp": _format(".webp", "RGB RGBA", True, 16_383, False),
+    "bmp": _format(".bmp .dib", "L RGB", False, 2**31 - 1, True),
+    "gif": _format(".gif", "L RGB RGBA", True, 65_535, True),
+    "ppm": _format(".ppm .pgm .pbm .pnm", "L RGB I;16", False, 2**31 - 1, True),
+    "tga": _format(".tga .icb .vda .vst", "L LA RGB RGBA", False, 65_535, True),
+    "avif": _format(".avif .avifs", "L RGB RGBA", True, 32_768, False),
+    "npy": _format(".npy", "*", False, 2**63 - 1, True),
+}
+
+_BY_EXTENSION = {extension: name for name, row in FORMATS.items() for extension in row.extensions}
+_BY_CHANNELS = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+_CHANNELS = {"L": 1, "I;16": 1, "I": 1, "F": 1, "LA": 2, "RGB": 3, "LAB": 3, "RGBA": 4, "CMYK": 4}
+_GREY_KINDS = {"uint8": "L", "uint16": "I;16", "int32": "I", "float32": "F"}
+
+
+def format_of_name(name: str) -> str | None:
+    """Return the format that a file's name promises.
+
+    Parameters
+    ----------
+    name : str
+        A file name or path.
+
+    Returns
+    -------
+    str or None
+        A name out of `FORMATS`; None for an unknown extension or none.
+
+    Examples
+    --------
+    >>> format_of_name("holiday/IMG_1.JPG")
+    'jpeg'
+    >>> format_of_name("notes.txt") is None
+    True
+    """
+    base = name.replace("\\", "/").rpartition("/")[2]
+    stem, dot, extension = base.rpartition(".")
+    return _BY_EXTENSION.get(f".{extension.lower()}") if dot and stem else None
+
+
+def extension_of(format: str) -> str:
+    """Return the extension that new files of a format get.
+
+    Parameters
+    ----------
+    format : str
+        A name out of `FORMATS`.
+
+    Returns
+    -------
+    str
+        With its dot.
+
+    Examples
+    --------
+    >>> extension_of("jpeg")
+    '.jpg'
+    """
+    return FORMATS[format].extensions[0]
+
+
+def fitting_mode(mode: str, channels: int) -> str:
+    """Return the mode of a picture after its number of channels may have changed.
+
+    Parameters
+    ----------
+    mode : str
+        The mode before.
+    channels : int
+        The number of channels after.
+
+    Returns
+    -------
+    str
+        The same mode if it still fits, else the usual one for so many channels.
+
+    Examples
+    --------
+    >>> fitting_mode("CMYK", 4), fitting_mode("CMYK", 1), fitting_mode("L", 5)
+    ('CMYK', 'L', 'C5')
+    """
+    if _CHANNELS.get(mode) == channels:
+        return mode
+    return _BY_CHANNELS.get(channels, f"C{channels}")
+
+
+def kind_of(mode: str, dtype: str) -> str:
+    """Return the kind of picture that samples of a type make in a mode.
+
+    Parameters
+    ----------
+    mode : str
+        What the channels mean.
+    dtype : str
+        The samples' numpy type by name.
+
+    Returns
+    -------
+    str
+        A kind as in `FORMATS`; for grey the type alone decides.
+
+    Examples
+    --------
+    >>> kind_of("L", "uint16"), kind_of("RGB", "uint8"), kind_of("RGB", "uint16")
+    ('I;16', 'RGB', 'RGB;uint16')
+    """
+    if _CHANNELS.get(mode) == 1:
+        return _GREY_KINDS.get(dtype, f"L;{dtype}")
+    return mode if dtype == "uint8" else f"{mode};{dtype}"
+
+
+# What a kind may become when a format cannot hold it, nearest first. A step to the same letters with an
+# A more, or from grey to colour, loses nothing; the others are told.
+_STEPS: dict[str, tuple[str, ...]] = {
+    "L": ("RGB",),
+    "LA": ("RGBA", "L", "RGB"),
+    "RGBA": ("RGB",),
+    "CMYK": ("RGB",),
+}
+
+
+def route(mode: str, dtype: str, format: str) -> tuple[str, list[str]]:
+    """Return the kind in which a format stores a picture, and what is lost on the way.
+
+    Parameters
+    ----------
+    mode, dtype : str
+        What the picture is, as for `kind_of`.
+    format : str
+        A name out of `FORMATS`.
+
+    Returns
+    -------
+    tuple of str and list of str
+        The kind, and a warning for each loss that is known without looking at the pixels.
+        That alpha goes (the kind has none any more) is not among them.
+
+    Raises
+    ------
+    ImageError
+        If the format cannot hold it; the message names formats that can.
+
+    Examples
+    --------
+    >>> route("RGBA", "uint8", "jpeg")
+    ('RGB', [])
+    >>> route("CMYK", "uint8", "png")
+    ('RGB', ['png cannot hold CMYK: converted to RGB'])
+    """
+    kind = kind_of(mode, dtype)
+    kinds = FORMATS[format].kinds
+    if kind in kinds or "*" in kinds:
+        return kind, []
+    for step in _STEPS.get(kind, ()):
+        if step in kinds:
+            lossy = kind == "CMYK"
+            return step, [f"{format} cannot hold CMYK: converted to RGB"] if lossy else []
+    mends = [name for name in ("png", "tiff", "npy") if kind in FORMATS[name].kinds] or ["npy"]
+    raise ImageError(f"{format} cannot hold {_in_words(mode, dtype)}; try --format {' or '.join(mends)}")
+
+
+def _in_words(mode: str, dtype: str) -> str:
+    """Name a kind for a message."""
+    colours = {"LAB": "CIELAB", "LA": "grey with alpha"}.get(mode, mode)
+    if _CHANNELS.get(mode) == 1:
+        colours = "grey"
+    elif mode.startswith("C") and mode[1:].isdigit():
+        colours = f"{mode[1:]} channels"
+    depths = {"uint8": "8 bits", "uint16": "16 bits", "int32": "32 bits"}
+    return f"{colours} of {depths.get(dtype, f'{dtype} samples')}"

@@ -1,0 +1,99 @@
+"""What the bytes of a file tell that Pillow does not, or not in time."""
+
+from __future__ import annotations
+
+import os
+import struct
+from typing import BinaryIO
+
+__all__ = ["avif_is_deep", "has_late_tags", "webp_is_lossless", "webp_size"]
+
+
+def webp_size(stream: BinaryIO) -> tuple[int, int]:
+    """Return a WebP's size.
+
+    Parameters
+    ----------
+    stream : file object
+        The file; left at its beginning.
+
+    Returns
+    -------
+    tuple of int
+        Width and height; anything if the header is broken, which its decoder finds out.
+    """
+    stream.seek(0)
+    head = stream.read(30).ljust(30, b"\0")
+    stream.seek(0)
+    if head[12:16] == b"VP8X":
+        return int.from_bytes(head[24:27], "little") + 1, int.from_bytes(head[27:30], "little") + 1
+    if head[12:16] == b"VP8L":
+        bits = int.from_bytes(head[21:25], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    return int.from_bytes(head[26:28], "little") & 0x3FFF, int.from_bytes(head[28:30], "little") & 0x3FFF
+
+
+def webp_is_lossless(stream: BinaryIO) -> bool:
+    """Tell whether a WebP holds exactly the samples that were written.
+
+    Parameters
+    ----------
+    stream : file object
+        The file.
+
+    Returns
+    -------
+    bool
+        Whether its (first) picture is in the lossless coding.
+    """
+    stream.seek(12)
+    while len(head := stream.read(8)) == 8:
+        kind, length = struct.unpack("<4sI", head)
+        if kind in (b"VP8L", b"VP8 "):
+            return bool(kind == b"VP8L")
+        # The chunks of an animation's picture lie within its own, behind 16 bytes.
+        stream.seek(16 if kind == b"ANMF" else length + length % 2, os.SEEK_CUR)
+    return False
+
+
+def avif_is_deep(stream: BinaryIO) -> bool:
+    """Tell whether an AVIF holds more than 8 bits a channel.
+
+    Parameters
+    ----------
+    stream : file object
+        The file.
+
+    Returns
+    -------
+    bool
+        What the configuration of its (first) picture says.
+    """
+    stream.seek(0)
+    head = stream.read(1 << 16)
+    at = head.find(b"av1C")
+    return 0 < at < len(head) - 6 and bool(head[at + 6] & 0x40)
+
+
+def has_late_tags(stream: BinaryIO) -> bool:
+    """Tell whether a PNG has tags, which may turn it, behind its pixels.
+
+    Parameters
+    ----------
+    stream : file object
+        The file.
+
+    Returns
+    -------
+    bool
+        Whether there are chunks of EXIF or text behind the last of its pixels.
+    """
+    stream.seek(8)
+    behind = False
+    while len(head := stream.read(8)) == 8:
+        length, kind = struct.unpack(">I4s", head)
+        if behind and kind in (b"eXIf", b"iTXt", b"tEXt", b"zTXt"):
+            return True
+        behind = behind or kind == b"IDAT"
+        stream.seek(length + 4, os.SEEK_CUR)
+    return False

@@ -1,0 +1,122 @@
+"""Which of Pillow's plugins serves a picture, told from its first bytes, and only that one loaded.
+
+Importing all forty of them takes longer than reading most pictures, and some start other programs.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from importlib import import_module
+from typing import BinaryIO
+
+from PIL import Image
+
+from convfilter.images.formats import FORMATS, format_of_name
+
+__all__ = ["load_plugin", "pillow_name", "sniff"]
+
+# Pictures are measured against the caller's limit, from the header, before anything is decoded; Pillow's
+# own limit would warn or refuse behind its back.
+Image.MAX_IMAGE_PIXELS = None
+# What Pillow logs of broken files would otherwise end up on stderr, without a file's name.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+
+_MODULES = {
+    "png": "PngImagePlugin",
+    "jpeg": "JpegImagePlugin",
+    "tiff": "TiffImagePlugin",
+    "webp": "WebPImagePlugin",
+    "bmp": "BmpImagePlugin",
+    "gif": "GifImagePlugin",
+    "ppm": "PpmImagePlugin",
+    "tga": "TgaImagePlugin",
+    "avif": "AvifImagePlugin",
+}
+
+_MAGIC: tuple[tuple[int, bytes, str], ...] = (
+    (0, b"\x89PNG\r\n\x1a\n", "png"),
+    (0, b"\xff\xd8\xff", "jpeg"),
+    (0, b"II\x2a\x00", "tiff"),
+    (0, b"MM\x00\x2a", "tiff"),
+    (0, b"II\x2b\x00", "tiff"),
+    (0, b"MM\x00\x2b", "tiff"),
+    (8, b"WEBP", "webp"),
+    (0, b"BM", "bmp"),
+    (0, b"GIF87a", "gif"),
+    (0, b"GIF89a", "gif"),
+    (4, b"ftypavif", "avif"),
+    (4, b"ftypavis", "avif"),
+    (4, b"ftypmif1", "avif"),
+    (4, b"ftypmsf1", "avif"),
+    (0, b"\x93NUMPY", "npy"),
+)
+_TGA_FOOTER = b"TRUEVISION-XFILE.\x00"
+
+
+def load_plugin(format: str) -> None:
+    """Have Pillow read and write a format.
+
+    Parameters
+    ----------
+    format : str
+        A name out of `FORMATS` other than ``npy``.
+    """
+    plugin = import_module(f"PIL.{_MODULES[format]}")
+    if format == "avif":  # pictures run side by side, each on one thread
+        plugin.DEFAULT_MAX_THREADS = 1  # type: ignore[attr-defined]
+
+
+def pillow_name(format: str) -> str:
+    """Return what Pillow calls a format.
+
+    Parameters
+    ----------
+    format : str
+        A name out of `FORMATS`.
+
+    Returns
+    -------
+    str
+        Its name in upper case.
+    """
+    return format.upper()
+
+
+def sniff(stream: BinaryIO, name: str | None) -> str | None:
+    """Tell a file's format from its bytes.
+
+    Parameters
+    ----------
+    stream : file object
+        The file, seekable; read from its beginning and left there.
+    name : str or None
+        The file's name if it has one. It counts for TGA alone, which has no signature.
+
+    Returns
+    -------
+    str or None
+        A name out of `FORMATS`; None for anything else.
+    """
+    stream.seek(0)
+    head = stream.read(16)
+    stream.seek(0)
+    for start, magic, found in _MAGIC:
+        if head[start : start + len(magic)] == magic:
+            return found
+    if head[:1] == b"P" and head[1:2] in b"123456" and head[2:3] in b" \t\r\n\v\f#":
+        return "ppm"
+    named = format_of_name(name) if name is not None else None
+    return "tga" if named == "tga" or _ends_as_tga(stream) else None
+
+
+def _ends_as_tga(stream: BinaryIO) -> bool:
+    """Tell whether a file carries the footer of a TGA of version 2."""
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(max(0, size - len(_TGA_FOOTER)))
+    footer = stream.read(len(_TGA_FOOTER))
+    stream.seek(0)
+    return footer == _TGA_FOOTER
+
+
+assert set(_MODULES) | {"npy"} == set(FORMATS)

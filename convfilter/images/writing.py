@@ -1,0 +1,245 @@
+"""From an array of pixels to an encoded file.
+
+What a format can hold is asked first; nothing is narrowed in silence.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import Any, BinaryIO, cast
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from convfilter.errors import ImageError
+from convfilter.images.encoders import Encoding, encode
+from convfilter.images.formats import FORMATS, fitting_mode, kind_of, route
+from convfilter.images.layers import background_colour, flattened, to_image
+from convfilter.images.metadata import Metadata, icc_fits
+from convfilter.images.opening import collected, reasons
+from convfilter.images.reading import Picture
+
+__all__ = ["Encoding", "check_writable", "write_picture"]
+
+_WITH_PROFILE = ("png", "jpeg", "tiff", "webp", "avif")
+
+
+def check_writable(
+    mode: str,
+    dtype: DTypeLike,
+    size: tuple[int, int],
+    frames: int,
+    format: str,
+) -> list[str]:
+    """Ask whether a format can hold a picture.
+
+    Parameters
+    ----------
+    mode : str
+        What the channels mean, as `Picture.mode`.
+    dtype : dtype or its name
+        The samples' type.
+    size : tuple of int
+        Width and height.
+    frames : int
+        How many pictures are to go into the file.
+    format : str
+        A name out of `convfilter.images.formats.FORMATS`.
+
+    Returns
+    -------
+    list of str
+        What would be lost, one line each, as far as that can be told without the pixels.
+
+    Raises
+    ------
+    ImageError
+        If it cannot; the message says what can.
+
+    Examples
+    --------
+    >>> check_writable("CMYK", "uint8", (640, 480), 1, "png")
+    ['png cannot hold CMYK: converted to RGB']
+    """
+    kind, warnings = route(mode, np.dtype(dtype).name, format)
+    width, height = size
+    if min(size) < 1:
+        raise ImageError(f"{width} x {height} pixels are no picture")
+    if max(size) > FORMATS[format].side:
+        raise ImageError(
+            f"{width} x {height} pixels are too large for {format}, "
+            f"which takes {FORMATS[format].side} a side; try --format png or tiff"
+        )
+    if frames > 1 and not FORMATS[format].frames:
+        raise ImageError(f"{format} cannot hold {frames} frames; try --frames first or --format tiff")
+    if _loses_alpha(mode, kind):
+        warnings.append(f"{format} cannot hold alpha: laid on the background")
+    return warnings
+
+
+def write_picture(
+    stream: BinaryIO,
+    picture: Picture,
+    format: str | None = None,
+    encoding: Encoding | None = None,
+    *,
+    release: bool = False,
+) -> list[str]:
+    """Encode a picture.
+
+    Parameters
+    ----------
+    stream : binary file object
+        Where to write; buffered, so that nothing is lost by short writes. It need not be seekable.
+    picture : Picture
+        The picture; of its fields pixels, mode, format and metadata count.
+    format : str, optional
+        The format, by default the picture's own.
+    encoding : Encoding, optional
+        How to write it.
+    release : bool
+        Whether `picture.pixels` may be given up: it is replaced by an empty array as soon as Pillow has
+        a copy, which saves three bytes a pixel in RGB while encoding. The memory is only freed if
+        nobody else holds the array.
+
+    Returns
+    -------
+    list of str
+        What was lost, one line each.
+
+    Raises
+    ------
+    ImageError
+        If the format cannot hold the picture or its encoder fails.
+    OSError
+        Whatever the stream raises.
+    """
+    form = format or picture.format
+    encoding = encoding or Encoding()
+    height, width = picture.pixels.shape[:2]
+    check_writable(_mode_of(picture), picture.pixels.dtype, (width, height), 1, form)
+    background = background_colour(encoding.background)
+    sink = _Sink(stream)
+    warnings: list[str] = []
+    try:
+        with reasons(f"cannot be written as {form}"), collected(warnings):
+            _write(sink, picture, form, encoding, background, warnings, release)
+    except ImageError:
+        if sink.error is not None:  # the encoder only passed on what the stream raised
+            raise sink.error from None
+        raise
+    return warnings
+
+
+class _Sink:
+    """A stream as encoders see it: without a descriptor, that they may not write past its buffer.
+
+    Pillow writes to a descriptor without looking whether everything was written.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.stream = stream
+        self.position = 0
+        self.error: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        try:
+            self.stream.write(data)
+        except OSError as error:
+            self.error = error
+            raise
+        length = memoryview(data).nbytes
+        self.position += length
+        return length
+
+    def tell(self) -> int:
+        return self.position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go where it already is, which is all that the encoders for one picture ask for."""
+        if whence != os.SEEK_SET or offset != self.position:
+            raise ValueError("an encoder tried to go back")
+        return offset
+
+    def flush(self) -> None:
+        """Leave that to the owner of the stream."""
+
+
+def _write(
+    sink: _Sink,
+    picture: Picture,
+    form: str,
+    encoding: Encoding,
+    background: tuple[int, int, int],
+    warnings: list[str],
+    release: bool,
+) -> None:
+    """Bring a picture into the kind that the format holds, and encode it."""
+    output = cast("BinaryIO", sink)
+    if form == "npy":
+        np.save(output, picture.pixels, allow_pickle=False)
+        return
+    pixels = picture.pixels[:, :, 0] if picture.pixels.shape[2:] == (1,) else picture.pixels
+    mode, dtype = _mode_of(picture), pixels.dtype.name
+    kind, lost = route(mode, dtype, form)
+    warnings += lost
+    if mode in ("LA", "RGBA") and dtype == "uint8":
+        pixels, mode = _alpha_settled(pixels, mode, kind, form, encoding.background, background, warnings)
+        kind, _ = route(mode, dtype, form)
+    metadata = _fitting(picture.metadata, kind, form, encoding, warnings)
+    image = to_image(pixels, kind_of(mode, dtype))
+    del pixels
+    if release:
+        picture.pixels = np.empty((0, 0), np.uint8)
+    if image.mode != kind:
+        image = image.convert(kind)
+    encode(image, output, form, metadata, encoding, warnings)
+
+
+def _mode_of(picture: Picture) -> str:
+    """Return a picture's mode, mended if its channels have become more or fewer."""
+    return fitting_mode(picture.mode, picture.pixels.shape[2] if picture.pixels.ndim == 3 else 1)
+
+
+def _loses_alpha(mode: str, kind: str) -> bool:
+    """Tell whether a kind has no room for a mode's alpha."""
+    return mode in ("LA", "RGBA") and kind in ("L", "RGB")
+
+
+def _alpha_settled(
+    pixels: NDArray[Any],
+    mode: str,
+    kind: str,
+    form: str,
+    name: str,
+    background: tuple[int, int, int],
+    warnings: list[str],
+) -> tuple[NDArray[Any], str]:
+    """Return a picture without alpha if the format has none, or not of that sort, else as it is."""
+    alpha = pixels[..., -1]
+    flatten = _loses_alpha(mode, kind)
+    # A GIF's pixels are transparent or not.
+    half = form == "gif" and bool(np.any((alpha != 0) & (alpha != 255)))
+    if not flatten and not half:
+        return pixels, mode
+    if alpha.min() < 255:
+        fault = "alpha" if flatten else "partial transparency"
+        warnings.append(f"{form} cannot hold {fault}: laid on {name}")
+    result = flattened(pixels, background)
+    return result, "L" if result.ndim == 2 else "RGB"
+
+
+def _fitting(metadata: Metadata, kind: str, form: str, encoding: Encoding, warnings: list[str]) -> Metadata:
+    """Return the metadata to write."""
+    if encoding.strip:
+        return replace(metadata, exif=None, icc=None, xmp=None, dpi=None, text={}, comment=None, chunks={})
+    if metadata.icc is None:
+        return metadata
+    if form not in _WITH_PROFILE:
+        warnings.append(f"{form} cannot hold a colour profile: dropped")
+    elif not icc_fits(metadata.icc, kind):
+        warnings.append(f"the colour profile does not fit {kind} pixels: dropped")
+    else:
+        return metadata
+    return replace(metadata, icc=None)

@@ -1,0 +1,315 @@
+"""Outputs are whole or not there; messages are one line."""
+
+import errno
+import os
+import stat
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from convfilter import files
+
+fcntl = pytest.importorskip("fcntl")
+
+
+def leftovers(folder):
+    return [path.name for path in folder.iterdir() if path.name.startswith(".cf-")]
+
+
+def write_new(stream):
+    stream.write(b"new")
+
+
+def test_a_new_file_is_written_whole(tmp_path):
+    files.commit(tmp_path / "a", write_new, overwrite=False)
+    assert (tmp_path / "a").read_bytes() == b"new"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_a_bare_name_goes_to_the_working_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    files.commit("a", write_new)
+    assert (tmp_path / "a").read_bytes() == b"new"
+
+
+def test_the_longest_names_can_be_written(tmp_path):
+    files.commit(tmp_path / ("x" * 255), write_new)
+    assert leftovers(tmp_path) == []
+
+
+def test_an_existing_file_is_refused_before_anything_is_encoded(tmp_path):
+    (tmp_path / "a").write_bytes(b"old")
+    with pytest.raises(FileExistsError):
+        files.commit(tmp_path / "a", lambda stream: pytest.fail("encoded"))
+    assert (tmp_path / "a").read_bytes() == b"old"
+
+
+def test_overwriting_replaces_the_file(tmp_path):
+    (tmp_path / "a").write_bytes(b"old")
+    files.commit(tmp_path / "a", write_new, overwrite=True)
+    assert (tmp_path / "a").read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_folder_is_never_an_output(tmp_path, overwrite):
+    with pytest.raises(IsADirectoryError):
+        files.commit(tmp_path, write_new, overwrite=overwrite)
+
+
+def test_a_pipe_is_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "a")
+    with pytest.raises(OSError, match="not a regular file"):
+        files.commit(tmp_path / "a", write_new, overwrite=True)
+    assert stat.S_ISFIFO((tmp_path / "a").lstat().st_mode)
+
+
+def test_a_symbolic_link_is_replaced_and_what_it_points_to_is_left(tmp_path):
+    (tmp_path / "kept").write_bytes(b"old")
+    (tmp_path / "a").symlink_to("kept")
+    files.commit(tmp_path / "a", write_new, overwrite=True)
+    assert not (tmp_path / "a").is_symlink()
+    assert (tmp_path / "kept").read_bytes() == b"old"
+
+
+class Stop(BaseException):
+    """Something that is no Exception, as KeyboardInterrupt is none."""
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, "full"), ValueError("bad"), KeyboardInterrupt(), Stop()]
+)
+@pytest.mark.parametrize("old", [None, b"old"])
+def test_whatever_stops_the_writing_nothing_is_left_of_it(tmp_path, error, old):
+    if old:
+        (tmp_path / "a").write_bytes(old)
+
+    def write(stream):
+        stream.write(b"half")
+        assert len(leftovers(tmp_path)) == 1
+        raise error
+
+    with pytest.raises(type(error)):
+        files.commit(tmp_path / "a", write, overwrite=True)
+    assert os.listdir(tmp_path) == (["a"] if old else [])
+    assert not old or (tmp_path / "a").read_bytes() == old
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace", "link"])
+def test_errors_of_the_last_steps_leave_the_old_file(tmp_path, monkeypatch, call):
+    if call != "link":
+        (tmp_path / "a").write_bytes(b"old")
+
+    def fail(*args, **kwargs):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, call, fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        files.commit(tmp_path / "a", write_new, overwrite=call != "link")
+    assert os.listdir(tmp_path) == ([] if call == "link" else ["a"])
+
+
+def test_the_data_are_on_disk_before_the_name_is(tmp_path, monkeypatch):
+    calls = []
+    for name in ("fsync", "replace", "link"):
+        real = getattr(os, name)
+        monkeypatch.setattr(os, name, lambda *a, n=name, r=real, **k: (calls.append(n), r(*a, **k))[1])
+    files.commit(tmp_path / "a", write_new)
+    files.commit(tmp_path / "a", write_new, overwrite=True)
+    assert calls == ["fsync", "link", "fsync", "fsync", "replace", "fsync"]
+
+
+def test_a_file_made_meanwhile_is_not_replaced(tmp_path):
+    def write(stream):
+        stream.write(b"mine")
+        (tmp_path / "a").write_bytes(b"theirs")
+
+    with pytest.raises(FileExistsError):
+        files.commit(tmp_path / "a", write)
+    assert (tmp_path / "a").read_bytes() == b"theirs"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK])
+def test_without_hard_links_a_new_file_is_renamed_and_an_old_one_kept(tmp_path, monkeypatch, number):
+    def no_link(*args, **kwargs):
+        raise OSError(number, "no links here")
+
+    monkeypatch.setattr(os, "link", no_link)
+    files.commit(tmp_path / "a", write_new)
+    assert (tmp_path / "a").read_bytes() == b"new"
+    with pytest.raises(FileExistsError):
+        files.commit(tmp_path / "b", lambda stream: (tmp_path / "b").write_bytes(b"theirs"))
+    assert sorted(os.listdir(tmp_path)) == ["a", "b"]
+    assert (tmp_path / "b").read_bytes() == b"theirs"
+
+
+def test_a_file_size_limit_is_an_error_and_leaves_nothing(tmp_path):
+    script = """
+        import os, resource, sys
+        from convfilter import files
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+        try:
+            files.commit("a", lambda stream: stream.write(bytes(150_000)), overwrite=True)
+        except OSError as error:
+            print(files.describe(error), os.listdir("."))
+    """
+    (tmp_path / "a").write_bytes(b"old")
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "File too large ['a']"
+    assert (tmp_path / "a").read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o666, 0o600, 0o755])
+def test_a_replaced_file_keeps_its_permissions(tmp_path, mode):
+    (tmp_path / "a").write_bytes(b"old")
+    (tmp_path / "a").chmod(mode)
+    seen = []
+    before = os.umask(0o027)
+    try:
+        files.commit(
+            tmp_path / "a",
+            lambda stream: seen.append(stat.S_IMODE(os.fstat(stream.fileno()).st_mode)),
+            overwrite=True,
+        )
+    finally:
+        os.umask(before)
+    assert seen == [mode]  # also while it is written
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == mode
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_a_new_file_follows_the_umask(tmp_path, mask, mode):
+    before = os.umask(mask)
+    try:
+        files.commit(tmp_path / "a", write_new)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == mode
+
+
+def test_the_folder_being_swept_does_not_disturb_a_file_that_is_written(tmp_path, monkeypatch):
+    real = os.link
+
+    def link(*args, **kwargs):
+        files.sweep(tmp_path)  # at the last moment
+        real(*args, **kwargs)
+
+    def write(stream):
+        files.sweep(tmp_path)
+        stream.write(b"new")
+
+    monkeypatch.setattr(os, "link", link)
+    files.commit(tmp_path / "a", write)
+    assert (tmp_path / "a").read_bytes() == b"new"
+
+
+def test_a_temporary_file_swept_before_its_lock_is_made_anew(tmp_path, monkeypatch):
+    real, calls = files._lock, []
+
+    def late_lock(descriptor):
+        calls.append(descriptor)
+        if len(calls) == 1:
+            (tmp_path / leftovers(tmp_path)[0]).unlink()
+        return real(descriptor)
+
+    monkeypatch.setattr(files, "_lock", late_lock)
+    files.commit(tmp_path / "a", write_new)
+    assert len(calls) == 2
+    assert (tmp_path / "a").read_bytes() == b"new"
+
+
+def test_a_sweep_removes_what_nobody_holds_and_nothing_else(tmp_path):
+    for name in (".cf-dead.tmp", ".cf-live.tmp", "a.png", ".cf-notes", "x.tmp"):
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / ".cf-folder.tmp").mkdir()
+    (tmp_path / ".cf-link.tmp").symlink_to("a.png")
+    os.mkfifo(tmp_path / ".cf-pipe.tmp")
+    with (tmp_path / ".cf-live.tmp").open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        files.sweep(tmp_path)
+    left = sorted(os.listdir(tmp_path))
+    assert left == sorted(
+        [".cf-live.tmp", "a.png", ".cf-notes", "x.tmp", ".cf-folder.tmp", ".cf-link.tmp", ".cf-pipe.tmp"]
+    )
+
+
+@pytest.mark.parametrize(("age", "left"), [(0, 1), (25 * 3600, 0)])
+def test_without_locks_a_sweep_goes_by_age(tmp_path, monkeypatch, age, left):
+    path = tmp_path / ".cf-dead.tmp"
+    path.write_bytes(b"x")
+    os.utime(path, (path.stat().st_mtime - age,) * 2)
+    monkeypatch.setattr(files, "_lock", lambda descriptor: None)
+    files.sweep(tmp_path)
+    assert len(leftovers(tmp_path)) == left
+
+
+def test_without_fcntl_files_are_closed_before_they_are_renamed(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "fcntl", None)
+    streams = []
+    real = os.replace
+    monkeypatch.setattr(os, "replace", lambda *a: (streams[0].closed or pytest.fail("open"), real(*a)))
+    files.commit(
+        tmp_path / "a", lambda stream: (streams.append(stream), stream.write(b"new")), overwrite=True
+    )
+    assert (tmp_path / "a").read_bytes() == b"new"
+
+
+def test_a_sweep_never_raises(tmp_path, monkeypatch):
+    files.sweep(tmp_path / "missing")
+    (tmp_path / ".cf-dead.tmp").write_bytes(b"x")
+
+    def gone(path, *args):
+        raise FileNotFoundError(errno.ENOENT, "gone", path)
+
+    monkeypatch.setattr(os, "open", gone)
+    files.sweep(tmp_path)
+
+
+def test_a_killed_run_leaves_what_the_next_one_sweeps(tmp_path):
+    script = """
+        import os, signal
+        from convfilter import files
+        files.commit("a", lambda stream: (stream.write(b"half"), os.kill(os.getpid(), signal.SIGKILL)))
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(script)], cwd=tmp_path, check=False)
+    assert len(leftovers(tmp_path)) == 1
+    files.sweep(tmp_path)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "secret/name"), "No space left on device"),
+        (FileNotFoundError(errno.ENOENT, "No such file or directory"), "No such file or directory"),
+        (OSError("free\ntext"), r"free\ntext"),
+        (OSError(), "unknown input or output error"),
+    ],
+)
+def test_errors_are_described_in_words(error, words):
+    assert files.describe(error) == words
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("plain name.png", "plain name.png"),
+        ("ünï😀.png", "ünï😀.png"),
+        ("a\nb\r\t\x1b[31m", r"a\nb\r\t\x1b[31m"),
+        (b"caf\xe9", r"caf\xe9"),
+        (Path("x/y"), "x/y"),
+        ("\u202egnp.exe", r"\u202egnp.exe"),
+        ("-rf.png", "-rf.png"),
+    ],
+)
+def test_names_are_shown_on_one_line(name, words):
+    assert files.shown(name) == words
