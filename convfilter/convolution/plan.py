@@ -37,6 +37,7 @@ Direct: TypeAlias = WindowSum | ShiftedSums | Separable
 # Samples of a block: enough that numpy's work on it outweighs the cost of its calls and of handing the
 # interpreter lock from thread to thread, few enough to stay near the cache.
 _BLOCK = 512 * 1024
+_ROWS = 8
 
 
 @dataclass(frozen=True)
@@ -251,7 +252,7 @@ def available_threads(threads: int | None = None) -> int:
 def _block(axes: Sequence[Axis], carried: int) -> tuple[int, ...]:
     """Cut the outputs until a block has about `_BLOCK` samples, the border that is read twice kept small.
 
-    Rows are cut before columns, down to a few times the kernel: flat runs are long then.
+    Rows are cut before columns, down to `_ROWS` times the kernel: flat runs are long then.
     """
     block = [axis.output for axis in axes]
 
@@ -262,7 +263,7 @@ def _block(axes: Sequence[Axis], carried: int) -> tuple[int, ...]:
 
     def room(number: int) -> float:
         spread = block[number] * axes[number].stride / axes[number].reach
-        return spread / 8 if number == len(block) - 1 else spread
+        return min(spread, _ROWS) if number == len(block) - 1 else spread
 
     while samples() > _BLOCK and max(block) > 1:
         most = max((number for number, count in enumerate(block) if count > 1), key=room)

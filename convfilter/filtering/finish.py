@@ -6,6 +6,7 @@ saturated. Every range mode is a choice of these numbers, so that the sums are r
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -186,8 +187,10 @@ class Finish:
         value = self._combined(parts)
         if self.absolute:
             np.abs(value, out=value)
-        half = int(self.add + self.divide / 2)
-        if _is_power_of_two(self.divide) and self.bound + half <= np.iinfo(value.dtype).max:
+        half = math.floor(self.add + self.divide / 2)
+        room = np.iinfo(value.dtype)
+        fits = self.bound + abs(half) <= room.max and (half >= 0 or room.min < 0)
+        if _is_power_of_two(self.divide) and fits:
             # Shifting to the right is dividing and rounding down, for negative sums too.
             value += value.dtype.type(half)
             value >>= value.dtype.type(int(self.divide).bit_length() - 1)

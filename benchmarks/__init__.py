@@ -1,0 +1,1 @@
+"""Figures for the engine and the whole program, against others in the same run."""

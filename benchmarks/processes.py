@@ -1,0 +1,97 @@
+"""The whole program: start, read, filter, write, against other programs on the same files."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.suite import photograph
+from benchmarks.timing import medians
+
+__all__ = ["main"]
+
+_SHARPEN = "0,-1,0,-1,5,-1,0,-1,0"
+
+
+def main() -> None:
+    """Print times of whole processes as ratios, and peaks of memory."""
+    from PIL import Image
+
+    print("\n## Whole processes: sharpen, as a ratio to others\n")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        picture = Image.fromarray(photograph(4000, 3000))
+        picture.save(folder / "in.jpg", quality=92)
+        picture.save(folder / "in.png")
+        matrix = folder / "sharpen.mat"
+        matrix.write_text("3 3 1 0\n0 -1 0\n-1 5 -1\n0 -1 0\n")
+        for extension in ("jpg", "png"):
+            source, target = str(folder / f"in.{extension}"), str(folder / f"out.{extension}")
+            commands = _commands(source, target, str(matrix))
+            times = medians(
+                {each: lambda command=command: _run(command) for each, command in commands.items()}
+            )
+            others = ", ".join(
+                f"{times['convfilter'] / times[each]:.2f} of {each} ({times[each]:.2f} s)"
+                for each in times
+                if each != "convfilter"
+            )
+            print(f"- 12 MP {extension}: {times['convfilter']:.2f} s; {others}")
+            for jobs in ("1", "2"):
+                peak = _peak([*_own(source, target, "sharpen"), "-j", jobs])
+                print(f"  - peak memory with -j {jobs}: {peak:.0f} MB")
+        for kernel in ("sobel", "gaussian:sigma=5"):
+            peak = _peak(_own(str(folder / "in.png"), str(folder / "out.png"), kernel))
+            bare = _peak([sys.executable, "-c", "import numpy, PIL.Image"])
+            own = (peak - bare) * 1e6 / 12e6
+            print(f"- {kernel} on the PNG: {own:.1f} bytes a pixel beyond importing numpy and Pillow")
+    start = medians({
+        "shape": lambda: _run([sys.executable, "-m", "convfilter", "shape", "28x28", "-k", "3x3"]),
+        "click": lambda: _run([sys.executable, "-c", "import click"]),
+    }, rounds=15)  # fmt: skip
+    print(f"- `convfilter shape 28x28 -k 3x3`: {start['shape'] / start['click']:.2f} of importing click")
+
+
+def _own(source: str, target: str, kernel: str) -> list[str]:
+    return [
+        sys.executable,
+        "-m",
+        "convfilter",
+        "apply",
+        source,
+        "-k",
+        kernel,
+        "-o",
+        target,
+        "--overwrite",
+        "-q",
+    ]
+
+
+def _commands(source: str, target: str, matrix: str) -> dict[str, list[str]]:
+    """The commands of all programs that are installed."""
+    others = {
+        "gm": ["gm", "convert", source, "-convolve", _SHARPEN, target],
+        "ImageMagick": ["convert-im6.q16", source, "-convolve", _SHARPEN, target],
+        "vips": ["vips", "conv", source, target, matrix],
+    }
+    return {"convfilter": _own(source, target, "sharpen")} | {
+        name: command for name, command in others.items() if shutil.which(command[0])
+    }
+
+
+def _run(command: list[str]) -> None:
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def _peak(command: list[str]) -> float:
+    """The largest amount of memory that a process has held, in MB."""
+    process = os.posix_spawnp(command[0], command, os.environ)
+    _, status, usage = os.wait4(process, 0)
+    if status:
+        raise SystemExit(f"{command} failed")
+    return usage.ru_maxrss * 1024 / 1e6
