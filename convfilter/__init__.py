@@ -13,9 +13,9 @@ array([[19, 25],
 >>> cf.output_shape((28, 28), (3, 3), padding="valid")
 (26, 26)
 >>> cf.apply_kernel(np.eye(3, dtype=np.uint8) * 90, "box:size=3")
-array([[40, 30, 20],
+array([[50, 30, 10],
        [30, 30, 30],
-       [20, 30, 40]], dtype=uint8)
+       [10, 30, 50]], dtype=uint8)
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from convfilter.errors import ShapeError
 from convfilter.geometry import PADDINGS, Axis, Padding, PerAxis, axes_of
@@ -15,8 +15,7 @@ from convfilter.geometry import PADDINGS, Axis, Padding, PerAxis, axes_of
 __all__ = ["Layer", "Report", "follow"]
 
 
-@dataclass(frozen=True)
-class Layer:
+class Layer(NamedTuple):
     """One layer, as far as its size goes.
 
     Attributes
@@ -38,8 +37,7 @@ class Layer:
     outputs: int | None = None
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(NamedTuple):
     """What one layer does to sizes.
 
     Attributes

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from typing import Any
 
-from convfilter.batch.job import Outcome, Work, filter_job, plan_job
-from convfilter.batch.planning import Job
+from convfilter.batch.job import STATUSES, Outcome, Work, filter_job, plan_job
+from convfilter.batch.planning import Job, refuse_inputs_as_outputs
 from convfilter.errors import ConvfilterError
 from convfilter.files import shown, sweep
 from convfilter.filtering import FilterOptions
@@ -47,9 +47,8 @@ class Report:
 
     def in_words(self) -> str:
         """Return the counts in words, such as ``11 done, 1 failed``."""
-        return (
-            ", ".join(f"{count} {status}" for status, count in self.counts.items() if count) or "nothing done"
-        )
+        told = [f"{self.counts[status]} {status}" for status in STATUSES if self.counts[status]]
+        return ", ".join(told) or "nothing done"
 
 
 def run_jobs(jobs: Sequence[Job], work: Work, *, dry: bool = False) -> Iterator[Outcome]:
@@ -109,6 +108,17 @@ def filter_file(
         If `target` exists and ``overwrite`` is not given.
     TypeError
         For an option that does not exist.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> import numpy as np
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     before, after = pathlib.Path(folder, "step.npy"), pathlib.Path(folder, "edges.npy")
+    ...     np.save(before, np.array([[0, 0, 9, 9]] * 3, np.uint8))
+    ...     filter_file(before, after, "sobel-x")
+    ...     np.load(after)[1]
+    array([ 0, 36, 36,  0], dtype=uint8)
     """
     chain = [kernel] if isinstance(kernel, Kernel | str) else list(kernel)
     kernels = tuple(get_kernel(each) for each in chain)
@@ -124,12 +134,18 @@ def filter_file(
     )
     if options:
         raise TypeError(f"filter_file() got an unexpected option '{next(iter(options))}'")
-    outcome = filter_job(Job(os.fspath(source), target, form), work)
+    job = Job(os.fspath(source), target, form)
+    refuse_inputs_as_outputs([job], overwrite=work.overwrite)
+    outcome = filter_job(job, work)
     if outcome.error is not None:
         raise ConvfilterError(f"{shown(source)}: {outcome.error}")
 
 
+# Fields of `Work` that are no options of `filter_file`.
+_NO_OPTIONS = {"kernels", "filtering", "encoding", "skip_existing", "count_clipped"}
+
+
 def _taken(options: dict[str, Any], kind: Any) -> dict[str, Any]:
     """Take the options that are fields of a dataclass out of a mapping."""
-    names = {each.name for each in fields(kind)} - {"kernels", "filtering", "encoding"}
+    names = {each.name for each in fields(kind)} - _NO_OPTIONS
     return {name: options.pop(name) for name in list(options) if name in names}

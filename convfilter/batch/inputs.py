@@ -38,7 +38,7 @@ class Input:
         return os.path.relpath(self.path, self.folder)
 
 
-def find_inputs(arguments: Sequence[str], leave_out: str | None = None) -> tuple[list[Input], list[str]]:
+def find_inputs(arguments: Sequence[str], leave_out: Sequence[str] = ()) -> tuple[list[Input], list[str]]:
     """List the pictures that command line arguments stand for.
 
     Parameters
@@ -46,8 +46,8 @@ def find_inputs(arguments: Sequence[str], leave_out: str | None = None) -> tuple
     arguments : sequence of str
         Files, folders and ``-``. In a folder only visible files with a readable format's extension count, and
         links to folders are not followed; a file named by hand always counts.
-    leave_out : str, optional
-        An output folder, whose contents are no inputs unless it is itself an argument.
+    leave_out : sequence of str
+        Output folders, whose contents are no inputs unless they are themselves arguments.
 
     Returns
     -------
@@ -64,11 +64,9 @@ def find_inputs(arguments: Sequence[str], leave_out: str | None = None) -> tuple
     inputs: list[Input] = []
     problems: list[str] = []
     seen: set[str] = set()
-    hidden = os.path.realpath(leave_out) if leave_out is not None else None
+    hidden = {os.path.realpath(folder) for folder in leave_out}
     for argument in arguments:
         if argument != STREAM and os.path.isdir(argument):
-            if hidden == os.path.realpath(argument):
-                hidden = None
             found: Iterator[Input] = _walk(argument, hidden, problems)
         else:
             found = iter([Input(argument)])
@@ -85,7 +83,7 @@ def find_inputs(arguments: Sequence[str], leave_out: str | None = None) -> tuple
     return inputs, problems
 
 
-def _walk(folder: str, hidden: str | None, problems: list[str]) -> Iterator[Input]:
+def _walk(folder: str, hidden: set[str], problems: list[str]) -> Iterator[Input]:
     def note(error: OSError) -> None:
         problems.append(f"{shown(error.filename)}: {describe(error)}")
 
@@ -93,8 +91,7 @@ def _walk(folder: str, hidden: str | None, problems: list[str]) -> Iterator[Inpu
         folders[:] = sorted(
             name
             for name in folders
-            if not name.startswith(".")
-            and (hidden is None or os.path.realpath(os.path.join(place, name)) != hidden)
+            if not name.startswith(".") and os.path.realpath(os.path.join(place, name)) not in hidden
         )
         for name in sorted(names):
             if not name.startswith(".") and format_of_name(name):

@@ -10,17 +10,22 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 
+import numpy as np
+
 from convfilter.batch.inputs import STREAM
 from convfilter.batch.planning import Job
 from convfilter.errors import ConvfilterError, ImageError
 from convfilter.files import commit, describe
 from convfilter.filtering import FilterOptions, filter_axes, filter_pixels
 from convfilter.images.formats import fitting_mode
+from convfilter.images.opening import check_pixels
 from convfilter.images.reading import MAX_PIXELS, Picture, read_picture, read_size
-from convfilter.images.writing import Encoding, write_picture
+from convfilter.images.writing import Encoding, check_writable, write_picture
 from convfilter.kernels import Kernel
 
-__all__ = ["Outcome", "Work", "filter_job", "plan_job"]
+__all__ = ["STATUSES", "Outcome", "Work", "filter_job", "plan_job"]
+
+STATUSES = ("done", "skipped", "planned", "failed", "not attempted")
 
 _EXISTS = "the output exists: give --overwrite to replace it or --skip-existing to keep it"
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -70,7 +75,7 @@ class Outcome:
     job : Job
         The picture and its output.
     status : str
-        ``done``, ``skipped``, ``failed``, ``planned`` or ``not attempted``.
+        One of `STATUSES`.
     error : str or None
         Why it failed.
     warnings : list of str
@@ -153,7 +158,7 @@ def _filter(job: Job, work: Work, outcome: Outcome) -> None:
     outcome.output_channels = 1 if picture.pixels.ndim == 2 else picture.pixels.shape[2]
     picture.mode = fitting_mode(picture.mode, outcome.output_channels)
     del filtered
-    _write(job, work, picture, job.format or _own_format(picture, work), outcome)
+    _write(job, work, picture, job.format or _own_format(picture.format, work), outcome)
     outcome.status = "done"
 
 
@@ -167,16 +172,25 @@ def _foresee(job: Job, work: Work, outcome: Outcome) -> None:
         size.channels,
         size.frames,
     )
-    if size.width * size.height > work.max_pixels:
-        raise ImageError(
-            f"{size.width}x{size.height} is more than {work.max_pixels} pixels: raise --max-pixels"
-        )
+    check_pixels((size.width, size.height), work.max_pixels)
     _refuse_frames(size.frames)
     shape = (1, size.height, size.width)
     for kernel in work.kernels:
         axes = filter_axes(shape, (1, kernel.height, kernel.width), work.filtering)
         shape = (1, axes[1].output, axes[2].output)
     outcome.output_height, outcome.output_width = shape[1:]
+    # One sample tells what becomes of channels and type, and whether kernels and format take them.
+    sample = np.zeros((1, 1) if size.channels == 1 else (1, 1, size.channels), size.dtype)
+    options = replace(options_for(size.mode, work.filtering), padding="same")
+    made = filter_pixels(sample, work.kernels, options, threads=1).pixels
+    outcome.output_channels = 1 if made.ndim == 2 else made.shape[2]
+    outcome.warnings += check_writable(
+        fitting_mode(size.mode, outcome.output_channels),
+        made.dtype,
+        (outcome.output_width, outcome.output_height),
+        1,
+        job.format or _own_format(size.format, work),
+    )
     outcome.status = "planned"
 
 
@@ -196,7 +210,11 @@ def _is_settled(job: Job, work: Work, outcome: Outcome) -> bool:
 
 
 def _source(job: Job) -> str | BytesIO:
-    return BytesIO(sys.stdin.buffer.read()) if job.source == STREAM else job.source
+    if job.source != STREAM:
+        return job.source
+    if sys.stdin is None:
+        raise ImageError("standard input is closed")
+    return BytesIO(sys.stdin.buffer.read())
 
 
 def _refuse_frames(frames: int) -> None:
@@ -204,13 +222,15 @@ def _refuse_frames(frames: int) -> None:
         raise ImageError(f"it holds {frames} pictures and only single ones are filtered")
 
 
-def _own_format(picture: Picture, work: Work) -> str:
-    """The format of an output that has no name to tell it."""
-    return "npy" if work.filtering.resolved_range(work.kernels[-1]) == "raw" else picture.format
+def _own_format(format: str, work: Work) -> str:
+    """The format of an output that has no name to tell it, after an input of a format."""
+    return "npy" if work.filtering.resolved_range(work.kernels[-1]) == "raw" else format
 
 
 def _write(job: Job, work: Work, picture: Picture, format: str, outcome: Outcome) -> None:
     if job.target == STREAM:
+        if sys.stdout is None:
+            raise ImageError("standard output is closed")
         buffer = BytesIO()
         outcome.warnings += write_picture(buffer, picture, format, work.encoding, release=True)
         sys.stdout.buffer.write(buffer.getbuffer())

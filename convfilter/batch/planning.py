@@ -17,7 +17,14 @@ from convfilter.files import shown
 from convfilter.images.formats import extension_of, format_of_name
 from convfilter.kernels import Kernel
 
-__all__ = ["Job", "is_folder", "kernel_suffix", "output_folder", "plan_jobs"]
+__all__ = [
+    "Job",
+    "are_several",
+    "kernel_suffix",
+    "output_folders",
+    "plan_jobs",
+    "refuse_inputs_as_outputs",
+]
 
 
 @dataclass(frozen=True)
@@ -42,28 +49,36 @@ def kernel_suffix(kernels: Iterable[Kernel]) -> str:
     return ".".join(kernel.name.replace(":", "-") for kernel in kernels)
 
 
-def is_folder(output: str, several: bool) -> bool:
+def are_several(arguments: Sequence[str]) -> bool:
+    """Tell whether arguments may stand for more than one picture: several of them, or a folder."""
+    return len(arguments) > 1 or any(map(_is_input_folder, arguments))
+
+
+def output_folders(arguments: Sequence[str], output: str | None, suffix: str) -> list[str]:
+    """Return the folders that a run makes or fills."""
+    if output is None:
+        return [_beside(argument, suffix) for argument in arguments if _is_input_folder(argument)]
+    return [output] if output != STREAM and _is_folder(output, are_several(arguments)) else []
+
+
+def _is_input_folder(argument: str) -> bool:
+    return argument != STREAM and os.path.isdir(argument)
+
+
+def _is_folder(output: str, several: bool) -> bool:
     """Tell whether an output named by the user is meant as a folder."""
     return several or output.endswith(("/", os.sep)) or os.path.isdir(output)
-
-
-def output_folder(arguments: Sequence[str], output: str | None, suffix: str) -> str | None:
-    """Return the folder that a run writes into, if it is a single one."""
-    folders = [argument for argument in arguments if argument != STREAM and os.path.isdir(argument)]
-    if output is not None:
-        return output if output != STREAM and is_folder(output, bool(folders) or len(arguments) > 1) else None
-    return _beside(folders[0], suffix) if len(arguments) == len(folders) == 1 else None
 
 
 def plan_jobs(
     inputs: Sequence[Input],
     *,
+    arguments: Sequence[str],
     output: str | None,
     format: str | None,
-    fallback: str | None = None,
     suffix: str,
-    several: bool,
-    overwrite: bool,
+    fallback: str | None = None,
+    overwrite: bool = False,
 ) -> list[Job]:
     """Name the output of every input and refuse what would do harm.
 
@@ -71,16 +86,16 @@ def plan_jobs(
     ----------
     inputs : sequence of Input
         From `find_inputs`.
+    arguments : sequence of str
+        What it was given: where pictures go depends on what the user named, not on what was found there.
     output : str or None
         As the user gave it: a file, a folder, ``-``, or None for beside the inputs.
     format : str or None
         Format asked for.
-    fallback : str, optional
-        Format where neither that nor the name of an output file tells; None is the input's.
     suffix : str
         From `kernel_suffix`.
-    several : bool
-        Whether the user named several inputs or a folder.
+    fallback : str, optional
+        Format where neither that nor the name of an output file tells; None is the input's.
     overwrite : bool
         Whether an input may be written over by its own output.
 
@@ -92,19 +107,22 @@ def plan_jobs(
     Raises
     ------
     ConvfilterError
-        If a format contradicts a name, two inputs would become one output, or an output is an input.
+        If the output cannot be what it is meant for, a format contradicts a name, two inputs would become
+        one output, or an output is an input.
     """
     if output == STREAM and len(inputs) > 1:
         raise ConvfilterError(
             f"{len(inputs)} pictures cannot all go to standard output: give a folder with -o"
         )
-    into = output is not None and output != STREAM and is_folder(output, several)
+    into = output is not None and output != STREAM and _is_folder(output, are_several(arguments))
+    if output is not None and output != STREAM:
+        _check_output(output, into)
     if output is not None and not into and output != STREAM:
         format = _format_of_file(output, format)
     else:
         format = format or fallback
-    folders = len({each.folder for each in inputs if each.folder is not None})
-    mixed = folders > 1 or (folders == 1 and any(each.folder is None for each in inputs))
+    folders = {os.path.abspath(argument) for argument in arguments if _is_input_folder(argument)}
+    mixed = len(folders) > 1 or (bool(folders) and not all(map(_is_input_folder, arguments)))
     jobs = []
     for each in inputs:
         if output is not None and not into:
@@ -117,8 +135,19 @@ def plan_jobs(
             target = _next_to(each, format, suffix)
         jobs.append(Job(each.path, target, format or (None if target == STREAM else format_of_name(target))))
     _refuse_collisions(jobs)
-    _refuse_inputs_as_outputs(jobs, overwrite)
+    refuse_inputs_as_outputs(jobs, overwrite=overwrite)
     return jobs
+
+
+def _check_output(output: str, into: bool) -> None:
+    """Refuse a name that can be no output."""
+    if not output:
+        raise ConvfilterError("'' is no name for an output: give a file or a folder with -o")
+    bare = output.rstrip("/") or output
+    if into and os.path.lexists(bare) and not os.path.isdir(output):
+        raise ConvfilterError(
+            f"output {shown(output)} must be a folder here and is a file: choose another name"
+        )
 
 
 def _format_of_file(output: str, asked: str | None) -> str | None:
@@ -167,11 +196,17 @@ def _next_to(each: Input, format: str | None, suffix: str) -> str:
     return os.path.join(_beside(each.folder, suffix), os.path.dirname(each.below), _name(each.path, format))
 
 
+def _place(target: str) -> str:
+    """The one path of a file, by whatever links its folder is reached; the file itself may be a link."""
+    folder, name = os.path.split(target)
+    return os.path.join(os.path.realpath(folder or os.curdir), name)
+
+
 def _refuse_collisions(jobs: Sequence[Job]) -> None:
     owners: dict[str, list[Job]] = {}
     for job in jobs:
         if job.target != STREAM:
-            owners.setdefault(os.path.abspath(job.target), []).append(job)
+            owners.setdefault(_place(job.target), []).append(job)
     groups = [group for group in owners.values() if len(group) > 1]
     folded: dict[str, list[str]] = {}
     for target in owners:
@@ -203,7 +238,21 @@ def _folds_case(folder: str) -> bool:
             os.unlink(probe)
 
 
-def _refuse_inputs_as_outputs(jobs: Sequence[Job], overwrite: bool) -> None:
+def refuse_inputs_as_outputs(jobs: Sequence[Job], *, overwrite: bool = False) -> None:
+    """Refuse jobs that would write over an input, by whatever name or link.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+        All that are to be run.
+    overwrite : bool
+        Whether an input may be replaced by its own output; through links it may not.
+
+    Raises
+    ------
+    ConvfilterError
+        If an output is an input.
+    """
     inputs: dict[tuple[int, int], str] = {}
     for job in jobs:
         identity = _identity(job.source)
@@ -213,14 +262,10 @@ def _refuse_inputs_as_outputs(jobs: Sequence[Job], overwrite: bool) -> None:
         identity = _identity(job.target)
         if identity is None or identity not in inputs:
             continue
-        same_path = os.path.abspath(job.source) == os.path.abspath(job.target)
-        if same_path and overwrite and not os.path.islink(job.target):
+        replaceable = _place(job.source) == _place(job.target) and not os.path.islink(job.target)
+        if replaceable and overwrite:
             continue
-        mend = (
-            "give --overwrite to replace it"
-            if same_path and not overwrite and not os.path.islink(job.target)
-            else "choose another output"
-        )
+        mend = "give --overwrite to replace it" if replaceable else "choose another output"
         raise ConvfilterError(f"output {shown(job.target)} is the input {shown(inputs[identity])}: {mend}")
 
 

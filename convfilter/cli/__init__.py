@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import io
 import os
 import signal
 import sys
@@ -12,6 +14,7 @@ from typing import NoReturn
 
 import click
 
+from convfilter import __version__
 from convfilter.errors import ConvfilterError, ImageError, ShapeError
 from convfilter.files import describe, shown
 
@@ -48,7 +51,7 @@ class _Commands(click.Group):
     epilog="'convfilter COMMAND --help' says more. Kernels: 'convfilter kernels'.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-@click.version_option(package_name="convfilter", message="%(prog)s %(version)s")
+@click.version_option(__version__, message="%(prog)s %(version)s")
 def cli() -> None:
     """Filter pictures with convolution kernels.
 
@@ -56,38 +59,53 @@ def cli() -> None:
     """
 
 
-class _Terminated(BaseException):
-    """SIGTERM came: unwind, so that temporary files are removed."""
+class _Stopped(BaseException):
+    """A signal came: unwind, so that temporary files are removed, then die of it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 
 def main() -> NoReturn:
     """Run the command line; every refusal is one line on stderr and an exit code."""
     # BLAS would start a thread for each core, which the engine has no use for.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    with contextlib.suppress(ValueError):  # not in the main thread: then the signal is someone else's
-        signal.signal(signal.SIGTERM, _terminate)
+    for number in _SIGNALS:
+        with contextlib.suppress(ValueError):  # not in the main thread: then signals are someone else's
+            if signal.getsignal(number) != signal.SIG_IGN:  # as in the background of a script
+                signal.signal(number, _stop)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a letter that the terminal lacks is no reason to fail
+            stream.reconfigure(errors="backslashreplace")
     code = 1
     try:
+        # Click itself ends quietly when the reader of stdout has seen enough.
         code = cli.main(prog_name="convfilter", standalone_mode=False) or 0
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except click.exceptions.Exit as stop:
         code = stop.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        code = error.exit_code
     except click.ClickException as error:
         code = _complain(_usage(error), error.exit_code)
     except (ImageError, ShapeError) as error:
         code = _complain(str(error), 1)
     except ConvfilterError as error:
         code = _complain(str(error), 2)
-    except BrokenPipeError:
-        # The reader of stdout has seen enough; the interpreter must not fail on it again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        name = f"{shown(error.filename)}: " if error.filename is not None else ""
-        code = _complain(f"{name}{describe(error)}", 1)
+        name = error.filename or ("standard output" if error.errno in _WRITE_ERRORS else None)
+        code = _complain(f"{f'{shown(name)}: ' if name else ''}{describe(error)}", 1)
     except (KeyboardInterrupt, click.Abort):
         _die(signal.SIGINT)
-    except _Terminated:
-        _die(signal.SIGTERM)
+    except _Stopped as stop:
+        _die(stop.number)
     sys.exit(code)
 
 
@@ -101,15 +119,17 @@ def _usage(error: click.ClickException) -> str:
 
 def _complain(message: str, code: int) -> int:
     with contextlib.suppress(OSError):
-        click.echo(f"convfilter: {message}", err=True)
+        click.echo(f"convfilter: {shown(message)}", err=True)
     return code
 
 
-def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    raise _Terminated
+def _stop(number: int, frame: FrameType | None) -> NoReturn:
+    for each in _SIGNALS:  # a second one must not disturb the cleaning up
+        signal.signal(each, signal.SIG_IGN)
+    raise _Stopped(number)
 
 
-def _die(number: signal.Signals) -> NoReturn:
+def _die(number: int) -> NoReturn:
     """End by the signal itself, so that a shell loop around the command stops too."""
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import click
@@ -142,7 +141,7 @@ _RUN = "How to run"
 @option(
     "-v", "--verbose", is_flag=True, heading=_RUN, help="Print the calculation for every picture, and more."
 )
-def command(inputs: tuple[str, ...], **options: Any) -> None:
+def command(inputs: tuple[str, ...], **options: Any) -> int:
     """Filter pictures, folders of pictures or standard input ('-').
 
     Example: convfilter apply photo.jpg -k gaussian:sigma=2 -k sobel -o edges.png
@@ -152,4 +151,4 @@ def command(inputs: tuple[str, ...], **options: Any) -> None:
     # What it takes to compute is loaded once the command line is known to be right.
     from convfilter.cli.running import run
 
-    sys.exit(run(inputs, options))
+    return run(inputs, options)

@@ -9,6 +9,7 @@ import click
 
 from convfilter.cli.options import HeadedCommand, complete_kernel, json_option, kernel_file_option
 from convfilter.cli.wording import filter_in_words
+from convfilter.files import shown
 from convfilter.kernels import Kernel, get_kernel, load_kernels
 
 __all__ = ["command"]
@@ -33,7 +34,7 @@ def command(name: str | None, kernel_file: str | None, as_json: bool) -> None:
         longest = max(len(each) for each in known)
         for kernel in chosen:
             size = f"{kernel.width}x{kernel.height}"
-            click.echo(f"{kernel.name:<{longest}}  {size:<7} {kernel.summary}")
+            click.echo(f"{kernel.name:<{longest}}  {size:<7} {shown(kernel.summary)}".rstrip())
         click.echo(f"\n'convfilter kernels NAME' shows one; {_example(chosen)} sets a parameter.")
     else:
         click.echo("\n".join(_as_text(chosen[0])))
@@ -69,7 +70,7 @@ def _as_object(kernel: Kernel, *, weights: bool) -> dict[str, Any]:
 
 
 def _as_text(kernel: Kernel) -> list[str]:
-    lines = [f"{filter_in_words(kernel)}: {kernel.summary}"]
+    lines = [f"{filter_in_words(kernel)}: {shown(kernel.summary)}".rstrip(": ")]
     parameters = ", ".join(f"{key}={_number(value)}" for key, value in kernel.parameters.items())
     if parameters:
         lines.append(f"  parameters  {parameters}")
@@ -85,8 +86,8 @@ def _as_text(kernel: Kernel) -> list[str]:
     lines.append(f"  sum         {total}{'  (counts as zero)' if kernel.is_zero_sum else ''}")
     if kernel.offset:
         lines.append(f"  offset      {kernel.offset:g} of full scale")
-    lines += [f"  range       {kernel.range}", f"  source      {kernel.source}"]
-    return lines
+    lines.append(f"  range       {kernel.range}")
+    return [*lines, f"  source      {shown(kernel.source)}"] if kernel.source else lines
 
 
 def _number(value: Any) -> str:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from convfilter.errors import ConvfilterError
 from convfilter.geometry import BORDERS, PADDINGS, Padding, PerAxis, propose
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 __all__ = [
     "HeadedCommand",
@@ -105,6 +107,8 @@ def as_border(ctx: click.Context, param: click.Parameter, value: str) -> tuple[s
 
 def complete_kernel(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Return the kernels, the user's among them, whose names begin like what was typed."""
+    from click.shell_completion import CompletionItem
+
     from convfilter.kernels import load_kernels
 
     try:

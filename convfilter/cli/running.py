@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
 from convfilter.batch import Report, run_jobs
 from convfilter.batch.inputs import STREAM, find_inputs
 from convfilter.batch.job import Outcome, Work
-from convfilter.batch.planning import kernel_suffix, output_folder, plan_jobs
+from convfilter.batch.planning import are_several, kernel_suffix, output_folders, plan_jobs
 from convfilter.cli.wording import calculation, filter_in_words, per_axis_in_words
 from convfilter.errors import ConvfilterError, ImageError
-from convfilter.files import shown
+from convfilter.files import describe, shown
 from convfilter.filtering import FilterOptions, filter_axes
 from convfilter.images.layers import background_colour
 from convfilter.images.writing import Encoding
@@ -49,18 +50,20 @@ def run(inputs: Sequence[str], options: dict[str, Any]) -> int:
     suffix = kernel_suffix(work.kernels)
     output = options["output"]
     raw = work.filtering.resolved_range(work.kernels[-1]) == "raw"
-    several = len(inputs) > 1 or any(each != STREAM and os.path.isdir(each) for each in inputs)
-    found, problems = find_inputs(inputs, output_folder(inputs, output, suffix))
+    several = are_several(inputs)
+    found, problems = find_inputs(inputs, output_folders(inputs, output, suffix))
     jobs = plan_jobs(
         found,
+        arguments=inputs,
         output=output,
         format=options["format_"],
         fallback="npy" if raw else None,
         suffix=suffix,
-        several=several,
         overwrite=options["overwrite"],
     )
-    printer = _Printer(work, options, alone=not several)
+    # Where a picture itself goes to stdout, the words go to stderr.
+    aside = any(job.target == STREAM for job in jobs)
+    printer = _Printer(work, options, alone=not several, aside=aside)
     for problem in problems:
         printer.complain(problem)
     report = Report()
@@ -74,7 +77,7 @@ def run(inputs: Sequence[str], options: dict[str, Any]) -> int:
         raise
     if several and not options["quiet"]:
         printer.note(report.in_words())
-    return 1 if problems else report.exit_code
+    return 1 if problems or printer.unheard else report.exit_code
 
 
 def _work(options: dict[str, Any]) -> Work:
@@ -84,8 +87,14 @@ def _work(options: dict[str, Any]) -> Work:
         background_colour(options["background"])
     except ImageError as error:
         raise ConvfilterError(f"--background: {error}") from None
+    kernels = tuple(get_kernel(name, known) for name in options["kernels"])
+    for kernel in kernels:
+        if "channel" in kernel.axes and options["channels"] != "each":
+            raise ConvfilterError(
+                f"kernel '{kernel.name}' sums the channels itself: leave --channels {options['channels']} out"
+            )
     return Work(
-        kernels=tuple(get_kernel(name, known) for name in options["kernels"]),
+        kernels=kernels,
         filtering=FilterOptions(
             padding=options["padding"],
             border=border,
@@ -114,10 +123,18 @@ def _work(options: dict[str, Any]) -> Work:
 
 
 class _Printer:
-    """Says on stdout what was done, and on stderr what was not."""
+    """Says on stdout what was done, and on stderr what was not.
 
-    def __init__(self, work: Work, options: dict[str, Any], *, alone: bool) -> None:
+    Attributes
+    ----------
+    unheard : bool
+        Whether stdout could not take what was said. Pictures are worth more than words: the run goes on.
+    """
+
+    def __init__(self, work: Work, options: dict[str, Any], *, alone: bool, aside: bool) -> None:
         self._work = work
+        self._aside = aside
+        self.unheard = False
         self._as_json, self._quiet = options["as_json"], options["quiet"]
         self._every = alone or options["verbose"]
         self._verbose = options["verbose"]
@@ -129,14 +146,22 @@ class _Printer:
         for warning in outcome.warnings:
             self.note(f"{shown(job.source)}: warning: {warning}")
         if outcome.error is not None:
-            self.complain(f"{shown(job.source)}: {outcome.error}")
-        # Where the picture itself goes to stdout, the words go to stderr.
-        aside = job.target == STREAM
+            self.complain(f"{shown(job.source) or repr('')}: {outcome.error}")
         if self._as_json:
-            _print(json.dumps(_as_object(outcome, self._work.kernels)), to_stderr=aside)
+            self._say(json.dumps(_as_object(outcome, self._work.kernels)))
         elif not self._quiet:
             for line in self._lines(outcome):
-                _print(line, to_stderr=aside)
+                self._say(line)
+
+    def _say(self, line: str) -> None:
+        if self.unheard:
+            return
+        try:
+            _print(line, to_stderr=self._aside)
+        except OSError as error:
+            self.unheard = True
+            _discard(sys.stderr if self._aside else sys.stdout)
+            self.complain(f"standard output: {describe(error)}")
 
     def note(self, text: str) -> None:
         """Print a line on stderr unless the run is quiet."""
@@ -145,7 +170,8 @@ class _Printer:
 
     def complain(self, text: str) -> None:
         """Print an error on stderr."""
-        _print(f"convfilter: {text}", to_stderr=True)
+        with contextlib.suppress(OSError):
+            _print(f"convfilter: {shown(text)}", to_stderr=True)
 
     def _lines(self, outcome: Outcome) -> list[str]:
         arrow = f"{shown(outcome.job.source)} -> {shown(outcome.job.target)}"
@@ -175,7 +201,12 @@ def _print(line: str, *, to_stderr: bool) -> None:
     try:
         click.echo(line, err=to_stderr)
     except BrokenPipeError:
-        stream = sys.stderr if to_stderr else sys.stdout
+        _discard(sys.stderr if to_stderr else sys.stdout)
+
+
+def _discard(stream: TextIO) -> None:
+    """Let what is still buffered, and all that follows, go nowhere."""
+    with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 

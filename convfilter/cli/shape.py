@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +18,8 @@ from convfilter.cli.options import (
     sampling_options,
 )
 from convfilter.cli.wording import calculation, filter_in_words, per_axis_in_words
-from convfilter.errors import ShapeError
+from convfilter.errors import ConvfilterError, ImageError, ShapeError
+from convfilter.files import shown
 from convfilter.geometry import PADDINGS, Padding, PerAxis
 from convfilter.layers import Layer, Report, follow, output_of
 
@@ -63,26 +63,45 @@ def command(
     out_channels: int | None,
     kernel_file: str | None,
     as_json: bool,
-) -> None:
+) -> int:
     """Tell what size comes out of a kernel, and what it costs.
 
     Example: convfilter shape 28x28 -k 3x3 --padding valid
     """
+    layers = {axes: [_layer(name, axes, kernel_file) for name in kernels] for axes in _dimensions(sizes)}
+    code = 0
     for text in sizes:
-        size = _size(text)
-        reports = follow(
-            size,
-            [_layer(name, len(size), kernel_file) for name in kernels],
-            padding=padding,
-            stride=stride,
-            dilation=dilation,
-            channels=in_channels,
-            outputs=out_channels,
-        )
+        try:
+            size = _size(text)
+            reports = follow(
+                size,
+                layers[len(size)],
+                padding=padding,
+                stride=stride,
+                dilation=dilation,
+                channels=in_channels,
+                outputs=out_channels,
+            )
+        except (ImageError, ShapeError) as error:
+            click.echo(f"convfilter: {shown(text)}: {error}", err=True)
+            code = 1
+            continue
         if as_json:
+            import json
+
             click.echo(json.dumps(_as_object(reports, padding)))
         else:
-            click.echo("\n".join(_as_text(text, reports)))
+            click.echo("\n".join(_as_text(shown(text), reports)))
+    return code
+
+
+def _dimensions(sizes: Sequence[str]) -> set[int]:
+    """How many axes the inputs have; a picture has two. A size without samples is refused."""
+    written = {text: _written_size(text) for text in sizes}
+    for text, size in written.items():
+        if size is not None and min(size) < 1:
+            raise ConvfilterError(f"size {text} holds no samples: every side must be at least 1")
+    return {2 if size is None else len(size) for size in written.values()}
 
 
 def _size(text: str) -> tuple[int, ...]:
@@ -93,8 +112,6 @@ def _size(text: str) -> tuple[int, ...]:
 
         width, height = read_size(text)[:2]
         return height, width
-    if min(size) < 1:
-        raise ShapeError(f"size {text} holds no samples: every side must be at least 1")
     return size
 
 
@@ -110,15 +127,17 @@ def _layer(text: str, axes: int, kernel_file: str | None) -> Layer:
     window = _written_size(text)
     if window is not None:
         if len(window) > axes:
-            raise ShapeError(f"kernel {text} has two dimensions and the size has one: give the size as WxH")
+            raise ConvfilterError(f"kernel {text} has two dimensions and a size has one: give sizes as WxH")
+        if min(window) < 1:
+            raise ConvfilterError(f"kernel {text} holds no weights: every side must be at least 1")
         return Layer(f"kernel {text}", window * (axes // len(window)))
     # Only a name needs the kernel files; a size must not pay for them.
     from convfilter.kernels import get_kernel, load_kernels
 
     kernel = get_kernel(text, load_kernels(kernel_file))
     if axes == 1 and kernel.height > 1:
-        raise ShapeError(
-            f"kernel '{kernel.name}' has two dimensions and the size has one: give the size as WxH"
+        raise ConvfilterError(
+            f"kernel '{kernel.name}' has two dimensions and a size has one: give sizes as WxH"
         )
     channels = kernel.shape[kernel.axes.index("channel")] if "channel" in kernel.axes else None
     outputs = None if channels is None else kernel.shape[0] if "output" in kernel.axes else 1
@@ -194,7 +213,8 @@ def _layer_lines(report: Report) -> list[str]:
         lines = []
         for name in PADDINGS[1], PADDINGS[0], PADDINGS[2]:
             axes = report.rows[name]
-            formulas = "   ".join(f"{each} {axis.formula()}" for each, axis in zip(names, axes, strict=True))
+            named = reversed(list(zip(names, axes, strict=True)))  # in the order of WxH
+            formulas = "   ".join(f"{each} {axis.formula()}" for each, axis in named)
             lines.append(f"{name:<16} {_written(output_of(axes), ' x '):<12} {formulas}")
     channels = (
         f", {report.channels} -> {report.outputs} channels"

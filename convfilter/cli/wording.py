@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from convfilter.geometry import Axis
-from convfilter.kernels import Kernel
+
+if TYPE_CHECKING:
+    from convfilter.kernels import Kernel
 
 __all__ = ["calculation", "filter_in_words", "per_axis_in_words"]
 

@@ -36,7 +36,7 @@ Direct: TypeAlias = WindowSum | ShiftedSums | Separable
 
 # Samples of a block: enough that numpy's work on it outweighs the cost of its calls and of handing the
 # interpreter lock from thread to thread, few enough to stay near the cache.
-_BLOCK = 512 * 1024
+_BLOCK = 1024 * 1024
 _ROWS = 8
 
 

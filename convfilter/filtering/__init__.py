@@ -140,7 +140,7 @@ def filter_pixels(
     """
     if not kernels:
         raise ConvfilterError("no kernel was given: name at least one")
-    _check(options)
+    _check(options, kernels)
     values = _checked_pixels(pixels, kernels)
     depth = depth_of(values.dtype)
     stack = values.ndim == 4
@@ -182,7 +182,7 @@ def _filtered(result: np.ndarray, stack: bool, grey: bool, clipping: Clipping | 
     return Filtered(result, clipping.below / clipping.samples, clipping.above / clipping.samples)
 
 
-def _check(options: FilterOptions) -> None:
+def _check(options: FilterOptions, kernels: Sequence[Kernel]) -> None:
     for name, value, known in (
         ("channels", options.channels, CHANNELS),
         ("range", options.range, RANGES),
@@ -192,6 +192,11 @@ def _check(options: FilterOptions) -> None:
             raise ConvfilterError(f"unknown {name} {value!r}{propose(value, known)}")
     check_border(options.border)
     check_fill(options.fill)
+    for kernel in kernels:
+        if options.alpha == "premultiply" and kernel.is_zero_sum:
+            raise KernelError(
+                f"kernel '{kernel.name}' sums to zero: alpha cannot be weighed with it, so keep or drop it"
+            )
 
 
 def _checked_pixels(pixels: np.ndarray, kernels: Sequence[Kernel]) -> np.ndarray:
@@ -262,10 +267,6 @@ def _weighs_alpha(kernel: Kernel, options: FilterOptions) -> bool:
     if options.alpha == "auto":
         one_sample = kernel.height == kernel.width == 1 and "frame" not in kernel.axes
         return not kernel.is_zero_sum and not one_sample
-    if options.alpha == "premultiply" and kernel.is_zero_sum:
-        raise KernelError(
-            f"kernel '{kernel.name}' sums to zero: alpha cannot be weighed with it, so keep or drop it"
-        )
     return options.alpha == "premultiply"
 
 

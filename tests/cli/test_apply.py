@@ -1,0 +1,223 @@
+"""Every option of ``convfilter apply``, by its effect on pixels and files."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from samples import colour, grey, load, save
+
+import convfilter as cf
+
+
+def test_the_printed_calculation_is_the_one_promised(run, tmp_path):
+    save(tmp_path / "coffee.png", grey(400, 600))
+    ran = run("apply", "coffee.png", "--kernel", "sobel")
+    assert ran.code == 0
+    assert ran.err == ""
+    assert ran.out.splitlines() == [
+        "coffee.png -> coffee.sobel.png   sobel 3x3, magnitude of 2, border edge",
+        "  width   600 + 1 + 1 - 3 + 1 = 600    (valid: 600 - 3 + 1 = 598)",
+        "  height  400 + 1 + 1 - 3 + 1 = 400    (valid: 400 - 3 + 1 = 398)",
+    ]
+
+
+def test_stride_and_dilation_print_the_whole_formula(quick, tmp_path):
+    save(tmp_path / "a.png", grey(400, 600))
+    ran = quick("apply", "a.png", "-k", "sobel", "--stride", "2", "--dilation", "2", "-o", "b.png")
+    assert ran.out.splitlines()[1:] == [
+        "  width   floor((600 + 2 + 2 - 2*(3 - 1) - 1) / 2) + 1 = 300"
+        "    (valid: floor((600 - 2*(3 - 1) - 1) / 2) + 1 = 298)",
+        "  height  floor((400 + 2 + 2 - 2*(3 - 1) - 1) / 2) + 1 = 200"
+        "    (valid: floor((400 - 2*(3 - 1) - 1) / 2) + 1 = 198)",
+    ]
+    assert load(tmp_path / "b.png").shape == (200, 300)
+
+
+def test_a_chain_prints_every_step_and_the_sizes_follow_each_other(quick, tmp_path):
+    save(tmp_path / "a.png", grey(40, 60))
+    ran = quick("apply", "a.png", "-k", "box:size=5", "-k", "sobel", "--padding", "valid", "-o", "b.png")
+    assert ran.out.splitlines() == [
+        "a.png -> b.png   box:size=5 5x5, then sobel 3x3, magnitude of 2, padding valid",
+        "  box:size=5 5x5",
+        "  width   60 - 5 + 1 = 56",
+        "  height  40 - 5 + 1 = 36",
+        "  sobel 3x3, magnitude of 2",
+        "  width   56 - 3 + 1 = 54",
+        "  height  36 - 3 + 1 = 34",
+    ]
+    assert load(tmp_path / "b.png").shape == (34, 54)
+
+
+# No symmetry, no zero sum and a reach of two, so that every option makes a difference.
+ODD = """[odd]
+weights = [[1, 0, -2, 0, 0], [0, 3, 0, 0, -4], [0, 0, 2, 0, 0], [-3, 0, 0, 5, 0], [0, 0, 0, -1, 0]]
+divisor = 2
+range = "signed"
+"""
+
+# Options on the command line, and the same in Python.
+SAME_IN_PYTHON = {
+    "--padding valid": {"padding": "valid"},
+    "--padding full": {"padding": "full"},
+    "--padding 3": {"padding": 3},
+    "--padding 0,4": {"padding": ((0, 0), (4, 4))},
+    "--border symmetric": {"border": "symmetric"},
+    "--border reflect": {"border": "reflect"},
+    "--border wrap": {"border": "wrap"},
+    "--border zero": {"border": "zero"},
+    "--border constant=0.5": {"border": "constant", "fill": 0.5},
+    "--stride 2": {"stride": 2},
+    "--stride 1,3": {"stride": (1, 3)},
+    "--dilation 2": {"dilation": 2},
+    "--dilation 2,1": {"dilation": (2, 1)},
+    "--flip": {"flip": True},
+    "--channels sum": {"channels": "sum"},
+    "--channels mean": {"channels": "mean"},
+    "--range clip": {"range": "clip"},
+    "--range absolute": {"range": "absolute"},
+    "--range stretch": {"range": "stretch"},
+    "--linear": {"linear": True},
+}
+
+
+@pytest.mark.parametrize("typed", SAME_IN_PYTHON)
+def test_an_option_does_what_it_does_in_python(quick, tmp_path, typed):
+    (tmp_path / "odd.toml").write_text(ODD)
+    odd = cf.load_kernels("odd.toml")["odd"]
+    pixels = colour(12, 14)
+    save(tmp_path / "a.png", pixels)
+    ran = quick("apply", "a.png", "--kernels", "odd.toml", "-k", "odd", "-o", "b.png", *typed.split())
+    assert ran.code == 0, ran.err
+    expected = cf.apply_kernel(pixels, odd, **SAME_IN_PYTHON[typed])
+    assert np.array_equal(load(tmp_path / "b.png"), expected)
+    assert not np.array_equal(expected, cf.apply_kernel(pixels, odd)), "the option changes nothing"
+
+
+@pytest.mark.parametrize("alpha", ["keep", "premultiply", "plain", "drop"])
+def test_alpha_does_what_it_does_in_python(quick, tmp_path, alpha):
+    pixels = colour(9, 9, 4)
+    save(tmp_path / "a.png", pixels)
+    assert quick("apply", "a.png", "-k", "blur", "--alpha", alpha, "-o", "b.png").code == 0
+    assert np.array_equal(load(tmp_path / "b.png"), cf.apply_kernel(pixels, "blur", alpha=alpha))
+
+
+def test_real_processes_compute_what_python_does(run, tmp_path):
+    pixels = colour(30, 40)
+    save(tmp_path / "a.png", pixels)
+    arguments = (
+        "--border wrap --padding 2,1 --stride 2,1 --dilation 1,2 --flip --channels mean --range signed"
+    )
+    ran = run("apply", "a.png", "-k", "sobel-y", *arguments.split(), "-j", "1", "-o", "b.png")
+    assert ran.code == 0, ran.err
+    expected = cf.apply_kernel(
+        pixels,
+        "sobel-y",
+        border="wrap",
+        padding=((2, 2), (1, 1)),
+        stride=(2, 1),
+        dilation=(1, 2),
+        flip=True,
+        channels="mean",
+        range="signed",
+    )
+    assert np.array_equal(load(tmp_path / "b.png"), expected)
+
+
+def test_raw_keeps_values_outside_the_range(quick, tmp_path):
+    pixels = grey()
+    save(tmp_path / "a.png", pixels)
+    save(tmp_path / "c.png", colour())
+    assert quick("apply", "a.png", "-k", "sobel-x", "--range", "raw", "-o", "b.tif").code == 0
+    assert quick("apply", "c.png", "-k", "sobel-x", "--range", "raw").code == 0
+    assert np.array_equal(load(tmp_path / "b.tif"), cf.apply_kernel(pixels, "sobel-x", range="raw"))
+    expected = cf.apply_kernel(colour(), "sobel-x", range="raw")
+    assert expected.min() < 0
+    assert np.array_equal(np.load(tmp_path / "c.sobel-x.npy"), expected)
+
+
+def test_a_chain_is_rounded_once(quick, tmp_path):
+    pixels = grey(20, 20)
+    save(tmp_path / "a.png", pixels)
+    assert quick("apply", "a.png", *["-k", "blur"] * 3, "-o", "b.png").code == 0
+    unrounded = pixels.astype(float)
+    for _ in range(3):
+        unrounded = cf.correlate(unrounded, np.array(cf.get_kernel("blur").parts[0]) / 256)
+    assert np.array_equal(load(tmp_path / "b.png"), np.floor(unrounded + 0.5).astype(np.uint8))
+
+
+def test_a_users_kernel_replaces_its_shipped_namesake(run, tmp_path):
+    (tmp_path / "mine.toml").write_text("[blur]\nweights = [[0, 0, 1]]\n")
+    pixels = grey()
+    save(tmp_path / "a.png", pixels)
+    ran = run("apply", "a.png", "-k", "blur", "--kernels", "mine.toml", "--border", "zero", "-o", "b.png")
+    assert ran.code == 0, ran.err
+    shifted = np.zeros_like(pixels)
+    shifted[:, :-1] = pixels[:, 1:]
+    assert np.array_equal(load(tmp_path / "b.png"), shifted)
+
+
+def test_format_and_quality_are_those_asked_for(quick, tmp_path):
+    save(tmp_path / "a.png", colour(64, 64))
+    for quality in ("20", "95"):
+        ran = quick(
+            "apply", "a.png", "-k", "blur", "-o", f"q{quality}/", "--format", "jpeg", "--quality", quality
+        )
+        assert ran.code == 0, ran.err
+    low, high = tmp_path / "q20/a.jpg", tmp_path / "q95/a.jpg"
+    with Image.open(low) as image:
+        assert image.format == "JPEG"
+    assert low.stat().st_size < high.stat().st_size / 2
+
+
+def test_small_files_hold_the_same_pixels_in_fewer_bytes(quick, tmp_path):
+    save(tmp_path / "a.png", np.tile(colour(1, 64), (64, 1, 1)))
+    for name in ("fast", "small"):
+        assert quick("apply", "a.png", "-k", "identity", "-o", f"{name}.png", "--compress", name).code == 0
+    with Image.open(tmp_path / "fast.png") as fast, Image.open(tmp_path / "small.png") as small:
+        assert np.array_equal(np.asarray(fast.convert("RGB")), np.asarray(small.convert("RGB")))
+    assert (tmp_path / "small.png").stat().st_size <= (tmp_path / "fast.png").stat().st_size
+
+
+def test_transparent_pixels_are_laid_on_the_background_with_a_warning(quick, tmp_path):
+    save(tmp_path / "clear.png", np.zeros((8, 8, 4), np.uint8))
+    ran = quick("apply", "clear.png", "-k", "identity", "-o", "b.bmp", "--background", "#ff8000")
+    assert ran.code == 0
+    assert "clear.png: warning:" in ran.err
+    assert np.array_equal(load(tmp_path / "b.bmp"), np.full((8, 8, 3), (255, 128, 0), np.uint8))
+
+
+def test_orientation_is_applied_unless_told_otherwise(quick, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    pixels = grey(4, 7)
+    save(tmp_path / "a.png", pixels, exif=exif)
+    assert "width   4 " in quick("apply", "a.png", "-k", "identity", "-o", "turned.png").out
+    assert "width   7 " in quick("apply", "a.png", "-k", "identity", "-o", "kept.png", "--no-orient").out
+    assert np.array_equal(load(tmp_path / "turned.png"), np.rot90(pixels, -1))
+    assert np.array_equal(load(tmp_path / "kept.png"), pixels)
+    with Image.open(tmp_path / "kept.png") as image:
+        assert image.getexif()[0x0112] == 6
+
+
+def test_strip_leaves_metadata_out(quick, tmp_path):
+    save(tmp_path / "a.png", grey(), dpi=(300, 300))
+    for name, options in (("kept", ()), ("bare", ("--strip",))):
+        assert quick("apply", "a.png", "-k", "blur", "-o", f"{name}.png", *options).code == 0
+    with Image.open(tmp_path / "kept.png") as kept, Image.open(tmp_path / "bare.png") as bare:
+        assert round(kept.info["dpi"][0]) == 300
+        assert "dpi" not in bare.info
+
+
+def test_too_many_pixels_are_refused_before_decoding(quick, tmp_path):
+    save(tmp_path / "a.png", grey(10, 10))
+    ran = quick("apply", "a.png", "-k", "blur", "--max-pixels", "99")
+    assert ran.code == 1
+    assert "a.png: 10 x 10 pixels are more than 99" in ran.err
+    assert quick("apply", "a.png", "-k", "blur", "--max-pixels", "100").code == 0
+
+
+@pytest.mark.parametrize("jobs", ["1", "4"])
+def test_results_do_not_depend_on_the_number_of_cores(quick, tmp_path, jobs):
+    pixels = colour(300, 200)
+    save(tmp_path / "a.png", pixels)
+    assert quick("apply", "a.png", "-k", "gaussian:sigma=3", "-j", jobs, "-o", "b.png").code == 0
+    assert np.array_equal(load(tmp_path / "b.png"), cf.apply_kernel(pixels, "gaussian:sigma=3", threads=1))

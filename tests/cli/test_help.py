@@ -1,0 +1,99 @@
+"""Help, version and completion."""
+
+import pytest
+
+import convfilter
+from convfilter.cli import cli
+
+COMMANDS = ("apply", "shape", "kernels")
+
+EVERYDAY = ["--kernel", "--output", "--overwrite", "--skip-existing", "--dry-run", "--kernels", "--help"]
+FURTHER = {
+    "How to filter:": "padding border stride dilation flip channels range alpha linear",
+    "How to write:": "format quality compress background strip no-orient max-pixels",
+    "How to run:": "jobs json quiet verbose",
+}
+
+
+def sections(text):
+    """The options of a help page by their heading."""
+    found, heading = {}, None
+    for line in text.splitlines():
+        if line and not line.startswith(" "):
+            heading = line
+        elif heading and line.strip().startswith("-"):
+            names = [word.strip(",") for word in line.split() if word.startswith("--")]
+            found.setdefault(heading, []).extend(names[:1])
+    return found
+
+
+def test_the_first_screen_of_apply_holds_the_everyday_options(run):
+    ran = run("apply", "--help")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.startswith("Usage: convfilter apply [OPTIONS] INPUT...")
+    first_screen = "\n".join(ran.out.splitlines()[:22])
+    assert sections(first_screen)["Options:"] == EVERYDAY
+
+
+def test_further_options_of_apply_stand_under_headings_in_order(quick):
+    found = sections(quick("apply", "--help").out)
+    assert list(found) == ["Options:", *FURTHER]
+    for heading, names in FURTHER.items():
+        assert found[heading] == [f"--{name}" for name in names.split()]
+
+
+def test_every_border_is_drawn(quick):
+    text = " ".join(quick("apply", "-h").out.split())
+    for drawing in (
+        "edge aaa|abcd|ddd",
+        "symmetric cba|abcd|dcb",
+        "reflect dcb|abcd|cba",
+        "wrap bcd|abcd|abc",
+        "zero 000|abcd|000",
+        "constant=V vvv|abcd|vvv",
+    ):
+        assert drawing in text
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_and_option_has_help_and_every_command_an_example(quick, name):
+    command = cli.get_command(None, name)
+    assert "Example: convfilter" in quick(name, "--help").out
+    for parameter in command.params:
+        if parameter.param_type_name == "option":
+            assert parameter.help, parameter.name
+
+
+def test_the_group_lists_its_commands(run):
+    ran = run("--help")
+    assert ran.code == 0
+    listed = [line.split()[0] for line in ran.out.split("Commands:\n")[1].split("\n\n")[0].splitlines()]
+    assert sorted(listed) == sorted(COMMANDS)
+
+
+def test_without_arguments_the_help_comes_on_stderr_with_exit_code_2(run):
+    ran = run()
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == run("--help").out
+
+
+def test_the_version_is_told(quick):
+    ran = quick("--version")
+    assert (ran.code, ran.out) == (0, f"convfilter {convfilter.__version__}\n")
+
+
+def complete(run, words):
+    return run(
+        env={
+            "_CONVFILTER_COMPLETE": "bash_complete",
+            "COMP_WORDS": words,
+            "COMP_CWORD": len(words.split()) - 1,
+        }
+    ).out.split()
+
+
+def test_kernels_are_completed_the_users_among_them(run, tmp_path):
+    (tmp_path / "mine.toml").write_text("[sobriety]\nweights = [[1]]\n")
+    assert complete(run, "convfilter apply -k sob") == ["plain,sobel", "plain,sobel-x", "plain,sobel-y"]
+    assert complete(run, "convfilter kernels sharp") == ["plain,sharpen"]
+    assert "plain,sobriety" in complete(run, "convfilter apply --kernels mine.toml -k sob")

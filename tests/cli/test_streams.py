@@ -1,0 +1,290 @@
+"""Standard input and output, pipes, JSON, quiet and verbose, and signals."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from conftest import SECONDS, environment
+from PIL import Image
+from samples import colour, grey, load, save
+
+import convfilter as cf
+
+posix = pytest.mark.skipif(os.name != "posix", reason="pipes and signals of POSIX systems")
+
+
+def encoded(pixels, form="PNG"):
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, form)
+    return stream.getvalue()
+
+
+def decoded(data):
+    with Image.open(io.BytesIO(data)) as image:
+        return image.format, np.asarray(image)
+
+
+def test_stdin_goes_to_stdout_and_the_calculation_to_stderr(run, tmp_path):
+    ran = run("apply", "-", "-k", "sobel", stdin=encoded(grey(20, 30)))
+    assert ran.code == 0
+    form, pixels = decoded(ran.raw)
+    assert form == "PNG"
+    assert np.array_equal(pixels, cf.apply_kernel(grey(20, 30), "sobel"))
+    assert ran.complaints == [
+        "- -> -   sobel 3x3, magnitude of 2, border edge",
+        "  width   30 + 1 + 1 - 3 + 1 = 30    (valid: 30 - 3 + 1 = 28)",
+        "  height  20 + 1 + 1 - 3 + 1 = 20    (valid: 20 - 3 + 1 = 18)",
+    ]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_picture_on_stdout_is_alone_there(quick, tmp_path):
+    save(tmp_path / "a.png", grey())
+    for extra in ((), ("-v",), ("--json",), ("--format", "bmp")):
+        ran = quick("apply", "a.png", "-k", "blur", "-o", "-", *extra)
+        form, pixels = decoded(ran.raw)
+        assert form == ("BMP" if "bmp" in extra else "PNG")
+        assert np.array_equal(pixels, cf.apply_kernel(grey(), "blur"))
+        assert (
+            ran.raw == quick("apply", "a.png", "-k", "blur", "-o", "-", "-q", *extra[extra == ("-v",) :]).raw
+        )
+        assert ran.err
+
+
+def test_words_about_other_pictures_stay_off_a_stdout_that_holds_one(quick, tmp_path):
+    save(tmp_path / "a.png", grey(5, 5))
+    ran = quick("apply", "a.png", "-", "-k", "blur", stdin=encoded(grey(9, 9)))
+    assert ran.code == 0, ran.err
+    assert decoded(ran.raw)[1].shape == (9, 9)
+    assert ran.raw.startswith(b"\x89PNG")
+    assert (tmp_path / "a.blur.png").exists()
+
+
+def test_stdin_may_go_to_a_file(quick, tmp_path):
+    assert quick("apply", "-", "-k", "blur", "-o", "b.tif", stdin=encoded(grey(), "BMP")).code == 0
+    assert np.array_equal(load(tmp_path / "b.tif"), cf.apply_kernel(grey(), "blur"))
+
+
+@posix
+def test_closed_streams_are_told_in_a_line(tmp_path):
+    save(tmp_path / "a.png", grey())
+    for line, message in {
+        "apply - -k blur <&-": "convfilter: -: standard input is closed\n",
+        "apply a.png -k blur -o - >&-": "convfilter: a.png: standard output is closed\n",
+    }.items():
+        ran = subprocess.run(
+            ["/bin/sh", "-c", f'"$0" -m convfilter {line}', sys.executable],
+            stderr=subprocess.PIPE,
+            cwd=tmp_path,
+            env=environment(),
+            timeout=SECONDS,
+            check=False,
+            text=True,
+        )
+        assert (ran.returncode, ran.stderr) == (1, message)
+
+
+APPLY_KEYS = [
+    "input",
+    "output",
+    "kernels",
+    "width",
+    "height",
+    "output_width",
+    "output_height",
+    "channels",
+    "output_channels",
+    "frames",
+    "status",
+    "error",
+    "warnings",
+    "clipped_below",
+    "clipped_above",
+    "seconds",
+]
+
+
+def test_json_of_a_picture_has_the_promised_keys(run, tmp_path):
+    save(tmp_path / "a.png", colour(20, 30))
+    ran = run("apply", "a.png", "-k", "gaussian:sigma=2", "-k", "sobel", "--padding", "valid", "--json")
+    assert (ran.code, ran.err) == (0, "")
+    told = json.loads(ran.out)
+    assert list(told) == APPLY_KEYS
+    seconds, below, above = told.pop("seconds"), told.pop("clipped_below"), told.pop("clipped_above")
+    assert 0 < seconds < SECONDS
+    assert below == 0
+    assert 0 <= above <= 1
+    assert told == {
+        "input": "a.png",
+        "output": "a.gaussian-sigma=2.sobel.png",
+        "kernels": ["gaussian:sigma=2", "sobel"],
+        "width": 30,
+        "height": 20,
+        "output_width": 30 - 12 - 2,
+        "output_height": 20 - 12 - 2,
+        "channels": 3,
+        "output_channels": 3,
+        "frames": 1,
+        "status": "done",
+        "error": None,
+        "warnings": [],
+    }
+
+
+def test_clipped_shares_are_those_of_the_raw_values(quick, tmp_path):
+    pixels = grey(40, 40)
+    save(tmp_path / "a.png", pixels)
+    told = json.loads(quick("apply", "a.png", "-k", "sharpen", "--json").out)
+    raw = cf.apply_kernel(pixels, "sharpen", range="raw")
+    assert told["clipped_below"] == pytest.approx(np.mean(raw < -0.5), abs=0.002)
+    assert told["clipped_above"] == pytest.approx(np.mean(raw >= 255.5), abs=0.002)
+    assert told["clipped_below"] > 0.1
+
+
+def test_every_status_is_a_json_line(quick, tmp_path):
+    save(tmp_path / "a.png", grey())
+    save(tmp_path / "b.png", grey())
+    (tmp_path / "a.blur.png").write_bytes(b"mine")
+    arguments = ("apply", "a.png", "b.png", "gone.png", "-k", "blur", "--skip-existing", "--json")
+    planned = [json.loads(line) for line in quick(*arguments, "-n").out.splitlines()]
+    assert [each["status"] for each in planned] == ["skipped", "planned", "failed"]
+    assert planned[1]["output_channels"] == 1
+    assert not (tmp_path / "b.blur.png").exists()
+    ran = quick(*arguments)
+    told = [json.loads(line) for line in ran.out.splitlines()]
+    assert [each["status"] for each in told] == ["skipped", "done", "failed"]
+    assert told[2]["error"] == "cannot be opened: No such file or directory"
+    assert all(list(each) == APPLY_KEYS for each in planned + told)
+    assert ran.code == 1
+
+
+def test_quiet_prints_errors_only(quick, tmp_path):
+    save(tmp_path / "a.jpg", grey(), format="PNG")
+    ran = quick("apply", "a.jpg", "-k", "blur", "-q")
+    assert (ran.code, ran.out, ran.err) == (0, "", "")
+    ran = quick("apply", "a.jpg", "-k", "blur", "-q")
+    assert ran.code == 1
+    assert len(ran.complaints) == 1
+    ran = quick("apply", "a.jpg", "-k", "blur", "-o", "b.jpg")
+    assert "a.jpg: warning: holds png data in spite of its name" in ran.err
+
+
+def test_a_batch_prints_the_calculation_once_for_each_size_or_for_all_with_verbose(quick, tmp_path):
+    for name, pixels in {"a": grey(4, 4), "b": grey(4, 4), "c": grey(5, 5)}.items():
+        save(tmp_path / "in" / f"{name}.png", pixels)
+    terse = quick("apply", "in", "-k", "blur", "-o", "one")
+    assert [line.split()[0] for line in terse.out.splitlines()] == [
+        "in/a.png", "width", "height", "in/c.png", "width", "height",
+    ]  # fmt: skip
+    assert terse.complaints == ["convfilter: 3 done"]
+    verbose = quick("apply", "in", "-k", "blur", "-o", "two", "-v")
+    assert verbose.out.count("  width   ") == 3
+    assert verbose.out.count("  clipped ") == 3
+
+
+def test_a_dry_run_names_every_output_and_touches_nothing(run, tmp_path):
+    save(tmp_path / "in" / "a.png", grey())
+    save(tmp_path / "in" / "b.png", grey())
+    ran = run("apply", "in", "-k", "blur", "-n", "-o", "out")
+    assert ran.code == 0
+    assert [line for line in ran.out.splitlines() if "->" in line] == [
+        "in/a.png -> out/a.png   blur 5x5, border edge",
+        "in/b.png -> out/b.png",
+    ]
+    assert not (tmp_path / "out").exists()
+
+
+@posix
+@pytest.mark.parametrize(
+    "arguments", ["--help", "", "kernels", "kernels sobel", "shape 9x9 -k 3", "apply a.png -k blur -o b.png"]
+)
+def test_a_reader_that_has_gone_away_gets_no_traceback(run, tmp_path, arguments):
+    save(tmp_path / "a.png", grey())
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as gone:
+        ran = run(*arguments.split(), stdout=gone)
+    assert ran.err == "" if arguments else ran.err.startswith("Usage: ")
+    if "apply" in arguments:
+        assert ran.code == 0
+        assert np.array_equal(load(tmp_path / "b.png"), cf.apply_kernel(grey(), "blur"))
+
+
+@posix
+def test_a_picture_whose_reader_has_gone_away_fails_in_a_line(run, tmp_path):
+    save(tmp_path / "a.png", colour(300, 300))
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as gone:
+        ran = run("apply", "a.png", "-k", "blur", "-o", "-", stdout=gone)
+    assert (ran.code, ran.err) == (1, "convfilter: a.png: Broken pipe\n")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+@pytest.mark.parametrize(
+    "arguments", ["--help", "kernels", "shape 9x9 -k 3", "apply a.png b.png -k blur -o out"]
+)
+def test_a_full_stdout_is_told_once_and_outputs_are_whole(run, tmp_path, arguments):
+    save(tmp_path / "a.png", grey())
+    save(tmp_path / "b.png", grey(9, 9))
+    with open("/dev/full", "wb") as full:
+        ran = run(*arguments.split(), stdout=full)
+    assert ran.code == 1
+    assert ran.complaints[0] == "convfilter: standard output: No space left on device"
+    if "apply" in arguments:
+        assert ran.complaints[1:] == ["convfilter: 2 done"]
+        assert sorted(os.listdir(tmp_path / "out")) == ["a.png", "b.png"]
+    else:
+        assert len(ran.complaints) == 1
+
+
+def test_letters_that_a_terminal_lacks_are_escaped(run, tmp_path):
+    save(tmp_path / "ж.png", grey())
+    ran = run("apply", "ж.png", "-k", "blur", env={"PYTHONIOENCODING": "latin-1"})
+    assert ran.code == 0, ran.err
+    assert ran.out.startswith(r"\u0436.png -> \u0436.blur.png")
+
+
+@posix
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_kills_within_two_seconds_and_leaves_no_temporary_files(tmp_path, number):
+    save(tmp_path / "in" / "a.png", grey())
+    save(tmp_path / "in" / "b.png", colour(3000, 3000), compress_level=0)
+    save(tmp_path / "in" / "c.png", grey())
+    out = tmp_path / "out"
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "convfilter",
+            *["apply", "in", "-o", "out", "-k", "identity", "--compress", "small", "-q"],
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
+        env=environment(),
+        text=True,
+    )
+    try:
+        deadline = time.monotonic() + SECONDS
+        # At work on the second picture, whose smallest encoding takes seconds to find.
+        while not ((out / "a.png").exists() and list(out.glob(".cf-*.tmp"))):
+            assert process.poll() is None, "done before the signal came"
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        start = time.monotonic()
+        process.send_signal(number)
+        said, complained = process.communicate(timeout=SECONDS)
+    finally:
+        process.kill()
+    assert time.monotonic() - start < 2
+    assert process.returncode == -number
+    assert os.listdir(out) == ["a.png"]
+    assert np.array_equal(load(out / "a.png"), grey())
+    assert (said, complained) == ("", "convfilter: stopped: 1 done, 2 not finished\n")

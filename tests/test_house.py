@@ -1,0 +1,168 @@
+"""How the house is built: who may import whom, what stays unloaded, what is public."""
+
+import ast
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import environment
+
+import convfilter
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "convfilter"
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+
+PUBLIC = [
+    "ConvfilterError",
+    "ImageError",
+    "Kernel",
+    "KernelError",
+    "ShapeError",
+    "apply_kernel",
+    "convolve",
+    "correlate",
+    "correlate_channels",
+    "filter_file",
+    "get_kernel",
+    "load_kernels",
+    "output_shape",
+]
+
+# Where the contract has a default that is not keyword-only.
+BY_POSITION = {"load_kernels": ["path"], "get_kernel": ["kernels"]}
+
+
+def rooms():
+    """The rooms of CONTRIBUTING's table, from the top of the house to its end."""
+    table = (ROOT / "CONTRIBUTING.md").read_text().split("| room | purpose |")[1].split("\n\n")[0]
+    return [
+        name.removesuffix("/").removesuffix(".py") for name in re.findall(r"^\| `(\S+?)` \|", table, re.M)
+    ]
+
+
+def room_of(path):
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path):
+    """Every module that a file imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are written in full"
+            yield node.module
+            if node.module == "convfilter":
+                yield from (f"convfilter.{alias.name}" for alias in node.names)
+
+
+def test_every_file_stands_in_a_room_and_every_room_exists():
+    entrances = {"__init__", "__main__"}
+    assert {room_of(path) for path in SOURCES} - entrances == set(rooms())
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_imports_run_one_way(path):
+    order = rooms()
+    room = room_of(path)
+    if path.parent == PACKAGE and room in ("__init__", "__main__"):
+        return
+    for module in imports(path):
+        first, _, rest = module.partition(".")
+        target = rest.split(".")[0]
+        if first != "convfilter" or target in ("", "__version__"):
+            continue
+        assert target in order, f"{room} imports {module}, which is no room"
+        assert order.index(target) >= order.index(room), f"{room} imports {module}, which is above it"
+
+
+@pytest.mark.parametrize(("library", "room"), [("click", "cli"), ("PIL", "images")])
+def test_only_one_room_knows_a_library(library, room):
+    knowing = {room_of(path) for path in SOURCES if any(m.split(".")[0] == library for m in imports(path))}
+    assert knowing == {room}
+
+
+LIGHT = {
+    "shape": (["shape", "28x28", "-k", "3x3"], {}),
+    "shape as JSON": (["shape", "28x28", "-k", "3x3", "--json"], {}),
+    "shape by name": (["shape", "28x28", "-k", "gaussian:sigma=3"], {}),
+    "kernels": (["kernels"], {}),
+    "one kernel": (["kernels", "gabor"], {}),
+    "help": (["--help"], {}),
+    "help of apply": (["apply", "--help"], {}),
+    "version": (["--version"], {}),
+    "an unknown kernel's message": (["kernels", "sobl"], {}),
+    "completion": (
+        [],
+        {
+            "_CONVFILTER_COMPLETE": "bash_complete",
+            "COMP_WORDS": "convfilter apply -k so",
+            "COMP_CWORD": "3",
+        },
+    ),
+}
+
+WATCH = """
+import atexit, sys
+atexit.register(lambda: print("HEAVY", *sorted({"numpy", "PIL"} & set(sys.modules)), file=sys.stderr))
+from convfilter.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize("case", LIGHT)
+def test_what_computes_nothing_loads_neither_numpy_nor_pillow(case, tmp_path):
+    arguments, changes = LIGHT[case]
+    ran = subprocess.run(
+        [sys.executable, "-c", WATCH, *arguments],
+        capture_output=True,
+        env=environment(**changes),
+        cwd=tmp_path,
+        check=False,
+        text=True,
+    )
+    assert ran.stdout or ran.returncode == 2
+    assert ran.stderr.splitlines()[-1] == "HEAVY"
+
+
+def test_the_public_names_are_those_promised():
+    assert convfilter.__all__ == PUBLIC
+    assert set(PUBLIC) <= set(dir(convfilter))
+    for name in PUBLIC:
+        assert getattr(convfilter, name).__doc__, name
+    with pytest.raises(AttributeError, match="nothing_of_the_kind"):
+        convfilter.nothing_of_the_kind  # noqa: B018
+
+
+def test_every_default_of_a_public_function_is_keyword_only():
+    for name in PUBLIC:
+        function = getattr(convfilter, name)
+        if not inspect.isfunction(function):
+            continue
+        by_position = [
+            parameter.name
+            for parameter in inspect.signature(function).parameters.values()
+            if parameter.default is not parameter.empty and parameter.kind is not parameter.KEYWORD_ONLY
+        ]
+        assert by_position == BY_POSITION.get(name, []), name
+
+
+def test_the_errors_are_one_family():
+    for name in ("KernelError", "ImageError", "ShapeError"):
+        kind = getattr(convfilter, name)
+        assert issubclass(kind, convfilter.ConvfilterError)
+        assert issubclass(kind, ValueError)
+
+
+def test_the_version_is_known():
+    assert re.fullmatch(r"\d+\.\d+\.\d+([.-]?\w+)*", convfilter.__version__)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_modules_say_what_they_are_and_no_name_is_a_drawer(path):
+    assert ast.get_docstring(ast.parse(path.read_text()))
+    assert path.stem not in ("utils", "helpers", "common", "misc")

@@ -1,0 +1,96 @@
+"""What README.md shows is what happens."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import SECONDS, environment
+from samples import SAMPLE_IMAGES
+
+from convfilter.cli import cli
+
+README = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="README speaks to a POSIX shell")
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.M | re.S)
+
+
+CONSOLE, PYTHON, TOML = blocks("console"), blocks("python"), blocks("toml")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with the sample pictures, the kernel file that README shows, and the command on the path."""
+    shutil.copytree(SAMPLE_IMAGES, tmp_path / "sample_images")
+    (tmp_path / "mine.toml").write_text(TOML[0], encoding="utf-8")
+    command = tmp_path / "bin" / "convfilter"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m convfilter "$@"\n')
+    command.chmod(0o755)
+    return tmp_path
+
+
+def steps(block):
+    """Pairs of a command and what README shows of its output."""
+    for step in re.split(r"^\$ ", block, flags=re.M)[1:]:
+        command, _, shown = step.partition("\n")
+        yield command, shown
+
+
+def as_pattern(shown):
+    """A pattern for output in which a line of three dots stands for any lines."""
+    lines = shown.splitlines(keepends=True)
+    return "".join(r"(?:.*\n)*" if line == "...\n" else re.escape(line) for line in lines)
+
+
+@pytest.mark.parametrize("block", CONSOLE, ids=lambda block: block.partition("\n")[0][2:].replace("/", " "))
+def test_a_console_block_shows_what_is_printed(folder, block):
+    assert block.startswith("$ ")
+    for command, shown in steps(block):
+        ran = subprocess.run(
+            ["/bin/sh", "-c", command],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=folder,
+            env=environment(PATH=f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}", LC_ALL="C.UTF-8"),
+            timeout=SECONDS,
+            check=False,
+            encoding="utf-8",
+        )
+        assert re.fullmatch(as_pattern(shown), ran.stdout), f"$ {command}\n{ran.stdout}\nis not\n{shown}"
+
+
+@pytest.mark.parametrize("code", PYTHON)
+def test_a_python_block_runs(folder, monkeypatch, code):
+    monkeypatch.chdir(folder)
+    exec(compile(code, "README.md", "exec"), {})
+    assert (folder / "blurred.jpg").stat().st_size > 0
+
+
+def test_every_command_is_shown_and_every_link_leads_somewhere():
+    shown = {command.split()[1] for block in CONSOLE for command, _ in steps(block)}
+    assert shown == set(cli.list_commands(None))
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert (SAMPLE_IMAGES.parent / target).exists(), target
+
+
+def test_it_begins_with_two_commands_that_the_makefile_knows():
+    makefile = (SAMPLE_IMAGES.parent / "Makefile").read_text()
+    commands = [line.split()[:2] for line in blocks("sh")[0].splitlines()]
+    assert commands == [["make", "demo"], ["make", "test"]]
+    for _, target in commands:
+        assert re.search(rf"^{target}:", makefile, re.M)
+
+
+def test_a_line_of_dots_matches_any_lines_and_nothing_else_does():
+    assert re.fullmatch(as_pattern("a\n...\nz\n"), "a\nb\nc\nz\n")
+    assert re.fullmatch(as_pattern("a\n...\nz\n"), "a\nz\n")
+    assert not re.fullmatch(as_pattern("a\n...\nz\n"), "a\nb\n")
+    assert not re.fullmatch(as_pattern("a.c\n"), "abc\n")
