@@ -12,24 +12,29 @@ from typing import Any
 
 import numpy as np
 
+from convfilter.convolution.banded import band_rows
 from convfilter.convolution.fourier import tile_sides
-from convfilter.convolution.separable import doubling_passes, factors_of
-from convfilter.convolution.taps import ShiftedSums
+from convfilter.convolution.separable import doubling_passes, factors_of, pass_kind
+from convfilter.convolution.taps import shifted_passes
 from convfilter.geometry import Axis
 
 __all__ = ["direct_costs", "fourier_cost"]
 
 # One weight of a window in `numpy.einsum`, and one elementwise pass over a block, by type.
 _TAP = {"i2": 0.047, "u2": 0.047, "i4": 0.11, "i8": 0.25, "f4": 0.10, "f8": 0.20}
-_PASS = {"i2": 0.034, "u2": 0.034, "i4": 0.08, "i8": 0.16, "f4": 0.08, "f8": 0.16}
+_PASS = {"i2": 0.04, "u2": 0.04, "i4": 0.08, "i8": 0.16, "f4": 0.08, "f8": 0.16}
+# One weight in a matrix product, zeros of its band counted, and what a product costs besides.
+_PRODUCT = {"f4": 0.03, "f8": 0.06}
 # A transform of a tile, there or back; samples into channels one after the other and together again.
 _TRANSFORM = {"f4": 1.9, "f8": 2.7}
 _PLANAR = {"f4": 0.9, "f8": 1.3}
 # What a call costs, shared out over the samples of a block.
-_CALL = 0.02
+_CALL = 0.01
 
 
-def direct_costs(weights: np.ndarray, axes: Sequence[Axis], dtype: np.dtype[Any]) -> dict[str, float]:
+def direct_costs(
+    weights: np.ndarray, axes: Sequence[Axis], dtype: np.dtype[Any], *, finite: bool
+) -> dict[str, float]:
     """Return the cost of an output sample for each strategy that can correlate with a kernel directly.
 
     Parameters
@@ -40,26 +45,32 @@ def direct_costs(weights: np.ndarray, axes: Sequence[Axis], dtype: np.dtype[Any]
         Its axes.
     dtype : numpy.dtype
         Work type.
+    finite : bool
+        Whether the samples are known to be finite; the zeros of a band would spread others.
 
     Returns
     -------
     dict of str to float
-        ``window`` always; ``shifted`` and ``separable`` where the kernel allows.
+        ``window`` and ``shifted`` always; ``banded`` and ``separable`` where type and kernel allow.
     """
     kind = dtype.str[1:]
     tap, once = _TAP.get(kind, _TAP["f8"]), _PASS.get(kind, _PASS["f8"])
-    # Only the window skips what a stride leaves out, and not along the last axis.
+    # What a stride leaves out the window leaves out but along the last axis, and bands along the first.
     dense = math.prod(axis.stride for axis in axes)
     costs = {"window": (weights.size * tap + _CALL) * axes[-1].stride}
-    passes = ShiftedSums.passes(weights)
-    costs["shifted"] = passes * (once + _CALL) * dense
+    costs["shifted"] = shifted_passes(weights) * (once + _CALL) * dense
+    if finite and kind in _PRODUCT and len(axes) > 1:
+        columns = weights.size // len(weights)
+        product = _band_cost(axes[0], kind) + once
+        costs["banded"] = columns * product * dense / axes[0].stride
     factors = factors_of(weights)
-    if factors is not None and sum(axis.kernel > 1 for axis in axes) > 1:
-        costs["separable"] = (
-            sum(_pass_cost(factor, tap, once) for factor in factors if len(factor) > 1) * dense
+    several = sum(axis.kernel > 1 for axis in axes) > 1
+    if factors is not None and (several or pass_kind(weights.ravel(), dtype, bands=False) == "running"):
+        costs["separable"] = dense * sum(
+            _pass_cost(factor, axis, dtype, bands=finite and number == 0)
+            for number, (factor, axis) in enumerate(zip(factors, axes, strict=True))
+            if len(factor) > 1
         )
-    elif factors is not None and weights.size > 3 and (weights == weights.flat[0]).all():
-        costs["separable"] = _pass_cost(weights.ravel(), tap, once) * dense
     return costs
 
 
@@ -70,16 +81,23 @@ def fourier_cost(axes: Sequence[Axis], kernels: int, dtype: np.dtype[Any]) -> fl
     waste = math.prod(
         side / (side - axis.reach + 1) for side, axis in zip(tile_sides(axes), axes, strict=True)
     )
-    return (
-        (transforms * _TRANSFORM[kind] + kernels * _PLANAR[kind])
-        * waste
-        * math.prod(axis.stride for axis in axes)
-    )
+    strides = math.prod(axis.stride for axis in axes)
+    return (transforms * _TRANSFORM[kind] + kernels * _PLANAR[kind]) * waste * strides
 
 
-def _pass_cost(factor: np.ndarray, tap: float, once: float) -> float:
+def _band_cost(axis: Axis, kind: str) -> float:
+    """The cost of one product with a band."""
+    rows = band_rows(axis.reach)
+    return _PRODUCT[kind] * ((rows - 1) * axis.stride + axis.reach) + 0.1
+
+
+def _pass_cost(factor: np.ndarray, axis: Axis, dtype: np.dtype[Any], *, bands: bool) -> float:
     """The cost of one pass of a separable kernel."""
-    if len(factor) > 3 and (factor == factor[0]).all():
-        scaling = 0 if factor[0] == 1 else 1
-        return (doubling_passes(len(factor)) + scaling) * (once + _CALL)
-    return len(factor) * tap + _CALL
+    kind = dtype.str[1:]
+    tap, once = _TAP.get(kind, _TAP["f8"]), _PASS.get(kind, _PASS["f8"])
+    way = pass_kind(factor, dtype, bands=bands)
+    if way == "running":
+        return (doubling_passes(len(factor)) + int(factor[0] != 1)) * (once + _CALL)
+    if way == "shifted":
+        return shifted_passes(factor) * (once + _CALL)
+    return _band_cost(axis, kind) if way == "banded" else len(factor) * tap + _CALL

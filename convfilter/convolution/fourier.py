@@ -149,7 +149,8 @@ def _side(axis: Axis) -> int:
 
     def work(side: int) -> float:
         tiles = math.ceil((positions - axis.reach + 1) / (side - axis.reach + 1))
-        return tiles * side * (1 + side / 2048)  # large tiles fall out of the cache
+        # Small tiles cost calls, large ones fall out of the cache.
+        return tiles * (side + 40) * (1 + side / 4096)
 
     return min(fitting, key=work)
 

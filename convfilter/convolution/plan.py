@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from convfilter.convolution.banded import Banded
 from convfilter.convolution.costs import direct_costs, fourier_cost
 from convfilter.convolution.fourier import Fourier, tile_sides, transform_type
 from convfilter.convolution.scratch import Scratch
@@ -31,12 +32,15 @@ Read: TypeAlias = Callable[[Sequence[int], np.ndarray], None]
 Finish: TypeAlias = Callable[[list[np.ndarray], tuple[slice, ...], Scratch], None]
 """Takes one array of sums for each kernel, of shape (o1, ..., od, carried), and where they belong."""
 
-Direct: TypeAlias = WindowSum | ShiftedSums | Separable
+Direct: TypeAlias = WindowSum | ShiftedSums | Banded | Separable
 """Sums a block for one kernel; see `WindowSum`."""
 
-# Samples of a block: enough that numpy's work on it outweighs the cost of its calls and of handing the
+# Bytes of a block: enough that numpy's work on it outweighs the cost of its calls and of handing the
 # interpreter lock from thread to thread, few enough to stay near the cache.
-_BLOCK = 1024 * 1024
+_BLOCK = 4 * 1024 * 1024
+# Matrix products gain from longer ones.
+_BANDED_BLOCK = 2 * _BLOCK
+# Rows are cut before columns, down to so many times the kernel: flat runs are long then.
 _ROWS = 8
 
 
@@ -48,6 +52,8 @@ class Plan:
     ----------
     axes : tuple of Axis
         One for each axis of the kernels.
+    idle : tuple of int
+        Numbers of the axes of one sample and one weight, which strategies need not see.
     carried : int
         Samples at each position that are carried along.
     dtype : numpy.dtype
@@ -63,6 +69,7 @@ class Plan:
     """
 
     axes: tuple[Axis, ...]
+    idle: tuple[int, ...]
     carried: int
     dtype: np.dtype[Any]
     block: tuple[int, ...]
@@ -124,7 +131,7 @@ def make_plan(
         strategy is taken that would let one sample touch others than those under the kernel.
     tolerance : float
         What a sum of floats may be off by.
-    strategy : {"window", "shifted", "separable", "fourier"}, optional
+    strategy : {"window", "shifted", "banded", "separable", "fourier"}, optional
         Take this one where it is possible, instead of the cheapest.
 
     Returns
@@ -132,7 +139,11 @@ def make_plan(
     Plan
     """
     kind = np.dtype(dtype)
-    costs = [direct_costs(each, axes, kind) for each in kernels]
+    finite = math.isfinite(bound)
+    idle = _idle(axes)
+    core = tuple(axis for number, axis in enumerate(axes) if number not in idle)
+    kernels = [kernel.reshape([axis.kernel for axis in core]) for kernel in kernels]
+    costs = [direct_costs(each, core, kind, finite=finite) for each in kernels]
     best = [strategy if strategy in cost else min(cost, key=cost.__getitem__) for cost in costs]
     total = sum(cost[name] for cost, name in zip(costs, best, strict=True))
     reckoned = {
@@ -144,23 +155,40 @@ def make_plan(
         reckoned[Fourier.name] = fourier_cost(axes, len(kernels), narrow)
         if strategy == Fourier.name or (strategy is None and reckoned[Fourier.name] < total):
             sides = tile_sides(axes)
+            kernels = [kernel.reshape([axis.kernel for axis in axes]) for kernel in kernels]
             fourier = Fourier(kernels, axes, sides, narrow, kind)
             block = tuple(
                 min(axis.output, (side - axis.reach) // axis.stride + 1)
                 for side, axis in zip(sides, axes, strict=True)
             )
-            return Plan(tuple(axes), carried, kind, block, (), fourier, reckoned)
-    direct = tuple(_direct(name, each, axes, kind) for name, each in zip(best, kernels, strict=True))
-    return Plan(tuple(axes), carried, kind, _block(axes, carried), direct, None, reckoned)
+            return Plan(tuple(axes), idle, carried, kind, block, (), fourier, reckoned)
+    direct = tuple(_direct(name, each, core, kind, finite) for name, each in zip(best, kernels, strict=True))
+    limit = _BANDED_BLOCK if Banded.name in best else _BLOCK
+    return Plan(
+        tuple(axes), idle, carried, kind, _block(axes, carried * kind.itemsize, limit), direct, None, reckoned
+    )
 
 
-def _direct(name: str, kernel: np.ndarray, axes: Sequence[Axis], dtype: np.dtype[Any]) -> Direct:
+def _idle(axes: Sequence[Axis]) -> tuple[int, ...]:
+    """The numbers of axes that change nothing, of one sample and one weight; one axis is always left."""
+    idle = [
+        number for number, axis in enumerate(axes) if axis.kernel == axis.size + axis.before + axis.after == 1
+    ]
+    return tuple(idle[: len(axes) - 1])
+
+
+def _direct(
+    name: str, kernel: np.ndarray, axes: Sequence[Axis], dtype: np.dtype[Any], finite: bool
+) -> Direct:
     # Factors come from the weights as they are given: rounded to the work type they may have a higher rank.
     factors = factors_of(kernel) if name == Separable.name else None
     if factors is not None:
-        return Separable([np.ascontiguousarray(factor, dtype) for factor in factors], axes)
+        return Separable([np.ascontiguousarray(factor, dtype) for factor in factors], axes, finite=finite)
     weights = np.ascontiguousarray(kernel, dtype)
-    return ShiftedSums(weights, axes) if name == ShiftedSums.name else WindowSum(weights, axes)
+    ways: dict[str, type[WindowSum | ShiftedSums | Banded]] = {
+        each.name: each for each in (ShiftedSums, Banded)
+    }
+    return ways.get(name, WindowSum)(weights, axes)
 
 
 def run(plan: Plan, read: Read, finish: Finish, threads: int | None = None) -> None:
@@ -249,15 +277,12 @@ def available_threads(threads: int | None = None) -> int:
     return int(threads)
 
 
-def _block(axes: Sequence[Axis], carried: int) -> tuple[int, ...]:
-    """Cut the outputs until a block has about `_BLOCK` samples, the border that is read twice kept small.
-
-    Rows are cut before columns, down to `_ROWS` times the kernel: flat runs are long then.
-    """
+def _block(axes: Sequence[Axis], position: int, limit: int) -> tuple[int, ...]:
+    """Cut the outputs until a block has at most `limit` bytes, the border that is read twice kept small."""
     block = [axis.output for axis in axes]
 
-    def samples() -> int:
-        return carried * math.prod(
+    def size() -> int:
+        return position * math.prod(
             (count - 1) * axis.stride + axis.reach for count, axis in zip(block, axes, strict=True)
         )
 
@@ -265,7 +290,7 @@ def _block(axes: Sequence[Axis], carried: int) -> tuple[int, ...]:
         spread = block[number] * axes[number].stride / axes[number].reach
         return min(spread, _ROWS) if number == len(block) - 1 else spread
 
-    while samples() > _BLOCK and max(block) > 1:
+    while size() > limit and max(block) > 1:
         most = max((number for number, count in enumerate(block) if count > 1), key=room)
         block[most] = -(-block[most] // 2)
     return tuple(block)
@@ -281,5 +306,10 @@ def _compute(plan: Plan, where: tuple[slice, ...], read: Read, finish: Finish, s
     else:
         block = scratch.take("block", (*shape, plan.carried), plan.dtype)
         read(starts, block)
-        sums = [each(block, outputs, scratch, ("sums", number)) for number, each in enumerate(plan.direct)]
+        block = block.reshape([count for number, count in enumerate(block.shape) if number not in plan.idle])
+        counts = [count for number, count in enumerate(outputs) if number not in plan.idle]
+        sums = [
+            np.expand_dims(each(block, counts, scratch, ("sums", number)), plan.idle)
+            for number, each in enumerate(plan.direct)
+        ]
     finish(sums, where, scratch)

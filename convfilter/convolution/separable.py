@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from convfilter.convolution.banded import Banded
 from convfilter.convolution.scratch import Scratch
-from convfilter.convolution.taps import outputs_of, windows
+from convfilter.convolution.taps import add_shifted, outputs_of, shifted_passes, windows
 from convfilter.geometry import Axis
 
-__all__ = ["Separable", "doubling_passes", "factors_of"]
+__all__ = ["Separable", "doubling_passes", "factors_of", "pass_kind"]
 
 # How far the product of the factors may be from the kernel, in units of the kernel's largest weight: a few
 # roundings of double precision.
@@ -68,6 +70,25 @@ def doubling_passes(count: int) -> int:
     return count.bit_length() - 1 + count.bit_count() - 1
 
 
+def pass_kind(factor: np.ndarray, dtype: np.dtype[Any], *, bands: bool) -> str:
+    """Return how one pass is computed: ``running``, ``banded``, ``shifted`` or ``window``.
+
+    Parameters
+    ----------
+    factor : ndarray
+        The weights of the pass.
+    dtype : numpy.dtype
+        Type of the blocks.
+    bands : bool
+        Whether matrix products may be used: along the first axis of a block of finite floats.
+    """
+    if len(factor) > 3 and (factor == factor[0]).all():
+        return "running"
+    if shifted_passes(factor) <= len(factor) * (1.3 if dtype.kind in "iu" else 0.9):
+        return "shifted"
+    return "banded" if bands and dtype.kind == "f" and len(factor) > 4 else "window"
+
+
 class Separable:
     """Correlate along one axis after the other.
 
@@ -77,50 +98,65 @@ class Separable:
         From `factors_of`, in the type of the blocks.
     axes : sequence of Axis
         The axes of the kernel.
+    finite : bool
+        Whether the samples are known to be finite.
     """
 
     name = "separable"
 
-    def __init__(self, factors: Sequence[np.ndarray], axes: Sequence[Axis]) -> None:
+    def __init__(self, factors: Sequence[np.ndarray], axes: Sequence[Axis], *, finite: bool) -> None:
         self._axes = axes
-        # Rows last to first dimension would do as well; the first axis goes first since its pass drops rows.
+        # The first axis goes first: its pass drops the rows that the others need not see.
         self._passes = [
-            (number, factor) for number, factor in enumerate(factors) if len(factor) > 1 or factor[0] != 1
+            _Pass(factor, number, axis, bands=finite and number == 0)
+            for number, (factor, axis) in enumerate(zip(factors, axes, strict=True))
+            if len(factor) > 1 or factor[0] != 1
         ]
 
     def __call__(
         self, block: np.ndarray, outputs: Sequence[int], scratch: Scratch, name: object
     ) -> np.ndarray:
         """Return the sums of a block; see `WindowSum`."""
-        for step, (number, factor) in enumerate(self._passes):
+        for step, along in enumerate(self._passes):
             # Two buffers take turns; the sums of another part must not land in either.
-            into = name if step == len(self._passes) - 1 else ("pass", step % 2)
-            block = _along(block, factor, number, self._axes[number], scratch, into)
+            block = along(block, scratch, name if step == len(self._passes) - 1 else ("pass", step % 2))
         return outputs_of(block, self._axes, outputs)
 
 
-def _along(
-    block: np.ndarray, factor: np.ndarray, number: int, axis: Axis, scratch: Scratch, name: object
-) -> np.ndarray:
-    """Correlate a block along one axis, at every position; the end of that axis is left as zeros."""
-    shape = list(block.shape)
-    reach = axis.reach - 1
-    if number == 0:
-        shape[0] -= reach
-    sums = scratch.take(name, shape, block.dtype)
-    flat = sums.reshape(-1)
-    step = math.prod(block.shape[number + 1 :])
-    count = block.size - reach * step
-    if len(factor) > 3 and (factor == factor[0]).all():
-        _running_sum(block.reshape(-1), len(factor), axis.dilation * step, flat[:count], scratch)
-        if factor[0] != 1:
-            flat[:count] *= factor[0]
-    else:
-        line = block.reshape(-1, 1)
-        view = windows(line, [Axis(block.size, axis.kernel, dilation=axis.dilation * step)], [count])
-        np.einsum("a,ab->b", factor, view, out=flat[:count])
-    flat[count:] = 0
-    return sums
+class _Pass:
+    """Correlate a block along one axis, at every position."""
+
+    def __init__(self, factor: np.ndarray, number: int, axis: Axis, *, bands: bool) -> None:
+        self._factor, self._number, self._axis = factor, number, axis
+        self._kind = pass_kind(factor, factor.dtype, bands=bands)
+        self._banded = Banded(factor, [axis._replace(stride=1)]) if self._kind == "banded" else None
+
+    def __call__(self, block: np.ndarray, scratch: Scratch, name: object) -> np.ndarray:
+        """Return sums with the block's axes; what lies past them at the end of the pass's axis is zero."""
+        factor, reach = self._factor, self._axis.reach - 1
+        shape = list(block.shape)
+        if self._number == 0:
+            shape[0] -= reach
+        if self._banded is not None:
+            lines = self._banded(block.reshape(len(block), -1), (shape[0],), scratch, name)
+            return lines.reshape(shape)
+        sums = scratch.take(name, shape, block.dtype)
+        flat, line = sums.reshape(-1), block.reshape(-1)
+        step = self._axis.dilation * math.prod(block.shape[self._number + 1 :])
+        count = block.size - (len(factor) - 1) * step
+        if self._kind == "running":
+            _running_sum(line, len(factor), step, flat[:count], scratch)
+            if factor[0] != 1:
+                flat[:count] *= factor[0]
+        elif self._kind == "shifted":
+            add_shifted(
+                line, [(weight, index * step) for index, weight in enumerate(factor)], flat[:count], scratch
+            )
+        else:
+            view = windows(line.reshape(-1, 1), [Axis(line.size, len(factor), dilation=step)], [count])
+            np.einsum("a,ab->b", factor, view, out=flat[:count])
+        flat[count:] = 0
+        return sums
 
 
 def _running_sum(line: np.ndarray, count: int, step: int, out: np.ndarray, scratch: Scratch) -> None:

@@ -8,7 +8,8 @@ each weight multiplied once. Row ends are computed too and skipped when the outp
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -16,7 +17,7 @@ from numpy.lib.stride_tricks import as_strided
 from convfilter.convolution.scratch import Scratch
 from convfilter.geometry import Axis
 
-__all__ = ["ShiftedSums", "WindowSum", "outputs_of", "windows"]
+__all__ = ["ShiftedSums", "WindowSum", "add_shifted", "outputs_of", "shifted_passes", "windows"]
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -105,26 +106,7 @@ class ShiftedSums:
     name = "shifted"
 
     def __init__(self, weights: np.ndarray, axes: Sequence[Axis]) -> None:
-        self._axes = axes
-        # Weights of one magnitude share a multiplication: their samples are added or taken away first.
-        groups: dict[float, list[tuple[tuple[int, ...], bool]]] = {}
-        for place, weight in np.ndenumerate(weights):
-            if weight:
-                groups.setdefault(abs(weight.item()), []).append((place, bool(weight > 0)))
-        # A group that begins with an addition needs no negation; the unit group comes last, so that the
-        # others are multiplied while they are alone.
-        self._groups = [
-            (weights.dtype.type(size), sorted(taps, key=lambda tap: not tap[1]))
-            for size, taps in groups.items()
-        ]
-
-    @staticmethod
-    def passes(weights: np.ndarray) -> int:
-        """Return how many passes over a block it takes."""
-        sizes = np.abs(weights[weights != 0])
-        distinct = len(np.unique(sizes))
-        scaled = distinct - bool((sizes == 1).any())
-        return max(len(sizes), 1) + scaled + 1
+        self._weights, self._axes = weights, axes
 
     def __call__(
         self, block: np.ndarray, outputs: Sequence[int], scratch: Scratch, name: object
@@ -132,39 +114,71 @@ class ShiftedSums:
         """Return the sums of a block; see `WindowSum`."""
         steps = [step // block.itemsize for step in block.strides[:-1]]
         flat = block.reshape(-1)
-        reach = sum((axis.reach - 1) * step for axis, step in zip(self._axes, steps, strict=True))
-        count = flat.size - reach
+        count = flat.size - sum((axis.reach - 1) * step for axis, step in zip(self._axes, steps, strict=True))
         sums = scratch.take(name, block.shape, block.dtype)
-        total = sums.reshape(-1)[:count]
-        if not self._groups:
-            total[...] = 0
-        for number, (size, taps) in enumerate(self._groups):
-            into = total if number == 0 else scratch.take("group", (count,), block.dtype)
-            slices = []
-            for place, added in taps:
-                start = sum(
+        taps = [
+            (
+                weight,
+                sum(
                     index * axis.dilation * step
                     for index, axis, step in zip(place, self._axes, steps, strict=True)
-                )
-                slices.append((flat[start : start + count], added))
-            positive = _add_up(slices, into)
-            if size != 1:
-                np.multiply(into, size if positive else -size, out=into)
-                positive = True
-            if number:
-                (np.add if positive else np.subtract)(total, into, out=total)
-            elif not positive:
-                np.negative(total, out=total)
-        sums.reshape(-1)[count:] = 0
+                ),
+            )
+            for place, weight in np.ndenumerate(self._weights)
+        ]
+        add_shifted(flat, taps, sums.reshape(-1)[:count], scratch)
         return outputs_of(sums, self._axes, outputs)
 
 
-def _add_up(slices: Sequence[tuple[np.ndarray, bool]], into: np.ndarray) -> bool:
+def shifted_passes(weights: Any) -> int:
+    """Return how many passes over a block `add_shifted` takes."""
+    sizes, counts = np.unique(np.abs(weights[weights != 0]), return_counts=True)
+    return max(1, int(np.maximum(counts - 1, 1).sum()) + int((sizes != 1).sum()) + len(sizes) - 1)
+
+
+def add_shifted(
+    flat: np.ndarray, taps: Iterable[tuple[Any, int]], total: np.ndarray, scratch: Scratch
+) -> None:
+    """Sum weighted samples of a flat block that lie at fixed distances, at every place of `total`.
+
+    Parameters
+    ----------
+    flat : ndarray of shape (n,)
+        The block.
+    taps : iterable of (weight, distance)
+        Weights of the block's type.
+    total : ndarray of shape (m,)
+        Where the sums are put; ``m`` plus the largest distance is at most ``n``.
+    scratch : Scratch
+        Work memory.
+    """
+    # Weights of one magnitude share a multiplication: their samples are added or taken away first.
+    groups: dict[Any, list[tuple[np.ndarray, bool]]] = {}
+    for weight, start in taps:
+        if weight:
+            samples = flat[start : start + total.size]
+            groups.setdefault(abs(weight.item()), []).append((samples, bool(weight > 0)))
+    if not groups:
+        total[...] = 0
+    for number, (size, shifted) in enumerate(groups.items()):
+        into = total if number == 0 else scratch.take("group", total.shape, total.dtype)
+        positive = _add_up(sorted(shifted, key=lambda tap: not tap[1]), into, copy=number == 0 or size != 1)
+        if len(shifted) == 1 and number and size == 1:
+            into = shifted[0][0]
+        if size != 1:
+            np.multiply(into, total.dtype.type(size if positive else -size), out=into)
+            positive = True
+        if number:
+            (np.add if positive else np.subtract)(total, into, out=total)
+        elif not positive:
+            np.negative(total, out=total)
+
+
+def _add_up(shifted: Sequence[tuple[np.ndarray, bool]], into: np.ndarray, *, copy: bool) -> bool:
     """Add or take away samples, the added ones first; False if the negative of their sum is left."""
-    (first, positive), *rest = slices
-    if not rest:
+    (first, positive), *rest = shifted
+    if not rest and copy:
         np.copyto(into, first)
-        return positive
     for number, (samples, added) in enumerate(rest):
         left = first if number == 0 else into
         # All taken away: they are added, and the caller takes away their sum.
