@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -90,8 +89,10 @@ def _run(command: list[str]) -> None:
 
 def _peak(command: list[str]) -> float:
     """The largest amount of memory that a process has held, in MB."""
-    process = os.posix_spawnp(command[0], command, os.environ)
-    _, status, usage = os.wait4(process, 0)
-    if status:
-        raise SystemExit(f"{command} failed")
-    return usage.ru_maxrss * 1024 / 1e6
+    # A small process in between: a child counts the memory of the parent that it was forked from.
+    script = (
+        "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True); "
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    )
+    inside = [sys.executable, "-c", script, *command]
+    return int(subprocess.run(inside, check=True, capture_output=True, text=True).stdout) * 1024 / 1e6
