@@ -27,10 +27,13 @@ __all__ = [
     "option",
     "refuse_both",
     "sampling_options",
+    "written_size",
 ]
 
 _Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
+_SIZE = re.compile(r"(\d{1,9})x(\d{1,9})", re.IGNORECASE)
+_LENGTH = re.compile(r"\d{1,9}")
 _NUMBERS = re.compile(r"\d{1,9}(,\d{1,9})?")
 
 
@@ -180,3 +183,10 @@ def refuse_both(first: bool, second: bool, names: str) -> None:
         raise click.UsageError(
             f"{names} contradict each other: give one of them", click.get_current_context()
         )
+
+
+def written_size(text: str) -> tuple[int, ...] | None:
+    """``WxH`` as (height, width), ``N`` as (length,), None for anything else."""
+    if match := _SIZE.fullmatch(text):
+        return int(match[2]), int(match[1])
+    return (int(text),) if _LENGTH.fullmatch(text) else None

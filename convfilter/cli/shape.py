@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from convfilter.cli.options import (
     kernel_option,
     option,
     sampling_options,
+    written_size,
 )
 from convfilter.cli.wording import calculation, filter_in_words, per_axis_in_words
 from convfilter.errors import ConvfilterError, ImageError, ShapeError
@@ -24,9 +24,6 @@ from convfilter.geometry import PADDINGS, Padding, PerAxis
 from convfilter.layers import Layer, Report, follow, output_of
 
 __all__ = ["command"]
-
-_SIZE = re.compile(r"(\d{1,9})x(\d{1,9})", re.IGNORECASE)
-_LENGTH = re.compile(r"\d{1,9}")
 
 
 @click.command(
@@ -97,7 +94,7 @@ def command(
 
 def _dimensions(sizes: Sequence[str]) -> set[int]:
     """How many axes the inputs have; a picture has two. A size without samples is refused."""
-    written = {text: _written_size(text) for text in sizes}
+    written = {text: written_size(text) for text in sizes}
     for text, size in written.items():
         if size is not None and min(size) < 1:
             raise ConvfilterError(f"size {text} holds no samples: every side must be at least 1")
@@ -106,7 +103,7 @@ def _dimensions(sizes: Sequence[str]) -> set[int]:
 
 def _size(text: str) -> tuple[int, ...]:
     """The size that was typed, (height, width) or (length,), or that of the picture of that name."""
-    size = _written_size(text)
+    size = written_size(text)
     if size is None:
         from convfilter.images.reading import read_size
 
@@ -115,16 +112,9 @@ def _size(text: str) -> tuple[int, ...]:
     return size
 
 
-def _written_size(text: str) -> tuple[int, ...] | None:
-    """``WxH`` as (height, width), ``N`` as (length,), None for anything else."""
-    if match := _SIZE.fullmatch(text):
-        return int(match[2]), int(match[1])
-    return (int(text),) if _LENGTH.fullmatch(text) else None
-
-
 def _layer(text: str, axes: int, kernel_file: str | None) -> Layer:
     """The layer that a kernel's size or name stands for, for an input of so many axes."""
-    window = _written_size(text)
+    window = written_size(text)
     if window is not None:
         if len(window) > axes:
             raise ConvfilterError(f"kernel {text} has two dimensions and a size has one: give sizes as WxH")

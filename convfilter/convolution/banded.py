@@ -42,6 +42,9 @@ class Banded:
                     band[row, start : start + first.reach : first.dilation] = column
                 self._bands.append((place, band))
 
+    def __str__(self) -> str:
+        return f"{len(self._bands)} matrix products for {self._rows} rows at a time"
+
     def __call__(
         self, block: np.ndarray, outputs: Sequence[int], scratch: Scratch, name: object
     ) -> np.ndarray:

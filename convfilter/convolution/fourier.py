@@ -58,6 +58,10 @@ class Fourier:
         self._transformed = [number for number, axis in enumerate(axes) if axis.kernel > 1]
         self._spectra = [self._spectrum(kernel) for kernel in kernels]
 
+    def __str__(self) -> str:
+        sides = "x".join(str(side) for side in self._sides if side > 1)
+        return f"tiles of {sides} in {self.dtype}, {1 + self.kernels} transforms"
+
     @property
     def kernels(self) -> int:
         """How many kernels share the tiles."""

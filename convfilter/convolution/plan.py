@@ -90,6 +90,12 @@ class Plan:
         return ", ".join(dict.fromkeys(each.name for each in self.direct))
 
     @property
+    def details(self) -> str:
+        """What the strategy does with a block, in words; once for parts that are treated alike."""
+        ways = self.direct if self.fourier is None else (self.fourier,)
+        return "; ".join(dict.fromkeys(map(str, ways)))
+
+    @property
     def blocks(self) -> int:
         """How many blocks there are."""
         return math.prod(-(-axis.output // count) for axis, count in zip(self.axes, self.block, strict=True))

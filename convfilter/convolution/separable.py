@@ -113,6 +113,9 @@ class Separable:
             if len(factor) > 1 or factor[0] != 1
         ]
 
+    def __str__(self) -> str:
+        return " + ".join(map(str, self._passes))
+
     def __call__(
         self, block: np.ndarray, outputs: Sequence[int], scratch: Scratch, name: object
     ) -> np.ndarray:
@@ -130,6 +133,15 @@ class _Pass:
         self._factor, self._number, self._axis = factor, number, axis
         self._kind = pass_kind(factor, factor.dtype, bands=bands)
         self._banded = Banded(factor, [axis._replace(stride=1)]) if self._kind == "banded" else None
+
+    def __str__(self) -> str:
+        how = {
+            "running": "doubling",
+            "banded": "in matrix products",
+            "shifted": "shifted",
+            "window": "in one call",
+        }
+        return f"{len(self._factor)} weights {how[self._kind]}"
 
     def __call__(self, block: np.ndarray, scratch: Scratch, name: object) -> np.ndarray:
         """Return sums with the block's axes; what lies past them at the end of the pass's axis is zero."""

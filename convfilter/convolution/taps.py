@@ -78,6 +78,9 @@ class WindowSum:
     def __init__(self, weights: np.ndarray, axes: Sequence[Axis]) -> None:
         self._weights, self._axes = weights, axes
 
+    def __str__(self) -> str:
+        return f"{self._weights.size} weights in one call"
+
     def __call__(
         self, block: np.ndarray, outputs: Sequence[int], scratch: Scratch, name: object
     ) -> np.ndarray:
@@ -108,6 +111,9 @@ class ShiftedSums:
     def __init__(self, weights: np.ndarray, axes: Sequence[Axis]) -> None:
         self._weights, self._axes = weights, axes
 
+    def __str__(self) -> str:
+        return f"{shifted_passes(self._weights)} passes"
+
     def __call__(
         self, block: np.ndarray, outputs: Sequence[int], scratch: Scratch, name: object
     ) -> np.ndarray:
@@ -132,8 +138,15 @@ class ShiftedSums:
 
 def shifted_passes(weights: Any) -> int:
     """Return how many passes over a block `add_shifted` takes."""
-    sizes, counts = np.unique(np.abs(weights[weights != 0]), return_counts=True)
-    return max(1, int(np.maximum(counts - 1, 1).sum()) + int((sizes != 1).sum()) + len(sizes) - 1)
+    passes = 0
+    for number, (size, signs) in enumerate(_groups((weight, weight) for weight in weights.flat)):
+        scaled, positive = size != 1, any(added for _, added in signs)
+        if len(signs) == 1:
+            passes += 1 if number == 0 else 1 + scaled
+        else:
+            negated = number == 0 and not positive and not scaled
+            passes += len(signs) - 1 + scaled + (negated if number == 0 else 1)
+    return max(passes, 1)
 
 
 def add_shifted(
@@ -152,35 +165,40 @@ def add_shifted(
     scratch : Scratch
         Work memory.
     """
-    # Weights of one magnitude share a multiplication: their samples are added or taken away first.
-    groups: dict[Any, list[tuple[np.ndarray, bool]]] = {}
-    for weight, start in taps:
-        if weight:
-            samples = flat[start : start + total.size]
-            groups.setdefault(abs(weight.item()), []).append((samples, bool(weight > 0)))
+    groups = _groups(taps)
     if not groups:
         total[...] = 0
-    for number, (size, shifted) in enumerate(groups.items()):
+    for number, (size, shifts) in enumerate(groups):
         into = total if number == 0 else scratch.take("group", total.shape, total.dtype)
-        positive = _add_up(sorted(shifted, key=lambda tap: not tap[1]), into, copy=number == 0 or size != 1)
-        if len(shifted) == 1 and number and size == 1:
+        positive = shifts[0][1]
+        shifted = [(flat[start : start + total.size], added) for start, added in shifts]
+        # The first group takes its sign into the sums, the others are taken away from them.
+        factor = total.dtype.type(-size if number == 0 and not positive else size)
+        if len(shifted) > 1:
+            _add_up(shifted, into)
+            if factor != 1:
+                np.multiply(into, factor, out=into)
+        elif factor != 1 or number == 0:
+            np.multiply(shifted[0][0], factor, out=into)
+        else:
             into = shifted[0][0]
-        if size != 1:
-            np.multiply(into, total.dtype.type(size if positive else -size), out=into)
-            positive = True
         if number:
             (np.add if positive else np.subtract)(total, into, out=total)
-        elif not positive:
-            np.negative(total, out=total)
 
 
-def _add_up(shifted: Sequence[tuple[np.ndarray, bool]], into: np.ndarray, *, copy: bool) -> bool:
-    """Add or take away samples, the added ones first; False if the negative of their sum is left."""
+def _groups(taps: Iterable[tuple[Any, Any]]) -> list[tuple[Any, list[tuple[Any, bool]]]]:
+    """Gather taps of one magnitude, which share a multiplication; those with something to add come first."""
+    groups: dict[Any, list[tuple[Any, bool]]] = {}
+    for weight, place in taps:
+        if weight:
+            groups.setdefault(abs(weight.item()), []).append((place, bool(weight > 0)))
+    gathered = [(size, sorted(taps, key=lambda tap: not tap[1])) for size, taps in groups.items()]
+    return sorted(gathered, key=lambda group: not group[1][0][1])
+
+
+def _add_up(shifted: Sequence[tuple[np.ndarray, bool]], into: np.ndarray) -> None:
+    """Add or take away samples, the added ones first; where none is added, add up those to be taken away."""
     (first, positive), *rest = shifted
-    if not rest and copy:
-        np.copyto(into, first)
     for number, (samples, added) in enumerate(rest):
         left = first if number == 0 else into
-        # All taken away: they are added, and the caller takes away their sum.
         (np.add if added == positive else np.subtract)(left, samples, out=into)
-    return positive

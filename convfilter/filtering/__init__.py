@@ -9,17 +9,18 @@ from typing import Any
 import numpy as np
 
 from convfilter.convolution.borders import check_border, check_fill
+from convfilter.convolution.plan import Plan
 from convfilter.errors import ConvfilterError, ImageError, KernelError, ShapeError
 from convfilter.filtering.bank import make_bank
 from convfilter.filtering.depth import Depth, depth_of
 from convfilter.filtering.finish import Clipping
 from convfilter.filtering.light import decode
 from convfilter.filtering.options import ALPHAS, CHANNELS, RANGES, FilterOptions
-from convfilter.filtering.step import Layer, filter_layer
+from convfilter.filtering.step import Layer, filter_layer, plan_layer
 from convfilter.geometry import Axis, Padding, PerAxis, axes_of, propose
 from convfilter.kernels import Kernel, get_kernel
 
-__all__ = ["FilterOptions", "Filtered", "apply_kernel", "filter_pixels"]
+__all__ = ["FilterOptions", "Filtered", "apply_kernel", "filter_pixels", "plan_kernel"]
 
 
 @dataclass(frozen=True)
@@ -171,6 +172,34 @@ def filter_pixels(
     result = _with_opaque_alpha(colours, depth) if opaque and has_alpha else colours
     summed = colours.shape[-1] == 1 and (grey or layer.bank.summed)
     return _filtered(result, stack, grey or summed, clipping)
+
+
+def plan_kernel(kernel: Kernel, shape: Sequence[int], dtype: Any, options: FilterOptions) -> Plan:
+    """Return the plan by which a kernel runs over a picture without alpha, with nothing computed.
+
+    Parameters
+    ----------
+    kernel : Kernel
+        A kernel.
+    shape : sequence of int
+        (H, W, C) of the picture.
+    dtype : data-type
+        Type of its samples.
+    options : FilterOptions
+        How to filter.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    ConvfilterError
+        As `apply_kernel`.
+    """
+    depth = depth_of(np.dtype(dtype))
+    layer = _layer(kernel, (1, *shape), options, depth, None, last=True)
+    return plan_layer(layer, depth.dtype, shape[-1])
 
 
 def _filtered(result: np.ndarray, stack: bool, grey: bool, clipping: Clipping | None) -> Filtered:

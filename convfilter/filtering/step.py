@@ -23,7 +23,7 @@ from convfilter.filtering.depth import Depth
 from convfilter.filtering.finish import Clipping, Extremes, Finish
 from convfilter.geometry import Axis
 
-__all__ = ["Layer", "filter_layer"]
+__all__ = ["Layer", "filter_layer", "plan_layer"]
 
 # What a sum may be off by, in levels of 8 or 16 bits: results may only differ near a tie.
 _TOLERANCE = 0.0005
@@ -112,7 +112,7 @@ def filter_layer(
     if alpha is not None:
         result[..., -1] = kept_alpha(alpha, layer.axes, layer.border, layer.depth.full)
     largest = _largest(layer, colours.dtype)
-    plan = _plan(layer, layer.bank.weights, colours.dtype, colours.shape[-1], largest)
+    plan = plan_layer(layer, colours.dtype, colours.shape[-1])
     read = ArraySource(planar(colours) if layer.bank.summed else colours, layer.border, layer.fill)
     finish = _finish(layer, float(layer.bank.divisor), _bound(layer, largest))
     if layer.range == "stretch":
@@ -183,6 +183,11 @@ def _run(layer: Layer, plan: Plan, read: Read, visit: _Visit) -> None:
         visit([sums[first : first + group] for first in range(0, len(sums), group)], where, scratch)
 
     run(plan, read, finish, layer.threads)
+
+
+def plan_layer(layer: Layer, dtype: np.dtype[Any], channels: int) -> Plan:
+    """Return the plan by which a filter runs over colours of a type; `filter_layer` runs it."""
+    return _plan(layer, layer.bank.weights, dtype, channels, _largest(layer, dtype))
 
 
 def _plan(
