@@ -6,8 +6,9 @@ chosen only where the transform's error stays far below one half.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,9 @@ __all__ = ["Fourier", "tile_sides", "transform_type"]
 _ROUNDINGS = 16
 
 _TILE = 256 * 256
-_SIDES = (32, 48, 64, 96, 128, 160, 192, 256, 320, 384, 512, 640, 768, 1024, 1280, 1536, 2048, 3072, 4096)
+# Positions of a tile that cost as much as the calls for it, and that double the cost of each.
+_CALLS, _CACHE = 6_000, 600_000
+_SIDES = (32, 64, 96, 128, 192, 256, 320, 384, 512, 640, 768, 1024, 1536, 2048, 4096)
 
 
 class Fourier:
@@ -136,7 +139,19 @@ def tile_sides(axes: Sequence[Axis]) -> tuple[int, ...]:
 
     A tile of side T gives ``T - reach + 1`` positions along an axis.
     """
-    sides = [_side(axis) if axis.kernel > 1 else 1 for axis in axes]
+    choices = [_sides(axis) if axis.kernel > 1 else [1] for axis in axes]
+
+    def work(sides: Iterable[int]) -> float:
+        sides = tuple(sides)
+        area = math.prod(sides)
+        tiles = math.prod(
+            -(-((axis.output - 1) * axis.stride + 1) // (side - axis.reach + 1)) if axis.kernel > 1 else 1
+            for side, axis in zip(sides, axes, strict=True)
+        )
+        # Small tiles cost calls, large ones fall out of the cache.
+        return tiles * (area + _CALLS) * (1 + area / _CACHE)
+
+    sides = list(min(itertools.product(*choices), key=work))
     # An axis that is not transformed fills the tile up, the last one first.
     for number in reversed(range(len(axes))):
         if axes[number].kernel == 1:
@@ -145,18 +160,13 @@ def tile_sides(axes: Sequence[Axis]) -> tuple[int, ...]:
     return tuple(sides)
 
 
-def _side(axis: Axis) -> int:
+def _sides(axis: Axis) -> list[int]:
+    """The sides to choose from for one axis: those of fast transforms, up to the first that holds it whole."""
     positions = (axis.output - 1) * axis.stride + axis.reach
     if positions <= _SIDES[0]:
-        return positions
-    fitting = [side for side in _SIDES if side >= axis.reach] or [1 << (2 * axis.reach).bit_length()]
-
-    def work(side: int) -> float:
-        tiles = math.ceil((positions - axis.reach + 1) / (side - axis.reach + 1))
-        # Small tiles cost calls, large ones fall out of the cache.
-        return tiles * (side + 40) * (1 + side / 4096)
-
-    return min(fitting, key=work)
+        return [positions]
+    fitting = [side for side in _SIDES if side >= axis.reach and side < 2 * positions]
+    return fitting or [1 << (axis.reach - 1).bit_length()]
 
 
 def transform_type(bound: float, tolerance: float) -> np.dtype[Any] | None:
