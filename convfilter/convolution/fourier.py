@@ -161,7 +161,7 @@ def tile_sides(axes: Sequence[Axis]) -> tuple[int, ...]:
 
 
 def _sides(axis: Axis) -> list[int]:
-    """The sides to choose from for one axis: those of fast transforms, up to the first that holds it whole."""
+    """The sides to choose from for one axis: those of fast transforms, up to one that holds it whole."""
     positions = (axis.output - 1) * axis.stride + axis.reach
     if positions <= _SIDES[0]:
         return [positions]
