@@ -15,7 +15,7 @@ import numpy as np
 from convfilter.batch.inputs import STREAM
 from convfilter.batch.planning import Job
 from convfilter.errors import ConvfilterError, ImageError
-from convfilter.files import commit, describe
+from convfilter.files import commit, describe, shown
 from convfilter.filtering import FilterOptions, filter_axes, filter_pixels
 from convfilter.images.formats import fitting_mode
 from convfilter.images.opening import check_pixels
@@ -124,8 +124,6 @@ def _told(job: Job, act: Callable[[Outcome], None]) -> Outcome:
         act(outcome)
     except ConvfilterError as error:
         outcome.error = str(error)
-    except FileExistsError:
-        outcome.error = _EXISTS
     except MemoryError:
         outcome.error = "not enough memory: take a smaller picture or fewer jobs"
     except OSError as error:
@@ -233,14 +231,36 @@ def _write(job: Job, work: Work, picture: Picture, format: str, outcome: Outcome
             raise ImageError("standard output is closed")
         buffer = BytesIO()
         outcome.warnings += write_picture(buffer, picture, format, work.encoding, release=True)
-        sys.stdout.buffer.write(buffer.getbuffer())
-        sys.stdout.buffer.flush()
+        try:
+            sys.stdout.buffer.write(buffer.getbuffer())
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise _write_error(job, describe(error), error, outcome) from None
         return
-    os.makedirs(os.path.dirname(job.target) or ".", exist_ok=True)
-    commit(
-        job.target,
-        lambda stream: outcome.warnings.extend(
-            write_picture(stream, picture, format, work.encoding, release=True)
-        ),
-        overwrite=work.overwrite,
-    )
+    try:
+        os.makedirs(os.path.dirname(job.target) or ".", exist_ok=True)
+    except OSError as error:
+        # A file that stands where a folder is needed "exists" to the system; to the user it is in the way.
+        reason = "a file is in the way" if isinstance(error, FileExistsError) else describe(error)
+        raise _write_error(job, reason, error, outcome) from None
+    try:
+        commit(
+            job.target,
+            lambda stream: outcome.warnings.extend(
+                write_picture(stream, picture, format, work.encoding, release=True)
+            ),
+            overwrite=work.overwrite,
+        )
+    except FileExistsError:
+        raise ImageError(_EXISTS) from None
+    except OSError as error:
+        raise _write_error(job, describe(error), error, outcome) from None
+
+
+def _write_error(job: Job, reason: str, error: OSError, outcome: Outcome) -> ImageError:
+    """What went wrong with the output, which the user must be able to tell from the input."""
+    outcome.disk_full = error.errno in _DISK_FULL
+    target = "standard output" if job.target == STREAM else shown(job.target)
+    return ImageError(f"{target} cannot be written: {reason}")

@@ -134,7 +134,7 @@ def plan_jobs(
         else:
             target = _next_to(each, format, suffix)
         jobs.append(Job(each.path, target, format or (None if target == STREAM else format_of_name(target))))
-    _refuse_collisions(jobs)
+    _refuse_collisions(jobs, asked=format is not None)
     refuse_inputs_as_outputs(jobs, overwrite=overwrite)
     return jobs
 
@@ -202,7 +202,7 @@ def _place(target: str) -> str:
     return os.path.join(os.path.realpath(folder or os.curdir), name)
 
 
-def _refuse_collisions(jobs: Sequence[Job]) -> None:
+def _refuse_collisions(jobs: Sequence[Job], *, asked: bool) -> None:
     owners: dict[str, list[Job]] = {}
     for job in jobs:
         if job.target != STREAM:
@@ -219,7 +219,12 @@ def _refuse_collisions(jobs: Sequence[Job]) -> None:
             f"{' and '.join(shown(job.source) for job in group)} would all become {shown(group[0].target)}"
             for group in groups
         ]
-        raise ConvfilterError("; ".join(lines) + ": give --format or other folders, or run them one by one")
+        mend = (
+            "leave out --format, or write them to folders of their own"
+            if asked
+            else "write them to folders of their own"
+        )
+        raise ConvfilterError(f"{'; '.join(lines)}: {mend}")
 
 
 def _folds_case(folder: str) -> bool:

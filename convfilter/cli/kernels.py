@@ -123,9 +123,7 @@ def _as_text(kernel: Kernel) -> list[str]:
     for number, (part, divisor) in enumerate(zip(kernel.parts, kernel.divisors, strict=True), start=1):
         label = "weights" if len(kernel.parts) == 1 else f"part {number}"
         lines.append(f"  {label}{'' if divisor == 1 else f' / {_number(divisor)}'}")
-        lines += (
-            _table(part, len(kernel.axes)) if kernel.width <= _WIDEST else ["    (--json prints them all)"]
-        )
+        lines += _table(part, kernel.axes) if kernel.width <= _WIDEST else ["    (--json prints them all)"]
     total = ", ".join(
         _number(_sum(part) / divisor) for part, divisor in zip(kernel.parts, kernel.divisors, strict=True)
     )
@@ -144,15 +142,16 @@ def _sum(weights: Any) -> Any:
     return sum(map(_sum, weights)) if isinstance(weights, tuple) else weights
 
 
-def _table(weights: Any, depth: int) -> list[str]:
-    """Rows of numbers, right-aligned; deeper tables one under the other."""
-    if depth > 2:
-        return [
-            line
-            for number, each in enumerate(weights)
-            for line in (f"    [{number}]", *_table(each, depth - 1))
-        ]
-    rows = [weights] if depth == 1 else weights
+def _table(weights: Any, axes: Sequence[str], place: str = "") -> list[str]:
+    """Rows of numbers, right-aligned; deeper tables one under the other, each under its place."""
+    if len(axes) > 2:
+        lines = []
+        for number, each in enumerate(weights):
+            below = f"{place}{', ' if place else ''}{axes[0]} {number}"
+            lines += [f"    {below}"] if len(axes) == 3 else []
+            lines += _table(each, axes[1:], below)
+        return lines
+    rows = [weights] if len(axes) == 1 else weights
     cells = [[f"{weight:.4g}" for weight in row] for row in rows]
     width = max(len(cell) for row in cells for cell in row)
     return ["    " + "  ".join(cell.rjust(width) for cell in row) for row in cells]

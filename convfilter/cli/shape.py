@@ -211,10 +211,11 @@ def _layer_lines(report: Report) -> list[str]:
         if (report.channels, report.outputs) != (1, 1)
         else ""
     )
+    counted = "" if report.counted == "output" else f"  ({report.counted})"
     return [
         *lines,
         f"{'weights':<16} {report.weights:,}{channels}",
-        f"{'multiplications':<16} {report.multiplications:,}",
-        f"{'fully connected':<16} {report.fully_connected:,} weights",
+        f"{'multiplications':<16} {report.multiplications:,}{counted}",
+        f"{'fully connected':<16} {report.fully_connected:,} weights{counted}",
         f"{'receptive field':<16} {_written(report.receptive_field, ' x ')}  ({labels})",
     ]

@@ -80,7 +80,7 @@ def test_a_full_disk_makes_the_rest_not_attempted(monkeypatch, number):
     for outcome in outcomes:
         report.add(outcome)
     assert statuses(outcomes) == ["done", "failed", "not attempted", "not attempted"]
-    assert outcomes[1].error == os.strerror(number)
+    assert outcomes[1].error == f"out/b.png cannot be written: {os.strerror(number)}"
     assert outcomes[2].error == "not attempted: the disk is full"
     assert written == ["out/a.png", "out/b.png"]
     assert report.exit_code == 1
@@ -100,11 +100,21 @@ def test_a_full_disk_at_the_last_moment_keeps_the_old_file_and_no_temporary_one(
     ran = quick("apply", "in", "-k", "blur", "-o", "out", "--overwrite")
     assert ran.code == 1
     assert ran.complaints == [
-        "convfilter: in/a.png: No space left on device",
+        "convfilter: in/a.png: out/a.png cannot be written: No space left on device",
         "convfilter: in/b.png: not attempted: the disk is full",
         "convfilter: 1 failed, 1 not attempted",
     ]
     assert tree(tmp_path) == before
+
+
+def test_a_file_where_a_folder_is_needed_is_told_as_that_and_left_alone(quick):
+    save("a.png", grey())
+    save("out", grey(), format="png")
+    for option in ("--overwrite", "--skip-existing", "-v"):
+        ran = quick("apply", "a.png", "-k", "blur", "-o", "out/x.png", option)
+        assert ran.code == 1
+        assert ran.complaints == ["convfilter: a.png: out/x.png cannot be written: a file is in the way"]
+    assert np.array_equal(load("out"), grey())
 
 
 @posix
@@ -119,7 +129,10 @@ def test_a_file_size_limit_fails_those_that_pass_it_and_the_others_are_done(run,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000)),
     )
     assert ran.code == 1
-    assert ran.complaints == ["convfilter: in/a.png: File too large", "convfilter: 1 done, 1 failed"]
+    assert ran.complaints == [
+        "convfilter: in/a.png: out/a.png cannot be written: File too large",
+        "convfilter: 1 done, 1 failed",
+    ]
     assert np.array_equal(load("out/a.png"), grey())
     assert sorted(os.listdir("out")) == ["a.png", "b.png"]
 

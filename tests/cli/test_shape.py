@@ -22,8 +22,8 @@ def test_28x28_with_3x3_gives_26x26_with_9_weights_instead_of_529984(run):
         "    same             28 x 28      width 28 + 1 + 1 - 3 + 1 = 28   height 28 + 1 + 1 - 3 + 1 = 28",
         "    full             30 x 30      width 28 + 2 + 2 - 3 + 1 = 30   height 28 + 2 + 2 - 3 + 1 = 30",
         "    weights          9",
-        "    multiplications  6,084",
-        "    fully connected  529,984 weights",
+        "    multiplications  6,084  (valid)",
+        "    fully connected  529,984 weights  (valid)",
         "    receptive field  3 x 3  (width x height)",
     ]
 
