@@ -17,7 +17,8 @@ from convfilter.batch.planning import Job, refuse_inputs_as_outputs
 from convfilter.errors import ConvfilterError
 from convfilter.files import shown, sweep
 from convfilter.filtering import FilterOptions
-from convfilter.images.formats import format_of_name
+from convfilter.geometry import propose
+from convfilter.images.formats import FORMATS, format_of_name
 from convfilter.images.writing import Encoding
 from convfilter.kernels import Kernel, get_kernel
 
@@ -126,6 +127,8 @@ def filter_file(
     if os.path.lexists(target) and not options.get("overwrite", False):
         raise FileExistsError(17, "the output exists: pass overwrite=True to replace it", target)
     form = options.pop("format", None) or format_of_name(target)
+    if form is not None and form not in FORMATS:
+        raise ConvfilterError(f"unknown format {form!r}{propose(form, FORMATS)}")
     work = Work(
         kernels,
         FilterOptions(**_taken(options, FilterOptions)),

@@ -18,7 +18,7 @@ from convfilter.batch.planning import are_several, kernel_suffix, output_folders
 from convfilter.cli.wording import calculation, filter_in_words, per_axis_in_words
 from convfilter.errors import ConvfilterError, ImageError
 from convfilter.files import describe, shown
-from convfilter.filtering import FilterOptions, filter_axes
+from convfilter.filtering import FilterOptions, check_options, filter_axes
 from convfilter.images.layers import background_colour
 from convfilter.images.writing import Encoding
 from convfilter.kernels import Kernel, get_kernel, load_kernels
@@ -88,25 +88,22 @@ def _work(options: dict[str, Any]) -> Work:
     except ImageError as error:
         raise ConvfilterError(f"--background: {error}") from None
     kernels = tuple(get_kernel(name, known) for name in options["kernels"])
-    for kernel in kernels:
-        if "channel" in kernel.axes and options["channels"] != "each":
-            raise ConvfilterError(
-                f"kernel '{kernel.name}' sums the channels itself: leave --channels {options['channels']} out"
-            )
+    filtering = FilterOptions(
+        padding=options["padding"],
+        border=border,
+        fill=fill,
+        stride=options["stride"],
+        dilation=options["dilation"],
+        flip=options["flip"],
+        channels=options["channels"],
+        range=options["range_"],
+        alpha=options["alpha"],
+        linear=options["linear"],
+    )
+    check_options(filtering, kernels)
     return Work(
         kernels=kernels,
-        filtering=FilterOptions(
-            padding=options["padding"],
-            border=border,
-            fill=fill,
-            stride=options["stride"],
-            dilation=options["dilation"],
-            flip=options["flip"],
-            channels=options["channels"],
-            range=options["range_"],
-            alpha=options["alpha"],
-            linear=options["linear"],
-        ),
+        filtering=filtering,
         encoding=Encoding(
             quality=options["quality"],
             compress=options["compress"],

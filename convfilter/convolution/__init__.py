@@ -260,11 +260,11 @@ def _integer_work(samples: np.ndarray, weights: np.ndarray, fill: float) -> np.d
         )
     total = sum(abs(int(weight)) for weight in weights.ravel())
     limits = np.iinfo(samples.dtype)
-    kind = exact_type(max(abs(limits.min), limits.max, abs(int(fill))) * total)
+    # Every sample passes through the work type, also where the kernel is all zeros.
+    kind = exact_type(max(abs(limits.min), limits.max, abs(int(fill))) * max(total, 1))
     if kind is None and samples.size:
         largest = max(abs(int(samples.min())), abs(int(samples.max())), abs(int(fill)))
-        # Every sample passes through the work type, also where the kernel is all zeros.
-        kind = exact_type(max(largest * total, largest))
+        kind = exact_type(largest * max(total, 1))
         if kind is None:
             raise KernelError(
                 f"sums of samples up to {largest} with weights that add up to {total} may pass int64: "

@@ -21,7 +21,7 @@ from convfilter.convolution.fourier import Fourier, tile_sides, transform_type
 from convfilter.convolution.scratch import Scratch
 from convfilter.convolution.separable import Separable, factors_of
 from convfilter.convolution.taps import ShiftedSums, WindowSum
-from convfilter.errors import ConvfilterError
+from convfilter.errors import ConvfilterError, ShapeError
 from convfilter.geometry import Axis
 
 __all__ = ["Finish", "Plan", "Read", "available_threads", "exact_type", "make_plan", "run"]
@@ -38,6 +38,8 @@ Direct: TypeAlias = WindowSum | ShiftedSums | Banded | Separable
 # Bytes of a block: enough that numpy's work on it outweighs the cost of its calls and of handing the
 # interpreter lock from thread to thread, few enough to stay near the cache.
 _BLOCK = 4 * 1024 * 1024
+# A block larger than this is refused; the border of a kernel that is spread far out can be.
+_LARGEST = 2**31
 # Matrix products gain from longer ones.
 _BANDED_BLOCK = 2 * _BLOCK
 # Rows are cut before columns, down to so many times the kernel: flat runs are long then.
@@ -216,8 +218,10 @@ def run(plan: Plan, read: Read, finish: Finish, threads: int | None = None) -> N
     def work() -> None:
         scratch = Scratch()
         try:
-            for where in blocks:
-                _compute(plan, where, read, finish, scratch)
+            # Samples that are not finite are passed on as arithmetic has it, without a word.
+            with np.errstate(all="ignore"):
+                for where in blocks:
+                    _compute(plan, where, read, finish, scratch)
         finally:
             for _ in blocks:  # after an error in one thread the others stop too
                 pass
@@ -296,9 +300,18 @@ def _block(axes: Sequence[Axis], position: int, limit: int) -> tuple[int, ...]:
         spread = block[number] * axes[number].stride / axes[number].reach
         return min(spread, _ROWS) if number == len(block) - 1 else spread
 
-    while size() > limit and max(block) > 1:
-        most = max((number for number, count in enumerate(block) if count > 1), key=room)
+    while size() > limit:
+        # Blocks smaller than the kernel's reach would be nothing but border.
+        worth = [number for number in range(len(block)) if block[number] > 1 and room(number) > 1]
+        if not worth:
+            break
+        most = max(worth, key=room)
         block[most] = -(-block[most] // 2)
+    if size() > _LARGEST:
+        raise ShapeError(
+            f"a kernel that reaches over {'x'.join(str(axis.reach) for axis in axes)} samples needs "
+            f"{size() / 2**30:.0f} GiB of memory for a block: take a smaller kernel or dilation"
+        )
     return tuple(block)
 
 

@@ -43,6 +43,8 @@ def factors_of(weights: np.ndarray) -> list[np.ndarray] | None:
     [array([1, 2, 1]), array([1, 2, 1])]
     """
     integer = weights.dtype.kind in "iu"
+    if weights.dtype == np.uint64 and weights.max() > np.iinfo(np.int64).max:
+        return None
     rest = weights.astype(np.int64 if integer else np.float64)
     factors = []
     for _ in range(weights.ndim - 1):

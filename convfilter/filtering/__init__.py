@@ -20,7 +20,7 @@ from convfilter.filtering.step import Layer, filter_layer, plan_layer
 from convfilter.geometry import Axis, Padding, PerAxis, axes_of, propose
 from convfilter.kernels import Kernel, get_kernel
 
-__all__ = ["FilterOptions", "Filtered", "apply_kernel", "filter_pixels", "plan_kernel"]
+__all__ = ["FilterOptions", "Filtered", "apply_kernel", "check_options", "filter_pixels", "plan_kernel"]
 
 
 @dataclass(frozen=True)
@@ -141,11 +141,11 @@ def filter_pixels(
     """
     if not kernels:
         raise ConvfilterError("no kernel was given: name at least one")
-    _check(options, kernels)
+    check_options(options, kernels)
     values = _checked_pixels(pixels, kernels)
     depth = depth_of(values.dtype)
     stack = values.ndim == 4
-    grey = values.ndim == 2 or (stack and pixels.ndim == 3)
+    grey = values.ndim == 2 or (stack and np.ndim(pixels) == 3)
     values = _as_stack(values)
     has_alpha = options.alpha != "plain" and values.shape[-1] in (2, 4)
     colours, alpha = (values[..., :-1], values[..., -1]) if has_alpha else (values, None)
@@ -211,7 +211,14 @@ def _filtered(result: np.ndarray, stack: bool, grey: bool, clipping: Clipping | 
     return Filtered(result, clipping.below / clipping.samples, clipping.above / clipping.samples)
 
 
-def _check(options: FilterOptions, kernels: Sequence[Kernel]) -> None:
+def check_options(options: FilterOptions, kernels: Sequence[Kernel]) -> None:
+    """Refuse options that do not exist, or that some kernel cannot be used with, whatever the picture.
+
+    Raises
+    ------
+    ConvfilterError
+        With the nearest value that exists, or what the kernel takes.
+    """
     for name, value, known in (
         ("channels", options.channels, CHANNELS),
         ("range", options.range, RANGES),
@@ -222,6 +229,11 @@ def _check(options: FilterOptions, kernels: Sequence[Kernel]) -> None:
     check_border(options.border)
     check_fill(options.fill)
     for kernel in kernels:
+        if "channel" in kernel.axes and options.channels != "each":
+            raise KernelError(
+                f"kernel '{kernel.name}' sums the channels itself: it cannot be used with channels "
+                f"'{options.channels}'"
+            )
         if options.alpha == "premultiply" and kernel.is_zero_sum:
             raise KernelError(
                 f"kernel '{kernel.name}' sums to zero: alpha cannot be weighed with it, so keep or drop it"
@@ -271,7 +283,7 @@ def _layer(
         bank=bank,
         axes=filter_axes(shape[:3], bank.weights.shape[3:], options),
         border=options.border,
-        fill=options.fill * depth.full if options.border == "constant" else 0.0,
+        fill=_fill(options, depth),
         combine=kernel.combine,
         offset=kernel.offset * depth.full,
         range=options.resolved_range(kernel),
@@ -290,6 +302,14 @@ def filter_axes(shape: Sequence[int], window: Sequence[int], options: FilterOpti
         shape[1:], window[1:], padding=options.padding, stride=options.stride, dilation=options.dilation
     )
     return frames + picture
+
+
+def _fill(options: FilterOptions, depth: Depth) -> float:
+    """The value of a constant border in units of the picture, in the light that is filtered in."""
+    if options.border != "constant":
+        return 0.0
+    fill = float(options.fill) * depth.full
+    return float(decode(np.array([fill]), depth)[0]) if options.linear else fill
 
 
 def _weighs_alpha(kernel: Kernel, options: FilterOptions) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from convfilter.errors import KernelError, ShapeError
+from convfilter.errors import ShapeError
 from convfilter.kernels import Kernel
 
 __all__ = ["Bank", "make_bank"]
@@ -60,16 +60,10 @@ def make_bank(kernel: Kernel, channels: str, count: int, flip: bool) -> Bank:
 
     Raises
     ------
-    KernelError
-        If the kernel has a channel axis and `channels` asks for another sum.
     ShapeError
         If its channels are not as many as the picture's.
     """
     own = "channel" in kernel.axes
-    if own and channels != "each":
-        raise KernelError(
-            f"kernel '{kernel.name}' sums the channels itself: it cannot be used with channels '{channels}'"
-        )
     weights, divisor = _common_divisor(kernel)
     # Give every kernel the same six axes.
     absent = [axis for axis in ("output", "channel", "frame", "row", "column") if axis not in kernel.axes]

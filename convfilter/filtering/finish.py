@@ -49,6 +49,9 @@ class Extremes:
     def add(self, values: np.ndarray) -> None:
         """Take the values of one block into account."""
         low, high = float(values.min()), float(values.max())
+        if not np.isfinite(low + high):  # what is not finite has no place on a scale
+            finite = values[np.isfinite(values)]
+            low, high = float(finite.min(initial=np.inf)), float(finite.max(initial=-np.inf))
         with self._lock:
             self.low, self.high = min(self.low, low), max(self.high, high)
 
@@ -196,6 +199,11 @@ class Finish:
             value >>= value.dtype.type(int(self.divide).bit_length() - 1)
             return value
         shift = self.add + self.divide / 2 + 0.25
+        if self.bound + abs(shift) >= 2**49 and value.dtype == np.int64:
+            # Past what floats can tell apart: whole numbers, slowly.
+            doubled = 2 * value.astype(object) + int(2 * self.add + self.divide)
+            whole = np.clip(doubled // int(2 * self.divide), self.depth.low, self.depth.high)
+            return np.asarray(whole, np.int64)
         small = self.bound + abs(shift) < 2**20
         scaled = scratch.like("value", value, np.float32 if small else np.float64)
         np.add(value, scaled.dtype.type(shift), out=scaled, dtype=scaled.dtype)

@@ -22,6 +22,7 @@ from convfilter.filtering.bank import Bank
 from convfilter.filtering.depth import Depth
 from convfilter.filtering.finish import Clipping, Extremes, Finish
 from convfilter.geometry import Axis
+from convfilter.kernels.kernel import ZERO_SUM
 
 __all__ = ["Layer", "filter_layer", "plan_layer"]
 
@@ -110,13 +111,17 @@ def filter_layer(
         _premultiplied(layer, colours, alpha, result, clipping)
         return result
     if alpha is not None:
-        result[..., -1] = kept_alpha(alpha, layer.axes, layer.border, layer.depth.full)
+        kept = kept_alpha(alpha, layer.axes, layer.border, layer.depth.full)
+        # Alpha that an earlier filter has changed is not rounded yet.
+        rounds = layer.target.kind in "iu" and kept.dtype.kind == "f"
+        result[..., -1] = np.floor(kept + 0.5) if rounds else kept
     largest = _largest(layer, colours.dtype)
     plan = plan_layer(layer, colours.dtype, colours.shape[-1])
     read = ArraySource(planar(colours) if layer.bank.summed else colours, layer.border, layer.fill)
     finish = _finish(layer, float(layer.bank.divisor), _bound(layer, largest))
     if layer.range == "stretch":
-        finish = _stretched(layer, finish, plan, read, lambda parts: parts)
+        noise = _noise(layer, colours, plan)
+        finish = _stretched(layer, finish, plan, read, lambda _, parts: parts, noise)
     else:
         finish = replace(finish, inside=_stays_inside(layer, colours.dtype))
 
@@ -139,10 +144,15 @@ def _premultiplied(
     # Colours times alpha, on the scale of full scale squared.
     squared = None if largest is None else largest * depth.full
     work = np.dtype(np.float64) if squared is None else colours.dtype
-    plan = _plan(layer, weights, work, 2 * count + 1, squared)
+    largest_product = squared if squared is not None else depth.full * max(depth.full, abs(layer.fill))
+    bound = largest_product * bank.largest_sum if depth.integer else np.inf
+    # Sums are divided by an alpha that may be small, and their errors with them.
+    plan = _plan(layer, weights, work, 2 * count + 1, squared, bound=bound, tolerance=_TOLERANCE / 1000)
     laid_out = planar(colours) if bank.summed else colours
     read = PremultipliedSource(laid_out, alpha, layer.border, layer.fill, depth.full, summed=bank.summed)
     totals = bank.weights.sum(axis=(2, 3, 4, 5), dtype=np.float64)
+    # A sum of zero may be off by the roundings of its weights.
+    totals[np.abs(totals) <= ZERO_SUM * np.abs(bank.weights).sum(axis=(2, 3, 4, 5))] = 0
 
     def separate(parts: list[np.ndarray], total: np.ndarray) -> list[tuple[np.ndarray, np.ndarray | None]]:
         if bank.summed:
@@ -157,8 +167,12 @@ def _premultiplied(
     # What comes out of that division is divided already, and no sum of integers any more.
     finish, finish_alpha = _finish(layer, 1.0, np.inf), Finish(depth, layer.target, np.inf)
     if layer.range == "stretch":
+
+        def colours_of(number: int, parts: list[np.ndarray]) -> list[np.ndarray]:
+            return [colour for colour, _ in separate(parts, totals[number])]
+
         finish = _stretched(
-            layer, finish, plan, read, lambda parts: [colour for colour, _ in separate(parts, totals[0])]
+            layer, finish, plan, read, colours_of, _noise(layer, colours, plan) / bank.divisor
         )
 
     def store(outputs: list[list[np.ndarray]], where: tuple[slice, ...], scratch: Scratch) -> None:
@@ -187,11 +201,20 @@ def _run(layer: Layer, plan: Plan, read: Read, visit: _Visit) -> None:
 
 def plan_layer(layer: Layer, dtype: np.dtype[Any], channels: int) -> Plan:
     """Return the plan by which a filter runs over colours of a type; `filter_layer` runs it."""
-    return _plan(layer, layer.bank.weights, dtype, channels, _largest(layer, dtype))
+    largest = _largest(layer, dtype)
+    bound = _bound(layer, largest)
+    return _plan(layer, layer.bank.weights, dtype, channels, largest, bound=bound, tolerance=_TOLERANCE)
 
 
 def _plan(
-    layer: Layer, weights: np.ndarray, dtype: np.dtype[Any], carried: int, largest: float | None
+    layer: Layer,
+    weights: np.ndarray,
+    dtype: np.dtype[Any],
+    carried: int,
+    largest: float | None,
+    *,
+    bound: float,
+    tolerance: float,
 ) -> Plan:
     """Plan all outputs and parts of a bank of shape (O, P, C, Kt, Kh, Kw), which share the blocks read."""
     kernels = weights.reshape(-1, *weights.shape[2:])
@@ -202,7 +225,7 @@ def _plan(
     else:
         kernels = kernels[:, 0]
     work = _work_type(layer, dtype, kernels[0].size, largest)
-    return make_plan(axes, list(kernels), carried, work, bound=_bound(layer, largest), tolerance=_TOLERANCE)
+    return make_plan(axes, list(kernels), carried, work, bound=bound, tolerance=tolerance)
 
 
 def _largest(layer: Layer, dtype: np.dtype[Any]) -> float | None:
@@ -222,11 +245,22 @@ def _bound(layer: Layer, largest: float | None) -> float:
     )
 
 
+def _noise(layer: Layer, colours: np.ndarray, plan: Plan) -> float:
+    """How far apart equal sums can come out: some roundings of the largest one; zero for integers."""
+    if plan.dtype.kind in "iu":
+        return 0.0
+    finite = colours[np.isfinite(colours)] if not layer.depth.integer else np.array([layer.depth.full])
+    largest = float(np.abs(finite).max(initial=0.0))
+    kind = plan.dtype if plan.fourier is None else plan.fourier.dtype
+    return 16 * float(np.finfo(kind).eps) * largest * float(layer.bank.largest_sum)
+
+
 def _stays_inside(layer: Layer, dtype: np.dtype[Any]) -> bool:
     """Tell whether no value can leave 0..full scale: a mean of samples with weights of one sign."""
     weights = layer.bank.weights
     return (
         dtype.kind == "u"
+        and dtype.itemsize <= 2
         and layer.combine is None
         and layer.range in ("clip", "absolute")
         and layer.offset == 0
@@ -274,7 +308,8 @@ def _stretched(
     finish: Finish,
     plan: Plan,
     read: Read,
-    separate: Callable[[list[np.ndarray]], list[np.ndarray]],
+    separate: Callable[[int, list[np.ndarray]], list[np.ndarray]],
+    noise: float,
 ) -> Finish:
     """Look at every value once, for the scale that maps the smallest to 0 and the largest to full scale.
 
@@ -283,11 +318,11 @@ def _stretched(
     extremes = Extremes()
 
     def look(outputs: list[list[np.ndarray]], _: tuple[slice, ...], scratch: Scratch) -> None:
-        for parts in outputs:
-            extremes.add(finish.value(separate(parts), scratch))
+        for number, parts in enumerate(outputs):
+            extremes.add(finish.value(separate(number, parts), scratch))
 
     _run(layer, plan, read, look)
     spread = extremes.high - extremes.low
-    if spread == 0:
+    if spread <= noise:  # a flat result must not become a picture of its roundings
         return replace(finish, add=0.0, multiply=0.0, divide=1.0)
     return replace(finish, add=finish.add - extremes.low, multiply=layer.depth.full, divide=spread)

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 from PIL import Image, ImageFile
 
+from convfilter.errors import ImageError
 from convfilter.images.layers import palette_of, to_image
 from convfilter.images.metadata import Metadata
 from convfilter.images.plugins import load_plugin, pillow_name
@@ -45,6 +46,12 @@ class Encoding:
     compress: str = "fast"
     background: str = "white"
     strip: bool = False
+
+    def __post_init__(self) -> None:
+        if self.quality is not None and (not isinstance(self.quality, int) or not 1 <= self.quality <= 100):
+            raise ImageError(f"quality {self.quality!r} is not a whole number from 1 to 100")
+        if self.compress not in ("fast", "small"):
+            raise ImageError(f"compress {self.compress!r} is unknown: give 'fast' or 'small'")
 
 
 def encode(

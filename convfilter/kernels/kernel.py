@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["AXES", "COMBINES", "NAME", "RANGES", "Kernel"]
+__all__ = ["AXES", "COMBINES", "NAME", "RANGES", "ZERO_SUM", "Kernel"]
 
 AXES = ("column", "row,column", "channel,row,column", "output,channel,row,column", "frame,row,column")
 COMBINES = ("magnitude", "maximum", "sum")
@@ -36,7 +36,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
 # The name of a kernel that was asked for with parameters ends up in file names.
 _FULL_NAME = re.compile(NAME.pattern + r"(:[A-Za-z0-9_.+=,-]+)?")
 _EXACT = 2**53  # integers up to here are exact in float64
-_ZERO_SUM = 1e-6
+ZERO_SUM = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -234,7 +234,7 @@ class Kernel:
 
 def is_zero_sum(weights: list[int | float]) -> bool:
     """Return whether the weights cancel, but for what rounding leaves."""
-    return abs(math.fsum(weights)) <= _ZERO_SUM * math.fsum(map(abs, weights))
+    return abs(math.fsum(weights)) <= ZERO_SUM * math.fsum(map(abs, weights))
 
 
 def _is_exact(value: int | float) -> bool:

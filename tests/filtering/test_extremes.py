@@ -1,0 +1,135 @@
+"""What must hold where numbers are very large, very small, flat or not finite."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+
+import convfilter as cf
+from convfilter.convolution.plan import make_plan
+from convfilter.filtering import FilterOptions, filter_pixels, plan_kernel
+from convfilter.geometry import axes_of
+from convfilter.kernels import Kernel, get_kernel
+
+RGBA = np.random.default_rng(7).integers(0, 256, (12, 14, 4)).astype(np.uint8)
+
+
+@pytest.mark.parametrize(("name", "dilation"), [("box:size=701", 1), ("box:size=31", 40), ("sobel", 500)])
+def test_blocks_are_not_smaller_than_the_kernel_reaches(name: str, dilation: int) -> None:
+    plan = plan_kernel(get_kernel(name), (1000, 1000, 3), "uint8", FilterOptions(dilation=dilation))
+    reach = plan.axes[1].reach
+    assert min(plan.block[1:]) >= min(1000, reach) // 2
+    assert plan.blocks <= 64
+
+
+def test_a_kernel_spread_too_far_for_memory_is_refused() -> None:
+    with pytest.raises(cf.ShapeError, match="take a smaller kernel or dilation"):
+        make_plan(axes_of((20, 30), (301, 301), dilation=1000), [np.ones((301, 301), int)], 3, "int32")
+
+
+def test_a_large_box_comes_out_right() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 50)).astype(np.uint8)
+    wide = np.pad(pixels.astype(int), 200, mode="edge").cumsum(0).cumsum(1)
+    wide = np.pad(wide, ((1, 0), (1, 0)))
+    sums = wide[401:, 401:] - wide[:-401, 401:] - wide[401:, :-401] + wide[:-401, :-401]
+    assert np.array_equal(cf.apply_kernel(pixels, "box:size=401"), (2 * sums + 401**2) // (2 * 401**2))
+
+
+def test_a_part_that_sums_to_zero_but_for_rounding_has_no_say_in_alpha() -> None:
+    pixels = np.zeros((1, 4, 4), np.uint8)
+    pixels[..., 3] = [10, 200, 30, 90]
+    exact = Kernel("e", parts=([[1, 2, 1]], [[1, 2, -3]]), divisors=(4, 10), combine="sum")
+    rounded = Kernel("r", parts=([[0.25, 0.5, 0.25]], [[0.1, 0.2, -0.3]]), combine="sum")
+    assert np.array_equal(cf.apply_kernel(pixels, rounded)[..., 3], cf.apply_kernel(pixels, exact)[..., 3])
+
+
+def test_stretching_weighs_each_output_with_its_own_sum() -> None:
+    def colour(weight: float) -> list[object]:
+        return [[[weight, weight]], [[0, 0]], [[0, 0]]]
+
+    kernel = Kernel("two", parts=([colour(1), colour(4)],), axes=("output", "channel", "row", "column"))
+    pixels = np.zeros((1, 4, 4), np.uint8)
+    pixels[0, :, 0] = [0, 10, 20, 30]
+    halves = {}
+    for alpha in (128, 255):
+        pixels[..., 3] = alpha
+        halves[alpha] = cf.apply_kernel(pixels, kernel, range="stretch", alpha="premultiply")[..., :2]
+    assert np.array_equal(halves[128], halves[255])
+
+
+@pytest.mark.parametrize("name", ["log", "gabor", "unsharp", "farid", "gaussian:sigma=12", "sobel"])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_a_flat_result_is_stretched_to_zero(name: str, dtype: str) -> None:
+    flat = np.full((60, 60), 0.7 if dtype == "float32" else 200, dtype)
+    assert not cf.apply_kernel(flat, name, range="stretch").any()
+
+
+def test_alpha_kept_at_the_end_of_a_chain_is_rounded_like_any_other() -> None:
+    blurred = filter_pixels(RGBA, [get_kernel("gaussian:sigma=2")], FilterOptions()).pixels
+    chained = filter_pixels(
+        RGBA, [get_kernel("gaussian:sigma=2"), get_kernel("identity")], FilterOptions()
+    ).pixels
+    assert np.array_equal(chained, blurred)
+
+
+@pytest.mark.parametrize("options", [{"border": "constant", "fill": 0.3}, {"linear": True}])
+def test_a_small_alpha_does_not_magnify_errors(options: dict[str, object]) -> None:
+    rng = np.random.default_rng(3)
+    pixels = rng.integers(0, 256, (90, 90, 4)).astype(np.uint8)
+    pixels[..., 3] = rng.integers(0, 4, (90, 90))
+    pixels[:, :20, 3] = 255
+    dense = rng.uniform(0, 1, (17, 17))
+    kernel = Kernel("dense", parts=((dense / dense.sum()).tolist(),))
+    wide = Kernel("wide", parts=((dense / dense.sum()).tolist(),))
+    result = cf.apply_kernel(pixels, kernel, **options)  # type: ignore[arg-type]
+    # The same on floats of the same scale, where nothing may be rounded on the way.
+    floats = cf.apply_kernel(pixels / 255.0, wide, **options)  # type: ignore[arg-type]
+    off = np.abs(result[..., :3] - floats[..., :3] * 255)
+    visible = result[..., 3] > 0
+    assert off[visible].max() < 0.501
+
+
+def test_weights_beyond_what_floats_tell_apart_are_divided_exactly() -> None:
+    kernel = Kernel("large", parts=([[10**12, -1, 0]],), divisors=(2 * 10**12,))
+    pixels = np.array([[65535, 1, 1]], np.uint16)
+    assert cf.apply_kernel(pixels, kernel, padding="valid").tolist() == [[32767]]
+
+
+def test_white_stays_white_in_32_bits() -> None:
+    kernel = Kernel("slack", parts=([[0.5000002, 0.5000002]],))
+    white = np.full((4, 4), 2**32 - 1, np.uint32)
+    assert np.array_equal(cf.apply_kernel(white, kernel), white)
+
+
+@pytest.mark.parametrize("range_", ["clip", "stretch", "signed", "raw"])
+def test_samples_that_are_not_finite_cause_no_warning(range_: str) -> None:
+    pixels = np.linspace(0, 1, 400, dtype=np.float32).reshape(20, 20)
+    pixels[3, 4], pixels[15, 9] = np.nan, np.inf
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = cf.apply_kernel(pixels, "sobel", range=range_)
+    assert np.isfinite(result[8:12]).all()
+
+
+def test_a_constant_border_is_the_colour_it_was_given_in_linear_light_too() -> None:
+    grey = np.full((5, 5), 128, np.uint8)
+    result = cf.apply_kernel(grey, "box", linear=True, border="constant", fill=128 / 255)
+    assert (result == 128).all()
+
+
+@pytest.mark.parametrize("picture", [RGBA, RGBA[..., 0]])
+def test_weighing_alpha_with_a_kernel_that_sums_to_zero_is_refused_for_any_picture(
+    picture: np.ndarray,
+) -> None:
+    with pytest.raises(cf.KernelError, match="sums to zero"):
+        cf.apply_kernel(picture, "sobel", alpha="premultiply")
+
+
+def test_integers_at_the_ends_of_their_types_are_correlated_or_refused() -> None:
+    assert (
+        cf.correlate(np.ones((3, 3)), np.full((3, 3), 2**63, np.uint64), padding="valid")[0, 0] == 9 * 2.0**63
+    )
+    zeros = cf.correlate(np.zeros((2, 2), np.uint8), np.zeros((3, 3), int), border="constant", fill=1e6)
+    assert not zeros.any()
