@@ -60,7 +60,7 @@ def command(name: str | None, size: str | None, kernel_file: str | None, as_json
 
 def _plan(kernel: Kernel, sides: Sequence[int]) -> dict[str, Any]:
     """How a kernel is computed on 8-bit RGB, or on as many channels as it is made for."""
-    from convfilter.convolution.plan import available_threads
+    from convfilter.convolution.running import available_threads
     from convfilter.filtering import FilterOptions, plan_kernel
 
     channels = kernel.shape[kernel.axes.index("channel")] if "channel" in kernel.axes else 3

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from convfilter.convolution.borders import ArraySource, check_border, check_fill
-from convfilter.convolution.plan import exact_type, make_plan, run
+from convfilter.convolution.plan import exact_type, make_plan
+from convfilter.convolution.running import run
 from convfilter.convolution.scratch import Scratch
 from convfilter.errors import ImageError, KernelError, ShapeError
 from convfilter.geometry import Padding, PerAxis, axes_of

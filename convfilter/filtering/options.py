@@ -1,4 +1,4 @@
-"""How to filter: the options of a filter, with their values by the contract's names."""
+"""How to filter: the options of a filter and the values that they take."""
 
 from __future__ import annotations
 

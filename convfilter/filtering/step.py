@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from convfilter.convolution.borders import ArraySource
-from convfilter.convolution.plan import Plan, Read, exact_type, make_plan, run
+from convfilter.convolution.plan import Plan, exact_type, make_plan
+from convfilter.convolution.running import Read, run
 from convfilter.convolution.scratch import Scratch
 from convfilter.filtering.alpha import (
     PremultipliedSource,

@@ -10,7 +10,8 @@ import pytest
 
 from convfilter.convolution import plan as planning
 from convfilter.convolution.borders import ArraySource
-from convfilter.convolution.plan import Plan, available_threads, exact_type, make_plan, run
+from convfilter.convolution.plan import Plan, exact_type, make_plan
+from convfilter.convolution.running import available_threads, run
 from convfilter.convolution.separable import doubling_passes, factors_of
 from convfilter.errors import ConvfilterError
 from convfilter.geometry import BORDERS, axes_of

@@ -1,0 +1,108 @@
+"""A plan run block by block, on as many threads as there are blocks and cores."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import numpy as np
+
+from convfilter.convolution.plan import Plan
+from convfilter.convolution.scratch import Scratch
+from convfilter.errors import ConvfilterError
+
+__all__ = ["Finish", "Read", "available_threads", "run"]
+
+Read: TypeAlias = Callable[[Sequence[int], np.ndarray], None]
+"""Fills a block of shape (B1, ..., Bd, carried) that starts at the given position of each kernel axis."""
+
+Finish: TypeAlias = Callable[[list[np.ndarray], tuple[slice, ...], Scratch], None]
+"""Takes one array of sums for each kernel, of shape (o1, ..., od, carried), and where they belong."""
+
+
+def run(plan: Plan, read: Read, finish: Finish, threads: int | None = None) -> None:
+    """Compute every block of a plan.
+
+    Parameters
+    ----------
+    plan : Plan
+        From `make_plan`.
+    read : callable
+        Fills blocks; called by several threads at once.
+    finish : callable
+        Takes the sums; called by several threads at once, for disjoint regions.
+    threads : int, optional
+        As in `available_threads`.
+    """
+    blocks = iter(list(plan.regions()))
+
+    def work() -> None:
+        scratch = Scratch()
+        try:
+            # Samples that are not finite are passed on as arithmetic has it, without a word.
+            with np.errstate(all="ignore"):
+                for where in blocks:
+                    _compute(plan, where, read, finish, scratch)
+        finally:
+            for _ in blocks:  # after an error in one thread the others stop too
+                pass
+
+    count = min(available_threads(threads), plan.blocks)
+    if count == 1:
+        work()
+        return
+    from concurrent.futures import ThreadPoolExecutor  # costs milliseconds that small pictures need not pay
+
+    with ThreadPoolExecutor(count - 1) as pool:
+        others = [pool.submit(work) for _ in range(count - 1)]
+        work()
+        for other in others:
+            other.result()
+
+
+def available_threads(threads: int | None = None) -> int:
+    """Return how many threads to use.
+
+    Parameters
+    ----------
+    threads : int, optional
+        None is the environment's ``CONVFILTER_THREADS``, or every core that the process may use.
+
+    Raises
+    ------
+    ConvfilterError
+        If a number below 1 is asked for.
+    """
+    if threads is None:
+        text = os.environ.get("CONVFILTER_THREADS", "").strip()
+        if not text:
+            return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        try:
+            threads = int(text)
+        except ValueError:
+            raise ConvfilterError(
+                f"CONVFILTER_THREADS is {text!r}: give a whole number, at least 1"
+            ) from None
+    if isinstance(threads, bool) or not isinstance(threads, int | np.integer) or threads < 1:
+        raise ConvfilterError(f"threads={threads!r}: give a whole number, at least 1")
+    return int(threads)
+
+
+def _compute(plan: Plan, where: tuple[slice, ...], read: Read, finish: Finish, scratch: Scratch) -> None:
+    outputs = [part.stop - part.start for part in where]
+    starts = [part.start * axis.stride - axis.before for part, axis in zip(where, plan.axes, strict=True)]
+    shape = [(count - 1) * axis.stride + axis.reach for count, axis in zip(outputs, plan.axes, strict=True)]
+    if plan.fourier is not None:
+        read(starts, plan.fourier.block((*shape, plan.carried), scratch))
+        sums = plan.fourier(plan.carried, outputs, scratch)
+    else:
+        block = scratch.take("block", (*shape, plan.carried), plan.dtype)
+        read(starts, block)
+        block = block.reshape([count for number, count in enumerate(block.shape) if number not in plan.idle])
+        counts = [count for number, count in enumerate(outputs) if number not in plan.idle]
+        sums = [
+            np.expand_dims(each(block, counts, scratch, ("sums", number)), plan.idle)
+            for number, each in enumerate(plan.direct)
+        ]
+    finish(sums, where, scratch)
