@@ -32,7 +32,7 @@ PUBLIC = [
     "output_shape",
 ]
 
-# Where the contract has a default that is not keyword-only.
+# Defaults that are promised by position.
 BY_POSITION = {"load_kernels": ["path"], "get_kernel": ["kernels"]}
 
 
