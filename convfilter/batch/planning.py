@@ -6,7 +6,6 @@ Nothing is computed when two pictures would become one file or when an output is
 from __future__ import annotations
 
 import os
-import secrets
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -231,7 +230,7 @@ def _folds_case(folder: str) -> bool:
     """Whether the file system under a folder takes names that differ by case for the same one."""
     while not os.path.isdir(folder) and os.path.dirname(folder) != folder:
         folder = os.path.dirname(folder)
-    name = f".cf-{secrets.token_hex(4)}.tmp"
+    name = f".cf-{os.urandom(4).hex()}.tmp"
     probe = os.path.join(folder, name)
     try:
         with open(probe, "x"):
