@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 try:
     import fcntl
 except ImportError:  # Windows; a file cannot be renamed there while it is open, so it is closed first
-    fcntl = None  # type: ignore[assignment]
+    fcntl = None  # type: ignore[assignment]  # a module or nothing: no type says both
 
 __all__ = ["commit", "describe", "shown", "sweep"]
 

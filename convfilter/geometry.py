@@ -186,11 +186,11 @@ def _refuse_empty(axes: Sequence[Axis]) -> None:
             )
 
 
-def _integer(name: str, value: object) -> int:
+def _integer(name: str, value: Any) -> int:
     if isinstance(value, bool) or type(value).__name__ == "bool_":
         raise ShapeError(f"{name} {value!r} is a truth value: give an integer")
     try:
-        return operator.index(value)  # type: ignore[arg-type]  # anything may come in: index() is the check
+        return operator.index(value)
     except TypeError:
         raise ShapeError(f"{name} {value!r} is not an integer") from None
 

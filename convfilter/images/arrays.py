@@ -114,9 +114,10 @@ def read_array(stream: BinaryIO) -> NDArray[Any]:
     stream.seek(start)
     stored = np.empty(shape[::-1] if fortran else shape, dtype)
     view = stored.reshape(-1).view(np.uint8).data
+    source: Any = stream  # files and buffers can read into memory; `BinaryIO` does not say so
     done = 0
     while done < len(view):
-        got = stream.readinto(view[done:])  # type: ignore[attr-defined]
+        got = source.readinto(view[done:])
         if not got:
             raise ImageError("truncated npy data")
         done += got

@@ -110,10 +110,10 @@ def palette_of(image: Image.Image) -> tuple[Image.Image, list[tuple[int, ...]]] 
     tuple of PIL.Image.Image and list of tuple, or None
         A picture of mode P and its colours in the order of the palette; None if they are more than 256.
     """
-    counted = image.getcolors(256)
+    counted: Any = image.getcolors(256)  # of one number a pixel or of several, by the mode
     if counted is None:
         return None
-    rgba = sorted((*colour, 255)[:4] for _, colour in counted)  # type: ignore[misc]
+    rgba = sorted((*colour, 255)[:4] for _, colour in counted)
     keys = np.array(rgba, np.uint8).view(">u4").ravel().astype(np.uint32)
     indices = np.empty((image.height, image.width), np.uint8)
     step = max(1, _STRIP_SAMPLES // image.width)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 from importlib import import_module
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from PIL import Image
 
@@ -62,9 +62,9 @@ def load_plugin(format: str) -> None:
     format : str
         A name out of `FORMATS` other than ``npy``.
     """
-    plugin = import_module(f"PIL.{_MODULES[format]}")
+    plugin: Any = import_module(f"PIL.{_MODULES[format]}")
     if format == "avif":  # pictures run side by side, each on one thread
-        plugin.DEFAULT_MAX_THREADS = 1  # type: ignore[attr-defined]
+        plugin.DEFAULT_MAX_THREADS = 1
 
 
 def pillow_name(format: str) -> str:

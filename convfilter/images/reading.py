@@ -223,7 +223,7 @@ def _decoded(
     if mode == "I;16" and image.info.pop("transparency", None) is not None:
         warnings.append("the level marked as transparent is taken as opaque")
     pixels = _taken_over(image, mode, turn)
-    if form == "tiff" and mode == "I;16" and image.tag_v2.get(262) == 0:  # type: ignore[attr-defined]
+    if form == "tiff" and mode == "I;16" and _tiff_tags(image).get(262) == 0:
         np.subtract(65535, pixels, out=pixels)  # white is zero; Pillow sees to that in 8 bits only
     return Picture(pixels, mode, form, read_metadata(image, orient, warnings), warnings)
 
@@ -255,7 +255,7 @@ def _look_at_depth(image: ImageFile.ImageFile, warnings: list[str]) -> None:
     if image.format == "PPM" and image.mode == "RGB" and isinstance(args, tuple):
         deep = isinstance(args[-1], int) and args[-1] > 255
     if image.format == "TIFF" and image.tile[0].codec_name == "raw" and len(raw) == 1:
-        tags = image.tag_v2  # type: ignore[attr-defined]
+        tags = _tiff_tags(image)
         if tags.get(284, 1) == 2 and max(tags.get(258, (8,))) > 8:
             raise ImageError("separate planes of 16 bits are not read; save it with interleaved ones")
     if deep:
@@ -295,10 +295,15 @@ def _as_stored(pixels: NDArray[Any], turn: int) -> NDArray[Any]:
     return {1: pixels, 2: pixels[:, ::-1], 3: pixels[::-1, ::-1], 4: pixels[::-1]}[turn]
 
 
+def _tiff_tags(image: Any) -> Any:
+    """Return the tags of a TIFF, which Pillow's pictures have only if they are one."""
+    return image.tag_v2
+
+
 def _stored_size(image: ImageFile.ImageFile) -> tuple[int, int]:
     """Return a picture's width and height before it is turned."""
     if image.format == "TIFF":
-        tags = image.tag_v2  # type: ignore[attr-defined]
+        tags = _tiff_tags(image)
         return tags[256], tags[257]
     return image.size
 
