@@ -17,10 +17,13 @@ from convfilter.convolution.scratch import Scratch
 from convfilter.convolution.taps import outputs_of
 from convfilter.geometry import Axis
 
-__all__ = ["Banded", "band_rows"]
+__all__ = ["BAND_ROWS", "QUIET", "Banded", "band_matrix"]
 
-# Multiplications up to which OpenBLAS keeps a product on the thread that asks for it.
-_QUIET = 4 * 65536
+BAND_ROWS = 4
+"""Rows of outputs that one product serves; more of them only multiply by more of the band's zeros."""
+
+QUIET = 4 * 65536
+"""Multiplications up to which OpenBLAS keeps a product on the thread that asks for it."""
 
 
 class Banded:
@@ -31,16 +34,12 @@ class Banded:
     def __init__(self, weights: np.ndarray, axes: Sequence[Axis]) -> None:
         self._axes = axes
         first = axes[0]
-        self._rows = band_rows(first.reach)
+        self._rows = BAND_ROWS
         self._bands = []
         for place in itertools.product(*(range(axis.kernel) for axis in axes[1:])):
             column = np.moveaxis(weights, 0, -1)[place]
             if column.any():
-                band = np.zeros((self._rows, (self._rows - 1) * first.stride + first.reach), weights.dtype)
-                for row in range(self._rows):
-                    start = row * first.stride
-                    band[row, start : start + first.reach : first.dilation] = column
-                self._bands.append((place, band))
+                self._bands.append((place, band_matrix(column, first, self._rows)))
 
     def __str__(self) -> str:
         return f"{len(self._bands)} matrix products for {self._rows} rows at a time"
@@ -64,7 +63,7 @@ class Banded:
         run = lines.shape[1] - reach
         if not self._bands:
             flat[...] = 0
-        width = max(1, _QUIET // self._bands[0][1].size) if self._bands else run
+        width = max(1, QUIET // self._bands[0][1].size) if self._bands else run
         for left in range(0, run, width):
             self._columns(lines[:, left:], shifts, flat[:, left : min(left + width, run)], scratch)
         flat[:, run:] = 0
@@ -108,6 +107,29 @@ class Banded:
                 into += product
 
 
+def band_matrix(weights: np.ndarray, axis: Axis, rows: int) -> np.ndarray:
+    """Return the matrix that takes the samples under several outputs of one axis to these outputs.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (K,)
+        The kernel.
+    axis : Axis
+        Its stride and dilation.
+    rows : int
+        How many outputs.
+
+    Returns
+    -------
+    ndarray of shape (rows, (rows - 1) * stride + reach)
+        The weights, each row a stride further on than the one above it.
+    """
+    band = np.zeros((rows, (rows - 1) * axis.stride + axis.reach), weights.dtype)
+    for row in range(rows):
+        start = row * axis.stride
+        band[row, start : start + axis.reach : axis.dilation] = weights
+    return band
+
+
 def band_rows(reach: int) -> int:
-    """Return how many rows of outputs one product serves: more for kernels whose bands are wide anyway."""
-    return 4 if reach < 10 else 8 if reach < 24 else 16
+    return BAND_ROWS

@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from convfilter.convolution.banded import band_rows
+from convfilter.convolution.banded import BAND_ROWS
+from convfilter.convolution.crossed import FIRST_ROWS, SECOND_COLUMNS
 from convfilter.convolution.fourier import tile_sides
-from convfilter.convolution.separable import doubling_passes, factors_of, pass_kind
-from convfilter.convolution.taps import shifted_passes
+from convfilter.convolution.separable import factors_of, pass_kind
+from convfilter.convolution.shifted import compiled
 from convfilter.geometry import Axis
 
 __all__ = ["direct_costs", "fourier_cost"]
@@ -23,11 +24,15 @@ __all__ = ["direct_costs", "fourier_cost"]
 # One weight of a window in `numpy.einsum`, and one elementwise pass over a block, by type.
 _TAP = {"i2": 0.047, "u2": 0.047, "i4": 0.11, "i8": 0.25, "f4": 0.10, "f8": 0.20}
 _PASS = {"i2": 0.04, "u2": 0.04, "i4": 0.08, "i8": 0.16, "f4": 0.08, "f8": 0.16}
+# Work memories, each as large as a block, that the cache has room for.
+_FEW = 3
 # One weight in a matrix product, zeros of its band counted, and what a product costs besides.
-_PRODUCT = {"f4": 0.03, "f8": 0.06}
+_PRODUCT = {"f4": 0.026, "f8": 0.052}
+# Rows and columns changing places and back.
+_CROSSING = {"f4": 0.6, "f8": 1.0}
 # A transform of a tile, there or back; samples into channels one after the other and together again.
-_TRANSFORM = {"f4": 1.9, "f8": 2.7}
-_PLANAR = {"f4": 0.9, "f8": 1.3}
+_TRANSFORM = {"f4": 2.6, "f8": 3.7}
+_PLANAR = {"f4": 1.2, "f8": 1.7}
 # What a call costs, shared out over the samples of a block.
 _CALL = 0.01
 
@@ -51,26 +56,32 @@ def direct_costs(
     Returns
     -------
     dict of str to float
-        ``window`` and ``shifted`` always; ``banded`` and ``separable`` where type and kernel allow.
+        ``window`` always; the others where type and kernel allow.
     """
     kind = dtype.str[1:]
     tap, once = _TAP.get(kind, _TAP["f8"]), _PASS.get(kind, _PASS["f8"])
     # What a stride leaves out the window leaves out but along the last axis, and bands along the first.
     dense = math.prod(axis.stride for axis in axes)
     costs = {"window": (weights.size * tap + _CALL) * axes[-1].stride}
-    costs["shifted"] = shifted_passes(weights) * (once + _CALL) * dense
+    program = compiled(weights.astype(dtype))
+    if program is not None:
+        # Many sums at a time fall out of the cache.
+        crowded = 2 if program.buffers > _FEW else 1
+        costs["shifted"] = len(program) * (once * crowded + _CALL) * dense
     if finite and kind in _PRODUCT and len(axes) > 1:
         columns = weights.size // len(weights)
         product = _band_cost(axes[0], kind) + once
         costs["banded"] = columns * product * dense / axes[0].stride
     factors = factors_of(weights)
     several = sum(axis.kernel > 1 for axis in axes) > 1
-    if factors is not None and (several or pass_kind(weights.ravel(), dtype, bands=False) == "running"):
+    if factors is not None and several:
         costs["separable"] = dense * sum(
             _pass_cost(factor, axis, dtype, bands=finite and number == 0)
             for number, (factor, axis) in enumerate(zip(factors, axes, strict=True))
             if len(factor) > 1
         )
+    if factors is not None and several and finite and kind in _PRODUCT and len(axes) == 2:
+        costs["crossed"] = dense * _crossed_cost(axes, kind)
     return costs
 
 
@@ -87,8 +98,15 @@ def fourier_cost(axes: Sequence[Axis], kernels: int, dtype: np.dtype[Any]) -> fl
 
 def _band_cost(axis: Axis, kind: str) -> float:
     """The cost of one product with a band."""
-    rows = band_rows(axis.reach)
-    return _PRODUCT[kind] * ((rows - 1) * axis.stride + axis.reach) + 0.1
+    return _PRODUCT[kind] * ((BAND_ROWS - 1) * axis.stride + axis.reach) + 0.1
+
+
+def _crossed_cost(axes: Sequence[Axis], kind: str) -> float:
+    """The cost of two passes in matrix products between which rows and columns change places, and back."""
+    depths = [
+        rows + axis.reach - 1 for rows, axis in zip((FIRST_ROWS, SECOND_COLUMNS), axes, strict=True)
+    ]
+    return _PRODUCT[kind] * sum(depths) + _CROSSING[kind]
 
 
 def _pass_cost(factor: np.ndarray, axis: Axis, dtype: np.dtype[Any], *, bands: bool) -> float:
@@ -96,8 +114,7 @@ def _pass_cost(factor: np.ndarray, axis: Axis, dtype: np.dtype[Any], *, bands: b
     kind = dtype.str[1:]
     tap, once = _TAP.get(kind, _TAP["f8"]), _PASS.get(kind, _PASS["f8"])
     way = pass_kind(factor, dtype, bands=bands)
-    if way == "running":
-        return (doubling_passes(len(factor)) + int(factor[0] != 1)) * (once + _CALL)
     if way == "shifted":
-        return shifted_passes(factor) * (once + _CALL)
+        program = compiled(factor)
+        return (len(program) if program else 0) * (once + _CALL)
     return _band_cost(axis, kind) if way == "banded" else len(factor) * tap + _CALL

@@ -16,15 +16,17 @@ import numpy as np
 
 from convfilter.convolution.banded import Banded
 from convfilter.convolution.costs import direct_costs, fourier_cost
+from convfilter.convolution.crossed import Crossed
 from convfilter.convolution.fourier import Fourier, tile_sides, transform_type
 from convfilter.convolution.separable import Separable, factors_of
-from convfilter.convolution.taps import ShiftedSums, WindowSum
+from convfilter.convolution.shifted import ShiftedSums
+from convfilter.convolution.taps import WindowSum
 from convfilter.errors import ShapeError
 from convfilter.geometry import Axis
 
 __all__ = ["Plan", "exact_type", "make_plan"]
 
-Direct: TypeAlias = WindowSum | ShiftedSums | Banded | Separable
+Direct: TypeAlias = WindowSum | ShiftedSums | Banded | Separable | Crossed
 """Sums a block for one kernel; see `WindowSum`."""
 
 # Bytes of a block: enough that numpy's work on it outweighs the cost of its calls and of handing the
@@ -131,7 +133,7 @@ def make_plan(
         strategy is taken that would let one sample touch others than those under the kernel.
     tolerance : float
         What a sum of floats may be off by.
-    strategy : {"window", "shifted", "banded", "separable", "fourier"}, optional
+    strategy : {"window", "shifted", "banded", "separable", "crossed", "fourier"}, optional
         Take this one where it is possible, instead of the cheapest.
 
     Returns
@@ -181,9 +183,10 @@ def _direct(
     name: str, kernel: np.ndarray, axes: Sequence[Axis], dtype: np.dtype[Any], finite: bool
 ) -> Direct:
     # Factors come from the weights as they are given: rounded to the work type they may have a higher rank.
-    factors = factors_of(kernel) if name == Separable.name else None
+    factors = factors_of(kernel) if name in (Separable.name, Crossed.name) else None
     if factors is not None:
-        return Separable([np.ascontiguousarray(factor, dtype) for factor in factors], axes, finite=finite)
+        factors = [np.ascontiguousarray(factor, dtype) for factor in factors]
+        return Crossed(factors, axes) if name == Crossed.name else Separable(factors, axes, finite=finite)
     weights = np.ascontiguousarray(kernel, dtype)
     ways: dict[str, type[WindowSum | ShiftedSums | Banded]] = {
         each.name: each for each in (ShiftedSums, Banded)

@@ -1,7 +1,7 @@
 """Kernels of rank one: a pass along each axis instead of one over the whole window.
 
 ``K1 + K2`` taps take the place of ``K1 * K2``. Factors of integer kernels are integers, so that sums stay
-exact. A pass of equal weights doubles: sums of 2, 4, 8, ... samples, of which a few are added.
+exact.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ import numpy as np
 
 from convfilter.convolution.banded import Banded
 from convfilter.convolution.scratch import Scratch
-from convfilter.convolution.taps import add_shifted, outputs_of, shifted_passes, windows
+from convfilter.convolution.shifted import compiled
+from convfilter.convolution.taps import outputs_of, windows
 from convfilter.geometry import Axis
 
-__all__ = ["Separable", "doubling_passes", "factors_of", "pass_kind"]
+__all__ = ["Separable", "factors_of", "pass_kind"]
 
 # How far the product of the factors may be from the kernel, in units of the kernel's largest weight: a few
 # roundings of double precision.
@@ -67,13 +68,8 @@ def factors_of(weights: np.ndarray) -> list[np.ndarray] | None:
     return [*factors, rest]
 
 
-def doubling_passes(count: int) -> int:
-    """Return how many additions a running sum of that many samples takes by doubling."""
-    return count.bit_length() - 1 + count.bit_count() - 1
-
-
 def pass_kind(factor: np.ndarray, dtype: np.dtype[Any], *, bands: bool) -> str:
-    """Return how one pass is computed: ``running``, ``banded``, ``shifted`` or ``window``.
+    """Return how one pass is computed: ``banded``, ``shifted`` or ``window``.
 
     Parameters
     ----------
@@ -84,9 +80,8 @@ def pass_kind(factor: np.ndarray, dtype: np.dtype[Any], *, bands: bool) -> str:
     bands : bool
         Whether matrix products may be used: along the first axis of a block of finite floats.
     """
-    if len(factor) > 3 and (factor == factor[0]).all():
-        return "running"
-    if shifted_passes(factor) <= len(factor) * (1.3 if dtype.kind in "iu" else 0.9):
+    program = compiled(factor)
+    if program is not None and len(program) <= len(factor) * (1.3 if dtype.kind in "iu" else 0.9):
         return "shifted"
     return "banded" if bands and dtype.kind == "f" and len(factor) > 4 else "window"
 
@@ -135,14 +130,11 @@ class _Pass:
         self._factor, self._number, self._axis = factor, number, axis
         self._kind = pass_kind(factor, factor.dtype, bands=bands)
         self._banded = Banded(factor, [axis._replace(stride=1)]) if self._kind == "banded" else None
+        self._program = compiled(factor) if self._kind == "shifted" else None
 
     def __str__(self) -> str:
-        how = {
-            "running": "doubling",
-            "banded": "in matrix products",
-            "shifted": "shifted",
-            "window": "in one call",
-        }
+        passes = len(self._program) if self._program is not None else 0
+        how = {"banded": "in matrix products", "shifted": f"in {passes} shifted sums", "window": "in one call"}
         return f"{len(self._factor)} weights {how[self._kind]}"
 
     def __call__(self, block: np.ndarray, scratch: Scratch, name: object) -> np.ndarray:
@@ -158,36 +150,10 @@ class _Pass:
         flat, line = sums.reshape(-1), block.reshape(-1)
         step = self._axis.dilation * math.prod(block.shape[self._number + 1 :])
         count = block.size - (len(factor) - 1) * step
-        if self._kind == "running":
-            _running_sum(line, len(factor), step, flat[:count], scratch)
-            if factor[0] != 1:
-                flat[:count] *= factor[0]
-        elif self._kind == "shifted":
-            add_shifted(
-                line, [(weight, index * step) for index, weight in enumerate(factor)], flat[:count], scratch
-            )
+        if self._program is not None:
+            self._program(line, [step], flat[:count], scratch)
         else:
             view = windows(line.reshape(-1, 1), [Axis(line.size, len(factor), dilation=step)], [count])
             np.einsum("a,ab->b", factor, view, out=flat[:count])
         flat[count:] = 0
         return sums
-
-
-def _running_sum(line: np.ndarray, count: int, step: int, out: np.ndarray, scratch: Scratch) -> None:
-    """Sum `count` samples that lie `step` apart, at every place of a flat block."""
-    power, width, done = line, 1, 0
-    while True:
-        if count & width:
-            part = power[done * step : done * step + out.size]
-            if done == 0:
-                np.copyto(out, part)
-            else:
-                out += part
-            done += width
-        if 2 * width > count:
-            return
-        # Sums of twice as many samples, as far as there are any.
-        length = power.size - width * step
-        twice = scratch.take(("power", width.bit_length() % 2), (length,), line.dtype)
-        np.add(power[:length], power[width * step :], out=twice)
-        power, width = twice, 2 * width

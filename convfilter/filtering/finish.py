@@ -20,6 +20,9 @@ from convfilter.filtering.light import encode
 
 __all__ = ["Clipping", "Extremes", "Finish"]
 
+# Samples of a row that are gathered out of columns at a time: as many lines of the nearest cache.
+_STRIP = 384
+
 
 class Clipping:
     """How many samples were cut off below and above, added up by all threads."""
@@ -103,13 +106,13 @@ class Finish:
     ) -> None:
         """Turn the sums of all parts into samples; the sums may be overwritten."""
         if not self._rounds:
-            self._store_unrounded(self.value(parts, scratch), target, clipping)
+            self._store_unrounded(self.value(parts, scratch), target, scratch, clipping)
             return
         value = self._ready_to_floor(parts, scratch)
         if value.dtype.kind == "f":
-            self._store_rounded(value, target, clipping)
+            self._store_rounded(value, target, scratch, clipping)
         else:
-            self._store_integers(value, target, clipping)
+            self._store_integers(value, target, scratch, clipping)
 
     def value(self, parts: Sequence[np.ndarray], scratch: Scratch) -> np.ndarray:
         """Return ``f(sums) + add``, or its magnitude, as floats in scratch memory."""
@@ -157,14 +160,16 @@ class Finish:
             combine(parts[0], part, out=parts[0])
         return parts[0]
 
-    def _store_integers(self, value: np.ndarray, target: np.ndarray, clipping: Clipping | None) -> None:
+    def _store_integers(
+        self, value: np.ndarray, target: np.ndarray, scratch: Scratch, clipping: Clipping | None
+    ) -> None:
         limits = np.iinfo(value.dtype)
         low, high = max(int(self.depth.low), limits.min), min(int(self.depth.high), limits.max)
         if clipping is not None:
             clipping.add(value, low, high + 1 if high < limits.max else np.inf)
         if not self.inside:
             np.clip(value, low, high, out=value)
-        _store(value, target)
+        _store(value, target, scratch)
 
     def _ready_to_floor(self, parts: Sequence[np.ndarray], scratch: Scratch) -> np.ndarray:
         """Values whose floor is the rounded value."""
@@ -217,7 +222,9 @@ class Finish:
             value /= self.divide
         return value
 
-    def _store_rounded(self, value: np.ndarray, target: np.ndarray, clipping: Clipping | None) -> None:
+    def _store_rounded(
+        self, value: np.ndarray, target: np.ndarray, scratch: Scratch, clipping: Clipping | None
+    ) -> None:
         if clipping is not None:
             clipping.add(value, self.depth.low, self.depth.high + 1)
         # A conversion to integers truncates, which is floor where nothing is negative.
@@ -225,9 +232,11 @@ class Finish:
             np.floor(value, out=value)
         if not self.inside:
             np.clip(value, self.depth.low, self.depth.high, out=value)
-        _store(value, target)
+        _store(value, target, scratch)
 
-    def _store_unrounded(self, value: np.ndarray, target: np.ndarray, clipping: Clipping | None) -> None:
+    def _store_unrounded(
+        self, value: np.ndarray, target: np.ndarray, scratch: Scratch, clipping: Clipping | None
+    ) -> None:
         self._scaled(value)
         if self.saturate and self.depth.integer:
             if clipping is not None:
@@ -235,7 +244,7 @@ class Finish:
             np.clip(value, self.depth.low, self.depth.high, out=value)
         if self.linear:
             encode(value, self.depth)
-        _store(value, target)
+        _store(value, target, scratch)
 
 
 def _is_power_of_two(divisor: float) -> bool:
@@ -255,11 +264,20 @@ def _squares(parts: Sequence[np.ndarray], kind: np.dtype[Any], scratch: Scratch)
     return value
 
 
-def _store(values: np.ndarray, target: np.ndarray) -> None:
-    """Convert values, which may lie channel after channel, into a picture's samples."""
-    if values.strides[-1] > values.strides[-2]:
-        # Channel by channel numpy takes long runs of one of the two, which is more than twice as fast.
-        for channel in range(values.shape[-1]):
-            np.copyto(target[..., channel], values[..., channel], casting="unsafe")
-    else:
+def _store(values: np.ndarray, target: np.ndarray, scratch: Scratch) -> None:
+    """Convert values, which may lie channel after channel or column after column, into a picture's samples."""
+    channel, column = values.strides[-1], values.strides[-2]
+    if channel <= min(column, *values.strides[:-1]):
         np.copyto(target, values, casting="unsafe")
+        return
+    # Narrow first, in the order in which they lie; then fewer bytes change places.
+    narrow = scratch.like("narrow", values, target.dtype)
+    np.copyto(narrow, values, casting="unsafe")
+    if channel > column:
+        # Channel by channel numpy takes long runs of one of the two, which is more than twice as fast.
+        for number in range(values.shape[-1]):
+            np.copyto(target[..., number], narrow[..., number])
+        return
+    step = max(1, _STRIP // values.shape[-1])
+    for left in range(0, values.shape[-2], step):
+        np.copyto(target[..., left : left + step, :], narrow[..., left : left + step, :])

@@ -12,11 +12,11 @@ from convfilter.convolution import plan as planning
 from convfilter.convolution.borders import ArraySource
 from convfilter.convolution.plan import Plan, exact_type, make_plan
 from convfilter.convolution.running import available_threads, run
-from convfilter.convolution.separable import doubling_passes, factors_of
+from convfilter.convolution.separable import factors_of
 from convfilter.errors import ConvfilterError
 from convfilter.geometry import BORDERS, axes_of
 
-STRATEGIES = ("window", "shifted", "banded", "separable", "fourier")
+STRATEGIES = ("window", "shifted", "banded", "separable", "crossed", "fourier")
 
 KERNELS = {
     "dense": [[3, -1, 4, 1], [-5, 9, 2, -6], [5, 3, -5, 8]],
@@ -30,6 +30,9 @@ KERNELS = {
     "one": [[1]],
     "row": [[1, 2, 3, 4, 5]],
     "column": [[1], [1], [1], [1], [1]],
+    "rising": [[0, 0, 0, 2, 1], [0, 0, 2, 1, 0], [0, 2, 1, 0, 0], [2, 1, 0, 0, 2], [1, 0, 0, 2, -1]],
+    "falling": [[-3, 0, 0], [1, -3, 0], [1, 1, -3], [0, 1, 1], [0, 0, 1], [0, 0, 0]],
+    "runs": [[0, 1, 1, 1, 0], [1, 1, 1, 1, 1], [1, 1, 1, 1, 1], [-1, -1, -1, -1, -1], [0, 1, 1, 1, 0]],
 }
 
 
@@ -109,7 +112,7 @@ def test_strategies_agree_on_floats(name: str, strategy: str, dtype: str, larges
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_the_strategy_asked_for_is_taken_where_the_kernel_allows(strategy: str) -> None:
     kernel = np.array(KERNELS["rank one"])
-    dtype = "float32" if strategy == "banded" else "int32"
+    dtype = "float32" if strategy in ("banded", "crossed") else "int32"
     assert planned(picture(0, (40, 40, 1)), kernel, dtype, strategy).strategy == strategy
 
 
@@ -124,6 +127,8 @@ def test_a_kernel_of_higher_rank_is_not_separated() -> None:
     (np.random.default_rng(0).integers(-99, 99, (5, 5)), "window"),
     (np.random.default_rng(0).normal(size=(7, 7)), "banded"),
     (np.random.default_rng(0).normal(size=(31, 31)), "fourier"),
+    (np.multiply.outer(*[np.hanning(33)[1:-1]] * 2), "crossed"),
+    (np.eye(21, dtype=int), "shifted"),
 ])  # fmt: skip
 def test_the_cheapest_strategy_is_chosen(kernel: np.ndarray, strategy: str) -> None:
     dtype = "int32" if kernel.dtype.kind == "i" else "float32"
@@ -222,12 +227,6 @@ def test_a_kernel_that_is_nearly_of_rank_one_is_not_taken_for_it() -> None:
     kernel = np.multiply.outer([1.0, 2.0, 1.0], [1.0, 3.0, 1.0])
     kernel[0, 0] += 1e-12
     assert factors_of(kernel) is None
-
-
-@pytest.mark.parametrize("count", range(1, 70))
-def test_doubling_counts_its_additions(count: int) -> None:
-    powers = count.bit_length() - 1
-    assert doubling_passes(count) == powers + bin(count).count("1") - 1 < 2 * powers + 1
 
 
 @pytest.mark.parametrize(

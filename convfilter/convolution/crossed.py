@@ -1,0 +1,111 @@
+"""Long kernels of rank one, for floats: both passes as matrix products, rows and columns crossed over between.
+
+`Banded` is fast along the first axis of a block only: there each row is one long run. The product of the first
+pass is therefore written with its rows innermost, so that the second pass, too, finds long runs. What comes
+out lies in memory column after column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from convfilter.convolution.banded import QUIET, band_matrix
+from convfilter.convolution.scratch import Scratch
+from convfilter.convolution.taps import outputs_of
+from convfilter.geometry import Axis
+
+__all__ = ["FIRST_ROWS", "SECOND_COLUMNS", "Crossed"]
+
+FIRST_ROWS = 8
+"""Rows of outputs that one product of the first pass serves: runs of so many for the second pass."""
+
+SECOND_COLUMNS = 8
+"""Columns of outputs that one product of the second pass serves."""
+
+
+class Crossed:
+    """Correlate along rows and columns by two series of matrix products.
+
+    Parameters
+    ----------
+    factors : sequence of two ndarrays
+        From `factors_of`, in the type of the blocks.
+    axes : sequence of two Axis
+        The axes of the kernel.
+    """
+
+    name = "crossed"
+
+    def __init__(self, factors: Sequence[np.ndarray], axes: Sequence[Axis]) -> None:
+        self._axes = axes
+        self._first, self._second = (
+            band_matrix(factor, axis._replace(stride=1), rows)
+            for factor, axis, rows in zip(factors, axes, (FIRST_ROWS, SECOND_COLUMNS), strict=True)
+        )
+        self._lengths = tuple(len(factor) for factor in factors)
+
+    def __str__(self) -> str:
+        return f"{self._lengths[0]} + {self._lengths[1]} weights in matrix products"
+
+    def __call__(
+        self, block: np.ndarray, outputs: Sequence[int], scratch: Scratch, name: object
+    ) -> np.ndarray:
+        """Return the sums of a block, of shape (o1, o2, carried), in memory called `name`; see `WindowSum`."""
+        rows, columns = (
+            size - axis.reach + 1 for size, axis in zip(block.shape[:2], self._axes, strict=True)
+        )
+        width, carried = block.shape[1:]
+        crossed = scratch.take("crossed", (width * carried, rows), block.dtype)
+        self._cross(block.reshape(len(block), -1), crossed)
+        sums = scratch.take(name, (columns, carried * rows), block.dtype)
+        _products(self._second, crossed.reshape(width, -1), sums)
+        whole = sums.reshape(columns, carried, rows).transpose(2, 0, 1)
+        return outputs_of(whole, self._axes, outputs)
+
+    def _cross(self, lines: np.ndarray, crossed: np.ndarray) -> None:
+        """Correlate lines along the first axis into columns."""
+        count = crossed.shape[1]
+        for start, band in _groups(self._first, count):
+            size, depth = band.shape
+            taken = lines[start : start + depth].T
+            into = crossed[:, start : start + size]
+            step = max(1, QUIET // band.size)
+            for left in range(0, len(taken), step):
+                np.matmul(taken[left : left + step], band.T, out=into[left : left + step])
+
+
+def _products(band: np.ndarray, lines: np.ndarray, sums: np.ndarray) -> None:
+    """Correlate lines along the first axis."""
+    size, depth = band.shape
+    whole = len(sums) // size
+    step = max(1, QUIET // band.size)
+    for left in range(0, sums.shape[1], step):
+        part, into = lines[:, left : left + step], sums[:, left : left + step]
+        if whole:
+            view = as_strided(
+                part, (whole, depth, part.shape[1]), (size * part.strides[0], *part.strides), writeable=False
+            )
+            target = as_strided(
+                into, (whole, size, into.shape[1]), (size * into.strides[0], *into.strides)
+            )
+            np.matmul(band, view, out=target)
+        rest = len(sums) - whole * size
+        if rest:
+            np.matmul(
+                band[:rest, : depth - size + rest],
+                part[whole * size : whole * size + depth - size + rest],
+                out=into[whole * size :],
+            )
+
+
+def _groups(band: np.ndarray, count: int) -> list[tuple[int, np.ndarray]]:
+    """Cut `count` outputs into those that one band gives; the last band is shorter."""
+    size, depth = band.shape
+    groups = []
+    for start in range(0, count, size):
+        rest = min(size, count - start)
+        groups.append((start, band[:rest, : depth - size + rest]))
+    return groups
