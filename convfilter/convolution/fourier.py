@@ -24,8 +24,8 @@ __all__ = ["Fourier", "tile_sides", "transform_type"]
 _ROUNDINGS = 16
 
 _TILE = 256 * 256
-# Positions of a tile that cost as much as the calls for it, and that double the cost of each.
-_CALLS, _CACHE = 6_000, 600_000
+# Positions of a tile that cost as much as the calls for it, as a row of it, and that double the cost of each.
+_CALLS, _ROW, _CACHE = 6_000, 16, 600_000
 _SIDES = (32, 64, 96, 128, 192, 256, 320, 384, 512, 640, 768, 1024, 1536, 2048, 4096)
 
 
@@ -148,8 +148,8 @@ def tile_sides(axes: Sequence[Axis]) -> tuple[int, ...]:
             -(-((axis.output - 1) * axis.stride + 1) // (side - axis.reach + 1)) if axis.kernel > 1 else 1
             for side, axis in zip(sides, axes, strict=True)
         )
-        # Small tiles cost calls, large ones fall out of the cache.
-        return tiles * (area + _CALLS) * (1 + area / _CACHE)
+        # Small tiles cost calls and narrow ones short rows; large ones fall out of the cache.
+        return tiles * (area + _CALLS + _ROW * area / sides[-1]) * (1 + area / _CACHE)
 
     sides = list(min(itertools.product(*choices), key=work))
     # An axis that is not transformed fills the tile up, the last one first.

@@ -37,7 +37,7 @@ _LARGEST = 2**31
 # Matrix products gain from longer ones.
 _BANDED_BLOCK = 2 * _BLOCK
 # Rows are cut before columns, down to so many times the kernel: flat runs are long then.
-_ROWS = 8
+_ROWS = 4
 
 
 @dataclass(frozen=True)

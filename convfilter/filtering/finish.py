@@ -187,10 +187,11 @@ class Finish:
         return value
 
     def _divided_exactly(self, parts: Sequence[np.ndarray], scratch: Scratch) -> np.ndarray:
-        """``(sum + add) / divide + 1/2`` by one multiplication, never on the wrong side of an integer.
+        """``(sum + add) / divide + 1/2``, or its floor: never on the wrong side of an integer.
 
-        Sums are integers and `add` counts halves, so that before the division values lie 1/2 apart. A quarter
-        on top keeps exact ties and everything above them above, whatever the multiplication rounds.
+        Sums are integers and `add` counts halves, so that before the division values lie 1/2 apart. Where
+        whole numbers cannot be divided as such, a quarter on top keeps exact ties and everything above them
+        above, whatever the multiplication rounds.
         """
         value = self._combined(parts)
         if self.absolute:
@@ -198,10 +199,16 @@ class Finish:
         half = math.floor(self.add + self.divide / 2)
         room = np.iinfo(value.dtype)
         fits = self.bound + abs(half) <= room.max and (half >= 0 or room.min < 0)
-        if _is_power_of_two(self.divide) and fits:
-            # Shifting to the right is dividing and rounding down, for negative sums too.
+        # numpy divides whole numbers by a constant with multiplications, but not fast where they are long.
+        if self.divide.is_integer() and 1 < self.divide <= room.max and fits and value.itemsize <= 4:
             value += value.dtype.type(half)
-            value >>= value.dtype.type(int(self.divide).bit_length() - 1)
+            if self.inside:  # nothing is negative then, and division without a sign takes half the time
+                value = value.view(f"u{value.itemsize}")
+            # Both round down, for negative sums too.
+            if _is_power_of_two(self.divide):
+                value >>= value.dtype.type(int(self.divide).bit_length() - 1)
+            else:
+                np.floor_divide(value, value.dtype.type(self.divide), out=value)
             return value
         shift = self.add + self.divide / 2 + 0.25
         if self.bound + abs(shift) >= 2**49 and value.dtype == np.int64:
