@@ -15,8 +15,8 @@ import numpy as np
 from convfilter.convolution.banded import BAND_ROWS
 from convfilter.convolution.crossed import FIRST_ROWS, SECOND_COLUMNS
 from convfilter.convolution.fourier import tile_sides
+from convfilter.convolution.programs import compiled
 from convfilter.convolution.separable import factors_of, pass_kind
-from convfilter.convolution.shifted import compiled
 from convfilter.geometry import Axis
 
 __all__ = ["direct_costs", "fourier_cost"]
@@ -103,9 +103,7 @@ def _band_cost(axis: Axis, kind: str) -> float:
 
 def _crossed_cost(axes: Sequence[Axis], kind: str) -> float:
     """The cost of two passes in matrix products between which rows and columns change places, and back."""
-    depths = [
-        rows + axis.reach - 1 for rows, axis in zip((FIRST_ROWS, SECOND_COLUMNS), axes, strict=True)
-    ]
+    depths = [rows + axis.reach - 1 for rows, axis in zip((FIRST_ROWS, SECOND_COLUMNS), axes, strict=True)]
     return _PRODUCT[kind] * sum(depths) + _CROSSING[kind]
 
 

@@ -1,8 +1,8 @@
-"""Long kernels of rank one, for floats: both passes as matrix products, rows and columns crossed over between.
+"""Long kernels of rank one, for floats: both passes as matrix products, rows and columns crossed between.
 
-`Banded` is fast along the first axis of a block only: there each row is one long run. The product of the first
-pass is therefore written with its rows innermost, so that the second pass, too, finds long runs. What comes
-out lies in memory column after column.
+`Banded` is fast along the first axis of a block only: there each row is one long run. The product of the
+first pass is therefore written with its rows innermost, so that the second pass, too, finds long runs. What
+comes out lies in memory column after column.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Crossed:
     def __call__(
         self, block: np.ndarray, outputs: Sequence[int], scratch: Scratch, name: object
     ) -> np.ndarray:
-        """Return the sums of a block, of shape (o1, o2, carried), in memory called `name`; see `WindowSum`."""
+        """Return the sums of a block; see `WindowSum`."""
         rows, columns = (
             size - axis.reach + 1 for size, axis in zip(block.shape[:2], self._axes, strict=True)
         )
@@ -88,9 +88,7 @@ def _products(band: np.ndarray, lines: np.ndarray, sums: np.ndarray) -> None:
             view = as_strided(
                 part, (whole, depth, part.shape[1]), (size * part.strides[0], *part.strides), writeable=False
             )
-            target = as_strided(
-                into, (whole, size, into.shape[1]), (size * into.strides[0], *into.strides)
-            )
+            target = as_strided(into, (whole, size, into.shape[1]), (size * into.strides[0], *into.strides))
             np.matmul(band, view, out=target)
         rest = len(sums) - whole * size
         if rest:

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from convfilter.convolution.banded import Banded
+from convfilter.convolution.programs import compiled
 from convfilter.convolution.scratch import Scratch
-from convfilter.convolution.shifted import compiled
 from convfilter.convolution.taps import outputs_of, windows
 from convfilter.geometry import Axis
 
@@ -134,7 +134,11 @@ class _Pass:
 
     def __str__(self) -> str:
         passes = len(self._program) if self._program is not None else 0
-        how = {"banded": "in matrix products", "shifted": f"in {passes} shifted sums", "window": "in one call"}
+        how = {
+            "banded": "in matrix products",
+            "shifted": f"in {passes} shifted sums",
+            "window": "in one call",
+        }
         return f"{len(self._factor)} weights {how[self._kind]}"
 
     def __call__(self, block: np.ndarray, scratch: Scratch, name: object) -> np.ndarray:

@@ -272,7 +272,7 @@ def _squares(parts: Sequence[np.ndarray], kind: np.dtype[Any], scratch: Scratch)
 
 
 def _store(values: np.ndarray, target: np.ndarray, scratch: Scratch) -> None:
-    """Convert values, which may lie channel after channel or column after column, into a picture's samples."""
+    """Convert values, which may lie channel after channel or column by column, into a picture's samples."""
     channel, column = values.strides[-1], values.strides[-2]
     if channel <= min(column, *values.strides[:-1]):
         np.copyto(target, values, casting="unsafe")

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from convfilter import get_kernel
+from convfilter.convolution.programs import compiled
 from convfilter.convolution.scratch import Scratch
-from convfilter.convolution.shifted import compiled
 
 
 def summed(kernel: np.ndarray, block: np.ndarray) -> np.ndarray:

@@ -1,0 +1,295 @@
+"""A kernel as a short list of additions: equal weights first, runs of them by doubling, then multiplied once.
+
+Where a kernel has runs of equal weights along one direction (a box and a disk along the rows, motion at 45
+degrees along the diagonal), sums of 2, 4, 8, ... neighbours in that direction are made once, and every run is
+put together from a few of them.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from convfilter.convolution.scratch import Scratch
+
+__all__ = ["Program", "compiled"]
+
+# Runs of equal weights up to which a kernel is worth compiling; each is at least one pass.
+_MOST_RUNS = 512
+
+_Place: TypeAlias = tuple[int, ...]
+
+
+class _Operand(NamedTuple):
+    """A register from some place of the kernel on."""
+
+    register: int
+    place: _Place
+
+
+class _Pass(NamedTuple):
+    """One pass over the block: ``into = left + right``, ``left - right`` or ``left * right``."""
+
+    operation: str
+    into: int
+    left: _Operand
+    right: _Operand | float
+
+
+class Program:
+    """A kernel as a list of passes over a flat block.
+
+    Register 0 is the block; each of the others is as long as its place allows. The last pass leaves the sums
+    in the register that it writes to.
+
+    Parameters
+    ----------
+    weights : ndarray
+        The kernel, in the type of the blocks.
+    direction : tuple of int
+        Which way equal weights are gathered into runs, one of `_directions`.
+    """
+
+    def __init__(self, weights: np.ndarray, direction: _Place) -> None:
+        self._origin = (0,) * weights.ndim
+        self._direction = direction
+        # The place behind which a register ends: the last one that has been added into it.
+        self._spans: list[_Place] = [self._origin]
+        self._passes: list[_Pass] = []
+        self._whole = tuple(side - 1 for side in weights.shape)
+        if weights.any():
+            self._compile(weights)
+        else:
+            self._passes.append(_Pass("multiply", self._register(self._whole), self._at_origin(0), 0))
+        self._buffers = self._assigned()
+
+    def __len__(self) -> int:
+        return len(self._passes)
+
+    def __call__(self, flat: np.ndarray, steps: Sequence[int], out: np.ndarray, scratch: Scratch) -> None:
+        """Sum a flat block.
+
+        Parameters
+        ----------
+        flat : ndarray of shape (n,)
+            The block.
+        steps : sequence of int
+            Samples from one weight to the next along each axis of the kernel.
+        out : ndarray of shape (m,)
+            Where the sums are put; ``m`` plus the distance of the last weight is ``n``.
+        scratch : Scratch
+            Work memory.
+        """
+
+        def distance(place: _Place) -> int:
+            return sum(index * step for index, step in zip(place, steps, strict=True))
+
+        registers = {0: flat}
+        last = self._passes[-1].into
+        for operation, into, left, right in self._passes:
+            count = flat.size - distance(self._spans[into])
+            if into not in registers:
+                registers[into] = (
+                    out
+                    if into == last
+                    else scratch.take(("register", self._buffers[into]), (count,), flat.dtype)
+                )
+            first = registers[left.register][distance(left.place) :][:count]
+            if isinstance(right, _Operand):
+                second: Any = registers[right.register][distance(right.place) :][:count]
+            else:
+                second = flat.dtype.type(right)
+            _OPERATIONS[operation](first, second, out=registers[into])
+
+    @property
+    def buffers(self) -> int:
+        """How many work memories it takes, each as large as a block."""
+        return len(set(self._buffers.values()))
+
+    def _assigned(self) -> dict[int, int]:
+        """Which memory each register takes: what is not read any more serves the next."""
+        last_read = {
+            operand.register: number
+            for number, each in enumerate(self._passes)
+            for operand in (each.left, each.right)
+            if isinstance(operand, _Operand)
+        }
+        taken: dict[int, int] = {}
+        free: list[int] = []
+        for number, each in enumerate(self._passes):
+            if each.into not in taken:
+                taken[each.into] = free.pop() if free else len(set(taken.values()))
+            for register in {each.left.register} | (
+                {each.right.register} if isinstance(each.right, _Operand) else set()
+            ):
+                if last_read[register] == number and register in taken and register != each.into:
+                    free.append(taken[register])
+        return taken
+
+    def _compile(self, weights: np.ndarray) -> None:
+        groups: dict[Any, list[tuple[_Place, int, bool]]] = {}
+        for place, length in _runs(weights, self._direction):
+            weight = weights[place].item()
+            groups.setdefault(abs(weight), []).append((place, length, weight > 0))
+        uses = Counter(length for group in groups.values() for _, length, _ in group)
+        shared = sorted(length for length, count in uses.items() if count > 1 and length.bit_count() > 1)
+        wholes = {length: _Total(self, self._along(length - 1)) for length in shared}
+        sums = {size: _Total(self, self._whole) for size in groups}
+        power = 0
+        for level in range(max(uses).bit_length()):
+            if level:
+                power = self._doubled(power, 1 << (level - 1))
+            for length, whole in wholes.items():
+                if length >> level & 1:
+                    whole.add(_Operand(power, self._along(length & ((1 << level) - 1))), True)
+            for size, group in groups.items():
+                for place, length, positive in group:
+                    if length in wholes:
+                        if length.bit_length() == level + 1:
+                            sums[size].add(_Operand(wholes[length].register, place), positive)
+                    elif length >> level & 1:
+                        done = self._along(length & ((1 << level) - 1))
+                        start = tuple(map(sum, zip(place, done, strict=True)))
+                        sums[size].add(_Operand(power, start), positive)
+        self._weigh(sums)
+
+    def _weigh(self, sums: dict[Any, _Total]) -> None:
+        """Multiply the sums of equal weights and add them up, those to be added first."""
+        total = _Total(self, self._whole)
+        for size, each in sorted(sums.items(), key=lambda pair: not pair[1].positive):
+            total.add(each.scaled(size), each.positive)
+        total.finished()
+
+    def _doubled(self, power: int, width: int) -> int:
+        """A register of sums of twice as many neighbours."""
+        into = self._register(self._along(2 * width - 1))
+        self._passes.append(_Pass("add", into, self._at_origin(power), _Operand(power, self._along(width))))
+        return into
+
+    def _register(self, span: _Place) -> int:
+        self._spans.append(span)
+        return len(self._spans) - 1
+
+    def _along(self, count: int) -> _Place:
+        return tuple(count * step for step in self._direction)
+
+    def _at_origin(self, register: int) -> _Operand:
+        return _Operand(register, self._origin)
+
+
+class _Total:
+    """A sum that grows in a register of its own; the first term waits for the second one."""
+
+    def __init__(self, program: Program, span: _Place) -> None:
+        self._program, self._span = program, span
+        self._first: _Operand | None = None
+        self._own: int | None = None
+        self.positive = True
+        """Whether the register holds the sum itself or what it is short of zero."""
+
+    @property
+    def register(self) -> int:
+        """Where the sum stands, if it has two terms at least."""
+        assert self._own is not None
+        return self._own
+
+    def add(self, operand: _Operand, positive: bool) -> None:
+        """Add a term, or take it away."""
+        if self._own is None and self._first is None:
+            self._first, self.positive = operand, positive
+        elif self._own is None:
+            assert self._first is not None
+            left, right = self._first, operand
+            if positive and not self.positive:
+                left, right, self.positive, positive = right, left, True, False
+            self._own = self._program._register(self._span)
+            self._emit(left, right, self.positive == positive)
+        else:
+            self._emit(_Operand(self._own, self._program._origin), operand, self.positive == positive)
+
+    def scaled(self, size: Any) -> _Operand:
+        """The sum times a number."""
+        own = self._operand()
+        if size == 1:
+            return own
+        into = self._program._register(self._span) if self._own is None else self._own
+        self._program._passes.append(_Pass("multiply", into, own, size))
+        return _Operand(into, self._program._origin)
+
+    def finished(self) -> None:
+        """Bring the sum into a register of its own, with its sign."""
+        written = self._program._passes[-1].into if self._program._passes else None
+        own = self._operand()
+        if not self.positive or own.register != written:
+            into = self._program._register(self._span) if own.register != written else own.register
+            sign = 1 if self.positive else -1
+            self._program._passes.append(_Pass("multiply", into, own, sign))
+
+    def _operand(self) -> _Operand:
+        if self._own is not None:
+            return _Operand(self._own, self._program._origin)
+        assert self._first is not None
+        return self._first
+
+    def _emit(self, left: _Operand, right: _Operand, add: bool) -> None:
+        assert self._own is not None
+        self._program._passes.append(_Pass("add" if add else "subtract", self._own, left, right))
+
+
+_OPERATIONS: dict[str, Callable[..., Any]] = {
+    "add": np.add,
+    "subtract": np.subtract,
+    "multiply": np.multiply,
+}
+
+
+def compiled(weights: np.ndarray) -> Program | None:
+    """Return the shortest program for a kernel, or None if it has too many runs to be worth one."""
+    programs = [
+        Program(weights, direction)
+        for direction in _directions(weights.shape)
+        if np.count_nonzero(_starts(weights, direction)) <= _MOST_RUNS
+    ]
+    return min(programs, key=len) if programs else None
+
+
+def _directions(shape: Sequence[int]) -> Iterator[_Place]:
+    """Yield the ways in which equal weights may lie next to each other: along an axis or across two."""
+    long = [number for number, side in enumerate(shape) if side > 1]
+    for axis in long or [len(shape) - 1]:
+        yield tuple(int(number == axis) for number in range(len(shape)))
+    for first, second in itertools.combinations(long, 2):
+        for sign in (1, -1):
+            steps = {first: 1, second: sign}
+            yield tuple(steps.get(number, 0) for number in range(len(shape)))
+
+
+def _facing(direction: _Place) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """Slices of all places that have a neighbour in a direction, and of those neighbours."""
+    here = {0: slice(None), 1: slice(None, -1), -1: slice(1, None)}
+    there = {0: slice(None), 1: slice(1, None), -1: slice(None, -1)}
+    return tuple(here[step] for step in direction), tuple(there[step] for step in direction)
+
+
+def _starts(weights: np.ndarray, direction: _Place) -> np.ndarray:
+    """Where a run of equal weights begins."""
+    here, there = _facing(direction)
+    starts = np.asarray(weights != 0)
+    starts[there] &= weights[here] != weights[there]
+    return starts
+
+
+def _runs(weights: np.ndarray, direction: _Place) -> Iterator[tuple[_Place, int]]:
+    """Yield where each run of equal weights begins and how long it is."""
+    for place in map(tuple, np.argwhere(_starts(weights, direction)).tolist()):
+        length, following = 1, tuple(map(sum, zip(place, direction, strict=True)))
+        while (
+            all(0 <= index < side for index, side in zip(following, weights.shape, strict=True))
+            and weights[following] == weights[place]
+        ):
+            length, following = length + 1, tuple(map(sum, zip(following, direction, strict=True)))
+        yield place, length
