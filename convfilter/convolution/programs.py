@@ -126,7 +126,7 @@ class Program:
             for register in {each.left.register} | (
                 {each.right.register} if isinstance(each.right, _Operand) else set()
             ):
-                if last_read[register] == number and register in taken and register != each.into:
+                if last_read[register] == number and register in taken:
                     free.append(taken[register])
         return taken
 
@@ -222,12 +222,12 @@ class _Total:
 
     def finished(self) -> None:
         """Bring the sum into a register of its own, with its sign."""
-        written = self._program._passes[-1].into if self._program._passes else None
-        own = self._operand()
-        if not self.positive or own.register != written:
-            into = self._program._register(self._span) if own.register != written else own.register
-            sign = 1 if self.positive else -1
-            self._program._passes.append(_Pass("multiply", into, own, sign))
+        program, own = self._program, self._operand()
+        written = program._passes[-1].into if program._passes else None
+        stands = own == (written, program._origin) and program._spans[own.register] == self._span
+        if not self.positive or not stands:
+            into = own.register if stands else program._register(self._span)
+            program._passes.append(_Pass("multiply", into, own, 1 if self.positive else -1))
 
     def _operand(self) -> _Operand:
         if self._own is not None:

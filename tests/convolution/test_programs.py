@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
@@ -32,13 +32,16 @@ def by_loops(kernel: np.ndarray, block: np.ndarray) -> np.ndarray:
     return total
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(
     kernel=npst.arrays(
         np.int64, npst.array_shapes(min_dims=1, max_dims=3, max_side=6), elements=st.integers(-2, 2)
     ),
     extra=st.integers(0, 4),
 )
+@example(kernel=np.array([0, 1, 1]), extra=0)  # a sum of neighbours that begins past the first weight
+@example(kernel=np.array([[0, 0], [0, -1]]), extra=1)
+@example(kernel=np.array([[-1, -1, 0], [0, 0, 0]]), extra=2)
 def test_a_program_gives_the_sums_of_its_kernel(kernel: np.ndarray, extra: int) -> None:
     shape = [side + extra for side in kernel.shape]
     block = np.random.default_rng(extra).integers(-99, 99, shape)
@@ -63,6 +66,11 @@ def test_runs_in_any_direction_are_found(name: str, passes: int) -> None:
     program = compiled(get_kernel(name).arrays()[0].astype(np.float32))
     assert program is not None
     assert len(program) <= passes
+
+
+def test_a_difference_is_one_subtraction() -> None:
+    for kernel in ([-1, 0, 1], [1, 0, -1], [[-1], [1]]):
+        assert len(compiled(np.array(kernel)) or ()) == 1
 
 
 def test_turning_a_kernel_does_not_lengthen_its_program() -> None:
