@@ -28,6 +28,7 @@ from convfilter.errors import ConvfilterError, ImageError, KernelError, ShapeErr
 if TYPE_CHECKING:
     from convfilter.batch import filter_file
     from convfilter.convolution import convolve, correlate, correlate_channels
+    from convfilter.convolution.gradients import input_gradient, kernel_gradient
     from convfilter.filtering import apply_kernel
     from convfilter.geometry import output_shape
     from convfilter.kernels import Kernel, get_kernel, load_kernels
@@ -46,6 +47,8 @@ __all__ = [
     "correlate_channels",
     "filter_file",
     "get_kernel",
+    "input_gradient",
+    "kernel_gradient",
     "load_kernels",
     "output_shape",
 ]
@@ -60,6 +63,8 @@ _ROOMS = {
     "correlate_channels": "convolution",
     "filter_file": "batch",
     "get_kernel": "kernels",
+    "input_gradient": "convolution.gradients",
+    "kernel_gradient": "convolution.gradients",
     "load_kernels": "kernels",
     "output_shape": "geometry",
 }

@@ -28,6 +28,8 @@ PUBLIC = [
     "correlate_channels",
     "filter_file",
     "get_kernel",
+    "input_gradient",
+    "kernel_gradient",
     "load_kernels",
     "output_shape",
 ]

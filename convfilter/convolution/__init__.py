@@ -7,16 +7,16 @@ wraps and nothing is clipped.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from convfilter.convolution.arguments import result_types, samples_of, weights_of
 from convfilter.convolution.borders import ArraySource, check_border, check_fill
-from convfilter.convolution.plan import exact_type, make_plan
+from convfilter.convolution.plan import make_plan
 from convfilter.convolution.running import run
 from convfilter.convolution.scratch import Scratch
-from convfilter.errors import ImageError, KernelError, ShapeError
+from convfilter.errors import ShapeError
 from convfilter.geometry import Padding, PerAxis, axes_of
 
 __all__ = ["convolve", "correlate", "correlate_channels"]
@@ -76,10 +76,10 @@ def correlate(
     array([[19, 25],
            [37, 43]])
     """
-    samples, weights = _samples(array), _weights(kernel)
+    samples, weights = samples_of(array), weights_of(kernel)
     axes = axes_of(samples.shape, weights.shape, padding=padding, stride=stride, dilation=dilation)
     border, fill = check_border(border), check_fill(fill)
-    kept, work = _types(samples, weights, fill if border == "constant" else 0.0)
+    kept, work = result_types(samples, weights, fill if border == "constant" else 0.0)
     carried = samples.shape[len(axes) :]
     sizes = tuple(axis.output for axis in axes)
     result = np.empty((*sizes, math.prod(carried)), kept)
@@ -117,7 +117,7 @@ def convolve(
     >>> convolve([0, 0, 1, 0, 0], [1, 2, 3])
     array([0, 1, 2, 3, 0])
     """
-    turned = np.flip(_weights(kernel))
+    turned = np.flip(weights_of(kernel))
     return correlate(
         array, turned, padding=padding, border=border, fill=fill, stride=stride, dilation=dilation
     )
@@ -164,7 +164,7 @@ def correlate_channels(
     >>> correlate_channels([[[1, 2, 3]]], [[[1]], [[10]], [[100]]])
     array([[[321]]])
     """
-    samples, weights = _samples(image), _weights(kernels)
+    samples, weights = samples_of(image), weights_of(kernels)
     if samples.ndim != 3 or weights.ndim not in (3, 4):
         raise ShapeError(
             f"an image of shape {samples.shape} and kernels of shape {weights.shape}: "
@@ -198,38 +198,6 @@ def correlate_channels(
     return np.stack(results, axis=-1)
 
 
-def _samples(array: ArrayLike) -> np.ndarray:
-    """An array of real numbers, bool as uint8."""
-    try:
-        samples = np.asarray(array)
-    except ValueError:
-        raise ImageError("the array is ragged: give rows of one length") from None
-    if samples.dtype == bool:
-        return samples.view(np.uint8)
-    if samples.dtype.kind not in "iuf":
-        raise ImageError(f"an array of type {samples.dtype} cannot be filtered: give integers or floats")
-    if samples.ndim == 0:
-        raise ShapeError("a single number cannot be filtered: give an array of at least one axis")
-    return samples
-
-
-def _weights(kernel: ArrayLike) -> np.ndarray:
-    """A kernel of finite real numbers, bool as uint8."""
-    try:
-        weights = np.asarray(kernel)
-    except ValueError:
-        raise KernelError("the kernel is ragged: give rows of one length") from None
-    if weights.dtype == bool:
-        return weights.view(np.uint8)
-    if weights.dtype.kind not in "iuf":
-        raise KernelError(f"a kernel of type {weights.dtype} cannot be used: give integers or floats")
-    if not np.isfinite(weights).all():
-        raise KernelError(
-            "a kernel with nan or infinity among its weights cannot be used: give finite numbers"
-        )
-    return weights
-
-
 def _bound(samples: np.ndarray, weights: np.ndarray, fill: float) -> float:
     """The largest magnitude that a sum can have, infinite for floats."""
     if samples.dtype.kind == "f":
@@ -238,38 +206,3 @@ def _bound(samples: np.ndarray, weights: np.ndarray, fill: float) -> float:
     return max(float(limits.max), -float(limits.min), abs(fill)) * float(
         np.abs(weights.astype(np.float64)).sum()
     )
-
-
-def _types(samples: np.ndarray, weights: np.ndarray, fill: float) -> tuple[np.dtype[Any], np.dtype[Any]]:
-    """The type of the result and the one to work in."""
-    integer_array, integer_kernel = samples.dtype.kind in "iu", weights.dtype.kind in "iu"
-    if integer_array and integer_kernel:
-        return np.dtype(np.int64), _integer_work(samples, weights, fill)
-    if integer_array:
-        narrow = weights.dtype == np.float32 and samples.dtype.itemsize <= 2
-        kind = np.dtype(np.float32 if narrow else np.result_type(weights.dtype, np.float64))
-    else:
-        kind = samples.dtype if integer_kernel else np.result_type(samples.dtype, weights.dtype)
-    # Half precision is for storing: numpy itself computes it in float32.
-    return kind, np.dtype(np.float32) if kind == np.float16 else kind.newbyteorder("=")
-
-
-def _integer_work(samples: np.ndarray, weights: np.ndarray, fill: float) -> np.dtype[Any]:
-    if fill != int(fill):
-        raise ImageError(
-            f"a fill of {fill:g} among integers would not stay exact: give a whole number or a float array"
-        )
-    total = sum(abs(int(weight)) for weight in weights.ravel())
-    limits = np.iinfo(samples.dtype)
-    # Every sample passes through the work type, also where the kernel is all zeros.
-    kind = exact_type(max(abs(limits.min), limits.max, abs(int(fill))) * max(total, 1))
-    if kind is None and samples.size:
-        largest = max(abs(int(samples.min())), abs(int(samples.max())), abs(int(fill)))
-        kind = exact_type(largest * max(total, 1))
-        if kind is None:
-            raise KernelError(
-                f"sums of samples up to {largest} with weights that add up to {total} may pass int64: "
-                "give a float array or a float kernel"
-            )
-        return np.dtype(np.int64)
-    return kind or np.dtype(np.int64)

@@ -129,7 +129,3 @@ def band_matrix(weights: np.ndarray, axis: Axis, rows: int) -> np.ndarray:
         start = row * axis.stride
         band[row, start : start + axis.reach : axis.dilation] = weights
     return band
-
-
-def band_rows(reach: int) -> int:
-    return BAND_ROWS

@@ -15,7 +15,7 @@ import numpy as np
 from convfilter.convolution.banded import Banded
 from convfilter.convolution.programs import compiled
 from convfilter.convolution.scratch import Scratch
-from convfilter.convolution.taps import outputs_of, windows
+from convfilter.convolution.taps import outputs_of, sum_windows, windows
 from convfilter.geometry import Axis
 
 __all__ = ["Separable", "factors_of", "pass_kind"]
@@ -158,6 +158,6 @@ class _Pass:
             self._program(line, [step], flat[:count], scratch)
         else:
             view = windows(line.reshape(-1, 1), [Axis(line.size, len(factor), dilation=step)], [count])
-            np.einsum("a,ab->b", factor, view, out=flat[:count])
+            sum_windows(factor, view, flat[:count], scratch)
         flat[count:] = 0
         return sums

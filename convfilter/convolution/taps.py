@@ -15,7 +15,7 @@ from numpy.lib.stride_tricks import as_strided
 from convfilter.convolution.scratch import Scratch
 from convfilter.geometry import Axis
 
-__all__ = ["WindowSum", "outputs_of", "windows"]
+__all__ = ["WindowSum", "outputs_of", "sum_windows", "windows"]
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -48,6 +48,37 @@ def windows(block: np.ndarray, axes: Sequence[Axis], outputs: Sequence[int]) -> 
     strides = [axis.stride * step for axis, step in zip(axes[:-1], steps[:-1], strict=True)]
     shape = (*kernel, *outputs[:-1], spans[-1] // item + run)
     return as_strided(block, shape, (*taps, *strides, item), writeable=False)
+
+
+def sum_windows(weights: np.ndarray, view: np.ndarray, sums: np.ndarray, scratch: Scratch) -> None:
+    """Multiply and add whole windows.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (K1, ..., Kd)
+        The kernel.
+    view : ndarray of shape (K1, ..., Kd, ...)
+        From `windows`.
+    sums : ndarray of the shape of one window's place in `view`
+        Where the sums are put.
+    scratch : Scratch
+        Work memory.
+    """
+    if view.strides[weights.ndim - 1] == view.strides[-1] and weights.shape[-1] > 1:
+        # Weights that lie as close as the samples would become numpy's innermost loop, which is short: 0.7 ns
+        # a tap, against 0.1 in two calls for every other weight.
+        sum_windows(weights[..., ::2], view[_every_other(weights.ndim, 0)], sums, scratch)
+        odd = scratch.take("odd", sums.shape, sums.dtype)
+        sum_windows(weights[..., 1::2], view[_every_other(weights.ndim, 1)], odd, scratch)
+        sums += odd
+        return
+    taps, places = _LETTERS[: weights.ndim], _LETTERS[weights.ndim : view.ndim]
+    np.einsum(f"{taps},{taps}{places}->{places}", weights, view, out=sums)
+
+
+def _every_other(axes: int, first: int) -> tuple[slice, ...]:
+    """Every other place along the last of some axes."""
+    return (*(slice(None),) * (axes - 1), slice(first, None, 2))
 
 
 def outputs_of(sums: np.ndarray, axes: Sequence[Axis], outputs: Sequence[int]) -> np.ndarray:
@@ -84,15 +115,12 @@ class WindowSum:
     ) -> np.ndarray:
         """Return the sums of a block, of shape (o1, ..., od, carried), in memory called `name`."""
         view = windows(block, self._axes, outputs)
-        count = len(self._axes)
-        taps, places = _LETTERS[:count], _LETTERS[count : view.ndim]
         carried = block.shape[-1]
         if all(axis.stride == 1 for axis in self._axes):
             sums = scratch.take(name, (outputs[0], *block.shape[1:]), block.dtype)
-            flat = sums.reshape(-1)[: view.shape[-1]]
-            np.einsum(f"{taps},{taps}{places}->{places}", self._weights, view, out=flat)
+            sum_windows(self._weights, view, sums.reshape(-1)[: view.shape[-1]], scratch)
             return sums[tuple(slice(count) for count in outputs)]
-        sums = scratch.take(name, view.shape[count:], block.dtype)
-        np.einsum(f"{taps},{taps}{places}->{places}", self._weights, view, out=sums)
+        sums = scratch.take(name, view.shape[len(self._axes) :], block.dtype)
+        sum_windows(self._weights, view, sums, scratch)
         last = self._axes[-1].stride * carried * sums.itemsize
         return as_strided(sums, (*outputs, carried), (*sums.strides[:-1], last, sums.itemsize))

@@ -1,0 +1,284 @@
+"""The two adjoints of `correlate`: what flows back to its array, and what to its kernel.
+
+A loss that depends on the outputs of a correlation has one derivative for each of them, the *upstream*. As a
+correlation is linear in its array and in its kernel, the derivatives by these are sums of products again: the
+derivative of a convolution is a convolution.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+from numpy.typing import ArrayLike
+
+from convfilter.convolution import correlate
+from convfilter.convolution.arguments import largest_magnitude, result_types, samples_of, weights_of
+from convfilter.convolution.borders import ArraySource, check_border, check_fill, source_index
+from convfilter.convolution.plan import make_plan
+from convfilter.convolution.running import run
+from convfilter.convolution.scratch import Scratch
+from convfilter.convolution.taps import WindowSum, outputs_of
+from convfilter.errors import ShapeError
+from convfilter.geometry import Axis, Padding, PerAxis, axes_of
+
+__all__ = ["input_gradient", "kernel_gradient"]
+
+# Multiplications up to which OpenBLAS keeps a product on the thread that asks for it: of matrices, or with a
+# vector.
+_QUIET, _QUIET_VECTOR = 4 * 65536, 4 * 2304 - 1
+# Rows of derivatives in a matrix product; more of them only make more of what is left out.
+_ROWS = 4
+
+
+def input_gradient(
+    upstream: ArrayLike,
+    kernel: ArrayLike,
+    input_shape: int | Sequence[int],
+    *,
+    padding: Padding = "same",
+    border: str = "edge",
+    fill: float = 0.0,
+    stride: PerAxis = 1,
+    dilation: PerAxis = 1,
+) -> np.ndarray:
+    """Return the derivative by the array: the sums of ``upstream[i] * kernel[a]`` where they meet a sample.
+
+    Parameters
+    ----------
+    upstream : array_like of shape ``output_shape(input_shape, kernel.shape, ...)``
+        The derivative by each output of the correlation. Any real type.
+    kernel : array_like of shape (K1, ..., Kd)
+        The finite weights of the correlation.
+    input_shape : int or sequence of int
+        Shape of the array that was correlated, carried axes included: (N1, ..., Nd, ...).
+    padding, border, fill, stride, dilation
+        As they were for `correlate`. No value of `fill` makes a difference: a constant border does not depend
+        on the array.
+
+    Returns
+    -------
+    ndarray of shape `input_shape`
+        Zero for samples that met no weight. int64 for two integer types (bool counts as uint8); else of the
+        float type that `correlate` gives for an array of the type of the upstream.
+
+    Raises
+    ------
+    ShapeError
+        If the upstream has not the shape of the output, or as `correlate`.
+    ImageError
+        If the upstream or the fill is not made of real numbers.
+    KernelError
+        If the kernel is not made of finite real numbers, or integer sums may pass int64.
+
+    Notes
+    -----
+    It is a correlation itself: of the upstream, padded in ``full``, with the kernel turned by 180 degrees.
+    What comes out past the edge is added to the samples that stood there.
+
+    Examples
+    --------
+    Three outputs of five samples. The third one takes part in all: ``d1*w3 + d2*w2 + d3*w1 = 5 + 30 + 200``.
+
+    >>> input_gradient([1, 10, 100], [2, 3, 5], 5, padding="valid")
+    array([  2,  23, 235, 350, 500])
+    """
+    derivatives, weights = samples_of(upstream, "upstream"), weights_of(kernel)
+    shape = tuple(input_shape) if isinstance(input_shape, Iterable) else (input_shape,)
+    axes = axes_of(shape, weights.shape, padding=padding, stride=stride, dilation=dilation)
+    border, _ = check_border(border), check_fill(fill)
+    _check_upstream(derivatives, axes, shape[len(axes) :])
+    # What correlate would not begin for its size is refused here too, before anything of that size is made.
+    depth = math.prod(derivatives.shape[len(axes) :])
+    make_plan(axes, [weights], depth, np.result_type(derivatives, weights))
+    sources = [
+        source_index(np.arange(-axis.before, axis.size + axis.after), axis.size, border) for axis in axes
+    ]
+    repeats = math.prod(int(np.bincount(source[source >= 0]).max()) for source in sources)
+    kept, work = result_types(derivatives, weights, names=("upstream", "weights"), repeats=repeats)
+    if derivatives.dtype == np.float16:
+        derivatives = derivatives.astype(np.float32)
+    gradient = _padded_gradient(derivatives, weights, axes, work if kept.kind == "f" else kept)
+    with np.errstate(all="ignore"):
+        for number, (axis, source) in enumerate(zip(axes, sources, strict=True)):
+            gradient = _folded(gradient, number, axis, source)
+        return np.ascontiguousarray(gradient, kept)
+
+
+def kernel_gradient(
+    array: ArrayLike,
+    upstream: ArrayLike,
+    kernel_shape: int | Sequence[int],
+    *,
+    padding: Padding = "same",
+    border: str = "edge",
+    fill: float = 0.0,
+    stride: PerAxis = 1,
+    dilation: PerAxis = 1,
+) -> np.ndarray:
+    """Return the derivative by the kernel: ``dk[a] = sum_i upstream[i] * array[s*i + d*a - P]``.
+
+    Parameters
+    ----------
+    array : array_like of shape (N1, ..., Nd, ...)
+        The array that was correlated. Any real type.
+    upstream : array_like of shape ``output_shape(array.shape, kernel_shape, ...)``
+        The derivative by each output of the correlation. Any real type.
+    kernel_shape : int or sequence of int
+        Shape of the kernel, (K1, ..., Kd). Carried axes of the array are summed over: they share the kernel.
+    padding, border, fill, stride, dilation
+        As they were for `correlate`. The value of a constant border counts like a sample.
+
+    Returns
+    -------
+    ndarray of shape `kernel_shape`
+        int64 for two integer types (bool counts as uint8); else of the float type that `correlate` gives for
+        a kernel of the type of the upstream, summed in float64 and rounded once.
+
+    Raises
+    ------
+    ShapeError
+        If the upstream has not the shape of the output, or as `correlate`.
+    ImageError
+        If the array, the upstream or the fill is not made of real numbers.
+    KernelError
+        If integer sums may pass int64.
+
+    Examples
+    --------
+    The first weight met the first three of five samples: ``d1*x1 + d2*x2 + d3*x3 = 1 + 20 + 300``.
+
+    >>> kernel_gradient([1, 2, 3, 4, 5], [1, 10, 100], 3, padding="valid")
+    array([321, 432, 543])
+    """
+    samples, derivatives = samples_of(array), samples_of(upstream, "upstream")
+    axes = axes_of(samples.shape, kernel_shape, padding=padding, stride=stride, dilation=dilation)
+    border, fill = check_border(border), check_fill(fill)
+    _check_upstream(derivatives, axes, samples.shape[len(axes) :])
+    constant = fill if border == "constant" else 0.0
+    kept, work = result_types(samples, derivatives, constant, names=("samples", "an upstream"))
+    if kept.kind == "i":
+        largest = max(largest_magnitude(samples), abs(int(constant))) * largest_magnitude(derivatives)
+        # Whole numbers that float64 holds are as exact in it, and faster.
+        work = np.dtype(np.float64 if largest * derivatives.size <= 2**53 else np.int64)
+    else:
+        work = np.result_type(work, np.float64)
+    samples = samples.reshape(*samples.shape[: len(axes)], -1)
+    derivatives = derivatives.reshape(*derivatives.shape[: len(axes)], -1)
+    # Only the blocks of the plan are wanted, and they follow from the kernel's shape.
+    ones = np.ones([axis.kernel for axis in axes])
+    plan = make_plan(axes, [ones], samples.shape[-1], work, strategy=WindowSum.name)
+    shares: dict[tuple[int, ...], np.ndarray] = {}
+
+    def share(blocks: list[np.ndarray], where: tuple[slice, ...], scratch: Scratch) -> None:
+        part = scratch.take("upstream", derivatives[where].shape, work)
+        part[...] = derivatives[where]
+        shares[tuple(outputs.start for outputs in where)] = _products(blocks[0], part, axes)
+
+    run(replace(plan, direct=(_Samples(ones, axes),)), ArraySource(samples, border, fill), share)
+    with np.errstate(all="ignore"):
+        # In the order of the blocks, not in that in which threads were done with them.
+        total: np.ndarray = np.sum([shares[start] for start in sorted(shares)], axis=0)
+        return total.astype(kept)
+
+
+class _Samples(WindowSum):
+    """Hands on the samples of a block in place of sums."""
+
+    def __call__(self, block: np.ndarray, outputs: Sequence[int], *_: object) -> np.ndarray:
+        return block
+
+
+def _check_upstream(upstream: np.ndarray, axes: Sequence[Axis], carried: tuple[int, ...]) -> None:
+    wanted = (*(axis.output for axis in axes), *map(int, carried))
+    if upstream.shape != wanted:
+        raise ShapeError(
+            f"an upstream of shape {upstream.shape} does not fit an output of shape {wanted}: "
+            "give one derivative for each output"
+        )
+
+
+def _padded_gradient(
+    upstream: np.ndarray, weights: np.ndarray, axes: Sequence[Axis], dtype: np.dtype[Any]
+) -> np.ndarray:
+    """The derivative by the array with its border on; zero where no output reaches."""
+    padded = [axis.before + axis.size + axis.after for axis in axes]
+    gradient = np.zeros((*padded, *upstream.shape[len(axes) :]), dtype)
+    common = [math.gcd(axis.stride, axis.dilation) for axis in axes]
+    phases = [axis.stride // divisor for axis, divisor in zip(axes, common, strict=True)]
+    dilation = [axis.dilation // divisor for axis, divisor in zip(axes, common, strict=True)]
+    # Weights a phase apart meet the same samples, others never do. So each phase is a correlation of its own,
+    # and no zeros between outputs that a stride has set apart need be multiplied.
+    for first in itertools.product(*map(range, map(min, weights.shape, phases))):
+        part = weights[tuple(slice(start, None, phase) for start, phase in zip(first, phases, strict=True))]
+        sums = correlate(upstream, np.flip(part), padding="full", border="zero", dilation=dilation)
+        met = gradient[
+            tuple(
+                slice(start * axis.dilation, None, axis.stride)
+                for start, axis in zip(first, axes, strict=True)
+            )
+        ]
+        met[tuple(map(slice, sums.shape))] = sums
+    return gradient
+
+
+def _folded(gradient: np.ndarray, number: int, axis: Axis, source: np.ndarray) -> np.ndarray:
+    """The adjoint of one axis's border: what stands past the edge is added to the samples it came from."""
+    lines = np.moveaxis(gradient, number, 0)
+    inside = lines[axis.before : axis.before + axis.size]
+    past = np.concatenate([source[: axis.before], source[axis.before + axis.size :]])
+    touched = np.unique(past[past >= 0])
+    if touched.size:
+        places = np.flatnonzero(np.isin(source, touched))
+        places = places[np.argsort(source[places], kind="stable")]
+        starts = np.searchsorted(source[places], touched)
+        wide = np.result_type(gradient, np.float64) if gradient.dtype.kind == "f" else gradient.dtype
+        inside[touched] = np.add.reduceat(lines[places], starts, axis=0, dtype=wide)
+    return np.moveaxis(inside, 0, number)
+
+
+def _products(block: np.ndarray, upstream: np.ndarray, axes: Sequence[Axis]) -> np.ndarray:
+    """What a block adds to the gradient: for each weight, the samples that it met times their derivatives."""
+    kernel = [axis.kernel for axis in axes]
+    if len(axes) == 1:
+        block, upstream, axes = block[np.newaxis], upstream[np.newaxis], (Axis(1, 1), *axes)
+    first, *others = axes
+    rows = _ROWS if first.kernel > 1 and first.stride == first.dilation == 1 else 1
+    whole = len(upstream) // rows * rows
+    derivatives = upstream.reshape(len(upstream), -1)
+    steps, counts = [first._replace(stride=1), *others], (len(block), *upstream.shape[1:-1])
+    columns = []
+    for place in itertools.product(*(range(axis.kernel) for axis in others)):
+        starts = (slice(index * axis.dilation, None) for index, axis in zip(place, others, strict=True))
+        # A view where the samples of a row lie side by side, else a copy without what is between them.
+        lines = outputs_of(block[(slice(None), *starts)], steps, counts).reshape(len(block), -1)
+        lines = lines if lines.strides[1] == lines.itemsize else lines.copy()
+        columns.append(
+            _row_products(lines, derivatives[:whole], first, rows)
+            + _row_products(lines[whole:], derivatives[whole:], first, 1)
+        )
+    return np.stack(columns, axis=-1).reshape(kernel)
+
+
+def _row_products(lines: np.ndarray, derivatives: np.ndarray, axis: Axis, rows: int) -> np.ndarray:
+    """For each weight of an axis, the rows of samples that it met times their derivatives.
+
+    In one matrix product `rows` rows of derivatives meet all the rows of samples that any of them needs. Some
+    that do not belong together do too, and are left out; it is several times as fast nevertheless.
+    """
+    groups, depth = len(derivatives) // rows, axis.kernel + rows - 1
+    steps = (rows * axis.stride * lines.strides[0], axis.dilation * lines.strides[0], lines.itemsize)
+    width = max(1, _QUIET // (rows * depth) if rows > 1 else _QUIET_VECTOR // depth)
+    total = np.zeros(axis.kernel, lines.dtype)
+    for left in range(0, lines.shape[1] if groups else 0, width):
+        part = derivatives[:, left : left + width].reshape(groups, rows, -1)
+        samples = as_strided(lines[:, left:], (groups, depth, part.shape[2]), steps, writeable=False)
+        products = np.matmul(samples, part.swapaxes(1, 2)).sum(axis=0)
+        for row in range(rows):
+            total += products[row : row + axis.kernel, row]
+    return total

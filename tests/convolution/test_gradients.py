@@ -1,0 +1,711 @@
+"""Laws of `input_gradient` and `kernel_gradient`."""
+
+import inspect
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from oracles import BORDERS, correlate_by_loops, grid, padding_pairs
+
+from convfilter import (
+    ConvfilterError,
+    ImageError,
+    KernelError,
+    ShapeError,
+    correlate,
+    input_gradient,
+    kernel_gradient,
+    output_shape,
+)
+
+PADDINGS = ("same", "valid", "full", 0, 2, (0, 3))
+GRADIENTS = pytest.mark.parametrize("gradient", ["input", "kernel"])
+
+
+def integers(seed, *shape, low=-99, high=100):
+    """Return random integers."""
+    return np.random.default_rng(seed).integers(low, high, shape)
+
+
+def reals(seed, *shape):
+    """Return random numbers of both signs."""
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+def inner(first, second):
+    """Return the inner product of two arrays of integers, as a Python integer."""
+    assert first.shape == second.shape
+    return int(np.sum(np.asarray(first, np.int64) * np.asarray(second, np.int64)))
+
+
+def told(options):
+    """Return the options that an output's shape depends on."""
+    return {name: options[name] for name in ("padding", "stride", "dilation") if name in options}
+
+
+def assert_adjoint(array, kernel, seed=2, **options):
+    """Compare three ways to the same number: by the outputs, by the array, by the kernel."""
+    outputs = correlate(array, kernel, **options)
+    upstream = integers(seed, *outputs.shape)
+    by_array = input_gradient(upstream, kernel, array.shape, **options)
+    by_kernel = kernel_gradient(array, upstream, kernel.shape, **options)
+    assert by_array.dtype == by_kernel.dtype == np.int64
+    # A constant border adds something to the outputs whatever the array.
+    constant = correlate(np.zeros_like(array), kernel, **options)
+    assert inner(outputs, upstream) == inner(array, by_array) + inner(constant, upstream), options
+    assert inner(outputs, upstream) == inner(kernel, by_kernel), options
+
+
+def either(gradient, array, kernel, upstream, **options):
+    """Return one of the two gradients, all arguments given."""
+    if gradient == "input":
+        return input_gradient(upstream, kernel, np.shape(array), **options)
+    return kernel_gradient(array, upstream, np.shape(kernel), **options)
+
+
+# What they are.
+
+
+def test_five_samples_and_three_weights_give_the_sums_of_the_books():
+    """By x3: d1*w3 + d2*w2 + d3*w1. By w1, w2, w3: d times x from the first, second and third sample on."""
+    x, w, d = np.array([2, 3, 5, 7, 11]), np.array([13, 17, 19]), np.array([23, 29, 31])
+    assert correlate(x, w, padding="valid").shape == d.shape
+    by_input = input_gradient(d, w, 5, padding="valid")
+    assert by_input[2] == d[0] * w[2] + d[1] * w[1] + d[2] * w[0]
+    assert by_input.tolist() == [
+        23 * 13,
+        23 * 17 + 29 * 13,
+        23 * 19 + 29 * 17 + 31 * 13,
+        29 * 19 + 31 * 17,
+        31 * 19,
+    ]
+    assert kernel_gradient(x, d, 3, padding="valid").tolist() == [
+        23 * 2 + 29 * 3 + 31 * 5,
+        23 * 3 + 29 * 5 + 31 * 7,
+        23 * 5 + 29 * 7 + 31 * 11,
+    ]
+
+
+def test_the_derivative_of_a_convolution_is_a_convolution():
+    """By the array: the upstream with the kernel turned. By the kernel: the array with the upstream."""
+    array, kernel = integers(0, 9, 8), integers(1, 3, 2)
+    upstream = integers(2, 7, 7)
+    turned = correlate(upstream, np.flip(kernel), padding="full", border="zero")
+    np.testing.assert_array_equal(input_gradient(upstream, kernel, (9, 8), padding="valid"), turned)
+    correlated = correlate(array, upstream, padding="valid")
+    np.testing.assert_array_equal(kernel_gradient(array, upstream, (3, 2), padding="valid"), correlated)
+
+
+@pytest.mark.parametrize("border", BORDERS)
+def test_a_gradient_is_the_outputs_of_one_sample_or_one_weight_at_a_time(border):
+    """Each derivative is what a one in its place, and zeros elsewhere, make of the outputs."""
+    array, kernel = integers(0, 4, 3), integers(1, 2, 3)
+    options = {"border": border, "fill": 3, "padding": ((2, 1), 3), "stride": (2, 1)}
+    pairs = padding_pairs(options["padding"], kernel.shape)
+    loops = {name: options[name] for name in ("border", "fill", "stride")}
+    upstream = integers(2, *output_shape(array.shape, kernel.shape, **told(options)))
+    by_array = input_gradient(upstream, kernel, array.shape, **options)
+    for place in np.ndindex(*array.shape):
+        one = np.zeros_like(array)
+        one[place] = 1
+        outputs = correlate_by_loops(one, kernel, pairs, **loops | {"fill": 0})
+        assert by_array[place] == inner(outputs, upstream)
+    by_kernel = kernel_gradient(array, upstream, kernel.shape, **options)
+    for place in np.ndindex(*kernel.shape):
+        one = np.zeros_like(kernel)
+        one[place] = 1
+        assert by_kernel[place] == inner(correlate_by_loops(array, one, pairs, **loops), upstream)
+
+
+# Adjoint, exactly.
+
+
+@pytest.mark.parametrize("border", BORDERS)
+@pytest.mark.parametrize("padding", PADDINGS, ids=str)
+def test_both_are_adjoint_on_every_small_signal(padding, border):
+    """All sizes and kernels to 5, all strides and dilations to 3; borders wider than the array."""
+    for choice in grid(size=range(1, 6), length=range(1, 6), stride=(1, 2, 3), dilation=(1, 2, 3)):
+        options = {"padding": padding, "stride": choice["stride"], "dilation": choice["dilation"]}
+        array, kernel = integers(0, choice["size"]), integers(1, choice["length"])
+        try:
+            output_shape(array.shape, kernel.shape, **options)
+        except ShapeError:
+            continue
+        assert_adjoint(array, kernel, border=border, fill=7, **options)
+
+
+@pytest.mark.parametrize("border", BORDERS)
+@pytest.mark.parametrize("padding", [*PADDINGS[:3], ((0, 1), (4, 2))], ids=str)
+def test_both_are_adjoint_on_pictures(padding, border):
+    """Rows and columns with steps of their own, with channels or without, smaller than the kernel too."""
+    for choice in grid(
+        size=[(7, 6), (9, 5, 3), (2, 3)],
+        shape=[(3, 3), (4, 2), (1, 5)],
+        stride=[1, 2, (3, 1)],
+        dilation=[1, 2, (1, 3)],
+    ):
+        options = {"padding": padding, "stride": choice["stride"], "dilation": choice["dilation"]}
+        try:
+            output_shape(choice["size"], choice["shape"], **options)
+        except ShapeError:
+            continue
+        array, kernel = integers(0, *choice["size"]), integers(1, *choice["shape"])
+        assert_adjoint(array, kernel, border=border, fill=-5, **options)
+
+
+@pytest.mark.parametrize("border", BORDERS)
+@pytest.mark.parametrize("padding", ["same", "valid", "full"])
+def test_both_are_adjoint_on_volumes(padding, border):
+    """Three indices move at once, with channels behind them or without."""
+    for choice in grid(
+        size=[(5, 6, 7), (5, 5, 6, 2)],
+        shape=[(3, 2, 3), (1, 2, 2)],
+        stride=[1, (2, 1, 3)],
+        dilation=[1, (1, 2, 2)],
+    ):
+        options = {"padding": padding, "stride": choice["stride"], "dilation": choice["dilation"]}
+        array, kernel = integers(0, *choice["size"]), integers(1, *choice["shape"])
+        assert_adjoint(array, kernel, border=border, fill=4, **options)
+
+
+@st.composite
+def problems(draw):
+    """Draw an array, a kernel and options from which something comes out."""
+    rank = draw(st.integers(1, 4))
+    sizes = draw(st.tuples(*[st.integers(1, {1: 20, 2: 9}.get(rank, 4))] * rank))
+    lengths = draw(st.tuples(*[st.integers(1, {1: 12, 2: 5}.get(rank, 3))] * rank))
+    carried = draw(st.lists(st.integers(1, 3), max_size=2 if rank == 1 else 1))
+    amount = st.integers(0, 5)
+    entry = st.one_of(st.sampled_from(["same", "valid", "full"]), amount, st.tuples(amount, amount))
+    steps = st.one_of(st.integers(1, 4), st.tuples(*[st.integers(1, 4)] * rank))
+    options = {
+        "padding": draw(st.one_of(st.sampled_from(["same", "full"]), amount, st.tuples(*[entry] * rank))),
+        "border": draw(st.sampled_from(BORDERS)),
+        "fill": draw(st.integers(-9, 9)),
+        "stride": draw(steps),
+        "dilation": draw(steps),
+    }
+    seed = draw(st.integers(0, 2**32))
+    return integers(seed, *sizes, *carried), integers(seed + 1, *lengths), options
+
+
+@settings(deadline=None, derandomize=True, max_examples=150)
+@given(problem=problems())
+def test_both_are_adjoint_whatever_is_asked_for(problem):
+    """Any padding, border, stride and dilation, up to four axes, others carried along."""
+    array, kernel, options = problem
+    try:
+        output_shape(array.shape, kernel.shape, **told(options))
+    except ShapeError:
+        return
+    assert_adjoint(array, kernel, **options)
+
+
+def test_samples_that_no_output_was_made_of_have_no_gradient():
+    """A stride leaves some at the end, or some between two outputs; they do not change anything."""
+    assert input_gradient([1, 1], [1, 1], 5, padding="valid", stride=3).tolist() == [1, 1, 0, 1, 1]
+    assert input_gradient([1, 1], [1, 1], 6, padding="valid", stride=3).tolist() == [1, 1, 0, 1, 1, 0]
+    assert input_gradient([1], [1, 1], 3, padding="valid", stride=2).tolist() == [1, 1, 0]
+    array = np.array([1.0, 2.0, np.nan, 3.0, 4.0, np.inf])
+    result = kernel_gradient(array, [1.0, 10.0], 2, padding="valid", stride=3)
+    assert result.tolist() == [31, 42]
+
+
+@pytest.mark.parametrize(
+    ("border", "expected"),
+    [
+        ("edge", [1 + 2 + 4 + 8, 16, 32, 64 + 128 + 256]),
+        ("symmetric", [4 + 8, 2 + 16, 1 + 32 + 256, 64 + 128]),
+        ("reflect", [8, 4 + 16 + 256, 2 + 32 + 128, 1 + 64]),
+        ("wrap", [8 + 128, 1 + 16 + 256, 2 + 32, 4 + 64]),
+        ("zero", [8, 16, 32, 64]),
+        ("constant", [8, 16, 32, 64]),
+    ],
+)
+def test_what_is_past_the_edge_flows_back_to_the_sample_that_stood_there(border, expected):
+    """1, 2, 4 before four samples, 8 to 64 on them, 128 and 256 after."""
+    result = input_gradient(2 ** np.arange(9), [1], 4, padding=(3, 2), border=border)
+    assert result.tolist() == expected
+
+
+# The constant border.
+
+
+def test_a_fill_counts_for_the_kernel_and_not_for_the_array():
+    """The derivative by a weight that stands on the border is the fill; by the array it is nothing."""
+    options = {"border": "constant", "padding": 1}
+    upstream = np.array([1, 10, 100])
+    for fill in (0, 7, -3):
+        by_kernel = kernel_gradient([1, 2, 3], upstream, 3, fill=fill, **options)
+        assert by_kernel.tolist() == [fill + 10 + 200, 321, 32 + 100 * fill]
+        by_array = input_gradient(upstream, [2, 3, 5], 3, fill=fill, **options)
+        assert by_array.tolist() == [23, 235, 350]
+
+
+@pytest.mark.parametrize("border", sorted(set(BORDERS) - {"constant"}))
+def test_only_a_constant_border_has_a_fill(border):
+    """For every other the fill makes no difference, and need not be whole among integers."""
+    array, upstream = integers(0, 5), integers(1, 5)
+    plain = kernel_gradient(array, upstream, 3, border=border)
+    np.testing.assert_array_equal(kernel_gradient(array, upstream, 3, border=border, fill=0.5), plain)
+    plain = input_gradient(upstream, array, 5, border=border)
+    np.testing.assert_array_equal(input_gradient(upstream, array, 5, border=border, fill=0.5), plain)
+
+
+# Slopes.
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("border", BORDERS)
+@pytest.mark.parametrize(
+    ("size", "shape", "stride", "dilation"),
+    [
+        ((40,), (5,), 1, 1),
+        ((41,), (4,), 3, 2),
+        ((12, 13), (3, 4), 1, 1),
+        ((12, 13, 2), (4, 3), (2, 1), (1, 2)),
+        ((6, 7, 8), (3, 2, 3), 1, (2, 1, 1)),
+    ],
+    ids=str,
+)
+def test_they_are_slopes_along_any_direction(size, shape, stride, dilation, border, seed):
+    """The loss half of |outputs|^2, whose upstream is the outputs, by differences on either side."""
+    options = {"border": border, "fill": 0.5, "stride": stride, "dilation": dilation}
+    array, kernel = reals(seed, *size), reals(seed + 10, *shape)
+
+    def loss(samples, weights):
+        return 0.5 * np.sum(correlate(samples, weights, **options) ** 2)
+
+    upstream = correlate(array, kernel, **options)
+    way, turn, small = reals(seed + 20, *size), reals(seed + 30, *shape), 1e-4
+    slope = (loss(array + small * way, kernel) - loss(array - small * way, kernel)) / (2 * small)
+    np.testing.assert_allclose(
+        np.sum(way * input_gradient(upstream, kernel, size, **options)), slope, rtol=1e-6
+    )
+    slope = (loss(array, kernel + small * turn) - loss(array, kernel - small * turn)) / (2 * small)
+    np.testing.assert_allclose(
+        np.sum(turn * kernel_gradient(array, upstream, shape, **options)), slope, rtol=1e-6
+    )
+
+
+# Blocks.
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("border", ["reflect", "constant"])
+@pytest.mark.parametrize(
+    ("size", "shape"),
+    [
+        ((1203, 901), (7, 5)),
+        ((1203, 901), (12, 2)),
+        ((1203, 901), (1, 4)),
+        ((600, 701, 3), (3, 4)),
+        ((50_001, 41), (5, 3)),
+        ((41, 50_001), (3, 5)),
+        ((1_200_001,), (6,)),
+        ((70, 121, 140), (3, 2, 3)),
+    ],
+    ids=str,
+)
+def test_the_sums_of_blocks_are_the_sum_of_the_whole(size, shape, border, stride):
+    """Arrays of several blocks of every form: each weight by one shifted copy of the whole array."""
+    array = integers(0, *size, low=0, high=256).astype(np.uint8)
+    upstream = integers(1, *output_shape(size, shape, stride=stride), low=-9)
+    by_kernel = kernel_gradient(array, upstream, shape, border=border, fill=7, stride=stride)
+    pairs = padding_pairs("same", shape) + [(0, 0)] * (len(size) - len(shape))
+    constant = {"constant_values": 7} if border == "constant" else {}
+    padded = np.pad(array.astype(np.int64), pairs, mode=border, **constant)
+    for place in np.ndindex(*shape):
+        met = padded[
+            tuple(
+                slice(start, start + (count - 1) * stride + 1, stride)
+                for start, count in zip(place, upstream.shape, strict=False)
+            )
+        ]
+        assert by_kernel[place] == np.sum(met * upstream)
+
+
+def test_no_sum_depends_on_the_number_of_threads(monkeypatch):
+    """Bit for bit, for both gradients."""
+    array, upstream, kernel = (
+        reals(seed, *shape) for seed, shape in enumerate([(1500, 1100), (1500, 1100), (5, 4)])
+    )
+    results = []
+    for threads in ("1", "2", "7"):
+        monkeypatch.setenv("CONVFILTER_THREADS", threads)
+        results.append(
+            (kernel_gradient(array, upstream, (5, 4)), input_gradient(upstream, kernel, (1500, 1100)))
+        )
+    for by_kernel, by_array in results[1:]:
+        np.testing.assert_array_equal(by_kernel, results[0][0])
+        np.testing.assert_array_equal(by_array, results[0][1])
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_memory_for_the_kernels_gradient_is_that_of_a_few_blocks(stride, monkeypatch):
+    """Twelve million samples: neither a copy of the array in a wider type, nor one for each weight."""
+    monkeypatch.setenv("CONVFILTER_THREADS", "2")
+    array = np.ones((4000, 3000), np.float32)
+    upstream = np.ones(output_shape(array.shape, (7, 7), stride=stride), np.float32)
+    tracemalloc.start()
+    try:
+        result = kernel_gradient(array, upstream, (7, 7), stride=stride)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    np.testing.assert_array_equal(result, upstream.size)
+    assert most < array.nbytes
+
+
+# Types.
+
+
+@pytest.mark.parametrize("weights", ["int8", "uint16", "int32", "uint64", "bool"])
+@pytest.mark.parametrize("samples", ["int8", "uint16", "int64", "bool"])
+def test_integers_give_exact_int64(samples, weights):
+    """Their limits too: nothing wraps, and what float64 would leave out is there."""
+    most = 1 if "bool" in (samples, weights) else min(np.iinfo(samples).max, np.iinfo(weights).max, 2**29)
+    first, second = np.array([most, 0, most, most]).astype(samples), np.array([most, most]).astype(weights)
+    by_array = input_gradient(first, second, 5, padding="valid")
+    assert by_array.dtype == np.int64
+    assert by_array.tolist() == [most**2 * count for count in (1, 1, 1, 2, 1)]
+    by_kernel = kernel_gradient(first, second, 3, padding="valid")
+    assert by_kernel.dtype == np.int64
+    assert by_kernel.tolist() == [most**2 * count for count in (1, 1, 2)]
+
+
+@pytest.mark.parametrize("bits", [8, 20, 24, 28])
+def test_integers_are_exact_however_large(bits):
+    """Sums on either side of 2**53, where float64 begins to leave integers out."""
+    array, upstream = (integers(seed, 6, 7, low=-(2**bits), high=2**bits) for seed in range(2))
+    kernel = integers(2, 3, 2, low=-(2**bits), high=2**bits)
+    pairs = [(1, 1), (0, 1)]
+    loops = correlate_by_loops(np.pad(array, pairs, "wrap"), upstream, [(0, 0), (0, 0)])
+    result = kernel_gradient(array, upstream, (3, 2), border="wrap")
+    assert result.tolist() == loops.tolist()
+    loops = correlate_by_loops(upstream, np.flip(kernel), [(1, 1), (1, 0)], border="wrap")
+    result = input_gradient(upstream, kernel, (6, 7), border="wrap")
+    assert result.tolist() == loops.tolist()
+
+
+def test_the_whole_of_int64_may_be_used():
+    """Up to its last number, and refused one step later."""
+    largest = 2**63 - 1
+    assert input_gradient([largest], [-1], 1).tolist() == [-largest]
+    assert kernel_gradient([largest], [-1], 1).tolist() == [-largest]
+    assert kernel_gradient([largest // 3] * 3, [1, 1, 1], 1).tolist() == [largest // 3 * 3]
+    assert kernel_gradient([1, 1], [largest // 2, -(largest // 2)], 1).tolist() == [0]
+    assert input_gradient([2**40], [2**22], 1, border="edge").tolist() == [2**62]
+
+
+@pytest.mark.parametrize(
+    ("array", "upstream", "kernel", "options"),
+    [
+        ([1], [2**62], [2], {}),
+        ([1], [2**62, 2**62], [1], {"padding": (0, 1)}),
+        ([1], [2**62, 2**62, 1], [1], {"padding": 1, "border": "wrap"}),
+        ([1, 1], [2**62, 1], [1, 1], {"border": "symmetric"}),
+    ],
+    ids=str,
+)
+def test_a_sum_that_may_pass_int64_is_refused_for_the_array(array, upstream, kernel, options):
+    """By the kernel's weights, or by what the border adds to a sample."""
+    with pytest.raises(KernelError, match="int64"):
+        input_gradient(upstream, kernel, np.shape(array), **options)
+
+
+@pytest.mark.parametrize(
+    ("array", "upstream", "options"),
+    [
+        ([2**62, 0], [1, 1], {}),
+        ([2, 2], [2**62, 0], {}),
+        ([1, 1], [2**62, -(2**62)], {}),
+        ([2**31, 0], [2**31, -(2**31)], {}),
+        ([1, 1], np.array([2**63, 0], np.uint64), {}),
+        (np.array([1], np.uint8), [1, 2, 1], {"padding": 1, "border": "constant", "fill": 2**62}),
+        ([1], [1, 2, 1], {"padding": 1, "border": "constant", "fill": 2**62}),
+    ],
+    ids=str,
+)
+def test_a_sum_that_may_pass_int64_is_refused_for_the_kernel(array, upstream, options):
+    """By samples and upstream together, and by a fill like a sample."""
+    with pytest.raises(KernelError, match="int64"):
+        kernel_gradient(array, upstream, 1, **options)
+
+
+def test_a_fill_among_integers_is_whole():
+    """Half a fill would not stay exact in the kernel's gradient; among floats it is a number like others."""
+    with pytest.raises(ImageError, match=r"0\.5"):
+        kernel_gradient([1], [1, 2, 1], 1, padding=1, border="constant", fill=0.5)
+    result = kernel_gradient([1.0], [1, 2, 1], 1, padding=1, border="constant", fill=0.5)
+    assert result.tolist() == [3.0]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ("float32", "float32", "float32"),
+        ("float32", "float64", "float64"),
+        ("float64", "float32", "float64"),
+        ("float16", "float16", "float16"),
+        ("float16", "float32", "float32"),
+        ("float32", "int64", "float32"),
+        ("float16", "bool", "float16"),
+        ("uint8", "float32", "float32"),
+        ("int16", "float32", "float32"),
+        ("bool", "float32", "float32"),
+        ("int32", "float32", "float64"),
+        ("uint8", "float64", "float64"),
+    ],
+)
+def test_types_are_those_of_a_correlation(first, second, expected):
+    """Of the upstream with the kernel, and of the array with the upstream."""
+    one, other = integers(0, 6, 5, low=0, high=2), integers(1, 3, 3, low=0, high=2)
+    by_array = input_gradient(one.astype(first), other.astype(second), (6, 5))
+    assert by_array.dtype == expected == correlate(one.astype(first), other.astype(second)).dtype
+    np.testing.assert_array_equal(by_array, input_gradient(one, other, (6, 5)))
+    by_kernel = kernel_gradient(one.astype(first), one.astype(second), (3, 3))
+    assert by_kernel.dtype == expected
+    np.testing.assert_array_equal(by_kernel, kernel_gradient(one, one, (3, 3)))
+
+
+def test_narrow_floats_are_summed_in_wide_ones():
+    """A million products of float32 or float16 are as good as their type, in the kernel and at the border."""
+    for dtype in (np.float16, np.float32):
+        array = np.full((1000, 1001), 0.1, dtype)
+        upstream = np.full(array.shape, 0.01, dtype)
+        exact = float(array[0, 0]) * float(upstream[0, 0]) * array.size
+        np.testing.assert_array_equal(kernel_gradient(array, upstream, (1, 1)), dtype(exact))
+        many = np.full(20_001, 0.1, dtype)
+        exact = float(many[0]) * many.size
+        np.testing.assert_array_equal(input_gradient(many, [1], 1, padding=10_000), dtype(exact))
+    # What flows back from either side may be beyond the narrow type, and their sum within it.
+    assert input_gradient(np.float16([40000, 1, -40000]), [2], 1, padding=1).tolist() == [2]
+
+
+def test_what_is_not_finite_goes_where_it_belongs():
+    """To the weights that met it and the samples that took part, without a warning; nowhere else."""
+    for value in (np.nan, np.inf):
+        array, upstream = reals(0, 9, 8), reals(1, 7, 6)
+        array[4, 0] = value
+        finite = np.isfinite(kernel_gradient(array, upstream, (3, 3), padding="valid"))
+        assert finite.tolist() == [[False, True, True]] * 3
+        array[4, 0], upstream[0, 3] = 1, value
+        assert not np.isfinite(kernel_gradient(array, upstream, (3, 3), padding="valid")).any()
+        met = ~np.isfinite(input_gradient(upstream, np.ones((3, 3)), (9, 8), padding="valid"))
+        assert met[:3, 3:6].all()
+        assert met.sum() == 9
+    assert np.isinf(kernel_gradient(np.float16([60000]), np.float16([60000]), 1))
+    assert np.isinf(input_gradient(np.float16([60000] * 3), [1], 1, padding=1))
+
+
+# Arrays as they come.
+
+
+def test_the_layout_of_arrays_does_not_matter():
+    """Strided, turned, in Fortran's order, of foreign byte order, read-only, broadcast: the same bits."""
+    array, upstream, kernel = reals(0, 9, 8, 3), reals(1, 9, 8, 3), reals(2, 3, 4)
+    spacious = np.zeros((18, 24, 6))
+    spacious[::2, ::3, ::2] = upstream
+    frozen = upstream.copy()
+    frozen.flags.writeable = False
+    layouts = [
+        np.asfortranarray(upstream),
+        spacious[::2, ::3, ::2],
+        upstream[::-1, ::-1].copy()[::-1, ::-1],
+        upstream.astype(">f8"),
+        frozen,
+    ]
+    for options in ({}, {"border": "wrap", "dilation": 2}):
+        by_array = input_gradient(upstream, kernel, (9, 8, 3), **options)
+        by_kernel = kernel_gradient(array, upstream, (3, 4), **options)
+        turned = kernel_gradient(upstream, array, (3, 4), **options)
+        for layout in layouts:
+            result = input_gradient(layout, kernel, (9, 8, 3), **options)
+            np.testing.assert_array_equal(result, by_array)
+            assert result.dtype.isnative
+            assert result.flags.c_contiguous
+            np.testing.assert_array_equal(kernel_gradient(array, layout, (3, 4), **options), by_kernel)
+            np.testing.assert_array_equal(kernel_gradient(layout, array, (3, 4), **options), turned)
+    constant = np.broadcast_to(1.0, (9, 8, 3))
+    np.testing.assert_array_equal(
+        kernel_gradient(constant, constant, (3, 4)), kernel_gradient(constant.copy(), constant.copy(), (3, 4))
+    )
+
+
+def test_arguments_stay_as_they_were_and_results_are_new():
+    """Even where there is nothing to do."""
+    array, kernel, upstream = np.arange(5.0), np.ones(1), np.arange(5.0)
+    by_array = input_gradient(upstream, kernel, 5)
+    by_kernel = kernel_gradient(array, upstream, 1)
+    by_array[...] = by_kernel[...] = -1
+    assert array.tolist() == upstream.tolist() == [0, 1, 2, 3, 4]
+    assert kernel.tolist() == [1]
+
+
+def test_lists_and_numbers_of_python_will_do():
+    """And any way to write a shape down."""
+    for shape in (3, [3], (3,), np.array([3]), np.int64(3)):
+        assert input_gradient([1, 2, 3], (1, 1, 1), shape, border="zero").tolist() == [3, 6, 5]
+        assert kernel_gradient(range(3), [True, False, True], shape, border="zero").tolist() == [1, 2, 1]
+    with pytest.raises(ShapeError):
+        input_gradient([1, 2, 3], [1, 1, 1], "3")
+
+
+# Errors.
+
+
+@GRADIENTS
+@pytest.mark.parametrize(
+    ("array", "kernel", "upstream", "options"),
+    [
+        ((5,), (3,), (4,), {}),
+        ((5,), (3,), (5,), {"padding": "valid"}),
+        ((5,), (3,), (5, 1), {}),
+        ((5,), (3,), (5,), {"stride": 2}),
+        ((5, 6), (3, 3), (6, 5), {}),
+        ((5, 6, 3), (3, 3), (5, 6), {}),
+        ((5, 6, 3), (3, 3), (5, 6, 1), {}),
+    ],
+    ids=str,
+)
+def test_an_upstream_of_another_shape_is_refused(array, kernel, upstream, options, gradient):
+    """The message holds the shape that was given and the one that is wanted."""
+    with pytest.raises(ShapeError) as caught:
+        either(gradient, np.ones(array), np.ones(kernel), np.ones(upstream), **options)
+    assert str(upstream) in str(caught.value)
+    assert str(output_shape(array, kernel, **options)) in str(caught.value)
+
+
+@GRADIENTS
+@pytest.mark.parametrize(
+    ("array", "kernel", "options"),
+    [
+        ((5,), (3, 3), {}),
+        ((5,), (0,), {}),
+        ((5,), (), {}),
+        ((0,), (1,), {}),
+        ((5, 0), (1,), {}),
+        ((2,), (3,), {"padding": "valid"}),
+        ((5,), (3,), {"stride": 0}),
+        ((5,), (3,), {"dilation": (1, 1)}),
+        ((5,), (3,), {"padding": "sane"}),
+        ((5,), (3,), {"padding": -1}),
+        ((5,), (3,), {"border": "edges"}),
+        ((5, 1000), (3,), {"dilation": 200_000}),
+    ],
+    ids=str,
+)
+def test_what_correlate_refuses_has_no_gradient(array, kernel, options, gradient):
+    """Shapes, paddings, borders, strides and dilations."""
+    with pytest.raises(ShapeError):
+        correlate(np.ones(array), np.ones(kernel), **options)
+    with pytest.raises(ShapeError):
+        either(gradient, np.ones(array), np.ones(kernel), np.ones(array), **options)
+
+
+@GRADIENTS
+@pytest.mark.parametrize("values", [[1j, 2], ["a", "b"], [None, 1], [[1, 2], [3]]], ids=str)
+def test_what_is_no_number_is_refused(values, gradient):
+    """In the upstream, whose name is in the message, in the array and in the kernel."""
+    with pytest.raises(ImageError, match="upstream"):
+        either(gradient, [1, 2], [1], values)
+    with pytest.raises(ImageError, match="array"):
+        kernel_gradient(values, [1, 2], 1)
+    with pytest.raises(KernelError):
+        input_gradient([1, 2], values, 2)
+
+
+@GRADIENTS
+def test_a_single_number_is_refused(gradient):
+    """It has no axis for a kernel."""
+    with pytest.raises(ShapeError, match="upstream"):
+        either(gradient, [1], [1], 3)
+    with pytest.raises(ShapeError):
+        kernel_gradient(3, [1], 1)
+
+
+@GRADIENTS
+@pytest.mark.parametrize("fill", [np.nan, np.inf, "x", None])
+def test_a_fill_is_a_finite_number(fill, gradient):
+    """Also where it is not used."""
+    with pytest.raises(ImageError):
+        either(gradient, np.ones(5), np.ones(3), np.ones(5), fill=fill)
+
+
+def test_weights_are_finite():
+    """A kernel with nan or infinity in it could not have been correlated with."""
+    with pytest.raises(KernelError):
+        input_gradient(np.ones(5), [1, np.nan, 1], 5)
+
+
+def test_errors_are_of_one_family():
+    """One except clause catches what either of them refuses."""
+    with pytest.raises(ConvfilterError):
+        input_gradient([1], [1], 2)
+    with pytest.raises(ConvfilterError):
+        kernel_gradient([1, 2], [1], 1)
+
+
+@pytest.mark.parametrize("function", [input_gradient, kernel_gradient])
+def test_options_are_those_of_correlate(function):
+    """Names, defaults and their order, none of them by position."""
+
+    def options(function):
+        parameters = inspect.signature(function).parameters.values()
+        return [(each.name, each.default) for each in parameters if each.kind is each.KEYWORD_ONLY]
+
+    assert options(function) == options(correlate)
+
+
+# Against PyTorch.
+
+
+def differences_from_torch(size, shape, dtype, **options):
+    """Return how far outputs and both gradients are from PyTorch's, relative to their largest value."""
+    torch = pytest.importorskip("torch")
+    array, kernel = reals(0, *size).astype(dtype), reals(1, *shape).astype(dtype)
+    outputs = correlate(array, kernel, border="zero", **options)
+    upstream = reals(2, *outputs.shape).astype(dtype)
+    there = [torch.from_numpy(each[np.newaxis, np.newaxis]).requires_grad_() for each in (array, kernel)]
+    convolve = getattr(torch.nn.functional, f"conv{len(size)}d")
+    result = convolve(*there, **options)
+    result.backward(torch.from_numpy(upstream[np.newaxis, np.newaxis]))
+    pairs = [
+        (outputs, result.detach()),
+        (input_gradient(upstream, kernel, size, border="zero", **options), there[0].grad),
+        (kernel_gradient(array, upstream, shape, border="zero", **options), there[1].grad),
+    ]
+    assert [ours.dtype for ours, _ in pairs] == [np.dtype(dtype)] * 3
+    return [
+        float(np.max(np.abs(ours - theirs[0, 0].numpy())) / np.max(np.abs(ours))) for ours, theirs in pairs
+    ]
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-14), ("float32", 5e-6)])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"padding": "valid"},
+        {"padding": "same"},
+        {"padding": 2},
+        {"padding": 0, "stride": 2},
+        {"padding": 1, "stride": 3},
+        {"padding": "valid", "dilation": 2},
+        {"padding": "same", "dilation": 3},
+        {"padding": 3, "stride": 2, "dilation": 2},
+        {"padding": 3, "stride": 2, "dilation": 3},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(
+    ("size", "shape"),
+    [((200,), (5,)), ((201,), (8,)), ((60, 71), (3, 3)), ((60, 71), (4, 5)), ((16, 21, 18), (3, 4, 3))],
+    ids=str,
+)
+def test_gradients_are_those_of_pytorch(size, shape, options, dtype, tolerance):
+    """Signals, pictures and volumes; with a border of zeros, the only one that it has."""
+    assert max(differences_from_torch(size, shape, dtype, **options)) < tolerance
