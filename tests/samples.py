@@ -36,3 +36,35 @@ def tree(folder):
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+def moving(count=5, height=12, width=16, channels=3):
+    """Frames of few colours: a patch that moves over a still ground, standing still once."""
+    ground = colour(height, width, channels) // 86 * 86
+    frames = []
+    for number in range(count):
+        frame = ground.copy()
+        frame[2:5, 2 * number : 2 * number + 4] = 255 - 9 * number
+        frames.append(frame)
+    if count > 2:
+        frames[2] = frames[1].copy()
+    return frames
+
+
+def animate(path, frames, durations=None, **options):
+    """Write frames as Pillow does, which keeps them apart only if they differ."""
+    first, *others = map(Image.fromarray, frames)
+    timing = {} if durations is None else {"duration": durations}
+    first.save(path, save_all=True, append_images=others, **timing, **options)
+    return Path(path)
+
+
+def frames_of(path):
+    """Every frame of a file as Pillow composes it."""
+    frames = []
+    with Image.open(path) as image:
+        for number in range(getattr(image, "n_frames", 1)):
+            image.seek(number)
+            image.load()
+            frames.append(np.asarray(image.convert("RGBA") if image.mode in ("P", "RGB") else image))
+    return frames

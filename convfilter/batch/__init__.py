@@ -1,7 +1,8 @@
 """Pictures by the folder: what a command line program does once its arguments are parsed.
 
 `inputs` lists the pictures, `planning` names every output before a pixel is read, `job` takes one picture
-from file to file, and here they are run one after the other and counted.
+from file to file, `sequences` the frames of one that holds several, `foresight` tells what would come out,
+and here they are run one after the other and counted.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from typing import Any
 
-from convfilter.batch.job import STATUSES, Outcome, Work, filter_job, plan_job
+from convfilter.batch.job import STATUSES, Outcome, filter_job, plan_job
 from convfilter.batch.planning import Job, refuse_inputs_as_outputs
+from convfilter.batch.work import Work
 from convfilter.errors import ConvfilterError
 from convfilter.files import shown, sweep
 from convfilter.filtering import FilterOptions
@@ -99,7 +101,9 @@ def filter_file(
         A sequence is a chain, applied in its order.
     **options
         Those of `apply_kernel`, and ``format``, ``overwrite=False``, ``quality``, ``compress="fast"``,
-        ``background="white"``, ``strip=False``, ``orient=True``, ``max_pixels``.
+        ``background="white"``, ``strip=False``, ``orient=True``, ``max_pixels``, and ``frames``: every
+        frame on its own (``"each"``), the ``"first"`` alone, or all as a volume (``"stack"``, which kernels
+        with a frame axis imply).
 
     Raises
     ------

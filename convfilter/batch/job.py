@@ -7,63 +7,29 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from io import BytesIO
+from typing import BinaryIO
 
-import numpy as np
-
+from convfilter.batch.foresight import foresee, output_format, warn_of_one_frame
 from convfilter.batch.inputs import STREAM
 from convfilter.batch.planning import Job
+from convfilter.batch.sequences import Shares, filter_each, filter_picture, filter_stack
+from convfilter.batch.work import Work
 from convfilter.errors import ConvfilterError, ImageError
 from convfilter.files import commit, describe, shown
-from convfilter.filtering import FilterOptions, filter_axes, filter_pixels
-from convfilter.images.formats import fitting_mode
-from convfilter.images.opening import check_pixels
-from convfilter.images.reading import MAX_PIXELS, Picture, read_picture, read_size
-from convfilter.images.writing import Encoding, check_writable, write_picture
-from convfilter.kernels import Kernel
+from convfilter.images.animation import write_frames
+from convfilter.images.frames import Frames, opened_frames
+from convfilter.images.picture import Picture
+from convfilter.images.writing import write_picture
 
-__all__ = ["STATUSES", "Outcome", "Work", "filter_job", "plan_job"]
+__all__ = ["STATUSES", "Outcome", "filter_job", "plan_job"]
 
 STATUSES = ("done", "skipped", "planned", "failed", "not attempted")
 
 _EXISTS = "the output exists: give --overwrite to replace it or --skip-existing to keep it"
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
-
-
-@dataclass(frozen=True)
-class Work:
-    """What is done to every picture of a run.
-
-    Attributes
-    ----------
-    kernels : tuple of Kernel
-        The chain of filters.
-    filtering : FilterOptions
-        How to filter.
-    encoding : Encoding
-        How to write.
-    overwrite, skip_existing : bool
-        What becomes of an output that exists; without either its picture fails.
-    max_pixels : int
-        Larger pictures are refused before they are decoded.
-    orient : bool
-        Whether EXIF orientation is applied.
-    threads : int or None
-        As in `available_threads`.
-    count_clipped : bool
-        Whether to count the samples that saturate.
-    """
-
-    kernels: tuple[Kernel, ...]
-    filtering: FilterOptions = field(default_factory=FilterOptions)
-    encoding: Encoding = field(default_factory=Encoding)
-    overwrite: bool = False
-    skip_existing: bool = False
-    max_pixels: int = MAX_PIXELS
-    orient: bool = True
-    threads: int | None = None
-    count_clipped: bool = False
 
 
 @dataclass
@@ -136,65 +102,77 @@ def _told(job: Job, act: Callable[[Outcome], None]) -> Outcome:
 def _filter(job: Job, work: Work, outcome: Outcome) -> None:
     if _is_settled(job, work, outcome):
         return
-    picture = read_picture(_source(job), max_pixels=work.max_pixels, orient=work.orient)
+    picture = None
+    with _opened(job, work, work.max_pixels) as frames:
+        outcome.frames = frames.count
+        if work.stacks or (frames.count > 1 and work.frames != "first"):
+            _filter_several(frames, job, work, outcome)
+        else:
+            picture = frames.read(0)
+    if picture is not None:
+        del frames  # and with it what the decoder holds
+        _filter_one(picture, job, work, outcome)
+    outcome.status = "done"
+
+
+def _filter_one(picture: Picture, job: Job, work: Work, outcome: Outcome) -> None:
     outcome.warnings += picture.warnings
     outcome.height, outcome.width = picture.pixels.shape[:2]
     outcome.channels = 1 if picture.pixels.ndim == 2 else picture.pixels.shape[2]
-    outcome.frames = picture.frames
-    _refuse_frames(picture.frames)
-    filtered = filter_pixels(
-        picture.pixels,
-        work.kernels,
-        options_for(picture.mode, work.filtering),
-        threads=work.threads,
-        count_clipped=work.count_clipped,
-    )
-    # From here on the input is not needed: what is written takes its place in memory.
-    picture.pixels = filtered.pixels
-    outcome.clipped_below, outcome.clipped_above = filtered.clipped_below, filtered.clipped_above
+    shares = Shares()
+    filter_picture(picture, work, shares)
+    outcome.clipped_below, outcome.clipped_above = shares.told()
     outcome.output_height, outcome.output_width = picture.pixels.shape[:2]
     outcome.output_channels = 1 if picture.pixels.ndim == 2 else picture.pixels.shape[2]
-    picture.mode = fitting_mode(picture.mode, outcome.output_channels)
-    del filtered
-    _write(job, work, picture, job.format or _own_format(picture.format, work), outcome)
-    outcome.status = "done"
+    form = output_format(job.format, picture.format, work)
+    _put(job, work, outcome, lambda out: write_picture(out, picture, form, work.encoding, release=True))
+
+
+def _filter_several(frames: Frames, job: Job, work: Work, outcome: Outcome) -> None:
+    form = output_format(job.format, frames.format, work)
+    _look_ahead(frames, form, work, outcome)
+    shares = Shares()
+    if not work.stacks:
+        each = filter_each(frames, work, shares, outcome.warnings)
+        _put(job, work, outcome, lambda out: write_frames(out, each, frames.count, form, work.encoding))
+    else:
+        made = filter_stack(frames, work, shares, outcome.warnings)
+        if len(made) > 1 or form == "npy":
+            _put(
+                job,
+                work,
+                outcome,
+                lambda out: write_frames(out, made, len(made), form, work.encoding, volume=True),
+            )
+        else:
+            _put(job, work, outcome, lambda out: write_picture(out, made[0], form, work.encoding))
+    outcome.clipped_below, outcome.clipped_above = shares.told()
+
+
+def _look_ahead(frames: Frames, form: str, work: Work, outcome: Outcome) -> list[str]:
+    """Tell sizes, refuse what cannot be done before anything is computed, return what will be lost."""
+    sizes = frames.sizes()
+    outcome.width, outcome.height, outcome.channels = sizes[0][:3]
+    outcome.frames = frames.count
+    if work.stacks:
+        outcome.warnings += warn_of_one_frame(frames.count, work)
+    (_, outcome.output_height, outcome.output_width, outcome.output_channels), lost = foresee(
+        sizes, form, work
+    )
+    return lost
 
 
 def _foresee(job: Job, work: Work, outcome: Outcome) -> None:
     if _is_settled(job, work, outcome):
         return
-    size = read_size(_source(job), orient=work.orient)
-    outcome.width, outcome.height, outcome.channels, outcome.frames = (
-        size.width,
-        size.height,
-        size.channels,
-        size.frames,
-    )
-    check_pixels((size.width, size.height), work.max_pixels)
-    _refuse_frames(size.frames)
-    shape = (1, size.height, size.width)
-    for kernel in work.kernels:
-        axes = filter_axes(shape, (1, kernel.height, kernel.width), work.filtering)
-        shape = (1, axes[1].output, axes[2].output)
-    outcome.output_height, outcome.output_width = shape[1:]
-    # One sample tells what becomes of channels and type, and whether kernels and format take them.
-    sample = np.zeros((1, 1) if size.channels == 1 else (1, 1, size.channels), size.dtype)
-    options = replace(options_for(size.mode, work.filtering), padding="same")
-    made = filter_pixels(sample, work.kernels, options, threads=1).pixels
-    outcome.output_channels = 1 if made.ndim == 2 else made.shape[2]
-    outcome.warnings += check_writable(
-        fitting_mode(size.mode, outcome.output_channels),
-        made.dtype,
-        (outcome.output_width, outcome.output_height),
-        1,
-        job.format or _own_format(size.format, work),
-    )
+    with _opened(job, work, None) as frames:
+        lost = _look_ahead(frames, output_format(job.format, frames.format, work), work, outcome)
+    outcome.warnings += lost
     outcome.status = "planned"
 
 
-def options_for(mode: str, options: FilterOptions) -> FilterOptions:
-    """Return the options as they apply to a mode: the fourth channel of CMYK is ink, not alpha."""
-    return replace(options, alpha="plain") if mode == "CMYK" else options
+def _opened(job: Job, work: Work, max_pixels: int | None) -> AbstractContextManager[Frames]:
+    return opened_frames(_source(job), max_pixels=max_pixels, orient=work.orient, volume=work.stacks)
 
 
 def _is_settled(job: Job, work: Work, outcome: Outcome) -> bool:
@@ -215,22 +193,13 @@ def _source(job: Job) -> str | BytesIO:
     return BytesIO(sys.stdin.buffer.read())
 
 
-def _refuse_frames(frames: int) -> None:
-    if frames > 1:
-        raise ImageError(f"it holds {frames} pictures and only single ones are filtered")
-
-
-def _own_format(format: str, work: Work) -> str:
-    """The format of an output that has no name to tell it, after an input of a format."""
-    return "npy" if work.filtering.resolved_range(work.kernels[-1]) == "raw" else format
-
-
-def _write(job: Job, work: Work, picture: Picture, format: str, outcome: Outcome) -> None:
+def _put(job: Job, work: Work, outcome: Outcome, encode: Callable[[BinaryIO], list[str]]) -> None:
+    """Have an output written, to its file as a whole or not at all."""
     if job.target == STREAM:
         if sys.stdout is None:
             raise ImageError("standard output is closed")
         buffer = BytesIO()
-        outcome.warnings += write_picture(buffer, picture, format, work.encoding, release=True)
+        outcome.warnings += encode(buffer)
         try:
             sys.stdout.buffer.write(buffer.getbuffer())
             sys.stdout.buffer.flush()
@@ -248,9 +217,7 @@ def _write(job: Job, work: Work, picture: Picture, format: str, outcome: Outcome
     try:
         commit(
             job.target,
-            lambda stream: outcome.warnings.extend(
-                write_picture(stream, picture, format, work.encoding, release=True)
-            ),
+            lambda stream: outcome.warnings.extend(encode(stream)),
             overwrite=work.overwrite,
         )
     except FileExistsError:

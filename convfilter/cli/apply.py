@@ -91,6 +91,13 @@ _RUN = "How to run"
     "--linear", is_flag=True, heading=_HOW, help="Filter in linear light (sRGB decoded and encoded again)."
 )
 @option(
+    "--frames",
+    type=click.Choice(["each", "first", "stack"]),
+    heading=_HOW,
+    help="Every frame of an animation, or page, on its own, the first one alone, or all as a volume.  "
+    "[default: each; stack for kernels with a frame axis]",
+)
+@option(
     "--format",
     "format_",
     type=click.Choice(["png", "jpeg", "tiff", "webp", "bmp", "gif", "ppm", "tga", "avif", "npy"]),

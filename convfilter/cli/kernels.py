@@ -16,7 +16,7 @@ from convfilter.cli.options import (
     option,
     written_size,
 )
-from convfilter.cli.wording import filter_in_words
+from convfilter.cli.wording import filter_in_words, size_in_words
 from convfilter.files import shown
 from convfilter.kernels import Kernel, get_kernel, load_kernels
 
@@ -49,8 +49,9 @@ def command(name: str | None, size: str | None, kernel_file: str | None, as_json
     elif name is None:
         longest = max(len(each) for each in known)
         for kernel in chosen:
-            size = f"{kernel.width}x{kernel.height}"
-            click.echo(f"{kernel.name:<{longest}}  {size:<7} {shown(kernel.summary)}".rstrip())
+            click.echo(
+                f"{kernel.name:<{longest}}  {size_in_words(kernel):<7} {shown(kernel.summary)}".rstrip()
+            )
         click.echo(f"\n'convfilter kernels NAME' shows one; {_example(chosen)} sets a parameter.")
     else:
         click.echo("\n".join(_as_text(chosen[0])))
@@ -95,10 +96,11 @@ def _example(kernels: list[Kernel]) -> str:
 
 
 def _as_object(kernel: Kernel, *, weights: bool) -> dict[str, Any]:
+    frames = {"frames": kernel.frames} if "frame" in kernel.axes else {}
     described = {
         "name": kernel.name,
         "summary": kernel.summary,
-        "size": {"width": kernel.width, "height": kernel.height},
+        "size": {"width": kernel.width, "height": kernel.height} | frames,
         "source": kernel.source,
         "axes": ",".join(kernel.axes),
         "parts": len(kernel.parts),

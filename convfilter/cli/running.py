@@ -12,13 +12,15 @@ from typing import Any, TextIO
 import click
 
 from convfilter.batch import Report, run_jobs
+from convfilter.batch.foresight import chain_axes
 from convfilter.batch.inputs import STREAM, find_inputs
-from convfilter.batch.job import Outcome, Work
+from convfilter.batch.job import Outcome
 from convfilter.batch.planning import are_several, kernel_suffix, output_folders, plan_jobs
+from convfilter.batch.work import Work
 from convfilter.cli.wording import calculation, filter_in_words, per_axis_in_words
 from convfilter.errors import ConvfilterError, ImageError
 from convfilter.files import describe, shown
-from convfilter.filtering import FilterOptions, check_options, filter_axes
+from convfilter.filtering import FilterOptions, check_options
 from convfilter.images.layers import background_colour
 from convfilter.images.writing import Encoding
 from convfilter.kernels import Kernel, get_kernel, load_kernels
@@ -110,6 +112,7 @@ def _work(options: dict[str, Any]) -> Work:
             background=options["background"],
             strip=options["strip"],
         ),
+        frames=options["frames"],
         overwrite=options["overwrite"],
         skip_existing=options["skip_existing"],
         max_pixels=options["max_pixels"],
@@ -135,7 +138,7 @@ class _Printer:
         self._as_json, self._quiet = options["as_json"], options["quiet"]
         self._every = alone or options["verbose"]
         self._verbose = options["verbose"]
-        self._sizes: set[tuple[int | None, int | None]] = set()
+        self._sizes: set[tuple[int | None, ...]] = set()
 
     def show(self, outcome: Outcome) -> None:
         """Print one picture's outcome."""
@@ -176,12 +179,12 @@ class _Printer:
             return [f"{arrow}   skipped: it exists"] if self._every else []
         if outcome.status not in ("done", "planned"):
             return []
-        size = (outcome.width, outcome.height)
+        size = (outcome.width, outcome.height, outcome.frames if self._work.spans_frames else 1)
         if size in self._sizes and not self._every:
             return [arrow] if outcome.status == "planned" else []
         self._sizes.add(size)
         return [
-            f"{arrow}   {_in_words(self._work)}",
+            f"{arrow}   {_in_words(self._work)}{_frames_in_words(outcome, self._work)}",
             *_calculation(outcome, self._work),
             *self._details(outcome),
         ]
@@ -219,16 +222,26 @@ def _in_words(work: Work) -> str:
     return f"{chain}, border {options.border}{fill}{padding}"
 
 
+def _frames_in_words(outcome: Outcome, work: Work) -> str:
+    """What becomes of several frames."""
+    if outcome.frames in (None, 1):
+        return ""
+    how = "a stack" if work.stacks else "the first" if work.frames == "first" else "each"
+    return f", {how} of {outcome.frames} frames"
+
+
 def _calculation(outcome: Outcome, work: Work) -> list[str]:
     """The size arithmetic of every filter of the chain, indented."""
     lines: list[str] = []
-    shape = (1, outcome.height or 1, outcome.width or 1)
-    for kernel in work.kernels:
+    frames = outcome.frames if work.stacks else 1
+    chain = chain_axes((frames or 1, outcome.height or 1, outcome.width or 1), work.kernels, work.filtering)
+    for kernel, axes in zip(work.kernels, chain, strict=True):
         if len(work.kernels) > 1:
             lines.append(f"  {filter_in_words(kernel)}")
-        axes = filter_axes(shape, (1, kernel.height, kernel.width), work.filtering)
-        lines += [f"  {line}" for line in calculation(axes[1:])]
-        shape = (1, axes[1].output, axes[2].output)
+        told = calculation(axes[1:])
+        if "frame" in kernel.axes:
+            told += calculation(axes[:1], ("frames",))
+        lines += [f"  {line}" for line in told]
     return lines
 
 

@@ -134,7 +134,7 @@ def _layer(text: str, axes: int, kernel_file: str | None) -> Layer:
     return Layer(
         filter_in_words(kernel),
         (kernel.height, kernel.width)[2 - axes :],
-        len(kernel.parts),
+        len(kernel.parts) * kernel.frames,
         channels,
         outputs,
     )

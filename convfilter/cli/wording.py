@@ -10,13 +10,19 @@ from convfilter.geometry import Axis
 if TYPE_CHECKING:
     from convfilter.kernels import Kernel
 
-__all__ = ["calculation", "filter_in_words", "per_axis_in_words"]
+__all__ = ["calculation", "filter_in_words", "per_axis_in_words", "size_in_words"]
 
 
 def filter_in_words(kernel: Kernel) -> str:
     """Return what a kernel is, such as ``sobel 3x3, magnitude of 2``."""
     combined = f", {kernel.combine} of {len(kernel.parts)}" if kernel.combine else ""
-    return f"{kernel.name} {kernel.width}x{kernel.height}{combined}"
+    return f"{kernel.name} {size_in_words(kernel)}{combined}"
+
+
+def size_in_words(kernel: Kernel) -> str:
+    """Return width x height, and x frames of a kernel that has them."""
+    frames = f"x{kernel.frames}" if "frame" in kernel.axes else ""
+    return f"{kernel.width}x{kernel.height}{frames}"
 
 
 def per_axis_in_words(value: object) -> str:

@@ -1,6 +1,7 @@
 """Pictures in and out of files; the only package that imports Pillow.
 
 `formats` knows the formats as plain facts and imports neither numpy nor Pillow; `reading` makes a
-`Picture` of a file, `writing` a file of a `Picture`. Messages name what is wrong and how to mend it,
+`Picture` of a file, `writing` a file of a `Picture`; `frames` and `animation` do so for files of several.
+Messages name what is wrong and how to mend it,
 but not the file: whoever knows its name puts it in front.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
 from typing import Any, BinaryIO
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from convfilter.errors import ImageError
 from convfilter.images.formats import fitting_mode, kind_of
 
-__all__ = ["array_header", "array_mode", "held_dtype", "read_array"]
+__all__ = ["array_header", "array_mode", "held_dtype", "in_c_order", "read_array"]
 
 _TYPES = ("uint8", "uint16", "int32", "float32", "float64")
 # What is widened or mapped onto the types above without loss.
@@ -30,12 +31,12 @@ def array_header(stream: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]
     Returns
     -------
     tuple
-        Its shape (H, W) or (H, W, C), whether it lies in Fortran order, and its dtype.
+        Its shape (H, W), (H, W, C) or (T, H, W, C), whether it lies in Fortran order, and its dtype.
 
     Raises
     ------
     ImageError
-        If it is not an array of numbers in two or three dimensions.
+        If it is not an array of numbers in two to four dimensions.
     """
     stream.seek(0)
     version = np.lib.format.read_magic(stream)
@@ -45,8 +46,9 @@ def array_header(stream: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]
     shape, fortran, dtype = readers[version[0]](stream)
     if dtype.name not in (*_TYPES, *_WIDENED):
         raise ImageError(f"an array of {dtype.name} is no picture; convert it to {', '.join(_TYPES)}")
-    if len(shape) not in (2, 3) or 0 in shape:
-        raise ImageError(f"an array of shape {shape} is no picture; it takes (H, W) or (H, W, C)")
+    if len(shape) not in (2, 3, 4) or 0 in shape:
+        taken = "(H, W), (H, W, C) or (T, H, W, C)"
+        raise ImageError(f"an array of shape {shape} is no picture; it takes {taken}")
     return shape, fortran, dtype
 
 
@@ -88,13 +90,15 @@ def held_dtype(dtype: np.dtype[Any]) -> str:
     return _WIDENED.get(dtype.name, dtype.name)
 
 
-def read_array(stream: BinaryIO) -> NDArray[Any]:
+def read_array(stream: BinaryIO, number: int | None = None) -> NDArray[Any]:
     """Read the array of an ``.npy`` file whose size has been found acceptable.
 
     Parameters
     ----------
     stream : file object
         The file.
+    number : int, optional
+        Which picture along the first axis; the whole array otherwise.
 
     Returns
     -------
@@ -108,12 +112,49 @@ def read_array(stream: BinaryIO) -> NDArray[Any]:
     """
     shape, fortran, dtype = array_header(stream)
     start = stream.tell()
-    count = math.prod(shape)
-    if stream.seek(0, os.SEEK_END) - start < count * dtype.itemsize:
+    if stream.seek(0, os.SEEK_END) - start < math.prod(shape) * dtype.itemsize:
         raise ImageError("truncated npy data")
     stream.seek(start)
-    stored = np.empty(shape[::-1] if fortran else shape, dtype)
-    view = stored.reshape(-1).view(np.uint8).data
+    if fortran:
+        stored = _filled(stream, np.empty(shape[::-1], dtype)).T
+        stored = stored if number is None else stored[number]
+    elif number is None:
+        stored = _filled(stream, np.empty(shape, dtype))
+    else:
+        stream.seek(number * math.prod(shape[1:]) * dtype.itemsize, os.SEEK_CUR)
+        stored = _filled(stream, np.empty(shape[1:], dtype))
+    pixels = np.ascontiguousarray(stored)
+    if dtype.name == "bool":
+        pixels = np.where(pixels.view(np.uint8) != 0, np.uint8(255), np.uint8(0))
+    else:
+        pixels = pixels.astype(held_dtype(dtype), copy=False)
+    return pixels[:, :, 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
+
+
+def in_c_order(stream: BinaryIO) -> BinaryIO:
+    """Return a file of the same array in C order, in which one picture after another can be read.
+
+    Parameters
+    ----------
+    stream : file object
+        The file.
+
+    Returns
+    -------
+    file object
+        That file, if it is in C order, else one in memory.
+    """
+    shape, fortran, dtype = array_header(stream)
+    if not fortran:
+        return stream
+    copy = io.BytesIO()
+    np.save(copy, np.ascontiguousarray(_filled(stream, np.empty(shape[::-1], dtype)).T))
+    return copy
+
+
+def _filled(stream: BinaryIO, array: NDArray[Any]) -> NDArray[Any]:
+    """Read as many bytes as an array holds into it."""
+    view = array.reshape(-1).view(np.uint8).data
     source: Any = stream  # files and buffers can read into memory; `BinaryIO` does not say so
     done = 0
     while done < len(view):
@@ -121,9 +162,4 @@ def read_array(stream: BinaryIO) -> NDArray[Any]:
         if not got:
             raise ImageError("truncated npy data")
         done += got
-    pixels = np.ascontiguousarray(stored.T if fortran else stored)
-    if dtype.name == "bool":
-        pixels = np.where(pixels.view(np.uint8) != 0, np.uint8(255), np.uint8(0))
-    else:
-        pixels = pixels.astype(held_dtype(dtype), copy=False)
-    return pixels[:, :, 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
+    return array

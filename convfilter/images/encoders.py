@@ -17,7 +17,7 @@ from convfilter.images.layers import palette_of, to_image
 from convfilter.images.metadata import Metadata
 from convfilter.images.plugins import load_plugin, pillow_name
 
-__all__ = ["Encoding", "encode"]
+__all__ = ["Encoding", "avif_options", "encode"]
 
 Options = dict[str, Any]
 
@@ -61,6 +61,8 @@ def encode(
     metadata: Metadata,
     encoding: Encoding,
     warnings: list[str],
+    *,
+    few_colours: bool = True,
 ) -> None:
     """Encode a picture.
 
@@ -78,10 +80,12 @@ def encode(
         How.
     warnings : list of str
         Gets a line for whatever is lost.
+    few_colours : bool
+        Whether a small PNG may be given a palette.
     """
     load_plugin(form)
     if form == "png":
-        _save_png(image, stream, metadata, encoding, warnings)
+        _save_png(image, stream, metadata, encoding, warnings, few_colours)
         return
     if form == "tiff":
         from convfilter.images.tiff import save_tiff
@@ -113,7 +117,12 @@ def _present(**options: object) -> Options:
 
 
 def _save_png(
-    image: Image.Image, stream: BinaryIO, metadata: Metadata, encoding: Encoding, warnings: list[str]
+    image: Image.Image,
+    stream: BinaryIO,
+    metadata: Metadata,
+    encoding: Encoding,
+    warnings: list[str],
+    few_colours: bool,
 ) -> None:
     """Write a PNG, quickly or small."""
     from PIL.PngImagePlugin import PngInfo
@@ -133,7 +142,7 @@ def _save_png(
         image.save(stream, "PNG", **options, **_quick_png(image))
         return
     best: bytes | None = None
-    for candidate, more in _small_pngs(image):
+    for candidate, more in _small_pngs(image, few_colours):
         encoded = io.BytesIO()
         candidate.save(encoded, "PNG", **options, **more)
         if best is None or len(encoded.getbuffer()) < len(best):
@@ -159,7 +168,7 @@ def _quick_png(image: Image.Image) -> Options:
     return runs if sizes[0] < 1.3 * sizes[1] else {}
 
 
-def _small_pngs(image: Image.Image) -> list[tuple[Image.Image, Options]]:
+def _small_pngs(image: Image.Image, few_colours: bool) -> list[tuple[Image.Image, Options]]:
     """Return what to try for the smallest file."""
     tries: list[tuple[Image.Image, Options]] = [
         (image, {"optimize": True}),
@@ -167,7 +176,7 @@ def _small_pngs(image: Image.Image) -> list[tuple[Image.Image, Options]]:
         (image, {"compress_level": 9, "compress_type": zlib.Z_RLE}),
         (image, {"compress_type": zlib.Z_HUFFMAN_ONLY}),
     ]
-    found = palette_of(image) if image.mode in ("RGB", "RGBA") else None
+    found = palette_of(image) if few_colours and image.mode in ("RGB", "RGBA") else None
     if found:
         paletted, colours = found
         alpha = bytes(colour[3] for colour in colours)
@@ -207,8 +216,8 @@ def _webp(image: Image.Image, metadata: Metadata, encoding: Encoding, warnings: 
     return options | ({"method": 6} if encoding.compress == "small" else {})
 
 
-def _avif(image: Image.Image, metadata: Metadata, encoding: Encoding, warnings: list[str]) -> Options:
-    """Return the options for an AVIF."""
+def avif_options(image: Image.Image, metadata: Metadata, encoding: Encoding, warnings: list[str]) -> Options:
+    """Return Pillow's options for an AVIF; the parameters are those of `encode`."""
     quality = encoding.quality or _QUALITY
     options = _present(exif=metadata.exif, icc_profile=metadata.icc, xmp=metadata.xmp)
     if image.mode != "L" and quality >= _QUALITY:
@@ -235,7 +244,7 @@ def _ppm(image: Image.Image, metadata: Metadata, encoding: Encoding, warnings: l
 _OPTIONS: dict[str, Callable[[Image.Image, Metadata, Encoding, list[str]], Options]] = {
     "jpeg": _jpeg,
     "webp": _webp,
-    "avif": _avif,
+    "avif": avif_options,
     "bmp": _bmp,
     "tga": _tga,
     "ppm": _ppm,

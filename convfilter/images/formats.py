@@ -70,7 +70,7 @@ FORMATS: dict[str, Format] = {
     "ppm": _format(".ppm .pgm .pbm .pnm", "L RGB I;16", False, 2**31 - 1, True),
     "tga": _format(".tga .icb .vda .vst", "L LA RGB RGBA", False, 65_535, True),
     "avif": _format(".avif .avifs", "L RGB RGBA", True, 32_768, False),
-    "npy": _format(".npy", "*", False, 2**63 - 1, True),
+    "npy": _format(".npy", "*", True, 2**63 - 1, True),
 }
 
 _BY_EXTENSION = {extension: name for name, row in FORMATS.items() for extension in row.extensions}

@@ -6,7 +6,7 @@ import os
 import struct
 from typing import BinaryIO
 
-__all__ = ["avif_is_deep", "has_late_tags", "webp_is_lossless", "webp_size"]
+__all__ = ["avif_is_deep", "gif_is_whole", "has_late_tags", "webp_is_lossless", "webp_size"]
 
 
 def webp_size(stream: BinaryIO) -> tuple[int, int]:
@@ -73,6 +73,27 @@ def avif_is_deep(stream: BinaryIO) -> bool:
     head = stream.read(1 << 16)
     at = head.find(b"av1C")
     return 0 < at < len(head) - 6 and bool(head[at + 6] & 0x40)
+
+
+def gif_is_whole(stream: BinaryIO) -> bool:
+    """Tell whether a GIF ends as it should.
+
+    Parameters
+    ----------
+    stream : file object
+        The file; left where it was.
+
+    Returns
+    -------
+    bool
+        Whether its last byte, zeros and line ends aside, is the end mark.
+    """
+    place = stream.tell()
+    end = stream.seek(0, os.SEEK_END)
+    stream.seek(max(0, end - 64))
+    tail = stream.read().rstrip(b"\0\r\n")
+    stream.seek(place)
+    return tail.endswith(b";")
 
 
 def has_late_tags(stream: BinaryIO) -> bool:

@@ -53,6 +53,10 @@ class Metadata:
         How a TIFF or TGA was compressed, by Pillow's name.
     lossless : bool
         Whether the file held exactly the samples that were written.
+    duration : float or None
+        How long a frame is shown, in milliseconds; None where files do not tell.
+    plays : int
+        How often an animation is shown; 0 is for ever.
     """
 
     exif: bytes | None = None
@@ -66,6 +70,8 @@ class Metadata:
     subsampling: int = -1
     compression: str | None = None
     lossless: bool = True
+    duration: float | None = None
+    plays: int = 0
 
 
 def orientation_of(image: Image.Image, warnings: list[str]) -> int:
@@ -126,6 +132,8 @@ def read_metadata(image: Image.Image, upright: bool, warnings: list[str]) -> Met
         quantization=quantization,
         subsampling=_subsampling(image) if quantization else -1,
         compression=compression if isinstance(compression, str) else None,
+        duration=_duration(image),
+        plays=_plays(image),
     )
 
 
@@ -232,6 +240,20 @@ def _dpi(found: Any) -> tuple[float, float] | None:
         return None
     usable = math.isfinite(across) and math.isfinite(down) and across > 0 and down > 0
     return (across, down) if usable else None
+
+
+def _duration(image: Image.Image) -> float | None:
+    """Return how long a frame is shown; one of a GIF that does not say so is not held at all."""
+    found = image.info.get("duration", 0 if image.format == "GIF" else None)
+    return float(found) if isinstance(found, int | float) and math.isfinite(found) and found >= 0 else None
+
+
+def _plays(image: Image.Image) -> int:
+    """Return how often an animation is shown; a GIF counts the repetitions, and has one showing without."""
+    loop = image.info.get("loop")
+    if image.format == "GIF":
+        return 1 if loop is None else loop + 1 if loop else 0
+    return loop if isinstance(loop, int) else 0
 
 
 def _text(image: Image.Image) -> dict[str, str]:

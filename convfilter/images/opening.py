@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from convfilter.errors import ImageError
+from convfilter.errors import ConvfilterError, ImageError
 from convfilter.files import describe, shown
 from convfilter.images.formats import FORMATS, format_of_name
 from convfilter.images.headers import webp_size
@@ -87,7 +87,7 @@ def reasons(what: str) -> Iterator[None]:
     """
     try:
         yield
-    except ImageError:
+    except ConvfilterError:
         raise
     except MemoryError:
         raise ImageError("not enough memory for it") from None
@@ -181,7 +181,7 @@ def image_of(stream: BinaryIO, form: str, max_pixels: int | None) -> ImageFile.I
     return image
 
 
-def check_pixels(size: tuple[int, int], max_pixels: int | None) -> None:
+def check_pixels(size: tuple[int, int], max_pixels: int | None, frames: int = 1) -> None:
     """Refuse a picture that is too large.
 
     Parameters
@@ -190,6 +190,8 @@ def check_pixels(size: tuple[int, int], max_pixels: int | None) -> None:
         Width and height.
     max_pixels : int or None
         The most pixels allowed, None for any number.
+    frames : int
+        How many of that size are to be held at once.
 
     Raises
     ------
@@ -197,8 +199,10 @@ def check_pixels(size: tuple[int, int], max_pixels: int | None) -> None:
         If it has more.
     """
     width, height = size
-    if max_pixels is not None and width * height > max_pixels:
+    total = frames * width * height
+    if max_pixels is not None and total > max_pixels:
+        several = f"{frames} frames of " if frames > 1 else ""
         raise ImageError(
-            f"{width} x {height} pixels are more than {max_pixels}; "
-            f"if you trust the file, allow them with --max-pixels {width * height}"
+            f"{several}{width} x {height} pixels are more than {max_pixels}; "
+            f"if you trust the file, allow them with --max-pixels {total}"
         )

@@ -1,93 +1,15 @@
-"""From a file to an array of pixels.
-
-Pillow holds RGB in four bytes a pixel and needs twice an array to hand it over at once. Pictures are
-therefore taken over in strips, and turned upright on the way.
-"""
+"""From a file to an array of pixels: one picture, or what its header tells."""
 
 from __future__ import annotations
 
 import os
-import re
-from dataclasses import dataclass, field, replace
-from typing import Any, BinaryIO, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageFile
+from typing import BinaryIO
 
 from convfilter.errors import ImageError
-from convfilter.images.arrays import array_header, array_mode, held_dtype, read_array
-from convfilter.images.formats import FORMATS
-from convfilter.images.headers import avif_is_deep, has_late_tags, webp_is_lossless
-from convfilter.images.metadata import Metadata, orientation_of, read_metadata
-from convfilter.images.opening import check_pixels, collected, format_of, image_of, opened, reasons
+from convfilter.images.frames import opened_frames
+from convfilter.images.picture import MAX_PIXELS, Picture, Size
 
 __all__ = ["MAX_PIXELS", "Picture", "Size", "read_picture", "read_size"]
-
-MAX_PIXELS = 268_402_689
-"""The largest picture read unless said otherwise: 16383 x 16383 pixels."""
-
-_STRIP_BYTES = 1 << 19
-_DTYPES = {"I;16": "uint16", "I": "int32", "F": "float32"}
-# As Pillow holds them; its I;16 is little-endian everywhere.
-_STORED = {"I;16": "<u2", "I;16L": "<u2", "I;16B": ">u2", "I;16N": "=u2", "I": "=i4", "F": "=f4"}
-_AS_RGB = ("RGBX", "HSV", "YCbCr")
-_WITHOUT_ALPHA = {"1": "L", "L": "L", "LA": "LA", "La": "LA", "RGBa": "RGBA"}
-_TIFF_GROUPS = (34665, 34853, 40965)
-_INVERSE = {6: 8, 8: 6}
-
-
-@dataclass
-class Picture:
-    """One picture and what came with it.
-
-    Attributes
-    ----------
-    pixels : ndarray of shape (H, W) or (H, W, C)
-        uint8, uint16, int32 or float32 (out of ``.npy`` also float64), in native byte order and C order.
-    mode : str
-        What the channels mean: ``L LA RGB RGBA CMYK LAB``, ``I;16``, ``I`` and ``F`` for grey of 16 and
-        32 bits and of floats, ``C5`` for five channels out of ``.npy``, and so on.
-    format : str
-        The format of the file, out of `convfilter.images.formats.FORMATS`.
-    metadata : Metadata
-        What the file says beside the pixels.
-    warnings : list of str
-        What the user should know, one line each.
-    frames : int
-        How many pictures the file holds.
-    """
-
-    pixels: NDArray[Any]
-    mode: str
-    format: str
-    metadata: Metadata = field(default_factory=Metadata)
-    warnings: list[str] = field(default_factory=list)
-    frames: int = 1
-
-
-class Size(NamedTuple):
-    """What a picture's header tells.
-
-    Attributes
-    ----------
-    width, height : int
-        In pixels, as the picture is seen.
-    channels : int
-        Channels of each pixel.
-    mode, dtype, format : str
-        As `read_picture` would return them, the samples' type by its name.
-    frames : int
-        How many pictures the file holds.
-    """
-
-    width: int
-    height: int
-    channels: int
-    mode: str
-    dtype: str
-    format: str
-    frames: int
 
 
 def read_picture(
@@ -122,27 +44,10 @@ def read_picture(
         If it cannot be read, is damaged or truncated, or has too many pixels. The message is one line
         and does not name the file.
     """
-    warnings: list[str] = []
-    with opened(source) as (stream, name):
-        form = format_of(stream, name, warnings)
-        with reasons(f"broken {form} data"), collected(warnings):
-            if form == "npy":
-                shape, _, _ = array_header(stream)
-                check_pixels((shape[1], shape[0]), max_pixels)
-                pixels = read_array(stream)
-                return Picture(pixels, array_mode(pixels.shape, pixels.dtype.name), form, warnings=warnings)
-            image = image_of(stream, form, max_pixels)
-            frames = _frames(image, warnings)
-            if frame:
-                if frame >= frames:
-                    raise ImageError(f"there is no frame {frame}: it holds {frames}, counted from 0")
-                image.seek(frame)
-                check_pixels(image.size, max_pixels)
-            picture = _decoded(image, stream, form, orient, warnings)
-            picture.frames = frames
-            lossless = _is_lossless(stream, form, picture.metadata)
-            picture.metadata = replace(picture.metadata, lossless=lossless)
-            return picture
+    with opened_frames(source, max_pixels=max_pixels, orient=orient) as frames:
+        if frame >= frames.count:
+            raise ImageError(f"there is no frame {frame}: it holds {frames.count}, counted from 0")
+        return frames.read(frame)
 
 
 def read_size(source: str | os.PathLike[str] | BinaryIO, *, orient: bool = True) -> Size:
@@ -165,151 +70,5 @@ def read_size(source: str | os.PathLike[str] | BinaryIO, *, orient: bool = True)
     ImageError
         If there is no readable header.
     """
-    warnings: list[str] = []
-    with opened(source) as (stream, name):
-        form = format_of(stream, name, warnings)
-        with reasons(f"broken {form} data"), collected(warnings):
-            if form == "npy":
-                shape, _, stored = array_header(stream)
-                dtype = held_dtype(stored)
-                channels = shape[2] if len(shape) == 3 else 1
-                return Size(shape[1], shape[0], channels, array_mode(shape, dtype), dtype, form, 1)
-            image = image_of(stream, form, None)
-            frames = _frames(image, warnings)
-            mode = _mode_of(image)
-            if form == "png" and has_late_tags(stream):
-                image.load()
-            width, height = _stored_size(image)
-            if orient and orientation_of(image, warnings) >= 5:
-                width, height = height, width
-            channels = Image.getmodebands(mode)
-            return Size(width, height, channels, mode, _DTYPES.get(mode, "uint8"), form, frames)
-
-
-def _frames(image: ImageFile.ImageFile, warnings: list[str]) -> int:
-    """Return how many pictures a file holds for us."""
-    frames: int = getattr(image, "n_frames", 1)
-    if image.format == "MPO":  # a phone's JPEG with further views or a gain map behind it
-        warnings.append(f"holds {frames} pictures: only the first is read")
-        return 1
-    return frames
-
-
-def _mode_of(image: ImageFile.ImageFile) -> str:
-    """Return the mode in which a picture is handed on."""
-    mode, transparent = image.mode, image.has_transparency_data
-    if mode.startswith("I;16") or (mode == "I" and image.format == "PPM"):
-        return "I;16"
-    if mode in ("P", "PA") or (mode == "RGB" and transparent):
-        return "RGBA" if transparent else "RGB"
-    if mode in ("1", "L") and transparent:
-        return "LA"
-    return "RGB" if mode in _AS_RGB else _WITHOUT_ALPHA.get(mode, mode)
-
-
-def _decoded(
-    image: ImageFile.ImageFile, stream: BinaryIO, form: str, orient: bool, warnings: list[str]
-) -> Picture:
-    """Decode a picture and take it over."""
-    _look_at_depth(image, warnings)
-    if form == "avif" and avif_is_deep(stream):
-        warnings.append("more than 8 bits a channel are read as 8")
-    mode = _mode_of(image)
-    if form == "tiff":
-        turn = _load_tiff(image, orient, warnings)
-    else:
-        image.load()
-        turn = orientation_of(image, warnings) if orient else 1
-    if mode == "I;16" and image.info.pop("transparency", None) is not None:
-        warnings.append("the level marked as transparent is taken as opaque")
-    pixels = _taken_over(image, mode, turn)
-    if form == "tiff" and mode == "I;16" and _tiff_tags(image).get(262) == 0:
-        np.subtract(65535, pixels, out=pixels)  # white is zero; Pillow sees to that in 8 bits only
-    return Picture(pixels, mode, form, read_metadata(image, orient, warnings), warnings)
-
-
-def _load_tiff(image: ImageFile.ImageFile, orient: bool, warnings: list[str]) -> int:
-    """Decode a TIFF; return the orientation that is still to be applied."""
-    stored = orientation_of(image, warnings)
-    tags = image.getexif()
-    for group in _TIFF_GROUPS:
-        try:
-            tags.get_ifd(group)
-        except Exception:  # whatever the parser trips over
-            tags.pop(group, None)
-            warnings.append("malformed EXIF dropped")
-    image.load()  # which turns it, asked or not
-    if orient or stored == 1:
-        return 1
-    tags[0x0112] = stored
-    return _INVERSE.get(stored, stored)
-
-
-def _look_at_depth(image: ImageFile.ImageFile, warnings: list[str]) -> None:
-    """Warn of samples that lose bits, refuse those that Pillow would garble, mend transparent colours."""
-    if not image.tile:
-        return
-    args = image.tile[0].args
-    raw = args if isinstance(args, str) else str(args[0]) if isinstance(args, tuple) and args else ""
-    deep = bool(re.search(r";16[BLN]$", raw)) and image.mode not in _STORED
-    if image.format == "PPM" and image.mode == "RGB" and isinstance(args, tuple):
-        deep = isinstance(args[-1], int) and args[-1] > 255
-    if image.format == "TIFF" and image.tile[0].codec_name == "raw" and len(raw) == 1:
-        tags = _tiff_tags(image)
-        if tags.get(284, 1) == 2 and max(tags.get(258, (8,))) > 8:
-            raise ImageError("separate planes of 16 bits are not read; save it with interleaved ones")
-    if deep:
-        warnings.append("16 bits a channel are read as 8")
-    transparent = image.info.get("transparency")
-    if deep and isinstance(transparent, tuple):
-        image.info["transparency"] = tuple(level >> 8 for level in transparent)
-    elif raw in ("L;2", "L;4") and isinstance(transparent, int):
-        # Pillow spreads the samples over 0..255 but not the level that is marked.
-        image.info["transparency"] = transparent * (85 if raw == "L;2" else 17)
-
-
-def _taken_over(image: ImageFile.ImageFile, mode: str, turn: int) -> NDArray[Any]:
-    """Return a decoded picture's pixels, turned."""
-    width, height = image.size
-    channels = Image.getmodebands(mode)
-    shape = (width, height) if turn >= 5 else (height, width)
-    pixels = np.empty(shape if channels == 1 else (*shape, channels), _DTYPES.get(mode, "uint8"))
-    rows = _as_stored(pixels, turn)
-    stored = _STORED.get(image.mode, "u1")
-    convert = image.mode != mode and image.mode not in _STORED
-    step = max(1, _STRIP_BYTES // (4 * width))
-    for top in range(0, height, step):
-        part = rows[top : top + step]
-        strip = image.crop((0, top, width, top + part.shape[0]))
-        if convert:
-            strip = strip.convert(mode)
-        part[...] = np.frombuffer(strip.tobytes(), stored).reshape(part.shape)
-    return pixels
-
-
-def _as_stored(pixels: NDArray[Any], turn: int) -> NDArray[Any]:
-    """Return a view of an upright picture with the rows and columns of the file."""
-    if turn >= 5:
-        flipped = {5: pixels, 6: pixels[:, ::-1], 7: pixels[::-1, ::-1], 8: pixels[::-1]}[turn]
-        return flipped.swapaxes(0, 1)
-    return {1: pixels, 2: pixels[:, ::-1], 3: pixels[::-1, ::-1], 4: pixels[::-1]}[turn]
-
-
-def _tiff_tags(image: Any) -> Any:
-    """Return the tags of a TIFF, which Pillow's pictures have only if they are one."""
-    return image.tag_v2
-
-
-def _stored_size(image: ImageFile.ImageFile) -> tuple[int, int]:
-    """Return a picture's width and height before it is turned."""
-    if image.format == "TIFF":
-        tags = _tiff_tags(image)
-        return tags[256], tags[257]
-    return image.size
-
-
-def _is_lossless(stream: BinaryIO, form: str, metadata: Metadata) -> bool:
-    """Tell whether a file held exactly the samples that were written."""
-    if form == "tiff":
-        return metadata.compression not in ("jpeg", "tiff_jpeg", "webp")
-    return FORMATS[form].lossless or (form == "webp" and webp_is_lossless(stream))
+    with opened_frames(source, max_pixels=None, orient=orient) as frames:
+        return frames.size()

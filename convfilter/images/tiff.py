@@ -11,11 +11,13 @@ import struct
 from typing import Any, BinaryIO
 
 from PIL import Image
-from PIL.TiffImagePlugin import ImageFileDirectory_v2
+from PIL.TiffImagePlugin import AppendingTiffWriter, ImageFileDirectory_v2
 
 from convfilter.images.metadata import Metadata, descriptive_exif
 
-__all__ = ["save_tiff"]
+__all__ = ["TiffPages", "save_tiff"]
+
+_Groups = dict[int, dict[int, Any]]
 
 _LOSSLESS = ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "lzma", "zstd")
 _GROUPS = (34665, 34853)
@@ -38,26 +40,63 @@ def save_tiff(image: Image.Image, stream: BinaryIO, metadata: Metadata, small: b
     small : bool
         Whether the size counts more than the time.
     """
+    options, groups = _options(image, metadata, small)
+    if not groups:
+        image.save(stream, "TIFF", **options)
+        return
+    encoded = io.BytesIO()
+    image.save(encoded, "TIFF", **options)
+    tail = _linked(encoded, [groups])
+    stream.write(encoded.getbuffer())
+    stream.write(tail)
+
+
+class TiffPages:
+    """Puts the pages of a TIFF together, each with a size, a mode and metadata of its own.
+
+    Parameters
+    ----------
+    output : file object
+        Where to write.
+    small : bool
+        Whether the size counts more than the time.
+    """
+
+    def __init__(self, output: BinaryIO, small: bool) -> None:
+        self._output, self._small = output, small
+        self._encoded = io.BytesIO()
+        self._pages = AppendingTiffWriter(self._encoded)
+        self._groups: list[_Groups] = []
+
+    def add(self, image: Image.Image, metadata: Metadata) -> None:
+        """Take the next page."""
+        options, groups = _options(image, metadata, self._small)
+        image.save(self._pages, "TIFF", **options)
+        self._pages.newFrame()
+        self._groups.append(groups)
+
+    def finish(self) -> None:
+        """Write the file, in which every page points at the next."""
+        tail = _linked(self._encoded, self._groups) if any(self._groups) else b""
+        self._output.write(self._encoded.getbuffer())
+        self._output.write(tail)
+
+
+def _options(image: Image.Image, metadata: Metadata, small: bool) -> tuple[dict[str, Any], _Groups]:
+    """Return Pillow's options for a page, and the groups of tags that are to be linked to it."""
     compression = _compression(image.mode, metadata.compression, small)
     tags, groups = _tags(metadata)
     if compression not in ("raw", "packbits"):
         tags[_PREDICTOR] = 3 if image.mode == "F" else 2
+    for group in groups:
+        tags[group] = 0  # a place for what it will point to
+        tags.tagtype[group] = _LONG
     options: dict[str, Any] = {"compression": compression, "tiffinfo": tags}
     if metadata.icc is not None:
         options["icc_profile"] = metadata.icc
     if metadata.dpi is not None:
         options["dpi"] = metadata.dpi
-    if not groups:
-        image.save(stream, "TIFF", **options)
-        return
-    for group in groups:
-        tags[group] = 0  # a place for what it will point to
-        tags.tagtype[group] = _LONG
-    encoded = io.BytesIO()
-    image.save(encoded, "TIFF", **options)
-    tail = _linked(encoded, groups)
-    stream.write(encoded.getbuffer())
-    stream.write(tail)
+    return options, groups
 
 
 def _compression(mode: str, before: str | None, small: bool) -> str:
@@ -69,10 +108,10 @@ def _compression(mode: str, before: str | None, small: bool) -> str:
     return "tiff_adobe_deflate" if small or mode in ("I;16", "I", "F") else "tiff_lzw"
 
 
-def _tags(metadata: Metadata) -> tuple[ImageFileDirectory_v2, dict[int, dict[int, Any]]]:
+def _tags(metadata: Metadata) -> tuple[ImageFileDirectory_v2, _Groups]:
     """Return the tags of the main directory, and those of the groups below it."""
     tags = ImageFileDirectory_v2()
-    groups: dict[int, dict[int, Any]] = {}
+    groups: _Groups = {}
     if metadata.exif is not None:
         parsed = Image.Exif()
         parsed.load(metadata.exif)
@@ -88,22 +127,29 @@ def _tags(metadata: Metadata) -> tuple[ImageFileDirectory_v2, dict[int, dict[int
     return tags, groups
 
 
-def _linked(encoded: io.BytesIO, groups: dict[int, dict[int, Any]]) -> bytes:
-    """Point the main directory of a file at what is to be appended to it; return that."""
+def _linked(encoded: io.BytesIO, pages: list[_Groups]) -> bytes:
+    """Point the directories of a file's pages at what is to be appended to it; return that."""
     data = encoded.getbuffer()
     tail = b"\0" * (len(data) % 2)
     order = "<" if bytes(data[:2]) == b"II" else ">"
     (start,) = struct.unpack_from(f"{order}I", data, 4)
-    (count,) = struct.unpack_from(f"{order}H", data, start)
-    for entry in range(start + 2, start + 2 + 12 * count, 12):
-        (group,) = struct.unpack_from(f"{order}H", data, entry)
-        if group not in groups:
-            continue
-        directory = ImageFileDirectory_v2(bytes(data[:8]), group=group)
-        for tag, value in groups[group].items():
-            directory[tag] = value
-        place = len(data) + len(tail)
-        struct.pack_into(f"{order}HHII", data, entry, group, _LONG, 1, place)
-        tail += directory.tobytes(place)
-        tail += b"\0" * ((len(data) + len(tail)) % 2)  # directories begin at even places
+    for groups in pages:
+        (count,) = struct.unpack_from(f"{order}H", data, start)
+        behind = start + 2 + 12 * count
+        for entry in range(start + 2, behind, 12):
+            (group,) = struct.unpack_from(f"{order}H", data, entry)
+            if group in groups:
+                place = len(data) + len(tail)
+                struct.pack_into(f"{order}HHII", data, entry, group, _LONG, 1, place)
+                tail += _directory(bytes(data[:8]), group, groups[group], place)
+                tail += b"\0" * ((len(data) + len(tail)) % 2)  # directories begin at even places
+        (start,) = struct.unpack_from(f"{order}I", data, behind)
     return tail
+
+
+def _directory(header: bytes, group: int, tags: dict[int, Any], place: int) -> bytes:
+    """Return a directory of tags as it is written at a place."""
+    directory = ImageFileDirectory_v2(header, group=group)
+    for tag, value in tags.items():
+        directory[tag] = value
+    return bytes(directory.tobytes(place))

@@ -5,12 +5,15 @@ What a format can hold is asked first; nothing is narrowed in silence.
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
+from PIL import Image
 
 from convfilter.errors import ImageError
 from convfilter.images.encoders import Encoding, encode
@@ -18,9 +21,9 @@ from convfilter.images.formats import FORMATS, fitting_mode, kind_of, route
 from convfilter.images.layers import background_colour, flattened, to_image
 from convfilter.images.metadata import Metadata, icc_fits
 from convfilter.images.opening import collected, reasons
-from convfilter.images.reading import Picture
+from convfilter.images.picture import Picture
 
-__all__ = ["Encoding", "check_writable", "write_picture"]
+__all__ = ["Encoding", "Sink", "check_writable", "prepared", "write_picture"]
 
 _WITH_PROFILE = ("png", "jpeg", "tiff", "webp", "avif")
 
@@ -31,6 +34,8 @@ def check_writable(
     size: tuple[int, int],
     frames: int,
     format: str,
+    *,
+    first: bool = True,
 ) -> list[str]:
     """Ask whether a format can hold a picture.
 
@@ -46,6 +51,8 @@ def check_writable(
         How many pictures are to go into the file.
     format : str
         A name out of `convfilter.images.formats.FORMATS`.
+    first : bool
+        Whether the first of several pictures alone would be worth having.
 
     Returns
     -------
@@ -72,7 +79,8 @@ def check_writable(
             f"which takes {FORMATS[format].side} a side; try --format png or tiff"
         )
     if frames > 1 and not FORMATS[format].frames:
-        raise ImageError(f"{format} cannot hold {frames} frames; try --frames first or --format tiff")
+        mend = "--frames first or --format tiff" if first else "--format tiff"
+        raise ImageError(f"{format} cannot hold {frames} frames; try {mend}")
     if _loses_alpha(mode, kind):
         warnings.append(f"{format} cannot hold alpha: laid on the background")
     return warnings
@@ -119,23 +127,28 @@ def write_picture(
     encoding = encoding or Encoding()
     height, width = picture.pixels.shape[:2]
     check_writable(_mode_of(picture), picture.pixels.dtype, (width, height), 1, form)
-    background = background_colour(encoding.background)
-    sink = _Sink(stream)
+    background_colour(encoding.background)  # which refuses a wrong one before anything is written
+    sink = Sink(stream)
     warnings: list[str] = []
-    try:
-        with reasons(f"cannot be written as {form}"), collected(warnings):
-            _write(sink, picture, form, encoding, background, warnings, release)
-    except ImageError:
-        if sink.error is not None:  # the encoder only passed on what the stream raised
-            raise sink.error from None
-        raise
+    with sink.encoding(form, warnings):
+        output = cast("BinaryIO", sink)
+        if form == "npy":
+            np.save(output, picture.pixels, allow_pickle=False)
+        else:
+            image, metadata = prepared(picture, form, encoding, warnings, release=release)
+            encode(image, output, form, metadata, encoding, warnings)
     return warnings
 
 
-class _Sink:
+class Sink:
     """A stream as encoders see it: without a descriptor, that they may not write past its buffer.
 
     Pillow writes to a descriptor without looking whether everything was written.
+
+    Attributes
+    ----------
+    error : OSError or None
+        What the stream itself raised, to be told from an encoder's own trouble.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -144,6 +157,7 @@ class _Sink:
         self.error: OSError | None = None
 
     def write(self, data: bytes) -> int:
+        """Write, and count what was written."""
         try:
             self.stream.write(data)
         except OSError as error:
@@ -154,6 +168,7 @@ class _Sink:
         return length
 
     def tell(self) -> int:
+        """Tell how much has been written."""
         return self.position
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
@@ -165,36 +180,58 @@ class _Sink:
     def flush(self) -> None:
         """Leave that to the owner of the stream."""
 
+    @contextlib.contextmanager
+    def encoding(self, form: str, warnings: list[str]) -> Iterator[None]:
+        """Turn an encoder's errors into an `ImageError` and gather its warnings; pass on the stream's own."""
+        try:
+            with reasons(f"cannot be written as {form}"), collected(warnings):
+                yield
+        except ImageError:
+            if self.error is not None:  # the encoder only passed on what the stream raised
+                raise self.error from None
+            raise
 
-def _write(
-    sink: _Sink,
+
+def prepared(
     picture: Picture,
     form: str,
     encoding: Encoding,
-    background: tuple[int, int, int],
     warnings: list[str],
-    release: bool,
-) -> None:
-    """Bring a picture into the kind that the format holds, and encode it."""
-    output = cast("BinaryIO", sink)
-    if form == "npy":
-        np.save(output, picture.pixels, allow_pickle=False)
-        return
+    *,
+    release: bool = False,
+    animated: bool = False,
+) -> tuple[Image.Image, Metadata]:
+    """Bring a picture into the kind that a format holds.
+
+    Parameters
+    ----------
+    picture, encoding, release
+        As for `write_picture`.
+    form : str
+        The format, other than ``npy``.
+    warnings : list of str
+        Gets a line for whatever is lost.
+    animated : bool
+        Whether it is a frame of several, whose alpha a GIF's writer sees to itself.
+
+    Returns
+    -------
+    tuple of PIL.Image.Image and Metadata
+        What is to be encoded.
+    """
     pixels = picture.pixels[:, :, 0] if picture.pixels.shape[2:] == (1,) else picture.pixels
     mode, dtype = _mode_of(picture), pixels.dtype.name
     kind, lost = route(mode, dtype, form)
     warnings += lost
-    if mode in ("LA", "RGBA") and dtype == "uint8":
-        pixels, mode = _alpha_settled(pixels, mode, kind, form, encoding.background, background, warnings)
+    if mode in ("LA", "RGBA") and dtype == "uint8" and not (animated and form == "gif"):
+        pixels, mode = _alpha_settled(pixels, mode, kind, form, encoding.background, warnings)
         kind, _ = route(mode, dtype, form)
     metadata = _fitting(picture.metadata, kind, form, encoding, warnings)
     image = to_image(pixels, kind_of(mode, dtype))
     del pixels
     if release:
         picture.pixels = np.empty((0, 0), np.uint8)
-    if image.mode != kind:
-        image = image.convert(kind)
-    encode(image, output, form, metadata, encoding, warnings)
+    return (image if image.mode == kind else image.convert(kind)), metadata
 
 
 def _mode_of(picture: Picture) -> str:
@@ -212,8 +249,7 @@ def _alpha_settled(
     mode: str,
     kind: str,
     form: str,
-    name: str,
-    background: tuple[int, int, int],
+    background: str,
     warnings: list[str],
 ) -> tuple[NDArray[Any], str]:
     """Return a picture without alpha if the format has none, or not of that sort, else as it is."""
@@ -225,8 +261,8 @@ def _alpha_settled(
         return pixels, mode
     if alpha.min() < 255:
         fault = "alpha" if flatten else "partial transparency"
-        warnings.append(f"{form} cannot hold {fault}: laid on {name}")
-    result = flattened(pixels, background)
+        warnings.append(f"{form} cannot hold {fault}: laid on {background}")
+    result = flattened(pixels, background_colour(background))
     return result, "L" if result.ndim == 2 else "RGB"
 
 

@@ -144,6 +144,11 @@ class Kernel:
         return self.shape[-1]
 
     @property
+    def frames(self) -> int:
+        """Frames of one part; 1 for a kernel that has no axis for them."""
+        return self.shape[0] if "frame" in self.axes else 1
+
+    @property
     def weight_count(self) -> int:
         """Number of weights in all parts together."""
         return len(self.parts) * math.prod(self.shape)

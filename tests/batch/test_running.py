@@ -10,8 +10,9 @@ from samples import colour, grey, load, save, tree
 
 import convfilter as cf
 from convfilter.batch import Report, job, run_jobs
-from convfilter.batch.job import Outcome, Work
+from convfilter.batch.job import Outcome
 from convfilter.batch.planning import Job
+from convfilter.batch.work import Work
 
 posix = pytest.mark.skipif(os.name != "posix", reason="limits of POSIX systems")
 
@@ -48,7 +49,7 @@ def test_one_bad_picture_does_not_stop_the_others(run, tmp_path):
 def test_whatever_a_decoder_raises_fails_that_picture_only(monkeypatch):
     save("a.png", grey())
     for error in (MemoryError(), cf.ImageError("odd"), OSError(errno.EIO, "Input/output error")):
-        monkeypatch.setattr(job, "read_picture", lambda *_, error=error, **__: (_ for _ in ()).throw(error))
+        monkeypatch.setattr(job, "opened_frames", lambda *_, error=error, **__: (_ for _ in ()).throw(error))
         (outcome,) = run_jobs(jobs("a"), work())
         assert outcome.status == "failed"
         assert outcome.error
@@ -56,7 +57,7 @@ def test_whatever_a_decoder_raises_fails_that_picture_only(monkeypatch):
 
 
 def test_a_programming_error_keeps_its_traceback(monkeypatch):
-    monkeypatch.setattr(job, "read_picture", lambda *_, **__: {}["oops"])
+    monkeypatch.setattr(job, "opened_frames", lambda *_, **__: {}["oops"])
     with pytest.raises(KeyError):
         list(run_jobs(jobs("a"), work()))
 

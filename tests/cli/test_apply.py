@@ -1,9 +1,11 @@
 """Every option of ``convfilter apply``, by its effect on pixels and files."""
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
-from samples import colour, grey, load, save
+from samples import animate, colour, frames_of, grey, load, moving, save
 
 import convfilter as cf
 
@@ -221,3 +223,84 @@ def test_results_do_not_depend_on_the_number_of_cores(quick, tmp_path, jobs):
     save(tmp_path / "a.png", pixels)
     assert quick("apply", "a.png", "-k", "gaussian:sigma=3", "-j", jobs, "-o", "b.png").code == 0
     assert np.array_equal(load(tmp_path / "b.png"), cf.apply_kernel(pixels, "gaussian:sigma=3", threads=1))
+
+
+# Frames
+
+
+def test_a_kernel_over_frames_prints_the_frames_as_well(quick, tmp_path):
+    animate(tmp_path / "a.gif", moving(5)[:2] + moving(5)[3:], durations=50)
+    ran = quick("apply", "a.gif", "-k", "temporal-edge", "-o", "b.png", "--padding", "valid")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.splitlines() == [
+        "a.gif -> b.png   temporal-edge 1x1x3, padding valid, a stack of 4 frames",
+        "  width   16 - 1 + 1 = 16",
+        "  height  12 - 1 + 1 = 12",
+        "  frames  4 - 3 + 1 = 2",
+    ]
+    ran = quick("apply", "a.gif", "-k", "blur", "-k", "temporal-blur", "-o", "c.png")
+    assert ran.out.splitlines()[1:] == [
+        "  blur 5x5",
+        "  width   16 + 2 + 2 - 5 + 1 = 16    (valid: 16 - 5 + 1 = 12)",
+        "  height  12 + 2 + 2 - 5 + 1 = 12    (valid: 12 - 5 + 1 = 8)",
+        "  temporal-blur 1x1x3",
+        "  width   16 - 1 + 1 = 16",
+        "  height  12 - 1 + 1 = 12",
+        "  frames  4 + 1 + 1 - 3 + 1 = 4    (valid: 4 - 3 + 1 = 2)",
+    ]
+    for frames, words in (("each", "each"), ("first", "the first"), ("stack", "a stack")):
+        ran = quick("apply", "a.gif", "-k", "blur", "--frames", frames, "-o", f"{frames}.png")
+        assert ran.out.splitlines()[0].endswith(f", border edge, {words} of 4 frames")
+        assert "frames " not in ran.out.partition("\n")[2]
+
+
+def test_a_batch_prints_the_calculation_for_each_number_of_frames(quick, tmp_path):
+    (tmp_path / "in").mkdir()
+    for name, count in (("a", 2), ("b", 2), ("c", 4)):
+        animate(tmp_path / "in" / f"{name}.tif", moving(count))
+    ran = quick("apply", "in", "-k", "temporal-blur", "-o", "one")
+    assert [line.split()[1] for line in ran.out.splitlines() if line.startswith("  frames")] == ["2", "4"]
+    assert quick("apply", "in", "-k", "blur", "-o", "two").out.count("  width ") == 1
+
+
+@pytest.mark.parametrize("dry", [False, True])
+def test_json_tells_the_frames_of_the_file(quick, tmp_path, dry):
+    animate(tmp_path / "a.png", moving(5)[:2] + moving(5)[3:])
+    for options in ((), ("--frames", "first"), ("--frames", "stack")):
+        ran = quick(
+            "apply", "a.png", "-k", "sobel", "-o", "out/", "--json", "--overwrite", *options, *["-n"] * dry
+        )
+        told = json.loads(ran.out)
+        assert (told["frames"], told["width"], told["height"]) == (4, 16, 12)
+        assert (told["output_width"], told["output_height"], told["output_channels"]) == (16, 12, 3)
+    assert (tmp_path / "out").exists() is not dry
+
+
+@pytest.mark.parametrize("dry", [False, True])
+def test_formats_of_one_frame_refuse_several_with_a_mend(quick, tmp_path, dry):
+    animate(tmp_path / "a.gif", moving())
+    for form in ("jpg", "bmp", "ppm", "tga"):
+        ran = quick("apply", "a.gif", "-k", "blur", "-o", f"b.{form}", *["-n"] * dry)
+        assert (ran.code, ran.out) == (1, "")
+        (line,) = ran.complaints
+        assert "cannot hold" in line
+        assert line.endswith("try --frames first or --format tiff")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.gif"]
+
+
+def test_a_kernel_over_frames_is_a_wrong_command_line_for_single_frames(quick, tmp_path):
+    animate(tmp_path / "a.gif", moving())
+    for frames in ("each", "first"):
+        ran = quick("apply", "a.gif", "-k", "temporal-blur", "--frames", frames)
+        assert (ran.code, ran.out) == (2, "")
+        assert ran.complaints == [
+            "convfilter: kernel 'temporal-blur' spans 3 frames: it cannot be used with frames "
+            f"'{frames}', so leave that out or take 'stack'"
+        ]
+
+
+def test_an_animation_goes_through_the_standard_streams(quick, tmp_path):
+    path = animate(tmp_path / "a.gif", moving(), durations=50)
+    ran = quick("apply", "-", "-k", "identity", "--format", "png", "-q", stdin=path.read_bytes())
+    (tmp_path / "b.png").write_bytes(ran.raw)
+    assert np.array_equal(frames_of(tmp_path / "b.png"), frames_of(path))

@@ -9,7 +9,7 @@ COMMANDS = ("apply", "shape", "kernels")
 
 EVERYDAY = ["--kernel", "--output", "--overwrite", "--skip-existing", "--dry-run", "--kernels", "--help"]
 FURTHER = {
-    "How to filter:": "padding border stride dilation flip channels range alpha linear",
+    "How to filter:": "padding border stride dilation flip channels range alpha linear frames",
     "How to write:": "format quality compress background strip no-orient max-pixels",
     "How to run:": "jobs json quiet verbose",
 }

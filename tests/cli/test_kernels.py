@@ -7,6 +7,7 @@ import pytest
 import convfilter as cf
 
 SHIPPED = list(cf.load_kernels())
+SIZES = {"temporal-blur": "1x1x3", "temporal-edge": "1x1x3"}
 
 SOBEL = """\
 sobel 3x3, magnitude of 2: Edges in all directions: the size of Sobel's gradient
@@ -30,7 +31,7 @@ def test_every_kernel_is_listed_on_a_line_with_size_and_summary(run):
     lines = ran.out.split("\n\n")[0].splitlines()
     assert [line.split()[0] for line in lines] == SHIPPED
     for line, (name, kernel) in zip(lines, cf.load_kernels().items(), strict=True):
-        assert line.split()[1] == f"{kernel.width}x{kernel.height}", name
+        assert line.split()[1] == SIZES.get(name, f"{kernel.width}x{kernel.height}"), name
         assert line.endswith(kernel.summary), name
 
 
@@ -71,8 +72,8 @@ def test_a_users_file_is_laid_over_the_shipped_one(quick, tmp_path):
         '[mine]\nsummary = "My own"\nweights = [[1, 2]]\n[sobel]\nweights = [[7]]\n'
     )
     out = quick("kernels", "--kernels", "mine.toml").out
-    assert "mine         2x1     My own\n" in out
-    assert "sobel        1x1\n" in out
+    assert "mine           2x1     My own\n" in out
+    assert "sobel          1x1\n" in out
     assert "prewitt " in out
     assert quick("kernels", "sobel", "--kernels", "mine.toml").out.splitlines()[:3] == [
         "sobel 1x1",
@@ -107,3 +108,13 @@ def test_every_shipped_kernel_can_be_shown(quick, name):
     assert ran.code == 0, ran.err
     assert ran.out.startswith(f"{name} ")
     assert "\n  source      " in ran.out
+
+
+def test_a_kernel_over_frames_shows_them(quick):
+    lines = quick("kernels", "temporal-blur").out.splitlines()
+    assert lines[0].startswith("temporal-blur 1x1x3: ")
+    told = " ".join(" ".join(lines[1:8]).split())
+    assert told == "weights / 4 frame 0 1 frame 1 2 frame 2 1"
+    (told,) = json.loads(quick("kernels", "temporal-blur", "--json").out)
+    assert told["size"] == {"width": 1, "height": 1, "frames": 3}
+    assert "plan" in quick("kernels", "temporal-blur", "--plan", "640x480").out

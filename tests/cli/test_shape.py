@@ -179,3 +179,9 @@ def test_a_users_kernels_have_shapes_too(quick, tmp_path):
     told = json.loads(quick("shape", "10x10", "-k", "wide", "--kernels", "mine.toml", "--json").out)
     assert told["kernel"] == sides(7, 1)
     assert told["valid"] == sides(4, 10)
+
+
+def test_a_kernel_over_frames_counts_its_weights_and_leaves_the_size_of_each_frame(quick):
+    told = json.loads(quick("shape", "28x20", "-k", "temporal-edge", "--json").out)
+    assert told["valid"] == told["same"] == {"width": 28, "height": 20}
+    assert (told["weights"], told["multiplications"]) == (3, 3 * 28 * 20)

@@ -591,7 +591,7 @@ def test_truth_and_half_floats_are_widened():
 
 @pytest.mark.parametrize(
     "array",
-    [np.zeros(3, np.uint8), np.zeros((2, 2, 2, 2), np.uint8), np.zeros((0, 3), np.uint8), np.zeros((3, 0, 3)),
+    [np.zeros(3, np.uint8), np.zeros((2,) * 5, np.uint8), np.zeros((0, 3), np.uint8), np.zeros((3, 0, 3)),
      np.zeros((2, 2), np.int64), np.zeros((2, 2), np.complex64), np.zeros((2, 2), "U3"),
      np.zeros((2, 2), "M8[s]"), np.zeros((2, 2), [("a", "u1")]), np.array(7)],
 )  # fmt: skip

@@ -15,11 +15,11 @@ ZERO_SUM = {
     *EDGES,
     *(f"{name}-{axis}" for name in EDGES for axis in "xy"),
     *("roberts", "laplacian", "laplacian-8", "log", "dog", "outline", "kirsch", "robinson", "gabor"),
-    "high-pass",
+    *("high-pass", "opponent", "temporal-edge"),
 }
 SUM_ONE = {
     *("identity", "box", "blur", "binomial-3", "binomial-5", "binomial-7", "gaussian", "disk", "motion"),
-    *("sharpen", "unsharp", "emboss", "luma"),
+    *("sharpen", "unsharp", "emboss", "luma", "temporal-blur"),
 }
 
 
@@ -164,6 +164,15 @@ def test_emboss_is_clipped_and_bright_where_brightness_grows_to_the_lower_right(
     y, x = np.indices((3, 3)) - 1
     assert (table("emboss") * (x + y)).sum() > 0
     assert KERNELS["emboss"].range == "clip"
+
+
+def test_temporal_kernels_look_at_three_frames_of_one_sample():
+    for name, weights, divisor in (("temporal-blur", [1, 2, 1], 4), ("temporal-edge", [-1, 0, 1], 1)):
+        kernel = KERNELS[name]
+        assert (kernel.axes, kernel.shape) == (("frame", "row", "column"), (3, 1, 1))
+        assert kernel.frames == 3
+        assert (kernel.arrays()[0].ravel().tolist(), kernel.divisors) == (weights, (divisor,))
+    assert KERNELS["luma"].frames == 1
 
 
 def test_luma_weighs_three_channels_by_bt601():

@@ -1,0 +1,80 @@
+"""What is done to every picture of a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from convfilter.errors import ConvfilterError, KernelError
+from convfilter.filtering import FilterOptions
+from convfilter.geometry import propose
+from convfilter.images.picture import MAX_PIXELS
+from convfilter.images.writing import Encoding
+from convfilter.kernels import Kernel
+
+__all__ = ["FRAMES", "Work"]
+
+FRAMES = ("each", "first", "stack")
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is done to every picture of a run.
+
+    Attributes
+    ----------
+    kernels : tuple of Kernel
+        The chain of filters.
+    filtering : FilterOptions
+        How to filter.
+    encoding : Encoding
+        How to write.
+    frames : {None, "each", "first", "stack"}
+        Every frame of a file on its own, the first one alone, or all as one volume. None is ``stack``
+        for kernels with a frame axis and else ``each``.
+    overwrite, skip_existing : bool
+        What becomes of an output that exists; without either its picture fails.
+    max_pixels : int
+        Larger pictures are refused before they are decoded; a stack counts as a whole.
+    orient : bool
+        Whether EXIF orientation is applied.
+    threads : int or None
+        As in `available_threads`.
+    count_clipped : bool
+        Whether to count the samples that saturate.
+
+    Raises
+    ------
+    ConvfilterError
+        If there is no such way with frames, or a kernel cannot be used with it.
+    """
+
+    kernels: tuple[Kernel, ...]
+    filtering: FilterOptions = field(default_factory=FilterOptions)
+    encoding: Encoding = field(default_factory=Encoding)
+    frames: str | None = None
+    overwrite: bool = False
+    skip_existing: bool = False
+    max_pixels: int = MAX_PIXELS
+    orient: bool = True
+    threads: int | None = None
+    count_clipped: bool = False
+
+    def __post_init__(self) -> None:
+        if self.frames not in (None, *FRAMES):
+            raise ConvfilterError(f"unknown frames {self.frames!r}{propose(self.frames, FRAMES)}")
+        for kernel in self.kernels:
+            if "frame" in kernel.axes and self.frames in ("each", "first"):
+                raise KernelError(
+                    f"kernel '{kernel.name}' spans {kernel.frames} frames: it cannot be used with frames "
+                    f"'{self.frames}', so leave that out or take 'stack'"
+                )
+
+    @property
+    def spans_frames(self) -> bool:
+        """Whether a kernel of the chain has a frame axis."""
+        return any("frame" in kernel.axes for kernel in self.kernels)
+
+    @property
+    def stacks(self) -> bool:
+        """Whether the frames of a file are filtered as one volume."""
+        return self.frames == "stack" or (self.frames is None and self.spans_frames)

@@ -1,0 +1,185 @@
+"""Several pictures into one file: animations, multi-page files and volumes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, BinaryIO, Protocol, cast
+
+import numpy as np
+from PIL import Image
+
+from convfilter.errors import ImageError
+from convfilter.images.encoders import Encoding, avif_options
+from convfilter.images.frames import frame_named
+from convfilter.images.layers import background_colour
+from convfilter.images.metadata import Metadata
+from convfilter.images.motion import Clock
+from convfilter.images.picture import Picture
+from convfilter.images.plugins import load_plugin, pillow_name
+from convfilter.images.writing import Sink, prepared
+
+__all__ = ["holds_all", "takes_any_size", "write_frames"]
+
+
+def takes_any_size(format: str) -> bool:
+    """Tell whether the pictures of one file may differ in size and mode."""
+    return format == "tiff"
+
+
+def holds_all(format: str) -> bool:
+    """Tell whether a format's writer needs all frames in memory at once."""
+    return format == "avif"
+
+
+def write_frames(
+    stream: BinaryIO,
+    pictures: Iterable[Picture],
+    count: int,
+    format: str,
+    encoding: Encoding | None = None,
+    *,
+    volume: bool = False,
+) -> list[str]:
+    """Encode several pictures as one file.
+
+    Parameters
+    ----------
+    stream : binary file object
+        Where to write; buffered. It need not be seekable.
+    pictures : iterable of Picture
+        In their order; each is forgotten before the next one is asked for, as far as the format allows.
+        Their metadata say how long each is shown and, in the first one, how often all are.
+    count : int
+        How many there are.
+    format : str
+        A format that holds several.
+    encoding : Encoding, optional
+        How to write them.
+    volume : bool
+        Whether an ``.npy`` of grey frames is (T, H, W); otherwise it is (T, H, W, 1), which cannot be taken
+        for a picture.
+
+    Returns
+    -------
+    list of str
+        What was lost, one line each.
+
+    Raises
+    ------
+    ImageError
+        If the format cannot hold them, naming the frame, or its encoder fails.
+    OSError
+        Whatever the stream raises.
+    """
+    encoding = encoding or Encoding()
+    background_colour(encoding.background)  # which refuses a wrong one before anything is written
+    sink = Sink(stream)
+    output = cast("BinaryIO", sink)
+    warnings: list[str] = []
+    frames = None if format == "npy" else _writer(format, output, count, encoding, warnings)
+    array = _ArrayFrames(output, count, volume)
+    size: tuple[int, ...] | None = None
+    for number, picture in enumerate(pictures):
+        with frame_named(number, count), sink.encoding(format, warnings):
+            size = _checked_size(picture, size, format)
+            if frames is None:
+                array.add(picture)
+            else:
+                frames.add(*prepared(picture, format, encoding, warnings, release=True, animated=True))
+    if frames is not None:
+        with sink.encoding(format, warnings):
+            frames.finish()
+    return list(dict.fromkeys(warnings))
+
+
+def _checked_size(picture: Picture, size: tuple[int, ...] | None, form: str) -> tuple[int, ...]:
+    """Return a picture's size; refuse another than that before it where a file holds one size only."""
+    height, width = shape = picture.pixels.shape[:2]
+    if size not in (None, shape) and not takes_any_size(form):
+        raise ImageError(f"{width} x {height} pixels, and {form} holds frames of one size; try --format tiff")
+    return shape
+
+
+class _Writer(Protocol):
+    """Takes frames one after another and puts them into a file."""
+
+    def add(self, image: Image.Image, metadata: Metadata) -> None:
+        """Take the next frame."""
+
+    def finish(self) -> None:
+        """Write what is left."""
+
+
+def _writer(form: str, output: BinaryIO, count: int, encoding: Encoding, warnings: list[str]) -> _Writer:
+    """Return what writes the frames of a format; each is loaded only when it is needed."""
+    load_plugin(form)
+    if form == "gif":
+        from convfilter.images.gif import GifFrames
+
+        return GifFrames(output, encoding.background, warnings)
+    if form == "tiff":
+        from convfilter.images.tiff import TiffPages
+
+        return TiffPages(output, encoding.compress == "small")
+    if form == "avif":
+        return _AvifFrames(output, encoding, warnings)
+    from convfilter.images.chunked import PngFrames, WebpFrames
+
+    return (PngFrames if form == "png" else WebpFrames)(output, count, encoding, warnings)
+
+
+class _AvifFrames:
+    """Holds the frames of an AVIF, which are encoded one after another but only by Pillow itself."""
+
+    def __init__(self, output: BinaryIO, encoding: Encoding, warnings: list[str]) -> None:
+        self._output, self._encoding, self._warnings = output, encoding, warnings
+        self._clock = Clock(1, 2**31 - 1, warnings)
+        self._images: list[Image.Image] = []
+        self._ticks: list[int] = []
+        self._metadata = Metadata()
+
+    def add(self, image: Image.Image, metadata: Metadata) -> None:
+        """Take the next frame."""
+        if not self._images:
+            self._metadata = metadata
+        self._images.append(image)
+        self._ticks.append(self._clock.ticks(metadata.duration))
+
+    def finish(self) -> None:
+        """Write them all."""
+        first, *others = self._images
+        options: dict[str, Any] = avif_options(first, self._metadata, self._encoding, self._warnings)
+        first.save(
+            self._output,
+            pillow_name("avif"),
+            save_all=True,
+            append_images=others,
+            duration=self._ticks,
+            **options,
+        )
+
+
+class _ArrayFrames:
+    """Puts the frames of an ``.npy`` together."""
+
+    def __init__(self, output: BinaryIO, count: int, volume: bool) -> None:
+        self._output, self._count, self._volume = output, count, volume
+        self._kind: tuple[tuple[int, ...], np.dtype[Any]] | None = None
+
+    def add(self, picture: Picture) -> None:
+        """Take the next frame."""
+        pixels = picture.pixels
+        if pixels.ndim == 2 and not self._volume:
+            pixels = pixels[..., np.newaxis]
+        kind = pixels.shape, pixels.dtype
+        if self._kind is None:
+            self._kind = kind
+            header = {
+                "descr": np.lib.format.dtype_to_descr(pixels.dtype),
+                "fortran_order": False,
+                "shape": (self._count, *pixels.shape),
+            }
+            np.lib.format.write_array_header_1_0(self._output, header)
+        elif kind != self._kind:
+            raise ImageError(f"{pixels.dtype} of shape {pixels.shape} after others; try --format tiff")
+        self._output.write(np.ascontiguousarray(pixels).data)

@@ -1,0 +1,332 @@
+"""Files of several frames, from file to file."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from samples import animate, frames_of, grey, load, moving, save
+
+import convfilter as cf
+from convfilter.batch import run_jobs
+from convfilter.batch.planning import Job
+from convfilter.batch.work import Work
+from convfilter.filtering import FilterOptions
+from convfilter.images.formats import format_of_name
+
+TIMES = [200, 80, 60, 50, 120]
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def ran(source, target, *kernels, dry=False, filtering=None, **options):
+    """What became of one file."""
+    chain = tuple(cf.get_kernel(kernel) for kernel in kernels)
+    work = Work(chain, filtering or FilterOptions(), **options)
+    (outcome,) = run_jobs([Job(source, target, format_of_name(target))], work, dry=dry)
+    return outcome
+
+
+def times_of(path):
+    times = []
+    with Image.open(path) as image:
+        for number in range(image.n_frames):
+            image.seek(number)
+            image.load()
+            times.append(image.info["duration"])
+    return times
+
+
+WRITTEN = {"gif": {"loop": 0}, "png": {}, "webp": {"lossless": True, "exact": True}, "tif": {}}
+
+
+# Each
+
+
+@pytest.mark.parametrize("form", WRITTEN)
+def test_the_identity_gives_every_frame_back_with_its_time(form):
+    distinct = [frame for number, frame in enumerate(moving(6)) if number != 2]
+    animate(f"a.{form}", distinct, TIMES, **WRITTEN[form])
+    outcome = ran(f"a.{form}", f"b.{form}", "identity")
+    assert (outcome.status, outcome.frames, outcome.warnings) == ("done", 5, [])
+    assert np.array_equal(frames_of(f"b.{form}"), frames_of(f"a.{form}"))
+    if form != "tif":
+        assert times_of(f"b.{form}") == TIMES
+
+
+@pytest.mark.parametrize("form", ["png", "webp", "tif"])
+def test_each_frame_is_filtered_on_its_own(form):
+    frames = moving()
+    animate(f"a.{form}", frames, **WRITTEN[form])
+    ran(f"a.{form}", f"b.{form}", "blur", filtering=FilterOptions(range="stretch"))
+    before, after = frames_of(f"a.{form}"), frames_of(f"b.{form}")
+    assert len(after) == len(before) > 1
+    for old, new in zip(before, after, strict=True):
+        assert np.array_equal(new[..., :3], cf.apply_kernel(old[..., :3], "blur", range="stretch"))
+
+
+def test_a_filtered_gif_is_near_to_what_was_computed_and_keeps_its_transparency():
+    frames = [np.dstack([frame, np.full(frame.shape[:2], 255, np.uint8)]) for frame in moving()]
+    for number, frame in enumerate(frames):
+        frame[number : number + 3, 9:13] = 0
+    animate("a.gif", frames, TIMES, disposal=2)
+    ran("a.gif", "b.gif", "sobel")
+    for old, new in zip(frames_of("a.gif"), frames_of("b.gif"), strict=True):
+        expected = cf.apply_kernel(old, "sobel")
+        assert np.array_equal(new[..., 3], expected[..., 3])
+        seen = new[..., 3] > 0
+        assert np.abs(new[seen].astype(int) - expected[seen]).mean() < 3
+
+
+def test_pages_of_any_size_and_mode_are_filtered_each():
+    pages = [grey(9, 7), np.dstack([grey(5, 11)] * 3), (grey(6, 6) > 99), grey(8, 8).astype(np.uint16) * 257]
+    images = [Image.fromarray(page) for page in pages]
+    images.append(Image.fromarray(grey(4, 5)).convert("P"))
+    images[0].save("a.tif", save_all=True, append_images=images[1:])
+    outcome = ran("a.tif", "b.tif", "blur")
+    assert (outcome.status, outcome.frames, outcome.width, outcome.height) == ("done", 5, 7, 9)
+    with Image.open("b.tif") as image:
+        assert image.n_frames == 5
+        for number, page in enumerate(pages):
+            image.seek(number)
+            pixels = page * np.uint8(255) if page.dtype == bool else page
+            assert np.array_equal(np.asarray(image), cf.apply_kernel(pixels, "blur"))
+
+
+def test_a_file_of_one_frame_is_written_as_a_single_picture():
+    animate("a.gif", moving(1), [50])
+    for target in ("b.gif", "b.png", "b.jpg"):
+        assert ran("a.gif", target, "blur").status == "done"
+        with Image.open(target) as image:
+            assert getattr(image, "n_frames", 1) == 1
+
+
+def test_shares_of_clipped_samples_are_those_of_all_frames():
+    frames = [grey(8, 8, seed=seed) for seed in range(3)]
+    frames[1] = np.zeros((16, 8), np.uint8)
+    animate("a.tif", frames)
+    outcome = ran("a.tif", "b.tif", "sharpen", count_clipped=True)
+    raw = [cf.apply_kernel(frame, "sharpen", range="raw").ravel() for frame in frames]
+    assert outcome.clipped_below == pytest.approx(np.mean(np.concatenate(raw) < -0.5))
+
+
+# First
+
+
+@pytest.mark.parametrize("form", WRITTEN)
+def test_the_first_frame_alone_becomes_a_single_picture(form):
+    frames = moving()
+    animate(f"a.{form}", frames, **WRITTEN[form])
+    outcome = ran(f"a.{form}", "b.bmp", "blur", frames="first")
+    assert outcome.status == "done"
+    assert outcome.frames > 1
+    assert np.array_equal(load("b.bmp"), cf.apply_kernel(frames[0], "blur"))
+
+
+# Stack
+
+
+def volume(form="png"):
+    """The frames that a file gives, as a stack."""
+    distinct = [frame for number, frame in enumerate(moving(6)) if number != 2]
+    animate(f"a.{form}", distinct, TIMES)
+    return np.stack(distinct).astype(int)
+
+
+def test_kernels_over_frames_give_what_sums_by_hand_give():
+    frames = volume()
+    before, after = frames[[0, 0, 1, 2, 3]], frames[[1, 2, 3, 4, 4]]
+    ran("a.png", "blur.png", "temporal-blur")
+    ran("a.png", "edge.png", "temporal-edge")
+    blurred = np.array(frames_of("blur.png"))[..., :3]
+    assert np.array_equal(blurred, (before + 2 * frames + after + 2) // 4)
+    assert np.array_equal(np.array(frames_of("edge.png"))[..., :3], np.abs(after - before))
+    assert times_of("blur.png") == TIMES
+
+
+def test_padding_valid_leaves_the_frames_under_the_anchor_with_their_times():
+    frames = volume()
+    outcome = ran("a.png", "b.png", "temporal-edge", filtering=FilterOptions(padding="valid"))
+    assert outcome.frames == 5
+    assert np.array_equal(np.array(frames_of("b.png"))[..., :3], np.abs(frames[2:] - frames[:-2]))
+    assert times_of("b.png") == TIMES[1:4]
+    ran("a.png", "c.png", "temporal-blur", "temporal-edge", filtering=FilterOptions(padding="valid"))
+    with Image.open("c.png") as image:  # the one frame left is a single picture
+        assert image.n_frames == 1
+
+
+def test_what_is_left_of_a_stack_may_be_one_frame_for_a_format_of_one():
+    animate("a.tif", [grey(seed=seed) for seed in range(3)])
+    valid = FilterOptions(padding="valid")
+    assert ran("a.tif", "b.bmp", "temporal-edge", filtering=valid, dry=True).status == "planned"
+    assert ran("a.tif", "b.bmp", "temporal-edge", filtering=valid).status == "done"
+    assert np.array_equal(load("b.bmp"), np.abs(grey(seed=2).astype(int) - grey(seed=0)))
+
+
+def test_padding_full_gives_more_frames_whose_times_are_those_of_the_ends():
+    frames = volume()
+    ran("a.png", "b.png", "temporal-edge", filtering=FilterOptions(padding="full", border="zero"))
+    padded = np.pad(frames, ((2, 2), (0, 0), (0, 0), (0, 0)))
+    assert np.array_equal(np.array(frames_of("b.png"))[..., :3], np.abs(padded[2:] - padded[:-2]))
+    assert times_of("b.png") == [200, *TIMES, 120]
+
+
+def test_a_stack_stretches_the_range_over_all_frames():
+    frames = [np.full((4, 4), level, np.uint8) for level in (50, 100, 150)]
+    animate("a.tif", frames)
+    filtering = FilterOptions(range="stretch")
+    ran("a.tif", "b.tif", "identity", frames="stack", filtering=filtering)
+    assert [frame[0, 0] for frame in frames_of("b.tif")] == [0, 128, 255]
+    ran("a.tif", "c.tif", "identity", filtering=filtering)
+    assert [frame[0, 0] for frame in frames_of("c.tif")] == [0, 0, 0]
+
+
+def test_a_stack_mixes_kernels_of_space_and_of_time():
+    frames = volume()
+    ran("a.png", "b.png", "box:size=3", "temporal-edge", filtering=FilterOptions(channels="sum", range="raw"))
+    ran("a.png", "b.npy", "temporal-edge", "luma", filtering=FilterOptions(range="raw"))
+    change = np.abs(frames[[1, 2, 3, 4, 4]] - frames[[0, 0, 1, 2, 3]])
+    signed = frames[[1, 2, 3, 4, 4]] - frames[[0, 0, 1, 2, 3]]
+    assert change.max() > 0
+    assert np.load("b.npy").shape == (5, 12, 16)
+    assert np.allclose(np.load("b.npy"), signed @ [0.299, 0.587, 0.114], atol=1e-3)
+
+
+def test_arrays_are_volumes_for_a_stack_and_written_as_such():
+    array = np.random.default_rng(0).integers(0, 256, (6, 5, 4), np.uint8)
+    np.save("grey.npy", array)
+    np.save("colour.npy", np.stack([array] * 3, axis=-1))
+    for name, pixels in (("grey", array), ("colour", np.stack([array] * 3, axis=-1))):
+        outcome = ran(f"{name}.npy", f"{name}-b.npy", "temporal-blur")
+        assert (outcome.frames, outcome.height, outcome.width) == (6, 5, 4)
+        assert np.array_equal(np.load(f"{name}-b.npy"), cf.apply_kernel(pixels, "temporal-blur"))
+    ran("grey.npy", "c.npy", "identity", frames="stack")
+    assert np.array_equal(np.load("c.npy"), array)
+    outcome = ran("grey.npy", "d.npy", "identity")
+    assert (outcome.frames, outcome.height, outcome.width, outcome.channels) == (1, 6, 5, 4)
+
+
+def test_an_array_of_four_axes_is_frames_without_a_stack():
+    array = np.random.default_rng(0).integers(0, 256, (6, 9, 8, 3), np.uint8)
+    np.save("a.npy", array)
+    assert ran("a.npy", "b.npy", "blur").frames == 6
+    assert np.array_equal(np.load("b.npy"), [cf.apply_kernel(frame, "blur") for frame in array])
+    ran("a.npy", "c.npy", "luma")
+    assert np.array_equal(np.load("c.npy")[..., 0], [cf.apply_kernel(frame, "luma") for frame in array])
+
+
+def test_the_ink_of_cmyk_is_no_alpha_in_a_stack_either():
+    pages = [np.random.default_rng(seed).integers(0, 256, (4, 5, 4), np.uint8) for seed in range(3)]
+    images = [Image.fromarray(page, mode="CMYK") for page in pages]
+    images[0].save("a.tif", save_all=True, append_images=images[1:])
+    ran("a.tif", "b.tif", "temporal-blur")
+    expected = cf.apply_kernel(np.stack(pages), "temporal-blur", alpha="plain")
+    with Image.open("b.tif") as image:
+        for number in range(3):
+            image.seek(number)
+            assert image.mode == "CMYK"
+            assert np.array_equal(np.asarray(image), expected[number])
+
+
+@pytest.mark.parametrize("dry", [False, True])
+def test_a_single_picture_is_a_stack_of_one_frame_with_a_warning(dry):
+    save("a.png", grey())
+    outcome = ran("a.png", "b.png", "temporal-blur", dry=dry)
+    assert outcome.error is None
+    assert outcome.warnings == [
+        "holds one frame, and kernel 'temporal-blur' sees nothing but border before and after it"
+    ]
+    if not dry:
+        assert np.array_equal(load("b.png"), grey())
+    outcome = ran("a.png", "c.png", "temporal-blur", dry=dry, filtering=FilterOptions(padding="valid"))
+    assert "smaller than the kernel's 3" in outcome.error
+    assert ran("a.png", "d.png", "blur", dry=dry, frames="stack").warnings == []
+
+
+# What fails
+
+
+UNEVEN = [np.zeros((9, 9), np.uint8), np.zeros((9, 8), np.uint8)]
+
+
+@pytest.mark.parametrize("dry", [False, True])
+@pytest.mark.parametrize(
+    ("frames", "target", "kernel", "options", "reason"),
+    [
+        (moving(), "b.jpg", "blur", {}, "jpeg cannot hold 5 frames; try --frames first or --format tiff"),
+        (moving(), "b.bmp", "temporal-blur", {}, "bmp cannot hold 5 frames; try --format tiff"),
+        (UNEVEN, "b.tif", "temporal-blur", {}, "they are no stack: give frames of one size and mode"),
+        (UNEVEN, "b.tif", "blur", {"frames": "stack"}, "they are no stack: filter each with --frames each"),
+        (UNEVEN, "b.png", "blur", {}, "size or mode, which png cannot hold; try --format"),
+        (moving(), "b.tif", "blur", {"max_pixels": 191}, "16 x 12 pixels are more than 191; "),
+        (moving(), "b.tif", "temporal-blur", {"max_pixels": 959}, "5 frames of 16 x 12 pixels are more"),
+        (moving(), "b.avif", "blur", {"max_pixels": 959}, "5 frames of 16 x 12 pixels are more"),
+        (UNEVEN[::-1], "b.tif", "blur", {"max_pixels": 80}, "frame 2 of 2: 9 x 9 pixels are more than 80"),
+        ([*UNEVEN, UNEVEN[0][:3]], "b.tif", "blur", {"filtering": FilterOptions(padding="valid")},
+         "frame 3 of 3: nothing comes out: height 3"),
+    ],
+)  # fmt: skip
+def test_what_the_headers_forbid_is_refused_before_anything_is_computed(
+    monkeypatch, tmp_path, frames, target, kernel, options, reason, dry
+):
+    animate("a.tif", frames)
+    before = sorted(tmp_path.iterdir())
+    monkeypatch.setattr("convfilter.batch.sequences.filter_pixels", None)
+    outcome = ran("a.tif", target, kernel, dry=dry, **options)
+    assert outcome.status == "failed"
+    assert reason in outcome.error
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_frames_that_only_decoding_tells_apart_are_no_stack(monkeypatch):
+    animate("a.tif", UNEVEN)
+    monkeypatch.setattr("convfilter.batch.foresight._check_alike", lambda *_: None)
+    outcome = ran("a.tif", "b.tif", "temporal-blur")
+    assert outcome.error.startswith(
+        "frame 2 of 2: it is 8 x 9 in L after 9 x 9 in L, so that they are no stack"
+    )
+
+
+@pytest.mark.parametrize("dry", [False, True])
+def test_the_first_frame_may_differ_from_the_others(dry):
+    animate("a.tif", UNEVEN)
+    assert ran("a.tif", "b.png", "blur", frames="first", dry=dry).error is None
+
+
+def test_the_total_is_no_limit_for_frames_that_are_filtered_each():
+    animate("a.tif", moving())
+    assert ran("a.tif", "b.tif", "blur", max_pixels=192).status == "done"
+    assert ran("a.tif", "c.tif", "temporal-blur", max_pixels=960).status == "done"
+
+
+@pytest.mark.parametrize("kernel", ["blur", "temporal-blur"])
+@pytest.mark.parametrize("form", ["gif", "png"])
+def test_a_truncated_later_frame_fails_the_file_and_leaves_the_old_output(tmp_path, form, kernel):
+    rng = np.random.default_rng(0)
+    path = animate(f"a.{form}", [rng.integers(0, 256, (40, 40), np.uint8) for _ in range(3)], [50] * 3)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 5 // 9])
+    (tmp_path / f"b.{form}").write_bytes(b"mine")
+    outcome = ran(f"a.{form}", f"b.{form}", kernel, overwrite=True)
+    assert outcome.status == "failed"
+    assert outcome.error.startswith(f"frame 2 of {outcome.frames}: broken {form} data")
+    assert (tmp_path / f"b.{form}").read_bytes() == b"mine"
+    assert sorted(each.name for each in tmp_path.iterdir()) == [f"a.{form}", f"b.{form}"]
+
+
+def test_a_kernel_over_frames_needs_a_stack():
+    for frames in ("each", "first"):
+        with pytest.raises(cf.KernelError, match=f"'temporal-blur' spans 3 frames: .* '{frames}'"):
+            Work((cf.get_kernel("temporal-blur"),), frames=frames)
+    with pytest.raises(cf.ConvfilterError, match=r"unknown frames 'eech' .*'each'"):
+        Work((cf.get_kernel("blur"),), frames="eech")
+
+
+def test_filter_file_takes_frames():
+    frames = volume()
+    cf.filter_file("a.png", "b.png", "blur", frames="first")
+    assert np.array_equal(load("b.png"), cf.apply_kernel(frames[0].astype(np.uint8), "blur"))
+    cf.filter_file("a.png", "c.npy", "temporal-blur")
+    assert np.array_equal(np.load("c.npy"), cf.apply_kernel(frames.astype(np.uint8), "temporal-blur"))
+    with pytest.raises(cf.ConvfilterError, match="spans 3 frames"):
+        cf.filter_file("a.png", "d.png", "temporal-blur", frames="each")

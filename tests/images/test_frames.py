@@ -1,0 +1,194 @@
+"""The frames of a file, read one after another."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import GifImagePlugin, Image
+from samples import animate, moving
+
+from convfilter.errors import ImageError
+from convfilter.images.frames import opened_frames
+from convfilter.images.reading import read_picture, read_size
+
+
+def read(source, **options):
+    with opened_frames(source, max_pixels=None, **options) as frames:
+        return [frames.read(number) for number in range(frames.count)]
+
+
+def chunk(kind, content):
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def test_a_single_picture_is_one_frame(tmp_path):
+    path = tmp_path / "a.png"
+    Image.fromarray(moving(1)[0]).save(path)
+    (picture,) = read(path)
+    assert np.array_equal(picture.pixels, read_picture(path).pixels)
+    assert picture.frames == 1
+    assert picture.metadata.duration is None
+
+
+def test_frames_can_be_read_in_any_order(tmp_path):
+    frames = [np.full((8, 8, 3), level, np.uint8) for level in (10, 90, 200)]
+    for name in ("a.gif", "a.png", "a.webp", "a.tif"):
+        path = animate(tmp_path / name, frames, **({"lossless": True} if name == "a.webp" else {}))
+        with opened_frames(path, max_pixels=None) as opened:
+            assert [opened.read(n).pixels[0, 0, 0] for n in (2, 0, 1, 1, 2)] == [200, 10, 90, 90, 200]
+
+
+def test_the_still_picture_of_an_animated_png_is_no_frame():
+    frames = [np.full((8, 8, 3), level, np.uint8) for level in (10, 90, 200)]
+    stream = io.BytesIO()
+    still, *animated = map(Image.fromarray, frames)
+    still.save(stream, "PNG", save_all=True, append_images=animated, default_image=True, duration=[30, 40])
+    pictures = read(stream)
+    assert [picture.pixels[0, 0, 0] for picture in pictures] == [90, 200]
+    assert [picture.metadata.duration for picture in pictures] == [30, 40]
+    assert pictures[0].warnings == ["the still picture for programs without animation is left out"]
+    assert read_picture(stream).pixels[0, 0, 0] == 90
+
+
+def test_a_level_marked_as_transparent_is_the_same_in_every_frame():
+    # Two bits of grey, of which level 1 is transparent; the frames are all 1, all 2 and all 1 again.
+    parts = [b"\x89PNG\r\n\x1a\n", chunk(b"IHDR", struct.pack(">2I5B", 4, 2, 2, 0, 0, 0, 0))]
+    parts += [chunk(b"acTL", struct.pack(">2I", 3, 0)), chunk(b"tRNS", struct.pack(">H", 1))]
+    number = 0
+    for level in (1, 2, 1):
+        parts.append(chunk(b"fcTL", struct.pack(">5I2H2B", number, 4, 2, 0, 0, 1, 10, 0, 0)))
+        data = zlib.compress(bytes([0, level * 0b01010101] * 2))
+        numbered = struct.pack(">I", number + 1) + data
+        parts.append(chunk(b"fdAT", numbered) if number else chunk(b"IDAT", data))
+        number += 2 if number else 1
+    pictures = read(io.BytesIO(b"".join([*parts, chunk(b"IEND", b"")])))
+    assert [picture.pixels[0, 0].tolist() for picture in pictures] == [[85, 0], [170, 255], [85, 0]]
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.png", "a.tif"])
+def test_a_broken_later_frame_is_named(tmp_path, name):
+    rng = np.random.default_rng(0)
+    frames = [rng.integers(0, 256, (40, 40), np.uint8) for _ in range(3)]
+    path = animate(tmp_path / name, frames, durations=50)
+    data = bytearray(path.read_bytes())
+    if name == "a.tif":  # where the pixels lie in the middle, uncompressed, the file says they lie outside
+        with Image.open(path) as image:
+            image.seek(1)
+            at = data.find(struct.pack("<I", image.tag_v2[273][0]), 1700)
+        data[at : at + 4] = struct.pack("<I", 1 << 30)
+    else:
+        del data[len(data) * 5 // 9 :]
+    whole = {"a.gif": 2, "a.png": 3, "a.tif": 3}[name]
+    with opened_frames(io.BytesIO(data), max_pixels=None) as opened:
+        assert opened.count == whole
+        assert np.array_equal(opened.read(0).pixels, frames[0])
+        with pytest.raises(ImageError, match=f"^frame 2 of {whole}: broken "):
+            opened.read(1)
+
+
+def test_a_gif_without_its_end_mark_is_read_with_a_warning(tmp_path):
+    path = animate(tmp_path / "a.gif", moving(3)[:2], durations=50)
+    assert read(path)[0].warnings == []
+    for tail in (b"\0\0", b"\r\n"):
+        assert read(io.BytesIO(path.read_bytes() + tail))[0].warnings == []
+    (warning,) = read(io.BytesIO(path.read_bytes()[:-1]))[0].warnings
+    assert warning == "ends without its end mark: frames may be missing"
+
+
+def test_a_gif_that_tells_no_times_has_frames_of_none_at_all(tmp_path):
+    path = animate(tmp_path / "a.gif", moving(2))
+    assert [picture.metadata.duration for picture in read(path)] == [0, 0]
+
+
+def test_a_gif_that_turns_coloured_is_refused_since_its_colours_would_be_lost():
+    grey = Image.fromarray(np.arange(24, dtype=np.uint8).reshape(4, 6))
+    red = Image.new("P", (6, 4), 1)
+    red.putpalette(bytes([0, 0, 0, 200, 10, 10]))
+    parts = [b"GIF89a", struct.pack("<HHBBB", 6, 4, 0, 0, 0)]
+    parts += GifImagePlugin.getdata(grey, duration=50)
+    alike = [*parts, *GifImagePlugin.getdata(grey, duration=50), b";"]
+    assert [picture.mode for picture in read(io.BytesIO(b"".join(alike)))] == ["L", "L"]
+    parts += [*GifImagePlugin.getdata(red, include_color_table=True, duration=50), b";"]
+    with pytest.raises(ImageError, match=r"^frame 2 of 2: colours after grey frames"):
+        read(io.BytesIO(b"".join(parts)))
+
+
+def test_sizes_are_told_from_the_headers_and_once_if_they_are_alike(tmp_path):
+    alike = animate(tmp_path / "a.tif", moving(3))
+    with opened_frames(alike, max_pixels=None) as frames:
+        assert [size[:2] for size in frames.sizes()] == [(16, 12)]
+        assert frames.read(0).pixels.shape == (12, 16, 3)
+    uneven = animate(tmp_path / "b.tif", [np.zeros((4, 5), np.uint8), np.zeros((4, 5, 3), np.uint8)])
+    with opened_frames(uneven, max_pixels=None) as frames:
+        assert [size.mode for size in frames.sizes()] == ["L", "RGB"]
+
+
+def test_every_page_is_measured_before_it_is_decoded(tmp_path):
+    path = animate(tmp_path / "a.tif", [np.zeros((4, 5), np.uint8), np.zeros((40, 50), np.uint8)])
+    with opened_frames(path, max_pixels=1999) as frames:
+        assert frames.read(0).pixels.shape == (4, 5)
+        with pytest.raises(ImageError, match=r"^frame 2 of 2: 50 x 40 pixels are more than 1999"):
+            frames.read(1)
+
+
+def test_pages_are_turned_each_by_its_own_orientation(tmp_path):
+    images = [Image.fromarray(np.arange(12, dtype=np.uint8).reshape(3, 4)) for _ in range(2)]
+    exif = Image.Exif()
+    exif[274] = 6
+    images[1].encoderinfo = {"exif": exif}
+    stream = io.BytesIO()
+    images[0].save(stream, "TIFF", save_all=True, append_images=images[1:])
+    upright, turned = read(stream)
+    assert upright.pixels.shape == (3, 4)
+    assert np.array_equal(turned.pixels, np.rot90(upright.pixels, -1))
+    with opened_frames(stream, max_pixels=None) as frames:
+        assert [size[:2] for size in frames.sizes()] == [(4, 3), (3, 4)]
+
+
+# Arrays
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("dtype", ["uint8", ">u2", "float32", "bool"])
+def test_an_array_of_four_axes_is_frames_and_of_three_a_volume_if_asked(order, dtype):
+    array = np.random.default_rng(0).integers(0, 200, (4, 5, 6, 3)).astype(dtype, order=order)
+    frames = read(_npy(array))
+    expected = array * np.uint8(255) if dtype == "bool" else array
+    assert np.array_equal([frame.pixels for frame in frames], expected)
+    assert {frame.mode for frame in frames} == {"RGB"}
+    flat = np.asarray(array[..., 0], order=order)
+    volume = read(_npy(flat), volume=True)
+    assert np.array_equal([frame.pixels for frame in volume], expected[..., 0])
+    assert len(read(_npy(flat))) == 1
+    (single,) = read(_npy(flat[0]), volume=True)
+    assert single.pixels.shape == (5, 6)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_an_array_is_read_once_in_either_order(order):
+    read_bytes = []
+
+    class Counting(io.BytesIO):
+        def readinto(self, room):
+            read_bytes.append(memoryview(room).nbytes)
+            return super().readinto(room)
+
+    array = np.asarray(np.arange(20 * 5 * 6 * 3, dtype=np.uint8).reshape(20, 5, 6, 3), order=order)
+    assert np.array_equal([frame.pixels for frame in read(Counting(_npy(array).getvalue()))], array)
+    assert sum(read_bytes) == array.nbytes
+
+
+def test_an_array_of_frames_of_one_channel_is_grey():
+    array = np.arange(24, dtype=np.uint8).reshape(2, 3, 4, 1)
+    frames = read(_npy(array))
+    assert [frame.mode for frame in frames] == ["L", "L"]
+    assert np.array_equal([frame.pixels for frame in frames], array[..., 0])
+    assert read_size(_npy(array)) == (4, 3, 1, "L", "uint8", "npy", 2)
+
+
+def _npy(array):
+    stream = io.BytesIO()
+    np.save(stream, array)
+    return stream
