@@ -148,11 +148,12 @@ def _foresee_frame(size: Size, frames: int, form: str, work: Work) -> tuple[tupl
     # One sample tells what becomes of channels and type, and whether kernels and format take them.
     sample = np.zeros((1, 1, 1, size.channels), size.dtype)
     options = replace(options_for(size.mode, work.filtering), padding="same")
-    made = filter_pixels(sample, work.kernels, options, threads=1).pixels
+    filtered = filter_pixels(sample, work.kernels, options, threads=1)
+    made = filtered.pixels
     channels = made.shape[3] if made.ndim == 4 else 1
     count = last[0].output if work.stacks else frames
     warnings = check_writable(
-        fitting_mode(size.mode, channels),
+        fitting_mode(size.mode, channels, filtered.alpha),
         made.dtype,
         (last[2].output, last[1].output),
         count,

@@ -11,6 +11,7 @@ from convfilter.batch.foresight import chain_axes, kept_frames, no_stack, option
 from convfilter.batch.work import Work
 from convfilter.errors import ImageError
 from convfilter.filtering import Filtered, filter_pixels
+from convfilter.images.formats import fitting_mode
 from convfilter.images.frames import Frames, frame_named
 from convfilter.images.metadata import Metadata
 from convfilter.images.picture import Picture
@@ -59,7 +60,7 @@ def filter_picture(picture: Picture, work: Work, shares: Shares) -> Picture:
     Returns
     -------
     Picture
-        The same one with other pixels, whose channels may be fewer than its mode says.
+        The same one with other pixels, and a mode that fits them.
     """
     filtered = filter_pixels(
         picture.pixels,
@@ -70,6 +71,9 @@ def filter_picture(picture: Picture, work: Work, shares: Shares) -> Picture:
     )
     shares.add(filtered)
     picture.pixels = filtered.pixels
+    stack = picture.pixels.ndim == 4
+    channels = picture.pixels.shape[-1] if picture.pixels.ndim - stack == 3 else 1
+    picture.mode = fitting_mode(picture.mode, channels, filtered.alpha)
     return picture
 
 

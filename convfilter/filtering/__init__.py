@@ -31,11 +31,14 @@ class Filtered:
     ----------
     pixels : ndarray
         As `apply_kernel` returns them.
+    alpha : bool or None
+        Whether the last channel is alpha; None with ``alpha="plain"``, where only the caller can know.
     clipped_below, clipped_above : float or None
         Shares of colour samples that were cut off at the limits, if they were counted.
     """
 
     pixels: np.ndarray
+    alpha: bool | None = None
     clipped_below: float | None = None
     clipped_above: float | None = None
 
@@ -171,7 +174,8 @@ def filter_pixels(
             colours, alpha = colours[..., :-1], colours[..., -1]
     result = _with_opaque_alpha(colours, depth) if opaque and has_alpha else colours
     summed = colours.shape[-1] == 1 and (grey or layer.bank.summed)
-    return _filtered(result, stack, grey or summed, clipping)
+    kept = None if options.alpha == "plain" else alpha is not None or (opaque and has_alpha)
+    return _filtered(result, kept, stack, grey or summed, clipping)
 
 
 def plan_kernel(kernel: Kernel, shape: Sequence[int], dtype: Any, options: FilterOptions) -> Plan:
@@ -202,13 +206,15 @@ def plan_kernel(kernel: Kernel, shape: Sequence[int], dtype: Any, options: Filte
     return plan_layer(layer, depth.dtype, shape[-1])
 
 
-def _filtered(result: np.ndarray, stack: bool, grey: bool, clipping: Clipping | None) -> Filtered:
+def _filtered(
+    result: np.ndarray, alpha: bool | None, stack: bool, grey: bool, clipping: Clipping | None
+) -> Filtered:
     """Take off the axes that the caller's picture does not have."""
     result = result if stack else result[0]
     result = result[..., 0] if grey and result.shape[-1] == 1 else result
     if clipping is None or not clipping.samples:
-        return Filtered(result)
-    return Filtered(result, clipping.below / clipping.samples, clipping.above / clipping.samples)
+        return Filtered(result, alpha)
+    return Filtered(result, alpha, clipping.below / clipping.samples, clipping.above / clipping.samples)
 
 
 def check_options(options: FilterOptions, kernels: Sequence[Kernel]) -> None:

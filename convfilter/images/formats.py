@@ -19,6 +19,7 @@ __all__ = [
     "fitting_mode",
     "format_of_name",
     "kind_of",
+    "loose_channels",
     "route",
 ]
 
@@ -75,6 +76,7 @@ FORMATS: dict[str, Format] = {
 
 _BY_EXTENSION = {extension: name for name, row in FORMATS.items() for extension in row.extensions}
 _BY_CHANNELS = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+_WITH_ALPHA = ("LA", "RGBA")
 _CHANNELS = {"L": 1, "I;16": 1, "I": 1, "F": 1, "LA": 2, "RGB": 3, "LAB": 3, "RGBA": 4, "CMYK": 4}
 _GREY_KINDS = {"uint8": "L", "uint16": "I;16", "int32": "I", "float32": "F"}
 
@@ -125,7 +127,7 @@ def extension_of(format: str) -> str:
     return FORMATS[format].extensions[0]
 
 
-def fitting_mode(mode: str, channels: int) -> str:
+def fitting_mode(mode: str, channels: int, alpha: bool | None = None) -> str:
     """Return the mode of a picture after its number of channels may have changed.
 
     Parameters
@@ -134,20 +136,37 @@ def fitting_mode(mode: str, channels: int) -> str:
         The mode before.
     channels : int
         The number of channels after.
+    alpha : bool, optional
+        Whether the last one is alpha. None if that is not known: then it is, of 2 or 4.
 
     Returns
     -------
     str
-        The same mode if it still fits, else the usual one for so many channels.
+        The same mode if it still fits, else the usual one for so many channels, else ``C`` and their number.
 
     Examples
     --------
     >>> fitting_mode("CMYK", 4), fitting_mode("CMYK", 1), fitting_mode("L", 5)
     ('CMYK', 'L', 'C5')
+    >>> fitting_mode("RGB", 4), fitting_mode("RGB", 4, alpha=False)
+    ('RGBA', 'C4')
     """
-    if _CHANNELS.get(mode) == channels:
+    has_alpha = mode in _WITH_ALPHA
+    if channels == (loose_channels(mode) or _CHANNELS.get(mode)) and alpha in (None, has_alpha):
         return mode
-    return _BY_CHANNELS.get(channels, f"C{channels}")
+    usual = _BY_CHANNELS.get(channels, f"C{channels}")
+    return usual if alpha in (None, usual in _WITH_ALPHA) else f"C{channels}"
+
+
+def loose_channels(mode: str) -> int | None:
+    """Return how many channels a mode has that mean no colours, or None if they do.
+
+    Examples
+    --------
+    >>> loose_channels("C5"), loose_channels("CMYK")
+    (5, None)
+    """
+    return int(mode[1:]) if mode.startswith("C") and mode[1:].isdigit() else None
 
 
 def kind_of(mode: str, dtype: str) -> str:
@@ -221,8 +240,16 @@ def route(mode: str, dtype: str, format: str) -> tuple[str, list[str]]:
         if step in kinds:
             lossy = kind == "CMYK"
             return step, [f"{format} cannot hold CMYK: converted to RGB"] if lossy else []
+    loose = loose_channels(mode)
+    if loose and format == "tiff" and _GREY_KINDS.get(dtype) in kinds:
+        return mode, [f"tiff holds the {loose} channels as so many pages"]
     mends = [name for name in ("png", "tiff", "npy") if kind in FORMATS[name].kinds] or ["npy"]
-    raise ImageError(f"{format} cannot hold {_in_words(mode, dtype)}; try --format {' or '.join(mends)}")
+    if loose:
+        mends = ["tiff", "npy"] if _GREY_KINDS.get(dtype) in FORMATS["tiff"].kinds else ["npy"]
+    request = ", or --alpha plain if the last one is alpha" if loose in (2, 4) else ""
+    raise ImageError(
+        f"{format} cannot hold {_in_words(mode, dtype)}; try --format {' or '.join(mends)}{request}"
+    )
 
 
 def _in_words(mode: str, dtype: str) -> str:
@@ -230,7 +257,7 @@ def _in_words(mode: str, dtype: str) -> str:
     colours = {"LAB": "CIELAB", "LA": "grey with alpha"}.get(mode, mode)
     if _CHANNELS.get(mode) == 1:
         colours = "grey"
-    elif mode.startswith("C") and mode[1:].isdigit():
+    elif loose_channels(mode):
         colours = f"{mode[1:]} channels"
     depths = {"uint8": "8 bits", "uint16": "16 bits", "int32": "32 bits"}
     return f"{colours} of {depths.get(dtype, f'{dtype} samples')}"

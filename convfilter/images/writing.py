@@ -17,7 +17,7 @@ from PIL import Image
 
 from convfilter.errors import ImageError
 from convfilter.images.encoders import Encoding, encode
-from convfilter.images.formats import FORMATS, fitting_mode, kind_of, route
+from convfilter.images.formats import FORMATS, fitting_mode, kind_of, loose_channels, route
 from convfilter.images.layers import background_colour, flattened, to_image
 from convfilter.images.metadata import Metadata, icc_fits
 from convfilter.images.opening import collected, reasons
@@ -81,6 +81,8 @@ def check_writable(
     if frames > 1 and not FORMATS[format].frames:
         mend = "--frames first or --format tiff" if first else "--format tiff"
         raise ImageError(f"{format} cannot hold {frames} frames; try {mend}")
+    if frames > 1 and loose_channels(mode) and format == "tiff":
+        raise ImageError(f"tiff cannot hold {frames} frames of {mode[1:]} channels; try --format npy")
     if _loses_alpha(mode, kind):
         warnings.append(f"{format} cannot hold alpha: laid on the background")
     return warnings
@@ -134,10 +136,28 @@ def write_picture(
         output = cast("BinaryIO", sink)
         if form == "npy":
             np.save(output, picture.pixels, allow_pickle=False)
+        elif loose_channels(_mode_of(picture)):
+            _write_channels(picture, output, form, encoding, warnings)
         else:
             image, metadata = prepared(picture, form, encoding, warnings, release=release)
             encode(image, output, form, metadata, encoding, warnings)
     return warnings
+
+
+def _write_channels(
+    picture: Picture, output: BinaryIO, form: str, encoding: Encoding, warnings: list[str]
+) -> None:
+    """Write channels that mean no colours as the pages of a TIFF."""
+    from convfilter.images.tiff import TiffPages
+
+    pages = TiffPages(output, encoding.compress == "small")
+    warnings += route(_mode_of(picture), picture.pixels.dtype.name, form)[1]
+    # A profile is about colours, and there are none.
+    metadata = replace(picture.metadata, icc=None)
+    for number in range(picture.pixels.shape[2]):
+        page = Picture(picture.pixels[..., number], "L", picture.format, metadata)
+        pages.add(*prepared(page, form, encoding, warnings))
+    pages.finish()
 
 
 class Sink:

@@ -81,7 +81,8 @@ def test_cmyk_becomes_rgb_with_a_word(form):
         ("RGB", "uint16", "png jpeg tiff webp bmp gif ppm tga avif", "--format npy"),
         ("RGB", "float32", "png tiff", "--format npy"),
         ("LAB", "uint8", "png jpeg webp bmp gif ppm tga avif", "--format tiff"),
-        ("C5", "uint8", "png tiff", "--format npy"),
+        ("C5", "uint8", "png jpeg webp bmp gif ppm tga avif", "--format tiff or npy"),
+        ("C5", "float64", "png tiff", "--format npy"),
     ],
 )
 def test_depth_is_never_lost_and_the_mend_is_told(mode, dtype, forms, mend):

@@ -1,0 +1,100 @@
+"""What becomes of the channels that a kernel makes: colours, alpha, pages, or a refusal."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from convfilter import apply_kernel, get_kernel, load_kernels
+
+MAKES = "[out{count}]\naxes = 'output,channel,row,column'\nweights = {weights}\n"
+
+
+@pytest.fixture
+def colours(tmp_path):
+    """A small picture, and kernels out1 to out5 whose channel N is red, green or blue in turn."""
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "in.png")
+    Image.fromarray(np.dstack([pixels, np.full((5, 7), 9, np.uint8)])).save(tmp_path / "clear.png")
+    tables = [
+        MAKES.format(
+            count=count,
+            weights=[[[[int(made % 3 == channel)]] for channel in range(3)] for made in range(count)],
+        )
+        for count in range(1, 6)
+    ]
+    (tmp_path / "k.toml").write_text("".join(tables))
+    return pixels
+
+
+def made(run, count, target, *options, source="in.png"):
+    return run("apply", source, "--kernels", "k.toml", "-k", f"out{count}", "-o", target, "-q", *options)
+
+
+@pytest.mark.parametrize(("count", "mode"), [(1, "L"), (3, "RGB")])
+def test_one_channel_is_grey_and_three_are_colours(run, tmp_path, colours, count, mode):
+    assert made(run, count, "out.png").code == 0
+    with Image.open(tmp_path / "out.png") as image:
+        assert image.mode == mode
+        assert np.array_equal(np.asarray(image), colours[..., 0] if count == 1 else colours)
+
+
+@pytest.mark.parametrize("count", [2, 4])
+@pytest.mark.parametrize("dry", [[], ["-n"]])
+def test_channels_that_may_or_may_not_be_alpha_are_refused(run, tmp_path, colours, count, dry):
+    ran = made(run, count, "out.png", *dry)
+    assert ran.code == 1
+    assert f"png cannot hold {count} channels of 8 bits" in ran.err
+    assert "--alpha plain" in ran.err
+    assert not (tmp_path / "out.png").exists()
+
+
+@pytest.mark.parametrize(("count", "mode"), [(2, "LA"), (4, "RGBA")])
+def test_the_last_channel_is_alpha_on_request(run, tmp_path, colours, count, mode):
+    assert made(run, count, "out.png", "--alpha", "plain").code == 0
+    with Image.open(tmp_path / "out.png") as image:
+        assert image.mode == mode
+        expected = [colours[..., number % 3] for number in range(count)]
+        assert np.array_equal(np.asarray(image), np.dstack(expected))
+
+
+@pytest.mark.parametrize("count", [2, 4, 5])
+def test_any_number_of_channels_makes_an_array_or_as_many_pages(run, tmp_path, colours, count):
+    expected = [colours[..., number % 3] for number in range(count)]
+    assert made(run, count, "out.npy").code == 0
+    assert np.array_equal(np.load(tmp_path / "out.npy"), np.dstack(expected))
+    ran = made(run, count, "out.tif", "--json")
+    assert ran.code == 0
+    said = json.loads(ran.out)
+    assert said["output_channels"] == count
+    assert said["warnings"] == [f"tiff holds the {count} channels as so many pages"]
+    with Image.open(tmp_path / "out.tif") as image:
+        assert image.n_frames == count
+        for number, plane in enumerate(expected):
+            image.seek(number)
+            assert np.array_equal(np.asarray(image), plane)
+
+
+def test_alpha_is_kept_beside_the_channels_that_are_made(run, tmp_path, colours):
+    assert made(run, 1, "out.png", source="clear.png").code == 0
+    with Image.open(tmp_path / "out.png") as image:
+        assert image.mode == "LA"
+        assert (np.asarray(image)[..., 1] == 9).all()
+    ran = made(run, 4, "out.png", "--overwrite", source="clear.png")
+    assert "png cannot hold 5 channels" in ran.err
+
+
+def test_a_kernel_for_other_channels_says_both_counts(run, colours):
+    ran = made(run, 3, "out.png", "--alpha", "plain", source="clear.png")
+    assert ran.code == 1
+    assert "for 3 channels and the picture has 4" in ran.err
+
+
+def test_edges_of_colour_alone_do_not_see_brightness():
+    grey = np.random.default_rng(1).integers(0, 256, (9, 9, 1), np.uint8).repeat(3, axis=2)
+    assert not apply_kernel(grey, "opponent").any()
+    grey[:, 4:, 0] = 255 - grey[:, 4:, 0]
+    assert apply_kernel(grey, "opponent").any()
+    assert "opponent" in load_kernels()
+    assert get_kernel("opponent").is_zero_sum
