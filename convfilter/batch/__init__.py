@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields
 from typing import Any
 
 from convfilter.batch.job import STATUSES, Outcome, filter_job, plan_job
@@ -153,6 +152,6 @@ _NO_OPTIONS = {"kernels", "filtering", "encoding", "skip_existing", "count_clipp
 
 
 def _taken(options: dict[str, Any], kind: Any) -> dict[str, Any]:
-    """Take the options that are fields of a dataclass out of a mapping."""
-    names = {each.name for each in fields(kind)} - _NO_OPTIONS
+    """Take the options that are fields of a record out of a mapping."""
+    names = set(kind.__annotations__) - _NO_OPTIONS
     return {name: options.pop(name) for name in list(options) if name in names}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -32,7 +31,7 @@ __all__ = [
 
 def options_for(mode: str, options: FilterOptions) -> FilterOptions:
     """Return the options as they apply to a mode: the fourth channel of CMYK is ink, not alpha."""
-    return replace(options, alpha="plain") if mode == "CMYK" else options
+    return options._replace(alpha="plain") if mode == "CMYK" else options
 
 
 def output_format(asked: str | None, own: str, work: Work) -> str:
@@ -147,7 +146,7 @@ def _foresee_frame(size: Size, frames: int, form: str, work: Work) -> tuple[tupl
     last = chain_axes((stacked, size.height, size.width), work.kernels, work.filtering)[-1]
     # One sample tells what becomes of channels and type, and whether kernels and format take them.
     sample = np.zeros((1, 1, 1, size.channels), size.dtype)
-    options = replace(options_for(size.mode, work.filtering), padding="same")
+    options = options_for(size.mode, work.filtering)._replace(padding="same")
     filtered = filter_pixels(sample, work.kernels, options, threads=1)
     made = filtered.pixels
     channels = made.shape[3] if made.ndim == 4 else 1

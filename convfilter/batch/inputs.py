@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from convfilter.errors import ConvfilterError
 from convfilter.files import describe, shown
@@ -15,8 +15,7 @@ __all__ = ["STREAM", "Input", "find_inputs"]
 STREAM = "-"
 
 
-@dataclass(frozen=True)
-class Input:
+class Input(NamedTuple):
     """A picture to be filtered.
 
     Attributes

@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -180,7 +179,7 @@ def kernel_gradient(
         part[...] = derivatives[where]
         shares[tuple(outputs.start for outputs in where)] = _products(blocks[0], part, axes)
 
-    run(replace(plan, direct=(_Samples(ones, axes),)), ArraySource(samples, border, fill), share)
+    run(plan._replace(direct=(_Samples(ones, axes),)), ArraySource(samples, border, fill), share)
     with np.errstate(all="ignore"):
         # In the order of the blocks, not in that in which threads were done with them.
         total: np.ndarray = np.sum([shares[start] for start in sorted(shares)], axis=0)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,8 +22,7 @@ from convfilter.kernels import Kernel, get_kernel
 __all__ = ["FilterOptions", "Filtered", "apply_kernel", "check_options", "filter_pixels", "plan_kernel"]
 
 
-@dataclass(frozen=True)
-class Filtered:
+class Filtered(NamedTuple):
     """A filtered picture.
 
     Attributes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,8 +13,7 @@ from convfilter.kernels import Kernel
 __all__ = ["Bank", "make_bank"]
 
 
-@dataclass(frozen=True)
-class Bank:
+class Bank(NamedTuple):
     """The weights of one filter.
 
     Attributes

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,8 +11,7 @@ from convfilter.errors import ImageError
 __all__ = ["Depth", "depth_of"]
 
 
-@dataclass(frozen=True)
-class Depth:
+class Depth(NamedTuple):
     """The scale of a picture's samples; it stays while values pass through float arrays.
 
     Attributes

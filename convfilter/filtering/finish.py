@@ -9,8 +9,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -59,8 +58,7 @@ class Extremes:
             self.low, self.high = min(self.low, low), max(self.high, high)
 
 
-@dataclass(frozen=True)
-class Finish:
+class Finish(NamedTuple):
     """What is done to the sums of one output channel.
 
     Attributes

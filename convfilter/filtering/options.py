@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from convfilter.geometry import Padding, PerAxis
 from convfilter.kernels.kernel import RANGES, Kernel
@@ -13,8 +13,7 @@ CHANNELS = ("each", "sum", "mean")
 ALPHAS = ("auto", "keep", "premultiply", "plain", "drop")
 
 
-@dataclass(frozen=True)
-class FilterOptions:
+class FilterOptions(NamedTuple):
     """How to filter; see `apply_kernel` for each."""
 
     padding: Padding = "same"

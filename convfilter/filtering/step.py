@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -34,8 +33,7 @@ _TOLERANCE = 0.0005
 _Visit: TypeAlias = Callable[[list[list[np.ndarray]], tuple[slice, ...], Scratch], None]
 
 
-@dataclass(frozen=True)
-class Layer:
+class Layer(NamedTuple):
     """A filter and all that was decided about it.
 
     Attributes
@@ -124,7 +122,7 @@ def filter_layer(
         noise = _noise(layer, colours, plan)
         finish = _stretched(layer, finish, plan, read, lambda _, parts: parts, noise)
     else:
-        finish = replace(finish, inside=_stays_inside(layer, colours.dtype))
+        finish = finish._replace(inside=_stays_inside(layer, colours.dtype))
 
     def store(outputs: list[list[np.ndarray]], where: tuple[slice, ...], scratch: Scratch) -> None:
         for number, parts in enumerate(outputs):
@@ -325,5 +323,5 @@ def _stretched(
     _run(layer, plan, read, look)
     spread = extremes.high - extremes.low
     if spread <= noise:  # a flat result must not become a picture of its roundings
-        return replace(finish, add=0.0, multiply=0.0, divide=1.0)
-    return replace(finish, add=finish.add - extremes.low, multiply=layer.depth.full, divide=spread)
+        return finish._replace(add=0.0, multiply=0.0, divide=1.0)
+    return finish._replace(add=finish.add - extremes.low, multiply=layer.depth.full, divide=spread)

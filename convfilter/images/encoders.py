@@ -6,8 +6,7 @@ import contextlib
 import io
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 import numpy as np
 from PIL import Image, ImageFile
@@ -25,8 +24,7 @@ _QUALITY = 90
 _JPEG_SEGMENT = 65_533
 
 
-@dataclass(frozen=True)
-class Encoding:
+class Encoding(NamedTuple):
     """How to write a file.
 
     Attributes

@@ -247,7 +247,10 @@ def prepared(
         pixels, mode = _alpha_settled(pixels, mode, kind, form, encoding.background, warnings)
         kind, _ = route(mode, dtype, form)
     metadata = _fitting(picture.metadata, kind, form, encoding, warnings)
-    image = to_image(pixels, kind_of(mode, dtype))
+    held = kind_of(mode, dtype)
+    if form == "jpeg" and held == kind == "RGB":
+        held = kind = "RGBX"  # its encoder takes what Pillow need not convert
+    image = to_image(pixels, held)
     del pixels
     if release:
         picture.pixels = np.empty((0, 0), np.uint8)

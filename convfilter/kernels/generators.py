@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from convfilter.errors import KernelError
@@ -32,8 +31,7 @@ class Generated(NamedTuple):
     parameters: dict[str, Value]
 
 
-@dataclass(frozen=True)
-class Parameter:
+class Parameter(NamedTuple):
     """One parameter of a generator: the value it has when not given, and its limits."""
 
     default: Value

@@ -575,3 +575,12 @@ def test_pixels_are_released_only_if_asked(monkeypatch):
 def test_the_same_pixels_give_the_same_bytes():
     for form in FORMATS:
         assert write(smooth(), "RGB", form)[0].getvalue() == write(smooth(), "RGB", form)[0].getvalue()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 2), (5, 7), (33, 64)])
+def test_a_jpeg_is_the_one_that_pillow_writes_of_the_same_pixels(shape):
+    pixels = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
+    written, expected = io.BytesIO(), io.BytesIO()
+    write_picture(written, Picture(pixels, "RGB", "png"), "jpeg", Encoding(quality=80))
+    Image.fromarray(pixels).save(expected, "JPEG", quality=80, subsampling=2)
+    assert written.getvalue() == expected.getvalue()
