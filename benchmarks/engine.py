@@ -87,7 +87,7 @@ def threads() -> None:
 def strategies() -> None:
     """Force each strategy in turn and print whether the one chosen is the best."""
     print("\n## Strategies: ms on two threads, the one chosen marked\n")
-    names = ("window", "shifted", "banded", "separable", "fourier")
+    names = ("window", "shifted", "banded", "separable", "crossed", "fourier")
     print(f"| kernel | {' | '.join(names)} | chosen / best |\n|---|{'---|' * len(names)}---|")
     pixels = photograph(4000, 3000)
     for name in KERNELS:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from convfilter.filtering import apply_kernel
     from convfilter.geometry import output_shape
     from convfilter.kernels import Kernel, get_kernel, load_kernels
+    from convfilter.learning import fit_kernel
 
 __version__ = "0.1.0"
 
@@ -46,6 +47,7 @@ __all__ = [
     "correlate",
     "correlate_channels",
     "filter_file",
+    "fit_kernel",
     "get_kernel",
     "input_gradient",
     "kernel_gradient",
@@ -62,6 +64,7 @@ _ROOMS = {
     "correlate": "convolution",
     "correlate_channels": "convolution",
     "filter_file": "batch",
+    "fit_kernel": "learning",
     "get_kernel": "kernels",
     "input_gradient": "convolution.gradients",
     "kernel_gradient": "convolution.gradients",

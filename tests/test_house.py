@@ -27,6 +27,7 @@ PUBLIC = [
     "correlate",
     "correlate_channels",
     "filter_file",
+    "fit_kernel",
     "get_kernel",
     "input_gradient",
     "kernel_gradient",

@@ -23,6 +23,7 @@ __all__ = ["main"]
 _COMMANDS = {
     "apply": "Filter pictures, folders or standard input.",
     "kernels": "List the kernels, or show one.",
+    "learn": "Find the kernel that turns one picture into another.",
     "shape": "Tell what size comes out, computing nothing.",
 }
 

@@ -16,13 +16,11 @@ from convfilter.cli.options import (
     option,
     written_size,
 )
-from convfilter.cli.wording import filter_in_words, size_in_words
+from convfilter.cli.wording import kernel_in_lines, size_in_words
 from convfilter.files import shown
 from convfilter.kernels import Kernel, get_kernel, load_kernels
 
 __all__ = ["command"]
-
-_WIDEST = 15  # columns of weights that fit a terminal; wider kernels are described only
 
 
 @click.command(cls=HeadedCommand, short_help="List the kernels, or show one.")
@@ -54,7 +52,7 @@ def command(name: str | None, size: str | None, kernel_file: str | None, as_json
             )
         click.echo(f"\n'convfilter kernels NAME' shows one; {_example(chosen)} sets a parameter.")
     else:
-        click.echo("\n".join(_as_text(chosen[0])))
+        click.echo("\n".join(kernel_in_lines(chosen[0])))
         if plan is not None:
             click.echo("\n".join(_plan_as_text(plan, str(size))))
 
@@ -115,45 +113,3 @@ def _as_object(kernel: Kernel, *, weights: bool) -> dict[str, Any]:
         },
     }
     return described | {"weights": kernel.parts} if weights else described
-
-
-def _as_text(kernel: Kernel) -> list[str]:
-    lines = [f"{filter_in_words(kernel)}: {shown(kernel.summary)}".rstrip(": ")]
-    parameters = ", ".join(f"{key}={_number(value)}" for key, value in kernel.parameters.items())
-    if parameters:
-        lines.append(f"  parameters  {parameters}")
-    for number, (part, divisor) in enumerate(zip(kernel.parts, kernel.divisors, strict=True), start=1):
-        label = "weights" if len(kernel.parts) == 1 else f"part {number}"
-        lines.append(f"  {label}{'' if divisor == 1 else f' / {_number(divisor)}'}")
-        lines += _table(part, kernel.axes) if kernel.width <= _WIDEST else ["    (--json prints them all)"]
-    total = ", ".join(
-        _number(_sum(part) / divisor) for part, divisor in zip(kernel.parts, kernel.divisors, strict=True)
-    )
-    lines.append(f"  sum         {total}{'  (counts as zero)' if kernel.is_zero_sum else ''}")
-    if kernel.offset:
-        lines.append(f"  offset      {kernel.offset:g} of full scale")
-    lines.append(f"  range       {kernel.range}")
-    return [*lines, f"  source      {shown(kernel.source)}"] if kernel.source else lines
-
-
-def _number(value: Any) -> str:
-    return ",".join(map(_number, value)) if isinstance(value, tuple) else f"{value:.6g}"
-
-
-def _sum(weights: Any) -> Any:
-    return sum(map(_sum, weights)) if isinstance(weights, tuple) else weights
-
-
-def _table(weights: Any, axes: Sequence[str], place: str = "") -> list[str]:
-    """Rows of numbers, right-aligned; deeper tables one under the other, each under its place."""
-    if len(axes) > 2:
-        lines = []
-        for number, each in enumerate(weights):
-            below = f"{place}{', ' if place else ''}{axes[0]} {number}"
-            lines += [f"    {below}"] if len(axes) == 3 else []
-            lines += _table(each, axes[1:], below)
-        return lines
-    rows = [weights] if len(axes) == 1 else weights
-    cells = [[f"{weight:.4g}" for weight in row] for row in rows]
-    width = max(len(cell) for row in cells for cell in row)
-    return ["    " + "  ".join(cell.rjust(width) for cell in row) for row in cells]

@@ -5,7 +5,7 @@ import pytest
 import convfilter
 from convfilter.cli import cli
 
-COMMANDS = ("apply", "shape", "kernels")
+COMMANDS = ("apply", "shape", "kernels", "learn")
 
 EVERYDAY = ["--kernel", "--output", "--overwrite", "--skip-existing", "--dry-run", "--kernels", "--help"]
 FURTHER = {

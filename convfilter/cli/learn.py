@@ -1,0 +1,245 @@
+"""``convfilter learn``: the kernel that turns one picture into another, into a kernel file."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from convfilter.cli.options import HeadedCommand, as_border, json_option, option, written_size
+from convfilter.cli.wording import kernel_in_lines
+from convfilter.errors import ConvfilterError, ImageError, ShapeError
+from convfilter.files import commit, describe, shown
+
+if TYPE_CHECKING:
+    from convfilter.learning import Fit, Pair
+
+__all__ = ["command"]
+
+_STREAM = "-"
+_CHANNELS = ("each", "sum", "mix")
+
+
+@click.command(
+    cls=HeadedCommand,
+    short_help="Find the kernel that turns one picture into another.",
+    epilog="Apply what was learned with 'convfilter apply PICTURE --kernels KERNELS.toml -k NAME'.",
+)
+@click.argument("pictures", nargs=-1, metavar="[BEFORE AFTER]")
+@option("--size", required=True, metavar="WxH", help="Size of the kernel; a bare W has columns only.")
+@option("-o", "--output", metavar="FILE", help="The kernel file to make; '-' is stdout.")
+@option("--name", default="learned", show_default=True, help="What the kernel is called.")
+@option("--overwrite", is_flag=True, help="Replace FILE if it exists.")
+@option("--pair", "pairs", nargs=2, multiple=True, metavar="BEFORE AFTER", help="One more pair; repeat it.")
+@option(
+    "--channels",
+    type=click.Choice(_CHANNELS),
+    default="each",
+    show_default=True,
+    help="One kernel for every colour channel, one that sums them into one, or a mix for each channel.",
+)
+@option("--offset", is_flag=True, help="Find an offset too.")
+@option(
+    "--ridge",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="Pull weights that the pictures tell little of towards zero: 1e-6 is a little.",
+)
+@option(
+    "--border",
+    callback=as_border,
+    default="edge",
+    metavar="MODE",
+    show_default=True,
+    help="What stood past the edge; used only where samples are too few without it.",
+)
+@json_option()
+@option("-q", "--quiet", is_flag=True, help="Print errors only.")
+def command(
+    pictures: tuple[str, ...],
+    size: str,
+    output: str | None,
+    name: str,
+    overwrite: bool,
+    pairs: tuple[tuple[str, str], ...],
+    channels: str,
+    offset: bool,
+    ridge: float,
+    border: tuple[str, float],
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Find the kernel that turns one picture into another.
+
+    Example: convfilter learn before.png after.png --size 5x5 -o mine.toml --name vintage
+    """
+    named = _named_pairs(pictures, pairs)
+    window = _window(size)
+    _check_name(name)
+    if border[1]:
+        raise click.UsageError("a constant border other than 0 is not learned with: give --border zero")
+    _check_output(output, [each for pair in named for each in pair], overwrite=overwrite)
+
+    from convfilter.learning import check_window, fit_pairs
+
+    check_window(window)
+    mode = "zero" if border[0] == "constant" else border[0]
+    fit = fit_pairs(
+        [_read_pair(pair, window, channels, mode, quiet) for pair in named],
+        offset=offset,
+        ridge=ridge,
+        bare=len(window) == 1,
+        name=name,
+        summary=_summary(named),
+    )
+    table = _table(fit)
+    if output not in (None, _STREAM):
+        _write(str(output), table, overwrite=overwrite)
+    for warning in fit.warnings if not quiet else ():
+        _warn(warning)
+    if output == _STREAM:
+        click.echo(table, nl=False)
+    if as_json:
+        click.echo(json.dumps(_as_object(fit, channels, output)), err=output == _STREAM)
+    elif not quiet:
+        click.echo("\n".join(_as_text(fit, output)), err=output == _STREAM)
+
+
+def _named_pairs(pictures: Sequence[str], pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """All pairs of file names."""
+    context = click.get_current_context()
+    if len(pictures) not in (0, 2):
+        raise click.UsageError("give two pictures, BEFORE and AFTER; further ones with --pair", context)
+    named = [(pictures[0], pictures[1])] if pictures else []
+    named += pairs
+    if not named:
+        raise click.UsageError("no pictures: give BEFORE and AFTER, or --pair BEFORE AFTER", context)
+    return named
+
+
+def _window(size: str) -> tuple[int, ...]:
+    window = written_size(size)
+    if window is None or min(window) < 1:
+        raise click.UsageError(
+            f"--size {shown(size)!r} is no size: give WxH, such as 5x5", click.get_current_context()
+        )
+    return window
+
+
+def _check_name(name: str) -> None:
+    from convfilter.kernels.kernel import NAME
+
+    if not NAME.fullmatch(name):
+        raise ConvfilterError(
+            f"--name {shown(name)!r}: names are letters, digits and _.+- after a letter or digit, at most 64"
+        )
+
+
+def _check_output(output: str | None, inputs: Sequence[str], *, overwrite: bool) -> None:
+    """Refuse an output that would harm something, before anything is computed."""
+    if output in (None, _STREAM):
+        return
+    path = str(output)
+    for each in inputs:
+        if os.path.exists(path) and os.path.exists(each) and os.path.samefile(path, each):
+            raise ConvfilterError(f"{shown(path)} is one of the pictures: name another file for the kernel")
+    if os.path.isdir(path):
+        raise ImageError(f"{shown(path)} is a folder: name a file for the kernel")
+    if os.path.lexists(path) and not overwrite:
+        raise ImageError(f"{shown(path)} exists: give --overwrite to replace it, or another name")
+
+
+def _read_pair(
+    names: tuple[str, str], window: Sequence[int], channels: str, border: str, quiet: bool
+) -> Pair:
+    """Read two pictures and lay them on each other."""
+    from convfilter.images.reading import read_picture
+    from convfilter.learning import make_pair, planes_of
+
+    planes = []
+    for name in names:
+        try:
+            picture = read_picture(name)
+            planes.append(planes_of(picture.pixels, alpha=picture.mode != "CMYK"))
+        except ConvfilterError as error:
+            raise ImageError(f"{shown(name)}: {error}") from None
+        frames = picture.frames
+        picture.warnings += [f"holds {frames} frames: only the first is looked at"] if frames > 1 else []
+        for warning in picture.warnings if not quiet else ():
+            _warn(f"{shown(name)}: {warning}")
+    try:
+        return make_pair(planes[0], planes[1], window, channels=channels, border=border)
+    except (ImageError, ShapeError) as error:
+        raise ImageError(f"{shown(names[0])} and {shown(names[1])}: {error}") from None
+
+
+def _summary(named: Sequence[tuple[str, str]]) -> str:
+    """What the kernel's table says of it: names alone, since folders may move and are nobody's business."""
+    before, after = (os.path.basename(each) for each in named[0])
+    others = f" and {len(named) - 1} more" if len(named) > 1 else ""
+    return f"Learned from {shown(before)} and {shown(after)}{others}"
+
+
+def _table(fit: Fit) -> str:
+    from convfilter.kernels.writing import table_of
+
+    return f"# Residual {_residual(fit)}\n{table_of(fit.kernel)}"
+
+
+def _write(path: str, table: str, *, overwrite: bool) -> None:
+    try:
+        commit(path, lambda stream: stream.write(table.encode()), overwrite=overwrite)
+    except FileExistsError:
+        raise ImageError(f"{shown(path)} exists: give --overwrite to replace it, or another name") from None
+    except OSError as error:
+        raise ImageError(f"{shown(path)} cannot be written: {describe(error)}") from None
+
+
+def _warn(text: str) -> None:
+    click.echo(f"convfilter: warning: {text}", err=True)
+
+
+def _residual(fit: Fit) -> str:
+    """How well the kernel does, in words."""
+    where = f"on {fit.held_out:,} samples held out" if fit.held_out else "on the samples it was learned from"
+    psnr = "exact" if math.isinf(fit.psnr) else f"PSNR {fit.psnr:.1f} dB"
+    return f"{fit.rms:.3g} RMS, {psnr}, {where}; learned from {fit.samples:,}"
+
+
+def _as_text(fit: Fit, output: str | None) -> list[str]:
+    condition = "the pictures do not determine it" if math.isinf(fit.condition) else f"{fit.condition:.3g}"
+    lines = [
+        *kernel_in_lines(fit.kernel),
+        f"  {'residual':<11} {_residual(fit)}",
+        f"  {'gradient':<11} {fit.gradient_norm:.2g} at the solution",
+        f"  {'condition':<11} {condition}",
+    ]
+    if output in (None, _STREAM):
+        return lines
+    use = f"convfilter apply PICTURE --kernels {shown(str(output))} -k {fit.kernel.name}"
+    return [*lines, f"{shown(str(output))} is written; use it with: {use}"]
+
+
+def _as_object(fit: Fit, channels: str, output: str | None) -> dict[str, Any]:
+    kernel = fit.kernel
+    return {
+        "name": kernel.name,
+        "size": {"width": kernel.width, "height": kernel.height},
+        "channels": channels,
+        "axes": ",".join(kernel.axes),
+        "weights": kernel.parts[0],
+        "offset": kernel.offset,
+        "rms": fit.rms,
+        "psnr": None if math.isinf(fit.psnr) else fit.psnr,
+        "gradient_norm": fit.gradient_norm,
+        "condition": None if math.isinf(fit.condition) else fit.condition,
+        "samples": fit.samples,
+        "held_out": fit.held_out,
+        "output": output,
+        "warnings": fit.warnings,
+    }

@@ -1,0 +1,98 @@
+"""The kernel that turns one picture into another, found by least squares.
+
+A correlation is linear in its kernel. So the weights that bring a picture as near as possible to another one
+solve as many linear equations as there are weights, whatever the pictures' size: their *normal equations*,
+added up block by block from what stands under the window. `pairs` works out what two pictures tell,
+`sampling` chooses the blocks that are looked at, `equations` adds them up and solves, `fitting` checks the
+solution by the gradient and by blocks that were held out.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+from numpy.typing import ArrayLike
+
+from convfilter.kernels import Kernel
+from convfilter.learning.fitting import Fit, fit_pairs
+from convfilter.learning.pairs import Pair, check_window, make_pair, planes_of
+
+__all__ = ["Fit", "Pair", "check_window", "fit_kernel", "fit_pairs", "make_pair", "planes_of"]
+
+
+def fit_kernel(
+    before: ArrayLike,
+    after: ArrayLike,
+    size: int | Sequence[int],
+    *,
+    border: str = "edge",
+    channels: str = "each",
+    offset: bool = False,
+    ridge: float = 0.0,
+) -> Kernel:
+    """Find the kernel that turns one picture into another, as well as a kernel can.
+
+    Parameters
+    ----------
+    before, after : array_like of shape (H, W), (H, W, C) or (N,)
+        Integers, whose full scale is their type's largest value, or floats, whose full scale is 1; both
+        integers or both floats, those of 64 bits counting as floats. With 2 or 4 channels the last one is
+        alpha. The padding follows from the sizes: `after` may be smaller by up to ``K - 1`` samples (valid)
+        or larger by as many (full) along each axis.
+    size : (rows, columns) or int
+        Of the kernel. A single number gives a kernel that has only columns.
+    border : {"edge", "symmetric", "reflect", "wrap", "zero", "constant"}
+        What stood past the edge, a constant being zero. It matters only for pictures so small that fewer
+        samples than weights are left without those whose window touches the border.
+    channels : {"each", "sum", "mix"}
+        One kernel for every colour channel on its own; one that sums all of them into one; or one for each
+        channel of `after`, each summing all of `before`.
+    offset : bool
+        Whether to find an offset, too.
+    ridge : float
+        Pull the weights towards zero where the pictures tell little of them: ``ridge`` times the mean of the
+        equations' diagonal is added to it. 1e-6 is a little.
+
+    Returns
+    -------
+    Kernel
+        Of axes ``row,column`` or ``column``, with ``channel`` before them for ``sum`` and ``output,channel``
+        for ``mix``; its name is ``learned``, its range ``clip``. Weights have ten digits.
+
+    Raises
+    ------
+    ShapeError
+        If the sizes or channels cannot come from such a kernel.
+    ImageError
+        If the arrays are no pictures, or not one sample tells anything.
+    KernelError
+        If a side is over 1023 or there are more than 4096 weights to find.
+    ConvfilterError
+        If another argument has no such value.
+
+    Warns
+    -----
+    RuntimeWarning
+        If the pictures do not determine the kernel.
+
+    Notes
+    -----
+    It minimises the sum of ``(sum_a w[a] * before[i + a] + offset - after[i])**2`` over the samples. Left out
+    are those at which an integer `after` stands at its limits, where filters clip; those whose window touches
+    the border or anything transparent or not finite; and, of large pictures, all but about 2.4 million in
+    evenly spread blocks, one in eight of which is only kept to measure what is left over.
+
+    Examples
+    --------
+    Of five samples and three outputs come the three weights that made them.
+
+    >>> fit_kernel([2, 3, 5, 7, 11], [11, 14, 24], 3).parts
+    ((1, -2, 3),)
+    """
+    window = check_window(size)
+    pair = make_pair(planes_of(before), planes_of(after), window, channels=channels, border=border)
+    fit = fit_pairs([pair], offset=offset, ridge=ridge, bare=len(window) == 1)
+    for text in fit.warnings:
+        warnings.warn(text, RuntimeWarning, stacklevel=2)
+    return fit.kernel

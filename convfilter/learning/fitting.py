@@ -1,0 +1,315 @@
+"""Weights from equations, checked by the gradient and by samples that were held out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from convfilter.convolution.gradients import kernel_gradient
+from convfilter.convolution.scratch import Scratch
+from convfilter.convolution.taps import WindowSum
+from convfilter.errors import ConvfilterError, ImageError
+from convfilter.kernels import Kernel
+from convfilter.learning.equations import Equations, Solver, add_up, make_solver
+from convfilter.learning.pairs import Pair
+from convfilter.learning.sampling import Job, choose_blocks, in_lots
+
+__all__ = ["Fit", "fit_pairs"]
+
+# Digits of a weight, counted from the largest one's first: kernels of whole numbers come out as such.
+_DIGITS = 10
+# A step that changes the weights by less, in units of the largest, is none; and how many are taken.
+_STILL, _STEPS = 1e-9, 3
+# Numbers of a stack of blocks.
+_STACK = 2**19
+# Weights that may be off by more, in units of the largest, are not known.
+_UNCERTAIN = 0.05
+
+_AXES = {
+    "each": ("row", "column"),
+    "sum": ("channel", "row", "column"),
+    "mix": ("output", "channel", "row", "column"),
+}
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A kernel that was learned, and how well.
+
+    Attributes
+    ----------
+    kernel : Kernel
+        The kernel.
+    rms : float
+        Root mean square of what is left over, in levels of an integer picture, else in fractions of full
+        scale; of the samples held out, if there are any.
+    psnr : float
+        The same in decibels below full scale; infinite if nothing is left over.
+    gradient_norm : float
+        Length of the gradient of the mean squared residual (and ridge) at the solution, by all weights and
+        offsets, in fractions of full scale.
+    condition : float
+        Of the equations: the largest singular value of the windows over the smallest.
+    uncertainty : float
+        The largest standard error of a weight, in units of the largest weight; infinite where there are no
+        more samples than weights.
+    samples, held_out : int
+        How many samples were learned from, and how many measured the residual.
+    warnings : list of str
+        What the user should know, one line each.
+    """
+
+    kernel: Kernel
+    rms: float
+    psnr: float
+    gradient_norm: float
+    condition: float
+    uncertainty: float
+    samples: int
+    held_out: int
+    warnings: list[str]
+
+
+@dataclass
+class _Check:
+    """What a kernel leaves over.
+
+    Attributes
+    ----------
+    squares, counts : list of two numbers
+        Sum of squares of all outputs together, and how many samples: learned from, and held out.
+    gradient : ndarray of shape (O, channels, rows, columns)
+        Half the derivative of the mean square, and the ridge, by the weights.
+    drift : float
+        The same by the offset.
+    """
+
+    squares: list[float]
+    counts: list[int]
+    gradient: np.ndarray
+    drift: float
+
+
+def fit_pairs(
+    pairs: Sequence[Pair],
+    *,
+    offset: bool = False,
+    ridge: float = 0.0,
+    bare: bool = False,
+    name: str = "learned",
+    summary: str = "",
+) -> Fit:
+    """Find the kernel that turns the first picture of every pair into the second.
+
+    Parameters
+    ----------
+    pairs : sequence of Pair
+        At least one; all of one kind.
+    offset, ridge
+        As in `fit_kernel`.
+    bare : bool
+        Whether the kernel has no axis for rows.
+    name, summary : str
+        What the kernel is called and what is said of it.
+
+    Raises
+    ------
+    ImageError
+        If the pairs are of different kinds, or not one sample tells anything.
+    ConvfilterError
+        If the ridge is not a finite number from 0 on.
+    """
+    _check_arguments(pairs, ridge)
+    first = pairs[0]
+    outputs, *taps = first.kernel_shape
+    unknowns = math.prod(taps) + bool(offset)
+    warnings = []
+    regions = [pair.inside for pair in pairs]
+    if sum(region.places * pair.carried for pair, region in zip(pairs, regions, strict=True)) < unknowns:
+        regions = [pair.whole for pair in pairs]
+        warnings.append(
+            f"fewer than {unknowns} samples lie inside: those at the border are used too, with border "
+            f"'{first.border}'"
+        )
+    jobs = choose_blocks(pairs, regions, unknowns)
+    equations = add_up(jobs)
+    if equations is None:
+        raise ImageError(
+            "no sample tells anything of the kernel: all are at their limits, where filters clip, or see "
+            "something transparent or not finite; take other pictures"
+        )
+    solver = make_solver(equations, offset=offset, ridge=ridge)
+    weights, shift, check = _solved(equations, solver, jobs, ridge)
+    uncertainty = _uncertainty(weights, check, solver, equations.count - unknowns)
+    warnings += _doubts(solver, uncertainty, math.prod(taps))
+    held = check.counts[1]
+    rms = math.sqrt(check.squares[held > 0] / outputs / (held or equations.count))
+    axes = _AXES[first.channels]
+    shape = [number for number, axis in zip((outputs, *taps), _AXES["mix"], strict=True) if axis in axes]
+    if bare and axes == _AXES["each"]:
+        axes, shape = ("column",), shape[-1:]
+    kernel = Kernel(
+        name,
+        parts=(weights.reshape(shape).tolist(),),
+        axes=axes,
+        offset=shift,
+        range="clip",
+        summary=summary,
+    )
+    return Fit(
+        kernel=kernel,
+        rms=rms * (first.depth_after.full if first.depth_after.integer else 1.0),
+        psnr=-20 * math.log10(rms) if rms else math.inf,
+        gradient_norm=2 * math.hypot(float(np.linalg.norm(check.gradient)), check.drift),
+        condition=solver.condition,
+        uncertainty=uncertainty,
+        samples=equations.count,
+        held_out=held,
+        warnings=warnings,
+    )
+
+
+def _check_arguments(pairs: Sequence[Pair], ridge: float) -> None:
+    first = pairs[0]
+    for pair in pairs[1:]:
+        if pair.kernel_shape != first.kernel_shape:
+            raise ImageError(
+                "the pairs have different numbers of channels: give pairs of one kind, or learn from each"
+            )
+        if (pair.depth_before, pair.depth_after) != (first.depth_before, first.depth_after):
+            raise ImageError(
+                f"the pairs have samples of different types, {first.depth_after.dtype} and "
+                f"{pair.depth_after.dtype} after: give pairs of one kind, or learn from each"
+            )
+    if not (isinstance(ridge, int | float | np.number) and math.isfinite(ridge) and ridge >= 0):
+        raise ConvfilterError(f"ridge={ridge!r}: give a finite number, at least 0")
+
+
+def _solved(
+    equations: Equations, solver: Solver, jobs: Sequence[Job], ridge: float
+) -> tuple[np.ndarray, float, _Check]:
+    """The solution, of shape (O, channels, rows, columns) and an offset, and its check.
+
+    The gradient is taken from the pictures themselves. What the equations have lost to rounding it still
+    knows, so that a step along it mends them; mostly there is nothing to mend.
+    """
+    shape = jobs[0].pair.kernel_shape
+    step, shift = solver.step(-equations.products, -float(equations.targets.sum()))
+    weights, offset = _rounded(step.T.reshape(shape)), _rounded(np.array(shift))
+    for number in range(_STEPS + 1):
+        check = _checked(jobs, weights, float(offset))
+        check.gradient += ridge * equations.power * weights
+        if solver.means is None:
+            check.drift = 0.0
+        step, shift = solver.step(check.gradient.reshape(shape[0], -1).T, check.drift)
+        if number == _STEPS or np.abs(step).max() <= _STILL * np.abs(weights).max():
+            break
+        weights = _rounded(weights + step.T.reshape(shape))
+        offset = _rounded(offset + shift)
+    return weights, float(offset), check
+
+
+def _checked(jobs: Sequence[Job], weights: np.ndarray, offset: float) -> _Check:
+    """Apply a kernel to all blocks and compare."""
+
+    def work(lot: Sequence[Job], scratch: Scratch) -> _Check:
+        return _compared(lot, weights, offset, scratch)
+
+    parts = in_lots(list(_stacks(jobs)), work)
+    squares, counts = (
+        [sum(each) for each in zip(*(getattr(part, key) for part in parts), strict=True)]
+        for key in ("squares", "counts")
+    )
+    return _Check(
+        squares,
+        counts,
+        np.sum([part.gradient for part in parts], axis=0) / counts[0],
+        sum(part.drift for part in parts) / counts[0],
+    )
+
+
+def _stacks(jobs: Sequence[Job]) -> Iterator[list[Job]]:
+    """Put blocks of one pair together, as many as are handled well at a time."""
+    stack: list[Job] = []
+    for job in jobs:
+        if stack and (job.pair is not stack[0].pair or (len(stack) + 1) * _numbers(job) > _STACK):
+            yield stack
+            stack = []
+        stack.append(job)
+    yield stack
+
+
+def _numbers(job: Job) -> int:
+    """How many numbers a block and its outputs are, about."""
+    height, width = job.region.shape
+    channel, row, column = (axis.kernel - 1 for axis in job.pair.axes)
+    return (channel + 1) * (height + row) * (width + column) * job.pair.carried
+
+
+def _compared(jobs: Sequence[Job], weights: np.ndarray, offset: float, scratch: Scratch) -> _Check:
+    """Compare some blocks of a pair with what the kernel makes of them."""
+    pair = jobs[0].pair
+    full, scale = pair.depth_after.full, pair.depth_after.full / pair.depth_before.full
+    # Blocks differ by a row or column; what one lacks is left zero.
+    height, width = np.max([job.region.shape for job in jobs], axis=0).tolist()
+    shape = [count + axis.kernel - 1 for count, axis in zip((1, height, width), pair.axes, strict=True)]
+    samples = np.zeros((len(jobs), *shape, pair.carried))
+    residuals = np.zeros((len(weights), len(jobs), 1, height, width, pair.carried))
+    sums = [WindowSum(kernel * scale, pair.axes) for kernel in weights]
+    squares, counts = [0.0, 0.0], [0, 0]
+    for number, job in enumerate(jobs):
+        block = pair.read(job.region, scratch)
+        counts[job.held_out] += int(block.mask.sum())
+        for output, window in enumerate(sums):
+            residual = window(block.samples, (1, *job.region.shape), scratch, "sums")[0]
+            residual += offset * full
+            residual *= block.mask
+            residual -= block.outputs[output]
+            residual /= full
+            squares[job.held_out] += float(np.einsum("abc,abc->", residual, residual))
+            if not job.held_out:
+                rows, columns = job.region.shape
+                residuals[output, number, 0, :rows, :columns] = residual
+        taken = block.samples
+        samples[number, :, : taken.shape[1], : taken.shape[2]] = taken
+    # The blocks are the first axis, along which the kernel is one long.
+    shape = [1, *weights.shape[1:]]
+    slopes = [kernel_gradient(samples, residual, shape, padding="valid")[0] for residual in residuals]
+    return _Check(squares, counts, np.stack(slopes) / pair.depth_before.full, float(residuals.sum()))
+
+
+def _rounded(values: np.ndarray) -> np.ndarray:
+    """Numbers of so many digits, counted from the first one of the largest."""
+    largest = float(np.abs(values).max())
+    if not largest:
+        return values
+    rounded: np.ndarray[Any, np.dtype[np.float64]] = np.round(
+        values, _DIGITS - 1 - math.floor(math.log10(largest))
+    )
+    return rounded
+
+
+def _uncertainty(weights: np.ndarray, check: _Check, solver: Solver, degrees: int) -> float:
+    """The largest standard error of a weight, in units of the largest one."""
+    largest = float(np.abs(weights).max())
+    if degrees <= 0 or not largest:
+        return math.inf
+    noise = check.squares[0] / len(weights) / degrees
+    return math.sqrt(noise * float(solver.variances(len(weights)).max()) / check.counts[0]) / largest
+
+
+def _doubts(solver: Solver, uncertainty: float, weights: int) -> list[str]:
+    """Why not to trust the weights, if there is reason."""
+    mend = "learn from pictures with more detail, take a smaller size, or give a ridge such as 1e-6"
+    if solver.rank < weights or not math.isfinite(solver.condition):
+        return [f"the pictures do not determine the kernel, only {solver.rank} of {weights} weights: {mend}"]
+    if math.isfinite(uncertainty) and uncertainty > _UNCERTAIN:
+        return [
+            f"the pictures hardly determine the kernel (condition {solver.condition:.3g}): weights are off "
+            f"by about {uncertainty:.0%} of the largest; {mend}"
+        ]
+    return []

@@ -1,0 +1,138 @@
+"""`convfilter learn`: a kernel file from two pictures, and what is refused."""
+
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+from samples import SAMPLE_IMAGES
+
+from convfilter import load_kernels
+
+
+@pytest.fixture
+def folder(tmp_path, quick):
+    """A photograph and what a kernel of its own makes of it."""
+    shutil.copy(SAMPLE_IMAGES / "coffee.png", tmp_path / "before.png")
+    shutil.copy(SAMPLE_IMAGES / "chelsea.jpg", tmp_path / "other.jpg")
+    quick("apply", "before.png", "-k", "unsharp", "-o", "after.png")
+    return tmp_path
+
+
+LEARN = ("learn", "before.png", "after.png", "--size", "7x7")
+
+
+def test_what_was_learned_works_at_once(folder, run):
+    ran = run(*LEARN, "-o", "mine.toml", "--name", "vintage")
+    assert (ran.code, ran.err) == (0, "")
+    for word in ("vintage 7x7", "weights", "residual", "PSNR", "held out", "gradient", "condition"):
+        assert word in ran.out
+    assert "convfilter apply PICTURE --kernels mine.toml -k vintage" in ran.out
+    assert run("apply", "other.jpg", "--kernels", "mine.toml", "-k", "vintage").code == 0
+    assert (folder / "other.vintage.jpg").exists()
+    kernel = load_kernels(folder / "mine.toml")["vintage"]
+    assert (kernel.shape, kernel.range) == ((7, 7), "clip")
+    assert kernel.summary == "Learned from before.png and after.png"
+
+
+def test_json_tells_all_that_the_text_tells(folder, quick):
+    ran = quick(*LEARN, "-o", "mine.toml", "--json")
+    assert ran.code == 0
+    said = json.loads(ran.out)
+    assert said["name"] == "learned"
+    assert said["size"] == {"width": 7, "height": 7}
+    assert said["rms"] < 0.35
+    assert said["psnr"] > 55
+    assert said["gradient_norm"] < 1e-6
+    assert 1 < said["condition"] < 1e4
+    assert said["samples"] > 5 * said["held_out"] > 0
+    assert (said["channels"], said["axes"], said["offset"]) == ("each", "row,column", 0)
+    kernel = load_kernels(folder / "mine.toml")["learned"]
+    assert kernel.parts[0] == tuple(map(tuple, said["weights"]))
+
+
+def test_a_size_is_width_by_height_and_a_bare_number_has_columns_only(folder, quick):
+    for size, shape in (("5x3", (3, 5)), ("3", (3,))):
+        assert quick("learn", "before.png", "after.png", "--size", size, "-o", f"{size}.toml", "-q").out == ""
+        assert load_kernels(folder / f"{size}.toml")["learned"].shape == shape
+
+
+def test_the_weights_of_the_backward_pass_are_found_from_its_numbers(tmp_path, quick):
+    np.save(tmp_path / "x.npy", np.array([[2, 3, 5, 7, 11]], np.float32))
+    np.save(tmp_path / "y.npy", np.array([[2 - 6 + 15, 3 - 10 + 21, 5 - 14 + 33]], np.float32))
+    said = json.loads(quick("learn", "x.npy", "y.npy", "--size", "3x1", "--json").out)
+    assert said["weights"] == [[1, -2, 3]]
+
+
+@pytest.mark.parametrize(("channels", "kernel"), [("sum", "luma"), ("mix", "sepia")])
+def test_channels_can_be_summed_or_mixed(folder, quick, channels, kernel):
+    assert quick("apply", "before.png", "-k", kernel, "-o", "made.png").code == 0
+    ran = quick("learn", "before.png", "made.png", "--size", "1x1", "--channels", channels, "-o", "k.toml")
+    assert ran.code == 0
+    found, known = load_kernels(folder / "k.toml")["learned"], load_kernels()[kernel]
+    assert found.axes == known.axes
+    assert np.allclose(found.arrays()[0], known.arrays()[0] / known.divisors[0], atol=1e-3)
+
+
+def test_several_pairs_are_learned_from(folder, quick):
+    quick("apply", "other.jpg", "-k", "unsharp", "-o", "other-after.png")
+    one = json.loads(quick(*LEARN, "--json").out)
+    both = json.loads(quick(*LEARN, "--pair", "other.jpg", "other-after.png", "--json").out)
+    only = json.loads(quick("learn", "--pair", "before.png", "after.png", "--size", "7x7", "--json").out)
+    assert both["samples"] > one["samples"]
+    assert only["weights"] == one["weights"]
+
+
+def test_a_kernel_file_can_go_down_a_pipe(folder, run):
+    ran = run(*LEARN, "-o", "-")
+    assert "residual" in ran.err
+    (folder / "piped.toml").write_text(ran.out)
+    assert "learned" in load_kernels(folder / "piped.toml")
+
+
+def test_an_existing_file_is_kept_unless_it_may_be_replaced(folder, quick):
+    (folder / "mine.toml").write_text("# mine\n")
+    ran = quick(*LEARN, "-o", "mine.toml")
+    assert ran.code == 1
+    assert ran.complaints == ["convfilter: mine.toml exists: give --overwrite to replace it, or another name"]
+    assert (folder / "mine.toml").read_text() == "# mine\n"
+    assert quick(*LEARN, "-o", "mine.toml", "--overwrite").code == 0
+    assert "learned" in load_kernels(folder / "mine.toml")
+
+
+@pytest.mark.parametrize(("arguments", "code", "reason"), [
+    (("learn", "before.png", "--size", "3x3"), 2, "give two pictures"),
+    (("learn", "--size", "3x3"), 2, "no pictures"),
+    (("learn", "before.png", "after.png"), 2, "--size"),
+    ((*LEARN[:3], "--size", "3xx"), 2, "is no size"),
+    ((*LEARN[:3], "--size", "0x3"), 2, "is no size"),
+    ((*LEARN[:3], "--size", "2000x1"), 2, "too long"),
+    ((*LEARN, "--name", "-no"), 2, "names are letters"),
+    ((*LEARN, "--ridge", "-1"), 2, "at least 0"),
+    ((*LEARN, "--channels", "all"), 2, "channels"),
+    ((*LEARN, "--border", "mirror"), 2, "unknown border"),
+    ((*LEARN, "--border", "constant=0.5"), 2, "--border zero"),
+    ((*LEARN, "-o", "before.png", "--overwrite"), 2, "one of the pictures"),
+    ((*LEARN, "-o", "."), 1, "is a folder"),
+    ((*LEARN, "-o", "no/such/mine.toml"), 1, "cannot be written"),
+    (("learn", "none.png", "after.png", "--size", "3x3"), 1, "none.png"),
+    (("learn", "before.png", "other.jpg", "--size", "3x3"), 1, "before.png and other.jpg: height 400"),
+    ((*LEARN, "--channels", "sum"), 1, "one channel and not 3"),
+])  # fmt: skip
+def test_what_cannot_be_learned_is_one_line_and_leaves_nothing(folder, quick, arguments, code, reason):
+    kept = {name: (folder / name).read_bytes() for name in os.listdir(folder)}
+    ran = quick(*arguments)
+    assert ran.code == code
+    assert len(ran.complaints) == 1
+    assert reason in ran.complaints[0]
+    assert {name: (folder / name).read_bytes() for name in os.listdir(folder)} == kept
+
+
+def test_doubts_are_warnings_and_the_file_is_written(tmp_path, quick):
+    np.save(tmp_path / "flat.npy", np.full((40, 40), 0.5, np.float32))
+    ran = quick("learn", "flat.npy", "flat.npy", "--size", "3x3", "-o", "k.toml")
+    assert ran.code == 0
+    assert "only 1 of 9 weights" in ran.err
+    assert "ridge" in ran.err
+    assert "learned" in load_kernels(tmp_path / "k.toml")

@@ -1,0 +1,43 @@
+"""Kernels as tables: what is written is read as the same."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from convfilter import Kernel, load_kernels
+from convfilter.kernels.writing import table_of
+
+
+def read_back(kernel, path):
+    path.write_text(table_of(kernel), encoding="utf-8")
+    return load_kernels(path)[kernel.name]
+
+
+def same(one, other):
+    keys = ("name", "parts", "axes", "divisors", "combine", "offset", "range", "summary", "source")
+    return all(getattr(one, key) == getattr(other, key) for key in keys)
+
+
+@pytest.mark.parametrize("name", sorted(load_kernels()))
+def test_a_shipped_kernel_is_read_back_as_it_was(name, tmp_path):
+    kernel = load_kernels()[name]
+    if kernel.generator is None and len(set(kernel.divisors)) == 1:
+        assert same(read_back(kernel, tmp_path / "k.toml"), kernel)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    weights=st.lists(st.floats(-1e30, 1e30).filter(lambda each: each == 0 or abs(each) > 1e-30), min_size=1),
+    summary=st.text(st.characters(codec="utf-8"), max_size=20),
+    name=st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,20}", fullmatch=True),
+)
+def test_any_weight_name_and_word_comes_back(tmp_path_factory, weights, summary, name):
+    kernel = Kernel(name, parts=(weights,), axes=("column",), summary=summary, offset=0.25, range="clip")
+    assert same(read_back(kernel, tmp_path_factory.mktemp("k") / "k.toml"), kernel)
+
+
+def test_deep_tables_come_back(tmp_path):
+    weights = np.random.default_rng(0).normal(size=(3, 3, 2, 2)).tolist()
+    kernel = Kernel("mix", parts=(weights,), axes=("output", "channel", "row", "column"))
+    assert same(read_back(kernel, tmp_path / "k.toml"), kernel)

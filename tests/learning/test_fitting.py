@@ -1,0 +1,253 @@
+"""Kernels found again from the pictures that they made."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from samples import SAMPLE_IMAGES
+
+import convfilter as cf
+from convfilter.images.reading import read_picture
+from convfilter.learning import check_window, fit_pairs, make_pair, planes_of, sampling
+
+COFFEE = read_picture(SAMPLE_IMAGES / "coffee.png").pixels
+CHELSEA = read_picture(SAMPLE_IMAGES / "chelsea.jpg").pixels
+
+
+def hidden(shape, seed=0):
+    """A random kernel that sums to one for each output."""
+    weights = np.random.default_rng(seed).normal(size=shape)
+    weights /= 2 * np.abs(weights).sum(axis=tuple(range(len(shape) == 4, len(shape))), keepdims=True)
+    if len(shape) == 4:
+        for number in range(shape[0]):
+            weights[number, number, shape[2] // 2, shape[3] // 2] += 1 - weights[number].sum()
+    else:
+        weights[tuple(side // 2 for side in shape)] += 1 - weights.sum()
+    return weights
+
+
+def found(before, after, size, *, offset=False, ridge=0.0, **options):
+    pair = make_pair(planes_of(before), planes_of(after), check_window(size), **options)
+    return fit_pairs([pair], offset=offset, ridge=ridge)
+
+
+def as_array(kernel):
+    return kernel.arrays()[0] / kernel.divisors[0]
+
+
+def psnr(one, other):
+    return -10 * math.log10(np.mean((one.astype(float) - other) ** 2) / 255**2 + 1e-30)
+
+
+@pytest.mark.parametrize("side", [3, 7])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_hidden_kernel_is_found_from_two_photographs_of_8_bits(side, seed):
+    weights = hidden((side, side), seed)
+    kernel = cf.Kernel("hidden", parts=(weights.tolist(),))
+    fit = found(COFFEE, cf.apply_kernel(COFFEE, kernel), (side, side))
+    assert np.abs(as_array(fit.kernel) - weights).max() < 0.001 * np.abs(weights).max()
+    assert psnr(cf.apply_kernel(CHELSEA, fit.kernel), cf.apply_kernel(CHELSEA, kernel)) > 60
+    # What is left over is what rounding to levels leaves of anything.
+    assert fit.rms == pytest.approx(math.sqrt(1 / 12), rel=0.15)
+    assert not fit.warnings
+
+
+@pytest.mark.parametrize("name", ["blur", "gaussian:sigma=1", "sharpen", "unsharp", "emboss"])
+def test_named_kernels_are_found_again(name):
+    kernel = cf.get_kernel(name)
+    fit = found(COFFEE, cf.apply_kernel(COFFEE, name), kernel.shape)
+    assert np.abs(as_array(fit.kernel) - as_array(kernel)).max() < 0.005 * np.abs(as_array(kernel)).max()
+
+
+def test_a_mix_of_colours_is_found_again():
+    weights = hidden((3, 3, 3, 3))
+    kernel = cf.Kernel("mix", parts=(weights.tolist(),), axes=("output", "channel", "row", "column"))
+    fit = found(COFFEE, cf.apply_kernel(COFFEE, kernel), (3, 3), channels="mix")
+    assert fit.kernel.axes == kernel.axes
+    assert np.abs(as_array(fit.kernel) - weights).max() < 0.002 * np.abs(weights).max()
+    assert psnr(cf.apply_kernel(CHELSEA, fit.kernel), cf.apply_kernel(CHELSEA, kernel)) > 60
+
+
+def test_a_sum_of_channels_is_found_again():
+    fit = found(COFFEE, cf.apply_kernel(COFFEE, "luma"), (1, 1), channels="sum")
+    assert fit.kernel.axes == ("channel", "row", "column")
+    assert np.allclose(as_array(fit.kernel).ravel(), [0.299, 0.587, 0.114], atol=5e-4)
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (7, 7), (1, 5), (4, 2), (3, 3, 3, 3)])
+@pytest.mark.parametrize("padding", ["valid", "same", "full"])
+def test_floats_give_the_weights_themselves(shape, padding):
+    weights, scene = hidden(shape), COFFEE[:120, :130] / 255
+    if len(shape) == 4:
+        made = cf.correlate_channels(scene, weights, padding=padding)
+    else:
+        made = cf.correlate(scene, weights, padding=padding)
+    fit = found(scene, made, shape[-2:], channels="mix" if len(shape) == 4 else "each")
+    assert np.abs(as_array(fit.kernel) - weights).max() < 1e-8
+    assert fit.gradient_norm < 1e-8
+
+
+def test_five_samples_and_three_outputs_give_the_three_weights():
+    assert cf.fit_kernel([2, 3, 5, 7, 11], [11, 14, 24], 3).parts == ((1, -2, 3),)
+
+
+def test_the_gradient_at_the_solution_is_that_of_the_mean_square():
+    """Away from exactness too: what least squares leaves over is at right angles to every window."""
+    rng = np.random.default_rng(3)
+    scene, noise = rng.random((60, 70)), rng.normal(0, 0.1, (58, 68))
+    made = cf.correlate(scene, hidden((3, 3)), padding="valid") + noise
+    kernel = found(scene, made, (3, 3)).kernel
+    # All blocks count but those held out, so that the whole picture's gradient is small, not zero.
+    residual = cf.correlate(scene, as_array(kernel), padding="valid") - made
+    assert np.abs(cf.kernel_gradient(scene, residual, (3, 3), padding="valid")).max() / residual.size < 1e-2
+    assert found(scene, made, (3, 3)).gradient_norm < 1e-8
+
+
+@pytest.mark.parametrize("channels", ["each", "mix"])
+def test_an_offset_is_found_where_it_is_looked_for(channels):
+    kernel = cf.Kernel("k", parts=([[0, 0.25, 0], [0.25, 0, 0.25], [0, 0.25, 0]],), offset=0.1, range="clip")
+    after = cf.apply_kernel(COFFEE, kernel)
+    fit = found(COFFEE, after, (3, 3), offset=True, channels=channels)
+    assert fit.kernel.offset == pytest.approx(0.1, abs=1e-3)
+    assert found(COFFEE, after, (3, 3), channels=channels).kernel.offset == 0
+    assert found(COFFEE, after, (3, 3), channels=channels).rms > 2 * fit.rms
+
+
+def test_samples_at_their_limits_are_left_out():
+    kernel = cf.Kernel("bright", parts=([[0, 1, 0], [1, -1, 1], [0, 1, 0]],), range="clip")
+    after = cf.apply_kernel(COFFEE, kernel)
+    assert (after == 255).mean() > 0.01
+    fit = found(COFFEE, after, (3, 3))
+    assert np.abs(as_array(fit.kernel) - as_array(kernel)).max() < 0.005
+    inside = after[1:-1, 1:-1]
+    assert fit.samples + fit.held_out == ((inside > 0) & (inside < 255)).sum()
+
+
+def test_nothing_but_limits_tells_nothing():
+    with pytest.raises(cf.ImageError, match="no sample tells anything"):
+        found(COFFEE[:20, :20], np.zeros((20, 20, 3), np.uint8), (3, 3))
+
+
+def test_what_is_transparent_or_not_finite_is_left_out():
+    weights = hidden((3, 3))
+    scene = CHELSEA[:90, :100].astype(float) / 255
+    made = cf.correlate(scene, weights)
+    scene[40:50, 20:30], made[70, 70] = np.nan, np.inf
+    assert np.abs(as_array(found(scene, made, (3, 3)).kernel) - weights).max() < 1e-8
+    whole = CHELSEA[:90, :100] / 255
+    clear = np.ones((90, 100, 1))
+    clear[10:30, 10:30] = 0
+    veiled = np.where(clear > 0, whole, 0.3)
+    fit = found(np.dstack([veiled, clear]), np.dstack([cf.correlate(whole, weights), clear]), (3, 3))
+    assert np.abs(as_array(fit.kernel) - weights).max() < 1e-8
+
+
+def test_a_flat_picture_is_said_not_to_determine_the_kernel():
+    flat = np.full((40, 40), 0.5)
+    with pytest.warns(RuntimeWarning, match=r"do not determine the kernel, only 1 of 9.*ridge"):
+        kernel = cf.fit_kernel(flat, flat, (3, 3))
+    assert as_array(kernel).sum() == pytest.approx(1)
+
+
+def test_a_smooth_and_noisy_picture_is_said_hardly_to_determine_the_kernel():
+    rng = np.random.default_rng(0)
+    scene = cf.apply_kernel(COFFEE[..., 0] / 255, "gaussian:sigma=6")
+    scene += rng.normal(0, 1e-3, scene.shape)
+    fit = found(scene, cf.correlate(scene, hidden((7, 7))) + rng.normal(0, 0.1, scene.shape), (7, 7))
+    assert any("hardly determine" in warning for warning in fit.warnings)
+    assert fit.condition > 1000
+
+
+def hidden_kernel(side):
+    return cf.Kernel("hidden", parts=(hidden((side, side)).tolist(),))
+
+
+def test_a_ridge_pulls_weights_towards_zero():
+    after = cf.apply_kernel(COFFEE, hidden_kernel(5))
+    lengths = [np.linalg.norm(as_array(found(COFFEE, after, (5, 5), ridge=r).kernel)) for r in (0, 1e-3, 1)]
+    assert lengths[0] > lengths[1] > lengths[2] > 0
+    assert found(COFFEE, after, (5, 5), ridge=1e-3).gradient_norm < 1e-6
+
+
+def test_several_pairs_count_together():
+    weights = hidden((5, 5))
+    scenes = [COFFEE[:60, :50] / 255, CHELSEA[100:150, 40:120] / 255]
+    pairs = [make_pair(planes_of(scene), planes_of(cf.correlate(scene, weights)), (5, 5)) for scene in scenes]
+    fit = fit_pairs(pairs)
+    assert np.abs(as_array(fit.kernel) - weights).max() < 1e-8
+    inside = [3 * (scene.shape[0] - 4) * (scene.shape[1] - 4) for scene in scenes]
+    assert fit.samples + fit.held_out == sum(inside)
+
+
+def test_large_pictures_are_looked_at_in_blocks_spread_evenly(monkeypatch):
+    monkeypatch.setattr(sampling, "_SAMPLES", 60_000)
+    monkeypatch.setattr(sampling, "_LARGEST_BLOCK", 24 * 24)
+    weights = hidden((3, 3))
+    fit = found(COFFEE, cf.apply_kernel(COFFEE, cf.Kernel("h", parts=(weights.tolist(),))), (3, 3))
+    assert 50_000 < fit.samples + fit.held_out < 75_000
+    assert fit.held_out == pytest.approx(fit.samples / 7, rel=0.3)
+    assert np.abs(as_array(fit.kernel) - weights).max() < 0.005
+
+
+def test_threads_change_nothing(monkeypatch):
+    after = cf.apply_kernel(COFFEE, hidden_kernel(5))
+    kernels = []
+    for threads in ("1", "2", "5"):
+        monkeypatch.setenv("CONVFILTER_THREADS", threads)
+        kernels.append(cf.fit_kernel(COFFEE, after, (5, 5)).parts)
+    assert kernels[0] == kernels[1] == kernels[2]
+
+
+def test_pictures_too_small_are_used_with_their_border():
+    scene, weights = np.random.default_rng(0).random((4, 4)), hidden((3, 3))
+    made = cf.correlate(scene, weights, border="wrap")
+    pair = make_pair(planes_of(scene), planes_of(made), (3, 3), border="wrap")
+    fit = fit_pairs([pair])
+    assert np.abs(as_array(fit.kernel) - weights).max() < 1e-8
+    assert any("border" in warning for warning in fit.warnings)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    rows=st.integers(1, 4), columns=st.integers(1, 4), carried=st.sampled_from([0, 1, 3]),
+    padding=st.sampled_from(["valid", "same", "full"]), seed=st.integers(0, 99),
+)  # fmt: skip
+def test_whatever_correlate_does_is_undone(rows, columns, carried, padding, seed):
+    rng = np.random.default_rng(seed)
+    scene = rng.random((17, 19, carried) if carried else (17, 19))
+    weights = rng.normal(size=(rows, columns))
+    kernel = cf.fit_kernel(scene, cf.correlate(scene, weights, padding=padding), (rows, columns))
+    assert np.abs(as_array(kernel) - weights).max() < 1e-7 * np.abs(weights).max()
+
+
+@pytest.mark.parametrize(("arguments", "options", "reason"), [
+    ((COFFEE, COFFEE[:300], (3, 3)), {}, "height 400 before and 300 after"),
+    ((COFFEE, COFFEE[..., 0], (3, 3)), {}, "channels 'sum' or 'mix'"),
+    ((COFFEE, COFFEE, (3, 3)), {"channels": "sum"}, "one channel and not 3"),
+    ((COFFEE, COFFEE, (3, 3)), {"channels": "all"}, "unknown channels 'all'"),
+    ((COFFEE, COFFEE, (3, 3)), {"border": "mirror"}, "unknown border"),
+    ((COFFEE, COFFEE, (3, 3)), {"ridge": -1}, "at least 0"),
+    ((COFFEE, COFFEE, (3, 3)), {"ridge": math.nan}, "at least 0"),
+    ((COFFEE, COFFEE / 255, (3, 3)), {}, "no scale in common"),
+    ((COFFEE, COFFEE, (3, 3, 3)), {}, "size of 3 numbers"),
+    ((COFFEE, COFFEE, (0, 3)), {}, "at least 1"),
+    ((COFFEE, COFFEE, (65, 65)), {}, "too many to learn"),
+    ((COFFEE, COFFEE, (1, 2001)), {}, "too long"),
+    ((np.zeros((2, 2, 2, 2)), COFFEE, (3, 3)), {}, "no picture"),
+    ((np.zeros((0, 2)), COFFEE, (3, 3)), {}, "no samples"),
+])  # fmt: skip
+def test_what_cannot_be_learned_from_is_refused_with_a_reason(arguments, options, reason):
+    with pytest.raises(cf.ConvfilterError, match=reason):
+        cf.fit_kernel(*arguments, **options)
+
+
+def test_pairs_of_different_kinds_are_refused():
+    def pair(*pictures):
+        return make_pair(*map(planes_of, pictures), (1, 1), channels="mix")
+
+    with pytest.raises(cf.ImageError, match="different numbers of channels"):
+        fit_pairs([pair(COFFEE, COFFEE), pair(COFFEE, COFFEE[..., :1])])
+    with pytest.raises(cf.ImageError, match="different types"):
+        fit_pairs([pair(COFFEE, COFFEE), pair(COFFEE / 255, COFFEE / 255)])
