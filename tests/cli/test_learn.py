@@ -101,6 +101,12 @@ def test_an_existing_file_is_kept_unless_it_may_be_replaced(folder, quick):
     assert "learned" in load_kernels(folder / "mine.toml")
 
 
+def test_an_existing_file_is_seen_before_the_pictures_are_read(folder, quick):
+    (folder / "mine.toml").write_text("# mine\n")
+    ran = quick("learn", "none.png", "none.png", "--size", "3x3", "-o", "mine.toml")
+    assert "mine.toml exists" in ran.err
+
+
 @pytest.mark.parametrize(("arguments", "code", "reason"), [
     (("learn", "before.png", "--size", "3x3"), 2, "give two pictures"),
     (("learn", "--size", "3x3"), 2, "no pictures"),

@@ -144,6 +144,15 @@ def test_what_is_transparent_or_not_finite_is_left_out():
     assert np.abs(as_array(fit.kernel) - weights).max() < 1e-8
 
 
+def test_what_became_transparent_is_left_out():
+    weights, whole = hidden((3, 3)), CHELSEA[:90, :100] / 255
+    made, clear = cf.correlate(whole, weights), np.ones((90, 100, 1))
+    clear[10:30, 10:30] = 0
+    fit = found(whole, np.dstack([np.where(clear > 0, made, 0.3), clear]), (3, 3))
+    assert np.abs(as_array(fit.kernel) - weights).max() < 1e-8
+    assert fit.samples + fit.held_out == 3 * (88 * 98 - 20 * 20)
+
+
 def test_a_flat_picture_is_said_not_to_determine_the_kernel():
     flat = np.full((40, 40), 0.5)
     with pytest.warns(RuntimeWarning, match=r"do not determine the kernel, only 1 of 9.*ridge"):
