@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 
@@ -12,7 +12,9 @@ from convfilter.convolution.plan import Plan
 from convfilter.convolution.scratch import Scratch
 from convfilter.errors import ConvfilterError
 
-__all__ = ["Finish", "Read", "available_threads", "run"]
+__all__ = ["Finish", "Read", "available_threads", "run", "share_out"]
+
+_Task = TypeVar("_Task")
 
 Read: TypeAlias = Callable[[Sequence[int], np.ndarray], None]
 """Fills a block of shape (B1, ..., Bd, carried) that starts at the given position of each kernel axis."""
@@ -35,28 +37,47 @@ def run(plan: Plan, read: Read, finish: Finish, threads: int | None = None) -> N
     threads : int, optional
         As in `available_threads`.
     """
-    blocks = iter(list(plan.regions()))
+    share_out(
+        list(plan.regions()), lambda where, scratch: _compute(plan, where, read, finish, scratch), threads
+    )
 
-    def work() -> None:
+
+def share_out(
+    tasks: Sequence[_Task], work: Callable[[_Task, Scratch], object], threads: int | None = None
+) -> None:
+    """Have tasks done, in their order, by as many threads as there are.
+
+    Parameters
+    ----------
+    tasks : sequence
+        What is to be done.
+    work : callable
+        Does one task; called by several threads at once, each with its own memory.
+    threads : int, optional
+        As in `available_threads`.
+    """
+    queue = iter(tasks)
+
+    def labour() -> None:
         scratch = Scratch()
         try:
             # Samples that are not finite are passed on as arithmetic has it, without a word.
             with np.errstate(all="ignore"):
-                for where in blocks:
-                    _compute(plan, where, read, finish, scratch)
+                for task in queue:
+                    work(task, scratch)
         finally:
-            for _ in blocks:  # after an error in one thread the others stop too
+            for _ in queue:  # after an error in one thread the others stop too
                 pass
 
-    count = min(available_threads(threads), plan.blocks)
-    if count == 1:
-        work()
+    count = min(available_threads(threads), len(tasks))
+    if count <= 1:
+        labour()
         return
     from concurrent.futures import ThreadPoolExecutor  # costs milliseconds that small pictures need not pay
 
     with ThreadPoolExecutor(count - 1) as pool:
-        others = [pool.submit(work) for _ in range(count - 1)]
-        work()
+        others = [pool.submit(labour) for _ in range(count - 1)]
+        labour()
         for other in others:
             other.result()
 

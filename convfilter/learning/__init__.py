@@ -2,9 +2,9 @@
 
 A correlation is linear in its kernel. So the weights that bring a picture as near as possible to another one
 solve as many linear equations as there are weights, whatever the pictures' size: their *normal equations*,
-added up block by block from what stands under the window. `pairs` works out what two pictures tell,
-`sampling` chooses the blocks that are looked at, `equations` adds them up and solves, `fitting` checks the
-solution by the gradient and by blocks that were held out.
+added up block by block from what stands under the window. `matching` lays two pictures on each other, `pairs`
+reads what they tell, `sampling` chooses the blocks that are looked at, `equations` adds them up and solves,
+`fitting` checks the solution by the gradient and by blocks that were held out.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from numpy.typing import ArrayLike
 
 from convfilter.kernels import Kernel
 from convfilter.learning.fitting import Fit, fit_pairs
-from convfilter.learning.pairs import Pair, check_window, make_pair, planes_of
+from convfilter.learning.matching import check_window, make_pair, planes_of
+from convfilter.learning.pairs import Pair
 
 __all__ = ["Fit", "Pair", "check_window", "fit_kernel", "fit_pairs", "make_pair", "planes_of"]
 

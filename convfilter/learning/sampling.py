@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from convfilter.convolution.running import available_threads
+from convfilter.convolution.running import share_out
 from convfilter.convolution.scratch import Scratch
 from convfilter.learning.pairs import Pair, Region
 
@@ -98,30 +98,11 @@ def in_lots(
         One result for each lot, in their order.
     """
     results: dict[int, _Result] = {}
-    numbers = iter(range(len(lots)))
 
-    def labour() -> None:
-        scratch = Scratch()
-        try:
-            for number in numbers:
-                results[number] = work(lots[number], scratch)
-        finally:
-            for _ in numbers:  # after an error in one thread the others stop too
-                pass
+    def one(number: int, scratch: Scratch) -> None:
+        results[number] = work(lots[number], scratch)
 
-    count = min(available_threads(), len(lots))
-    if count <= 1:
-        labour()
-    else:
-        from concurrent.futures import (
-            ThreadPoolExecutor,
-        )  # costs milliseconds that small pictures need not pay
-
-        with ThreadPoolExecutor(count - 1) as pool:
-            others = [pool.submit(labour) for _ in range(count - 1)]
-            labour()
-            for other in others:
-                other.result()
+    share_out(range(len(lots)), one)
     return [results[number] for number in range(len(lots))]
 
 
