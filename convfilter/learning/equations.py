@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from convfilter.convolution.banded import QUIET
 from convfilter.convolution.scratch import Scratch
 from convfilter.convolution.taps import windows
 from convfilter.learning.pairs import Block, Pair
@@ -15,9 +16,12 @@ from convfilter.learning.sampling import Job, in_lots
 
 __all__ = ["Equations", "Solver", "add_up", "make_solver"]
 
-# Multiplications up to which OpenBLAS keeps a product of a matrix with itself on the thread that asks for it,
-# and the fewest samples that are worth such a product.
-_QUIET, _SHORTEST = 5 * 2**18, 64
+# Multiplications up to which OpenBLAS keeps a product of a matrix with itself on the thread that asks for it.
+_QUIET_SQUARE = 5 * 2**18
+# Rows beyond which too few samples would be left to such a product: it is made of tiles of so many rows then.
+_MOST_ROWS, _TILE = 128, 32
+# How much of the ones the weights must leave for an offset to be known; rounding leaves less.
+_SLACK = 1e-10
 # Numbers of all sums that are under way at a time.
 _ROOM = 2**25
 
@@ -171,9 +175,7 @@ def make_solver(equations: Equations, *, offset: bool, ridge: float) -> Solver:
     # Ones are a column like others.
     matrix = np.block([[matrix, means[:, np.newaxis]], [means, np.ones(1)]])
     values = np.linalg.eigvalsh(matrix / _lengths(matrix))
-    return Solver(
-        inverse, means, slack if values[0] > _zero(values) else 0.0, _condition(values), int(known.sum())
-    )
+    return Solver(inverse, means, slack if slack > _SLACK else 0.0, _condition(values), int(known.sum()))
 
 
 def _lengths(matrix: np.ndarray) -> np.ndarray:
@@ -199,11 +201,12 @@ def _lot(jobs: Sequence[Job], scratch: Scratch) -> np.ndarray:
     total = np.zeros((rows, rows))
     for job in jobs:
         _add(job.pair, job.pair.read(job.region, scratch), total, scratch)
-    return total
+    # Above the diagonal not all tiles were made.
+    return np.asarray(np.tril(total) + np.tril(total, -1).T)
 
 
 def _add(pair: Pair, block: Block, total: np.ndarray, scratch: Scratch) -> None:
-    """Add the sums of a block."""
+    """Add the sums of a block, those below the diagonal at least."""
     outputs, *taps = pair.kernel_shape
     height, width = block.mask.shape[:2]
     view = windows(block.samples, pair.axes, (1, height, width))
@@ -214,12 +217,18 @@ def _add(pair: Pair, block: Block, total: np.ndarray, scratch: Scratch) -> None:
     run = view.shape[-1]
     lines = beside.reshape(outputs + 1, -1)[:, :run]
     weights = math.prod(taps)
-    step = max(_SHORTEST, _QUIET // len(total) ** 2)
+    whole = len(total) <= _MOST_ROWS
+    tile = len(total) if whole else _TILE
+    tiles = [slice(top, top + tile) for top in range(0, len(total), tile)]
+    step = (_QUIET_SQUARE if whole else QUIET) // tile**2
     product = scratch.take("product", total.shape, np.float64)
+    product[...] = 0
     for left in range(0, run, step):
         part = slice(left, min(left + step, run))
         matrix = scratch.take("matrix", (len(total), part.stop - left), np.float64)
         np.multiply(view[..., part], lines[-1, part], out=matrix[:weights].reshape(*taps, -1))
         matrix[weights:] = lines[:, part]
-        np.matmul(matrix, matrix.T, out=product)
+        for number, rows in enumerate(tiles):
+            for columns in tiles[: number + 1]:
+                np.matmul(matrix[rows], matrix[columns].T, out=product[rows, columns])
         total += product

@@ -10,7 +10,7 @@ from samples import SAMPLE_IMAGES
 
 import convfilter as cf
 from convfilter.images.reading import read_picture
-from convfilter.learning import check_window, fit_pairs, make_pair, planes_of, sampling
+from convfilter.learning import check_window, equations, fit_pairs, make_pair, planes_of, sampling
 
 COFFEE = read_picture(SAMPLE_IMAGES / "coffee.png").pixels
 CHELSEA = read_picture(SAMPLE_IMAGES / "chelsea.jpg").pixels
@@ -113,6 +113,33 @@ def test_an_offset_is_found_where_it_is_looked_for(channels):
     assert fit.kernel.offset == pytest.approx(0.1, abs=1e-3)
     assert found(COFFEE, after, (3, 3), channels=channels).kernel.offset == 0
     assert found(COFFEE, after, (3, 3), channels=channels).rms > 2 * fit.rms
+
+
+def test_an_offset_is_found_where_there_is_nothing_else():
+    black = np.zeros((40, 40))
+    fit = found(black, black + 0.25, (3, 3), offset=True)
+    assert fit.kernel.offset == 0.25
+    assert fit.rms == 0
+    assert any("only 0 of 9" in warning for warning in fit.warnings)
+
+
+@pytest.mark.parametrize(("size", "channels"), [((4, 5), "each"), ((3, 4), "mix")])
+def test_sums_made_in_tiles_are_those_made_at_once(monkeypatch, size, channels):
+    """Of 8 bits they are exact. Tiles of 7 rows leave a shorter one at the end."""
+    after = cf.apply_kernel(COFFEE, hidden_kernel(3))
+    kernels = []
+    for rows in (128, 8):
+        monkeypatch.setattr(equations, "_MOST_ROWS", rows)
+        monkeypatch.setattr(equations, "_TILE", 7)
+        kernels.append(found(COFFEE, after, size, channels=channels, offset=True).kernel)
+    assert kernels[0].parts == kernels[1].parts
+    assert kernels[0].offset == kernels[1].offset
+
+
+def test_a_kernel_of_many_weights_is_found_again():
+    weights, scene = hidden((13, 14)), COFFEE[:120, :130] / 255
+    fit = found(scene, cf.correlate(scene, weights), (13, 14))
+    assert np.abs(as_array(fit.kernel) - weights).max() < 1e-8
 
 
 def test_samples_at_their_limits_are_left_out():
