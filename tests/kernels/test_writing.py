@@ -22,7 +22,7 @@ def same(one, other):
 @pytest.mark.parametrize("name", sorted(load_kernels()))
 def test_a_shipped_kernel_is_read_back_as_it_was(name, tmp_path):
     kernel = load_kernels()[name]
-    if kernel.generator is None and len(set(kernel.divisors)) == 1:
+    if not kernel.generator and len(set(kernel.divisors)) == 1:
         assert same(read_back(kernel, tmp_path / "k.toml"), kernel)
 
 
