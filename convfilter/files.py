@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import filecmp
 import os
 import stat
 import time
@@ -34,7 +35,11 @@ _FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os
 
 
 def commit(
-    path: str | os.PathLike[str], write: Callable[[BinaryIO], object], *, overwrite: bool = False
+    path: str | os.PathLike[str],
+    write: Callable[[BinaryIO], object],
+    *,
+    overwrite: bool = False,
+    repeated: bool = False,
 ) -> None:
     """Write a file as a whole or not at all.
 
@@ -46,6 +51,9 @@ def commit(
         Given a buffered binary stream, writes everything to it and leaves it open.
     overwrite : bool
         Whether an existing file may be replaced; the new one then keeps its permission bits.
+    repeated : bool
+        Whether this may be a second attempt, after one of which nobody knows how far it came: then an
+        existing file with the very same bytes is as good as done.
 
     Raises
     ------
@@ -67,7 +75,7 @@ def commit(
     """
     target = os.fspath(path)
     folder = os.path.dirname(target) or os.curdir
-    descriptor, temporary = _create(folder, _replaced_permissions(target, overwrite))
+    descriptor, temporary = _create(folder, _replaced_permissions(target, overwrite, repeated))
     stream = os.fdopen(descriptor, "wb", 1 << 18)
     try:
         write(stream)
@@ -77,7 +85,12 @@ def commit(
             stream.close()
         # Where there are locks the file is put in place under its own: once closed, and still under its
         # temporary name, another run would sweep it away.
-        _put_in_place(temporary, target, overwrite)
+        try:
+            _put_in_place(temporary, target, overwrite)
+        except FileExistsError:
+            if not (repeated and filecmp.cmp(temporary, target, shallow=False)):
+                raise
+            os.unlink(temporary)
         stream.close()
     except BaseException:
         _remove(temporary)
@@ -90,7 +103,7 @@ def commit(
     _sync_folder(folder)
 
 
-def _replaced_permissions(target: str, overwrite: bool) -> int | None:
+def _replaced_permissions(target: str, overwrite: bool, repeated: bool) -> int | None:
     """Return the permission bits of the file to be replaced; refuse what must not be."""
     try:
         status = os.lstat(target)
@@ -100,6 +113,8 @@ def _replaced_permissions(target: str, overwrite: bool) -> int | None:
     if os.path.isdir(target):
         raise IsADirectoryError(errno.EISDIR, "is a folder", target)
     if not overwrite:
+        if repeated and stat.S_ISREG(kind):
+            return None
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
     if stat.S_ISLNK(kind):
         return None

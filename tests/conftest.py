@@ -59,8 +59,9 @@ def run(tmp_path):
 
 @pytest.fixture
 def quick(tmp_path, monkeypatch):
-    """Run the program in this process, in a temporary folder; no signals, no descriptors."""
+    """Run the program in this process, in a temporary folder; no signals, no descriptors, no other process."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CONVFILTER_THREADS", "1")
 
     def call(*arguments, stdin=b""):
         streams = {

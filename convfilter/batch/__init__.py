@@ -1,20 +1,25 @@
 """Pictures by the folder: what a command line program does once its arguments are parsed.
 
-`inputs` lists the pictures, `planning` names every output before a pixel is read, `job` takes one picture
-from file to file, `sequences` the frames of one that holds several, `foresight` tells what would come out,
-and here they are run one after the other and counted.
+`inputs` lists the pictures, `planning` names every output before a pixel is read and `conflicts` refuses what
+would do harm, `job` takes one picture from file to file, `sequences` the frames of one that holds several,
+`foresight` tells what would come out. Here they are run and counted: one after another, or handed out by
+`dispatch` to the processes of `workers` or of a `cluster`, as far as `memory` allows.
 """
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from convfilter.batch.job import STATUSES, Outcome, filter_job, plan_job
-from convfilter.batch.planning import Job, refuse_inputs_as_outputs
-from convfilter.batch.work import Work
+from convfilter.batch.conflicts import refuse_inputs_as_outputs
+from convfilter.batch.inputs import STREAM
+from convfilter.batch.job import STATUSES, Outcome, filter_job, not_attempted, plan_job
+from convfilter.batch.work import Job, Work
+from convfilter.convolution.running import available_threads
 from convfilter.errors import ConvfilterError
 from convfilter.files import shown, sweep
 from convfilter.filtering import FilterOptions
@@ -22,6 +27,9 @@ from convfilter.geometry import propose
 from convfilter.images.formats import FORMATS, format_of_name
 from convfilter.images.writing import Encoding
 from convfilter.kernels import Kernel, get_kernel
+
+if TYPE_CHECKING:
+    from convfilter.batch.dispatch import Crew
 
 __all__ = ["Report", "filter_file", "run_jobs"]
 
@@ -53,34 +61,94 @@ class Report:
         return ", ".join(told) or "nothing done"
 
 
-def run_jobs(jobs: Sequence[Job], work: Work, *, dry: bool = False) -> Iterator[Outcome]:
-    """Run jobs one after the other; a bad picture does not stop the others, a full disk does.
+def run_jobs(
+    jobs: Sequence[Job],
+    work: Work,
+    *,
+    dry: bool = False,
+    scheduler: str | None = None,
+    memory: int | None = None,
+    finished: Callable[[Outcome], object] = lambda outcome: None,
+) -> Generator[Outcome]:
+    """Run jobs; a bad picture does not stop the others, a full disk does.
 
     Parameters
     ----------
     jobs : sequence of Job
         From `plan_jobs`.
     work : Work
-        What is done to each.
+        What is done to each; with one thread, or for a single picture, it is done in this process, else
+        in as many processes as there are threads.
     dry : bool
         Only tell what would be done.
+    scheduler : str, optional
+        Where a Dask scheduler listens, whose workers do it instead.
+    memory : int, optional
+        How many bytes all pictures at work may take together. None is half of what is available.
+    finished : callable
+        Is told of every outcome as soon as it is there, which may be before its turn.
 
     Yields
     ------
     Outcome
         One for each job, in their order.
+
+    Raises
+    ------
+    ConvfilterError
+        If the scheduler cannot be reached.
+
+    Notes
+    -----
+    Close the iterator when it is not run to its end: then all workers end, and leave nothing behind.
     """
-    act: Callable[[Job, Work], Outcome] = plan_job if dry else filter_job
-    if not dry:
-        for folder in {os.path.dirname(job.target) or "." for job in jobs}:
+    if dry:
+        yield from _one_by_one(jobs, work, plan_job, finished)
+        return
+    folders = {os.path.dirname(job.target) or "." for job in jobs if job.target != STREAM}
+    for folder in folders:
+        sweep(folder)
+    cores = available_threads(work.threads)
+    if scheduler is None and (cores == 1 or len(jobs) == 1):
+        act = partial(filter_job, lone=len(jobs) == 1)
+        yield from _one_by_one(jobs, work, act, finished)
+        return
+    from convfilter.batch.dispatch import dispatched
+
+    try:
+        with _crew(work, cores, len(jobs), scheduler, memory) as crew:
+            yield from dispatched(jobs, work, crew, finished)
+    except BaseException:
+        for folder in folders:  # of workers that had to be ended by force
             sweep(folder)
+        raise
+
+
+def _crew(
+    work: Work, cores: int, count: int, scheduler: str | None, memory: int | None
+) -> AbstractContextManager[Crew]:
+    """Call those who do the jobs together."""
+    if scheduler is not None:
+        from convfilter.batch.cluster import Cluster
+
+        return Cluster(work, scheduler)
+    from convfilter.batch.workers import Workers
+
+    return Workers(work, cores=cores, count=count, memory=memory)
+
+
+def _one_by_one(
+    jobs: Iterable[Job],
+    work: Work,
+    act: Callable[[Job, Work], Outcome],
+    finished: Callable[[Outcome], object],
+) -> Iterator[Outcome]:
+    """Run jobs one after another in this process."""
     full = False
     for job in jobs:
-        if full:
-            yield Outcome(job, status="not attempted", error="not attempted: the disk is full")
-            continue
-        outcome = act(job, work)
-        full = outcome.disk_full
+        outcome = not_attempted(job) if full else act(job, work)
+        full = full or outcome.disk_full
+        finished(outcome)
         yield outcome
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ from convfilter.errors import ConvfilterError
 from convfilter.files import describe, shown
 from convfilter.images.formats import format_of_name
 
-__all__ = ["STREAM", "Input", "find_inputs"]
+__all__ = ["STREAM", "Input", "Named", "find_inputs", "named_inputs"]
 
 STREAM = "-"
 
@@ -35,6 +36,90 @@ class Input(NamedTuple):
         if self.folder is None:
             return os.path.basename(self.path)
         return os.path.relpath(self.path, self.folder)
+
+
+class Named(NamedTuple):
+    """What a command line names as inputs.
+
+    Attributes
+    ----------
+    arguments : list of str
+        Files, folders and ``-``.
+    several : bool
+        Whether they may stand for more than one picture.
+    """
+
+    arguments: list[str]
+    several: bool
+
+
+def named_inputs(arguments: Sequence[str], files_from: str | None = None, *, null: bool = False) -> Named:
+    """Gather what is named as inputs, by arguments, patterns and a list.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        Files, folders and ``-``; a pattern such as ``*.png`` that no file has as its name stands for what
+        it matches, with ``**`` across folders.
+    files_from : str, optional
+        A file with one name a line; ``-`` is standard input.
+    null : bool
+        Whether the names there end in NUL bytes instead.
+
+    Returns
+    -------
+    Named
+        The names, the list's behind the arguments.
+
+    Raises
+    ------
+    ConvfilterError
+        If the list cannot be read, or standard input is to be both a list and a picture.
+    """
+    names: list[str] = []
+    several = len(arguments) > 1 or files_from is not None
+    for argument in arguments:
+        matched = _matched(argument)
+        several = several or matched is not None or (argument != STREAM and os.path.isdir(argument))
+        names += [argument] if matched is None else matched
+    if files_from == STREAM and STREAM in names:
+        raise ConvfilterError("standard input cannot be a list and a picture: give the list as a file")
+    if files_from is not None:
+        names += _listed(files_from, null)
+    return Named(names, several)
+
+
+def _matched(argument: str) -> list[str] | None:
+    """Return what a pattern matches; None for what is no pattern or matches nothing."""
+    if argument == STREAM or not any(mark in argument for mark in "*?[") or os.path.lexists(argument):
+        return None
+    import glob
+
+    return sorted(glob.glob(argument, recursive=True)) or None
+
+
+def _listed(files_from: str, null: bool) -> list[str]:
+    """Read a list of names."""
+    try:
+        if files_from != STREAM:
+            with open(files_from, "rb") as stream:
+                data = stream.read()
+        elif sys.stdin is None:
+            raise ConvfilterError("--files-from: standard input is closed")
+        else:
+            data = sys.stdin.buffer.read()
+    except (OSError, ValueError) as error:
+        reason = describe(error) if isinstance(error, OSError) else "not a file name"
+        raise ConvfilterError(f"--files-from {shown(files_from)}: {reason}") from None
+    lines = data.split(b"\0") if null else [line.removesuffix(b"\r") for line in data.split(b"\n")]
+    names = [os.fsdecode(line) for line in lines if line]
+    if not names:
+        raise ConvfilterError(f"--files-from {shown(files_from)}: it names no pictures")
+    if not null and b"\0" in data:
+        raise ConvfilterError(
+            f"--files-from {shown(files_from)}: its names end in NUL bytes: give -0 as well"
+        )
+    return names
 
 
 def find_inputs(arguments: Sequence[str], leave_out: Sequence[str] = ()) -> tuple[list[Input], list[str]]:
@@ -70,7 +155,9 @@ def find_inputs(arguments: Sequence[str], leave_out: Sequence[str] = ()) -> tupl
         else:
             found = iter([Input(argument)])
         for each in found:
+            # A path that is its own key costs no memory a second time.
             key = each.path if each.path == STREAM else os.path.abspath(each.path)
+            key = each.path if key == each.path else key
             if key not in seen:
                 seen.add(key)
                 inputs.append(each)

@@ -14,9 +14,9 @@ from typing import BinaryIO
 
 from convfilter.batch.foresight import foresee, output_format, warn_of_one_frame
 from convfilter.batch.inputs import STREAM
-from convfilter.batch.planning import Job
+from convfilter.batch.memory import footprint
 from convfilter.batch.sequences import Shares, filter_each, filter_picture, filter_stack
-from convfilter.batch.work import Work
+from convfilter.batch.work import Job, Work
 from convfilter.errors import ConvfilterError, ImageError
 from convfilter.files import commit, describe, shown
 from convfilter.images.animation import write_frames
@@ -24,7 +24,7 @@ from convfilter.images.frames import Frames, opened_frames
 from convfilter.images.picture import Picture
 from convfilter.images.writing import write_picture
 
-__all__ = ["STATUSES", "Outcome", "filter_job", "plan_job"]
+__all__ = ["STATUSES", "Outcome", "TooLargeError", "filter_job", "not_attempted", "plan_job", "settled"]
 
 STATUSES = ("done", "skipped", "planned", "failed", "not attempted")
 
@@ -73,9 +73,42 @@ class Outcome:
     disk_full: bool = False
 
 
-def filter_job(job: Job, work: Work) -> Outcome:
-    """Filter one picture; whatever is wrong with it is told in the outcome, not raised."""
-    return _told(job, lambda outcome: _filter(job, work, outcome))
+def not_attempted(job: Job) -> Outcome:
+    """Return the outcome of a job that is left because of a full disk."""
+    return Outcome(job, status="not attempted", error="not attempted: the disk is full")
+
+
+class TooLargeError(Exception):
+    """A picture takes more memory than there is room for now."""
+
+
+def filter_job(
+    job: Job, work: Work, *, room: int | None = None, repeated: bool = False, lone: bool = True
+) -> Outcome:
+    """Filter one picture; whatever is wrong with it is told in the outcome, not raised.
+
+    Parameters
+    ----------
+    job, work : Job, Work
+        The picture and what is done to it.
+    room : int, optional
+        How many bytes of memory it may take.
+    repeated : bool
+        Whether this may be a second attempt, and someone else has asked `settled` before the first.
+    lone : bool
+        Whether it is the only picture: then an error in the program keeps its traceback.
+
+    Returns
+    -------
+    Outcome
+        What became of it.
+
+    Raises
+    ------
+    TooLargeError
+        If it takes more memory than `room`; nothing has been decoded then.
+    """
+    return _told(job, lambda outcome: _filter(job, work, outcome, room, repeated), lone)
 
 
 def plan_job(job: Job, work: Work) -> Outcome:
@@ -83,7 +116,13 @@ def plan_job(job: Job, work: Work) -> Outcome:
     return _told(job, lambda outcome: _foresee(job, work, outcome))
 
 
-def _told(job: Job, act: Callable[[Outcome], None]) -> Outcome:
+def settled(job: Job, work: Work) -> Outcome | None:
+    """Return what becomes of a job whose output exists, None if there is something to do."""
+    outcome = _told(job, lambda outcome: _look_at_output(job, work, outcome))
+    return None if outcome.error is None and outcome.status == "failed" else outcome
+
+
+def _told(job: Job, act: Callable[[Outcome], object], lone: bool = True) -> Outcome:
     outcome = Outcome(job)
     start = time.perf_counter()
     try:
@@ -95,27 +134,39 @@ def _told(job: Job, act: Callable[[Outcome], None]) -> Outcome:
     except OSError as error:
         outcome.error = describe(error)
         outcome.disk_full = error.errno in _DISK_FULL
+    except TooLargeError:
+        raise
+    except Exception as error:
+        # An error of ours over one picture must not cost a night's work on the others.
+        if lone:
+            raise
+        reason = " ".join(shown(str(error)).split())[:200]
+        outcome.error = f"internal error, please report it: {type(error).__name__}: {reason}"
     outcome.seconds = round(time.perf_counter() - start, 4)
     return outcome
 
 
-def _filter(job: Job, work: Work, outcome: Outcome) -> None:
-    if _is_settled(job, work, outcome):
+def _filter(job: Job, work: Work, outcome: Outcome, room: int | None, repeated: bool) -> None:
+    if not repeated and _look_at_output(job, work, outcome):
         return
     picture = None
     with _opened(job, work, work.max_pixels) as frames:
         outcome.frames = frames.count
+        if room is not None:
+            form = output_format(job.format, frames.format, work)
+            if footprint(frames.size(), form, work) > room:
+                raise TooLargeError
         if work.stacks or (frames.count > 1 and work.frames != "first"):
-            _filter_several(frames, job, work, outcome)
+            _filter_several(frames, job, work, outcome, repeated)
         else:
             picture = frames.read(0)
     if picture is not None:
         del frames  # and with it what the decoder holds
-        _filter_one(picture, job, work, outcome)
+        _filter_one(picture, job, work, outcome, repeated)
     outcome.status = "done"
 
 
-def _filter_one(picture: Picture, job: Job, work: Work, outcome: Outcome) -> None:
+def _filter_one(picture: Picture, job: Job, work: Work, outcome: Outcome, repeated: bool) -> None:
     outcome.warnings += picture.warnings
     outcome.height, outcome.width = picture.pixels.shape[:2]
     outcome.channels = 1 if picture.pixels.ndim == 2 else picture.pixels.shape[2]
@@ -125,27 +176,32 @@ def _filter_one(picture: Picture, job: Job, work: Work, outcome: Outcome) -> Non
     outcome.output_height, outcome.output_width = picture.pixels.shape[:2]
     outcome.output_channels = 1 if picture.pixels.ndim == 2 else picture.pixels.shape[2]
     form = output_format(job.format, picture.format, work)
-    _put(job, work, outcome, lambda out: write_picture(out, picture, form, work.encoding, release=True))
+    _put(
+        job,
+        work,
+        outcome,
+        lambda out: write_picture(out, picture, form, work.encoding, release=True),
+        repeated,
+    )
 
 
-def _filter_several(frames: Frames, job: Job, work: Work, outcome: Outcome) -> None:
+def _filter_several(frames: Frames, job: Job, work: Work, outcome: Outcome, repeated: bool) -> None:
     form = output_format(job.format, frames.format, work)
     _look_ahead(frames, form, work, outcome)
     shares = Shares()
-    if not work.stacks:
-        each = filter_each(frames, work, shares, outcome.warnings)
-        _put(job, work, outcome, lambda out: write_frames(out, each, frames.count, form, work.encoding))
-    else:
-        made = filter_stack(frames, work, shares, outcome.warnings)
+    made: list[Picture] = []
+
+    def encode(out: BinaryIO) -> list[str]:
+        if not work.stacks:
+            each = filter_each(frames, work, shares, outcome.warnings)
+            return write_frames(out, each, frames.count, form, work.encoding)
         if len(made) > 1 or form == "npy":
-            _put(
-                job,
-                work,
-                outcome,
-                lambda out: write_frames(out, made, len(made), form, work.encoding, volume=True),
-            )
-        else:
-            _put(job, work, outcome, lambda out: write_picture(out, made[0], form, work.encoding))
+            return write_frames(out, made, len(made), form, work.encoding, volume=True)
+        return write_picture(out, made[0], form, work.encoding)
+
+    if work.stacks:
+        made += filter_stack(frames, work, shares, outcome.warnings)
+    _put(job, work, outcome, encode, repeated)
     outcome.clipped_below, outcome.clipped_above = shares.told()
 
 
@@ -163,7 +219,7 @@ def _look_ahead(frames: Frames, form: str, work: Work, outcome: Outcome) -> list
 
 
 def _foresee(job: Job, work: Work, outcome: Outcome) -> None:
-    if _is_settled(job, work, outcome):
+    if _look_at_output(job, work, outcome):
         return
     with _opened(job, work, None) as frames:
         lost = _look_ahead(frames, output_format(job.format, frames.format, work), work, outcome)
@@ -175,7 +231,7 @@ def _opened(job: Job, work: Work, max_pixels: int | None) -> AbstractContextMana
     return opened_frames(_source(job), max_pixels=max_pixels, orient=work.orient, volume=work.stacks)
 
 
-def _is_settled(job: Job, work: Work, outcome: Outcome) -> bool:
+def _look_at_output(job: Job, work: Work, outcome: Outcome) -> bool:
     """Look at an output that exists: skip its picture, refuse it, or go on and replace it."""
     if job.target == STREAM or work.overwrite or not os.path.lexists(job.target):
         return False
@@ -193,7 +249,9 @@ def _source(job: Job) -> str | BytesIO:
     return BytesIO(sys.stdin.buffer.read())
 
 
-def _put(job: Job, work: Work, outcome: Outcome, encode: Callable[[BinaryIO], list[str]]) -> None:
+def _put(
+    job: Job, work: Work, outcome: Outcome, encode: Callable[[BinaryIO], list[str]], repeated: bool
+) -> None:
     """Have an output written, to its file as a whole or not at all."""
     if job.target == STREAM:
         if sys.stdout is None:
@@ -219,6 +277,7 @@ def _put(job: Job, work: Work, outcome: Outcome, encode: Callable[[BinaryIO], li
             job.target,
             lambda stream: outcome.warnings.extend(encode(stream)),
             overwrite=work.overwrite,
+            repeated=repeated,
         )
     except FileExistsError:
         raise ImageError(_EXISTS) from None

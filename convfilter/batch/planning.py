@@ -1,45 +1,25 @@
-"""Which file every output becomes, decided before the first pixel is read.
-
-Nothing is computed when two pictures would become one file or when an output is an input.
-"""
+"""Which file every output becomes, decided before the first pixel is read."""
 
 from __future__ import annotations
 
 import os
-import unicodedata
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import overload
 
+from convfilter.batch.conflicts import refuse_collisions, refuse_inputs_as_outputs
 from convfilter.batch.inputs import STREAM, Input
+from convfilter.batch.work import Job
 from convfilter.errors import ConvfilterError
 from convfilter.files import shown
 from convfilter.images.formats import extension_of, format_of_name
 from convfilter.kernels import Kernel
 
 __all__ = [
-    "Job",
-    "are_several",
+    "Plan",
     "kernel_suffix",
     "output_folders",
     "plan_jobs",
-    "refuse_inputs_as_outputs",
 ]
-
-
-class Job(NamedTuple):
-    """One picture and the file it becomes.
-
-    Attributes
-    ----------
-    source, target : str
-        Paths; ``-`` is standard input or output.
-    format : str or None
-        Format of the output; None is that of the input, told when it is read.
-    """
-
-    source: str
-    target: str
-    format: str | None
 
 
 def kernel_suffix(kernels: Iterable[Kernel]) -> str:
@@ -47,16 +27,11 @@ def kernel_suffix(kernels: Iterable[Kernel]) -> str:
     return ".".join(kernel.name.replace(":", "-") for kernel in kernels)
 
 
-def are_several(arguments: Sequence[str]) -> bool:
-    """Tell whether arguments may stand for more than one picture: several of them, or a folder."""
-    return len(arguments) > 1 or any(map(_is_input_folder, arguments))
-
-
-def output_folders(arguments: Sequence[str], output: str | None, suffix: str) -> list[str]:
+def output_folders(arguments: Sequence[str], output: str | None, suffix: str, *, several: bool) -> list[str]:
     """Return the folders that a run makes or fills."""
     if output is None:
         return [_beside(argument, suffix) for argument in arguments if _is_input_folder(argument)]
-    return [output] if output != STREAM and _is_folder(output, are_several(arguments)) else []
+    return [output] if output != STREAM and _is_folder(output, several) else []
 
 
 def _is_input_folder(argument: str) -> bool:
@@ -68,16 +43,39 @@ def _is_folder(output: str, several: bool) -> bool:
     return several or output.endswith(("/", os.sep)) or os.path.isdir(output)
 
 
+class Plan(Sequence[Job]):
+    """The jobs of a run, each made when it is asked for.
+
+    A million of them would fill memory with names that follow from those of the inputs.
+    """
+
+    def __init__(self, inputs: Sequence[Input], job_of: Callable[[Input], Job]) -> None:
+        self._inputs, self._job_of = inputs, job_of
+
+    def __len__(self) -> int:
+        return len(self._inputs)
+
+    @overload
+    def __getitem__(self, index: int) -> Job: ...
+    @overload
+    def __getitem__(self, index: slice) -> Plan: ...
+    def __getitem__(self, index: int | slice) -> Job | Plan:
+        if isinstance(index, slice):
+            return Plan(self._inputs[index], self._job_of)
+        return self._job_of(self._inputs[index])
+
+
 def plan_jobs(
     inputs: Sequence[Input],
     *,
     arguments: Sequence[str],
+    several: bool,
     output: str | None,
     format: str | None,
     suffix: str,
     fallback: str | None = None,
     overwrite: bool = False,
-) -> list[Job]:
+) -> Plan:
     """Name the output of every input and refuse what would do harm.
 
     Parameters
@@ -86,6 +84,8 @@ def plan_jobs(
         From `find_inputs`.
     arguments : sequence of str
         What it was given: where pictures go depends on what the user named, not on what was found there.
+    several : bool
+        Whether that may stand for more than one picture.
     output : str or None
         As the user gave it: a file, a folder, ``-``, or None for beside the inputs.
     format : str or None
@@ -99,8 +99,8 @@ def plan_jobs(
 
     Returns
     -------
-    list of Job
-        In the order of the inputs.
+    Plan
+        The jobs, in the order of the inputs.
 
     Raises
     ------
@@ -112,7 +112,7 @@ def plan_jobs(
         raise ConvfilterError(
             f"{len(inputs)} pictures cannot all go to standard output: give a folder with -o"
         )
-    into = output is not None and output != STREAM and _is_folder(output, are_several(arguments))
+    into = output is not None and output != STREAM and _is_folder(output, several)
     if output is not None and output != STREAM:
         _check_output(output, into)
     if output is not None and not into and output != STREAM:
@@ -121,8 +121,8 @@ def plan_jobs(
         format = format or fallback
     folders = {os.path.abspath(argument) for argument in arguments if _is_input_folder(argument)}
     mixed = len(folders) > 1 or (bool(folders) and not all(map(_is_input_folder, arguments)))
-    jobs = []
-    for each in inputs:
+
+    def job_of(each: Input) -> Job:
         if output is not None and not into:
             target = output
         elif output is None and each.path == STREAM:
@@ -131,10 +131,12 @@ def plan_jobs(
             target = _into(output, each, format, mixed)
         else:
             target = _next_to(each, format, suffix)
-        jobs.append(Job(each.path, target, format or (None if target == STREAM else format_of_name(target))))
-    _refuse_collisions(jobs, asked=format is not None)
-    refuse_inputs_as_outputs(jobs, overwrite=overwrite)
-    return jobs
+        return Job(each.path, target, format or (None if target == STREAM else format_of_name(target)))
+
+    plan = Plan(inputs, job_of)
+    refuse_collisions(plan, asked=format is not None)
+    refuse_inputs_as_outputs(plan, overwrite=overwrite)
+    return plan
 
 
 def _check_output(output: str, into: bool) -> None:
@@ -192,91 +194,3 @@ def _next_to(each: Input, format: str | None, suffix: str) -> str:
     if each.folder is None:
         return os.path.join(os.path.dirname(each.path), _name(each.path, format, f".{suffix}"))
     return os.path.join(_beside(each.folder, suffix), os.path.dirname(each.below), _name(each.path, format))
-
-
-def _place(target: str) -> str:
-    """The one path of a file, by whatever links its folder is reached; the file itself may be a link."""
-    folder, name = os.path.split(target)
-    return os.path.join(os.path.realpath(folder or os.curdir), name)
-
-
-def _refuse_collisions(jobs: Sequence[Job], *, asked: bool) -> None:
-    owners: dict[str, list[Job]] = {}
-    for job in jobs:
-        if job.target != STREAM:
-            owners.setdefault(_place(job.target), []).append(job)
-    groups = [group for group in owners.values() if len(group) > 1]
-    folded: dict[str, list[str]] = {}
-    for target in owners:
-        folded.setdefault(unicodedata.normalize("NFC", target).casefold(), []).append(target)
-    for twins in folded.values():
-        if len(twins) > 1 and _folds_case(os.path.dirname(twins[0])):
-            groups.append([owners[twin][0] for twin in twins])
-    if groups:
-        lines = [
-            f"{' and '.join(shown(job.source) for job in group)} would all become {shown(group[0].target)}"
-            for group in groups
-        ]
-        mend = (
-            "leave out --format, or write them to folders of their own"
-            if asked
-            else "write them to folders of their own"
-        )
-        raise ConvfilterError(f"{'; '.join(lines)}: {mend}")
-
-
-def _folds_case(folder: str) -> bool:
-    """Whether the file system under a folder takes names that differ by case for the same one."""
-    while not os.path.isdir(folder) and os.path.dirname(folder) != folder:
-        folder = os.path.dirname(folder)
-    name = f".cf-{os.urandom(4).hex()}.tmp"
-    probe = os.path.join(folder, name)
-    try:
-        with open(probe, "x"):
-            return os.path.exists(os.path.join(folder, name.upper()))
-    except OSError:
-        return False
-    finally:
-        if os.path.lexists(probe):
-            os.unlink(probe)
-
-
-def refuse_inputs_as_outputs(jobs: Sequence[Job], *, overwrite: bool = False) -> None:
-    """Refuse jobs that would write over an input, by whatever name or link.
-
-    Parameters
-    ----------
-    jobs : sequence of Job
-        All that are to be run.
-    overwrite : bool
-        Whether an input may be replaced by its own output; through links it may not.
-
-    Raises
-    ------
-    ConvfilterError
-        If an output is an input.
-    """
-    inputs: dict[tuple[int, int], str] = {}
-    for job in jobs:
-        identity = _identity(job.source)
-        if identity is not None:
-            inputs[identity] = job.source
-    for job in jobs:
-        identity = _identity(job.target)
-        if identity is None or identity not in inputs:
-            continue
-        replaceable = _place(job.source) == _place(job.target) and not os.path.islink(job.target)
-        if replaceable and overwrite:
-            continue
-        mend = "give --overwrite to replace it" if replaceable else "choose another output"
-        raise ConvfilterError(f"output {shown(job.target)} is the input {shown(inputs[identity])}: {mend}")
-
-
-def _identity(path: str) -> tuple[int, int] | None:
-    if path == STREAM:
-        return None
-    try:
-        status = os.stat(path)
-    except (OSError, ValueError):
-        return None
-    return status.st_dev, status.st_ino

@@ -1,8 +1,9 @@
-"""What is done to every picture of a run."""
+"""What there is to do: the pictures of a run, each with its file, and what is done to all of them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from convfilter.errors import ConvfilterError, KernelError
 from convfilter.filtering import FilterOptions
@@ -11,9 +12,25 @@ from convfilter.images.picture import MAX_PIXELS
 from convfilter.images.writing import Encoding
 from convfilter.kernels import Kernel
 
-__all__ = ["FRAMES", "Work"]
+__all__ = ["FRAMES", "Job", "Work"]
 
 FRAMES = ("each", "first", "stack")
+
+
+class Job(NamedTuple):
+    """One picture and the file it becomes.
+
+    Attributes
+    ----------
+    source, target : str
+        Paths; ``-`` is standard input or output.
+    format : str or None
+        Format of the output; None is that of the input, told when it is read.
+    """
+
+    source: str
+    target: str
+    format: str | None
 
 
 @dataclass(frozen=True)

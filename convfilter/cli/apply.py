@@ -31,7 +31,7 @@ _RUN = "How to run"
     epilog="Borders: edge aaa|abcd|ddd, symmetric cba|abcd|dcb, reflect dcb|abcd|cba, wrap bcd|abcd|abc, "
     "zero 000|abcd|000, constant=V vvv|abcd|vvv with V a fraction of full scale.",
 )
-@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.argument("inputs", nargs=-1, metavar="INPUT...")
 @kernel_option("The filter: NAME or NAME:param=value,... Repeat it for a chain in that order.")
 @option(
     "-o",
@@ -143,6 +143,19 @@ _RUN = "How to run"
     heading=_RUN,
     help="Cores used in all; with 1 nothing uses a second thread.  [default: those available]",
 )
+@option(
+    "--scheduler",
+    metavar="ADDRESS",
+    heading=_RUN,
+    help="Have the workers of a Dask cluster do it, on files that they see under the same names.",
+)
+@option(
+    "--files-from",
+    metavar="FILE",
+    heading=_RUN,
+    help="Take inputs from a list, one name a line; '-' is standard input.",
+)
+@option("-0", "--null", "null", is_flag=True, heading=_RUN, help="Names in that list end in NUL bytes.")
 @json_option(_RUN)
 @option("-q", "--quiet", is_flag=True, heading=_RUN, help="Print errors only.")
 @option(
@@ -155,6 +168,11 @@ def command(inputs: tuple[str, ...], **options: Any) -> int:
     """
     refuse_both(options["overwrite"], options["skip_existing"], "--overwrite and --skip-existing")
     refuse_both(options["quiet"], options["verbose"], "--quiet and --verbose")
+    refuse_both(options["jobs"], options["scheduler"], "--jobs and --scheduler")
+    if options["null"] and options["files_from"] is None:
+        raise click.UsageError("-0 is about a list: give it with --files-from, '-' for standard input")
+    if not inputs and options["files_from"] is None:
+        raise click.UsageError("no inputs: name files, folders or '-', or a list with --files-from")
     # What it takes to compute is loaded once the command line is known to be right.
     from convfilter.cli.running import run
 

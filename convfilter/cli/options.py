@@ -177,7 +177,7 @@ def sampling_options(heading: str) -> _Decorator:
     return add
 
 
-def refuse_both(first: bool, second: bool, names: str) -> None:
+def refuse_both(first: object, second: object, names: str) -> None:
     """Refuse two options that contradict each other."""
     if first and second:
         raise click.UsageError(

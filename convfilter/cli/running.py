@@ -13,10 +13,11 @@ import click
 
 from convfilter.batch import Report, run_jobs
 from convfilter.batch.foresight import chain_axes
-from convfilter.batch.inputs import STREAM, find_inputs
+from convfilter.batch.inputs import STREAM, find_inputs, named_inputs
 from convfilter.batch.job import Outcome
-from convfilter.batch.planning import are_several, kernel_suffix, output_folders, plan_jobs
+from convfilter.batch.planning import kernel_suffix, output_folders, plan_jobs
 from convfilter.batch.work import Work
+from convfilter.cli.progress import Progress
 from convfilter.cli.wording import calculation, filter_in_words, per_axis_in_words
 from convfilter.errors import ConvfilterError, ImageError
 from convfilter.files import describe, shown
@@ -52,11 +53,12 @@ def run(inputs: Sequence[str], options: dict[str, Any]) -> int:
     suffix = kernel_suffix(work.kernels)
     output = options["output"]
     raw = work.filtering.resolved_range(work.kernels[-1]) == "raw"
-    several = are_several(inputs)
-    found, problems = find_inputs(inputs, output_folders(inputs, output, suffix))
+    arguments, several = named_inputs(inputs, options["files_from"], null=options["null"])
+    found, problems = find_inputs(arguments, output_folders(arguments, output, suffix, several=several))
     jobs = plan_jobs(
         found,
-        arguments=inputs,
+        arguments=arguments,
+        several=several,
         output=output,
         format=options["format_"],
         fallback="npy" if raw else None,
@@ -64,19 +66,29 @@ def run(inputs: Sequence[str], options: dict[str, Any]) -> int:
         overwrite=options["overwrite"],
     )
     # Where a picture itself goes to stdout, the words go to stderr.
-    aside = any(job.target == STREAM for job in jobs)
-    printer = _Printer(work, options, alone=not several, aside=aside)
-    for problem in problems:
-        printer.complain(problem)
+    aside = any(job.target == STREAM for job in jobs) if len(jobs) == 1 or STREAM in inputs else False
     report = Report()
-    try:
-        for outcome in run_jobs(jobs, work, dry=options["dry_run"]):
+    wanted = several and not options["quiet"] and sys.stderr is not None and sys.stderr.isatty()
+    with Progress(len(jobs), wanted=wanted) as progress:
+        printer = _Printer(work, options, alone=not several, aside=aside, progress=progress)
+        for problem in problems:
+            printer.complain(problem)
+
+        def count(outcome: Outcome) -> None:
             report.add(outcome)
-            printer.show(outcome)
-    except BaseException:
-        left = len(jobs) - report.counts.total()
-        printer.complain(f"stopped: {report.in_words()}, {left} not finished")
-        raise
+            progress.count(failed=outcome.error is not None)
+
+        run = run_jobs(jobs, work, dry=options["dry_run"], scheduler=options["scheduler"], finished=count)
+        try:
+            with contextlib.closing(run):
+                for outcome in run:
+                    printer.show(outcome)
+        except ConvfilterError:
+            raise
+        except BaseException:
+            left = len(jobs) - report.counts.total()
+            printer.complain(f"stopped: {report.in_words()}, {left} not finished")
+            raise
     if several and not options["quiet"]:
         printer.note(report.in_words())
     return 1 if problems or printer.unheard else report.exit_code
@@ -131,8 +143,10 @@ class _Printer:
         Whether stdout could not take what was said. Pictures are worth more than words: the run goes on.
     """
 
-    def __init__(self, work: Work, options: dict[str, Any], *, alone: bool, aside: bool) -> None:
-        self._work = work
+    def __init__(
+        self, work: Work, options: dict[str, Any], *, alone: bool, aside: bool, progress: Progress
+    ) -> None:
+        self._work, self._progress = work, progress
         self._aside = aside
         self.unheard = False
         self._as_json, self._quiet = options["as_json"], options["quiet"]
@@ -156,6 +170,7 @@ class _Printer:
     def _say(self, line: str) -> None:
         if self.unheard:
             return
+        self._progress.make_way()
         try:
             _print(line, to_stderr=self._aside)
         except OSError as error:
@@ -170,6 +185,7 @@ class _Printer:
 
     def complain(self, text: str) -> None:
         """Print an error on stderr."""
+        self._progress.make_way()
         with contextlib.suppress(OSError):
             _print(f"convfilter: {shown(text)}", to_stderr=True)
 

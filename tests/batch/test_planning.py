@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from convfilter import ConvfilterError, get_kernel
-from convfilter.batch import planning
-from convfilter.batch.inputs import find_inputs
+from convfilter.batch import conflicts
+from convfilter.batch.inputs import find_inputs, named_inputs
 from convfilter.batch.planning import kernel_suffix, output_folders, plan_jobs
 
 
@@ -27,10 +27,12 @@ def make(*names):
 
 def plan(*arguments, output=None, format=None, fallback=None, overwrite=False):
     """The jobs that a command line with the kernel sobel plans."""
-    inputs, _ = find_inputs(arguments, output_folders(arguments, output, "sobel"))
+    arguments, several = named_inputs(arguments)
+    inputs, _ = find_inputs(arguments, output_folders(arguments, output, "sobel", several=several))
     return plan_jobs(
         inputs,
         arguments=arguments,
+        several=several,
         output=output,
         format=format,
         suffix="sobel",
@@ -193,22 +195,22 @@ TWINS = [("in/a.png", "in/A.PNG"), ("in/b/a.png", "in/B/a.png"), ("in/\u00e9.png
 def test_twins_are_refused_only_where_the_file_system_folds_them(monkeypatch, twins):
     make(*twins)
     asked = []
-    monkeypatch.setattr(planning, "_folds_case", lambda folder: bool(asked.append(folder)))
+    monkeypatch.setattr(conflicts, "_folds_case", lambda folder: bool(asked.append(folder)))
     assert len(targets("in", output="out")) == 2
     assert len(asked) == 1
-    monkeypatch.setattr(planning, "_folds_case", lambda folder: True)
+    monkeypatch.setattr(conflicts, "_folds_case", lambda folder: True)
     message = refusal("in", output="out")
     assert all(twin in message for twin in twins)
 
 
 def test_the_file_system_is_not_probed_without_twins(monkeypatch):
-    monkeypatch.setattr(planning, "_folds_case", lambda folder: pytest.fail("nobody asked"))
+    monkeypatch.setattr(conflicts, "_folds_case", lambda folder: pytest.fail("nobody asked"))
     assert targets("a.png", "b.png", output="out") == ["out/a.png", "out/b.png"]
 
 
 def test_the_probe_tells_the_truth_and_leaves_nothing(tmp_path):
     make("a.png")
-    assert planning._folds_case(os.path.join(os.getcwd(), "not/yet/there")) == os.path.exists("A.PNG")
+    assert conflicts._folds_case(os.path.join(os.getcwd(), "not/yet/there")) == os.path.exists("A.PNG")
     assert os.listdir() == ["a.png"]
 
 

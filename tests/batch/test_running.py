@@ -11,7 +11,7 @@ from samples import colour, grey, load, save, tree
 import convfilter as cf
 from convfilter.batch import Report, job, run_jobs
 from convfilter.batch.job import Outcome
-from convfilter.batch.planning import Job
+from convfilter.batch.work import Job
 from convfilter.batch.work import Work
 
 posix = pytest.mark.skipif(os.name != "posix", reason="limits of POSIX systems")
@@ -23,7 +23,7 @@ def _here(tmp_path, monkeypatch):
 
 
 def work(**options):
-    return Work((cf.get_kernel("blur"),), **options)
+    return Work((cf.get_kernel("blur"),), **{"threads": 1} | options)
 
 
 def jobs(*names):
@@ -68,7 +68,7 @@ def test_a_full_disk_makes_the_rest_not_attempted(monkeypatch, number):
         save(f"{name}.png", grey())
     written = []
 
-    def commit(target, write, *, overwrite):
+    def commit(target, write, **_):
         written.append(target)
         if len(written) == 2:
             raise OSError(number, os.strerror(number), target)

@@ -263,7 +263,7 @@ def test_a_signal_kills_within_two_seconds_and_leaves_no_temporary_files(tmp_pat
             sys.executable,
             "-m",
             "convfilter",
-            *["apply", "in", "-o", "out", "-k", "identity", "--compress", "small", "-q"],
+            *["apply", "in", "-o", "out", "-k", "identity", "--compress", "small", "-q", "-j", "1"],
         ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
