@@ -11,7 +11,7 @@ import importlib.util
 import platform
 import sys
 
-from benchmarks import engine, processes
+from benchmarks import engine, folders, processes
 
 _PARTS = {
     "rivals": lambda slow: engine.rivals(_installed(), slow=slow),
@@ -19,6 +19,7 @@ _PARTS = {
     "threads": lambda slow: engine.threads(),
     "growth": lambda slow: engine.growth(),
     "processes": lambda slow: processes.main(),
+    "folders": lambda slow: folders.main(),
 }
 
 

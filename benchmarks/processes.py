@@ -12,9 +12,9 @@ from pathlib import Path
 from benchmarks.suite import photograph
 from benchmarks.timing import medians
 
-__all__ = ["main"]
+__all__ = ["SHARPEN", "main", "peak_memory", "run"]
 
-_SHARPEN = "0,-1,0,-1,5,-1,0,-1,0"
+SHARPEN = "0,-1,0,-1,5,-1,0,-1,0"
 
 
 def main() -> None:
@@ -33,7 +33,7 @@ def main() -> None:
             source, target = str(folder / f"in.{extension}"), str(folder / f"out.{extension}")
             commands = _commands(source, target, str(matrix))
             times = medians(
-                {each: lambda command=command: _run(command) for each, command in commands.items()}
+                {each: lambda command=command: run(command) for each, command in commands.items()}
             )
             others = ", ".join(
                 f"{times['convfilter'] / times[each]:.2f} of {each} ({times[each]:.2f} s)"
@@ -42,16 +42,16 @@ def main() -> None:
             )
             print(f"- 12 MP {extension}: {times['convfilter']:.2f} s; {others}")
             for jobs in ("1", "2"):
-                peak = _peak([*_own(source, target, "sharpen"), "-j", jobs])
+                peak = peak_memory([*_own(source, target, "sharpen"), "-j", jobs])
                 print(f"  - peak memory with -j {jobs}: {peak:.0f} MB")
         for kernel in ("sobel", "gaussian:sigma=5"):
-            peak = _peak(_own(str(folder / "in.png"), str(folder / "out.png"), kernel))
-            bare = _peak([sys.executable, "-c", "import numpy, PIL.Image"])
+            peak = peak_memory(_own(str(folder / "in.png"), str(folder / "out.png"), kernel))
+            bare = peak_memory([sys.executable, "-c", "import numpy, PIL.Image"])
             own = (peak - bare) * 1e6 / 12e6
             print(f"- {kernel} on the PNG: {own:.1f} bytes a pixel beyond importing numpy and Pillow")
     start = medians({
-        "shape": lambda: _run([sys.executable, "-m", "convfilter", "shape", "28x28", "-k", "3x3"]),
-        "click": lambda: _run([sys.executable, "-c", "import click"]),
+        "shape": lambda: run([sys.executable, "-m", "convfilter", "shape", "28x28", "-k", "3x3"]),
+        "click": lambda: run([sys.executable, "-c", "import click"]),
     }, rounds=15)  # fmt: skip
     print(f"- `convfilter shape 28x28 -k 3x3`: {start['shape'] / start['click']:.2f} of importing click")
 
@@ -75,8 +75,8 @@ def _own(source: str, target: str, kernel: str) -> list[str]:
 def _commands(source: str, target: str, matrix: str) -> dict[str, list[str]]:
     """The commands of all programs that are installed."""
     others = {
-        "gm": ["gm", "convert", source, "-convolve", _SHARPEN, target],
-        "ImageMagick": ["convert-im6.q16", source, "-convolve", _SHARPEN, target],
+        "gm": ["gm", "convert", source, "-convolve", SHARPEN, target],
+        "ImageMagick": ["convert-im6.q16", source, "-convolve", SHARPEN, target],
         "vips": ["vips", "conv", source, target, matrix],
     }
     return {"convfilter": _own(source, target, "sharpen")} | {
@@ -84,13 +84,14 @@ def _commands(source: str, target: str, matrix: str) -> dict[str, list[str]]:
     }
 
 
-def _run(command: list[str]) -> None:
+def run(command: list[str]) -> None:
+    """Run a command."""
     # As after an installation: compiled once, whatever the surroundings say.
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=kept)
 
 
-def _peak(command: list[str]) -> float:
+def peak_memory(command: list[str]) -> float:
     """The largest amount of memory that a process has held, in MB."""
     # A small process in between: a child counts the memory of the parent that it was forked from.
     script = (

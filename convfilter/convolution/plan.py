@@ -6,6 +6,7 @@ of threads, so that results do not depend on it.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Iterator, Sequence
@@ -35,6 +36,9 @@ _BLOCK = 4 * 1024 * 1024
 _LARGEST = 2**31
 # Matrix products gain from longer ones.
 _BANDED_BLOCK = 2 * _BLOCK
+# Planning costs milliseconds, as much as filtering a small picture. Of kernels with more bytes than these a
+# plan is not remembered: it would hold on to memory, and they take longer anyway.
+_REMEMBERED = 1 << 16
 # Rows are cut before columns, down to so many times the kernel: flat runs are long then.
 _ROWS = 4
 
@@ -137,8 +141,35 @@ def make_plan(
     Returns
     -------
     Plan
+
+    Notes
+    -----
+    The last plans are remembered: a folder of pictures, or the frames of an animation, need few.
     """
-    kind = np.dtype(dtype)
+    settings = (carried, np.dtype(dtype), bound, tolerance, strategy)
+    if sum(kernel.nbytes for kernel in kernels) > _REMEMBERED:
+        return _decided(tuple(axes), kernels, *settings)
+    weights = tuple((kernel.tobytes(), kernel.shape, kernel.dtype) for kernel in kernels)
+    return _known(tuple(axes), weights, *settings)
+
+
+@functools.lru_cache(16)
+def _known(axes: tuple[Axis, ...], weights: tuple[tuple[bytes, Any, Any], ...], *settings: Any) -> Plan:
+    """Return a plan by values that can be compared."""
+    kernels = [np.frombuffer(data, dtype).reshape(shape) for data, shape, dtype in weights]
+    return _decided(axes, kernels, *settings)
+
+
+def _decided(
+    axes: tuple[Axis, ...],
+    kernels: Sequence[np.ndarray],
+    carried: int,
+    kind: np.dtype[Any],
+    bound: float,
+    tolerance: float,
+    strategy: str | None,
+) -> Plan:
+    """Decide; the parameters are those of `make_plan`."""
     finite = math.isfinite(bound)
     idle = _idle(axes)
     core = tuple(axis for number, axis in enumerate(axes) if number not in idle)
@@ -161,11 +192,11 @@ def make_plan(
                 min(axis.output, (side - axis.reach) // axis.stride + 1)
                 for side, axis in zip(sides, axes, strict=True)
             )
-            return Plan(tuple(axes), idle, carried, kind, block, (), fourier, reckoned)
+            return Plan(axes, idle, carried, kind, block, (), fourier, reckoned)
     direct = tuple(_direct(name, each, core, kind, finite) for name, each in zip(best, kernels, strict=True))
     limit = _BANDED_BLOCK if Banded.name in best else _BLOCK
     return Plan(
-        tuple(axes), idle, carried, kind, _block(axes, carried * kind.itemsize, limit), direct, None, reckoned
+        axes, idle, carried, kind, _block(axes, carried * kind.itemsize, limit), direct, None, reckoned
     )
 
 
