@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +28,8 @@ from convfilter.images.writing import Encoding
 from convfilter.kernels import Kernel, get_kernel
 
 if TYPE_CHECKING:
-    from convfilter.batch.dispatch import Crew
+    from convfilter.batch.cluster import Cluster
+    from convfilter.batch.workers import Workers
 
 __all__ = ["Report", "filter_file", "run_jobs"]
 
@@ -108,33 +108,36 @@ def run_jobs(
     folders = {os.path.dirname(job.target) or "." for job in jobs if job.target != STREAM}
     for folder in folders:
         sweep(folder)
-    cores = available_threads(work.threads)
-    if scheduler is None and (cores == 1 or len(jobs) == 1):
+    crew = _crew(work, len(jobs), scheduler, memory)
+    if crew is None:
         act = partial(filter_job, lone=len(jobs) == 1)
         yield from _one_by_one(jobs, work, act, finished)
         return
     from convfilter.batch.dispatch import dispatched
 
     try:
-        with _crew(work, cores, len(jobs), scheduler, memory) as crew:
+        with crew:
             yield from dispatched(jobs, work, crew, finished)
-    except BaseException:
-        for folder in folders:  # of workers that had to be ended by force
+    finally:
+        for folder in folders:  # after workers that were killed
             sweep(folder)
-        raise
 
 
-def _crew(
-    work: Work, cores: int, count: int, scheduler: str | None, memory: int | None
-) -> AbstractContextManager[Crew]:
-    """Call those who do the jobs together."""
+def _crew(work: Work, count: int, scheduler: str | None, memory: int | None) -> Cluster | Workers | None:
+    """Call those who do the jobs together; None if there is nobody but this process, or no need."""
     if scheduler is not None:
         from convfilter.batch.cluster import Cluster
 
         return Cluster(work, scheduler)
-    from convfilter.batch.workers import Workers
+    cores = available_threads(work.threads)
+    if cores == 1 or count == 1:
+        return None
+    from convfilter.batch.workers import NoWorkersError, Workers
 
-    return Workers(work, cores=cores, count=count, memory=memory)
+    try:
+        return Workers(work, cores=cores, count=count, memory=memory)
+    except NoWorkersError:
+        return None
 
 
 def _one_by_one(

@@ -17,7 +17,6 @@ from convfilter.files import shown
 
 __all__ = ["Cluster"]
 
-_PATIENCE = "10s"
 _LEAST = 64
 
 
@@ -52,8 +51,11 @@ class Cluster:
         # What it logs of a connection that fails comes in the error as well.
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
         try:
-            where = {"scheduler_file" if address.endswith(".json") else "address": address}
-            self._client = distributed.Client(**where, timeout=_PATIENCE, set_as_default=False)
+            kind = "scheduler_file" if address.endswith(".json") else "address"
+            if kind == "address":  # one that makes no sense would be complained of once more at the exit
+                distributed.comm.resolve_address(address)
+            # How long to try is Dask's own setting, distributed.comm.timeouts.connect.
+            self._client = distributed.Client(**{kind: address}, set_as_default=False)
             threads = sum(self._client.nthreads().values())
         except Exception as error:  # OSError, TimeoutError, ValueError and what its transports raise
             reason = " ".join(shown(str(error)).split()) or type(error).__name__

@@ -38,7 +38,7 @@ class Crew(Protocol):
         """Have a job done among others; None comes back if it takes too much memory for that."""
 
     def submit_alone(self, job: Job) -> Future[Outcome | None]:
-        """Have a job done while nothing else is."""
+        """Have a job done while nothing else is, if it may have been begun before."""
 
     def renew(self) -> None:
         """Begin anew after a process died."""

@@ -19,9 +19,13 @@ from convfilter.batch.job import Outcome, TooLargeError, filter_job
 from convfilter.batch.memory import available_memory
 from convfilter.batch.work import Job, Work
 
-__all__ = ["Workers"]
+__all__ = ["NoWorkersError", "Workers"]
 
 _PATIENCE = 1.5
+
+
+class NoWorkersError(Exception):
+    """The system allows no further processes, or nothing for them to talk through."""
 
 
 class Workers:
@@ -42,6 +46,11 @@ class Workers:
     ----------
     width : int
         How many jobs to hand out at once: enough that no worker waits for the next.
+
+    Raises
+    ------
+    NoWorkersError
+        If the system lets none begin.
     """
 
     def __init__(self, work: Work, *, cores: int, count: int, memory: int | None = None) -> None:
@@ -55,7 +64,12 @@ class Workers:
 
     def _begun(self) -> ProcessPoolExecutor:
         begin = (self._work, max(1, self._cores // self._count), self._share)
-        return ProcessPoolExecutor(self._count, _context(), _begin, begin)
+        try:
+            executor = ProcessPoolExecutor(self._count, _context(), _begin, begin)
+            executor.submit(os.getpid)  # begins the processes, or fails to
+        except (OSError, ImportError, NotImplementedError) as error:
+            raise NoWorkersError(str(error)) from None
+        return executor
 
     def submit(self, job: Job) -> Future[Outcome | None]:
         """Have a job done among others; None comes back if it takes more than a worker's share of memory."""
@@ -148,7 +162,8 @@ def _do(job: Job, *, alone: int | None = None) -> Outcome | None:
     _State.busy = True
     try:
         work = replace(_State.work, threads=alone or _State.threads)
-        return filter_job(job, work, room=None if alone else _State.share, repeated=True, lone=False)
+        room = None if alone else _State.share
+        return filter_job(job, work, room=room, repeated=alone is not None, lone=False)
     except TooLargeError:
         return None
     except _Stop:

@@ -11,8 +11,7 @@ from samples import colour, grey, load, save, tree
 import convfilter as cf
 from convfilter.batch import Report, job, run_jobs
 from convfilter.batch.job import Outcome
-from convfilter.batch.work import Job
-from convfilter.batch.work import Work
+from convfilter.batch.work import Job, Work
 
 posix = pytest.mark.skipif(os.name != "posix", reason="limits of POSIX systems")
 

@@ -7,8 +7,7 @@ from samples import animate, frames_of, grey, load, moving, save
 
 import convfilter as cf
 from convfilter.batch import run_jobs
-from convfilter.batch.work import Job
-from convfilter.batch.work import Work
+from convfilter.batch.work import Job, Work
 from convfilter.filtering import FilterOptions
 from convfilter.images.formats import format_of_name
 

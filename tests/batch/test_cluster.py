@@ -1,0 +1,143 @@
+"""The same pictures handed to a real Dask cluster of two workers, one of which is killed midway."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+from conftest import SECONDS, environment
+from samples import colour, save, tree
+
+pytest.importorskip("distributed", reason="needs the extra 'dask'")
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX systems")
+
+# Each picture takes a while, so that a worker dies over one: the first who comes to the marked picture.
+PRELOAD = """
+import os, signal, time
+from convfilter.batch import job
+unchanged = vars(job).setdefault("unchanged", job.opened_frames)  # this may be loaded more than once
+def opened_frames(source, **options):
+    time.sleep(0.05)
+    if str(source).endswith("marked.png"):
+        try:
+            os.close(os.open("{once}", os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            pass
+        else:
+            os.kill(os.getpid(), signal.SIGKILL)
+    return unchanged(source, **options)
+job.opened_frames = opened_frames
+"""
+CLUSTER = """
+import subprocess, sys, json
+from distributed import LocalCluster
+
+if __name__ == "__main__":
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=':0',
+        preload=[sys.argv[1]], silence_logs=50,
+    ) as cluster:
+        ran = subprocess.run(
+            [sys.executable, "-m", "convfilter", *sys.argv[2:], "--scheduler", cluster.scheduler_address],
+            capture_output=True, text=True,
+        )
+    print(json.dumps([ran.returncode, ran.stdout, ran.stderr]))
+"""
+
+
+IMPATIENT = {"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "1s"}
+
+
+def run_on_cluster(folder, *arguments):
+    """Run the program on a cluster; its exit code, stdout and stderr."""
+    (folder / "preload.py").write_text(PRELOAD.format(once=folder / "killed"))
+    (folder / "cluster.py").write_text(CLUSTER)
+    ran = subprocess.run(
+        [sys.executable, "cluster.py", "preload.py", *arguments],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    return json.loads(ran.stdout.splitlines()[-1])
+
+
+def test_a_cluster_survives_a_killed_worker_and_makes_what_one_process_makes(run, tmp_path):
+    for number in range(30):
+        save(tmp_path / "in" / f"{number:02}.png", colour(20 + number, 30))
+    save(tmp_path / "in" / "07marked.png", colour(9, 9))
+    (tmp_path / "in" / "03.png").write_bytes(b"garbage")
+    here = run("apply", "in", "-k", "gaussian:sigma=2", "-o", "here", "-v", "-j", "1")
+    code, out, err = run_on_cluster(tmp_path, "apply", "in", "-k", "gaussian:sigma=2", "-o", "there", "-v")
+    assert (tmp_path / "killed").exists()
+    assert (code, err) == (1, here.err)
+
+    def sizes(text):
+        return [line for line in text.replace("there", "here").splitlines() if "clipped" not in line]
+
+    assert sizes(out) == sizes(here.out)
+    assert tree(tmp_path / "there") == tree(tmp_path / "here")
+    assert len(tree(tmp_path / "there")) == 30
+
+
+def test_a_scheduler_that_cannot_be_reached_is_an_error_before_any_work(run, tmp_path):
+    save(tmp_path / "in" / "a.png", colour())
+    save(tmp_path / "in" / "b.png", colour())
+    with socket.socket() as taken:  # nobody listens at the address of a socket that is bound only
+        taken.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+        ran = run("apply", "in", "-k", "blur", "-o", "out", "--scheduler", address, env=IMPATIENT)
+    assert ran.code == 2
+    (line,) = ran.complaints
+    assert line.startswith(f"convfilter: --scheduler {address}: no scheduler can be reached there")
+    assert not (tmp_path / "out").exists()
+    ran = run("apply", "in", "-k", "blur", "-o", "out", "--scheduler", "nonsense://x")
+    assert ran.code == 2
+    assert len(ran.complaints) == 1
+
+
+def test_cores_and_a_cluster_contradict_each_other(quick, tmp_path):
+    save(tmp_path / "a.png", colour())
+    ran = quick("apply", "a.png", "-k", "blur", "-j", "2", "--scheduler", "tcp://127.0.0.1:1")
+    assert ran.code == 2
+    assert "--jobs and --scheduler contradict each other" in ran.err
+
+
+def test_a_run_on_a_cluster_is_stopped_like_any_other(tmp_path):
+    for number in range(200):
+        save(tmp_path / "in" / f"{number:03}.png", colour(5, 5))
+    script = CLUSTER.replace("subprocess.run(", "subprocess.Popen(").replace(
+        "capture_output=True, text=True,", "stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True"
+    )
+    script = script.replace(
+        "    print(json.dumps(",
+        """        import os, signal, time
+        while not os.path.isdir("out") or len(os.listdir("out")) < 5:
+            time.sleep(0.02)
+        start = time.monotonic()
+        ran.send_signal(signal.SIGTERM)
+        out, err = ran.communicate()
+        took = time.monotonic() - start
+    print(json.dumps(""",
+    ).replace("[ran.returncode, ran.stdout, ran.stderr]", "[ran.returncode, took, err]")
+    (tmp_path / "preload.py").write_text(PRELOAD.format(once=tmp_path / "killed"))
+    (tmp_path / "stop.py").write_text(script)
+    ran = subprocess.run(
+        [sys.executable, "stop.py", "preload.py", "apply", "in", "-k", "blur", "-o", "out", "-q"],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    code, took, err = json.loads(ran.stdout.splitlines()[-1])
+    assert code == -signal.SIGTERM
+    assert took < 2.5
+    assert err.startswith("convfilter: stopped: ")
+    assert not list((tmp_path / "out").glob(".cf-*"))

@@ -1,0 +1,397 @@
+"""Pictures side by side in processes of their own: order, deaths, memory, signals."""
+
+import errno
+import itertools
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from conftest import SECONDS, environment
+from samples import colour, grey, load, save, tree
+
+import convfilter as cf
+from convfilter.batch import memory, run_jobs
+from convfilter.batch.job import TooLargeError, filter_job
+from convfilter.batch.work import Job, Work
+from convfilter.images.picture import Size
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and processes of POSIX systems")
+
+BLUR = ["-k", "blur", "-o", "out", "-j", "2"]
+
+# Changes to the program are inherited by its workers, which are copies of it.
+MAIN = """
+import os, signal, sys, time
+from convfilter.batch import job
+{change}
+from convfilter.cli import main
+main()
+"""
+SLOW_FIRST = """
+inner = job.opened_frames
+def opened_frames(source, **options):
+    time.sleep(0.5 * str(source).endswith("a.png"))
+    return inner(source, **options)
+job.opened_frames = opened_frames
+"""
+DEADLY = """
+inner = job.opened_frames
+def opened_frames(source, **options):
+    if "deadly" in str(source) and (not os.path.exists("{once}") or "{once}" == ""):
+        "{once}" and open("{once}", "x").close()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return inner(source, **options)
+job.opened_frames = opened_frames
+"""
+FULL = """
+inner = job.commit
+def commit(target, write, **options):
+    if os.path.basename(target) == "b.png":
+        raise OSError({number}, os.strerror({number}), target)
+    time.sleep(0.2)
+    return inner(target, write, **options)
+job.commit = commit
+"""
+ODD = """
+inner = job.opened_frames
+def opened_frames(source, **options):
+    return {}["oops"] if str(source).endswith("b.png") else inner(source, **options)
+job.opened_frames = opened_frames
+"""
+# The temporary file is there, and nothing but force ends the process.
+STUBBORN = """
+inner = job.commit
+def commit(target, write, **options):
+    def forever(stream):
+        if os.path.basename(target) != "a.png":
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+            time.sleep(60)
+        write(stream)
+    return inner(target, forever, **options)
+job.commit = commit
+"""
+WAITING = STUBBORN.replace("signal.pthread_sigmask", "(lambda *_: None)")
+
+
+@pytest.fixture
+def begin(tmp_path):
+    """Begin the program, changed, as a process in a temporary folder."""
+    begun = []
+
+    def call(*arguments, change="", **options):
+        process = subprocess.Popen(
+            [sys.executable, "-c", MAIN.format(change=change), *arguments],
+            cwd=tmp_path,
+            env=environment(),
+            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options,
+        )
+        begun.append(process)
+        return process
+
+    yield call
+    for process in begun:
+        process.kill()
+        process.communicate()
+
+
+def run(process):
+    """What a process says: exit code, lines of stdout, lines of stderr."""
+    out, err = process.communicate(timeout=SECONDS)
+    return process.returncode, out.splitlines(), err.splitlines()
+
+
+def workers_of(process):
+    with open(f"/proc/{process.pid}/task/{process.pid}/children") as stream:
+        return [int(each) for each in stream.read().split()]
+
+
+def is_alive(number):
+    try:
+        with open(f"/proc/{number}/stat") as stream:
+            return stream.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def wait_for(condition, seconds=SECONDS):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def pictures(folder, names="abcdef"):
+    for number, name in enumerate(names):
+        save(folder / f"{name}.png", colour(20 + number, 30))
+
+
+def test_the_number_of_workers_changes_neither_files_nor_words(begin, tmp_path):
+    pictures(tmp_path / "in")
+    (tmp_path / "in" / "c.png").write_bytes(b"garbage")
+    said = [
+        run(begin("apply", "in", "-k", "sobel", "-o", f"out{jobs}", "-j", jobs, "-v", change=SLOW_FIRST))
+        for jobs in ("1", "2", "5")
+    ]
+    assert [code for code, _, _ in said] == [1, 1, 1]
+    kept = [
+        [line.replace(f"out{jobs}", "out") for line in out if "clipped" not in line]
+        for (_, out, _), jobs in zip(said, ("1", "2", "5"), strict=True)
+    ]
+    assert kept[0] == kept[1] == kept[2]
+    assert [err for _, _, err in said] == [said[0][2]] * 3
+    assert tree(tmp_path / "out1") == tree(tmp_path / "out2") == tree(tmp_path / "out5")
+    assert len(tree(tmp_path / "out1")) == 5
+
+
+def test_a_worker_that_dies_takes_its_picture_alone_with_it(begin, tmp_path):
+    pictures(tmp_path / "in")
+    save(tmp_path / "in" / "deadly.png", grey())
+    code, out, err = run(
+        begin("apply", "in", "-k", "blur", "-o", "out", "-j", "2", "--json", change=DEADLY.format(once=""))
+    )
+    assert code == 1
+    assert [json.loads(line)["status"] for line in out] == ["done"] * 4 + ["failed"] + ["done"] * 2
+    assert len(err) == 2
+    assert err[0].startswith("convfilter: in/deadly.png: the process at work on it died")
+    assert err[1] == "convfilter: 6 done, 1 failed"
+    assert sorted(tree(tmp_path / "out")) == [f"{name}.png" for name in "abcdef"]
+
+
+def test_pictures_whose_worker_was_killed_by_chance_are_done_after_all(begin, tmp_path):
+    pictures(tmp_path / "in")
+    save(tmp_path / "in" / "deadly.png", grey())
+    change = DEADLY.format(once="happened")
+    code, _, err = run(begin("apply", "in", "-k", "blur", "-o", "out", "-j", "2", change=change))
+    assert (code, err) == (0, ["convfilter: 7 done"])
+    assert (tmp_path / "happened").exists()
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_stops_all_workers_and_the_rest_is_not_attempted(begin, tmp_path, number):
+    pictures(tmp_path / "in", "abcdefghijkl")
+    code, out, _ = run(
+        begin(
+            "apply", "in", "-k", "blur", "-o", "out", "-j", "2", "--json", change=FULL.format(number=number)
+        )
+    )
+    assert code == 1
+    told = [json.loads(line) for line in out]
+    assert [each["status"] for each in told][:2] == ["done", "failed"]
+    assert {each["status"] for each in told[6:]} == {"not attempted"}
+    assert told[1]["error"] == f"out/b.png cannot be written: {os.strerror(number)}"
+    assert len(told) == 12
+    assert not list((tmp_path / "out").glob(".cf-*"))
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_an_error_of_the_program_over_one_picture_does_not_stop_the_others(begin, tmp_path, jobs):
+    pictures(tmp_path / "in", "abc")
+    code, _, err = run(begin("apply", "in", "-k", "blur", "-o", "out", "-j", jobs, change=ODD))
+    assert code == 1
+    assert err[0] == "convfilter: in/b.png: internal error, please report it: KeyError: 'oops'"
+    assert sorted(tree(tmp_path / "out")) == ["a.png", "c.png"]
+
+
+def test_standard_input_is_read_beside_pictures_of_other_processes(begin, tmp_path):
+    pictures(tmp_path / "in", "ab")
+    save(tmp_path / "c.png", grey())
+    with open(tmp_path / "c.png", "rb") as stream:
+        code, _, err = run(begin("apply", "in", "-", *BLUR, "--format", "png", stdin=stream))
+    assert (code, err) == (0, ["convfilter: 3 done"])
+    assert sorted(tree(tmp_path / "out")) == ["in/a.png", "in/b.png", "stdin.png"]
+
+
+# Memory.
+
+
+def test_a_picture_larger_than_its_room_is_refused_before_it_is_decoded(tmp_path):
+    save(tmp_path / "a.png", colour(30, 20))
+    with open(tmp_path / "a.png", "r+b") as stream:
+        stream.truncate(200)
+    work = Work((cf.get_kernel("blur"),))
+    job = Job(str(tmp_path / "a.png"), str(tmp_path / "b.png"), "png")
+    with pytest.raises(TooLargeError):
+        filter_job(job, work, room=30 * 20 * 3 * 4 - 1)
+    assert "truncated" in filter_job(job, work, room=30 * 20 * 3 * 4).error
+
+
+def test_the_estimate_counts_all_that_is_held_at_once():
+    size = Size(100, 50, 3, "RGB", "uint16", "tiff", 7)
+    work = Work((cf.get_kernel("blur"),))
+    stack = Work((cf.get_kernel("blur"),), frames="stack")
+    one = memory.footprint(size, "tiff", work)
+    assert one >= 100 * 50 * 3 * 2
+    assert memory.footprint(size, "tiff", stack) == memory.footprint(size, "avif", work) == 7 * one
+    assert memory.footprint(size._replace(width=200), "tiff", work) == 2 * one
+
+
+def test_the_least_of_what_system_and_group_allow_is_available(monkeypatch, tmp_path):
+    assert 0 < memory.available_memory() < 1 << 50
+    (tmp_path / "max").write_text("3000000\n")
+    (tmp_path / "current").write_text("1000000\n")
+    monkeypatch.setattr(memory, "_GROUPS", ((str(tmp_path / "max"), str(tmp_path / "current")),))
+    assert memory.available_memory() == 2_000_000
+    (tmp_path / "max").write_text("max\n")
+    assert memory.available_memory() > 2_000_000
+
+
+def test_pictures_that_do_not_fit_together_are_done_alone(tmp_path):
+    """Each notes when it begins and ends; with little memory no two overlap, with much they do."""
+    script = tmp_path / "script.py"
+    script.write_text("""
+import os, sys, time
+import convfilter as cf
+from convfilter.batch import job, run_jobs
+from convfilter.batch.work import Job, Work
+
+def filter_one(picture, task, work, outcome, repeated):
+    begin = time.monotonic()
+    time.sleep(0.1)
+    with open("log", "a") as stream:
+        stream.write(f"{begin} {time.monotonic()} {work.threads}\\n")
+
+job._filter_one = filter_one
+jobs = [Job(f"{name}.png", f"out/{name}.png", "png") for name in "abcdef"]
+work = Work((cf.get_kernel("blur"),), threads=4)
+statuses = [outcome.status for outcome in run_jobs(jobs, work, memory=int(sys.argv[1]))]
+assert statuses == ["done"] * 6, statuses
+""")
+    pictures(tmp_path)
+    for room, overlaps, threads in ((4 * 20 * 30 * 3 * 4 - 1, False, {"4"}), (1 << 30, True, {"1"})):
+        subprocess.run(
+            [sys.executable, script, str(room)], cwd=tmp_path, env=environment(), check=True, timeout=SECONDS
+        )
+        spans = sorted(line.split() for line in (tmp_path / "log").read_text().splitlines())
+        (tmp_path / "log").unlink()
+        assert len(spans) == 6
+        met = [float(one[1]) > float(next_[0]) for one, next_ in itertools.pairwise(spans)]
+        assert any(met) == overlaps
+        assert {each[2] for each in spans} == threads
+
+
+def test_a_single_picture_is_done_in_the_process_itself_on_all_cores(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pictures(tmp_path, "a")
+    before = os.times().children_user
+    (outcome,) = run_jobs([Job("a.png", "b.png", "png")], Work((cf.get_kernel("blur"),), threads=4))
+    assert outcome.status == "done"
+    assert os.times().children_user == before
+
+
+# Signals.
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("change", [WAITING, STUBBORN], ids=["waiting", "stubborn"])
+def test_a_signal_to_the_parent_alone_ends_all_within_two_seconds(begin, tmp_path, number, change):
+    pictures(tmp_path / "in")
+    out = tmp_path / "out"
+    process = begin("apply", "in", "-k", "blur", "-o", "out", "-j", "3", "-q", change=change)
+    wait_for(lambda: (out / "a.png").exists() and len(list(out.glob(".cf-*.tmp"))) == 3)
+    workers = workers_of(process)
+    assert len(workers) == 3
+    start = time.monotonic()
+    process.send_signal(number)
+    code, _, err = run(process)
+    assert time.monotonic() - start < 2.5
+    assert code == -number
+    assert err == ["convfilter: stopped: 1 done, 5 not finished"]
+    assert os.listdir(out) == ["a.png"]
+    assert not any(map(is_alive, workers))
+
+
+def test_ctrl_c_at_a_terminal_ends_all(begin, tmp_path):
+    pictures(tmp_path / "in")
+    out = tmp_path / "out"
+    ours, theirs = pty.openpty()
+    process = begin(
+        *["apply", "in", "-k", "blur", "-o", "out", "-j", "2"],
+        change=f"import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n{WAITING}",
+        stdin=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    wait_for(lambda: (out / "a.png").exists() and len(list(out.glob(".cf-*.tmp"))) == 2)
+    workers = workers_of(process)
+    os.write(ours, b"\x03")
+    code, _, err = run(process)
+    os.close(ours)
+    assert code == -signal.SIGINT
+    assert err == ["convfilter: stopped: 1 done, 5 not finished"]
+    assert os.listdir(out) == ["a.png"]
+    assert not any(map(is_alive, workers))
+
+
+def test_workers_end_when_their_parent_is_killed(begin, tmp_path):
+    pictures(tmp_path / "in")
+    out = tmp_path / "out"
+    process = begin("apply", "in", "-k", "blur", "-o", "out", "-j", "2", change=WAITING)
+    wait_for(lambda: (out / "a.png").exists() and len(list(out.glob(".cf-*.tmp"))) == 2)
+    workers = workers_of(process)
+    process.kill()
+    wait_for(lambda: not any(map(is_alive, workers)), seconds=5)
+    assert set(os.listdir(out)) == {"a.png"}
+
+
+def test_a_run_that_was_killed_is_finished_byte_for_byte_by_skipping_what_exists(begin, tmp_path):
+    pictures(tmp_path / "in", "abcdefghijklmnop")
+    run(begin("apply", "in", "-k", "sobel", "-o", "whole", "-j", "2"))
+    out = tmp_path / "out"
+    process = begin("apply", "in", "-k", "sobel", "-o", "out", "-j", "2", change=SLOW_FIRST)
+    wait_for(lambda: out.exists() and len(os.listdir(out)) >= 3)
+    process.kill()
+    process.communicate()
+    code, _, _ = run(begin("apply", "in", "-k", "sobel", "-o", "out", "-j", "2", "--skip-existing"))
+    assert code == 0
+    assert tree(out) == tree(tmp_path / "whole")
+
+
+def test_of_two_runs_at_once_each_output_is_made_by_one(begin, tmp_path):
+    pictures(tmp_path / "in", "abcdefghijklmnop")
+    both = [begin("apply", "in", "-k", "sobel", "-o", "out", "-j", "2", "--json") for _ in range(2)]
+    told = [[json.loads(line) for line in run(process)[1]] for process in both]
+    for one, other in zip(*told, strict=True):
+        assert sorted((one["status"], other["status"])) == ["done", "failed"]
+        assert "the output exists" in (one["error"] or other["error"])
+    assert len(tree(tmp_path / "out")) == 16
+
+
+def test_progress_is_drawn_at_a_terminal_only(begin, tmp_path):
+    pictures(tmp_path / "in")
+    (tmp_path / "in" / "c.png").write_bytes(b"garbage")
+    ours, theirs = pty.openpty()
+    process = begin("apply", "in", "-k", "blur", "-o", "out", "-j", "2", stderr=theirs)
+    os.close(theirs)
+    seen = b""
+    while True:
+        try:
+            seen += os.read(ours, 1 << 16)
+        except OSError:  # the terminal is closed when the last who writes to it has ended
+            break
+    os.close(ours)
+    process.communicate(timeout=SECONDS)
+    drawn = seen.decode()
+    assert "6/6" in drawn
+    assert "/s, 1 failed" in drawn
+    assert "\r\x1b[Kconvfilter: in/c.png: " in drawn
+    assert drawn.endswith("convfilter: 5 done, 1 failed\r\n")
+    assert drawn.rfind("\x1b[?25h") > drawn.rfind("\x1b[?25l")  # the cursor is back
+    _, _, err = run(begin("apply", "in", "-k", "blur", "-o", "again", "-j", "2"))
+    assert err[-1] == "convfilter: 5 done, 1 failed"
+    assert not any("\x1b" in line or "\r" in line for line in err)
+
+
+def test_the_output_of_a_worker_is_what_one_process_makes(begin, tmp_path):
+    picture = colour(200, 300)
+    save(tmp_path / "in" / "a.png", picture)
+    save(tmp_path / "in" / "b.png", picture)
+    run(begin("apply", "in", "-k", "gaussian:sigma=3", "-o", "out", "-j", "4"))
+    expected = cf.apply_kernel(picture, "gaussian:sigma=3")
+    assert np.array_equal(load(tmp_path / "out" / "a.png"), expected)
+    assert np.array_equal(load(tmp_path / "out" / "b.png"), expected)
