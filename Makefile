@@ -34,7 +34,7 @@ $(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,oracles]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,oracles,codecs,dask]'
 	@touch $@
 
 $(VENV)/.lint: pyproject.toml | $(VENV)/bin/python

@@ -116,9 +116,7 @@ def _listed(files_from: str, null: bool) -> list[str]:
     if not names:
         raise ConvfilterError(f"--files-from {shown(files_from)}: it names no pictures")
     if not null and b"\0" in data:
-        raise ConvfilterError(
-            f"--files-from {shown(files_from)}: its names end in NUL bytes: give -0 as well"
-        )
+        raise ConvfilterError(f"--files-from {shown(files_from)}: its names end in NUL bytes: give -0 too")
     return names
 
 

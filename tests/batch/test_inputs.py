@@ -1,11 +1,15 @@
 """Which pictures are meant."""
 
+import io
 import os
+import subprocess
+import sys
 
 import pytest
+from conftest import environment
 
 from convfilter import ConvfilterError
-from convfilter.batch.inputs import STREAM, find_inputs
+from convfilter.batch.inputs import STREAM, find_inputs, named_inputs
 
 
 @pytest.fixture(autouse=True)
@@ -120,3 +124,111 @@ def test_a_folder_that_vanishes_while_it_is_listed_is_told(monkeypatch):
     inputs, problems = find_inputs(["in"])
     assert [each.path for each in inputs] == ["in/a.png"]
     assert problems == ["in/gone: No such file or directory"]
+
+
+def refusal(*arguments, **options):
+    with pytest.raises(ConvfilterError) as error:
+        named_inputs(*arguments, **options)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_a_pattern_that_the_shell_did_not_expand_stands_for_what_it_matches():
+    make("in/b.png", "in/a.png", "in/deep/c.png", "in/notes.txt")
+    assert named_inputs(["in/*.png"]) == (["in/a.png", "in/b.png"], True)
+    assert named_inputs(["in/**/*.png"]) == (["in/a.png", "in/b.png", "in/deep/c.png"], True)
+    assert named_inputs(["in/?.png", "x.png"]) == (["in/a.png", "in/b.png", "x.png"], True)
+
+
+def test_a_pattern_means_several_pictures_even_where_it_matches_one():
+    make("in/a.png")
+    assert named_inputs(["in/a.png"]) == (["in/a.png"], False)
+    assert named_inputs(["in/*.png"]) == (["in/a.png"], True)
+
+
+def test_a_file_whose_name_looks_like_a_pattern_is_that_file():
+    make("a[1].png", "a1.png", "*.png")
+    assert named_inputs(["a[1].png"]) == (["a[1].png"], False)
+    assert named_inputs(["*.png"]) == (["*.png"], False)
+
+
+def test_a_pattern_that_matches_nothing_stays_a_name_that_fails():
+    assert named_inputs(["*.png"]) == (["*.png"], False)
+
+
+def test_folders_and_several_names_mean_several_pictures_and_stdin_means_one():
+    make("in/a.png")
+    assert named_inputs(["in"]).several
+    assert named_inputs(["in/a.png", "b.png"]).several
+    assert not named_inputs([STREAM]).several
+
+
+@pytest.mark.parametrize(("end", "null"), [(b"\n", False), (b"\r\n", False), (b"\0", True)])
+@pytest.mark.parametrize("last", [True, False], ids=["ended", "open"])
+def test_a_list_holds_one_name_a_line_or_names_ended_by_nul(end, null, last):
+    names = [b"b.png", b"in", b"with space.png", b"caf\xe9.png", b"*.png"]
+    with open("list", "wb") as stream:
+        stream.write(end.join(names) + end * last)
+    named = named_inputs(["first.png"], "list", null=null)
+    assert [os.fsencode(name) for name in named.arguments] == [b"first.png", *names]
+    assert named.several
+
+
+def test_names_with_line_breaks_need_nul():
+    with open("list", "wb") as stream:
+        stream.write(b"two\nlines.png\0b.png\0")
+    assert named_inputs([], "list", null=True).arguments == ["two\nlines.png", "b.png"]
+    assert "names end in NUL bytes: give -0 too" in refusal([], "list")
+
+
+def test_a_list_may_be_standard_input(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a.png\nb.png\n")))
+    assert named_inputs([], STREAM).arguments == ["a.png", "b.png"]
+    assert "cannot be a list and a picture" in refusal([STREAM], STREAM)
+    monkeypatch.setattr(sys, "stdin", None)
+    assert "standard input is closed" in refusal([], STREAM)
+
+
+def test_a_list_that_cannot_be_read_or_names_nothing_is_refused():
+    assert refusal([], "gone") == "--files-from gone: No such file or directory"
+    with open("list", "wb") as stream:
+        stream.write(b"\n\n")
+    assert refusal([], "list") == "--files-from list: it names no pictures"
+    assert "not a file name" in refusal([], "a\0b")
+
+
+# Of the planner alone: it must not hold on to what follows from the names.
+MILLION = """
+import resource, sys
+from convfilter.batch.inputs import find_inputs, named_inputs
+from convfilter.batch.planning import plan_jobs
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+count = int(sys.argv[1])
+with open("list", "w") as stream:
+    stream.writelines(f"photos/{number // 1000:03}/holiday_{number:08}.jpg\\n" for number in range(count))
+before = peak()
+arguments, several = named_inputs([], "list")
+inputs, _ = find_inputs(arguments)
+jobs = plan_jobs(
+    inputs, arguments=arguments, several=several, output="out", format="png", suffix="blur"
+)
+assert len(jobs) == count
+assert jobs[-1].target == f"out/holiday_{count - 1:08}.png"
+print(1024 * (peak() - before) / count)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="measures as POSIX systems do")
+def test_the_plan_of_many_pictures_takes_less_than_a_kilobyte_each(tmp_path):
+    ran = subprocess.run(
+        [sys.executable, "-c", MILLION, "100000"],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        check=True,
+        timeout=60,
+    )
+    assert float(ran.stdout) < 800

@@ -11,7 +11,7 @@ EVERYDAY = ["--kernel", "--output", "--overwrite", "--skip-existing", "--dry-run
 FURTHER = {
     "How to filter:": "padding border stride dilation flip channels range alpha linear frames",
     "How to write:": "format quality compress background strip no-orient max-pixels",
-    "How to run:": "jobs json quiet verbose",
+    "How to run:": "jobs scheduler files-from null json quiet verbose",
 }
 
 
