@@ -59,7 +59,7 @@ def run(tmp_path):
 
 @pytest.fixture
 def quick(tmp_path, monkeypatch):
-    """Run the program in this process, in a temporary folder; no signals, no descriptors, no other process."""
+    """Run the program in this process, in a temporary folder: no signals, descriptors or other processes."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CONVFILTER_THREADS", "1")
 

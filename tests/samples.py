@@ -68,3 +68,21 @@ def frames_of(path):
             image.load()
             frames.append(np.asarray(image.convert("RGBA") if image.mode in ("P", "RGB") else image))
     return frames
+
+
+def noise(mode, height=23, width=31):
+    """Noise of a kind of picture, as the formats know it."""
+    rng = np.random.default_rng(1)
+    channels = {"L": 1, "LA": 2, "RGB": 3, "LAB": 3, "RGBA": 4, "CMYK": 4, "C5": 5}.get(mode)
+    if channels:
+        shape = (height, width) if channels == 1 else (height, width, channels)
+        return rng.integers(0, 256, shape, dtype=np.uint8)
+    if ";" in mode and mode != "I;16":
+        colours, _, dtype = mode.partition(";")
+        whole = rng.integers(0, 65536, (height, width, {"LA": 2, "RGB": 3, "RGBA": 4}[colours]))
+        return (whole if dtype == "uint16" else whole / 65535 - 0.1).astype(dtype)
+    if mode == "F":
+        return rng.normal(size=(height, width)).astype(np.float32)
+    dtype = {"I;16": np.uint16, "I": np.int32}[mode]
+    limits = np.iinfo(dtype)
+    return rng.integers(limits.min, limits.max, (height, width), dtype=dtype, endpoint=True)

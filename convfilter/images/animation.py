@@ -103,8 +103,8 @@ def _checked_size(picture: Picture, size: tuple[int, ...] | None, form: str) -> 
 class _Writer(Protocol):
     """Takes frames one after another and puts them into a file."""
 
-    def add(self, image: Image.Image, metadata: Metadata) -> None:
-        """Take the next frame."""
+    def add(self, image: Any, metadata: Metadata) -> None:
+        """Take the next frame: a picture of Pillow's, to a TIFF also an array."""
 
     def finish(self) -> None:
         """Write what is left."""

@@ -6,7 +6,6 @@ therefore taken over in strips, and turned upright on the way.
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import Any, BinaryIO
 
@@ -15,6 +14,16 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from convfilter.errors import ImageError
+from convfilter.images import codecs
+from convfilter.images.depth import (
+    cannot_be_narrowed,
+    deep_type,
+    has_grey_and_alpha,
+    is_narrowed,
+    read_samples,
+    sample_reader,
+    tiff_tags,
+)
 from convfilter.images.formats import FORMATS
 from convfilter.images.headers import avif_is_deep, has_late_tags, webp_is_lossless
 from convfilter.images.metadata import Metadata, orientation_of, read_metadata
@@ -53,14 +62,15 @@ def size_of(image: ImageFile.ImageFile, stream: BinaryIO, form: str, orient: boo
     Size
         What `decoded` would give.
     """
-    mode = _mode_of(image)
+    deep = deep_type(image, frames)
+    mode = _mode_of(image, deep)
     if form == "png" and has_late_tags(stream):
         image.load()
     width, height = _stored_size(image)
     if orient and orientation_of(image, []) >= 5:
         width, height = height, width
     channels = Image.getmodebands(mode)
-    return Size(width, height, channels, mode, _DTYPES.get(mode, "uint8"), form, frames)
+    return Size(width, height, channels, mode, deep or _DTYPES.get(mode, "uint8"), form, frames)
 
 
 def decoded(
@@ -70,6 +80,7 @@ def decoded(
     orient: bool,
     warnings: list[str],
     *,
+    frames: int = 1,
     later: bool = False,
 ) -> Picture:
     """Decode a picture and take it over.
@@ -86,6 +97,8 @@ def decoded(
         Whether to turn the picture as its EXIF orientation says.
     warnings : list of str
         Gets a line for whatever is lost or malformed; it becomes the picture's own.
+    frames : int
+        How many frames there are.
     later : bool
         Whether a frame before this one has been decoded.
 
@@ -94,10 +107,30 @@ def decoded(
     Picture
         As `read_picture` describes it.
     """
-    _look_at_depth(image, warnings, mend=not later or form == "tiff")
+    deep = deep_type(image, frames)
+    mode = _mode_of(image, deep)
+    direct = sample_reader(image, stream, frames, deep)
+    _look_at_depth(image, warnings, deep=deep is not None, mend=not later or form == "tiff")
     if form == "avif" and avif_is_deep(stream):
         warnings.append("more than 8 bits a channel are read as 8")
-    mode = _mode_of(image)
+    if direct:
+        dtype = deep or "uint8"
+        stored = read_samples(image, stream, mode, dtype)
+        if form == "png" and has_late_tags(stream):
+            image.load()
+        turn = orientation_of(image, warnings) if orient else 1
+        pixels = stored if turn == 1 else _turned(stored, turn)
+    else:
+        pixels = _decoded_by_pillow(image, form, mode, orient, warnings)
+    metadata = read_metadata(image, orient, warnings)
+    metadata = replace(metadata, lossless=_is_lossless(stream, form, metadata))
+    return Picture(pixels, mode, form, metadata, warnings)
+
+
+def _decoded_by_pillow(
+    image: ImageFile.ImageFile, form: str, mode: str, orient: bool, warnings: list[str]
+) -> NDArray[Any]:
+    """Return the pixels that Pillow decodes, turned upright."""
     if form == "tiff":
         turn = _load_tiff(image, orient, warnings)
     else:
@@ -107,18 +140,27 @@ def decoded(
             raise ImageError("colours after grey frames of a GIF are not read; save it in one palette")
         turn = orientation_of(image, warnings) if orient else 1
     if mode == "I;16" and image.info.pop("transparency", None) is not None:
-        warnings.append("the level marked as transparent is taken as opaque")
+        warnings.append(f"the level marked as transparent is taken as opaque: {codecs.MEND} to keep it")
     pixels = _taken_over(image, mode, turn)
-    if form == "tiff" and mode == "I;16" and _tiff_tags(image).get(262) == 0:
+    if form == "tiff" and mode == "I;16" and tiff_tags(image).get(262) == 0:
         np.subtract(65535, pixels, out=pixels)  # white is zero; Pillow sees to that in 8 bits only
-    metadata = read_metadata(image, orient, warnings)
-    metadata = replace(metadata, lossless=_is_lossless(stream, form, metadata))
-    return Picture(pixels, mode, form, metadata, warnings)
+    return pixels
 
 
-def _mode_of(image: ImageFile.ImageFile) -> str:
+def _turned(stored: NDArray[Any], turn: int) -> NDArray[Any]:
+    """Return a picture as it is seen."""
+    height, width = stored.shape[:2]
+    shape = (width, height) if turn >= 5 else (height, width)
+    pixels = np.empty(shape + stored.shape[2:], stored.dtype)
+    _as_stored(pixels, turn)[...] = stored
+    return pixels
+
+
+def _mode_of(image: ImageFile.ImageFile, deep: str | None) -> str:
     """Return the mode in which a picture is handed on."""
     mode, transparent = image.mode, image.has_transparency_data
+    if deep is not None and (mode.startswith("I") or has_grey_and_alpha(image)):
+        return "LA"
     if mode.startswith("I;16") or (mode == "I" and image.format == "PPM"):
         return "I;16"
     if mode in ("P", "PA") or (mode == "RGB" and transparent):
@@ -145,24 +187,23 @@ def _load_tiff(image: ImageFile.ImageFile, orient: bool, warnings: list[str]) ->
     return _INVERSE.get(stored, stored)
 
 
-def _look_at_depth(image: ImageFile.ImageFile, warnings: list[str], *, mend: bool) -> None:
+def _look_at_depth(image: ImageFile.ImageFile, warnings: list[str], *, deep: bool, mend: bool) -> None:
     """Warn of samples that lose bits, refuse those that Pillow would garble, mend transparent colours."""
     if not image.tile:
         return
     args = image.tile[0].args
     raw = args if isinstance(args, str) else str(args[0]) if isinstance(args, tuple) and args else ""
-    deep = bool(re.search(r";16[BLN]$", raw)) and image.mode not in _STORED
-    if image.format == "PPM" and image.mode == "RGB" and isinstance(args, tuple):
-        deep = isinstance(args[-1], int) and args[-1] > 255
-    if image.format == "TIFF" and image.tile[0].codec_name == "raw" and len(raw) == 1:
-        tags = _tiff_tags(image)
-        if tags.get(284, 1) == 2 and max(tags.get(258, (8,))) > 8:
-            raise ImageError("separate planes of 16 bits are not read; save it with interleaved ones")
-    if deep:
-        warnings.append("16 bits a channel are read as 8")
+    narrowed = is_narrowed(image) and not deep
+    if narrowed and image.format == "TIFF" and cannot_be_narrowed(image):
+        raise ImageError(f"deep colours of this layout are not read by Pillow: {codecs.MEND} to read them")
+    if narrowed:
+        by_codecs = image.format in ("PNG", "TIFF") and not codecs.available()
+        warnings.append(
+            f"16 bits a channel are read as 8{f': {codecs.MEND} to keep them' if by_codecs else ''}"
+        )
     # The frames of a PNG share one marked level, so that it must be mended once.
     transparent = image.info.get("transparency") if mend else None
-    if deep and isinstance(transparent, tuple):
+    if narrowed and isinstance(transparent, tuple):
         image.info["transparency"] = tuple(level >> 8 for level in transparent)
     elif raw in ("L;2", "L;4") and isinstance(transparent, int):
         # Pillow spreads the samples over 0..255 but not the level that is marked.
@@ -196,15 +237,10 @@ def _as_stored(pixels: NDArray[Any], turn: int) -> NDArray[Any]:
     return {1: pixels, 2: pixels[:, ::-1], 3: pixels[::-1, ::-1], 4: pixels[::-1]}[turn]
 
 
-def _tiff_tags(image: Any) -> Any:
-    """Return the tags of a TIFF, which Pillow's pictures have only if they are one."""
-    return image.tag_v2
-
-
 def _stored_size(image: ImageFile.ImageFile) -> tuple[int, int]:
     """Return a picture's width and height before it is turned."""
     if image.format == "TIFF":
-        tags = _tiff_tags(image)
+        tags = tiff_tags(image)
         return tags[256], tags[257]
     return image.size
 

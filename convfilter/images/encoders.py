@@ -1,24 +1,28 @@
-"""How each format is encoded: Pillow's `save`, with the options and metadata that fit."""
+"""How each format is encoded: mostly Pillow's `save`, with the options and metadata that fit."""
 
 from __future__ import annotations
 
 import contextlib
-import io
-import zlib
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from convfilter.errors import ImageError
+from convfilter.images import codecs
 from convfilter.images.layers import palette_of, to_image
 from convfilter.images.metadata import Metadata
 from convfilter.images.plugins import load_plugin, pillow_name
 
-__all__ = ["Encoding", "avif_options", "encode"]
+__all__ = ["Encoding", "Options", "Raster", "avif_options", "encode", "present", "takes_arrays"]
 
-Options = dict[str, Any]
+Options: TypeAlias = dict[str, Any]
+"""Options of Pillow's `save`."""
+
+Raster: TypeAlias = Image.Image | NDArray[Any]
+"""A picture ready to be encoded."""
 
 _QUALITY = 90
 _JPEG_SEGMENT = 65_533
@@ -53,7 +57,7 @@ class Encoding(NamedTuple):
 
 
 def encode(
-    image: Image.Image,
+    raster: Raster,
     stream: BinaryIO,
     form: str,
     metadata: Metadata,
@@ -66,8 +70,8 @@ def encode(
 
     Parameters
     ----------
-    image : PIL.Image.Image
-        The picture, of a kind that the format holds.
+    raster : PIL.Image.Image or ndarray of shape (H, W) or (H, W, C)
+        The picture, of a kind that the format holds; an array only where `takes_arrays` says so.
     stream : file object
         Where to write.
     form : str
@@ -82,20 +86,41 @@ def encode(
         Whether a small PNG may be given a palette.
     """
     load_plugin(form)
+    small = encoding.compress == "small"
     if form == "png":
-        _save_png(image, stream, metadata, encoding, warnings, few_colours)
+        from convfilter.images.png import save_png
+
+        save_png(raster, stream, metadata, warnings, small=small, few_colours=few_colours)
         return
     if form == "tiff":
         from convfilter.images.tiff import save_tiff
 
-        save_tiff(image, stream, metadata, encoding.compress == "small")
+        save_tiff(raster, stream, metadata, small)
         return
+    if isinstance(raster, np.ndarray):
+        _save_deep_ppm(raster, stream)
+        return
+    image = raster
     if form == "gif":
         image, options = _gif(image, metadata, warnings)
     else:
         options = _OPTIONS[form](image, metadata, encoding, warnings)
     with _room_for(image) if "progressive" in options else contextlib.nullcontext():
         image.save(stream, pillow_name(form), **options)
+
+
+def takes_arrays(form: str, kind: str, encoding: Encoding) -> bool:
+    """Tell whether pictures of a kind are encoded from the array itself, not by Pillow."""
+    if ";" in kind and kind != "I;16":
+        return form != "npy"
+    return form == "png" and encoding.compress == "fast" and codecs.available()
+
+
+def _save_deep_ppm(pixels: NDArray[np.uint16], stream: BinaryIO) -> None:
+    """Write colours of 16 bits as a PPM."""
+    height, width = pixels.shape[:2]
+    stream.write(b"P6\n%d %d\n65535\n" % (width, height))
+    stream.write(pixels.astype(">u2").tobytes())
 
 
 @contextlib.contextmanager
@@ -109,78 +134,9 @@ def _room_for(image: Image.Image) -> Iterator[None]:
         ImageFile.MAXBLOCK = before
 
 
-def _present(**options: object) -> Options:
+def present(**options: object) -> Options:
     """Return the options that have a value."""
     return {name: value for name, value in options.items() if value is not None}
-
-
-def _save_png(
-    image: Image.Image,
-    stream: BinaryIO,
-    metadata: Metadata,
-    encoding: Encoding,
-    warnings: list[str],
-    few_colours: bool,
-) -> None:
-    """Write a PNG, quickly or small."""
-    from PIL.PngImagePlugin import PngInfo
-
-    info = PngInfo()
-    for kind, data in metadata.chunks.items():
-        info.add(kind, data)
-    for key, value in metadata.text.items():
-        try:
-            info.add_text(key, value)
-        except ValueError:  # a key or text that no chunk can hold
-            warnings.append("malformed text dropped")
-    if metadata.xmp is not None:
-        info.add_itxt("XML:com.adobe.xmp", metadata.xmp)
-    options = _present(pnginfo=info, icc_profile=metadata.icc, exif=metadata.exif, dpi=metadata.dpi)
-    if encoding.compress != "small":
-        image.save(stream, "PNG", **options, **_quick_png(image))
-        return
-    best: bytes | None = None
-    for candidate, more in _small_pngs(image, few_colours):
-        encoded = io.BytesIO()
-        candidate.save(encoded, "PNG", **options, **more)
-        if best is None or len(encoded.getbuffer()) < len(best):
-            best = encoded.getvalue()
-    stream.write(cast("bytes", best))
-
-
-def _quick_png(image: Image.Image) -> Options:
-    """Choose between runs and full matching by a few rows.
-
-    Looking for runs alone takes a quarter of the time. On photographs the file grows by a few hundredths
-    at most; on drawings that repeat themselves, where matching is quick as well, it could grow many times.
-    """
-    rows = min(max(image.height // 64, 8), image.height)
-    top = (image.height - rows) // 2
-    sample = image.crop((0, top, image.width, top + rows))
-    sizes = []
-    runs: Options = {"compress_type": zlib.Z_RLE}
-    for options in (runs, {"compress_level": 1}):
-        encoded = io.BytesIO()
-        sample.save(encoded, "PNG", **options)
-        sizes.append(encoded.tell())
-    return runs if sizes[0] < 1.3 * sizes[1] else {}
-
-
-def _small_pngs(image: Image.Image, few_colours: bool) -> list[tuple[Image.Image, Options]]:
-    """Return what to try for the smallest file."""
-    tries: list[tuple[Image.Image, Options]] = [
-        (image, {"optimize": True}),
-        (image, {"compress_level": 9, "compress_type": zlib.Z_FILTERED}),
-        (image, {"compress_level": 9, "compress_type": zlib.Z_RLE}),
-        (image, {"compress_type": zlib.Z_HUFFMAN_ONLY}),
-    ]
-    found = palette_of(image) if few_colours and image.mode in ("RGB", "RGBA") else None
-    if found:
-        paletted, colours = found
-        alpha = bytes(colour[3] for colour in colours)
-        clear = {"transparency": alpha} if min(alpha) < 255 else {}
-        tries += [(paletted, {"optimize": True, **clear}), (paletted, {"compress_level": 9, **clear})]
-    return tries
 
 
 def _jpeg(image: Image.Image, metadata: Metadata, encoding: Encoding, warnings: list[str]) -> Options:
@@ -192,7 +148,7 @@ def _jpeg(image: Image.Image, metadata: Metadata, encoding: Encoding, warnings: 
             warnings.append(f"{name} of {len(part)} bytes is too long for jpeg: dropped")
             parts[name] = None
     dpi = metadata.dpi if metadata.dpi and max(metadata.dpi) < 65_535 else None
-    options = _present(**parts, icc_profile=metadata.icc, dpi=dpi)
+    options = present(**parts, icc_profile=metadata.icc, dpi=dpi)
     if encoding.quality is None and metadata.quantization is not None:
         options |= {"qtables": metadata.quantization, "subsampling": metadata.subsampling}
     else:
@@ -206,7 +162,7 @@ def _jpeg(image: Image.Image, metadata: Metadata, encoding: Encoding, warnings: 
 
 def _webp(image: Image.Image, metadata: Metadata, encoding: Encoding, warnings: list[str]) -> Options:
     """Return the options for a WebP: without loss after an input without loss."""
-    options = _present(exif=metadata.exif, icc_profile=metadata.icc, xmp=metadata.xmp)
+    options = present(exif=metadata.exif, icc_profile=metadata.icc, xmp=metadata.xmp)
     if encoding.quality is None and metadata.lossless:
         options |= {"lossless": True, "exact": True}
     else:
@@ -217,7 +173,7 @@ def _webp(image: Image.Image, metadata: Metadata, encoding: Encoding, warnings: 
 def avif_options(image: Image.Image, metadata: Metadata, encoding: Encoding, warnings: list[str]) -> Options:
     """Return Pillow's options for an AVIF; the parameters are those of `encode`."""
     quality = encoding.quality or _QUALITY
-    options = _present(exif=metadata.exif, icc_profile=metadata.icc, xmp=metadata.xmp)
+    options = present(exif=metadata.exif, icc_profile=metadata.icc, xmp=metadata.xmp)
     if image.mode != "L" and quality >= _QUALITY:
         options["subsampling"] = "4:4:4"
     # One thread: the pictures of a batch are what runs side by side.
@@ -226,7 +182,7 @@ def avif_options(image: Image.Image, metadata: Metadata, encoding: Encoding, war
 
 def _bmp(image: Image.Image, metadata: Metadata, encoding: Encoding, warnings: list[str]) -> Options:
     """Return the options for a BMP."""
-    return _present(dpi=metadata.dpi)
+    return present(dpi=metadata.dpi)
 
 
 def _tga(image: Image.Image, metadata: Metadata, encoding: Encoding, warnings: list[str]) -> Options:
@@ -251,7 +207,7 @@ _OPTIONS: dict[str, Callable[[Image.Image, Metadata, Encoding, list[str]], Optio
 
 def _gif(image: Image.Image, metadata: Metadata, warnings: list[str]) -> tuple[Image.Image, Options]:
     """Return a picture with a palette for a GIF: exactly its colours if it has few enough."""
-    options = _present(comment=metadata.comment)
+    options = present(comment=metadata.comment)
     if image.mode == "L":  # with the greys in order it is read as grey again
         return image, options | {"optimize": False}
     clear = None

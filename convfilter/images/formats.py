@@ -3,7 +3,7 @@
 Nothing is read or written here, and neither numpy nor Pillow is imported. A *kind* says what a
 sample means and how deep it is, in one word: ``L LA RGB RGBA CMYK LAB`` are kinds of 8 bits,
 ``I;16`` is grey of 16 bits, ``I`` of 32, and ``F`` of floats; `kind_of` makes up further ones, such
-as ``RGB;uint16``, for arrays that no picture format here can hold.
+as ``RGB;uint16``, which Pillow does not know.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from convfilter.errors import ImageError
+from convfilter.images import codecs
 
 __all__ = [
     "FORMATS",
@@ -33,6 +34,8 @@ class Format(NamedTuple):
         Its extensions; the first is the one given to new files.
     kinds : tuple of str
         What it stores without loss of meaning or depth; ``*`` is any array.
+    deep : tuple of str
+        What else it stores where the codecs are installed.
     frames : bool
         Whether a file may hold several pictures.
     side : int
@@ -43,9 +46,14 @@ class Format(NamedTuple):
 
     extensions: tuple[str, ...]
     kinds: tuple[str, ...]
+    deep: tuple[str, ...]
     frames: bool
     side: int
     lossless: bool
+
+    def holds(self, kind: str) -> bool:
+        """Whether it stores a kind here and now."""
+        return kind in self.kinds or "*" in self.kinds or (kind in self.deep and codecs.available())
 
     @property
     def alpha(self) -> bool:
@@ -53,22 +61,29 @@ class Format(NamedTuple):
         return "*" in self.kinds or "RGBA" in self.kinds
 
 
-def _format(extensions: str, kinds: str, frames: bool, side: int, lossless: bool) -> Format:
+def _format(
+    extensions: str, kinds: str, frames: bool, side: int, lossless: bool, deep: tuple[str, ...] = ()
+) -> Format:
     """Return a row of the table below."""
-    return Format(tuple(extensions.split()), tuple(kinds.split()), frames, side, lossless)
+    return Format(tuple(extensions.split()), tuple(kinds.split()), deep, frames, side, lossless)
+
+
+_COLOURS = ("LA", "RGB", "RGBA")
+_DEEP = tuple(f"{mode};uint16" for mode in _COLOURS)
+_FLOATS = tuple(f"{mode};{dtype}" for dtype in ("float32", "float64") for mode in _COLOURS)
 
 
 # The whitelist that is asked before anything is written. Pillow itself writes 16 bits to WebP, GIF and
 # AVIF, and RGBA to PPM, without a word. A BMP's fourth channel is read by next to nobody, Pillow included.
 FORMATS: dict[str, Format] = {
     #                extensions                    kinds                              frames side    lossless
-    "png": _format(".png .apng", "L LA RGB RGBA I;16", True, 2**31 - 1, True),
+    "png": _format(".png .apng", "L LA RGB RGBA I;16", True, 2**31 - 1, True, _DEEP),
     "jpeg": _format(".jpg .jpeg .jpe .jfif", "L RGB CMYK", False, 65_500, False),
-    "tiff": _format(".tif .tiff", "L LA RGB RGBA CMYK LAB I;16 I F", True, 2**31 - 1, True),
+    "tiff": _format(".tif .tiff", "L LA RGB RGBA CMYK LAB I;16 I F", True, 2**31 - 1, True, _DEEP + _FLOATS),
     "webp": _format(".webp", "RGB RGBA", True, 16_383, False),
     "bmp": _format(".bmp .dib", "L RGB", False, 2**31 - 1, True),
     "gif": _format(".gif", "L RGB RGBA", True, 65_535, True),
-    "ppm": _format(".ppm .pgm .pbm .pnm", "L RGB I;16", False, 2**31 - 1, True),
+    "ppm": _format(".ppm .pgm .pbm .pnm", "L RGB I;16 RGB;uint16", False, 2**31 - 1, True),
     "tga": _format(".tga .icb .vda .vst", "L LA RGB RGBA", False, 65_535, True),
     "avif": _format(".avif .avifs", "L RGB RGBA", True, 32_768, False),
     "npy": _format(".npy", "*", True, 2**63 - 1, True),
@@ -234,7 +249,7 @@ def route(mode: str, dtype: str, format: str) -> tuple[str, list[str]]:
     """
     kind = kind_of(mode, dtype)
     kinds = FORMATS[format].kinds
-    if kind in kinds or "*" in kinds:
+    if FORMATS[format].holds(kind):
         return kind, []
     for step in _STEPS.get(kind, ()):
         if step in kinds:
@@ -243,9 +258,14 @@ def route(mode: str, dtype: str, format: str) -> tuple[str, list[str]]:
     loose = loose_channels(mode)
     if loose and format == "tiff" and _GREY_KINDS.get(dtype) in kinds:
         return mode, [f"tiff holds the {loose} channels as so many pages"]
-    mends = [name for name in ("png", "tiff", "npy") if kind in FORMATS[name].kinds] or ["npy"]
+    mends = [name for name in ("png", "tiff") if FORMATS[name].holds(kind)] or ["npy"]
     if loose:
         mends = ["tiff", "npy"] if _GREY_KINDS.get(dtype) in FORMATS["tiff"].kinds else ["npy"]
+    if kind in FORMATS[format].deep:
+        raise ImageError(
+            f"{format} cannot hold {_in_words(mode, dtype)} without the codecs: {codecs.MEND}, "
+            f"or try --format {' or '.join(mends)}"
+        )
     request = ", or --alpha plain if the last one is alpha" if loose in (2, 4) else ""
     raise ImageError(
         f"{format} cannot hold {_in_words(mode, dtype)}; try --format {' or '.join(mends)}{request}"

@@ -139,7 +139,9 @@ class _Images:
                 self._image.seek(number + self._still)
                 check_pixels(self._image.size, self._max_pixels)
             picture = decoded(
-                self._image, self._stream, self.format, self._orient, warnings, later=self._decoded
+                *(self._image, self._stream, self.format, self._orient, warnings),
+                frames=self.count,
+                later=self._decoded,
             )
         self._decoded = True
         picture.frames = self.count

@@ -6,7 +6,7 @@ import os
 import struct
 from typing import BinaryIO
 
-__all__ = ["avif_is_deep", "gif_is_whole", "has_late_tags", "webp_is_lossless", "webp_size"]
+__all__ = ["avif_is_deep", "gif_is_whole", "has_late_tags", "png_is_plain", "webp_is_lossless", "webp_size"]
 
 
 def webp_size(stream: BinaryIO) -> tuple[int, int]:
@@ -109,12 +109,42 @@ def has_late_tags(stream: BinaryIO) -> bool:
     bool
         Whether there are chunks of EXIF or text behind the last of its pixels.
     """
+    return bool(_LATE & set(_chunks_behind(stream)))
+
+
+def png_is_plain(stream: BinaryIO, *, late: bool = False) -> bool:
+    """Tell whether a PNG is whole, as far as its chunks tell, and has nothing to say behind its pixels.
+
+    Parameters
+    ----------
+    stream : file object
+        The file.
+    late : bool
+        Whether it may have something to say.
+
+    Returns
+    -------
+    bool
+        Whether its last chunk is there, and none of EXIF or text is behind the pixels.
+    """
+    behind = _chunks_behind(stream)
+    return b"IEND" in behind and (late or not _LATE & set(behind))
+
+
+_LATE = {b"eXIf", b"iTXt", b"tEXt", b"zTXt"}
+
+
+def _chunks_behind(stream: BinaryIO) -> list[bytes]:
+    """Return the kinds of a PNG's chunks behind its first pixels."""
     stream.seek(8)
+    kinds: list[bytes] = []
     behind = False
     while len(head := stream.read(8)) == 8:
         length, kind = struct.unpack(">I4s", head)
-        if behind and kind in (b"eXIf", b"iTXt", b"tEXt", b"zTXt"):
-            return True
         behind = behind or kind == b"IDAT"
+        if behind:
+            kinds.append(kind)
+        if kind == b"IEND":
+            break
         stream.seek(length + 4, os.SEEK_CUR)
-    return False
+    return kinds

@@ -153,7 +153,7 @@ def icc_fits(profile: bytes, kind: str) -> bool:
         Whether the colour space that the profile names is that of the kind.
     """
     spaces = {"RGB": b"RGB ", "RGBA": b"RGB ", "CMYK": b"CMYK", "LAB": b"Lab "}
-    return profile[16:20] == spaces.get(kind, b"GRAY")
+    return profile[16:20] == spaces.get(kind.partition(";")[0], b"GRAY")
 
 
 def descriptive_exif(exif: Image.Exif) -> Image.Exif:
@@ -258,7 +258,8 @@ def _plays(image: Image.Image) -> int:
 
 def _text(image: Image.Image) -> dict[str, str]:
     """Return the text chunks of a PNG but those that are kept as something else."""
-    texts = getattr(image, "_text", None) or {}
+    # Pillow hands the chunks over when it has decoded the picture; before that its reader has them.
+    texts = getattr(image, "_text", None) or getattr(getattr(image, "png", None), "im_text", None) or {}
     return {key: value for key, value in texts.items() if key not in _PNG_PROFILES}
 
 

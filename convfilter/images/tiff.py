@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import io
 import struct
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from PIL.TiffImagePlugin import AppendingTiffWriter, ImageFileDirectory_v2
 
+from convfilter.images import codecs
+from convfilter.images.encoders import Raster
 from convfilter.images.metadata import Metadata, descriptive_exif
 
 __all__ = ["TiffPages", "save_tiff"]
@@ -22,17 +26,20 @@ _Groups = dict[int, dict[int, Any]]
 _LOSSLESS = ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "lzma", "zstd")
 _GROUPS = (34665, 34853)
 _INTEROPERABILITY = 40965
-_XMP, _PREDICTOR = 700, 317
-_LONG = 4
+_XMP, _PREDICTOR, _PROFILE = 700, 317, 34675
+_STRIPS, _STRIP_BYTES = 273, 279
+_RESOLUTION = (296, 282, 283)
+_INCHES = 2
+_LONG, _UNDEFINED = 4, 7
 
 
-def save_tiff(image: Image.Image, stream: BinaryIO, metadata: Metadata, small: bool) -> None:
+def save_tiff(raster: Raster, stream: BinaryIO, metadata: Metadata, small: bool) -> None:
     """Write a TIFF without loss, compressed as the input was if it was one.
 
     Parameters
     ----------
-    image : PIL.Image.Image
-        The picture.
+    raster : PIL.Image.Image or ndarray of shape (H, W, C)
+        The picture; an array is one of deep samples, encoded by the codecs.
     stream : file object
         Where to write.
     metadata : Metadata
@@ -40,13 +47,9 @@ def save_tiff(image: Image.Image, stream: BinaryIO, metadata: Metadata, small: b
     small : bool
         Whether the size counts more than the time.
     """
-    options, groups = _options(image, metadata, small)
-    if not groups:
-        image.save(stream, "TIFF", **options)
-        return
     encoded = io.BytesIO()
-    image.save(encoded, "TIFF", **options)
-    tail = _linked(encoded, [groups])
+    groups = _put_page(raster, encoded, metadata, small)
+    tail = _linked(encoded, [groups]) if groups else b""
     stream.write(encoded.getbuffer())
     stream.write(tail)
 
@@ -68,12 +71,10 @@ class TiffPages:
         self._pages = AppendingTiffWriter(self._encoded)
         self._groups: list[_Groups] = []
 
-    def add(self, image: Image.Image, metadata: Metadata) -> None:
+    def add(self, raster: Raster, metadata: Metadata) -> None:
         """Take the next page."""
-        options, groups = _options(image, metadata, self._small)
-        image.save(self._pages, "TIFF", **options)
+        self._groups.append(_put_page(raster, cast("BinaryIO", self._pages), metadata, self._small))
         self._pages.newFrame()
-        self._groups.append(groups)
 
     def finish(self) -> None:
         """Write the file, in which every page points at the next."""
@@ -82,21 +83,60 @@ class TiffPages:
         self._output.write(tail)
 
 
-def _options(image: Image.Image, metadata: Metadata, small: bool) -> tuple[dict[str, Any], _Groups]:
-    """Return Pillow's options for a page, and the groups of tags that are to be linked to it."""
-    compression = _compression(image.mode, metadata.compression, small)
+def _put_page(raster: Raster, stream: BinaryIO, metadata: Metadata, small: bool) -> _Groups:
+    """Write a file of one page; return the groups of tags that are to be linked to it."""
     tags, groups = _tags(metadata)
-    if compression not in ("raw", "packbits"):
-        tags[_PREDICTOR] = 3 if image.mode == "F" else 2
     for group in groups:
         tags[group] = 0  # a place for what it will point to
         tags.tagtype[group] = _LONG
+    if isinstance(raster, np.ndarray):
+        stream.write(_deep_page(raster, tags, metadata, small))
+    else:
+        raster.save(stream, "TIFF", **_options(raster, tags, metadata, small))
+    return groups
+
+
+def _deep_page(pixels: NDArray[Any], tags: ImageFileDirectory_v2, metadata: Metadata, small: bool) -> bytes:
+    """Return a file of deep samples: those that the codecs encode, behind another directory of tags."""
+    compression = _compression("F", metadata.compression, small)
+    meaning = "rgb" if pixels.shape[2] > 2 else "minisblack"
+    encoded = codecs.encode_tiff(np.ascontiguousarray(pixels), meaning, compression)
+    order = "<" if encoded[:2] == b"II" else ">"
+    layout, directory = ImageFileDirectory_v2(encoded[:8]), ImageFileDirectory_v2(encoded[:8])
+    source = io.BytesIO(encoded)
+    source.seek(struct.unpack_from(f"{order}I", encoded, 4)[0])
+    layout.load(source)
+    for found in (layout, tags):
+        for tag in set(found) - (set(_RESOLUTION) if found is layout else set()):
+            directory.tagtype[tag] = found.tagtype[tag]
+            directory[tag] = found[tag]
+    if metadata.icc is not None:
+        directory.tagtype[_PROFILE] = _UNDEFINED
+        directory[_PROFILE] = metadata.icc
+    if metadata.dpi is not None:
+        unit, across, down = _RESOLUTION
+        directory[unit], directory[across], directory[down] = _INCHES, *metadata.dpi
+    begins, counts = layout[_STRIPS], layout[_STRIP_BYTES]
+    start, end = min(begins), max(map(sum, zip(begins, counts, strict=True)))
+    # Pillow takes them as seen from the end of the directory, which it puts first.
+    directory.tagtype[_STRIPS] = _LONG
+    directory[_STRIPS] = tuple(begin - start for begin in begins)
+    return encoded[:4] + struct.pack(f"{order}I", 8) + directory.tobytes(8) + encoded[start:end]
+
+
+def _options(
+    image: Image.Image, tags: ImageFileDirectory_v2, metadata: Metadata, small: bool
+) -> dict[str, Any]:
+    """Return Pillow's options for a page."""
+    compression = _compression(image.mode, metadata.compression, small)
+    if compression not in ("raw", "packbits"):
+        tags[_PREDICTOR] = 3 if image.mode == "F" else 2
     options: dict[str, Any] = {"compression": compression, "tiffinfo": tags}
     if metadata.icc is not None:
         options["icc_profile"] = metadata.icc
     if metadata.dpi is not None:
         options["dpi"] = metadata.dpi
-    return options, groups
+    return options
 
 
 def _compression(mode: str, before: str | None, small: bool) -> str:

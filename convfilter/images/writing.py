@@ -13,10 +13,9 @@ from typing import Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
-from PIL import Image
 
 from convfilter.errors import ImageError
-from convfilter.images.encoders import Encoding, encode
+from convfilter.images.encoders import Encoding, Raster, encode, takes_arrays
 from convfilter.images.formats import FORMATS, fitting_mode, kind_of, loose_channels, route
 from convfilter.images.layers import background_colour, flattened, to_image
 from convfilter.images.metadata import Metadata, icc_fits
@@ -81,6 +80,8 @@ def check_writable(
     if frames > 1 and not FORMATS[format].frames:
         mend = "--frames first or --format tiff" if first else "--format tiff"
         raise ImageError(f"{format} cannot hold {frames} frames; try {mend}")
+    if frames > 1 and kind in FORMATS[format].deep and format == "png":
+        raise ImageError(f"png cannot hold {frames} frames of 16 bits a colour; try --format tiff")
     if frames > 1 and loose_channels(mode) and format == "tiff":
         raise ImageError(f"tiff cannot hold {frames} frames of {mode[1:]} channels; try --format npy")
     if _loses_alpha(mode, kind):
@@ -220,7 +221,7 @@ def prepared(
     *,
     release: bool = False,
     animated: bool = False,
-) -> tuple[Image.Image, Metadata]:
+) -> tuple[Raster, Metadata]:
     """Bring a picture into the kind that a format holds.
 
     Parameters
@@ -236,7 +237,7 @@ def prepared(
 
     Returns
     -------
-    tuple of PIL.Image.Image and Metadata
+    tuple of PIL.Image.Image or ndarray, and Metadata
         What is to be encoded.
     """
     pixels = picture.pixels[:, :, 0] if picture.pixels.shape[2:] == (1,) else picture.pixels
@@ -250,6 +251,10 @@ def prepared(
     held = kind_of(mode, dtype)
     if form == "jpeg" and held == kind == "RGB":
         held = kind = "RGBX"  # its encoder takes what Pillow need not convert
+    if held == kind and (form == "tiff" or not animated) and takes_arrays(form, kind, encoding):
+        if release:
+            picture.pixels = np.empty((0, 0), np.uint8)
+        return np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("=")), metadata
     image = to_image(pixels, held)
     del pixels
     if release:

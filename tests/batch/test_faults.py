@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -75,6 +76,7 @@ def test_killed_at_any_system_call_of_a_commit_the_output_is_old_or_new_and_whol
             ) as tracer:
                 if "attached" not in tracer.stderr.readline():
                     pytest.skip("processes cannot be traced here")
+                time.sleep(0.05)  # it is not yet stopped at every call when this is said
                 server.stdin.write(b"go\n")
                 ends.append(int(server.stdout.readline()))
             left = tree(out)

@@ -1,0 +1,285 @@
+"""Whole trips from file to file: what was not asked to change is unchanged."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms, JpegImagePlugin
+from samples import animate, frames_of, moving, noise
+
+import convfilter as cf
+from convfilter.batch import filter_file
+from convfilter.images import codecs
+from convfilter.images.formats import FORMATS
+from convfilter.images.frames import opened_frames
+from convfilter.images.metadata import Metadata
+from convfilter.images.picture import Picture
+from convfilter.images.reading import read_picture
+from convfilter.images.writing import write_picture
+
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+LOSSLESS = ("png", "tiff", "webp", "bmp", "gif", "ppm", "tga", "npy")
+DURATIONS = [40, 120, 300, 80, 100]
+MOVING = ("png", "gif", "webp")
+
+
+def kinds_of(form):
+    """What a format holds, with the codecs too."""
+    row = FORMATS[form]
+    return [kind for kind in row.kinds + row.deep if kind != "*"] or ["RGB;uint16", "C5"]
+
+
+CELLS = [(form, kind) for form in LOSSLESS for kind in kinds_of(form)]
+
+
+def mode_of(kind):
+    return kind if kind == "I;16" else kind.partition(";")[0]
+
+
+def everything(mode):
+    """All that a file may say beside its pixels."""
+    tags = Image.Exif()
+    tags[0x010F], tags[0x0112] = "Maker", 1
+    tags.get_ifd(0x8769)[0x829A] = 0.5
+    return Metadata(
+        exif=tags.tobytes(),
+        icc=SRGB if mode in ("RGB", "RGBA") else None,
+        xmp=b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>",
+        dpi=(300.0, 150.0),
+        text={"Author": "Ann"},
+        comment=b"by Ann",
+        chunks={b"gAMA": bytes([0, 0, 0xB1, 0x8F])},
+        lossless=True,
+    )
+
+
+def put(path, picture):
+    with path.open("wb") as stream:
+        write_picture(stream, picture, path.suffix[1:])
+    return path
+
+
+def got(path):
+    """Every frame of a file."""
+    with opened_frames(path, max_pixels=None) as frames:
+        return [frames.read(number) for number in range(frames.count)]
+
+
+def identity(tmp_path, source, suffix=None, **options):
+    target = tmp_path / f"out{suffix or source.suffix}"
+    filter_file(source, target, "identity", **options)
+    return target
+
+
+# Lossless
+
+
+@pytest.mark.parametrize("with_codecs", [True, False])
+@pytest.mark.parametrize(("form", "kind"), CELLS)
+def test_identity_leaves_every_sample_and_all_metadata_as_they_were(
+    tmp_path, form, kind, with_codecs, monkeypatch
+):
+    if not with_codecs:
+        if kind in FORMATS[form].deep:
+            pytest.skip("needs the codecs")
+        monkeypatch.setattr(codecs, "available", lambda: False)
+    elif kind in FORMATS[form].deep:
+        pytest.importorskip("imagecodecs")
+    pixels, mode = noise(kind), mode_of(kind)
+    if form == "gif":  # which holds 256 colours, with pixels transparent or not
+        pixels = pixels // 86 * 100
+        if kind == "RGBA":
+            pixels[..., 3] = np.where(pixels[..., 3] > 0, 255, 0)
+            pixels[pixels[..., 3] == 0] = 0
+    source = put(tmp_path / f"in.{form}", Picture(pixels, mode, form, everything(mode)))
+    before = read_picture(source)
+    np.testing.assert_array_equal(before.pixels, pixels)
+    after = read_picture(identity(tmp_path, source))
+    np.testing.assert_array_equal(after.pixels, pixels)
+    assert (after.mode, after.pixels.dtype, after.warnings) == (before.mode, pixels.dtype, [])
+    assert after.metadata == before.metadata
+
+
+@pytest.mark.parametrize("form", MOVING)
+def test_identity_keeps_every_frame_its_time_and_the_number_of_showings(tmp_path, form):
+    frames = moving(channels=3)
+    options = {"webp": {"lossless": True}, "gif": {}, "png": {}}[form]
+    source = animate(tmp_path / f"in.{form}", frames[:2] + frames[3:], DURATIONS[:4], loop=3, **options)
+    target = identity(tmp_path, source)
+    before, after = got(source), got(target)
+    assert len(after) == 4
+    for one, other in zip(before, after, strict=True):
+        np.testing.assert_array_equal(other.pixels, one.pixels)
+        assert (other.mode, other.warnings) == (one.mode, [])
+    assert [each.metadata.duration for each in after] == DURATIONS[:4]
+    assert after[0].metadata.plays == before[0].metadata.plays == (4 if form == "gif" else 3)
+    for one, other in zip(frames_of(source), frames_of(target), strict=True):  # as Pillow sees them
+        np.testing.assert_array_equal(other, one)
+
+
+@pytest.mark.parametrize("form", [form for form, row in FORMATS.items() if row.frames])
+def test_durations_and_showings_go_where_the_page_says(tmp_path, form):
+    frames = moving()
+    source = animate(tmp_path / "in.gif", frames[:2] + frames[3:], DURATIONS[:4], loop=3)
+    after = got(identity(tmp_path, source, f".{form}"))
+    kept = form in ("png", "gif", "webp", "avif")
+    assert [each.metadata.duration for each in after] == (DURATIONS[:4] if kept else [None] * 4)
+    assert (after[0].metadata.plays == 4) == (form in MOVING)
+    if form != "avif":
+        for one, other in zip(got(source), after, strict=True):
+            np.testing.assert_array_equal(other.pixels, one.pixels)
+
+
+def test_frames_of_256_colours_come_back_from_a_gif(tmp_path):
+    rng = np.random.default_rng(2)
+    frames = []
+    for _ in range(3):
+        palette = rng.integers(0, 256, (256, 3), np.uint8)
+        frames.append(palette[rng.permutation(256).reshape(16, 16)])
+    source = put(tmp_path / "in.png", Picture(frames[0], "RGB", "png"))
+    np.testing.assert_array_equal(read_picture(identity(tmp_path, source, ".gif")).pixels, frames[0])
+    source = animate(tmp_path / "all.png", frames, [50, 50, 50])
+    for one, other in zip(frames, got(identity(tmp_path, source, ".gif")), strict=False):
+        np.testing.assert_array_equal(other.pixels, one)
+        break  # what the later ones show is in test_gif
+
+
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw", "tiff_adobe_deflate"])
+def test_identity_keeps_every_page_of_a_tiff_whatever_its_kind(tmp_path, compression):
+    pages = [
+        ("L", 3, 5),
+        ("RGB", 8, 4),
+        ("I;16", 6, 6),
+        ("CMYK", 4, 9),
+        ("F", 5, 5),
+        ("1", 7, 3),
+        ("RGBA", 4, 4),
+    ]
+    images = []
+    for mode, height, width in pages:
+        pixels = noise("L" if mode == "1" else mode, height, width)
+        image = Image.frombytes("L" if mode == "1" else mode, (width, height), pixels.tobytes())
+        images.append(image.convert(mode))
+    source = tmp_path / "in.tiff"
+    images[0].save(source, save_all=True, append_images=images[1:], compression=compression)
+    before, after = got(source), got(identity(tmp_path, source))
+    assert [each.mode for each in after] == [
+        mode.replace("1", "L") if mode == "1" else mode for mode, *_ in pages
+    ]
+    for one, other in zip(before, after, strict=True):
+        np.testing.assert_array_equal(other.pixels, one.pixels)
+        assert other.pixels.dtype == one.pixels.dtype
+        assert other.metadata.compression == compression
+
+
+# Orientation
+
+
+def upright(pixels, orientation):
+    """What EXIF's eight orientations mean, written with quarter turns and mirrors."""
+    turns = {1: 0, 2: 0, 3: 2, 4: 2, 5: 1, 6: 3, 7: 3, 8: 1}
+    mirrored = {2: np.fliplr, 4: np.fliplr, 5: np.flipud, 7: np.flipud}
+    turned = np.rot90(pixels, turns[orientation])
+    return mirrored.get(orientation, lambda each: each)(turned)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("form", ["png", "tiff", "webp"])
+def test_the_orientation_is_applied_once_and_reset(tmp_path, form, orientation):
+    pixels = noise("RGB", 6, 9)
+    tags = Image.Exif()
+    tags[0x0112], tags[0x010F] = orientation, "Maker"
+    source = tmp_path / f"in.{form}"
+    Image.fromarray(pixels).save(source, exif=tags, **({"lossless": True} if form == "webp" else {}))
+    target = identity(tmp_path, source)
+    np.testing.assert_array_equal(read_picture(target).pixels, upright(pixels, orientation))
+    with Image.open(target) as image:
+        assert image.size == ((9, 6) if orientation < 5 else (6, 9))
+        assert image.getexif().get(0x0112, 1) == 1
+        assert image.getexif()[0x010F] == "Maker"
+    left = tmp_path / f"left.{form}"
+    filter_file(source, left, "identity", orient=False)
+    np.testing.assert_array_equal(read_picture(left, orient=False).pixels, pixels)
+    np.testing.assert_array_equal(read_picture(left).pixels, upright(pixels, orientation))
+
+
+# Lossy formats
+
+
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+@pytest.mark.parametrize("quality", [31, 75, 96])
+def test_a_jpeg_keeps_its_tables_and_subsampling_through_identity(tmp_path, quality, subsampling):
+    source = tmp_path / "in.jpg"
+    waves = np.sin(np.mgrid[0:48, 0:64].sum(0) / 9)[..., None] * [90, 60, 30] + 128
+    Image.fromarray(waves.astype(np.uint8)).save(source, quality=quality, subsampling=subsampling)
+    with Image.open(source) as before, Image.open(identity(tmp_path, source)) as after:
+        assert after.quantization == before.quantization
+        assert JpegImagePlugin.get_sampling(after) == JpegImagePlugin.get_sampling(before) == subsampling
+
+
+def is_lossless_webp(path):
+    return b"VP8L" in path.read_bytes()[:64]
+
+
+def test_webp_is_lossless_after_what_was_lossless_and_of_quality_90_after_the_rest(tmp_path):
+    pixels = noise("RGB")
+    image = Image.fromarray(pixels)
+    for name, options in {"a.png": {}, "b.webp": {"lossless": True}, "c.bmp": {}, "d.tiff": {}}.items():
+        image.save(tmp_path / name, **options)
+        target = identity(tmp_path, tmp_path / name, ".webp", overwrite=True)
+        assert is_lossless_webp(target)
+        np.testing.assert_array_equal(read_picture(target).pixels, pixels)
+    for name, options in {"e.jpg": {}, "f.webp": {"quality": 60}}.items():
+        image.save(tmp_path / name, **options)
+        target = identity(tmp_path, tmp_path / name, ".webp", overwrite=True)
+        expected = io.BytesIO()
+        Image.fromarray(read_picture(tmp_path / name).pixels).save(expected, "WEBP", quality=90)
+        assert target.read_bytes() == expected.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("mode", "space", "suffix", "kernel", "word"),
+    [
+        ("RGB", b"RGB ", ".png", "luma", "the colour profile does not fit L pixels: dropped"),
+        ("CMYK", b"CMYK", ".png", "identity", "the colour profile does not fit RGB pixels: dropped"),
+        ("RGB", b"RGB ", ".bmp", "identity", "bmp cannot hold a colour profile: dropped"),
+        ("RGB", b"RGB ", ".png", "identity", None),
+        ("CMYK", b"CMYK", ".jpg", "identity", None),
+    ],
+)
+def test_a_profile_goes_with_a_word_when_the_channels_mean_something_else(
+    tmp_path, quick, mode, space, suffix, kernel, word
+):
+    profile = SRGB[:16] + space + SRGB[20:]
+    put(tmp_path / "in.tiff", Picture(noise(mode), mode, "tiff", Metadata(icc=profile)))
+    ran = quick("apply", "in.tiff", "-k", kernel, "-o", f"out{suffix}", "--json")
+    warnings = json.loads(ran.out)["warnings"]
+    assert [line for line in warnings if "profile" in line] == ([word] if word else [])
+    assert read_picture(tmp_path / f"out{suffix}").metadata.icc == (None if word else profile)
+
+
+# Linear light
+
+
+def encoded(light):
+    """The sRGB curve of IEC 61966-2-1, from light to its code, both from 0 to 1."""
+    return 12.92 * light if light <= 0.0031308 else 1.055 * light ** (1 / 2.4) - 0.055
+
+
+@pytest.mark.parametrize(("dtype", "full"), [("uint8", 255), ("uint16", 65535)])
+def test_black_and_white_mix_to_half_the_light_not_to_half_the_code(tmp_path, dtype, full):
+    board = (np.indices((16, 16)).sum(0) % 2 * full).astype(dtype)
+    source = tmp_path / "in.png"
+    Image.fromarray(board).save(source)
+    for linear, grey in ((True, encoded(0.5)), (False, 0.5)):
+        level = int(grey * full + 0.5)
+        mixed = cf.apply_kernel(board, "box:size=2", linear=linear)
+        np.testing.assert_array_equal(mixed[:-1, :-1], level)
+        target = tmp_path / f"{linear}.png"
+        filter_file(source, target, "box:size=2", linear=linear)
+        np.testing.assert_array_equal(read_picture(target).pixels[:-1, :-1], level)
+        blurred = cf.apply_kernel(board, "gaussian:sigma=2", linear=linear)[6:-6, 6:-6]
+        np.testing.assert_allclose(blurred.astype(float), level, rtol=0, atol=full / 250)
+    assert int(encoded(0.5) * 255 + 0.5) == 188
+    assert int(encoded(0.5) * 65535 + 0.5) == 48192
