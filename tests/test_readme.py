@@ -1,4 +1,4 @@
-"""What README.md shows is what happens."""
+"""What README.md and the pages of docs/ show is what happens."""
 
 import os
 import re
@@ -13,23 +13,30 @@ from samples import SAMPLE_IMAGES
 
 from convfilter.cli import cli
 
-README = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {
+    path: path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
+}
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="README speaks to a POSIX shell")
 
 
-def blocks(language):
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.M | re.S)
+def blocks(language, pages):
+    return [
+        block for page in pages for block in re.findall(rf"^```{language}\n(.*?)^```$", page, re.M | re.S)
+    ]
 
 
-CONSOLE, PYTHON, TOML = blocks("console"), blocks("python"), blocks("toml")
+CONSOLE, PYTHON = blocks("console", PAGES.values()), blocks("python", PAGES.values())
+(MINE, *_) = blocks("toml", [README])
 
 
 @pytest.fixture
 def folder(tmp_path):
     """A folder with the sample pictures, the kernel file that README shows, and the command on the path."""
     shutil.copytree(SAMPLE_IMAGES, tmp_path / "sample_images")
-    (tmp_path / "mine.toml").write_text(TOML[0], encoding="utf-8")
+    (tmp_path / "mine.toml").write_text(MINE, encoding="utf-8")
     command = tmp_path / "bin" / "convfilter"
     command.parent.mkdir()
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m convfilter "$@"\n')
@@ -53,13 +60,18 @@ def as_pattern(shown):
 @pytest.mark.parametrize("block", CONSOLE, ids=lambda block: block.partition("\n")[0][2:].replace("/", " "))
 def test_a_console_block_shows_what_is_printed(folder, block):
     assert block.startswith("$ ")
+    path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
     for command, shown in steps(block):
         ran = subprocess.run(
             ["/bin/sh", "-c", command],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=folder,
-            env=environment(PATH=f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}", LC_ALL="C.UTF-8"),
+            env=environment(
+                CONVFILTER_THREADS=2,
+                PATH=f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
+                LC_ALL="C.UTF-8",
+            ),
             timeout=SECONDS,
             check=False,
             encoding="utf-8",
@@ -70,20 +82,28 @@ def test_a_console_block_shows_what_is_printed(folder, block):
 @pytest.mark.parametrize("code", PYTHON)
 def test_a_python_block_runs(folder, monkeypatch, code):
     monkeypatch.chdir(folder)
-    exec(compile(code, "README.md", "exec"), {})
-    assert (folder / "blurred.jpg").stat().st_size > 0
+    exec(compile(code, "page", "exec"), {})
 
 
-def test_every_command_is_shown_and_every_link_leads_somewhere():
-    shown = {command.split()[1] for block in CONSOLE for command, _ in steps(block)}
-    assert shown == set(cli.list_commands(None))
-    for target in re.findall(r"\]\(([^)#]+)\)", README):
-        assert (SAMPLE_IMAGES.parent / target).exists(), target
+def test_every_command_is_shown_in_the_readme():
+    shown = [command for block in blocks("console", [README]) for command, _ in steps(block)]
+    assert set(re.findall(r"\bconvfilter ([a-z]+) ", " ".join(shown))) == set(cli.list_commands(None))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)", PAGES[page]):
+        assert target.startswith("https://") or (page.parent / target).exists(), target
+
+
+def test_the_readme_leads_to_every_page():
+    linked = set(re.findall(r"\]\((docs/[^)#]+\.md)\)", README))
+    assert linked == {page.relative_to(ROOT).as_posix() for page in PAGES} - {"README.md"}
 
 
 def test_it_begins_with_two_commands_that_the_makefile_knows():
     makefile = (SAMPLE_IMAGES.parent / "Makefile").read_text()
-    commands = [line.split()[:2] for line in blocks("sh")[0].splitlines()]
+    commands = [line.split()[:2] for line in blocks("sh", [README])[0].splitlines()]
     assert commands == [["make", "demo"], ["make", "test"]]
     for _, target in commands:
         assert re.search(rf"^{target}:", makefile, re.M)

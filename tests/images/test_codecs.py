@@ -220,6 +220,33 @@ def test_a_png_with_a_flipped_bit_is_an_error(kind):
             read(bytes(broken))
 
 
+def test_a_wrong_check_sum_is_told_before_the_codec_sees_it(monkeypatch):
+    monkeypatch.setattr(imagecodecs, "png_decode", lambda data: pytest.fail("decoded"))
+    data = bytearray(write(noise("RGB"), "RGB", "png"))
+    data[-13] ^= 1
+    with pytest.raises(ImageError, match=r"^broken png data \(a check sum of its pixels is wrong\)$"):
+        read(bytes(data))
+
+
+def test_broken_pixels_with_right_check_sums_lose_no_reference_and_say_nothing_of_their_own(capfd):
+    packed = zlib.compress(b"\0" + bytes(29) + b"\7" + bytes(29))  # no filter has that number
+    header = struct.pack(">IIBBBBB", 29, 2, 8, 0, 0, 0, 0)
+    head = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header)
+    broken = [
+        head + chunk(b"IDAT", data) + chunk(b"IEND", b"") for data in (packed, packed[:-6], packed[:-1])
+    ]
+    before = sys.getrefcount(None)
+    failures = 0
+    for data in broken * 100:
+        try:
+            read(data)
+        except ImageError:
+            failures += 1
+    assert failures >= 100
+    assert sys.getrefcount(None) - before > -50
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_png_with_tags_behind_its_pixels_keeps_them():
     rows = [row.tobytes() for row in noise("RGB", 4, 6)]
     data = png(8, 2, 6, 4, rows, after=chunk(b"eXIf", ORIENTED[6:]) + chunk(b"tEXt", b"Title\0late"))
