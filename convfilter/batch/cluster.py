@@ -64,8 +64,8 @@ class Cluster:
             ) from None
         self._work = replace(work, threads=1)
         self.width = max(_LEAST, 4 * threads)
-        # A worker that is lost may be lost three times before its picture is taken for what kills them.
-        self._executor = self._client.get_executor(pure=False, retries=3)
+        # Dask itself does the pictures of lost workers again, until one has cost it several of them.
+        self._executor = self._client.get_executor(pure=False)
 
     def submit(self, job: Job) -> Future[Outcome | None]:
         """Have a job done."""

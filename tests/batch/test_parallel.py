@@ -241,6 +241,15 @@ def test_the_least_of_what_system_and_group_allow_is_available(monkeypatch, tmp_
     assert memory.available_memory() > 2_000_000
 
 
+def test_a_limit_of_the_process_counts():
+    script = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30)); "
+        "from convfilter.batch.memory import available_memory; print(available_memory())"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert int(ran.stdout) <= 4 << 30
+
+
 def test_pictures_that_do_not_fit_together_are_done_alone(tmp_path):
     """Each notes when it begins and ends; with little memory no two overlap, with much they do."""
     script = tmp_path / "script.py"
