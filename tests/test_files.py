@@ -317,14 +317,14 @@ def test_names_are_shown_on_one_line(name, words):
 
 def test_a_second_attempt_takes_the_same_bytes_for_done_and_no_others(tmp_path):
     path = tmp_path / "a.txt"
-    commit(path, lambda stream: stream.write(b"made before"), repeated=True)
-    commit(path, lambda stream: stream.write(b"made before"), repeated=True)
+    files.commit(path, lambda stream: stream.write(b"made before"), repeated=True)
+    files.commit(path, lambda stream: stream.write(b"made before"), repeated=True)
     for other in (b"made by others", b"made befor!"):
         with pytest.raises(FileExistsError):
-            commit(path, lambda stream, other=other: stream.write(other), repeated=True)
+            files.commit(path, lambda stream, other=other: stream.write(other), repeated=True)
     assert path.read_bytes() == b"made before"
     assert os.listdir(tmp_path) == ["a.txt"]
     link = tmp_path / "link.txt"
     link.symlink_to(path)
     with pytest.raises(FileExistsError):
-        commit(link, lambda stream: stream.write(b"made before"), repeated=True)
+        files.commit(link, lambda stream: stream.write(b"made before"), repeated=True)

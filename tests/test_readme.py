@@ -67,11 +67,7 @@ def test_a_console_block_shows_what_is_printed(folder, block):
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=folder,
-            env=environment(
-                CONVFILTER_THREADS=2,
-                PATH=f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
-                LC_ALL="C.UTF-8",
-            ),
+            env=environment(CONVFILTER_THREADS=2, PATH=path, LC_ALL="C.UTF-8"),
             timeout=SECONDS,
             check=False,
             encoding="utf-8",

@@ -84,8 +84,6 @@ class Cluster:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with contextlib.suppress(Exception):  # a cluster that has gone meanwhile cannot be said goodbye to
-            self._executor.shutdown(wait=kind is None)
-        with contextlib.suppress(Exception):
             self._client.close(timeout=1)
 
 

@@ -7,15 +7,15 @@ from typing import Any
 import click
 
 from convfilter.cli.options import (
+    BORDERS_DRAWN,
     HeadedCommand,
-    as_border,
-    as_padding,
+    filtering_options,
     json_option,
     kernel_file_option,
     kernel_option,
     option,
+    reading_options,
     refuse_both,
-    sampling_options,
 )
 
 __all__ = ["command"]
@@ -28,8 +28,7 @@ _RUN = "How to run"
 @click.command(
     cls=HeadedCommand,
     short_help="Filter pictures, folders or standard input.",
-    epilog="Borders: edge aaa|abcd|ddd, symmetric cba|abcd|dcb, reflect dcb|abcd|cba, wrap bcd|abcd|abc, "
-    "zero 000|abcd|000, constant=V vvv|abcd|vvv with V a fraction of full scale.",
+    epilog=BORDERS_DRAWN,
 )
 @click.argument("inputs", nargs=-1, metavar="INPUT...")
 @kernel_option("The filter: NAME or NAME:param=value,... Repeat it for a chain in that order.")
@@ -43,53 +42,7 @@ _RUN = "How to run"
 @option("--skip-existing", is_flag=True, help="Leave outputs that exist as they are.")
 @option("-n", "--dry-run", is_flag=True, help="Print the plan, touch nothing.")
 @kernel_file_option()
-@option(
-    "--padding",
-    default="same",
-    callback=as_padding,
-    heading=_HOW,
-    metavar="same|valid|full|N|N,M",
-    help="Border made on each side, rows and columns.  [default: same]",
-)
-@option(
-    "--border",
-    default="edge",
-    callback=as_border,
-    heading=_HOW,
-    metavar="MODE",
-    help="What the border is made of: edge, symmetric, reflect, wrap, zero or constant=V, drawn below.  "
-    "[default: edge]",
-)
-@sampling_options(_HOW)
-@option("--flip", is_flag=True, heading=_HOW, help="True convolution: turn the kernel by 180 degrees first.")
-@option(
-    "--channels",
-    type=click.Choice(["each", "sum", "mean"]),
-    default="each",
-    show_default=True,
-    heading=_HOW,
-    help="Each colour channel on its own, all summed into one, or their mean.",
-)
-@option(
-    "--range",
-    "range_",
-    type=click.Choice(["auto", "clip", "absolute", "signed", "stretch", "raw"]),
-    default="auto",
-    show_default=True,
-    heading=_HOW,
-    help="What becomes of values outside 0..full scale; auto is the kernel's own choice.",
-)
-@option(
-    "--alpha",
-    type=click.Choice(["auto", "keep", "premultiply", "plain", "drop"]),
-    default="auto",
-    show_default=True,
-    heading=_HOW,
-    help="What becomes of transparency; auto weighs colours with it, but keeps it for edge filters.",
-)
-@option(
-    "--linear", is_flag=True, heading=_HOW, help="Filter in linear light (sRGB decoded and encoded again)."
-)
+@filtering_options(_HOW)
 @option(
     "--frames",
     type=click.Choice(["each", "first", "stack"]),
@@ -127,15 +80,7 @@ _RUN = "How to run"
     help="What transparent pixels are laid on where the format has no alpha.",
 )
 @option("--strip", is_flag=True, heading=_WRITE, help="Leave metadata out.")
-@option("--no-orient", is_flag=True, heading=_WRITE, help="Leave the orientation tag alone.")
-@option(
-    "--max-pixels",
-    type=click.IntRange(min=1),
-    default=268402689,
-    show_default=True,
-    heading=_WRITE,
-    help="Refuse larger pictures before decoding them.",
-)
+@reading_options(_WRITE)
 @option(
     "-j",
     "--jobs",

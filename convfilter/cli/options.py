@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,19 +16,27 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 __all__ = [
+    "BORDERS_DRAWN",
     "HeadedCommand",
     "as_border",
     "as_padding",
     "as_pair",
     "complete_kernel",
+    "filtering_options",
     "json_option",
     "kernel_file_option",
     "kernel_option",
     "option",
+    "reading_options",
     "refuse_both",
     "sampling_options",
     "written_size",
 ]
+
+BORDERS_DRAWN = (
+    "Borders: edge aaa|abcd|ddd, symmetric cba|abcd|dcb, reflect dcb|abcd|cba, wrap bcd|abcd|abc, "
+    "zero 000|abcd|000, constant=V vvv|abcd|vvv with V a fraction of full scale."
+)
 
 _Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -125,7 +133,7 @@ def complete_kernel(ctx: click.Context, param: click.Parameter, incomplete: str)
     ]
 
 
-def kernel_option(text: str) -> _Decorator:
+def kernel_option(text: str, *, required: bool = True) -> _Decorator:
     """Return the option that names one or more kernels."""
     return option(
         "-k",
@@ -134,7 +142,7 @@ def kernel_option(text: str) -> _Decorator:
         metavar="KERNEL",
         shell_complete=complete_kernel,
         multiple=True,
-        required=True,
+        required=required,
         help=text,
     )
 
@@ -172,6 +180,94 @@ def sampling_options(heading: str) -> _Decorator:
                 heading=heading,
                 help=f"{text}, rows and columns.",
             )(function)
+        return function
+
+    return add
+
+
+def filtering_options(heading: str) -> _Decorator:
+    """Return the options on how to filter, but those on frames."""
+    each = (
+        option(
+            "--padding",
+            default="same",
+            callback=as_padding,
+            heading=heading,
+            metavar="same|valid|full|N|N,M",
+            help="Border made on each side, rows and columns.  [default: same]",
+        ),
+        option(
+            "--border",
+            default="edge",
+            callback=as_border,
+            heading=heading,
+            metavar="MODE",
+            help="What the border is made of: edge, symmetric, reflect, wrap, zero or constant=V, "
+            "drawn below.  [default: edge]",
+        ),
+        sampling_options(heading),
+        option(
+            "--flip",
+            is_flag=True,
+            heading=heading,
+            help="True convolution: turn the kernel by 180 degrees first.",
+        ),
+        option(
+            "--channels",
+            type=click.Choice(["each", "sum", "mean"]),
+            default="each",
+            show_default=True,
+            heading=heading,
+            help="Each colour channel on its own, all summed into one, or their mean.",
+        ),
+        option(
+            "--range",
+            "range_",
+            type=click.Choice(["auto", "clip", "absolute", "signed", "stretch", "raw"]),
+            default="auto",
+            show_default=True,
+            heading=heading,
+            help="What becomes of values outside 0..full scale; auto is the kernel's own choice.",
+        ),
+        option(
+            "--alpha",
+            type=click.Choice(["auto", "keep", "premultiply", "plain", "drop"]),
+            default="auto",
+            show_default=True,
+            heading=heading,
+            help="What becomes of transparency; auto weighs colours with it, but keeps it for edge filters.",
+        ),
+        option(
+            "--linear",
+            is_flag=True,
+            heading=heading,
+            help="Filter in linear light (sRGB decoded and encoded again).",
+        ),
+    )
+    return _all_of(each)
+
+
+def reading_options(heading: str) -> _Decorator:
+    """Return the options on how pictures are read."""
+    return _all_of((
+        option("--no-orient", is_flag=True, heading=heading, help="Leave the orientation tag alone."),
+        option(
+            "--max-pixels",
+            type=click.IntRange(min=1),
+            default=268402689,
+            show_default=True,
+            heading=heading,
+            help="Refuse larger pictures before decoding them.",
+        ),
+    ))  # fmt: skip
+
+
+def _all_of(decorators: Sequence[_Decorator]) -> _Decorator:
+    """Return one decorator that adds options in their order."""
+
+    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        for each in reversed(decorators):
+            function = each(function)
         return function
 
     return add

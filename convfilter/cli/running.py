@@ -17,14 +17,14 @@ from convfilter.batch.inputs import STREAM, find_inputs, named_inputs
 from convfilter.batch.job import Outcome
 from convfilter.batch.planning import kernel_suffix, output_folders, plan_jobs
 from convfilter.batch.work import Work
+from convfilter.cli.choices import chosen_filter
 from convfilter.cli.progress import Progress
 from convfilter.cli.wording import calculation, filter_in_words, per_axis_in_words
 from convfilter.errors import ConvfilterError, ImageError
 from convfilter.files import describe, shown
-from convfilter.filtering import FilterOptions, check_options
 from convfilter.images.layers import background_colour
 from convfilter.images.writing import Encoding
-from convfilter.kernels import Kernel, get_kernel, load_kernels
+from convfilter.kernels import Kernel
 
 __all__ = ["run"]
 
@@ -95,26 +95,11 @@ def run(inputs: Sequence[str], options: dict[str, Any]) -> int:
 
 
 def _work(options: dict[str, Any]) -> Work:
-    known = load_kernels(options["kernel_file"])
-    border, fill = options["border"]
     try:
         background_colour(options["background"])
     except ImageError as error:
         raise ConvfilterError(f"--background: {error}") from None
-    kernels = tuple(get_kernel(name, known) for name in options["kernels"])
-    filtering = FilterOptions(
-        padding=options["padding"],
-        border=border,
-        fill=fill,
-        stride=options["stride"],
-        dilation=options["dilation"],
-        flip=options["flip"],
-        channels=options["channels"],
-        range=options["range_"],
-        alpha=options["alpha"],
-        linear=options["linear"],
-    )
-    check_options(filtering, kernels)
+    kernels, filtering = chosen_filter(options)
     return Work(
         kernels=kernels,
         filtering=filtering,

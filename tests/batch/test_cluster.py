@@ -14,22 +14,22 @@ from samples import colour, save, tree
 pytest.importorskip("distributed", reason="needs the extra 'dask'")
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX systems")
 
-# Each picture takes a while, so that a worker dies over one: the first who comes to the marked picture.
+# Each picture takes a while, and who comes first to the marked one dies over it.
 PRELOAD = """
 import os, signal, time
 from convfilter.batch import job
-unchanged = vars(job).setdefault("unchanged", job.opened_frames)  # this may be loaded more than once
-def opened_frames(source, **options):
+unchanged = vars(job).setdefault("unchanged", job.commit)  # this may be loaded more than once
+def commit(target, write, **options):
     time.sleep(0.05)
-    if str(source).endswith("marked.png"):
+    unchanged(target, write, **options)
+    if target.endswith("marked.png"):
         try:
             os.close(os.open("{once}", os.O_CREAT | os.O_EXCL))
         except FileExistsError:
             pass
-        else:
+        else:  # the output is there, and nobody has been told
             os.kill(os.getpid(), signal.SIGKILL)
-    return unchanged(source, **options)
-job.opened_frames = opened_frames
+job.commit = commit
 """
 CLUSTER = """
 import subprocess, sys, json

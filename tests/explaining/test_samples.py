@@ -10,7 +10,8 @@ from convfilter.filtering import FilterOptions, check_options, filter_pixels
 
 KERNELS = [
     "identity", "box:size=3", "box:size=4,3", "blur", "gaussian:sigma=0.8", "gaussian:sigma=2", "sharpen",
-    "unsharp", "high-pass", "sobel", "sobel-x", "scharr", "farid", "roberts", "laplacian", "log", "emboss", "outline",
+    "unsharp", "high-pass", "sobel", "sobel-x",
+    "scharr", "farid", "roberts", "laplacian", "log", "emboss", "outline",
     "kirsch", "gabor", "motion:length=5,angle=30", "disk:radius=2",
 ]  # fmt: skip
 TABLES = {

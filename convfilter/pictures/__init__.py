@@ -1,0 +1,1 @@
+"""Drawings: values worked out, kernels looked at, filters side by side, previews in a terminal."""

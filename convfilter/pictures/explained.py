@@ -1,0 +1,231 @@
+"""A value worked out, drawn: the window, the weights, the products and what comes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from convfilter.explaining.arithmetic import figure
+from convfilter.explaining.samples import Explanation, Part, Slice
+from convfilter.geometry import Axis
+from convfilter.pictures.grids import FRAME, Grid, diverging, greys, middle
+from convfilter.pictures.lettering import INK, PALE, font, text_size, write_centred
+
+__all__ = ["draw_explanation", "sliding_frames"]
+
+_GROUND = (255, 255, 255)
+_MARGIN, _GAP = 28, 40
+_THUMBNAIL = 320
+_LINE = 26
+_TEXT = 17
+_EMPTY = (246, 247, 248)
+
+
+def draw_explanation(
+    told: Explanation, names: Sequence[str], picture: NDArray[np.uint8] | None, full: float
+) -> NDArray[np.uint8]:
+    """Draw one value worked out.
+
+    Parameters
+    ----------
+    told : Explanation
+        The value.
+    names : sequence of str
+        What the output's channels are called.
+    picture : ndarray of uint8 and shape (H, W, 3), or None
+        The picture that the window lies in.
+    full : float
+        What is drawn as white.
+
+    Returns
+    -------
+    ndarray of uint8 and shape (H, W, 3)
+    """
+    rows = [_row(part, piece, full) for part in told.parts for piece in part.slices[:4]]
+    lines = _lines(told, names)
+    thumbnail = None if picture is None else _thumbnail(told, picture)
+    side = 0 if thumbnail is None else thumbnail.width + _GAP
+    width = max(
+        [side + sum(grid.size[0] for grid in row) + _GAP * (len(row) - 1) for row in rows]
+        + [side + max(text_size(line, _TEXT)[0] for line in lines)]
+    )
+    tall = sum(max(grid.size[1] for grid in row) + _MARGIN for row in rows) + _LINE * len(lines)
+    height = max(tall, 0 if thumbnail is None else thumbnail.height)
+    image = Image.new("RGB", (width + 2 * _MARGIN, height + 2 * _MARGIN), _GROUND)
+    draw = ImageDraw.Draw(image)
+    if thumbnail is not None:
+        image.paste(thumbnail, (_MARGIN, _MARGIN))
+    top = _MARGIN
+    faint = [piece.border for part in told.parts for piece in part.slices[:4]]
+    for row, border in zip(rows, faint, strict=True):
+        left = _MARGIN + side
+        for number, grid in enumerate(row):
+            grid.draw(draw, left, top, middle(border) if number == 0 else None)
+            left += grid.size[0]
+            if number < len(row) - 1:
+                sign = "=" if number == len(row) - 2 else "*"
+                centre = top + grid.title_height + (grid.size[1] - grid.title_height) / 2
+                write_centred(draw, (left + _GAP / 2, centre), sign, 26, PALE)
+            left += _GAP
+        top += max(grid.size[1] for grid in row) + _MARGIN
+    for number, line in enumerate(lines):
+        last = number == len(lines) - 1
+        draw.text((_MARGIN + side, top), line, font=font(_TEXT), fill=FRAME if last else INK)
+        top += _LINE
+    return np.asarray(image)
+
+
+def _row(part: Part, piece: Slice, full: float) -> list[Grid]:
+    """The tables of one slice."""
+    name = f" {piece.name}" if piece.name else ""
+    samples, weights = middle(piece.samples), middle(piece.weights)
+    tables = [
+        Grid(_labels(samples), greys(samples, full), title=f"samples{name}"),
+        Grid(
+            _labels(weights), diverging(weights, float(np.abs(piece.weights).max()) or 1.0), title="weights"
+        ),
+    ]
+    if piece.alpha is not None:
+        tables.append(Grid(_labels(middle(piece.alpha)), greys(middle(piece.alpha), 1.0), title="alpha"))
+    products = middle(piece.products).astype(np.float64)
+    return [*tables, Grid(_labels(products), diverging(products), title="products")]
+
+
+def _labels(numbers: NDArray[Any]) -> list[list[str]]:
+    return [[figure(value, 3) for value in row] for row in numbers]
+
+
+def _lines(told: Explanation, names: Sequence[str]) -> list[str]:
+    """The steps as text, the value last."""
+    lines = []
+    for number, part in enumerate(told.parts, start=1):
+        which = f"part {number}: " if len(told.parts) > 1 else ""
+        lines += [f"{which}{step.name}: {step.formula} = {figure(step.value)}" for step in part.steps]
+    lines += [f"{step.name}: {step.formula} = {figure(step.value)}" for step in told.steps]
+    _, row, column = told.place
+    channel = f" {names[told.channel]}" if len(told.values) > 1 else ""
+    return [*lines, f"value at row {row}, column {column}:{channel} {figure(told.value)}"]
+
+
+def _thumbnail(told: Explanation, picture: NDArray[np.uint8]) -> Image.Image:
+    """The picture, small or enlarged, with a frame where the window lies."""
+    image = Image.fromarray(picture)
+    scale = _THUMBNAIL / max(image.size)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    image = image.resize(size, Image.Resampling.NEAREST if scale > 1 else Image.Resampling.LANCZOS)
+    _, row, column = told.anchor
+    reach = max(told.parts[0].slices[0].samples.shape) / 2 if told.parts else 1
+    half = max(reach * scale, 6.0)
+    x, y = (column + 0.5) * scale, (row + 0.5) * scale
+    ImageDraw.Draw(image).rectangle((x - half, y - half, x + half, y + half), outline=FRAME, width=2)
+    return image
+
+
+def sliding_frames(
+    values: NDArray[Any],
+    axes: Sequence[Axis],
+    explain: Callable[[tuple[int, int]], Explanation],
+    full: float,
+) -> Iterator[NDArray[np.uint8]]:
+    """Draw a kernel as it slides over a small input, one frame for each output.
+
+    Parameters
+    ----------
+    values : ndarray of shape (H, W)
+        The input.
+    axes : sequence of Axis
+        Those of rows and columns.
+    explain : callable
+        Works out the output at a row and column.
+    full : float
+        What is drawn as white.
+
+    Yields
+    ------
+    ndarray of uint8 and shape (H, W, 3)
+        All of one size.
+    """
+    rows, columns = axes
+    cell = max(22, min(44, 640 // max(values.shape[1] + columns.before + columns.after, columns.output)))
+    padded = (rows.before + values.shape[0] + rows.after, columns.before + values.shape[1] + columns.after)
+    labels = np.full((rows.output, columns.output), "", object)
+    results = np.zeros((rows.output, columns.output))
+    peak = full
+    for row, column in np.ndindex(rows.output, columns.output):
+        told = explain((row, column))
+        piece = told.parts[0].slices[0]
+        labels[row, column], results[row, column] = figure(told.value, 3), float(told.value)
+        peak = max(peak, abs(float(told.value)))
+        ground, words = _padded(values, rows, columns, padded, full)
+        at = (row * rows.stride, column * columns.stride)
+        for (down, across), made in np.ndenumerate(piece.border):
+            if made:
+                place = (at[0] + down * rows.dilation, at[1] + across * columns.dilation)
+                words[place] = figure(piece.samples[down, across], 3)
+        yield _frame(
+            Grid(words.tolist(), ground, cell=cell, title="input"),
+            Grid(_labels(piece.weights), diverging(piece.weights), cell=cell, title="weights"),
+            Grid(labels.tolist(), _results(results, labels, peak), cell=cell, title="output"),
+            (*at, rows.reach, columns.reach),
+            (row, column),
+            _sum_in_words(told),
+        )
+
+
+def _padded(
+    values: NDArray[Any], rows: Axis, columns: Axis, shape: tuple[int, int], full: float
+) -> tuple[NDArray[np.uint8], NDArray[Any]]:
+    """The input with room for its border."""
+    ground = np.full((*shape, 3), _EMPTY, np.uint8)
+    words = np.full(shape, "", object)
+    inside = (
+        slice(rows.before, rows.before + values.shape[0]),
+        slice(columns.before, columns.before + values.shape[1]),
+    )
+    ground[inside] = greys(values, full)
+    words[inside] = np.array(_labels(values), object)
+    return ground, words
+
+
+def _results(results: NDArray[Any], labels: NDArray[Any], peak: float) -> NDArray[np.uint8]:
+    colours = greys(np.abs(results), peak)
+    colours[labels == ""] = _EMPTY
+    return colours
+
+
+def _sum_in_words(told: Explanation) -> str:
+    piece = told.parts[0].slices[0]
+    if piece.samples.size > 12 or len(told.parts) > 1:
+        return f"= {figure(told.value)}"
+    pairs = zip(piece.weights.ravel(), piece.samples.ravel(), strict=True)
+    products = " + ".join(f"{figure(weight, 3)}*{figure(sample, 3)}" for weight, sample in pairs)
+    return f"{products.replace('+ -', '- ')} = {figure(told.value)}"
+
+
+def _frame(
+    given: Grid,
+    weights: Grid,
+    output: Grid,
+    window: tuple[int, int, int, int],
+    place: tuple[int, int],
+    words: str,
+) -> NDArray[np.uint8]:
+    grids = (given, weights, output)
+    wide = sum(grid.size[0] for grid in grids) + 2 * _GAP
+    size = (wide + 2 * _MARGIN, max(grid.size[1] for grid in grids) + 3 * _MARGIN + _LINE)
+    image = Image.new("RGB", size, _GROUND)
+    draw = ImageDraw.Draw(image)
+    left = _MARGIN
+    for grid in grids:
+        grid.draw(draw, left, _MARGIN)
+        if grid is given:
+            grid.frame(draw, left, _MARGIN, window)
+        if grid is output:
+            grid.frame(draw, left, _MARGIN, (*place, 1, 1))
+        left += grid.size[0] + _GAP
+    draw.text((_MARGIN, size[1] - _MARGIN - _LINE), words, font=font(_TEXT), fill=INK)
+    return np.asarray(image)

@@ -1,0 +1,162 @@
+"""Make ``fidelity.md``, what each format keeps of each kind of picture, out of the code itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from convfilter.errors import ImageError
+from convfilter.images.formats import FORMATS, kind_of, loose_channels, route
+from convfilter.images.writing import check_writable
+
+PAGE = Path(__file__).resolve().with_name("fidelity.md")
+SIZE = (64, 48)
+
+
+class Row(NamedTuple):
+    """A kind of picture as a file holds it, and as it is read."""
+
+    source: str
+    mode: str
+    dtype: str = "uint8"
+    note: str = ""
+
+
+ROWS = (
+    Row("1", "L", note="black and white, read as grey of 0 and 255"),
+    Row("L", "L", note="grey"),
+    Row("LA", "LA", note="grey with alpha"),
+    Row("P", "RGB", note="a palette, read as colours; with transparent ones as RGBA"),
+    Row("PA", "RGBA", note="a palette with alpha"),
+    Row("RGB", "RGB"),
+    Row("RGBA", "RGBA"),
+    Row("RGBX", "RGB", note="colours and a channel of no meaning, which goes"),
+    Row("CMYK", "CMYK"),
+    Row("YCbCr", "RGB", note="converted as JPEG does it; samples may differ by 1"),
+    Row("LAB", "LAB", note="CIELAB, each channel as it is stored"),
+    Row("HSV", "RGB", note="no format above holds it in a file"),
+    Row("I;16", "I;16", "uint16", "grey of 16 bits, in every byte order"),
+    Row("I", "I", "int32", "grey of 32 bits"),
+    Row("F", "F", "float32", "grey of floats"),
+    Row("RGB;uint16", "RGB", "uint16", "colours of 16 bits"),
+    Row("RGBA;uint16", "RGBA", "uint16", "colours of 16 bits with alpha"),
+    Row("LA;uint16", "LA", "uint16", "grey of 16 bits with alpha"),
+    Row("RGB;float32", "RGB", "float32", "colours of floats"),
+    Row("C5", "C5", note="five channels that mean no colours, out of `.npy`"),
+)
+
+# What is kept beside the pixels, by format; `tests/images/test_fidelity.py` tries every cell.
+KEPT = {
+    "EXIF": "png jpeg tiff webp avif",
+    "ICC profile": "png jpeg tiff webp avif",
+    "XMP": "png jpeg tiff webp avif",
+    "resolution": "png jpeg tiff bmp",
+    "text": "png",
+    "comment": "jpeg gif",
+    "gamma, chromaticities": "png",
+    "durations": "png gif webp avif",
+    "number of showings": "png gif webp",
+}
+
+HEAD = """\
+# What comes back of a picture
+
+What convfilter was not asked to change comes back unchanged, and what a format made it change it says in
+a warning. Depth is never reduced in silence: what a format cannot hold is refused, with a word on those
+that can.
+
+"""
+
+LEGEND = """
+- **kept**: every sample comes back as it was. **near**: within what the format itself loses.
+- **codecs**: kept, with `pip install 'convfilter[codecs]'`; refused without it, with that word.
+- **as RGB** and so on: stored as that kind. Of grey and alpha nothing is lost by it; CMYK is converted
+  with a warning.
+- **no alpha**: where there is alpha it is laid on `--background`, with a warning.
+- **pages**: each channel becomes a page, with a warning.
+- **-**: refused, with exit code 1 and nothing written.
+- gif is *kept* up to 256 colours a frame, with pixels transparent or not (what cannot be seen loses its
+  colour); beyond that colours are reduced and half transparent pixels are laid on `--background`, each
+  with a warning.
+- webp is *kept* after an input without loss, and *near* after one with loss or with `--quality`.
+- npy holds bare samples: four channels are read as RGBA and three as RGB, whatever they were.
+"""
+
+NOTES = """
+- **Depth.** Without the codecs 16-bit colours of PNG and TIFF are read as 8 bits with a warning that
+  says so, and float colours are refused. PPM needs no codecs, unless it is spelt in digits. Animated
+  PNGs of 16-bit colours are read as 8 bits.
+- **Alpha.** A colour or level marked as transparent becomes alpha. Premultiplied alpha in a TIFF
+  becomes plain.
+- **Colour profiles** are kept while they fit: one that no longer does, because the channels mean
+  something else now, is dropped with a warning, and so is any in a format that holds none.
+- **Orientation** is applied and its tag reset, in EXIF and XMP; `--no-orient` leaves both alone.
+- **Thumbnails** inside EXIF are dropped, since they would show the picture before. `--strip` drops all
+  metadata.
+- **Frames.** png, tiff, webp, gif, avif and npy hold several; other formats refuse them without
+  `--frames first`. Every frame stays one, also where nothing moves; how each was put together is the
+  writer's own choice.
+- **JPEG.** From JPEG to JPEG the quantization tables and the subsampling are taken over, unless
+  `--quality` is given.
+- **TIFF** stays compressed as it was if that loses nothing; other files become LZW, and Deflate if
+  deep.
+- **Malformed** metadata is dropped with a warning, and the picture is done.
+"""
+
+
+def cell(row: Row, form: str) -> str:
+    """Return what becomes of a kind of picture in a format, in a word or two."""
+    held = FORMATS[form]
+    kind = kind_of(row.mode, row.dtype)
+    if kind in held.deep:
+        return "codecs"
+    if form == "npy":
+        return "kept"
+    try:
+        stored, _ = route(row.mode, row.dtype, form)
+        warnings = check_writable(row.mode, row.dtype, SIZE, 1, form)
+    except ImageError:
+        return "-"
+    if loose_channels(row.mode):
+        return "pages"
+    if any("alpha" in warning for warning in warnings):
+        return "no alpha"
+    if stored != kind:
+        return f"as {stored}"
+    return "kept" if held.lossless or form == "webp" else "near"
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """Return a table of Markdown, its columns aligned."""
+    lines = [head, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    padded = [[text.ljust(width) for text, width in zip(line, widths, strict=True)] for line in lines]
+    padded.insert(1, ["-" * width for width in widths])
+    return "".join(f"| {' | '.join(line)} |\n" for line in padded)
+
+
+def page() -> str:
+    """Return the whole page."""
+    forms = list(FORMATS)
+    pixels = [[f"`{row.source}`", f"`{row.mode}`", *(cell(row, form) for form in forms)] for row in ROWS]
+    kinds = [f"- `{row.source}`: {row.note}.\n" for row in ROWS if row.note]
+    beside = [
+        [what, *("kept" if form in kept.split() else "-" for form in forms)] for what, kept in KEPT.items()
+    ]
+    return "".join(
+        [
+            HEAD,
+            table(["in the file", "read as", *forms], pixels),
+            LEGEND,
+            "\nThe kinds of picture:\n\n",
+            *kinds,
+            "\n## Beside the pixels\n\n",
+            table(["", *forms], beside),
+            NOTES,
+            "\nThis page is made by `python docs/fidelity.py`; the tests go through every cell of it.\n",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

@@ -1,0 +1,306 @@
+"""Every cell of docs/fidelity.md, for real: what is kept, converted and refused, and what stands beside."""
+
+import colorsys
+import importlib.util
+import io
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from convfilter.errors import ImageError
+from convfilter.images import codecs, decoding
+from convfilter.images.formats import FORMATS
+from convfilter.images.frames import opened_frames
+from convfilter.images.metadata import Metadata
+from convfilter.images.picture import Picture
+from convfilter.images.reading import read_picture
+from convfilter.images.writing import write_picture
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+FORMS = list(FORMATS)
+LOSSY = ("jpeg", "avif")
+HEIGHT, WIDTH = 32, 48
+PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def tables():
+    """The cells of the page's two tables, by row and format."""
+    found = []
+    for line in (DOCS / "fidelity.md").read_text(encoding="utf-8").splitlines():
+        if not line.startswith("| "):
+            continue
+        cells = [part.strip().strip("`") for part in line.strip("|").split("|")]
+        if cells[-len(FORMS) :] == FORMS:
+            found.append({})
+        elif not cells[-1].startswith("--"):
+            found[-1][cells[0]] = (cells[1], dict(zip(FORMS, cells[-len(FORMS) :], strict=True)))
+    return found
+
+
+PIXELS, BESIDE = tables()
+CELLS = [(source, form) for source in PIXELS for form in FORMS]
+
+
+def waves(channels):
+    """Samples from 0 to 1 that change slowly, so that lossy formats lose little; not two rows alike."""
+    rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH]
+    planes = [
+        0.5 + 0.25 * (np.sin(rows / (9 + n) + n) + np.cos(columns / (13 - n) + n)) for n in range(channels)
+    ]
+    return np.stack(planes, axis=-1).squeeze()
+
+
+def deep(channels, dtype):
+    """Samples that need all their bits, so that eight of them would be seen."""
+    return (waves(channels) * 65535).astype(dtype)
+
+
+def few(channels):
+    """At most 100 colours, as a GIF can hold."""
+    rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH]
+    blocks = rows // 4 * (WIDTH // 4) + columns // 4
+    return np.stack([blocks * (2 * n + 5) % 251 for n in range(channels)], axis=-1).astype(np.uint8)
+
+
+def in_file(image, form, **options):
+    stream = io.BytesIO()
+    image.save(stream, form, **options)
+    return stream
+
+
+def in_array(array):
+    stream = io.BytesIO()
+    np.save(stream, array)
+    return stream
+
+
+def hsv_to_rgb(pixels):
+    flat = pixels.reshape(-1, 3) / 255
+    return np.array([colorsys.hsv_to_rgb(*each) for each in flat]).reshape(pixels.shape) * 255
+
+
+def ycbcr_to_rgb(pixels):
+    y, cb, cr = (pixels[..., n].astype(float) - (128 if n else 0) for n in range(3))
+    rgb = [y + 1.402 * cr, y - 0.344136 * cb - 0.714136 * cr, y + 1.772 * cb]
+    return np.clip(np.stack(rgb, -1), 0, 255)
+
+
+def cmyk_to_rgb(pixels):
+    whole = pixels.astype(float)
+    return (255 - whole[..., :3]) * (255 - whole[..., 3:]) / 255
+
+
+def on_white(pixels):
+    whole, alpha = pixels.astype(float), pixels[..., -1:] / 255
+    return (whole[..., :-1] * alpha + 255 * (1 - alpha)).squeeze()
+
+
+def source_of(kind):
+    """A file, or for HSV a picture of Pillow's, and the pixels that it stands for."""
+    if kind == "1":
+        bits = (few(1)[..., 0] > 120).astype(np.uint8) * 255
+        return in_file(Image.fromarray(bits).convert("1"), "PNG"), bits
+    if kind in ("P", "PA"):
+        indices = few(1)[..., 0]
+        colours = np.random.default_rng(3).integers(0, 256, (256, 3), np.uint8)
+        alpha = (indices % 2 * 255).astype(np.uint8)
+        image = Image.fromarray(indices).convert("L")
+        image.putpalette(colours.tobytes())
+        if kind == "P":
+            return in_file(image, "PNG"), colours[indices]
+        paired = Image.frombytes("PA", image.size, np.stack([indices, alpha], -1).tobytes())
+        paired.putpalette(colours.tobytes())
+        return in_file(paired, "TIFF"), np.dstack([colours[indices], alpha])
+    if kind in ("I;16", "I", "F", "C5") or ";" in kind:
+        arrays = {
+            "I;16": lambda: deep(1, np.uint16),
+            "I": lambda: deep(1, np.int32) * 30_000 - 7,
+            "F": lambda: waves(1).astype(np.float32) - np.float32(0.3),
+            "C5": lambda: few(5),
+            "RGB;uint16": lambda: deep(3, np.uint16),
+            "RGBA;uint16": lambda: deep(4, np.uint16),
+            "LA;uint16": lambda: deep(2, np.uint16),
+            "RGB;float32": lambda: waves(3).astype(np.float32),
+        }
+        array = arrays[kind]()
+        return in_array(array), array
+    channels = len(Image.new(kind, (1, 1)).getbands())
+    pixels = few(channels).squeeze()
+    if kind in ("LA", "RGBA"):
+        pixels[..., -1] = np.where(pixels[..., -1] > 120, 255, 0)
+    image = Image.frombytes(kind, (WIDTH, HEIGHT), pixels.tobytes())
+    if kind == "HSV":
+        return image, hsv_to_rgb(pixels)
+    stored = in_file(image, "PNG" if kind in ("L", "LA", "RGB", "RGBA") else "TIFF")
+    if kind == "YCbCr":
+        return stored, ycbcr_to_rgb(pixels)
+    return stored, pixels[..., :3] if kind == "RGBX" else pixels
+
+
+def picture_of(kind):
+    source, pixels = source_of(kind)
+    if kind == "HSV":
+        return Picture(decoding._taken_over(source, "RGB", 1), "RGB", "png"), pixels
+    return read_picture(source), pixels
+
+
+def smooth_like(picture):
+    """The same kind of picture with samples that a lossy format can follow."""
+    channels = picture.pixels.shape[2] if picture.pixels.ndim == 3 else 1
+    pixels = (waves(channels) * 255).astype(np.uint8)
+    return Picture(pixels, picture.mode, picture.format, picture.metadata)
+
+
+def test_the_page_is_what_its_script_makes():
+    spec = importlib.util.spec_from_file_location("fidelity", DOCS / "fidelity.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert (DOCS / "fidelity.md").read_text(encoding="utf-8") == module.page()
+
+
+def test_the_page_has_a_row_for_every_kind_and_a_column_for_every_format():
+    kinds = {kind for row in FORMATS.values() for kind in row.kinds if kind != "*"}
+    assert kinds <= set(PIXELS)
+    assert len(CELLS) == 20 * 10
+
+
+@pytest.mark.parametrize("kind", list(PIXELS))
+def test_every_kind_is_read_as_the_page_says(kind):
+    picture, pixels = picture_of(kind)
+    assert picture.mode == PIXELS[kind][0]
+    assert picture.warnings == []
+    tolerance = 1.01 if kind in ("YCbCr", "HSV") else 0
+    np.testing.assert_allclose(picture.pixels.astype(float), pixels.astype(float), rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize(("kind", "form"), CELLS)
+def test_every_cell_is_what_happens(kind, form, monkeypatch):
+    cell = PIXELS[kind][1][form]
+    if cell == "codecs":
+        pytest.importorskip("imagecodecs")
+    picture, _ = picture_of(kind)
+    if (
+        form in LOSSY
+        and picture.pixels.dtype == np.uint8
+        and picture.mode in ("L", "LA", "RGB", "RGBA", "CMYK")
+    ):
+        picture = smooth_like(picture)
+    stream = io.BytesIO()
+    if cell == "-":
+        with pytest.raises(ImageError, match=rf"^{form} cannot hold .*; try --format \w+( or \w+)?$"):
+            write_picture(stream, picture, form)
+        assert stream.getvalue() == b""
+        return
+    warnings = write_picture(stream, picture, form)
+    again = read_picture(stream)
+    assert again.warnings == []
+    expected, mode, words = expectation(picture, cell, form)
+    assert warnings == words
+    if cell == "pages":
+        with opened_frames(stream, max_pixels=None) as frames:
+            again.pixels = np.stack([frames.read(n).pixels for n in range(frames.count)], axis=-1)
+    else:
+        assert again.mode == mode
+    assert again.pixels.dtype == picture.pixels.dtype
+    if form == "gif" and expected.shape[2:] == (4,):  # which has one colour for all that cannot be seen
+        expected = np.where(expected[..., 3:] == 0, 0, expected)
+    if form in LOSSY:
+        assert np.abs(again.pixels.astype(float) - expected).mean() < 3
+    else:
+        tolerance = 0 if cell in ("kept", "codecs", "pages") else 1
+        np.testing.assert_allclose(again.pixels.astype(float), expected.astype(float), rtol=0, atol=tolerance)
+    if cell == "codecs":
+        monkeypatch.setattr(codecs, "available", lambda: False)
+        stream = io.BytesIO()
+        with pytest.raises(ImageError, match=r"install convfilter\[codecs\], or try --format npy$"):
+            write_picture(stream, picture, form)
+        assert stream.getvalue() == b""
+
+
+def expectation(picture, cell, form):
+    """The pixels, mode and warnings that a cell promises."""
+    pixels, mode, words = picture.pixels, picture.mode, []
+    if cell == "no alpha":
+        if pixels[..., -1].min() < 255:
+            words = [f"{form} cannot hold alpha: laid on white"]
+        return on_white(pixels), mode[:-1], words
+    if cell == "pages":
+        return pixels, mode, ["tiff holds the 5 channels as so many pages"]
+    if cell == "as RGB" and mode == "CMYK":
+        return cmyk_to_rgb(pixels), "RGB", [f"{form} cannot hold CMYK: converted to RGB"]
+    if cell == "as RGB":
+        return np.dstack([pixels] * 3), "RGB", []
+    if cell == "as RGBA":
+        return np.dstack([pixels[..., :1]] * 3 + [pixels[..., 1:]]), "RGBA", []
+    assert cell in ("kept", "near", "codecs"), f"an unknown word in the table: {cell}"
+    assert cell != "near" or form in LOSSY
+    if form == "npy":  # bare samples
+        mode = {"CMYK": "RGBA", "LAB": "RGB"}.get(mode, mode)
+    return pixels, mode, words
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_half_transparent_pixel_goes_where_the_page_says(form):
+    pixels = np.full((4, 4, 4), 200, np.uint8)
+    pixels[..., 3] = 128
+    stream = io.BytesIO()
+    warnings = write_picture(stream, Picture(pixels, "RGBA", "png"), form)
+    again = read_picture(stream)
+    if PIXELS["RGBA"][1][form] == "no alpha" or form == "gif":
+        fault = "alpha" if form != "gif" else "partial transparency"
+        assert warnings == [f"{form} cannot hold {fault}: laid on white"]
+        assert again.mode == "RGB"
+        assert abs(int(again.pixels[2, 2, 0]) - (200 * 128 + 255 * 127) / 255) <= 2
+    else:
+        assert (warnings, again.mode) == ([], "RGBA")
+        assert abs(int(again.pixels[2, 2, 3]) - 128) <= (3 if form in LOSSY else 0)
+
+
+# Beside the pixels
+
+
+def exif():
+    tags = Image.Exif()
+    tags[0x010F] = "Maker"
+    return tags.tobytes()
+
+
+GAMMA = struct.pack(">I", 45455)
+GIVEN = {
+    "EXIF": {"exif": exif()},
+    "ICC profile": {"icc": PROFILE},
+    "XMP": {"xmp": b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"},
+    "resolution": {"dpi": (300.0, 300.0)},
+    "text": {"text": {"Author": "Ann"}},
+    "comment": {"comment": b"by Ann"},
+    "gamma, chromaticities": {"chunks": {b"gAMA": GAMMA}},
+}
+
+
+def seen(metadata, what):
+    """Whether that is there, unchanged."""
+    if what == "EXIF":
+        found = Image.Exif()
+        found.load(metadata.exif or b"")
+        return found.get(0x010F) == "Maker"
+    if what == "resolution":
+        return metadata.dpi is not None and np.allclose(metadata.dpi, 300, atol=0.1)
+    ((field, value),) = GIVEN[what].items()
+    return getattr(metadata, field) == value
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("what", list(GIVEN))
+@pytest.mark.parametrize("quick", [True, False])
+def test_every_cell_beside_the_pixels_is_what_happens(what, form, quick, monkeypatch):
+    if not quick:
+        monkeypatch.setattr(codecs, "available", lambda: False)
+    stream = io.BytesIO()
+    warnings = write_picture(stream, Picture(few(3), "RGB", "png", Metadata(**GIVEN[what])), form)
+    kept = BESIDE[what][1][form] == "kept"
+    assert seen(read_picture(stream).metadata, what) == kept
+    told = what == "ICC profile" and not kept and form != "npy"
+    assert warnings == ([f"{form} cannot hold a colour profile: dropped"] if told else [])
