@@ -23,6 +23,7 @@ __all__ = ["main"]
 _COMMANDS = {
     "apply": "Filter pictures, folders or standard input.",
     "explain": "Work out one value of the output, step by step.",
+    "gallery": "Lay filters side by side on one labelled sheet.",
     "kernels": "List the kernels, or show one.",
     "learn": "Find the kernel that turns one picture into another.",
     "shape": "Tell what size comes out, computing nothing.",

@@ -20,16 +20,44 @@ from convfilter.cli.wording import kernel_in_lines, size_in_words
 from convfilter.files import shown
 from convfilter.kernels import Kernel, get_kernel, load_kernels
 
-__all__ = ["command"]
+__all__ = ["GROUPS", "command"]
+
+_USUAL = (3000, 4000)  # rows and columns of a photograph
+_OWN = "Your own"
+
+GROUPS = {
+    "Smoothing": (
+        *("identity", "box", "blur", "binomial-3", "binomial-5", "binomial-7", "gaussian", "disk", "motion"),
+    ),
+    "Sharpening": ("sharpen", "unsharp", "high-pass"),
+    "Edges by gradients": (
+        *("sobel", "sobel-x", "sobel-y", "prewitt", "prewitt-x", "prewitt-y", "scharr", "scharr-x"),
+        *("scharr-y", "farid", "farid-x", "farid-y", "roberts", "kirsch", "robinson"),
+    ),
+    "Edges by second derivatives": ("laplacian", "laplacian-8", "log", "dog", "outline"),
+    "Relief and texture": ("emboss", "gabor"),
+    "Time": ("temporal-blur", "temporal-edge"),
+    "Colour": ("luma", "sepia", "opponent"),
+}
+"""The shipped kernels under the headings of the list."""
 
 
 @click.command(cls=HeadedCommand, short_help="List the kernels, or show one.")
 @click.argument("name", required=False, shell_complete=complete_kernel)
-@option("--plan", "size", metavar="WxH", help="Show how NAME is computed on a colour picture of that size.")
+@option("--plan", "size", metavar="WxH", help="How NAME is computed on a colour picture of another size.")
+@option("-o", "--output", metavar="PICTURE", help="Draw the weights and the frequency response of NAME.")
+@option("--overwrite", is_flag=True, help="Replace a drawing that exists.")
 @kernel_file_option()
 @json_option()
-def command(name: str | None, size: str | None, kernel_file: str | None, as_json: bool) -> None:
-    """List the kernels, or show the weights of one.
+def command(
+    name: str | None,
+    size: str | None,
+    output: str | None,
+    overwrite: bool,
+    kernel_file: str | None,
+    as_json: bool,
+) -> None:
+    """List the kernels, or look at one: weights, symmetry, rank, plan, source.
 
     Example: convfilter kernels gaussian:sigma=2
     """
@@ -38,23 +66,80 @@ def command(name: str | None, size: str | None, kernel_file: str | None, as_json
         raise click.UsageError(
             "--plan goes with the NAME of a kernel and takes a size WxH", click.get_current_context()
         )
+    if output is not None and name is None:
+        raise click.UsageError("-o draws one kernel: give its NAME", click.get_current_context())
     known = load_kernels(kernel_file)
-    chosen = list(known.values()) if name is None else [get_kernel(name, known)]
-    plan = None if sides is None else _plan(chosen[0], sides)
+    if name is None:
+        _list(list(known.values()), as_json)
+        return
+    kernel = get_kernel(name, known)
+    if output is not None:
+        _draw(kernel, output, overwrite)
+    plan = _plan(kernel, sides or _USUAL)
     if as_json:
-        objects = [_as_object(kernel, weights=name is not None) for kernel in chosen]
-        click.echo(json.dumps(objects if plan is None else [objects[0] | {"plan": plan}]))
-    elif name is None:
-        longest = max(len(each) for each in known)
-        for kernel in chosen:
-            click.echo(
-                f"{kernel.name:<{longest}}  {size_in_words(kernel):<7} {shown(kernel.summary)}".rstrip()
-            )
-        click.echo(f"\n'convfilter kernels NAME' shows one; {_example(chosen)} sets a parameter.")
-    else:
-        click.echo("\n".join(kernel_in_lines(chosen[0])))
-        if plan is not None:
-            click.echo("\n".join(_plan_as_text(plan, str(size))))
+        click.echo(json.dumps([_as_object(kernel, weights=True) | _traits(kernel) | {"plan": plan}]))
+        return
+    lines = kernel_in_lines(kernel)
+    source = [lines.pop()] if kernel.source else []
+    shown_size = size or "x".join(str(side) for side in reversed(_USUAL))
+    click.echo("\n".join([*lines, *_traits_as_text(kernel), *_plan_as_text(plan, shown_size), *source]))
+
+
+def _list(kernels: list[Kernel], as_json: bool) -> None:
+    """Print all kernels, in groups."""
+    if as_json:
+        click.echo(json.dumps([_as_object(kernel, weights=False) for kernel in kernels]))
+        return
+    longest = max(len(kernel.name) for kernel in kernels)
+    grouped = {name: heading for heading, names in GROUPS.items() for name in names}
+    for heading in (*GROUPS, _OWN):
+        members = [kernel for kernel in kernels if grouped.get(kernel.name, _OWN) == heading]
+        if members:
+            click.echo(f"{heading}:")
+        for kernel in members:
+            line = f"  {kernel.name:<{longest}}  {size_in_words(kernel):<7} {shown(kernel.summary)}"
+            click.echo(line.rstrip())
+    click.echo(f"\n'convfilter kernels NAME' shows one; {_example(kernels)} sets a parameter.")
+
+
+def _draw(kernel: Kernel, output: str, overwrite: bool) -> None:
+    from convfilter.pictures.plots import kernel_plot
+    from convfilter.pictures.saving import check_drawing, save_drawing
+
+    check_drawing(output, overwrite=overwrite)
+    save_drawing(output, kernel_plot(kernel), overwrite=overwrite)
+    click.echo(f"convfilter: drawn to {shown(output)}", err=True)
+
+
+def _traits(kernel: Kernel) -> dict[str, Any]:
+    """What follows from the weights, for programs."""
+    from convfilter.kernels.traits import ranks, symmetry, value_range
+
+    low, high = value_range(kernel, 255)
+    return {"values": [low, high], "symmetry": symmetry(kernel), "ranks": ranks(kernel)}
+
+
+def _traits_as_text(kernel: Kernel) -> list[str]:
+    told = _traits(kernel)
+    low, high = told["values"]
+    turned = {
+        "even": "even: turned by half (--flip) it is the same",
+        "odd": "odd: turned by half (--flip) it changes its sign",
+        None: "none: turned by half (--flip) it is another filter",
+    }[told["symmetry"]]
+    lines = [f"  values      {low:.6g} .. {high:.6g} from samples 0 .. 255", f"  symmetry    {turned}"]
+    height, width = kernel.height, kernel.width
+    if min(height, width) > 1:
+        highest = max(told["ranks"])
+        saves = (
+            f"a column times a row: {height} + {width} multiplications instead of {height * width}"
+            if highest == 1
+            else f"of {min(height, width)}: no column times a row"
+        )
+        lines.append(
+            f"  rank        {highest}, {saves}" if highest == 1 else f"  rank        {highest} {saves}"
+        )
+    return lines
 
 
 def _plan(kernel: Kernel, sides: Sequence[int]) -> dict[str, Any]:

@@ -74,6 +74,9 @@ def shrunk(pixels: NDArray[Any], width: int) -> NDArray[Any]:
     height = max(1, round(pixels.shape[0] * width / pixels.shape[1]))
     if pixels.shape[1] <= width:
         return pixels
+    if pixels.dtype == np.uint8 and (pixels.ndim == 2 or pixels.shape[2] <= 4):
+        image = Image.fromarray(np.ascontiguousarray(pixels))  # Pillow weighs colours with alpha itself
+        return np.asarray(image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0))
     planes = pixels[..., np.newaxis] if pixels.ndim == 2 else pixels
     small = np.stack(
         [
