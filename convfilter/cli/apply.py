@@ -101,6 +101,9 @@ _RUN = "How to run"
     help="Take inputs from a list, one name a line; '-' is standard input.",
 )
 @option("-0", "--null", "null", is_flag=True, heading=_RUN, help="Names in that list end in NUL bytes.")
+@option(
+    "--preview", is_flag=True, heading=_RUN, help="Show before and after in the terminal; nothing when piped."
+)
 @json_option(_RUN)
 @option("-q", "--quiet", is_flag=True, heading=_RUN, help="Print errors only.")
 @option(

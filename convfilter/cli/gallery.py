@@ -207,7 +207,7 @@ def _tiles(
     from convfilter.pictures.sheet import Tile
     from convfilter.pictures.viewing import as_seen, shrunk
 
-    small = shrunk(picture.pixels, width)
+    small = shrunk(picture.pixels, width, picture.mode)
     height, across = picture.pixels.shape[:2]
     yield Tile(as_seen(small, picture.mode), "original", f"{across}x{height}")
     for trial in trials:
@@ -219,7 +219,7 @@ def _tiles(
             _leave_out(trial.name, error, options)
             continue
         size = f"{trial.kernel.width}x{trial.kernel.height}"
-        yield Tile(as_seen(shrunk(made, width), mode), trial.name, size)
+        yield Tile(as_seen(shrunk(made, width, mode), mode), trial.name, size)
 
 
 def _made(pixels: NDArray[Any], mode: str, trial: _Trial) -> tuple[NDArray[Any], str]:

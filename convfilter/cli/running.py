@@ -18,6 +18,7 @@ from convfilter.batch.job import Outcome
 from convfilter.batch.planning import kernel_suffix, output_folders, plan_jobs
 from convfilter.batch.work import Work
 from convfilter.cli.choices import chosen_filter
+from convfilter.cli.previewing import can_preview, previewed
 from convfilter.cli.progress import Progress
 from convfilter.cli.wording import calculation, filter_in_words, per_axis_in_words
 from convfilter.errors import ConvfilterError, ImageError
@@ -78,11 +79,14 @@ def run(inputs: Sequence[str], options: dict[str, Any]) -> int:
             report.add(outcome)
             progress.count(failed=outcome.error is not None)
 
+        preview = options["preview"] and can_preview() and not options["as_json"]
         run = run_jobs(jobs, work, dry=options["dry_run"], scheduler=options["scheduler"], finished=count)
         try:
             with contextlib.closing(run):
                 for outcome in run:
                     printer.show(outcome)
+                    if preview:
+                        printer.picture(previewed(outcome))
         except ConvfilterError:
             raise
         except BaseException:
@@ -162,6 +166,11 @@ class _Printer:
             self.unheard = True
             _discard(sys.stderr if self._aside else sys.stdout)
             self.complain(f"standard output: {describe(error)}")
+
+    def picture(self, lines: str) -> None:
+        """Print a picture made of letters."""
+        self._progress.make_way()
+        click.echo(lines, nl=False)
 
     def note(self, text: str) -> None:
         """Print a line on stderr unless the run is quiet."""

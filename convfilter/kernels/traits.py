@@ -64,7 +64,7 @@ def ranks(kernel: Kernel) -> list[int]:
 
 
 def value_range(kernel: Kernel, full: float) -> tuple[float, float]:
-    """Return bounds of the values that come out for samples from 0 to full scale, before the range is seen to.
+    """Return bounds of the values that come out for samples from 0 to full scale.
 
     Parameters
     ----------
@@ -76,7 +76,8 @@ def value_range(kernel: Kernel, full: float) -> tuple[float, float]:
     Returns
     -------
     tuple of float
-        They are reached, but for parts combined by their magnitude, which may stay below the second.
+        Before the range is seen to. They are reached, but for parts combined by their magnitude, which may
+        stay below the second.
 
     Examples
     --------

@@ -56,7 +56,7 @@ def _squares(shape: tuple[int, ...]) -> NDArray[np.uint16]:
     return np.where((rows + columns) % 2, 200, 235).astype(np.uint16)[..., np.newaxis]
 
 
-def shrunk(pixels: NDArray[Any], width: int) -> NDArray[Any]:
+def shrunk(pixels: NDArray[Any], width: int, mode: str = "RGB") -> NDArray[Any]:
     """Return a picture no wider than so many pixels, of its own type.
 
     Parameters
@@ -65,6 +65,8 @@ def shrunk(pixels: NDArray[Any], width: int) -> NDArray[Any]:
         Samples of any type.
     width : int
         In pixels.
+    mode : str
+        What the channels mean: colours are weighed with alpha.
 
     Returns
     -------
@@ -74,7 +76,7 @@ def shrunk(pixels: NDArray[Any], width: int) -> NDArray[Any]:
     height = max(1, round(pixels.shape[0] * width / pixels.shape[1]))
     if pixels.shape[1] <= width:
         return pixels
-    if pixels.dtype == np.uint8 and (pixels.ndim == 2 or pixels.shape[2] <= 4):
+    if pixels.dtype == np.uint8 and (pixels.ndim == 2 or pixels.shape[2] == 3 or mode in ("LA", "RGBA")):
         image = Image.fromarray(np.ascontiguousarray(pixels))  # Pillow weighs colours with alpha itself
         return np.asarray(image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0))
     planes = pixels[..., np.newaxis] if pixels.ndim == 2 else pixels

@@ -2,9 +2,13 @@
 
 import json
 
+import numpy as np
 import pytest
+from samples import load
 
 import convfilter as cf
+from convfilter.cli.kernels import GROUPS
+from convfilter.kernels.traits import ranks, symmetry, value_range
 
 SHIPPED = list(cf.load_kernels())
 SIZES = {"temporal-blur": "1x1x3", "temporal-edge": "1x1x3"}
@@ -21,7 +25,7 @@ sobel 3x3, magnitude of 2: Edges in all directions: the size of Sobel's gradient
      1   2   1
   sum         0, 0  (counts as zero)
   range       auto
-  source      I. Sobel and G. Feldman (1968), """
+"""
 
 
 def test_every_kernel_is_listed_on_a_line_with_size_and_summary(run):
@@ -29,8 +33,13 @@ def test_every_kernel_is_listed_on_a_line_with_size_and_summary(run):
     assert ran.code == 0
     assert ran.err == ""
     lines = ran.out.split("\n\n")[0].splitlines()
-    assert [line.split()[0] for line in lines] == SHIPPED
-    for line, (name, kernel) in zip(lines, cf.load_kernels().items(), strict=True):
+    headings = [line for line in lines if not line.startswith(" ")]
+    assert headings == [f"{heading}:" for heading in GROUPS]
+    lines = [line for line in lines if line.startswith("  ")]
+    assert sorted(line.split()[0] for line in lines) == sorted(SHIPPED)
+    for line in lines:
+        name = line.split()[0]
+        kernel = cf.get_kernel(name)
         assert line.split()[1] == SIZES.get(name, f"{kernel.width}x{kernel.height}"), name
         assert line.endswith(kernel.summary), name
 
@@ -39,6 +48,7 @@ def test_one_kernel_shows_its_weights_and_source(run):
     ran = run("kernels", "sobel")
     assert ran.code == 0
     assert ran.out.startswith(SOBEL)
+    assert ran.out.splitlines()[-1].startswith("  source      I. Sobel and G. Feldman (1968), ")
 
 
 def test_parameters_are_shown_as_they_are_in_force(quick):
@@ -72,8 +82,8 @@ def test_a_users_file_is_laid_over_the_shipped_one(quick, tmp_path):
         '[mine]\nsummary = "My own"\nweights = [[1, 2]]\n[sobel]\nweights = [[7]]\n'
     )
     out = quick("kernels", "--kernels", "mine.toml").out
-    assert "mine           2x1     My own\n" in out
-    assert "sobel          1x1\n" in out
+    assert out.split("\n\n")[0].endswith("Your own:\n  mine           2x1     My own")
+    assert "  sobel          1x1\n" in out
     assert "prewitt " in out
     assert quick("kernels", "sobel", "--kernels", "mine.toml").out.splitlines()[:3] == [
         "sobel 1x1",
@@ -118,3 +128,86 @@ def test_a_kernel_over_frames_shows_them(quick):
     (told,) = json.loads(quick("kernels", "temporal-blur", "--json").out)
     assert told["size"] == {"width": 1, "height": 1, "frames": 3}
     assert "plan" in quick("kernels", "temporal-blur", "--plan", "640x480").out
+
+
+def test_every_shipped_kernel_stands_under_one_heading():
+    named = [name for names in GROUPS.values() for name in names]
+    assert sorted(named) == sorted(SHIPPED)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_symmetry_tells_what_flipping_does(name):
+    kernel = cf.get_kernel(name)
+    shape = (5, 9, 8) if "frame" in kernel.axes else (9, 8, 3) if "channel" in kernel.axes else (9, 8)
+    pixels = np.random.default_rng(0).normal(size=shape)
+    plain, turned = (
+        cf.apply_kernel(pixels, kernel, range="raw", border="wrap", flip=flip) for flip in (False, True)
+    )
+    # An even side moves the anchor when it is turned; then shapes alone cannot tell.
+    if kernel.width % 2 and kernel.height % 2:
+        offset = kernel.offset
+        same = np.allclose(plain, turned, atol=1e-6)
+        opposite = kernel.combine is None and np.allclose(plain - offset, offset - turned, atol=1e-6)
+        told = symmetry(kernel)
+        assert told != "even" or same
+        assert told != "odd" or opposite or kernel.combine is not None
+        assert told is not None or not (same or opposite) or kernel.combine is not None
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_no_value_lies_outside_what_is_told_and_the_bounds_are_reached(name):
+    kernel = cf.get_kernel(name)
+    low, high = value_range(kernel, 1.0)
+    shape = (3, 40, 41) if "frame" in kernel.axes else (40, 41, 3) if "channel" in kernel.axes else (40, 41)
+    pixels = np.random.default_rng(0).integers(0, 2, shape).astype(np.float64)
+    values = cf.apply_kernel(pixels, kernel, range="raw")
+    assert low - 1e-6 <= values.min()
+    assert values.max() <= high + 1e-6
+    if kernel.combine is None and kernel.axes == ("row", "column"):
+        (weights,) = kernel.arrays()
+        best = (weights > 0).astype(np.float64)
+        for picture, bound in ((best, high), (1 - best, low)):
+            reached = cf.apply_kernel(picture, kernel, range="raw", padding="valid")
+            assert reached.item() == pytest.approx(bound, abs=1e-6)
+
+
+def test_ranks_are_those_of_the_tables():
+    assert ranks(cf.get_kernel("gaussian:sigma=2")) == [1]
+    assert ranks(cf.get_kernel("farid")) == [1, 1]
+    assert ranks(cf.get_kernel("laplacian")) == [2]
+    assert ranks(cf.get_kernel("disk:radius=3"))[0] > 1
+
+
+def test_one_kernel_tells_what_follows_from_its_weights(quick):
+    out = quick("kernels", "sobel").out
+    assert "  values      0 .. 1442.5 from samples 0 .. 255\n" in out
+    assert "  symmetry    odd: turned by half (--flip) it changes its sign\n" in out
+    assert "  rank        1, a column times a row: 3 + 3 multiplications instead of 9\n" in out
+    assert "  plan        4000x3000, 8 bits: separable" in out
+    assert "  rank        2 of 3: no column times a row\n" in quick("kernels", "laplacian-8").out
+    assert "even: turned by half" in quick("kernels", "blur").out
+    assert "none: turned by half" in quick("kernels", "emboss").out
+    (told,) = json.loads(quick("kernels", "sobel-x", "--json").out)
+    assert (told["values"], told["symmetry"], told["ranks"]) == ([-1020, 1020], "odd", [1])
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_kernel_can_be_drawn(quick, tmp_path, name):
+    ran = quick("kernels", name, "-o", "kernel.png")
+    assert ran.code == 0
+    assert ran.complaints == ["convfilter: drawn to kernel.png"]
+    drawn = load(tmp_path / "kernel.png")
+    assert drawn.shape[1] == 776
+    assert len(np.unique(drawn.reshape(-1, 3), axis=0)) > 20
+
+
+def test_a_drawing_that_exists_or_has_no_kernel_is_refused(quick, tmp_path):
+    (tmp_path / "kernel.png").write_bytes(b"mine")
+    ran = quick("kernels", "sobel", "-o", "kernel.png")
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.complaints == ["convfilter: kernel.png: the output exists: give --overwrite to replace it"]
+    assert (tmp_path / "kernel.png").read_bytes() == b"mine"
+    assert quick("kernels", "sobel", "-o", "kernel.png", "--overwrite").code == 0
+    assert quick("kernels", "-o", "other.png").code == 2
+    assert quick("kernels", "sobel", "-o", "other.txt").code == 2
+    assert not (tmp_path / "other.txt").exists()

@@ -1,0 +1,175 @@
+"""``convfilter gallery``: a sheet from one decode, and what is refused."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from samples import SAMPLE_IMAGES, animate, colour, grey, load, moving, save, tree
+
+import convfilter as cf
+from convfilter.images import reading
+
+
+@pytest.fixture
+def photograph(tmp_path):
+    return save(tmp_path / "photo.png", colour(40, 60))
+
+
+def test_all_kernels_that_fit_are_shown_after_the_original(quick, tmp_path, photograph):
+    ran = quick("gallery", "photo.png", "-o", "sheet.png", "--json")
+    assert ran.code == 0
+    assert ran.err == ""
+    told = json.loads(ran.out)
+    shown = [name for name, kernel in cf.load_kernels().items() if "frame" not in kernel.axes]
+    assert told["tiles"] == ["original", *shown[1:]]
+    assert load(tmp_path / "sheet.png").shape == (told["height"], told["width"], 3)
+    assert told["width"] >= 1000
+
+
+def test_kernels_that_do_not_fit_are_left_out_unless_they_are_named(quick, tmp_path):
+    save(tmp_path / "grey.png", grey(20, 30))
+    ran = quick("gallery", "grey.png", "-o", "sheet.png")
+    assert ran.code == 0
+    assert [line.split()[1] for line in ran.complaints] == ["luma", "sepia", "opponent"]
+    ran = quick("gallery", "grey.png", "-k", "sepia", "-o", "other.png")
+    assert ran.code == 1
+    assert "kernel 'sepia' is for 3 channels and the picture has 1" in ran.err
+    assert not (tmp_path / "other.png").exists()
+
+
+def test_tiles_hold_what_the_kernels_make(quick, tmp_path, photograph):
+    quick("gallery", "photo.png", "-k", "sobel", "-k", "gaussian:sigma=2", "-o", "sheet.png", "-q")
+    sheet = load(tmp_path / "sheet.png")
+    for name in ("identity", "sobel", "gaussian:sigma=2"):
+        assert holds(sheet, cf.apply_kernel(colour(40, 60), name)), name
+    assert not holds(sheet, cf.apply_kernel(colour(40, 60), "emboss"))
+
+
+def holds(sheet, tile):
+    """Whether a picture stands somewhere on a sheet."""
+    height, width = tile.shape[:2]
+    rows, columns = sheet.shape[0] - height + 1, sheet.shape[1] - width + 1
+    starts = np.argwhere((sheet[:rows, :columns] == tile[0, 0]).all(axis=2))
+    return any(np.array_equal(sheet[y : y + height, x : x + width], tile) for y, x in starts)
+
+
+def test_one_parameter_or_option_varies_and_two_make_all_pairs(quick, tmp_path, photograph):
+    told = json.loads(
+        quick("gallery", "photo.png", "-k", "gaussian", "--vary", "sigma=1,2", "-o", "a.png", "--json").out
+    )
+    assert told["tiles"] == ["original", "sigma=1", "sigma=2"]
+    told = json.loads(
+        quick(
+            *["gallery", "photo.png", "-k", "gabor:sigma=2", "--vary", "angle=0,45"],
+            *["--vary", "border=edge,constant=0.5", "-o", "b.png", "--json"],
+        ).out
+    )
+    assert told["tiles"][1:] == [
+        f"angle={angle} border={border}" for angle in (0, 45) for border in ("edge", "constant=0.5")
+    ]
+    for option, value, kwargs in (
+        ("border", "wrap", {"border": "wrap"}), ("range", "signed", {"range": "signed"}),
+        ("padding", "2", {"padding": 2}), ("flip", "on", {"flip": True}), ("linear", "on", {"linear": True}),
+        ("channels", "mean", {"channels": "mean"}), ("dilation", "2", {"dilation": 2}),
+    ):  # fmt: skip
+        quick(
+            "gallery",
+            "photo.png",
+            "-k",
+            "sobel-x",
+            "--vary",
+            f"{option}={value}",
+            "-o",
+            "c.png",
+            "--overwrite",
+        )
+        made = cf.apply_kernel(colour(40, 60), "sobel-x", **kwargs)
+        made = np.repeat(made[..., np.newaxis], 3, axis=2) if made.ndim == 2 else made
+        assert holds(load(tmp_path / "c.png"), made), option
+
+
+def test_the_picture_is_decoded_once(quick, tmp_path, photograph, monkeypatch):
+    calls = []
+    inner = reading.read_picture
+    monkeypatch.setattr(reading, "read_picture", lambda *a, **k: (calls.append(a), inner(*a, **k))[1])
+    quick("gallery", "photo.png", "-o", "sheet.png")
+    assert len(calls) == 1
+
+
+def test_a_large_picture_is_shrunk_first_or_filtered_in_full(quick, tmp_path):
+    save(tmp_path / "large.png", np.repeat(np.repeat(colour(40, 60), 16, axis=0), 16, axis=1))
+    quick("gallery", "large.png", "-k", "sobel", "-o", "small.png")
+    quick("gallery", "large.png", "-k", "sobel", "-o", "full.png", "--full")
+    small, full = load(tmp_path / "small.png"), load(tmp_path / "full.png")
+    assert small.shape == full.shape
+    assert not np.array_equal(small, full)
+
+
+def test_tiles_and_columns_can_be_chosen(quick, tmp_path, photograph):
+    options = ["-k", "blur", "-k", "sobel", "-k", "emboss", "--columns", "2", "--tile", "50"]
+    quick("gallery", "photo.png", *options, "-o", "sheet.png")
+    sheet = load(tmp_path / "sheet.png")
+    assert sheet.shape[1] == 1000
+    assert quick("gallery", "photo.png", "--tile", "321", "-o", "other.png").code == 2
+
+
+@pytest.mark.parametrize("form", ["png", "jpg", "webp", "tif"])
+def test_the_sheet_has_the_format_of_its_name(quick, tmp_path, photograph, form):
+    assert quick("gallery", "photo.png", "-k", "blur", "-o", f"sheet.{form}").code == 0
+    with Image.open(tmp_path / f"sheet.{form}") as image:
+        assert image.size[0] == 1000
+
+
+def test_the_sheet_may_go_to_stdout(quick, photograph):
+    ran = quick("gallery", "photo.png", "-k", "blur", "-o", "-")
+    assert Image.open(io.BytesIO(ran.raw)).format == "PNG"
+    assert ran.err.startswith("photo.png -> -   2 tiles")
+
+
+def test_of_several_frames_the_first_is_shown(quick, tmp_path):
+    animate(tmp_path / "moving.gif", moving(2))
+    ran = quick("gallery", "moving.gif", "-k", "blur", "-o", "sheet.png")
+    assert ran.complaints == ["convfilter: moving.gif: warning: holds 2 frames: the first is shown"]
+
+
+def test_every_sample_picture_makes_a_sheet(quick, tmp_path):
+    for path in sorted(SAMPLE_IMAGES.glob("*.*")):
+        if path.suffix in (".png", ".jpg", ".gif", ".tif"):
+            ran = quick("gallery", path, "-k", "blur", "-k", "sobel", "-o", f"{path.stem}.png", "--overwrite")
+            assert ran.code == 0, ran.err
+
+
+WRONG = {
+    "no sheet": ("photo.png -k blur", 2),
+    "an unknown extension": ("photo.png -k blur -o sheet.txt", 2),
+    "arrays": ("photo.png -k blur -o sheet.npy", 2),
+    "an unknown kernel": ("photo.png -k blr -o sheet.png", 2),
+    "nothing to vary": ("photo.png --vary sigma=1,2 -o sheet.png", 2),
+    "two kernels to vary": ("photo.png -k gaussian -k blur --vary sigma=1,2 -o sheet.png", 2),
+    "a parameter that is not there": ("photo.png -k gaussian --vary radius=1,2 -o sheet.png", 2),
+    "no values": ("photo.png -k gaussian --vary sigma= -o sheet.png", 2),
+    "no name": ("photo.png -k gaussian --vary 1,2 -o sheet.png", 2),
+    "the same twice": ("photo.png -k gaussian --vary sigma=1 --vary sigma=2 -o sheet.png", 2),
+    "a border that is not there": ("photo.png -k gaussian --vary border=edg -o sheet.png", 2),
+    "a switch that is neither": ("photo.png -k gaussian --vary flip=1 -o sheet.png", 2),
+    "a range that is not there": ("photo.png -k gaussian --vary range=clamp -o sheet.png", 2),
+    "no picture": ("gone.png -k blur -o sheet.png", 1),
+    "garbage": ("garbage.png -k blur -o sheet.png", 1),
+    "a sheet that exists": ("photo.png -k blur -o there.png", 1),
+    "nothing left": ("photo.png -k box:size=99 --padding valid -o sheet.png", 1),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_is_wrong_is_told_in_a_line_and_nothing_is_written(quick, tmp_path, photograph, case):
+    (tmp_path / "garbage.png").write_bytes(b"garbage")
+    (tmp_path / "there.png").write_bytes(b"mine")
+    before = tree(tmp_path)
+    arguments, code = WRONG[case]
+    ran = quick("gallery", *arguments.split())
+    assert (ran.code, ran.out) == (code, ""), ran
+    assert len(ran.complaints) == 1
+    assert ran.err.startswith("convfilter: ")
+    assert tree(tmp_path) == before
