@@ -1,0 +1,47 @@
+"""Make ``kernels.md``, the table of all shipped kernels, out of the kernels themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import convfilter as cf
+from convfilter.cli.kernels import GROUPS
+from convfilter.cli.wording import size_in_words
+
+PAGE = Path(__file__).resolve().with_name("kernels.md")
+
+HEAD = """\
+# The kernels
+
+Each of them is a table in [kernels.toml](../kernels.toml). `convfilter kernels NAME` shows its weights, what values
+can come out, whether turning it changes anything, and how it is computed; with `-o` it draws them. Parameters
+are given behind the name: `gaussian:sigma=3`, `motion:length=15,angle=30`. How to write your own is
+told in [kernel files](kernel-files.md).
+
+![The weights of sobel-x, and how strongly it passes stripes of each width and direction](sobel.png)
+"""
+
+
+def page() -> str:
+    """Return the page."""
+    kernels = cf.load_kernels()
+    parts = [HEAD]
+    for heading, names in GROUPS.items():
+        sheet = f"kernels-{heading.lower().replace(' ', '-')}.png"
+        parts += [f"## {heading}\n", f"![What these kernels make of a picture]({sheet})\n"]
+        parts.append("| kernel | size | what it does | parameters | source |\n|---|---|---|---|---|")
+        for name in names:
+            kernel = kernels[name]
+            given = ", ".join(f"{key}={_number(value)}" for key, value in kernel.parameters.items())
+            cells = (f"`{name}`", size_in_words(kernel), kernel.summary, given, kernel.source)
+            parts.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        parts.append("")
+    return "\n".join(parts)
+
+
+def _number(value: object) -> str:
+    return ",".join(map(_number, value)) if isinstance(value, tuple) else f"{value:g}"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

@@ -1,0 +1,110 @@
+"""Make every picture that README.md and the pages of docs/ show, out of the sample pictures."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+import convfilter as cf
+from convfilter.cli.kernels import GROUPS
+from convfilter.pictures.borders import border_plot
+from convfilter.pictures.plots import kernel_plot
+from convfilter.pictures.sheet import Tile, contact_sheet
+
+DOCS = Path(__file__).resolve().parent
+SAMPLES = DOCS.parent / "sample_images"
+TILE = 190
+
+
+def main() -> None:
+    """Write all pictures beside this file."""
+    with Image.open(SAMPLES / "coffee.png") as image:
+        coffee = np.asarray(image.convert("RGB").resize((TILE, TILE * 2 // 3), Image.Resampling.LANCZOS))
+    for heading, names in GROUPS.items():
+        save(sheet_name(heading), time_sheet() if heading == "Time" else group_sheet(coffee, names))
+    save("borders.png", border_plot())
+    save("sobel.png", kernel_plot(cf.get_kernel("sobel-x")))
+    save("gaussian.png", kernel_plot(cf.get_kernel("gaussian:sigma=2")))
+    run(
+        "apply",
+        SAMPLES / "pendulum.gif",
+        "-k",
+        "temporal-edge",
+        "-o",
+        DOCS / "moving.png",
+        "-q",
+        "--format",
+        "png",
+    )
+    chosen = ("blur", "gaussian:sigma=3", "motion:length=15,angle=30", "sharpen", "sobel", "emboss", "kirsch")
+    kernels = [word for name in chosen for word in ("-k", name)]
+    run(
+        "gallery",
+        SAMPLES / "coffee.png",
+        *kernels,
+        "--columns",
+        "4",
+        "--tile",
+        "240",
+        "-o",
+        DOCS / "gallery.png",
+    )
+    quantized("gallery.png")
+    run("explain", SAMPLES / "coffee.png", "-k", "sobel-x", "--at", "120,160", "-o", DOCS / "explain.png")
+    quantized("explain.png")
+    numbers = ("--values", "0 1 2; 3 4 5; 6 7 8", "--weights", "0 1; 2 3", "--padding", "valid")
+    run("explain", *numbers, "--animate", DOCS / "sliding.gif")
+
+
+def sheet_name(heading: str) -> str:
+    """Return what the picture of a group of kernels is called."""
+    return f"kernels-{heading.lower().replace(' ', '-')}.png"
+
+
+def group_sheet(pixels: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+    """Return what some kernels make of a picture."""
+    tiles = []
+    for name in names:
+        made = cf.apply_kernel(pixels, name)
+        made = np.repeat(made[..., np.newaxis], 3, axis=2) if made.ndim == 2 else made
+        tiles.append(Tile(made, name))
+    return contact_sheet(tiles, columns=5, width=TILE)
+
+
+def time_sheet() -> np.ndarray:
+    """Return what the kernels over frames make of the pendulum, one frame of each."""
+    with Image.open(SAMPLES / "pendulum.gif") as image:
+        frames = []
+        for number in range(image.n_frames):
+            image.seek(number)
+            frames.append(np.asarray(image.convert("RGB")))
+    stack = np.stack(frames)
+    tiles = [Tile(stack[4], "one frame")]
+    tiles += [Tile(cf.apply_kernel(stack, name)[4], name) for name in GROUPS["Time"]]
+    return contact_sheet(tiles, columns=5, width=TILE)
+
+
+def save(name: str, pixels: np.ndarray) -> None:
+    """Write a picture in few colours, which keeps it small."""
+    Image.fromarray(pixels).quantize(200).save(DOCS / name, optimize=True)
+
+
+def quantized(name: str) -> None:
+    """Write a picture again in few colours."""
+    with Image.open(DOCS / name) as image:
+        pixels = np.asarray(image.convert("RGB"))
+    save(name, pixels)
+
+
+def run(*arguments: object) -> None:
+    """Run the program itself."""
+    command = [sys.executable, "-m", "convfilter", *map(str, arguments), "--overwrite"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+if __name__ == "__main__":
+    main()
