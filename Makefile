@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench docs clean
 
 demo: $(VENV)/.demo
 	@mkdir -p build/demo
@@ -20,6 +20,11 @@ lint: $(VENV)/.lint
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks
+
+docs: $(VENV)/.demo
+	$(BIN)/python docs/pictures.py
+	$(BIN)/python docs/kernels.py
+	$(BIN)/python docs/fidelity.py
 
 clean:
 	rm -rf $(VENV) build dist

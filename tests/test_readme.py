@@ -1,5 +1,6 @@
 """What README.md and the pages of docs/ show is what happens."""
 
+import importlib.util
 import os
 import re
 import shutil
@@ -28,6 +29,7 @@ def blocks(language, pages):
     ]
 
 
+PICTURE = re.compile(r"!\[[^\]]*\]\(([^)]+)\)")
 CONSOLE, PYTHON = blocks("console", PAGES.values()), blocks("python", PAGES.values())
 (MINE, *_) = blocks("toml", [README])
 
@@ -92,6 +94,21 @@ def test_every_link_leads_somewhere(page):
         assert target.startswith("https://") or (page.parent / target).exists(), target
 
 
+def test_every_picture_is_made_by_the_script_and_shown_somewhere():
+    shown = {(page.parent / target).name for page, text in PAGES.items() for target in PICTURE.findall(text)}
+    assert shown == {path.name for path in (ROOT / "docs").iterdir() if path.suffix in (".png", ".gif")}
+    script = (ROOT / "docs" / "pictures.py").read_text(encoding="utf-8")
+    for name in shown:
+        assert name in script or name.startswith("kernels-"), name
+
+
+def test_the_table_of_kernels_is_what_the_kernels_say():
+    spec = importlib.util.spec_from_file_location("kernels_page", ROOT / "docs" / "kernels.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.PAGE.read_text(encoding="utf-8") == module.page()
+
+
 def test_the_readme_leads_to_every_page():
     linked = set(re.findall(r"\]\((docs/[^)#]+\.md)\)", README))
     assert linked == {page.relative_to(ROOT).as_posix() for page in PAGES} - {"README.md"}
@@ -99,7 +116,8 @@ def test_the_readme_leads_to_every_page():
 
 def test_it_begins_with_two_commands_that_the_makefile_knows():
     makefile = (SAMPLE_IMAGES.parent / "Makefile").read_text()
-    commands = [line.split()[:2] for line in blocks("sh", [README])[0].splitlines()]
+    try_it = README.split("## Try it")[1]
+    commands = [line.split()[:2] for line in blocks("sh", [try_it])[0].splitlines()]
     assert commands == [["make", "demo"], ["make", "test"]]
     for _, target in commands:
         assert re.search(rf"^{target}:", makefile, re.M)

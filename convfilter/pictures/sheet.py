@@ -19,6 +19,7 @@ WIDEST = 320
 _NARROWEST_SHEET = 1000
 _GAP = 18
 _GROUND = (255, 255, 255)
+_COLUMNS = ((3, 3), (4, 4), (6, 3), (8, 4), (9, 3), (12, 4), (20, 5))  # the most tiles, and how they stand
 _NAME, _NOTE = 16, 13
 
 
@@ -43,10 +44,10 @@ def default_columns(count: int) -> int:
 
     Examples
     --------
-    >>> [default_columns(count) for count in (2, 6, 12, 40)]
-    [3, 3, 4, 6]
+    >>> [default_columns(count) for count in (2, 4, 6, 12, 40)]
+    [3, 4, 3, 4, 6]
     """
-    return next((columns for columns, most in ((3, 6), (4, 12), (5, 20)) if count <= most), 6)
+    return next((columns for most, columns in _COLUMNS if count <= most), 6)
 
 
 def contact_sheet(

@@ -38,8 +38,9 @@ def test_wide_pictures_are_shrunk_to_their_tile():
     assert (np.ptp(np.argwhere((sheet == 9).all(axis=2)), axis=0) + 1).tolist() == [25, 200]
 
 
-def test_columns_grow_with_the_number_of_tiles():
-    assert [default_columns(count) for count in (1, 6, 7, 12, 13, 20, 21, 100)] == [3, 3, 4, 4, 5, 5, 6, 6]
+def test_columns_follow_the_number_of_tiles():
+    counts = (1, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 20, 21, 100)
+    assert [default_columns(count) for count in counts] == [3, 3, 4, 3, 3, 4, 4, 3, 4, 4, 5, 5, 6, 6]
 
 
 def test_long_labels_are_cut():
