@@ -37,6 +37,16 @@ _MOST_FRAMES = 256
 _MILLISECONDS = 700
 _NAMES = {"L": ("grey",), "RGB": ("red", "green", "blue"), "CMYK": ("cyan", "magenta", "yellow", "black")}
 _NAMES |= {"LA": ("grey", "alpha"), "RGBA": ("red", "green", "blue", "alpha"), "LAB": ("L", "a", "b")}
+# What is said of how it was filtered, where it is not as usual.
+_SAID = (
+    ("padding", "padding", "same"),
+    ("border", "border", None),
+    ("stride", "stride", 1),
+    ("dilation", "dilation", 1),
+    ("channels", "channels", "each"),
+    ("range", "range_", "auto"),
+    ("alpha", "alpha", "auto"),
+)
 _PLACE = re.compile(r"(\d{1,9})\s*,\s*(\d{1,9})")
 
 
@@ -106,7 +116,7 @@ def _explain_numbers(
     text = options["values"] if path is None else _read(path)
     numbers = _numbers(text, "--values" if path is None else path)
     told = _numbers_explained(numbers, kernels, filtering, options)
-    _print(told, ("value",), options)
+    _print("numbers" if path is None else path, told, kernels, ("value",), options)
     if options["output"]:
         _draw(told, ("value",), None, options)
     if options["animate"]:
@@ -123,7 +133,7 @@ def _explain_picture(
     from convfilter.explaining import explain_sample
 
     picture, told, names = _picture_explained(image, kernels, filtering, options)
-    _print([told], names, options)
+    _print(image, [told], kernels, names, options)
     if options["output"]:
         _draw([told], names, picture, options)
     if options["animate"]:
@@ -281,15 +291,31 @@ def _channel(asked: str | None, names: tuple[str, ...]) -> int:
     raise ConvfilterError(f"there is no channel {asked!r}: the output has {', '.join(names)}")
 
 
-def _print(told: Sequence[Explanation], names: tuple[str, ...], options: dict[str, Any]) -> None:
+def _print(
+    source: str,
+    told: Sequence[Explanation],
+    kernels: Sequence[Kernel],
+    names: tuple[str, ...],
+    options: dict[str, Any],
+) -> None:
+    from convfilter.cli.wording import filter_in_words, per_axis_in_words
     from convfilter.cli.worked import as_lines, as_object
+    from convfilter.files import shown
 
-    for number, each in enumerate(told):
-        if options["as_json"]:
+    if options["as_json"]:
+        for each in told:
             click.echo(json.dumps(as_object(each, names)))
-            continue
-        if number:
-            click.echo()
+        return
+    words = [", then ".join(map(filter_in_words, kernels))]
+    words += [
+        f"{name} {per_axis_in_words(options[key][0] if key == 'border' else options[key])}"
+        for name, key, usual in _SAID
+        if options[key] != usual
+    ]
+    words += [name for name in ("flip", "linear") if options[name]]
+    click.echo(f"{shown(source)}   {', '.join(words)}")
+    for each in told:
+        click.echo()
         for line in as_lines(each, names):
             click.echo(line)
 
@@ -341,8 +367,8 @@ def _animate(
     count = axes[0].output * axes[1].output
     if count > _MOST_FRAMES:
         raise ConvfilterError(
-            f"{axes[0].output} x {axes[1].output} values come out: --animate draws at most {_MOST_FRAMES}, so "
-            "give a small picture or --values"
+            f"{axes[0].output} x {axes[1].output} values come out: --animate draws at most {_MOST_FRAMES}, "
+            "so give a small picture or --values"
         )
     frames = sliding_frames(values, axes, explain, full_scale(values))
     save_animation(options["animate"], frames, count, _MILLISECONDS, overwrite=options["overwrite"])

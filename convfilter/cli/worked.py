@@ -14,8 +14,7 @@ from convfilter.explaining.samples import Explanation, Part, Slice
 __all__ = ["as_lines", "as_object"]
 
 _LINE = 80
-_SIDE = 9  # rows and columns of a table that is shown in part
-_LARGEST = 15  # and of one that is shown whole
+_SIDES = (15, 9, 7, 5)  # rows and columns that are shown at the most, if fewer do not fit
 
 
 def as_lines(told: Explanation, names: Sequence[str]) -> list[str]:
@@ -68,7 +67,6 @@ def _steps_in_lines(steps: Sequence[Step]) -> list[str]:
 
 def _slice_in_lines(piece: Slice) -> list[str]:
     """The samples, the weights and their products, side by side where they fit."""
-    rows, columns = (_shown(count) for count in piece.samples.shape)
     samples = [
         [
             f"[{figure(value, 4)}]" if made else f" {figure(value, 4)} "
@@ -80,22 +78,22 @@ def _slice_in_lines(piece: Slice) -> list[str]:
     if piece.alpha is not None:
         tables.append(("alpha", _cells(piece.alpha)))
     tables.append(("products", _cells(piece.products)))
-    blocks = [_block(name, _cut(cells, rows, columns)) for name, cells in tables]
-    part = f"  the middle of {columns_by_rows(piece.weights)}" if rows or columns else ""
-    heading = [f"  {piece.name}{part}"] if piece.name or part else []
+    for side in _SIDES:
+        rows, columns = (_left_out(count, side) for count in piece.samples.shape)
+        blocks = [_block(name, _cut(cells, rows, columns)) for name, cells in tables]
+        if max(len(block[0]) for block in blocks) <= _LINE:
+            break
+    height, width = piece.weights.shape
+    part = f"the middle of {width}x{height}" if rows or columns else ""
+    heading = [f"  {', '.join(filter(None, (piece.name, part)))}"] if piece.name or part else []
     if sum(len(block[0]) + 3 for block in blocks) <= _LINE:
         return heading + ["   ".join(line).rstrip() for line in zip(*blocks, strict=True)]
     return heading + [line.rstrip() for block in blocks for line in block]
 
 
-def columns_by_rows(weights: NDArray[Any]) -> str:
-    """Return a size as width x height."""
-    return f"{weights.shape[1]}x{weights.shape[0]}"
-
-
-def _shown(count: int) -> int:
-    """How many cells of a long side are left out at either end; 0 for none."""
-    return 0 if count <= _LARGEST else (count - _SIDE) // 2
+def _left_out(count: int, side: int) -> int:
+    """How many cells are left out at either end, so that about `side` are shown; 0 for none."""
+    return 0 if count <= side else max(1, (count - min(side, _SIDES[1]) + 1) // 2)
 
 
 def _cells(numbers: NDArray[Any]) -> list[list[str]]:

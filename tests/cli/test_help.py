@@ -1,6 +1,13 @@
 """Help, version and completion."""
 
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
+from conftest import SECONDS, environment
 
 import convfilter
 from convfilter.cli import cli
@@ -97,3 +104,41 @@ def test_kernels_are_completed_the_users_among_them(run, tmp_path):
     assert complete(run, "convfilter apply -k sob") == ["plain,sobel", "plain,sobel-x", "plain,sobel-y"]
     assert complete(run, "convfilter kernels sharp") == ["plain,sharpen"]
     assert "plain,sobriety" in complete(run, "convfilter apply --kernels mine.toml -k sob")
+
+
+BASH = """
+eval "$(_CONVFILTER_COMPLETE=bash_source convfilter)"
+COMP_WORDS=(%s)
+COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+_convfilter_completion convfilter "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD-1]}"
+printf '%%s\\n' "${COMPREPLY[@]}"
+"""
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_bash_completes_after_the_line_of_the_readme(tmp_path):
+    (tmp_path / "mine.toml").write_text("[sobriety]\nweights = [[1]]\n")
+    command = tmp_path / "bin" / "convfilter"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m convfilter "$@"\n')
+    command.chmod(0o755)
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+    assert BASH.splitlines()[1] in readme
+    for words, found in (
+        ("convfilter apply -k sob", ["sobel", "sobel-x", "sobel-y"]),
+        ("convfilter apply --kernels mine.toml -k sob", ["sobel", "sobel-x", "sobel-y", "sobriety"]),
+        ("convfilter gallery -k sharp", ["sharpen"]),
+        ("convfilter exp", ["explain"]),
+        ("convfilter apply --over", ["--overwrite"]),
+    ):
+        ran = subprocess.run(
+            ["bash", "--norc", "-c", BASH % words],
+            cwd=tmp_path,
+            env=environment(PATH=f"{command.parent}{os.pathsep}{os.environ['PATH']}"),
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+        assert ran.stderr == ""
+        assert sorted(ran.stdout.split()) == found, words
