@@ -39,10 +39,11 @@ def folder(tmp_path):
     """A folder with the sample pictures, the kernel file that README shows, and the command on the path."""
     shutil.copytree(SAMPLE_IMAGES, tmp_path / "sample_images")
     (tmp_path / "mine.toml").write_text(MINE, encoding="utf-8")
-    command = tmp_path / "bin" / "convfilter"
-    command.parent.mkdir()
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m convfilter "$@"\n')
-    command.chmod(0o755)
+    (tmp_path / "bin").mkdir()
+    for name, arguments in (("convfilter", "-m convfilter"), ("python3", "")):
+        command = tmp_path / "bin" / name
+        command.write_text(f'#!/bin/sh\nexec "{sys.executable}" {arguments} "$@"\n')
+        command.chmod(0o755)
     return tmp_path
 
 

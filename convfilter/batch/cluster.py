@@ -48,8 +48,10 @@ class Cluster:
             raise ConvfilterError(
                 "--scheduler needs Dask: install it with pip install 'convfilter[dask]'"
             ) from None
-        # What it logs of a connection that fails comes in the error as well.
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        # What it logs of a connection that fails comes in the error as well, and of workers in the outcomes.
+        for name in logging.root.manager.loggerDict:
+            if name.partition(".")[0] == "distributed":
+                logging.getLogger(name).setLevel(logging.CRITICAL)
         try:
             kind = "scheduler_file" if address.endswith(".json") else "address"
             if kind == "address":  # one that makes no sense would be complained of once more at the exit
