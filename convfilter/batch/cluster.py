@@ -50,7 +50,7 @@ class Cluster:
             ) from None
         # What it logs of a connection that fails comes in the error as well, and of workers in the outcomes.
         for name in logging.root.manager.loggerDict:
-            if name.partition(".")[0] == "distributed":
+            if name.partition(".")[0] in ("distributed", "tornado", "asyncio"):
                 logging.getLogger(name).setLevel(logging.CRITICAL)
         try:
             kind = "scheduler_file" if address.endswith(".json") else "address"
