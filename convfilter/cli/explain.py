@@ -19,7 +19,7 @@ from convfilter.cli.options import (
     option,
     reading_options,
 )
-from convfilter.errors import ConvfilterError, ImageError, ShapeError
+from convfilter.errors import ConvfilterError, ShapeError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,8 +35,6 @@ _HOW = "How to filter"
 _MOST = 16  # outputs that are shown without a place
 _MOST_FRAMES = 256
 _MILLISECONDS = 700
-_NAMES = {"L": ("grey",), "RGB": ("red", "green", "blue"), "CMYK": ("cyan", "magenta", "yellow", "black")}
-_NAMES |= {"LA": ("grey", "alpha"), "RGBA": ("red", "green", "blue", "alpha"), "LAB": ("L", "a", "b")}
 # What is said of how it was filtered, where it is not as usual.
 _SAID = (
     ("padding", "padding", "same"),
@@ -97,8 +95,9 @@ def command(image: str | None, **options: Any) -> int:
 
 def _run(image: str | None, options: dict[str, Any]) -> int:
     from convfilter.cli.choices import chosen_filter
+    from convfilter.cli.given import kernel_of
 
-    further = () if options["weights"] is None else (_kernel_of(options["weights"]),)
+    further = () if options["weights"] is None else (kernel_of(options["weights"]),)
     kernels, filtering = chosen_filter(options, further)
     _check_outputs(options)
     if image is None or image.lower().endswith(".csv"):
@@ -111,10 +110,11 @@ def _run(image: str | None, options: dict[str, Any]) -> int:
 def _explain_numbers(
     path: str | None, kernels: Sequence[Kernel], filtering: FilterOptions, options: dict[str, Any]
 ) -> None:
+    from convfilter.cli.given import numbers_in, text_of
     from convfilter.explaining import explain_numbers
 
-    text = options["values"] if path is None else _read(path)
-    numbers = _numbers(text, "--values" if path is None else path)
+    text = options["values"] if path is None else text_of(path)
+    numbers = numbers_in(text, "--values" if path is None else path)
     told = _numbers_explained(numbers, kernels, filtering, options)
     _print("numbers" if path is None else path, told, kernels, ("value",), options)
     if options["output"]:
@@ -148,50 +148,6 @@ def _explain_picture(
         )  # fmt: skip
 
 
-def _kernel_of(text: str) -> Kernel:
-    from convfilter.kernels import Kernel
-
-    return Kernel("weights", (_numbers(text, "--weights").tolist(),))
-
-
-def _read(path: str) -> str:
-    from convfilter.files import describe, shown
-
-    try:
-        with open(path, encoding="utf-8-sig") as stream:
-            return stream.read(1 << 22)
-    except OSError as error:
-        raise ImageError(f"{shown(path)}: cannot be opened: {describe(error)}") from None
-    except UnicodeDecodeError:
-        raise ImageError(f"{shown(path)}: holds no text") from None
-
-
-def _numbers(text: str, name: str) -> NDArray[Any]:
-    """Read rows of numbers, ended by semicolons or lines."""
-    import numpy as np
-
-    rows = [
-        re.split(r"[\s,]+", row.strip(" ,\t\r")) for row in re.split(r"[;\n]", text) if row.strip(" ,\t\r")
-    ]
-    try:
-        values = [
-            [int(cell) if re.fullmatch(r"[+-]?\d{1,15}", cell) else float(cell) for cell in row]
-            for row in rows
-        ]
-    except ValueError as error:
-        cell = str(error).rpartition(": ")[2]
-        raise ConvfilterError(f"{name}: {cell} is no number: give rows such as '0 1 2; 3 4 5'") from None
-    if not values or len({len(row) for row in values}) != 1:
-        lengths = ", ".join(str(len(row)) for row in values) or "none"
-        raise ConvfilterError(
-            f"{name}: rows of {lengths} numbers: give rows of one length, such as '0 1; 2 3'"
-        )
-    array = np.array(values)
-    if not np.isfinite(array).all():
-        raise ConvfilterError(f"{name}: infinite or not a number: give finite ones")
-    return array
-
-
 def _numbers_explained(
     numbers: NDArray[Any], kernels: Sequence[Kernel], filtering: FilterOptions, options: dict[str, Any]
 ) -> list[Explanation]:
@@ -219,23 +175,24 @@ def _picture_explained(
     image: str, kernels: Sequence[Kernel], filtering: FilterOptions, options: dict[str, Any]
 ) -> tuple[Picture, Explanation, tuple[str, ...]]:
     from convfilter.batch.foresight import options_for
+    from convfilter.cli.given import COLOUR_NAMES, channel_named, output_names, read_frame
     from convfilter.explaining import explain_sample
     from convfilter.files import shown
     from convfilter.images.formats import FORMATS
 
     if options["at"] is None:
         raise click.UsageError("which value? Give its place with --at ROW,COL")
-    picture = _read_picture(image, kernels, options)
+    picture = read_frame(image, kernels, options)
     for warning in picture.warnings:
         click.echo(f"convfilter: {shown(image)}: warning: {warning}", err=True)
     filtering = options_for(picture.mode, filtering)
     stack = any("frame" in kernel.axes for kernel in kernels)
     place = (options["frame"], *options["at"]) if stack else options["at"]
-    colours = _NAMES.get(picture.mode, ("grey",) if picture.pixels.ndim == 2 + stack else ())
+    colours = COLOUR_NAMES.get(picture.mode, ("grey",) if picture.pixels.ndim == 2 + stack else ())
     try:
         told = explain_sample(picture.pixels, kernels, filtering, place, names=colours)
-        names = _output_names(len(told.values), colours)
-        channel = _channel(options["channel"], names)
+        names = output_names(len(told.values), colours)
+        channel = channel_named(options["channel"], names)
         if channel:
             told = explain_sample(picture.pixels, kernels, filtering, place, channel=channel, names=colours)
     except ShapeError as error:
@@ -244,51 +201,6 @@ def _picture_explained(
         note = f"{picture.format} loses a little when the output is written"
         told = told._replace(notes=(*told.notes, note))
     return picture, told, names
-
-
-def _read_picture(image: str, kernels: Sequence[Kernel], options: dict[str, Any]) -> Picture:
-    """Read the frame that is asked for, or all of them for a kernel that spans frames."""
-    import numpy as np
-
-    from convfilter.files import shown
-    from convfilter.images.frames import opened_frames
-
-    volume = any("frame" in kernel.axes for kernel in kernels)
-    try:
-        with opened_frames(
-            image, max_pixels=options["max_pixels"], orient=not options["no_orient"], volume=volume
-        ) as frames:
-            if options["frame"] >= frames.count:
-                raise ImageError(
-                    f"there is no frame {options['frame']}: it holds {frames.count}, counted from 0"
-                )
-            if not volume:
-                return frames.read(options["frame"])
-            every = [frames.read(number) for number in range(frames.count)]
-            every[0].pixels = np.stack([each.pixels for each in every])
-            return every[0]
-    except ImageError as error:
-        raise ImageError(f"{shown(image)}: {error}") from None
-    except ValueError as error:  # frames of several sizes
-        raise ImageError(f"{shown(image)}: its frames are no stack ({error})") from None
-
-
-def _output_names(count: int, colours: tuple[str, ...]) -> tuple[str, ...]:
-    """What the channels of the output are called."""
-    if count == len(colours):
-        return colours
-    usual = {1: ("grey",), 2: ("grey", "alpha"), 3: _NAMES["RGB"], 4: _NAMES["RGBA"]}
-    return usual.get(count, tuple(f"channel {number}" for number in range(count)))
-
-
-def _channel(asked: str | None, names: tuple[str, ...]) -> int:
-    if asked is None:
-        return 0
-    if asked in names:
-        return names.index(asked)
-    if asked.isdigit() and int(asked) < len(names):
-        return int(asked)
-    raise ConvfilterError(f"there is no channel {asked!r}: the output has {', '.join(names)}")
 
 
 def _print(

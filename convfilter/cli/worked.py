@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convfilter.explaining.arithmetic import Step, figure
-from convfilter.explaining.samples import Explanation, Part, Slice
+from convfilter.explaining.records import Explanation, Part, Slice
 
 __all__ = ["as_lines", "as_object"]
 

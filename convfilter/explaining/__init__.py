@@ -1,11 +1,14 @@
 """One value of a filtered picture, worked out in plain numbers.
 
-`window` gathers the samples under the kernel, `arithmetic` does with them what the engine does, one sum at a
-time and independently of it, and `samples` has the true result beside it. Nothing here is drawn or printed.
+`window` gathers the samples under the kernel, `pieces` multiplies and adds them, `arithmetic` does what
+follows, one step at a time and independently of the engine; `samples` and `numbers` have the true result
+beside it, and `records` is what they tell. Nothing here is drawn or printed.
 """
 
 from __future__ import annotations
 
-from convfilter.explaining.samples import Explanation, explain_numbers, explain_sample
+from convfilter.explaining.numbers import explain_numbers
+from convfilter.explaining.records import Explanation
+from convfilter.explaining.samples import explain_sample
 
 __all__ = ["Explanation", "explain_numbers", "explain_sample"]

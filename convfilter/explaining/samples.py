@@ -4,105 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convfilter.convolution import correlate
-from convfilter.errors import ConvfilterError, ShapeError
+from convfilter.errors import ShapeError
 from convfilter.explaining.arithmetic import Step, combined, figure, finished, total
-from convfilter.explaining.window import Window, anchor_of, window_at
+from convfilter.explaining.pieces import checked_place, part_of, slice_of
+from convfilter.explaining.records import Explanation, Part, Slice
+from convfilter.explaining.window import anchor_of, window_at
 from convfilter.filtering import FilterOptions, filter_pixels
 from convfilter.filtering.alpha import kept_alpha
 from convfilter.filtering.chain import Stage, last_stage
 from convfilter.filtering.light import encode
 from convfilter.filtering.step import filter_layer
-from convfilter.geometry import Axis, axes_of
 from convfilter.kernels import Kernel
 
-__all__ = ["Explanation", "Part", "Slice", "explain_numbers", "explain_sample"]
+__all__ = ["explain_sample"]
 
 _TIE = 0.001  # results of floats may differ from exact ones this near to a half
-
-
-class Slice(NamedTuple):
-    """A two-dimensional piece of a window, the weights over it and their products.
-
-    Attributes
-    ----------
-    name : str
-        The channel or frame, where there are several.
-    samples, weights, products : ndarray of shape (H, W)
-        Numbers as they are multiplied.
-    border : ndarray of bool and the same shape
-        Which samples the border made.
-    alpha : ndarray of the same shape, or None
-        What else is multiplied, as fractions of opaque, where colours are weighed with alpha.
-    """
-
-    name: str
-    samples: NDArray[Any]
-    weights: NDArray[Any]
-    products: NDArray[Any]
-    border: NDArray[np.bool_]
-    alpha: NDArray[Any] | None = None
-
-
-class Part(NamedTuple):
-    """One part of a kernel at one place.
-
-    Attributes
-    ----------
-    slices : tuple of Slice
-        What is added up.
-    steps : tuple of Step
-        From the sum to the part's value.
-    """
-
-    slices: tuple[Slice, ...]
-    steps: tuple[Step, ...]
-
-    @property
-    def value(self) -> int | float:
-        """What the part gives."""
-        return self.steps[-1].value
-
-
-class Explanation(NamedTuple):
-    """One value worked out.
-
-    Attributes
-    ----------
-    place : tuple of int
-        Frame, row and column of the output.
-    anchor : tuple of int
-        Frame, row and column of the input under the kernel's anchor; it may lie outside.
-    size : tuple of int
-        Frames, rows and columns of the output.
-    channel : int
-        Which channel of the output.
-    parts : tuple of Part
-        One for each part of the kernel.
-    steps : tuple of Step
-        From the parts to the sample.
-    value : int or float
-        The sample as it is written.
-    values : tuple of int or float
-        All channels at that place, as they are written.
-    notes : tuple of str
-        What the reader should know besides.
-    """
-
-    place: tuple[int, ...]
-    anchor: tuple[int, ...]
-    size: tuple[int, ...]
-    channel: int
-    parts: tuple[Part, ...]
-    steps: tuple[Step, ...]
-    value: int | float
-    values: tuple[int | float, ...]
-    notes: tuple[str, ...] = ()
 
 
 def explain_sample(
@@ -141,7 +62,7 @@ def explain_sample(
     made = filter_pixels(pixels, kernels, options)
     stage = last_stage(pixels, kernels, options)
     sizes = tuple(axis.output for axis in stage.layer.axes)
-    at = _checked_place(place, sizes)
+    at = checked_place(place, sizes)
     written = _at(made.pixels, at, stage)
     if not 0 <= channel < len(written):
         raise ShapeError(f"channel {channel}: the output has {len(written)}, counted from 0")
@@ -160,74 +81,6 @@ def explain_sample(
     steps += _finished(stage, value)
     told = told._replace(parts=tuple(parts), steps=tuple(steps), notes=tuple(notes))
     return _with_tie_noted(told, stage)
-
-
-def explain_numbers(
-    values: NDArray[Any], kernel: Kernel, options: FilterOptions, place: Sequence[int]
-) -> Explanation:
-    """Work out one output of plain numbers, which have no full scale and are not clipped.
-
-    Parameters
-    ----------
-    values : ndarray of shape (H, W)
-        Integers or floats.
-    kernel : Kernel
-        Its offset counts in units of the numbers; its range does not.
-    options : FilterOptions
-        Of which padding, border, fill, stride, dilation and flip count.
-    place : sequence of int
-        Row and column of the output.
-
-    Returns
-    -------
-    Explanation
-        Its value is that of `correlate`.
-
-    Raises
-    ------
-    ShapeError
-        If there is no such place.
-    """
-    if kernel.axes not in (("column",), ("row", "column")):
-        raise ConvfilterError(
-            f"kernel '{kernel.name}' spans {' and '.join(kernel.axes[:-2])}s: numbers have none"
-        )
-    shape = (kernel.height, kernel.width)
-    axes = axes_of(
-        values.shape, shape, padding=options.padding, stride=options.stride, dilation=options.dilation
-    )
-    at = (0, *_checked_place(place, tuple(axis.output for axis in axes)))
-    whole = (Axis(1, 1), *axes)
-    window = window_at(values[np.newaxis], whole, at, options.border, options.fill)
-    parts, results = [], []
-    for array, divisor in zip(kernel.arrays(), kernel.divisors, strict=True):
-        weights = array.reshape(shape)[::-1, ::-1] if options.flip else array.reshape(shape)
-        parts.append(_part([_slice("", window, weights[np.newaxis], 0)], divisor))
-        sums = correlate(
-            values, weights, padding=options.padding, border=options.border, fill=options.fill,
-            stride=options.stride, dilation=options.dilation,
-        )  # fmt: skip
-        results.append(sums[at[1:]].item() / divisor if divisor != 1 else sums[at[1:]].item())
-    steps = combined([part.value for part in parts], kernel.combine)
-    value = combined(results, kernel.combine)[-1].value if kernel.combine else results[0]
-    if kernel.offset:
-        steps += [Step("offset", f"{figure(value)} + {kernel.offset:g}", value + kernel.offset)]
-        value += kernel.offset
-    size = tuple(axis.output for axis in whole)
-    return Explanation(at, anchor_of(whole, at), size, 0, tuple(parts), tuple(steps), value, (value,))
-
-
-def _checked_place(place: Sequence[int], sizes: tuple[int, ...]) -> tuple[int, ...]:
-    """Return a place with a frame; refuse one that does not exist."""
-    at = (*(0 for _ in range(len(sizes) - len(place))), *place)
-    if any(not 0 <= index < size for index, size in zip(at, sizes, strict=True)):
-        rows, columns = sizes[-2:]
-        frames = f"{sizes[0]} frames of " if len(sizes) == 3 and sizes[0] > 1 else ""
-        raise ShapeError(
-            f"there is no place {','.join(map(str, place))}: the output has {frames}{rows} rows and "
-            f"{columns} columns, counted from 0"
-        )
-    return at
 
 
 def _at(pixels: NDArray[Any], at: tuple[int, ...], stage: Stage) -> list[int | float]:
@@ -260,54 +113,14 @@ def _parts(stage: Stage, at: tuple[int, ...], channel: int, names: Sequence[str]
             for frame in range(weights.shape[1]):
                 name = names[number] if bank.summed and number < len(names) else ""
                 name += f"{' ' if name else ''}frame {frame}" if weights.shape[1] > 1 else ""
-                slices.append(_slice(name, window, weights[number], frame, alpha, layer.depth.full))
+                slices.append(slice_of(name, window, weights[number], frame, alpha, layer.depth.full))
         parts.append(
-            _part(slices, bank.divisor) if alpha is None else _weighed_part(slices, weights, alpha, stage, at)
+            part_of(slices, bank.divisor) if alpha is None else _weighed_part(slices, weights, alpha, stage)
         )
     return parts
 
 
-def _slice(
-    name: str,
-    window: Window,
-    weights: NDArray[Any],
-    frame: int,
-    alpha: NDArray[Any] | None = None,
-    full: float = 1.0,
-) -> Slice:
-    samples = window.samples[frame]
-    exact = samples.dtype.kind in "iub" and weights.dtype.kind in "iu"
-    kind = object if exact else np.float64
-    products = weights[frame].astype(kind) * samples.astype(kind)
-    share = None
-    if alpha is not None:
-        share = alpha[frame] / full
-        products = products * share
-    if exact and share is None:
-        products = np.array(products, object)
-    return Slice(name, samples, weights[frame], products, window.border[frame], share)
-
-
-def _part(slices: list[Slice], divisor: float) -> Part:
-    sums = [total(each.products) for each in slices]
-    named = zip(slices, sums, strict=True)
-    steps = [Step(f"sum of {each.name}", "all products", value) for each, value in named if len(slices) > 1]
-    whole = sum(sums) if all(isinstance(each, int) for each in sums) else math.fsum(sums)
-    steps.append(
-        Step(
-            "sum",
-            " + ".join(map(figure, sums)).replace("+ -", "- ") if len(sums) > 1 else "all products",
-            whole,
-        )
-    )
-    if divisor != 1:
-        steps.append(Step("divide", f"{figure(whole)} / {figure(divisor)}", whole / divisor))
-    return Part(tuple(slices), tuple(steps))
-
-
-def _weighed_part(
-    slices: list[Slice], weights: NDArray[Any], alpha: NDArray[Any], stage: Stage, at: tuple[int, ...]
-) -> Part:
+def _weighed_part(slices: list[Slice], weights: NDArray[Any], alpha: NDArray[Any], stage: Stage) -> Part:
     """Work out a part whose colours are weighed with alpha."""
     layer = stage.layer
     bank, full = layer.bank, layer.depth.full
@@ -391,7 +204,7 @@ def _alpha_explained(told: Explanation, stage: Stage) -> Explanation:
             own = weights.sum(axis=0) if layer.bank.summed else weights[0]
             if not own.sum():
                 continue
-            part = _part([_slice("", window, own, frame) for frame in range(len(own))], float(own.sum()))
+            part = part_of([slice_of("", window, own, frame) for frame in range(len(own))], float(own.sum()))
             parts.append(part)
             means.append(part.value)
     mean = math.fsum(means) / len(means)

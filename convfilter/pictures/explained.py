@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from convfilter.explaining.arithmetic import figure
-from convfilter.explaining.samples import Explanation, Part, Slice
+from convfilter.explaining.records import Explanation, Part, Slice
 from convfilter.geometry import Axis
 from convfilter.pictures.grids import FRAME, Grid, diverging, greys, middle
 from convfilter.pictures.lettering import INK, PALE, font, text_size, write_centred
