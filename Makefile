@@ -24,6 +24,7 @@ bench: $(VENV)/.bench
 docs: $(VENV)/.demo
 	$(BIN)/python docs/pictures.py
 	$(BIN)/python docs/kernels.py
+	$(BIN)/python docs/commands.py
 	$(BIN)/python docs/fidelity.py
 
 clean:

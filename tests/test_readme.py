@@ -103,8 +103,9 @@ def test_every_picture_is_made_by_the_script_and_shown_somewhere():
         assert name in script or name.startswith("kernels-"), name
 
 
-def test_the_table_of_kernels_is_what_the_kernels_say():
-    spec = importlib.util.spec_from_file_location("kernels_page", ROOT / "docs" / "kernels.py")
+@pytest.mark.parametrize("name", ["kernels", "commands", "fidelity"])
+def test_a_generated_page_is_what_its_script_makes(name):
+    spec = importlib.util.spec_from_file_location(f"{name}_page", ROOT / "docs" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     assert module.PAGE.read_text(encoding="utf-8") == module.page()
@@ -129,3 +130,11 @@ def test_a_line_of_dots_matches_any_lines_and_nothing_else_does():
     assert re.fullmatch(as_pattern("a\n...\nz\n"), "a\nz\n")
     assert not re.fullmatch(as_pattern("a\n...\nz\n"), "a\nb\n")
     assert not re.fullmatch(as_pattern("a.c\n"), "abc\n")
+
+
+def test_every_option_stands_in_the_pages():
+    words = set(re.findall(r"--[a-z-]+", (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")))
+    for name in cli.list_commands(None):
+        for parameter in cli.get_command(None, name).params:
+            if parameter.param_type_name == "option":
+                assert max(parameter.opts, key=len) in words, (name, parameter.name)

@@ -1,0 +1,36 @@
+"""Make ``commands.md``, every command with every option, out of the program's own help."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from convfilter.cli import cli
+
+PAGE = Path(__file__).resolve().with_name("commands.md")
+WIDTH = 100
+
+HEAD = """\
+# Commands
+
+What `convfilter COMMAND --help` says. Sizes are width x height; places are row, column, counted from 0.
+"""
+
+
+def page() -> str:
+    """Return the page."""
+    parts = [HEAD]
+    with click.Context(cli, info_name="convfilter", terminal_width=WIDTH, max_content_width=WIDTH) as above:
+        for name in cli.list_commands(above):
+            command = cli.get_command(above, name)
+            assert command is not None
+            with click.Context(
+                command, info_name=name, parent=above, terminal_width=WIDTH, max_content_width=WIDTH
+            ) as context:
+                parts.append(f"## {name}\n\n```text\n{command.get_help(context).rstrip()}\n```\n")
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
