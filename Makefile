@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench docs clean
+.PHONY: demo test test-oldest lint bench docs clean
 
 demo: $(VENV)/.demo
 	@mkdir -p build/demo
@@ -11,6 +11,10 @@ demo: $(VENV)/.demo
 	@echo "The edges of sample_images/coffee.png are in $(CURDIR)/build/demo/coffee.sobel.png"
 
 test: $(VENV)/.test
+	$(BIN)/python -m pytest -n auto -q
+
+# With the oldest versions that pyproject.toml admits, and without the extras.
+test-oldest: $(VENV)/.oldest
 	$(BIN)/python -m pytest -n auto -q
 
 lint: $(VENV)/.lint
@@ -41,6 +45,11 @@ $(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,oracles,codecs,dask]'
+	@touch $@
+
+$(VENV)/.oldest: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]' \
+		$$(sed -n 's/^dependencies = //p' pyproject.toml | tr -d '[]",' | sed 's/>=/==/g')
 	@touch $@
 
 $(VENV)/.lint: pyproject.toml | $(VENV)/bin/python

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from convfilter.cli import cli
 
 PAGE = Path(__file__).resolve().with_name("commands.md")
-WIDTH = 100
+SETTINGS: dict[str, Any] = {
+    "terminal_width": 100,
+    "max_content_width": 100,
+    "help_option_names": ["-h", "--help"],
+}
 
 HEAD = """\
 # Commands
@@ -21,13 +26,11 @@ What `convfilter COMMAND --help` says. Sizes are width x height; places are row,
 def page() -> str:
     """Return the page."""
     parts = [HEAD]
-    with click.Context(cli, info_name="convfilter", terminal_width=WIDTH, max_content_width=WIDTH) as above:
+    with click.Context(cli, info_name="convfilter", **SETTINGS) as above:
         for name in cli.list_commands(above):
             command = cli.get_command(above, name)
             assert command is not None
-            with click.Context(
-                command, info_name=name, parent=above, terminal_width=WIDTH, max_content_width=WIDTH
-            ) as context:
+            with click.Context(command, info_name=name, parent=above, **SETTINGS) as context:
                 parts.append(f"## {name}\n\n```text\n{command.get_help(context).rstrip()}\n```\n")
     return "\n".join(parts)
 
