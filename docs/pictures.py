@@ -54,8 +54,7 @@ def main() -> None:
         DOCS / "gallery.png",
     )
     quantized("gallery.png")
-    run("explain", SAMPLES / "coffee.png", "-k", "sobel-x", "--at", "120,160", "-o", DOCS / "explain.png")
-    quantized("explain.png")
+    run("explain", SAMPLES / "coffee.png", "-k", "sobel-x", "--at", "110,408", "-o", DOCS / "explain.png")
     numbers = ("--values", "0 1 2; 3 4 5; 6 7 8", "--weights", "0 1; 2 3", "--padding", "valid")
     run("explain", *numbers, "--animate", DOCS / "sliding.gif")
 

@@ -121,7 +121,10 @@ def _thumbnail(told: Explanation, picture: NDArray[np.uint8]) -> Image.Image:
     reach = max(told.parts[0].slices[0].samples.shape) / 2 if told.parts else 1
     half = max(reach * scale, 6.0)
     x, y = (column + 0.5) * scale, (row + 0.5) * scale
-    ImageDraw.Draw(image).rectangle((x - half, y - half, x + half, y + half), outline=FRAME, width=2)
+    draw = ImageDraw.Draw(image)
+    for margin, colour, width in ((2, _GROUND, 6), (0, FRAME, 2)):  # seen on any ground
+        reach = half + margin
+        draw.rectangle((x - reach, y - reach, x + reach, y + reach), outline=colour, width=width)
     return image
 
 

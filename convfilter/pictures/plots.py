@@ -20,7 +20,7 @@ _SIDE = 300
 _MARGIN, _GAP, _TITLE = 30, 70, 30
 _AXIS = 46
 _MOST = 9  # tables of a kernel with many
-_FREQUENCIES = 150
+_FREQUENCIES = 151
 # A scale from dark blue over green to yellow, whose lightness grows evenly.
 _SCALE = np.array(
     [[68, 1, 84], [71, 44, 122], [59, 81, 139], [44, 113, 142], [33, 144, 141], [39, 173, 129],
