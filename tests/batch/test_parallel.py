@@ -354,15 +354,17 @@ def test_ctrl_c_at_a_terminal_ends_all(begin, tmp_path):
     assert not any(map(is_alive, workers))
 
 
-def test_workers_end_when_their_parent_is_killed(begin, tmp_path):
+@pytest.mark.parametrize("change", [WAITING, STUBBORN], ids=["waiting", "stubborn"])
+def test_workers_end_when_their_parent_is_killed(begin, tmp_path, change):
     pictures(tmp_path / "in")
     out = tmp_path / "out"
-    process = begin("apply", "in", "-k", "blur", "-o", "out", "-j", "2", change=WAITING)
+    process = begin("apply", "in", "-k", "blur", "-o", "out", "-j", "2", change=change)
     wait_for(lambda: (out / "a.png").exists() and len(list(out.glob(".cf-*.tmp"))) == 2)
     workers = workers_of(process)
     process.kill()
-    wait_for(lambda: not any(map(is_alive, workers)), seconds=5)
-    assert set(os.listdir(out)) == {"a.png"}
+    wait_for(lambda: not any(map(is_alive, workers)), seconds=8)
+    left = {name for name in os.listdir(out) if change == WAITING or not name.startswith(".cf-")}
+    assert left == {"a.png"}
 
 
 def test_a_run_that_was_killed_is_finished_byte_for_byte_by_skipping_what_exists(begin, tmp_path):
