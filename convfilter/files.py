@@ -75,9 +75,12 @@ def commit(
     """
     target = os.fspath(path)
     folder = os.path.dirname(target) or os.curdir
-    descriptor, temporary = _create(folder, _replaced_permissions(target, overwrite, repeated))
-    stream = os.fdopen(descriptor, "wb", 1 << 18)
+    permissions = _replaced_permissions(target, overwrite, repeated)
+    # A signal may come at any moment: the name is known here before there is a file of it.
+    names: list[str] = []
+    stream: BinaryIO | None = None
     try:
+        stream = os.fdopen(_create(folder, permissions, names), "wb", 1 << 18)
         write(stream)
         stream.flush()
         os.fsync(stream.fileno())
@@ -86,19 +89,22 @@ def commit(
         # Where there are locks the file is put in place under its own: once closed, and still under its
         # temporary name, another run would sweep it away.
         try:
-            _put_in_place(temporary, target, overwrite)
+            _put_in_place(names[-1], target, overwrite)
         except FileExistsError:
-            if not (repeated and filecmp.cmp(temporary, target, shallow=False)):
+            if not (repeated and filecmp.cmp(names[-1], target, shallow=False)):
                 raise
-            os.unlink(temporary)
+            os.unlink(names[-1])
         stream.close()
     except BaseException:
-        _remove(temporary)
+        for name in names:
+            _remove(name)
         # What is still buffered goes to a file without a name; that this may fail hides nothing.
         with contextlib.suppress(OSError, ValueError):
-            stream.close()
+            if stream is not None:
+                stream.close()
         if fcntl is None:
-            _remove(temporary)
+            for name in names:
+                _remove(name)
         raise
     _sync_folder(folder)
 
@@ -123,27 +129,27 @@ def _replaced_permissions(target: str, overwrite: bool, repeated: bool) -> int |
     return stat.S_IMODE(kind) & 0o777
 
 
-def _create(folder: str, permissions: int | None) -> tuple[int, str]:
-    """Create and lock a temporary file; return its descriptor and path."""
+def _create(folder: str, permissions: int | None, names: list[str]) -> int:
+    """Create and lock a temporary file; return its descriptor. Its name is put into `names` before that."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS
     for _ in range(100):
-        temporary = os.path.join(folder, f"{_PREFIX}{os.urandom(4).hex()}{_SUFFIX}")
+        names.append(os.path.join(folder, f"{_PREFIX}{os.urandom(4).hex()}{_SUFFIX}"))
         try:
-            descriptor = os.open(temporary, flags, 0o666 if permissions is None else permissions)
+            descriptor = os.open(names[-1], flags, 0o666 if permissions is None else permissions)
         except FileExistsError:
+            names.pop()  # someone else's
             continue
         try:
             if permissions is not None and hasattr(os, "fchmod"):
                 os.fchmod(descriptor, permissions)
             # A sweep may have come between the creation and the lock: then this file is gone.
             if _lock(descriptor) is not False and os.fstat(descriptor).st_nlink:
-                return descriptor, temporary
+                return descriptor
         except BaseException:
-            _remove(temporary)
             os.close(descriptor)
             raise
         os.close(descriptor)
-        _remove(temporary)
+        _remove(names.pop())
     raise FileExistsError(errno.EEXIST, "no name left for a temporary file", folder)
 
 

@@ -135,6 +135,12 @@ def wait_for(condition, seconds=SECONDS):
         time.sleep(0.01)
 
 
+def stopped(err):
+    """Whether a run of six says that it was stopped, be it before or after it was told of the first."""
+    told = {"1 done, 5 not finished", "nothing done, 6 not finished"}
+    return len(err) == 1 and err[0].removeprefix("convfilter: stopped: ") in told
+
+
 def pictures(folder, names="abcdef"):
     for number, name in enumerate(names):
         save(folder / f"{name}.png", colour(20 + number, 30))
@@ -327,7 +333,7 @@ def test_a_signal_to_the_parent_alone_ends_all_within_two_seconds(begin, tmp_pat
     code, _, err = run(process)
     assert time.monotonic() - start < (1.2 if change == WAITING else 2.5)
     assert code == -number
-    assert err == ["convfilter: stopped: 1 done, 5 not finished"]
+    assert stopped(err)
     assert os.listdir(out) == ["a.png"]
     assert not any(map(is_alive, workers))
 
@@ -349,7 +355,7 @@ def test_ctrl_c_at_a_terminal_ends_all(begin, tmp_path):
     code, _, err = run(process)
     os.close(ours)
     assert code == -signal.SIGINT
-    assert err == ["convfilter: stopped: 1 done, 5 not finished"]
+    assert stopped(err)
     assert os.listdir(out) == ["a.png"]
     assert not any(map(is_alive, workers))
 
