@@ -36,6 +36,11 @@ def environment(**changes):
     return kept | {"PYTHONUTF8": "1"} | {key: str(value) for key, value in changes.items()}
 
 
+def heed_interrupts():
+    """Have a process heed Ctrl-C, also where the tests run in the background of a shell."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture
 def run(tmp_path):
     """Run the program as a process in a temporary folder."""

@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 import pytest
-from conftest import SECONDS, environment
+from conftest import SECONDS, environment, heed_interrupts
 from samples import colour, grey, load, save, tree
 
 import convfilter as cf
@@ -98,6 +98,7 @@ def begin(tmp_path):
             [sys.executable, "-c", MAIN.format(change=change), *arguments],
             cwd=tmp_path,
             env=environment(),
+            preexec_fn=heed_interrupts,
             **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options,
         )
         begun.append(process)

@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 import pytest
-from conftest import SECONDS, environment
+from conftest import SECONDS, environment, heed_interrupts
 from PIL import Image
 from samples import colour, grey, load, save
 
@@ -269,6 +269,7 @@ def test_a_signal_kills_within_two_seconds_and_leaves_no_temporary_files(tmp_pat
         stderr=subprocess.PIPE,
         cwd=tmp_path,
         env=environment(),
+        preexec_fn=heed_interrupts,
         text=True,
     )
     try:
