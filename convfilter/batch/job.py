@@ -133,7 +133,6 @@ def _told(job: Job, act: Callable[[Outcome], object], lone: bool = True) -> Outc
         outcome.error = "not enough memory: take a smaller picture or fewer jobs"
     except OSError as error:
         outcome.error = describe(error)
-        outcome.disk_full = error.errno in _DISK_FULL
     except TooLargeError:
         raise
     except Exception as error:
