@@ -15,7 +15,7 @@ from PIL import Image, ImageFile
 
 from convfilter.errors import ImageError
 from convfilter.images import codecs
-from convfilter.images.depth import (
+from convfilter.images.deep import (
     cannot_be_narrowed,
     deep_type,
     has_grey_and_alpha,

@@ -66,7 +66,7 @@ def load_plugin(format: str) -> None:
     if format == "avif":  # pictures run side by side, each on one thread
         plugin.DEFAULT_MAX_THREADS = 1
     if format == "tiff":
-        from convfilter.images.depth import register_deep_tiffs
+        from convfilter.images.deep import register_deep_tiffs
 
         register_deep_tiffs(plugin.OPEN_INFO)
 
