@@ -157,7 +157,6 @@ def sample_reader(image: ImageFile.ImageFile, stream: BinaryIO, frames: int, dee
         and frames == 1
         and _raw(image) == image.mode
         and image.mode in ("L", "LA", "RGB", "RGBA")
-        and image.info.get("transparency") is None
         and codecs.available()
         and png_is_plain(stream)
     )

@@ -303,7 +303,8 @@ def test_pngs_of_the_codecs_are_what_pillow_reads(kind, shape):
 def test_pngs_of_pillow_are_read_alike_with_and_without_the_codecs(mode, monkeypatch):
     image = Image.fromarray(noise("RGB")).convert("L" if mode == "I;16" else mode)
     image = Image.fromarray(noise("I;16")) if mode == "I;16" else image
-    for options in ({}, {"transparency": 3} if mode in ("L", "P") else {}):
+    marked = {"L": 3, "P": 3, "RGB": tuple(noise("RGB")[0, 0].tolist())}
+    for options in ({}, {"transparency": marked[mode]} if mode in marked else {}):
         stream = io.BytesIO()
         image.save(stream, "PNG", dpi=(72, 72), **options)
         found = read(stream.getvalue())
