@@ -28,7 +28,10 @@ def worked(told):
 def random_case(seed):
     """A picture, a chain, options and a place of the output."""
     rng = np.random.default_rng(seed)
-    pick = lambda *choices: choices[rng.integers(len(choices))]  # noqa: E731
+
+    def pick(*choices):
+        return choices[rng.integers(len(choices))]
+
     shape = (int(rng.integers(3, 12)), int(rng.integers(3, 12)))
     channels = pick(None, 2, 3, 4)
     dtype = pick(np.uint8, np.uint8, np.uint16, np.float32)
