@@ -1,4 +1,4 @@
-"""Output files that are never half there, and names and errors in words.
+"""Output files that are never half there.
 
 An output is written to a temporary file ``.cf-XXXX.tmp`` in its own folder and put in place by one
 rename or link, so that its path holds, at every moment, nothing, the complete old file or the
@@ -26,7 +26,7 @@ try:
 except ImportError:  # Windows; a file cannot be renamed there while it is open, so it is closed first
     fcntl = None  # type: ignore[assignment]  # a module or nothing: no type says both
 
-__all__ = ["commit", "describe", "shown", "sweep"]
+__all__ = ["commit", "sweep"]
 
 _PREFIX, _SUFFIX = ".cf-", ".tmp"
 _STALE_SECONDS = 24 * 3600
@@ -240,67 +240,3 @@ def _remove_stale(path: str) -> None:
         os.close(descriptor)
     if stale and fcntl is None:
         os.unlink(path)
-
-
-def describe(error: OSError) -> str:
-    """Say in words what the system refused.
-
-    Parameters
-    ----------
-    error : OSError
-        The error.
-
-    Returns
-    -------
-    str
-        One line, without the names of files or classes.
-
-    Examples
-    --------
-    >>> describe(OSError(28, "No space left on device"))
-    'No space left on device'
-    """
-    if error.strerror:
-        return shown(error.strerror)
-    if error.errno:
-        return os.strerror(error.errno)
-    return " ".join(shown(str(error)).split()) or "unknown input or output error"
-
-
-def shown(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
-    r"""Return a name as it can stand in a message of one line.
-
-    Parameters
-    ----------
-    path : str, bytes or path-like
-        The name.
-
-    Returns
-    -------
-    str
-        The name with control characters, line breaks, marks of writing direction and undecodable bytes
-        escaped as in Python.
-
-    Examples
-    --------
-    >>> print(shown("two\nlines"), shown(b"caf\xe9.png"), shown("naïve file.png"))
-    two\nlines caf\xe9.png naïve file.png
-    """
-    name = os.fsdecode(path)
-    return name if name.isascii() and name.isprintable() else "".join(map(_escaped, name))
-
-
-def _escaped(character: str) -> str:
-    """Return a character, or its escape if it would disturb a line of text."""
-    code = ord(character)
-    if 0xDC80 <= code <= 0xDCFF:  # a byte that the file system's encoding does not know
-        return f"\\x{code - 0xDC00:02x}"
-    disturbs = (
-        code < 0x20
-        or 0x7F <= code < 0xA0
-        or 0xD800 <= code < 0xE000
-        or character in "\u2028\u2029\u061c\u200e\u200f"
-        or 0x202A <= code <= 0x202E
-        or 0x2066 <= code <= 0x2069
-    )
-    return character.encode("unicode_escape").decode("ascii") if disturbs else character

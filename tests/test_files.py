@@ -1,4 +1,4 @@
-"""Outputs are whole or not there; messages are one line."""
+"""Outputs are whole or not there; leftovers are swept."""
 
 import errno
 import os
@@ -6,7 +6,6 @@ import stat
 import subprocess
 import sys
 import textwrap
-from pathlib import Path
 
 import pytest
 
@@ -149,12 +148,12 @@ def test_without_hard_links_a_new_file_is_renamed_and_an_old_one_kept(tmp_path, 
 def test_a_file_size_limit_is_an_error_and_leaves_nothing(tmp_path):
     script = """
         import os, resource, sys
-        from convfilter import files
+        from convfilter import files, messages
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
         try:
             files.commit("a", lambda stream: stream.write(bytes(150_000)), overwrite=True)
         except OSError as error:
-            print(files.describe(error), os.listdir("."))
+            print(messages.describe(error), os.listdir("."))
     """
     (tmp_path / "a").write_bytes(b"old")
     done = subprocess.run(
@@ -284,35 +283,6 @@ def test_a_killed_run_leaves_what_the_next_one_sweeps(tmp_path):
     assert len(leftovers(tmp_path)) == 1
     files.sweep(tmp_path)
     assert os.listdir(tmp_path) == []
-
-
-@pytest.mark.parametrize(
-    ("error", "words"),
-    [
-        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "secret/name"), "No space left on device"),
-        (FileNotFoundError(errno.ENOENT, "No such file or directory"), "No such file or directory"),
-        (OSError("free\ntext"), r"free\ntext"),
-        (OSError(), "unknown input or output error"),
-    ],
-)
-def test_errors_are_described_in_words(error, words):
-    assert files.describe(error) == words
-
-
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
-        ("plain name.png", "plain name.png"),
-        ("ünï😀.png", "ünï😀.png"),
-        ("a\nb\r\t\x1b[31m", r"a\nb\r\t\x1b[31m"),
-        (b"caf\xe9", r"caf\xe9"),
-        (Path("x/y"), "x/y"),
-        ("\u202egnp.exe", r"\u202egnp.exe"),
-        ("-rf.png", "-rf.png"),
-    ],
-)
-def test_names_are_shown_on_one_line(name, words):
-    assert files.shown(name) == words
 
 
 def test_a_second_attempt_takes_the_same_bytes_for_done_and_no_others(tmp_path):

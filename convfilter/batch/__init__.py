@@ -20,12 +20,13 @@ from convfilter.batch.job import STATUSES, Outcome, filter_job, not_attempted, p
 from convfilter.batch.work import Job, Work
 from convfilter.convolution.running import available_threads
 from convfilter.errors import ConvfilterError
-from convfilter.files import shown, sweep
+from convfilter.files import sweep
 from convfilter.filtering import FilterOptions
 from convfilter.geometry import propose
 from convfilter.images.formats import FORMATS, format_of_name
 from convfilter.images.writing import Encoding
 from convfilter.kernels import Kernel, get_kernel
+from convfilter.messages import shown
 
 if TYPE_CHECKING:
     from convfilter.batch.cluster import Cluster

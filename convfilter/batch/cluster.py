@@ -13,7 +13,7 @@ from typing import Any, Self
 from convfilter.batch.job import Outcome, filter_job
 from convfilter.batch.work import Job, Work
 from convfilter.errors import ConvfilterError
-from convfilter.files import shown
+from convfilter.messages import shown
 
 __all__ = ["Cluster"]
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from convfilter.batch.inputs import STREAM
 from convfilter.batch.work import Job
 from convfilter.errors import ConvfilterError
-from convfilter.files import shown
+from convfilter.messages import shown
 
 __all__ = ["refuse_collisions", "refuse_inputs_as_outputs"]
 

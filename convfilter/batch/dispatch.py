@@ -10,7 +10,7 @@ from typing import Protocol
 from convfilter.batch.inputs import STREAM
 from convfilter.batch.job import Outcome, filter_job, not_attempted, settled
 from convfilter.batch.work import Job, Work
-from convfilter.files import shown
+from convfilter.messages import shown
 
 __all__ = ["Crew", "dispatched"]
 

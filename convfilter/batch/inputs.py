@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from convfilter.errors import ConvfilterError
-from convfilter.files import describe, shown
 from convfilter.images.formats import format_of_name
+from convfilter.messages import describe, shown
 
 __all__ = ["STREAM", "Input", "Named", "find_inputs", "named_inputs"]
 

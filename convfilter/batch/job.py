@@ -18,11 +18,12 @@ from convfilter.batch.memory import footprint
 from convfilter.batch.sequences import Shares, filter_each, filter_picture, filter_stack
 from convfilter.batch.work import Job, Work
 from convfilter.errors import ConvfilterError, ImageError
-from convfilter.files import commit, describe, shown
+from convfilter.files import commit
 from convfilter.images.animation import write_frames
 from convfilter.images.frames import Frames, opened_frames
 from convfilter.images.picture import Picture
 from convfilter.images.writing import write_picture
+from convfilter.messages import describe, shown
 
 __all__ = ["STATUSES", "Outcome", "TooLargeError", "filter_job", "not_attempted", "plan_job", "settled"]
 

@@ -10,9 +10,9 @@ from convfilter.batch.conflicts import refuse_collisions, refuse_inputs_as_outpu
 from convfilter.batch.inputs import STREAM, Input
 from convfilter.batch.work import Job
 from convfilter.errors import ConvfilterError
-from convfilter.files import shown
 from convfilter.images.formats import extension_of, format_of_name
 from convfilter.kernels import Kernel
+from convfilter.messages import shown
 
 __all__ = [
     "Plan",

@@ -16,7 +16,7 @@ import click
 
 from convfilter import __version__
 from convfilter.errors import ConvfilterError, ImageError, ShapeError
-from convfilter.files import describe, shown
+from convfilter.messages import describe, shown
 
 __all__ = ["main"]
 

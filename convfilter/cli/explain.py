@@ -177,8 +177,8 @@ def _picture_explained(
     from convfilter.batch.foresight import options_for
     from convfilter.cli.given import COLOUR_NAMES, channel_named, output_names, read_frame
     from convfilter.explaining import explain_sample
-    from convfilter.files import shown
     from convfilter.images.formats import FORMATS
+    from convfilter.messages import shown
 
     if options["at"] is None:
         raise click.UsageError("which value? Give its place with --at ROW,COL")
@@ -212,7 +212,7 @@ def _print(
 ) -> None:
     from convfilter.cli.wording import filter_in_words, per_axis_in_words
     from convfilter.cli.worked import as_lines, as_object
-    from convfilter.files import shown
+    from convfilter.messages import shown
 
     if options["as_json"]:
         for each in told:
@@ -245,7 +245,7 @@ def _draw(
     told: Sequence[Explanation], names: tuple[str, ...], picture: Picture | None, options: dict[str, Any]
 ) -> None:
     """Draw the first value that was worked out."""
-    from convfilter.files import shown
+    from convfilter.messages import shown
     from convfilter.pictures.explained import draw_explanation
     from convfilter.pictures.saving import save_drawing
     from convfilter.pictures.viewing import as_seen, full_scale
@@ -266,8 +266,8 @@ def _animate(
     options: dict[str, Any],
 ) -> None:
     """Draw the kernel sliding over all of a small input."""
-    from convfilter.files import shown
     from convfilter.geometry import axes_of
+    from convfilter.messages import shown
     from convfilter.pictures.explained import sliding_frames
     from convfilter.pictures.saving import save_animation
     from convfilter.pictures.viewing import full_scale

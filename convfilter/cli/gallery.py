@@ -78,7 +78,7 @@ def command(image: str, **options: Any) -> int:
 
     Example: convfilter gallery photo.jpg -k blur -k sobel -k emboss -o sheet.png
     """
-    from convfilter.files import shown
+    from convfilter.messages import shown
     from convfilter.pictures.saving import check_drawing, save_drawing
     from convfilter.pictures.sheet import WIDEST, contact_sheet, default_columns
 
@@ -179,8 +179,8 @@ def _as_option(key: str, value: str) -> Any:
 
 
 def _read(image: str, options: dict[str, Any]) -> Picture:
-    from convfilter.files import shown
     from convfilter.images.reading import read_picture
+    from convfilter.messages import shown
 
     try:
         picture = read_picture(image, max_pixels=options["max_pixels"], orient=not options["no_orient"])
@@ -203,7 +203,7 @@ def _tiles(
     options: dict[str, Any],
 ) -> Iterator[Tile]:
     """Yield the picture, then what each filter makes of it."""
-    from convfilter.files import shown
+    from convfilter.messages import shown
     from convfilter.pictures.sheet import Tile
     from convfilter.pictures.viewing import as_seen, shrunk
 

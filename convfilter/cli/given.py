@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convfilter.errors import ConvfilterError, ImageError
-from convfilter.files import describe, shown
 from convfilter.images.frames import opened_frames
 from convfilter.images.picture import Picture
 from convfilter.kernels import Kernel
+from convfilter.messages import describe, shown
 
 __all__ = [
     "COLOUR_NAMES",

@@ -17,8 +17,8 @@ from convfilter.cli.options import (
     written_size,
 )
 from convfilter.cli.wording import kernel_in_lines, size_in_words
-from convfilter.files import shown
 from convfilter.kernels import Kernel, get_kernel, load_kernels
+from convfilter.messages import shown
 
 __all__ = ["GROUPS", "command"]
 

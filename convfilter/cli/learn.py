@@ -13,7 +13,8 @@ import click
 from convfilter.cli.options import HeadedCommand, as_border, json_option, option, written_size
 from convfilter.cli.wording import kernel_in_lines
 from convfilter.errors import ConvfilterError, ImageError, ShapeError
-from convfilter.files import commit, describe, shown
+from convfilter.files import commit
+from convfilter.messages import describe, shown
 
 if TYPE_CHECKING:
     from convfilter.learning import Fit, Pair

@@ -22,10 +22,10 @@ from convfilter.cli.previewing import can_preview, previewed
 from convfilter.cli.progress import Progress
 from convfilter.cli.wording import calculation, filter_in_words, per_axis_in_words
 from convfilter.errors import ConvfilterError, ImageError
-from convfilter.files import describe, shown
-from convfilter.images.layers import background_colour
+from convfilter.images.to_pillow import background_colour
 from convfilter.images.writing import Encoding
 from convfilter.kernels import Kernel
+from convfilter.messages import describe, shown
 
 __all__ = ["run"]
 

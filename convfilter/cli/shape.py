@@ -19,9 +19,9 @@ from convfilter.cli.options import (
 )
 from convfilter.cli.wording import calculation, filter_in_words, per_axis_in_words
 from convfilter.errors import ConvfilterError, ImageError, ShapeError
-from convfilter.files import shown
 from convfilter.geometry import PADDINGS, Padding, PerAxis
 from convfilter.layers import Layer, Report, follow, output_of
+from convfilter.messages import shown
 
 __all__ = ["command"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from convfilter.files import shown
 from convfilter.geometry import Axis
+from convfilter.messages import shown
 
 if TYPE_CHECKING:
     from convfilter.kernels import Kernel

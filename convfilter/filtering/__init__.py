@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from convfilter.filtering.chain import Filtered, check_options, filter_axes, filter_pixels, plan_kernel
-from convfilter.filtering.options import FilterOptions
+from convfilter.filtering.chain import Filtered, filter_axes, filter_pixels, plan_kernel
+from convfilter.filtering.options import FilterOptions, check_options
 from convfilter.geometry import Padding, PerAxis
 from convfilter.kernels import Kernel, get_kernel
 

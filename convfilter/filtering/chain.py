@@ -7,19 +7,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from convfilter.convolution.borders import check_border, check_fill
 from convfilter.convolution.plan import Plan
-from convfilter.errors import ConvfilterError, ImageError, KernelError, ShapeError
+from convfilter.errors import ConvfilterError, ImageError, ShapeError
 from convfilter.filtering.bank import make_bank
 from convfilter.filtering.depth import Depth, depth_of
 from convfilter.filtering.finish import Clipping
+from convfilter.filtering.layer import Layer, plan_layer
 from convfilter.filtering.light import decode
-from convfilter.filtering.options import ALPHAS, CHANNELS, RANGES, FilterOptions
-from convfilter.filtering.step import Layer, filter_layer, plan_layer
-from convfilter.geometry import Axis, axes_of, propose
+from convfilter.filtering.options import FilterOptions, check_options
+from convfilter.filtering.step import filter_layer
+from convfilter.geometry import Axis, axes_of
 from convfilter.kernels import Kernel
 
-__all__ = ["Filtered", "Stage", "check_options", "filter_axes", "filter_pixels", "last_stage", "plan_kernel"]
+__all__ = ["Filtered", "Stage", "filter_axes", "filter_pixels", "last_stage", "plan_kernel"]
 
 
 class Filtered(NamedTuple):
@@ -202,35 +202,6 @@ def _filtered(
     if clipping is None or not clipping.samples:
         return Filtered(result, alpha)
     return Filtered(result, alpha, clipping.below / clipping.samples, clipping.above / clipping.samples)
-
-
-def check_options(options: FilterOptions, kernels: Sequence[Kernel]) -> None:
-    """Refuse options that do not exist, or that some kernel cannot be used with, whatever the picture.
-
-    Raises
-    ------
-    ConvfilterError
-        With the nearest value that exists, or what the kernel takes.
-    """
-    for name, value, known in (
-        ("channels", options.channels, CHANNELS),
-        ("range", options.range, RANGES),
-        ("alpha", options.alpha, ALPHAS),
-    ):
-        if value not in known:
-            raise ConvfilterError(f"unknown {name} {value!r}{propose(value, known)}")
-    check_border(options.border)
-    check_fill(options.fill)
-    for kernel in kernels:
-        if "channel" in kernel.axes and options.channels != "each":
-            raise KernelError(
-                f"kernel '{kernel.name}' sums the channels itself: it cannot be used with channels "
-                f"'{options.channels}'"
-            )
-        if options.alpha == "premultiply" and kernel.is_zero_sum:
-            raise KernelError(
-                f"kernel '{kernel.name}' sums to zero: alpha cannot be weighed with it, so keep or drop it"
-            )
 
 
 def _checked_pixels(pixels: np.ndarray, kernels: Sequence[Kernel]) -> np.ndarray:

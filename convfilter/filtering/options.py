@@ -1,13 +1,16 @@
-"""How to filter: the options of a filter and the values that they take."""
+"""How to filter: the options of a filter, the values that they take, and what does not go together."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from convfilter.geometry import Padding, PerAxis
+from convfilter.convolution.borders import check_border, check_fill
+from convfilter.errors import ConvfilterError, KernelError
+from convfilter.geometry import Padding, PerAxis, propose
 from convfilter.kernels.kernel import RANGES, Kernel
 
-__all__ = ["ALPHAS", "CHANNELS", "RANGES", "FilterOptions"]
+__all__ = ["ALPHAS", "CHANNELS", "RANGES", "FilterOptions", "check_options"]
 
 CHANNELS = ("each", "sum", "mean")
 ALPHAS = ("auto", "keep", "premultiply", "plain", "drop")
@@ -34,3 +37,32 @@ class FilterOptions(NamedTuple):
             return chosen
         edges = kernel.is_zero_sum and len(kernel.parts) == 1 and not kernel.offset
         return "absolute" if edges else "clip"
+
+
+def check_options(options: FilterOptions, kernels: Sequence[Kernel]) -> None:
+    """Refuse options that do not exist, or that some kernel cannot be used with, whatever the picture.
+
+    Raises
+    ------
+    ConvfilterError
+        With the nearest value that exists, or what the kernel takes.
+    """
+    for name, value, known in (
+        ("channels", options.channels, CHANNELS),
+        ("range", options.range, RANGES),
+        ("alpha", options.alpha, ALPHAS),
+    ):
+        if value not in known:
+            raise ConvfilterError(f"unknown {name} {value!r}{propose(value, known)}")
+    check_border(options.border)
+    check_fill(options.fill)
+    for kernel in kernels:
+        if "channel" in kernel.axes and options.channels != "each":
+            raise KernelError(
+                f"kernel '{kernel.name}' sums the channels itself: it cannot be used with channels "
+                f"'{options.channels}'"
+            )
+        if options.alpha == "premultiply" and kernel.is_zero_sum:
+            raise KernelError(
+                f"kernel '{kernel.name}' sums to zero: alpha cannot be weighed with it, so keep or drop it"
+            )

@@ -11,12 +11,13 @@ from PIL import Image
 from convfilter.errors import ImageError
 from convfilter.images.encoders import Encoding, avif_options
 from convfilter.images.frames import frame_named
-from convfilter.images.layers import background_colour
 from convfilter.images.metadata import Metadata
 from convfilter.images.motion import Clock
 from convfilter.images.picture import Picture
 from convfilter.images.plugins import load_plugin, pillow_name
-from convfilter.images.writing import Sink, prepared
+from convfilter.images.sink import Sink
+from convfilter.images.to_pillow import background_colour
+from convfilter.images.writing import prepared
 
 __all__ = ["holds_all", "takes_any_size", "write_frames"]
 

@@ -12,9 +12,9 @@ from PIL import Image, ImageFile
 
 from convfilter.errors import ImageError
 from convfilter.images import codecs
-from convfilter.images.layers import palette_of, to_image
 from convfilter.images.metadata import Metadata
 from convfilter.images.plugins import load_plugin, pillow_name
+from convfilter.images.to_pillow import palette_of, to_image
 
 __all__ = ["Encoding", "Options", "Raster", "avif_options", "encode", "present", "takes_arrays"]
 

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import GifImagePlugin, Image
 
-from convfilter.images.layers import background_colour, flattened, palette_of, to_image
 from convfilter.images.metadata import Metadata
 from convfilter.images.motion import Clock, changed_box
+from convfilter.images.to_pillow import background_colour, flattened, palette_of, to_image
 
 __all__ = ["GifFrames"]
 

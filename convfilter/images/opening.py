@@ -13,10 +13,10 @@ from typing import BinaryIO
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from convfilter.errors import ConvfilterError, ImageError
-from convfilter.files import describe, shown
 from convfilter.images.formats import FORMATS, format_of_name
 from convfilter.images.headers import webp_size
 from convfilter.images.plugins import load_plugin, pillow_name, sniff
+from convfilter.messages import describe, shown
 
 __all__ = ["check_pixels", "collected", "format_of", "image_of", "opened", "reasons"]
 

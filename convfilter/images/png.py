@@ -12,8 +12,8 @@ from PIL import Image
 
 from convfilter.images import codecs
 from convfilter.images.encoders import Options, Raster, present
-from convfilter.images.layers import palette_of
 from convfilter.images.metadata import Metadata
+from convfilter.images.to_pillow import palette_of
 
 __all__ = ["save_png"]
 

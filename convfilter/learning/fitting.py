@@ -1,22 +1,20 @@
-"""Weights from equations, checked by the gradient and by samples that were held out."""
+"""Weights from equations, mended by the gradient, and how far they can be trusted."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from convfilter.convolution.gradients import kernel_gradient
-from convfilter.convolution.scratch import Scratch
-from convfilter.convolution.taps import WindowSum
 from convfilter.errors import ConvfilterError, ImageError
 from convfilter.kernels import Kernel
+from convfilter.learning.checking import Check, check_weights
 from convfilter.learning.equations import Equations, Solver, add_up, make_solver
 from convfilter.learning.pairs import Pair
-from convfilter.learning.sampling import Job, choose_blocks, in_lots
+from convfilter.learning.sampling import Job, choose_blocks
 
 __all__ = ["Fit", "fit_pairs"]
 
@@ -24,8 +22,6 @@ __all__ = ["Fit", "fit_pairs"]
 _DIGITS = 10
 # A step that changes the weights by less, in units of the largest, is none; and how many are taken.
 _STILL, _STEPS = 1e-9, 3
-# Numbers of a stack of blocks.
-_STACK = 2**19
 # Weights that may be off by more, in units of the largest, are not known.
 _UNCERTAIN = 0.05
 
@@ -72,26 +68,6 @@ class Fit:
     samples: int
     held_out: int
     warnings: list[str]
-
-
-@dataclass
-class _Check:
-    """What a kernel leaves over.
-
-    Attributes
-    ----------
-    squares, counts : list of two numbers
-        Sum of squares of all outputs together, and how many samples: learned from, and held out.
-    gradient : ndarray of shape (O, channels, rows, columns)
-        Half the derivative of the mean square, and the ridge, by the weights.
-    drift : float
-        The same by the offset.
-    """
-
-    squares: list[float]
-    counts: list[int]
-    gradient: np.ndarray
-    drift: float
 
 
 def fit_pairs(
@@ -191,7 +167,7 @@ def _check_arguments(pairs: Sequence[Pair], ridge: float) -> None:
 
 def _solved(
     equations: Equations, solver: Solver, jobs: Sequence[Job], ridge: float
-) -> tuple[np.ndarray, float, _Check]:
+) -> tuple[np.ndarray, float, Check]:
     """The solution, of shape (O, channels, rows, columns) and an offset, and its check.
 
     The gradient is taken from the pictures themselves. What the equations have lost to rounding it still
@@ -201,7 +177,7 @@ def _solved(
     step, shift = solver.step(-equations.products, -float(equations.targets.sum()))
     weights, offset = _rounded(step.T.reshape(shape)), _rounded(np.array(shift))
     for number in range(_STEPS + 1):
-        check = _checked(jobs, weights, float(offset))
+        check = check_weights(jobs, weights, float(offset))
         check.gradient += ridge * equations.power * weights
         if solver.means is None:
             check.drift = 0.0
@@ -211,75 +187,6 @@ def _solved(
         weights = _rounded(weights + step.T.reshape(shape))
         offset = _rounded(offset + shift)
     return weights, float(offset), check
-
-
-def _checked(jobs: Sequence[Job], weights: np.ndarray, offset: float) -> _Check:
-    """Apply a kernel to all blocks and compare."""
-
-    def work(lot: Sequence[Job], scratch: Scratch) -> _Check:
-        return _compared(lot, weights, offset, scratch)
-
-    parts = in_lots(list(_stacks(jobs)), work)
-    squares, counts = (
-        [sum(each) for each in zip(*(getattr(part, key) for part in parts), strict=True)]
-        for key in ("squares", "counts")
-    )
-    return _Check(
-        squares,
-        counts,
-        np.sum([part.gradient for part in parts], axis=0) / counts[0],
-        sum(part.drift for part in parts) / counts[0],
-    )
-
-
-def _stacks(jobs: Sequence[Job]) -> Iterator[list[Job]]:
-    """Put blocks of one pair together, as many as are handled well at a time."""
-    stack: list[Job] = []
-    for job in jobs:
-        if stack and (job.pair is not stack[0].pair or (len(stack) + 1) * _numbers(job) > _STACK):
-            yield stack
-            stack = []
-        stack.append(job)
-    yield stack
-
-
-def _numbers(job: Job) -> int:
-    """How many numbers a block and its outputs are, about."""
-    height, width = job.region.shape
-    channel, row, column = (axis.kernel - 1 for axis in job.pair.axes)
-    return (channel + 1) * (height + row) * (width + column) * job.pair.carried
-
-
-def _compared(jobs: Sequence[Job], weights: np.ndarray, offset: float, scratch: Scratch) -> _Check:
-    """Compare some blocks of a pair with what the kernel makes of them."""
-    pair = jobs[0].pair
-    full, scale = pair.depth_after.full, pair.depth_after.full / pair.depth_before.full
-    # Blocks differ by a row or column; what one lacks is left zero.
-    height, width = np.max([job.region.shape for job in jobs], axis=0).tolist()
-    shape = [count + axis.kernel - 1 for count, axis in zip((1, height, width), pair.axes, strict=True)]
-    samples = np.zeros((len(jobs), *shape, pair.carried))
-    residuals = np.zeros((len(weights), len(jobs), 1, height, width, pair.carried))
-    sums = [WindowSum(kernel * scale, pair.axes) for kernel in weights]
-    squares, counts = [0.0, 0.0], [0, 0]
-    for number, job in enumerate(jobs):
-        block = pair.read(job.region, scratch)
-        counts[job.held_out] += int(block.mask.sum())
-        for output, window in enumerate(sums):
-            residual = window(block.samples, (1, *job.region.shape), scratch, "sums")[0]
-            residual += offset * full
-            residual *= block.mask
-            residual -= block.outputs[output]
-            residual /= full
-            squares[job.held_out] += float(np.einsum("abc,abc->", residual, residual))
-            if not job.held_out:
-                rows, columns = job.region.shape
-                residuals[output, number, 0, :rows, :columns] = residual
-        taken = block.samples
-        samples[number, :, : taken.shape[1], : taken.shape[2]] = taken
-    # The blocks are the first axis, along which the kernel is one long.
-    shape = [1, *weights.shape[1:]]
-    slopes = [kernel_gradient(samples, residual, shape, padding="valid")[0] for residual in residuals]
-    return _Check(squares, counts, np.stack(slopes) / pair.depth_before.full, float(residuals.sum()))
 
 
 def _rounded(values: np.ndarray) -> np.ndarray:
@@ -293,7 +200,7 @@ def _rounded(values: np.ndarray) -> np.ndarray:
     return rounded
 
 
-def _uncertainty(weights: np.ndarray, check: _Check, solver: Solver, degrees: int) -> float:
+def _uncertainty(weights: np.ndarray, check: Check, solver: Solver, degrees: int) -> float:
     """The largest standard error of a weight, in units of the largest one."""
     largest = float(np.abs(weights).max())
     if degrees <= 0 or not largest:

@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convfilter.errors import ConvfilterError, ImageError
-from convfilter.files import commit, describe, shown
+from convfilter.files import commit
 from convfilter.images.animation import write_frames
 from convfilter.images.formats import FORMATS, format_of_name
 from convfilter.images.metadata import Metadata
 from convfilter.images.picture import Picture
 from convfilter.images.writing import write_picture
+from convfilter.messages import describe, shown
 
 __all__ = ["STREAM", "check_drawing", "save_animation", "save_drawing"]
 

@@ -8,8 +8,8 @@ from PIL import Image
 
 from convfilter.images.frames import opened_frames
 from convfilter.images.gif import GifFrames
-from convfilter.images.layers import to_image
 from convfilter.images.metadata import Metadata
+from convfilter.images.to_pillow import to_image
 
 
 def written(frames, background="white"):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageColor
 
 from convfilter.errors import ImageError
-from convfilter.files import shown
+from convfilter.messages import shown
 
 __all__ = ["background_colour", "flattened", "palette_of", "to_image"]
 

@@ -1,0 +1,154 @@
+"""One filter of a chain, with all that was decided about it, and the plan by which it is summed."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from convfilter.convolution.plan import Plan, exact_type, make_plan
+from convfilter.filtering.bank import Bank
+from convfilter.filtering.depth import Depth
+from convfilter.geometry import Axis
+
+__all__ = [
+    "TOLERANCE",
+    "Layer",
+    "largest_sample",
+    "largest_value",
+    "noise_of",
+    "plan_bank",
+    "plan_layer",
+    "stays_inside",
+]
+
+# What a sum may be off by, in levels of 8 or 16 bits: results may only differ near a tie.
+TOLERANCE = 0.0005
+
+
+class Layer(NamedTuple):
+    """A filter and all that was decided about it.
+
+    Attributes
+    ----------
+    bank : Bank
+        Its weights.
+    axes : tuple of Axis
+        Frames, rows, columns.
+    border : str
+        What stands past the edge.
+    fill : float
+        Value of a constant border, in units of the picture.
+    combine : str or None
+        How several parts become one value.
+    offset : float
+        Added to the value, in units of the picture.
+    range : str
+        One of the range modes but ``auto``.
+    depth : Depth
+        Scale of the picture.
+    target : numpy.dtype
+        Type of the result.
+    linear : bool
+        Whether the result is encoded from linear light.
+    threads : int or None
+        As in `available_threads`.
+    """
+
+    bank: Bank
+    axes: tuple[Axis, ...]
+    border: str
+    fill: float
+    combine: str | None
+    offset: float
+    range: str
+    depth: Depth
+    target: np.dtype[Any]
+    linear: bool
+    threads: int | None
+
+
+def plan_layer(layer: Layer, dtype: np.dtype[Any], channels: int) -> Plan:
+    """Return the plan by which a filter runs over colours of a type; `filter_layer` runs it."""
+    largest = largest_sample(layer, dtype)
+    bound = largest_value(layer, largest)
+    return plan_bank(layer, layer.bank.weights, dtype, channels, largest, bound=bound, tolerance=TOLERANCE)
+
+
+def plan_bank(
+    layer: Layer,
+    weights: np.ndarray,
+    dtype: np.dtype[Any],
+    carried: int,
+    largest: float | None,
+    *,
+    bound: float,
+    tolerance: float,
+) -> Plan:
+    """Plan all outputs and parts of a bank of shape (O, P, C, Kt, Kh, Kw), which share the blocks read."""
+    kernels = weights.reshape(-1, *weights.shape[2:])
+    axes = layer.axes
+    if layer.bank.summed:
+        axes = (Axis(weights.shape[2], weights.shape[2]), *axes)
+        carried = 1
+    else:
+        kernels = kernels[:, 0]
+    work = _work_type(layer, dtype, kernels[0].size, largest)
+    return make_plan(axes, list(kernels), carried, work, bound=bound, tolerance=tolerance)
+
+
+def largest_sample(layer: Layer, dtype: np.dtype[Any]) -> float | None:
+    """The largest magnitude of samples and fill, if they are all integers."""
+    if dtype.kind not in "iu" or not float(layer.fill).is_integer():
+        return None
+    limits = np.iinfo(dtype)
+    return max(float(limits.max), -float(limits.min), abs(layer.fill))
+
+
+def largest_value(layer: Layer, largest: float | None) -> float:
+    """The largest magnitude that a combined value can have before the division."""
+    if largest is None:
+        largest = max(layer.depth.full, abs(layer.fill)) if layer.depth.integer else np.inf
+    return float(
+        largest * layer.bank.largest_sum * (layer.bank.weights.shape[1] if layer.combine == "sum" else 1)
+    )
+
+
+def noise_of(layer: Layer, colours: np.ndarray, plan: Plan) -> float:
+    """How far apart equal sums can come out: some roundings of the largest one; zero for integers."""
+    if plan.dtype.kind in "iu":
+        return 0.0
+    finite = colours[np.isfinite(colours)] if not layer.depth.integer else np.array([layer.depth.full])
+    largest = float(np.abs(finite).max(initial=0.0))
+    kind = plan.dtype if plan.fourier is None else plan.fourier.dtype
+    return 16 * float(np.finfo(kind).eps) * largest * float(layer.bank.largest_sum)
+
+
+def stays_inside(layer: Layer, dtype: np.dtype[Any]) -> bool:
+    """Tell whether no value can leave 0..full scale: a mean of samples with weights of one sign."""
+    weights = layer.bank.weights
+    return (
+        dtype.kind == "u"
+        and dtype.itemsize <= 2
+        and layer.combine is None
+        and layer.range in ("clip", "absolute")
+        and layer.offset == 0
+        and 0 <= layer.fill <= layer.depth.full
+        and bool((weights >= 0).all())
+        and layer.bank.largest_sum <= layer.bank.divisor * (1 + 1e-6)
+    )
+
+
+def _work_type(layer: Layer, dtype: np.dtype[Any], taps: int, largest: float | None) -> np.dtype[Any]:
+    """The narrowest type in which the sums are exact, or near enough to their exact values."""
+    bound = largest_value(layer, largest)
+    if largest is not None and layer.bank.integer:
+        negative = dtype.kind == "i" or layer.fill < 0 or bool((layer.bank.weights < 0).any())
+        kind = exact_type(int(max(bound, largest, layer.bank.largest_sum)), negative=negative)
+        if kind is not None:
+            return kind
+    if dtype.kind == "f":
+        return dtype
+    # In float32 the roundings of a sum grow like a random walk.
+    error = 2.0**-24 * bound * (1 + 0.5 * taps**0.5)
+    return np.dtype(np.float32 if dtype.itemsize == 1 and error < TOLERANCE else np.float64)

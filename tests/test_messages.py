@@ -1,0 +1,38 @@
+"""Names and errors of the system in words."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from convfilter import messages
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "secret/name"), "No space left on device"),
+        (FileNotFoundError(errno.ENOENT, "No such file or directory"), "No such file or directory"),
+        (OSError("free\ntext"), r"free\ntext"),
+        (OSError(), "unknown input or output error"),
+    ],
+)
+def test_errors_are_described_in_words(error, words):
+    assert messages.describe(error) == words
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("plain name.png", "plain name.png"),
+        ("ünï😀.png", "ünï😀.png"),
+        ("a\nb\r\t\x1b[31m", r"a\nb\r\t\x1b[31m"),
+        (b"caf\xe9", r"caf\xe9"),
+        (Path("x/y"), "x/y"),
+        ("\u202egnp.exe", r"\u202egnp.exe"),
+        ("-rf.png", "-rf.png"),
+    ],
+)
+def test_names_are_shown_on_one_line(name, words):
+    assert messages.shown(name) == words
