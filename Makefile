@@ -30,6 +30,7 @@ docs: $(VENV)/.demo
 	$(BIN)/python docs/kernels.py
 	$(BIN)/python docs/commands.py
 	$(BIN)/python docs/fidelity.py
+	$(BIN)/python docs/house.py
 
 clean:
 	rm -rf $(VENV) build dist

@@ -1,7 +1,6 @@
 """Laws of `apply_kernel`: what a kernel makes of a picture."""
 
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,11 +17,12 @@ from oracles import (
     values_by_loops,
 )
 from PIL import Image
+from samples import SAMPLE_IMAGES
 
 from convfilter import ConvfilterError, ImageError, KernelError, ShapeError, apply_kernel
 from convfilter.kernels import Kernel, get_kernel, load_kernels
 
-COFFEE = Path(__file__).parents[1] / "sample_images" / "coffee.png"
+COFFEE = SAMPLE_IMAGES / "coffee.png"
 SHIPPED = load_kernels()
 INTEGER = sorted(name for name in SHIPPED if SHIPPED[name].is_integer)
 REAL = sorted(name for name in SHIPPED if not SHIPPED[name].is_integer)
