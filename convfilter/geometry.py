@@ -12,8 +12,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from convfilter.errors import ShapeError
+from convfilter.messages import propose
 
-__all__ = ["BORDERS", "PADDINGS", "Axis", "Padding", "PerAxis", "axes_of", "output_shape", "propose"]
+__all__ = ["BORDERS", "PADDINGS", "Axis", "Padding", "PerAxis", "axes_of", "output_shape"]
 
 PADDINGS = ("same", "valid", "full")
 BORDERS = ("edge", "symmetric", "reflect", "wrap", "zero", "constant")
@@ -163,15 +164,6 @@ def axes_of(
     if not may_be_empty:
         _refuse_empty(axes)
     return tuple(axes)
-
-
-def propose(word: object, known: Iterable[str]) -> str:
-    """Return `` (did you mean 'x'?)`` for the nearest known word, or the list of them all."""
-    import difflib  # only needed once something is wrong
-
-    words = list(known)
-    near = difflib.get_close_matches(str(word).lower(), words, n=1)
-    return f" (did you mean '{near[0]}'?)" if near else f" (choose from {', '.join(words)})"
 
 
 def _refuse_empty(axes: Sequence[Axis]) -> None:

@@ -1,10 +1,11 @@
-"""Names of files and errors of the system as they stand in a message of one line."""
+"""Names, errors of the system and what was probably meant, as they stand in a message of one line."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
-__all__ = ["describe", "shown"]
+__all__ = ["describe", "nearest", "propose", "shown"]
 
 
 def describe(error: OSError) -> str:
@@ -32,19 +33,21 @@ def describe(error: OSError) -> str:
     return " ".join(shown(str(error)).split()) or "unknown input or output error"
 
 
-def shown(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
+def shown(path: str | bytes | os.PathLike[str] | os.PathLike[bytes], *, longest: int | None = None) -> str:
     r"""Return a name as it can stand in a message of one line.
 
     Parameters
     ----------
     path : str, bytes or path-like
         The name.
+    longest : int, optional
+        The most characters of it that are looked at.
 
     Returns
     -------
     str
         The name with control characters, line breaks, marks of writing direction and undecodable bytes
-        escaped as in Python.
+        escaped as in Python; cut at `longest`, with three dots at the end.
 
     Examples
     --------
@@ -52,6 +55,8 @@ def shown(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
     two\nlines caf\xe9.png naïve file.png
     """
     name = os.fsdecode(path)
+    if longest is not None and len(name) > longest:
+        name = f"{name[: longest - 3]}..."
     return name if name.isascii() and name.isprintable() else "".join(map(_escaped, name))
 
 
@@ -69,3 +74,60 @@ def _escaped(character: str) -> str:
         or 0x2066 <= code <= 0x2069
     )
     return character.encode("unicode_escape").decode("ascii") if disturbs else character
+
+
+def nearest(word: object, known: Iterable[str]) -> str | None:
+    """Return the known word that one was probably meant to be.
+
+    Parameters
+    ----------
+    word : object
+        What was given.
+    known : iterable of str
+        What there is.
+
+    Returns
+    -------
+    str or None
+        The one most alike whatever the case, None if none is much alike.
+
+    Examples
+    --------
+    >>> nearest("Sobl", ["scharr", "sobel"])
+    'sobel'
+    """
+    # Imported here: only a refusal needs it, and every run would pay for it.
+    from difflib import get_close_matches
+
+    by_folded = {each.casefold(): each for each in known}
+    text = str(word).casefold()
+    # No name is longer than this, and matching takes quadratic time.
+    close = get_close_matches(text, by_folded, n=1) if len(text) <= 64 else []
+    return by_folded[close[0]] if close else None
+
+
+def propose(word: object, known: Iterable[str]) -> str:
+    """Return the mend for an unknown word, as it stands behind it.
+
+    Parameters
+    ----------
+    word : object
+        What was given.
+    known : iterable of str
+        What there is.
+
+    Returns
+    -------
+    str
+        The nearest of them, or all.
+
+    Examples
+    --------
+    >>> print("unknown border 'warp'" + propose("warp", ["edge", "wrap"]))
+    unknown border 'warp' (did you mean 'wrap'?)
+    >>> print("unknown border 'x'" + propose("x", ["edge", "wrap"]))
+    unknown border 'x' (choose from edge, wrap)
+    """
+    words = list(known)
+    meant = nearest(word, words)
+    return f" (did you mean '{meant}'?)" if meant else f" (choose from {', '.join(words)})"

@@ -1,4 +1,4 @@
-"""Names and errors of the system in words."""
+"""Names, errors of the system and what was probably meant, in words."""
 
 import errno
 import os
@@ -36,3 +36,23 @@ def test_errors_are_described_in_words(error, words):
 )
 def test_names_are_shown_on_one_line(name, words):
     assert messages.shown(name) == words
+
+
+def test_a_long_name_is_cut_to_the_length_asked_for():
+    assert messages.shown("x" * 80, longest=80) == "x" * 80
+    assert messages.shown("x" * 81, longest=80) == "x" * 77 + "..."
+
+
+@pytest.mark.parametrize(
+    ("word", "mend"),
+    [
+        ("reflekt", " (did you mean 'reflect'?)"),
+        ("Wrap", " (did you mean 'wrap'?)"),
+        ("Edges", " (did you mean 'Edge'?)"),
+        ("nothing like it", " (choose from Edge, reflect, wrap)"),
+        ("reflect" * 10, " (choose from Edge, reflect, wrap)"),
+        (None, " (choose from Edge, reflect, wrap)"),
+    ],
+)
+def test_the_mend_for_an_unknown_word_is_the_nearest_or_the_list(word, mend):
+    assert messages.propose(word, ["Edge", "reflect", "wrap"]) == mend

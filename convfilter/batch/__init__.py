@@ -22,11 +22,10 @@ from convfilter.convolution.running import available_threads
 from convfilter.errors import ConvfilterError
 from convfilter.files import sweep
 from convfilter.filtering import FilterOptions
-from convfilter.geometry import propose
 from convfilter.images.formats import FORMATS, format_of_name
 from convfilter.images.writing import Encoding
 from convfilter.kernels import Kernel, get_kernel
-from convfilter.messages import shown
+from convfilter.messages import propose, shown
 
 if TYPE_CHECKING:
     from convfilter.batch.cluster import Cluster

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from convfilter.errors import ConvfilterError, KernelError
 from convfilter.filtering import FilterOptions
-from convfilter.geometry import propose
 from convfilter.images.picture import MAX_PIXELS
 from convfilter.images.writing import Encoding
 from convfilter.kernels import Kernel
+from convfilter.messages import propose
 
 __all__ = ["FRAMES", "Job", "Work"]
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convfilter.errors import ConvfilterError
-from convfilter.geometry import BORDERS, PADDINGS, Padding, PerAxis, propose
+from convfilter.geometry import BORDERS, PADDINGS, Padding, PerAxis
+from convfilter.messages import propose
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem

@@ -24,7 +24,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from convfilter.errors import ImageError, ShapeError
-from convfilter.geometry import BORDERS, propose
+from convfilter.geometry import BORDERS
+from convfilter.messages import propose
 
 __all__ = ["ArraySource", "check_border", "check_fill", "source_index"]
 

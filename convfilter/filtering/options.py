@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from convfilter.convolution.borders import check_border, check_fill
 from convfilter.errors import ConvfilterError, KernelError
-from convfilter.geometry import Padding, PerAxis, propose
+from convfilter.geometry import Padding, PerAxis
 from convfilter.kernels.kernel import RANGES, Kernel
+from convfilter.messages import propose
 
 __all__ = ["ALPHAS", "CHANNELS", "RANGES", "FilterOptions", "check_options"]
 

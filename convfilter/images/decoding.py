@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFile
+from PIL import ExifTags, Image, ImageFile
 
 from convfilter.errors import ImageError
 from convfilter.images import codecs
@@ -37,7 +37,7 @@ _DTYPES = {"I;16": "uint16", "I": "int32", "F": "float32"}
 _STORED = {"I;16": "<u2", "I;16L": "<u2", "I;16B": ">u2", "I;16N": "=u2", "I": "=i4", "F": "=f4"}
 _AS_RGB = ("RGBX", "HSV", "YCbCr")
 _WITHOUT_ALPHA = {"1": "L", "L": "L", "LA": "LA", "La": "LA", "RGBa": "RGBA"}
-_TIFF_GROUPS = (34665, 34853, 40965)
+_TIFF_GROUPS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo, ExifTags.IFD.Interop)
 _INVERSE = {6: 8, 8: 6}
 
 
@@ -176,7 +176,9 @@ def _load_tiff(image: ImageFile.ImageFile, orient: bool, warnings: list[str]) ->
     tags = image.getexif()
     for group in _TIFF_GROUPS:
         try:
-            tags.get_ifd(group)
+            # The last of them is a tag of the first, and older Pillows stumble where it is missing.
+            if group != ExifTags.IFD.Interop or group in tags.get_ifd(ExifTags.IFD.Exif):
+                tags.get_ifd(group)
         except Exception:  # whatever the parser trips over
             tags.pop(group, None)
             warnings.append("malformed EXIF dropped")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from convfilter.errors import KernelError
+from convfilter.messages import propose, shown
 
 __all__ = ["FLOAT32_LARGEST", "FLOAT32_SMALLEST", "LARGEST_SIDE", "FieldError"]
-__all__ += ["choice", "describe", "flat", "nearest", "number", "shown", "table"]
+__all__ += ["choice", "flat", "kind_of", "named", "number", "table"]
 
 LARGEST_SIDE = 1023
 FLOAT32_LARGEST = (2 - 2.0**-23) * 2.0**127
@@ -25,50 +26,35 @@ class FieldError(KernelError):
         self.kernel = kernel
 
     def __str__(self) -> str:
-        prefix = f"kernel {shown(self.kernel)!r}: " if self.kernel else ""
-        return f"{prefix}{shown(self.field)}: {self.reason}"
+        prefix = f"kernel {named(self.kernel)!r}: " if self.kernel else ""
+        return f"{prefix}{named(self.field)}: {self.reason}"
 
 
-def shown(text: str, longest: int = 80) -> str:
-    """Return the text fit for one line of a message: unprintables escaped, cut when long."""
-    if len(text) > longest:
-        text = text[: longest - 3] + "..."
-    return text if text.isprintable() else repr(text)[1:-1]
+def named(text: str) -> str:
+    """Return a name or value out of a kernel file as messages show it: on one line, and not endless."""
+    return shown(text, longest=80)
 
 
-def describe(value: object) -> str:
+def kind_of(value: object) -> str:
     """Return what kind of thing a value from a file is, in words."""
     names = {bool: "a boolean", int: "a number", float: "a number", str: "a string"}
     names |= {list: "a list", tuple: "a list", dict: "a table", type(None): "nothing"}
     return names.get(type(value), f"a {type(value).__name__}")
 
 
-def nearest(word: str, choices: Iterable[str]) -> str | None:
-    """Return the choice that the word was probably meant to be."""
-    # Imported here: only a refusal needs it, and every run would pay for it.
-    from difflib import get_close_matches
-
-    by_folded = {choice.casefold(): choice for choice in choices}
-    # No name is longer than this, and matching takes quadratic time.
-    close = get_close_matches(word.casefold(), by_folded, n=1) if len(word) <= 64 else []
-    return by_folded[close[0]] if close else None
-
-
 def choice(value: object, choices: Sequence[str]) -> str:
     """Return the value if it is one of the choices, else raise with the nearest of them."""
     if not isinstance(value, str):
-        raise KernelError(f"{describe(value)} where one of {' '.join(choices)} belongs")
+        raise KernelError(f"{kind_of(value)} where one of {' '.join(choices)} belongs")
     if value not in choices:
-        meant = nearest(value, choices)
-        mend = f"did you mean {meant!r}?" if meant else f"known: {' '.join(choices)}"
-        raise KernelError(f"unknown value '{shown(value)}' ({mend})")
+        raise KernelError(f"unknown value '{named(value)}'{propose(value, choices)}")
     return value
 
 
 def number(value: object) -> int | float:
     """Return a finite number that float32 can hold, an integral one as int."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise KernelError(f"{describe(value)} is not a number")
+        raise KernelError(f"{kind_of(value)} is not a number")
     if not -FLOAT32_LARGEST <= value <= FLOAT32_LARGEST:  # nan, too, lies nowhere
         # An integer here may be too long to be printed, or even to become a float.
         if isinstance(value, float) and value - value != 0:
@@ -94,7 +80,7 @@ def _table(value: object, axes: Sequence[str], lengths: list[int], index: tuple[
     level = len(index)
     axis = axes[level]
     if not isinstance(value, list | tuple):
-        raise KernelError(f"{_place(axes, index)}{describe(value)} where a list of {axis}s belongs")
+        raise KernelError(f"{_place(axes, index)}{kind_of(value)} where a list of {axis}s belongs")
     if not value:
         raise KernelError(f"{_place(axes, index)}empty")
     if len(value) > LARGEST_SIDE:

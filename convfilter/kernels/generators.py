@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from convfilter.errors import KernelError
-from convfilter.kernels.checks import LARGEST_SIDE, choice, describe, nearest, number, shown
+from convfilter.kernels.checks import LARGEST_SIDE, choice, kind_of, named, number
+from convfilter.messages import propose
 
 __all__ = ["GENERATORS", "Generated", "generate"]
 
@@ -85,12 +86,10 @@ def generate(generator: object, given: object) -> Generated:
     """
     make, parameters = GENERATORS[choice(generator, tuple(GENERATORS))]
     if not isinstance(given, Mapping):
-        raise KernelError(f"{describe(given)} where a table of parameters belongs")
+        raise KernelError(f"{kind_of(given)} where a table of parameters belongs")
     for name in given:
         if name not in parameters:
-            meant = nearest(name, parameters)
-            mend = f"did you mean {meant!r}?" if meant else f"known: {' '.join(parameters)}"
-            raise KernelError(f"unknown parameter '{shown(name)}' ({mend})")
+            raise KernelError(f"unknown parameter '{named(name)}'{propose(name, parameters)}")
     values = {name: each.checked(name, given.get(name, each.default)) for name, each in parameters.items()}
     weights, divisor = make(**values)
     return Generated(weights, divisor, values)
@@ -147,7 +146,9 @@ def _dog(sigma: float, ratio: float) -> tuple[Weights, int]:
         raise KernelError(f"ratio times sigma must be at most {_LARGEST_RADIUS / 3:.6g}, not {wide:.6g}")
     radius = math.ceil(3 * wide)
     pairs = zip(_gaussian_of_radius(sigma, radius), _gaussian_of_radius(wide, radius), strict=True)
-    return _mean_removed([[a - b for a, b in zip(*rows, strict=True)] for rows in pairs]), 1
+    weights = _mean_removed([[a - b for a, b in zip(*rows, strict=True)] for rows in pairs])
+    _positive(weights, "choose a larger sigma or ratio")
+    return weights, 1
 
 
 def _motion(length: float, angle: float) -> tuple[Weights, int | float]:
@@ -187,9 +188,7 @@ def _gabor(sigma: float, wavelength: float, angle: float, phase: float) -> tuple
         return math.exp(-(x * x + y * y) / (2 * sigma * sigma)) * math.cos(wave)
 
     weights = _mean_removed([[weight(x, y) for x in steps] for y in steps])
-    positive = math.fsum(each for row in weights for each in row if each > 0)
-    if positive < 1e-9:
-        raise KernelError("with these parameters all weights vanish; choose another phase or a larger sigma")
+    positive = _positive(weights, "choose another phase or a larger sigma")
     return [[each / positive for each in row] for row in weights], 1
 
 
@@ -218,6 +217,14 @@ def _direction(angle: float) -> tuple[float, float]:
 def _sum(weights: Weights) -> float:
     """Return the correctly rounded sum of a table."""
     return math.fsum(each for row in weights for each in row)
+
+
+def _positive(weights: Weights, mend: str) -> float:
+    """Return the sum of the positive weights; refuse a table in which none is left."""
+    positive = math.fsum(each for row in weights for each in row if each > 0)
+    if positive < 1e-9:
+        raise KernelError(f"with these parameters all weights vanish; {mend}")
+    return positive
 
 
 def _mean_removed(weights: Weights) -> Weights:

@@ -16,8 +16,8 @@ from convfilter.kernels.checks import (
     FLOAT32_SMALLEST,
     FieldError,
     choice,
-    describe,
     flat,
+    kind_of,
     number,
     table,
 )
@@ -199,13 +199,13 @@ class Kernel:
     def _checked_axes(self) -> tuple[str, ...]:
         """Return the axes if they are among those that exist."""
         if not isinstance(self.axes, list | tuple):
-            raise KernelError(f"{describe(self.axes)} where a tuple of names belongs")
+            raise KernelError(f"{kind_of(self.axes)} where a tuple of names belongs")
         return tuple(choice(",".join(map(str, self.axes)), AXES).split(","))
 
     def _checked_parts(self) -> tuple[Any, ...]:
         """Return the parts as nested tuples of one shape."""
         if not isinstance(self.parts, list | tuple):
-            raise KernelError(f"{describe(self.parts)} where a list of tables belongs")
+            raise KernelError(f"{kind_of(self.parts)} where a list of tables belongs")
         if not self.parts:
             raise KernelError("empty")
         parts = [part.tolist() if hasattr(part, "tolist") else part for part in self.parts]
@@ -250,5 +250,5 @@ def _is_exact(value: int | float) -> bool:
 def _text(value: object) -> str:
     """Return the value if it is a string."""
     if not isinstance(value, str):
-        raise KernelError(f"{describe(value)} is not a string")
+        raise KernelError(f"{kind_of(value)} is not a string")
     return value

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from convfilter.errors import KernelError
-from convfilter.kernels.checks import FieldError, nearest, shown
+from convfilter.kernels.checks import FieldError, named
 from convfilter.kernels.generators import generate
 from convfilter.kernels.kernel import Kernel
 from convfilter.kernels.tables import kernel_from_table
+from convfilter.messages import nearest, shown
 
 __all__ = ["get_kernel", "load_kernels", "shipped_path"]
 
@@ -37,7 +38,7 @@ class _Library(Mapping[str, Kernel]):
             try:
                 self._kernels[name] = kernel_from_table(name, table)
             except FieldError as error:
-                raise KernelError(f"{file}: [{shown(name)}] {shown(error.field)}: {error.reason}") from None
+                raise KernelError(f"{file}: [{named(name)}] {named(error.field)}: {error.reason}") from None
         return self._kernels[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -79,7 +80,7 @@ def load_kernels(path: str | os.PathLike[str] | None = None, /) -> Mapping[str, 
     """
     if path is None:
         return _shipped()
-    file = shown(os.fspath(path), longest=4096)
+    file = shown(path)
     own = {name: (file, table) for name, table in _read(path, file).items()}
     library = _Library({**_shipped()._tables, **own})
     for name in own:
@@ -119,16 +120,16 @@ def get_kernel(spec: str | Kernel, /, kernels: Mapping[str, Kernel] | None = Non
     if name not in known:
         meant = nearest(name, known)
         mend = f"did you mean {meant!r}? " if meant else ""
-        raise KernelError(f"unknown kernel '{shown(name)}' ({mend}'convfilter kernels' lists all)")
+        raise KernelError(f"unknown kernel '{named(name)}' ({mend}'convfilter kernels' lists all)")
     kernel = known[name]
     if not colon:
         return kernel
     try:
         return _with_parameters(kernel, text)
     except FieldError as error:
-        raise KernelError(f"kernel '{shown(spec)}': {error.reason}") from None
+        raise KernelError(f"kernel '{named(spec)}': {error.reason}") from None
     except KernelError as error:
-        raise KernelError(f"kernel '{shown(spec)}': {error}") from None
+        raise KernelError(f"kernel '{named(spec)}': {error}") from None
 
 
 def shipped_path() -> Path:
@@ -188,7 +189,7 @@ def _with_parameters(kernel: Kernel, text: str) -> Kernel:
     for piece in text.split(","):
         name, equals, value = (each.strip() for each in piece.partition("="))
         if equals and name in given:
-            raise KernelError(f"{shown(name)} is given twice")
+            raise KernelError(f"{named(name)} is given twice")
         if equals:
             given[name] = [value]
         elif given:
@@ -211,5 +212,5 @@ def _with_parameters(kernel: Kernel, text: str) -> Kernel:
 def _parsed(name: str, text: str) -> float:
     """Return the number that was typed for a parameter."""
     if not _NUMBER.fullmatch(text):
-        raise KernelError(f"{shown(name)}: '{shown(text)}' is not a number")
+        raise KernelError(f"{named(name)}: '{named(text)}' is not a number")
     return float(text)

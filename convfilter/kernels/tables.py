@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from convfilter.errors import KernelError
-from convfilter.kernels.checks import FieldError, choice, describe, flat, nearest, shown
+from convfilter.kernels.checks import FieldError, choice, flat, kind_of, named
 from convfilter.kernels.generators import GENERATORS, generate
 from convfilter.kernels.kernel import AXES, NAME, Kernel, is_zero_sum
+from convfilter.messages import propose
 
 __all__ = ["kernel_from_table"]
 
@@ -30,7 +31,7 @@ def kernel_from_table(name: str, table: Any) -> Kernel:
     if not NAME.fullmatch(name):
         raise FieldError("name", "names are letters, digits and _.+- after a letter or digit, at most 64")
     if not isinstance(table, dict):
-        raise FieldError("table", f"{describe(table)} where a table of keys belongs")
+        raise FieldError("table", f"{kind_of(table)} where a table of keys belongs")
     for key, value in table.items():
         if key not in _KEYS:
             raise FieldError(key, _about_unknown_key(name, key, value))
@@ -53,9 +54,8 @@ def kernel_from_table(name: str, table: Any) -> Kernel:
 def _about_unknown_key(name: str, key: str, value: object) -> str:
     """Return why a key is refused, and what was probably meant."""
     if isinstance(value, dict):
-        return f'unknown key; a name with a dot is written in quotes: ["{shown(name)}.{shown(key)}"]'
-    meant = nearest(key, _KEYS)
-    return f"unknown key (did you mean {meant!r}?)" if meant else f"unknown key (known: {' '.join(_KEYS)})"
+        return f'unknown key; a name with a dot is written in quotes: ["{named(name)}.{named(key)}"]'
+    return f"unknown key{propose(key, _KEYS)}"
 
 
 def _generated(name: str, table: dict[str, Any], common: dict[str, Any]) -> Kernel:
@@ -83,7 +83,7 @@ def _written(name: str, table: dict[str, Any], form: str, common: dict[str, Any]
         raise FieldError("combine", "goes with parts only")
     parts = table[form] if form == "parts" else [table[form]]
     if not isinstance(parts, list) or not parts:
-        what = "empty" if parts == [] else describe(parts)
+        what = "empty" if parts == [] else kind_of(parts)
         raise FieldError(form, f"{what} where a list of tables belongs")
     axes = _axes(table, form, parts[0])
     divisor = table.get("divisor", 1)
@@ -108,7 +108,7 @@ def _axes(table: dict[str, Any], form: str, part: object) -> tuple[str, ...]:
             raise FieldError("axes", f"{','.join(axes)} needs lists {len(axes)} deep, not {depth}")
         return axes
     if depth == 0:
-        raise FieldError(form, f"{describe(part)} where a list of numbers belongs")
+        raise FieldError(form, f"{kind_of(part)} where a list of numbers belongs")
     if depth > 2:
         raise FieldError("axes", f"missing; lists {depth} deep need one of {' '.join(AXES[2:])}")
     return ("column",) if depth == 1 else ("row", "column")

@@ -14,9 +14,10 @@ from convfilter.convolution.borders import check_border
 from convfilter.errors import ConvfilterError, ImageError, KernelError, ShapeError
 from convfilter.filtering.alpha import planar
 from convfilter.filtering.depth import Depth, depth_of
-from convfilter.geometry import Axis, axes_of, propose
+from convfilter.geometry import Axis, axes_of
 from convfilter.kernels.checks import LARGEST_SIDE
 from convfilter.learning.pairs import Pair
+from convfilter.messages import propose
 
 __all__ = ["CHANNELS", "Planes", "check_window", "make_pair", "planes_of"]
 

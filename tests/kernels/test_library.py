@@ -12,6 +12,7 @@ import convfilter.kernels
 from convfilter.errors import KernelError
 from convfilter.kernels import library, load_kernels
 from convfilter.kernels.tables import kernel_from_table
+from convfilter.messages import shown
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def refusal(path):
         load_kernels(path)
     message = str(caught.value)
     assert message.startswith(f"{path}: ")
-    assert message.isprintable()
+    assert message == shown(message)
     return message.removeprefix(f"{path}: ")
 
 
@@ -41,7 +42,7 @@ def made_unless_refused(make, *arguments):
         return make(*arguments)
     except KernelError as error:
         message = str(error)
-    assert message.isprintable()
+    assert message == shown(message)
     return None
 
 
@@ -222,7 +223,7 @@ BAD_TABLES = [
     ("[mine]\nweights = [[1]]\nsummary = 1", "[mine] summary: a number is not a string"),
     ("[mine]\nweights = [[1]]\nsource = ['x']", "[mine] source: a list is not a string"),
     ("[mine]\nwieghts = [[1]]", "[mine] wieghts: unknown key (did you mean 'weights'?)"),
-    ("[mine]\nzzz = 1", "[mine] zzz: unknown key (known: weights parts generator"),
+    ("[mine]\nzzz = 1", "[mine] zzz: unknown key (choose from weights, parts, generator"),
     ('[mine]\n"a\\nb" = 1', "[mine] a\\nb: unknown key"),
     (
         "[mine.v2]\nweights = [[1]]",

@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from convfilter.errors import KernelError
 from convfilter.kernels import Kernel, get_kernel, load_kernels
+from convfilter.messages import shown
 
 
 def test_a_name_without_parameters_is_the_kernel_itself():
@@ -70,7 +71,7 @@ def test_any_mapping_of_kernels_can_be_looked_into():
         ("gaussian:", "kernel 'gaussian:': parameters are written gaussian:sigma=VALUE"),
         ("gaussian:3", "kernel 'gaussian:3': parameters are written gaussian:sigma=VALUE"),
         ("gaussian:sgima=3", "kernel 'gaussian:sgima=3': unknown parameter 'sgima' (did you mean 'sigma'?)"),
-        ("gaussian:=3", "kernel 'gaussian:=3': unknown parameter '' (known: sigma)"),
+        ("gaussian:=3", "kernel 'gaussian:=3': unknown parameter '' (choose from sigma)"),
         ("gaussian:sigma=", "kernel 'gaussian:sigma=': sigma: '' is not a number"),
         ("gaussian:sigma=x", "kernel 'gaussian:sigma=x': sigma: 'x' is not a number"),
         ("gaussian:sigma=nan", "kernel 'gaussian:sigma=nan': sigma: 'nan' is not a number"),
@@ -90,7 +91,7 @@ def test_a_wrong_name_or_parameter_is_told_in_one_line_with_the_mend(spec, messa
     with pytest.raises(KernelError) as caught:
         get_kernel(spec)
     assert str(caught.value).startswith(message)
-    assert str(caught.value).isprintable()
+    assert str(caught.value) == shown(str(caught.value))
 
 
 @settings(deadline=None, max_examples=300)
@@ -101,4 +102,4 @@ def test_any_name_is_a_kernel_or_a_kernel_error_of_one_line(spec):
         return
     except KernelError as error:
         message = str(error)
-    assert message.isprintable()
+    assert message == shown(message)
