@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from borders import border_plot  # beside this file
 from PIL import Image
 
 import convfilter as cf
 from convfilter.cli.kernels import GROUPS
-from convfilter.pictures.borders import border_plot
 from convfilter.pictures.plots import kernel_plot
 from convfilter.pictures.sheet import Tile, contact_sheet
 

@@ -32,7 +32,7 @@ class Ran(NamedTuple):
 
 def environment(**changes):
     """The environment of a run, without what would change its behaviour."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("COV", "CONVFILTER"))}
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("CONVFILTER")}
     return kept | {"PYTHONUTF8": "1"} | {key: str(value) for key, value in changes.items()}
 
 

@@ -11,10 +11,9 @@ from convfilter.images.picture import MAX_PIXELS
 from convfilter.images.writing import Encoding
 from convfilter.kernels import Kernel
 from convfilter.messages import propose
+from convfilter.vocabulary import FRAMES
 
-__all__ = ["FRAMES", "Job", "Work"]
-
-FRAMES = ("each", "first", "stack")
+__all__ = ["Job", "Work"]
 
 
 class Job(NamedTuple):

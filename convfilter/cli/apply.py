@@ -17,6 +17,8 @@ from convfilter.cli.options import (
     reading_options,
     refuse_both,
 )
+from convfilter.images.formats import FORMATS
+from convfilter.vocabulary import COMPRESSIONS, FRAMES
 
 __all__ = ["command"]
 
@@ -45,7 +47,7 @@ _RUN = "How to run"
 @filtering_options(_HOW)
 @option(
     "--frames",
-    type=click.Choice(["each", "first", "stack"]),
+    type=click.Choice(FRAMES),
     heading=_HOW,
     help="Every frame of an animation, or page, on its own, the first one alone, or all as a volume.  "
     "[default: each; stack for kernels with a frame axis]",
@@ -53,7 +55,7 @@ _RUN = "How to run"
 @option(
     "--format",
     "format_",
-    type=click.Choice(["png", "jpeg", "tiff", "webp", "bmp", "gif", "ppm", "tga", "avif", "npy"]),
+    type=click.Choice(list(FORMATS)),
     heading=_WRITE,
     help="Format of the outputs.  [default: from the output's name, else the input's]",
 )
@@ -65,7 +67,7 @@ _RUN = "How to run"
 )
 @option(
     "--compress",
-    type=click.Choice(["fast", "small"]),
+    type=click.Choice(COMPRESSIONS),
     default="fast",
     show_default=True,
     heading=_WRITE,

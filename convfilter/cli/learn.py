@@ -15,6 +15,7 @@ from convfilter.cli.wording import kernel_in_lines
 from convfilter.errors import ConvfilterError, ImageError, ShapeError
 from convfilter.files import commit
 from convfilter.messages import describe, shown
+from convfilter.vocabulary import LEARNED_CHANNELS
 
 if TYPE_CHECKING:
     from convfilter.learning import Fit, Pair
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _STREAM = "-"
-_CHANNELS = ("each", "sum", "mix")
 
 
 @click.command(
@@ -38,7 +38,7 @@ _CHANNELS = ("each", "sum", "mix")
 @option("--pair", "pairs", nargs=2, multiple=True, metavar="BEFORE AFTER", help="One more pair; repeat it.")
 @option(
     "--channels",
-    type=click.Choice(_CHANNELS),
+    type=click.Choice(LEARNED_CHANNELS),
     default="each",
     show_default=True,
     help="One kernel for every colour channel, one that sums them into one, or a mix for each channel.",

@@ -12,6 +12,7 @@ import click
 from convfilter.errors import ConvfilterError
 from convfilter.geometry import BORDERS, PADDINGS, Padding, PerAxis
 from convfilter.messages import propose
+from convfilter.vocabulary import ALPHAS, CHANNELS, RANGES
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -215,7 +216,7 @@ def filtering_options(heading: str) -> _Decorator:
         ),
         option(
             "--channels",
-            type=click.Choice(["each", "sum", "mean"]),
+            type=click.Choice(CHANNELS),
             default="each",
             show_default=True,
             heading=heading,
@@ -224,7 +225,7 @@ def filtering_options(heading: str) -> _Decorator:
         option(
             "--range",
             "range_",
-            type=click.Choice(["auto", "clip", "absolute", "signed", "stretch", "raw"]),
+            type=click.Choice(RANGES),
             default="auto",
             show_default=True,
             heading=heading,
@@ -232,7 +233,7 @@ def filtering_options(heading: str) -> _Decorator:
         ),
         option(
             "--alpha",
-            type=click.Choice(["auto", "keep", "premultiply", "plain", "drop"]),
+            type=click.Choice(ALPHAS),
             default="auto",
             show_default=True,
             heading=heading,

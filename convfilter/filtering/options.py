@@ -8,13 +8,11 @@ from typing import NamedTuple
 from convfilter.convolution.borders import check_border, check_fill
 from convfilter.errors import ConvfilterError, KernelError
 from convfilter.geometry import Padding, PerAxis
-from convfilter.kernels.kernel import RANGES, Kernel
+from convfilter.kernels.kernel import Kernel
 from convfilter.messages import propose
+from convfilter.vocabulary import ALPHAS, CHANNELS, RANGES
 
-__all__ = ["ALPHAS", "CHANNELS", "RANGES", "FilterOptions", "check_options"]
-
-CHANNELS = ("each", "sum", "mean")
-ALPHAS = ("auto", "keep", "premultiply", "plain", "drop")
+__all__ = ["FilterOptions", "check_options"]
 
 
 class FilterOptions(NamedTuple):

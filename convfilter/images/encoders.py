@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO, NamedTuple, TypeAlias
+from dataclasses import dataclass
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ from convfilter.images import codecs
 from convfilter.images.metadata import Metadata
 from convfilter.images.plugins import load_plugin, pillow_name
 from convfilter.images.to_pillow import palette_of, to_image
+from convfilter.messages import propose
+from convfilter.vocabulary import COMPRESSIONS
 
 __all__ = ["Encoding", "Options", "Raster", "avif_options", "encode", "present", "takes_arrays"]
 
@@ -28,7 +31,8 @@ _QUALITY = 90
 _JPEG_SEGMENT = 65_533
 
 
-class Encoding(NamedTuple):
+@dataclass(frozen=True)
+class Encoding:
     """How to write a file.
 
     Attributes
@@ -42,6 +46,11 @@ class Encoding(NamedTuple):
         The colour that transparent pixels are laid on where the format has no alpha.
     strip : bool
         Whether to leave out all metadata.
+
+    Raises
+    ------
+    ImageError
+        If there is no such quality or compression.
     """
 
     quality: int | None = None
@@ -50,10 +59,11 @@ class Encoding(NamedTuple):
     strip: bool = False
 
     def __post_init__(self) -> None:
-        if self.quality is not None and (not isinstance(self.quality, int) or not 1 <= self.quality <= 100):
+        whole = isinstance(self.quality, int) and not isinstance(self.quality, bool)
+        if self.quality is not None and not (whole and 1 <= self.quality <= 100):
             raise ImageError(f"quality {self.quality!r} is not a whole number from 1 to 100")
-        if self.compress not in ("fast", "small"):
-            raise ImageError(f"compress {self.compress!r} is unknown: give 'fast' or 'small'")
+        if self.compress not in COMPRESSIONS:
+            raise ImageError(f"unknown compress {self.compress!r}{propose(self.compress, COMPRESSIONS)}")
 
 
 def encode(

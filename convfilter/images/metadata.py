@@ -18,7 +18,6 @@ from PIL import ExifTags, Image
 __all__ = ["Metadata", "descriptive_exif", "icc_fits", "orientation_of", "read_metadata"]
 
 _ORIENTATION = 0x0112
-_XMP_TAG = 700
 # Of a TIFF's tags these describe the picture; the others say how its file is laid out.
 _DESCRIPTIVE = {270, 271, 272, 305, 306, 315, 316, 33432, 33723, 34377, 34665, 34853, _ORIENTATION}
 _XMP_ORIENTATION = re.compile(rb'tiff:Orientation="\d+"|<tiff:Orientation>\d+</tiff:Orientation>')

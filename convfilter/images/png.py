@@ -20,7 +20,6 @@ __all__ = ["save_png"]
 # Full matching is taken where looking for runs alone makes a sample this much larger.
 _LARGER = 1.3
 _HEADER = 33  # bytes of the signature and the first chunk
-_END = 12  # bytes of the last one
 
 
 class _Settings(NamedTuple):

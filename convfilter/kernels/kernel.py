@@ -21,16 +21,16 @@ from convfilter.kernels.checks import (
     number,
     table,
 )
+from convfilter.vocabulary import RANGES
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["AXES", "COMBINES", "NAME", "RANGES", "ZERO_SUM", "Kernel"]
+__all__ = ["AXES", "COMBINES", "NAME", "ZERO_SUM", "Kernel"]
 
 AXES = ("column", "row,column", "channel,row,column", "output,channel,row,column", "frame,row,column")
 COMBINES = ("magnitude", "maximum", "sum")
-RANGES = ("auto", "clip", "absolute", "signed", "stretch", "raw")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
 
 # The name of a kernel that was asked for with parameters ends up in file names.

@@ -18,10 +18,10 @@ from convfilter.geometry import Axis, axes_of
 from convfilter.kernels.checks import LARGEST_SIDE
 from convfilter.learning.pairs import Pair
 from convfilter.messages import propose
+from convfilter.vocabulary import LEARNED_CHANNELS
 
-__all__ = ["CHANNELS", "Planes", "check_window", "make_pair", "planes_of"]
+__all__ = ["Planes", "check_window", "make_pair", "planes_of"]
 
-CHANNELS = ("each", "sum", "mix")
 
 _MOST_WEIGHTS = 4096
 
@@ -123,8 +123,8 @@ def make_pair(
     ConvfilterError
         If `channels` or `border` has no such value.
     """
-    if channels not in CHANNELS:
-        raise ConvfilterError(f"unknown channels {channels!r}{propose(channels, CHANNELS)}")
+    if channels not in LEARNED_CHANNELS:
+        raise ConvfilterError(f"unknown channels {channels!r}{propose(channels, LEARNED_CHANNELS)}")
     border = check_border(border)
     depths = depth_of(before.colours.dtype), depth_of(after.colours.dtype)
     if depths[0].integer != depths[1].integer:

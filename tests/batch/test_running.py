@@ -249,3 +249,23 @@ def test_new_files_follow_the_umask_and_replaced_ones_keep_their_permissions(qui
         assert os.stat("b.png").st_mode & 0o777 == 0o604
     finally:
         os.umask(old)
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"quality": 0}, "quality 0 is not a whole number from 1 to 100"),
+        ({"quality": 101}, "quality 101 is not"),
+        ({"quality": 80.5}, "quality 80.5 is not"),
+        ({"quality": True}, "quality True is not"),
+        ({"compress": "smal"}, r"unknown compress 'smal' \(did you mean 'small'\?\)"),
+        ({"frames": "every"}, r"unknown frames 'every' \(choose from each, first, stack\)"),
+        ({"format": "jpg"}, r"unknown format 'jpg' \(did you mean 'jpeg'\?\)"),
+        ({"background": "whit"}, "whit"),
+    ],
+)
+def test_filter_file_refuses_wrong_values_and_writes_nothing(option, message):
+    save("a.png", grey())
+    with pytest.raises(cf.ConvfilterError, match=message):
+        cf.filter_file("a.png", "b.jpg", "blur", **option)
+    assert sorted(os.listdir()) == ["a.png"]
