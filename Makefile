@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-oldest lint bench docs clean
+.PHONY: demo test test-oldest coverage lint bench docs clean
 
 demo: $(VENV)/.demo
 	@mkdir -p build/demo
@@ -16,6 +16,13 @@ test: $(VENV)/.test
 # With the oldest versions that pyproject.toml admits, and without the extras.
 test-oldest: $(VENV)/.oldest
 	$(BIN)/python -m pytest -n auto -q
+
+# Branches, in this process, in workers and in those that tests begin.
+coverage: $(VENV)/.cover
+	@rm -rf build/coverage && mkdir -p build/coverage
+	COVERAGE_FILE=$(CURDIR)/build/coverage/data $(BIN)/coverage run -m pytest -n auto -q
+	COVERAGE_FILE=$(CURDIR)/build/coverage/data $(BIN)/coverage combine --quiet
+	COVERAGE_FILE=$(CURDIR)/build/coverage/data $(BIN)/coverage report
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .
@@ -51,6 +58,10 @@ $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
 $(VENV)/.oldest: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]' \
 		$$(sed -n 's/^dependencies = //p' pyproject.toml | tr -d '[]",' | sed 's/>=/==/g')
+	@touch $@
+
+$(VENV)/.cover: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,oracles,codecs,dask,cover]'
 	@touch $@
 
 $(VENV)/.lint: pyproject.toml | $(VENV)/bin/python

@@ -179,7 +179,7 @@ def _refuse_empty(axes: Sequence[Axis]) -> None:
 
 
 def _integer(name: str, value: Any) -> int:
-    if isinstance(value, bool) or type(value).__name__ == "bool_":
+    if isinstance(value, bool):
         raise ShapeError(f"{name} {value!r} is a truth value: give an integer")
     try:
         return operator.index(value)

@@ -13,6 +13,8 @@ from convfilter.cli import main
 
 SECONDS = 60
 
+uncovered = pytest.mark.skipif("COVERAGE_RUN" in os.environ, reason="coverage writes files in between")
+
 
 class Ran(NamedTuple):
     """What a run left behind."""

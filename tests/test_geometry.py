@@ -225,3 +225,10 @@ def test_a_shape_error_is_a_value_error():
     """Callers may catch the error of the house or that of the language."""
     assert issubclass(ShapeError, ConvfilterError)
     assert issubclass(ShapeError, ValueError)
+
+
+def test_truth_values_are_no_sizes():
+    with pytest.raises(ShapeError, match=r"^stride True is a truth value: give an integer$"):
+        output_shape((5, 5), (3, 3), stride=True)
+    with pytest.raises(ShapeError, match=r"^stride np.True_ is not an integer$"):
+        output_shape((5, 5), (3, 3), stride=np.True_)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from convfilter.explaining import Explanation
     from convfilter.filtering import FilterOptions
+    from convfilter.geometry import Axis
     from convfilter.images.picture import Picture
     from convfilter.kernels import Kernel
 
@@ -116,12 +117,13 @@ def _explain_numbers(
     text = options["values"] if path is None else text_of(path)
     numbers = numbers_in(text, "--values" if path is None else path)
     told = _numbers_explained(numbers, kernels, filtering, options)
+    axes = _axes_to_slide(numbers.shape, kernels, filtering) if options["animate"] else ()
     _print("numbers" if path is None else path, told, kernels, ("value",), options)
     if options["output"]:
         _draw(told, ("value",), None, options)
-    if options["animate"]:
+    if axes:
         _animate(
-            numbers, kernels[0], filtering,
+            numbers, axes,
             lambda place: explain_numbers(numbers, kernels[0], filtering, place), options,
         )  # fmt: skip
 
@@ -133,17 +135,16 @@ def _explain_picture(
     from convfilter.explaining import explain_sample
 
     picture, told, names = _picture_explained(image, kernels, filtering, options)
+    axes = _axes_to_slide(picture.pixels.shape, kernels, filtering) if options["animate"] else ()
     _print(image, [told], kernels, names, options)
     if options["output"]:
         _draw([told], names, picture, options)
-    if options["animate"]:
-        if len(kernels) > 1 or picture.pixels.ndim > 3:
-            raise ConvfilterError("--animate draws one kernel over one picture: give one -k without frames")
+    if axes:
         colours, chosen = picture.pixels, told.channel
         values = colours if colours.ndim == 2 else colours[..., min(chosen, colours.shape[2] - 1)]
         filtering = options_for(picture.mode, filtering)
         _animate(
-            values, kernels[0], filtering,
+            values, axes,
             lambda place: explain_sample(colours, kernels, filtering, place, channel=chosen), options,
         )  # fmt: skip
 
@@ -258,30 +259,39 @@ def _draw(
     click.echo(f"convfilter: drawn to {shown(options['output'])}", err=True)
 
 
+def _axes_to_slide(
+    shape: tuple[int, ...], kernels: Sequence[Kernel], filtering: FilterOptions
+) -> tuple[Axis, ...]:
+    """Return the axes that the kernel slides along; refuse what would be no animation."""
+    from convfilter.geometry import axes_of
+
+    if len(kernels) > 1 or len(shape) > 3:
+        raise ConvfilterError("--animate draws one kernel over one picture: give one -k without frames")
+    axes = axes_of(
+        shape[:2], (kernels[0].height, kernels[0].width), padding=filtering.padding, stride=filtering.stride,
+        dilation=filtering.dilation,
+    )  # fmt: skip
+    if axes[0].output * axes[1].output > _MOST_FRAMES:
+        raise ConvfilterError(
+            f"{axes[0].output} x {axes[1].output} values come out: --animate draws at most {_MOST_FRAMES}, "
+            "so give a small picture or --values"
+        )
+    return axes
+
+
 def _animate(
     values: NDArray[Any],
-    kernel: Kernel,
-    filtering: FilterOptions,
+    axes: Sequence[Axis],
     explain: Callable[[tuple[int, int]], Explanation],
     options: dict[str, Any],
 ) -> None:
     """Draw the kernel sliding over all of a small input."""
-    from convfilter.geometry import axes_of
     from convfilter.messages import shown
     from convfilter.pictures.explained import sliding_frames
     from convfilter.pictures.saving import save_animation
     from convfilter.pictures.viewing import full_scale
 
-    axes = axes_of(
-        values.shape, (kernel.height, kernel.width), padding=filtering.padding, stride=filtering.stride,
-        dilation=filtering.dilation,
-    )  # fmt: skip
     count = axes[0].output * axes[1].output
-    if count > _MOST_FRAMES:
-        raise ConvfilterError(
-            f"{axes[0].output} x {axes[1].output} values come out: --animate draws at most {_MOST_FRAMES}, "
-            "so give a small picture or --values"
-        )
     frames = sliding_frames(values, axes, explain, full_scale(values))
     save_animation(options["animate"], frames, count, _MILLISECONDS, overwrite=options["overwrite"])
     click.echo(f"convfilter: drawn to {shown(options['animate'])}", err=True)

@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 import pytest
-from conftest import SECONDS, environment
+from conftest import SECONDS, environment, uncovered
 from samples import colour, grey, load, save, tree
 
 needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
@@ -41,6 +41,7 @@ while sys.stdin.buffer.raw.read(3):
 
 
 @needs_strace
+@uncovered
 @pytest.mark.parametrize("old", [False, True], ids=["new", "replaced"])
 def test_killed_at_any_system_call_of_a_commit_the_output_is_old_or_new_and_whole(run, tmp_path, old):
     picture = colour(40, 50)
@@ -98,6 +99,7 @@ def test_killed_at_any_system_call_of_a_commit_the_output_is_old_or_new_and_whol
 
 
 @needs_strace
+@uncovered
 @pytest.mark.parametrize(
     ("call", "options"), [("fsync", []), ("linkat,link", []), ("renameat,renameat2,rename", ["--overwrite"])]
 )

@@ -432,3 +432,23 @@ def test_the_output_of_a_worker_is_what_one_process_makes(begin, tmp_path):
     expected = cf.apply_kernel(picture, "gaussian:sigma=3")
     assert np.array_equal(load(tmp_path / "out" / "a.png"), expected)
     assert np.array_equal(load(tmp_path / "out" / "b.png"), expected)
+
+
+def test_a_preview_is_drawn_at_a_terminal_only(begin, tmp_path):
+    save(tmp_path / "a.png", colour(40, 60))
+    ours, theirs = pty.openpty()
+    process = begin("apply", "a.png", "-k", "blur", "-o", "b.png", "--preview", stdout=theirs)
+    os.close(theirs)
+    seen = b""
+    while True:
+        try:
+            seen += os.read(ours, 1 << 16)
+        except OSError:
+            break
+    os.close(ours)
+    process.communicate(timeout=SECONDS)
+    drawn = seen.decode().splitlines()
+    assert drawn[0].startswith("a.png -> b.png ")
+    assert any("\u2580" in line and "\x1b[" in line for line in drawn)
+    _, out, _ = run(begin("apply", "a.png", "-k", "blur", "-o", "c.png", "--preview"))
+    assert not any("\x1b" in line for line in out)

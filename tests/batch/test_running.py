@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from conftest import uncovered
 from samples import colour, grey, load, save, tree
 
 import convfilter as cf
@@ -118,6 +119,7 @@ def test_a_file_where_a_folder_is_needed_is_told_as_that_and_left_alone(quick):
 
 
 @posix
+@uncovered
 def test_a_file_size_limit_fails_those_that_pass_it_and_the_others_are_done(run, tmp_path):
     import resource
 
@@ -234,6 +236,8 @@ def test_filter_file_names_the_file_and_refuses_unknown_options():
             cf.filter_file("a.png", "b.png", "blur", **{option: True})
     with pytest.raises(cf.KernelError, match="sobel"):
         cf.filter_file("a.png", "b.png", "sobl")
+    with pytest.raises(cf.ConvfilterError, match="no kernel was given"):
+        cf.filter_file("a.png", "b.png", [])
     assert sorted(os.listdir()) == ["a.png"]
 
 

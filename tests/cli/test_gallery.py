@@ -173,3 +173,16 @@ def test_what_is_wrong_is_told_in_a_line_and_nothing_is_written(quick, tmp_path,
     assert len(ran.complaints) == 1
     assert ran.err.startswith("convfilter: ")
     assert tree(tmp_path) == before
+
+
+def test_kernels_that_an_option_is_not_for_are_left_out_unless_they_are_named(quick, tmp_path, photograph):
+    ran = quick("gallery", "photo.png", "-o", "sheet.png", "--alpha", "premultiply")
+    assert ran.code == 0
+    assert any(line.startswith("convfilter: sobel-x is left out: ") for line in ran.complaints)
+    assert quick("gallery", "photo.png", "-o", "b.png", "--alpha", "premultiply", "--quiet").err == ""
+    ran = quick("gallery", "photo.png", "-o", "c.png", "-k", "sobel-x", "--alpha", "premultiply")
+    assert ran.code == 2
+    ran = quick("gallery", "photo.png", "-o", "c.png", "-k", "temporal-blur")
+    assert ran.code == 1
+    assert "kernel 'temporal-blur' spans frames, and this is a single picture" in ran.err
+    assert not (tmp_path / "c.png").exists()

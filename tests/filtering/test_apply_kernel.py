@@ -1034,3 +1034,8 @@ def test_a_frame_kernel_needs_frames():
     """A picture is no volume."""
     with pytest.raises((ImageError, ShapeError)):
         apply_kernel(picture(0, 5, 5), random_kernel(0, shape=(3, 3, 3), axes=VOLUME))
+
+
+def test_truth_values_are_black_and_white():
+    bits = np.eye(5, dtype=bool)
+    assert np.array_equal(apply_kernel(bits, "blur"), apply_kernel(bits * np.uint8(255), "blur"))

@@ -14,7 +14,8 @@ import zlib
 import numpy as np
 import pytest
 from handmade import chunk, png, tiff
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, PngImagePlugin
+from samples import grey, save
 from samples import noise as samples
 
 from convfilter.errors import ImageError
@@ -644,3 +645,18 @@ def test_reading_a_png_imports_only_common_plugins():
         input=data, capture_output=True, check=True,
     )  # fmt: skip
     assert done.stdout.strip() == b"[]"
+
+
+def test_an_exif_block_that_imagemagick_put_into_text_is_kept(tmp_path):
+    exif = Image.Exif()
+    exif[315] = "Ann"
+    block = exif.tobytes()
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Raw profile type exif", f"\nexif\n{len(block):8}\n{block.hex()}\n")
+    path = save(tmp_path / "a.png", grey(), pnginfo=text)
+    found = read_picture(path)
+    assert found.metadata.text == {}
+    parsed = Image.Exif()
+    parsed.load(found.metadata.exif)
+    assert parsed[315] == "Ann"
+    assert found.warnings == []

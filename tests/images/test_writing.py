@@ -15,6 +15,7 @@ from convfilter.images import codecs, png
 from convfilter.images.formats import FORMATS
 from convfilter.images.metadata import Metadata
 from convfilter.images.reading import Picture, read_picture
+from convfilter.images.sink import Sink
 from convfilter.images.writing import Encoding, check_writable, write_picture
 
 LOSSY = ("jpeg", "avif")
@@ -577,3 +578,17 @@ def test_a_jpeg_is_the_one_that_pillow_writes_of_the_same_pixels(shape):
     write_picture(written, Picture(pixels, "RGB", "png"), "jpeg", Encoding(quality=80))
     Image.fromarray(pixels).save(expected, "JPEG", quality=80, subsampling=2)
     assert written.getvalue() == expected.getvalue()
+
+
+def test_text_that_no_chunk_can_hold_is_dropped_with_a_warning():
+    stream, warnings = write(samples("L"), "L", "png", text={"Key": "kept", "Ключ": "lost"})
+    assert warnings == ["malformed text dropped"]
+    assert read_picture(stream).metadata.text == {"Key": "kept"}
+
+
+def test_what_can_only_be_written_backwards_is_an_error_of_the_encoder():
+    sink = Sink(io.BytesIO())
+    sink.write(b"12")
+    assert sink.seek(2) == sink.tell() == 2
+    with pytest.raises(ValueError, match="go back"):
+        sink.seek(0)

@@ -287,3 +287,13 @@ def test_pairs_of_different_kinds_are_refused():
         fit_pairs([pair(COFFEE, COFFEE), pair(COFFEE, COFFEE[..., :1])])
     with pytest.raises(cf.ImageError, match="different types"):
         fit_pairs([pair(COFFEE, COFFEE), pair(COFFEE / 255, COFFEE / 255)])
+
+
+def test_bits_and_half_floats_are_learned_from():
+    rng = np.random.default_rng(5)
+    bits = rng.random((40, 50)) > 0.5
+    kernel = cf.fit_kernel(bits, cf.apply_kernel(bits, "box"), (3, 3))
+    assert np.abs(as_array(kernel) - 1 / 9).max() < 0.001
+    halves = rng.random((40, 50)).astype(np.float16)
+    kernel = cf.fit_kernel(halves, cf.correlate(halves.astype(np.float32), [[0, 1, 2]]), (1, 3))
+    assert np.abs(as_array(kernel) - [0, 1, 2]).max() < 1e-4
