@@ -204,7 +204,7 @@ def filtering_options(heading: str) -> _Decorator:
             callback=as_border,
             heading=heading,
             metavar="MODE",
-            help="What the border is made of: edge, symmetric, reflect, wrap, zero or constant=V, "
+            help=f"What the border is made of: {', '.join(BORDERS[:-1])} or constant=V, "
             "drawn below.  [default: edge]",
         ),
         sampling_options(heading),
