@@ -25,6 +25,8 @@ __all__ = [
     "text_of",
 ]
 
+_LONGEST = 1 << 22
+
 COLOUR_NAMES = {
     "L": ("grey",),
     "LA": ("grey", "alpha"),
@@ -45,11 +47,14 @@ def text_of(path: str) -> str:
     """Read a file of numbers."""
     try:
         with open(path, encoding="utf-8-sig") as stream:
-            return stream.read(1 << 22)
+            text = stream.read(_LONGEST + 1)
     except OSError as error:
         raise ImageError(f"{shown(path)}: cannot be opened: {describe(error)}") from None
     except UnicodeDecodeError:
         raise ImageError(f"{shown(path)}: holds no text") from None
+    if len(text) > _LONGEST:
+        raise ImageError(f"{shown(path)}: holds more than {_LONGEST} characters: give fewer numbers")
+    return text
 
 
 def numbers_in(text: str, name: str) -> NDArray[Any]:

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image
-from samples import SAMPLE_IMAGES, colour, grey, load, noise, save, tree
+from samples import SAMPLE_IMAGES, animate, colour, grey, load, moving, noise, save, tree
 
 from convfilter.images.picture import Picture
 from convfilter.images.writing import write_picture
@@ -222,6 +222,10 @@ WRONG = {
     "too many outputs": ("many.csv -k blur", 2),
     "an animation of a chain": ("a.png -k blur -k blur --at 0,0 --animate b.gif", 2),
     "numbers that are no text": ("bytes.csv -k blur", 1),
+    "a file of far too many numbers": ("long.csv -k blur --at 0,0", 1),
+    "frames of two sizes": ("two.tif -k temporal-blur --at 0,0", 1),
+    "an animation of frames": ("two.gif -k temporal-blur --at 0,0 --animate b.gif", 2),
+    "an animation of a large picture": ("large.png -k blur --at 0,0 --animate b.gif", 2),
     "a chain over numbers": ("--values 1 -k blur -k blur", 2),
     "a kernel of channels over numbers": ("--values 1 -k luma", 2),
     "a drawing of no format": ("a.png -k blur --at 0,0 -o b.txt", 2),
@@ -244,6 +248,10 @@ def test_what_is_wrong_is_told_in_a_line_and_nothing_is_written(quick, tmp_path,
     for name in ("garbage.png", "there.png", "there.gif"):
         (tmp_path / name).write_bytes(b"garbage")
     (tmp_path / "many.csv").write_text("1 2 3 4 5\n" * 4)
+    (tmp_path / "long.csv").write_text("1 " * (1 << 21) + "1")
+    animate(tmp_path / "two.tif", [grey(5, 6), grey(6, 5)])
+    animate(tmp_path / "two.gif", moving(2))
+    save(tmp_path / "large.png", grey(20, 20))
     (tmp_path / "bytes.csv").write_bytes(b"\xff\xfe\xfd")
     before = tree(tmp_path)
     arguments, code = WRONG[case]
