@@ -179,7 +179,8 @@ def _refuse_empty(axes: Sequence[Axis]) -> None:
 
 
 def _integer(name: str, value: Any) -> int:
-    if isinstance(value, bool):
+    # numpy before 2.3 lets its own truth values pass for integers, with a warning.
+    if isinstance(value, bool) or str(getattr(value, "dtype", "")) == "bool":
         raise ShapeError(f"{name} {value!r} is a truth value: give an integer")
     try:
         return operator.index(value)
