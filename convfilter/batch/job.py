@@ -259,7 +259,8 @@ def _put(
         buffer = BytesIO()
         outcome.warnings += encode(buffer)
         try:
-            sys.stdout.buffer.write(buffer.getbuffer())
+            with buffer.getbuffer() as data:
+                sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
         except BrokenPipeError:
             raise

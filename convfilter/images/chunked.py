@@ -176,7 +176,8 @@ class WebpFrames:
         if length >= 1 << 32:
             raise ImageError("webp holds 4 GiB at most; try --format png")
         self._output.write(b"RIFF" + struct.pack("<I", length) + b"WEBP" + before)
-        self._output.write(self._frames.getbuffer())
+        with self._frames.getbuffer() as frames:
+            self._output.write(frames)
         self._output.write(behind)
 
 

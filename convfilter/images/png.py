@@ -80,7 +80,7 @@ def save_png(
     for candidate, more in _small_pngs(raster, few_colours):
         buffer = io.BytesIO()
         candidate.save(buffer, "PNG", **options, **more)
-        if best is None or len(buffer.getbuffer()) < len(best):
+        if best is None or buffer.tell() < len(best):
             best = buffer.getvalue()
     stream.write(cast("bytes", best))
 

@@ -49,9 +49,18 @@ def save_tiff(raster: Raster, stream: BinaryIO, metadata: Metadata, small: bool)
     """
     encoded = io.BytesIO()
     groups = _put_page(raster, encoded, metadata, small)
-    tail = _linked(encoded, [groups]) if groups else b""
-    stream.write(encoded.getbuffer())
+    # A view that an error leaves open would be complained of once more when the file in memory goes.
+    with encoded.getbuffer() as data:
+        tail = _linked(data, [groups]) if groups else b""
+        stream.write(data)
     stream.write(tail)
+
+
+class _Appending(AppendingTiffWriter):
+    """Pillow's writer of several pages, which would return to a file in memory that may be gone."""
+
+    def close(self) -> None:
+        """Leave the file alone: `newFrame` has ended every page."""
 
 
 class TiffPages:
@@ -68,7 +77,7 @@ class TiffPages:
     def __init__(self, output: BinaryIO, small: bool) -> None:
         self._output, self._small = output, small
         self._encoded = io.BytesIO()
-        self._pages = AppendingTiffWriter(self._encoded)
+        self._pages = _Appending(self._encoded)
         self._groups: list[_Groups] = []
 
     def add(self, raster: Raster, metadata: Metadata) -> None:
@@ -78,8 +87,9 @@ class TiffPages:
 
     def finish(self) -> None:
         """Write the file, in which every page points at the next."""
-        tail = _linked(self._encoded, self._groups) if any(self._groups) else b""
-        self._output.write(self._encoded.getbuffer())
+        with self._encoded.getbuffer() as data:
+            tail = _linked(data, self._groups) if any(self._groups) else b""
+            self._output.write(data)
         self._output.write(tail)
 
 
@@ -167,9 +177,8 @@ def _tags(metadata: Metadata) -> tuple[ImageFileDirectory_v2, _Groups]:
     return tags, groups
 
 
-def _linked(encoded: io.BytesIO, pages: list[_Groups]) -> bytes:
+def _linked(data: memoryview, pages: list[_Groups]) -> bytes:
     """Point the directories of a file's pages at what is to be appended to it; return that."""
-    data = encoded.getbuffer()
     tail = b"\0" * (len(data) % 2)
     order = "<" if bytes(data[:2]) == b"II" else ">"
     (start,) = struct.unpack_from(f"{order}I", data, 4)

@@ -105,7 +105,8 @@ def _put(path: str, write: Callable[[BinaryIO], Any], overwrite: bool) -> None:
     if path == STREAM:
         buffer = io.BytesIO()
         write(buffer)
-        sys.stdout.buffer.write(buffer.getbuffer())
+        with buffer.getbuffer() as data:
+            sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
         return
     try:

@@ -309,7 +309,7 @@ def test_a_file_of_exactly_one_mebibyte_is_read(kernel_file):
 def test_missing_files_folders_and_impossible_names_are_refused(tmp_path):
     assert refusal(str(tmp_path / "none.toml")) == "No such file or directory"
     assert refusal(str(tmp_path)) == "not a regular file"
-    with pytest.raises(KernelError, match=r"^a\\x00b: embedded null"):
+    with pytest.raises(KernelError, match=r"^a\\x00b: .*embedded null"):
         load_kernels("a\0b")
 
 
