@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from convfilter.convolution.recipes import Call, Recipe
 from convfilter.convolution.scratch import Scratch
 from convfilter.convolution.taps import outputs_of
 from convfilter.geometry import Axis
@@ -44,10 +46,8 @@ class Banded:
     def __str__(self) -> str:
         return f"{len(self._bands)} matrix products for {self._rows} rows at a time"
 
-    def __call__(
-        self, block: np.ndarray, outputs: Sequence[int], scratch: Scratch, name: object
-    ) -> np.ndarray:
-        """Return the sums of a block; see `WindowSum`."""
+    def recipe(self, block: np.ndarray, outputs: Sequence[int], scratch: Scratch, name: object) -> Recipe:
+        """Return how the sums of a block come about; see `Direct`."""
         lines = block.reshape(len(block), -1)
         steps = [step // block.itemsize for step in block.strides[1:]]
         shifts = [
@@ -61,22 +61,23 @@ class Banded:
         sums = scratch.take(name, (outputs[0], *block.shape[1:]), block.dtype)
         flat = sums.reshape(outputs[0], -1)
         run = lines.shape[1] - reach
-        if not self._bands:
-            flat[...] = 0
+        calls: list[Call] = [partial(flat[:, run if self._bands else 0 :].fill, 0)]
         width = max(1, QUIET // self._bands[0][1].size) if self._bands else run
         for left in range(0, run, width):
-            self._columns(lines[:, left:], shifts, flat[:, left : min(left + width, run)], scratch)
-        flat[:, run:] = 0
+            calls += self._columns(lines[:, left:], shifts, flat[:, left : min(left + width, run)], scratch)
         # The products have left out what the stride of the first axis leaves out.
-        return outputs_of(sums, [self._axes[0]._replace(stride=1), *self._axes[1:]], outputs)
+        axes = [self._axes[0]._replace(stride=1), *self._axes[1:]]
+        return Recipe(calls, outputs_of(sums, axes, outputs))
 
-    def _columns(self, lines: np.ndarray, shifts: Sequence[int], sums: np.ndarray, scratch: Scratch) -> None:
+    def _columns(
+        self, lines: np.ndarray, shifts: Sequence[int], sums: np.ndarray, scratch: Scratch
+    ) -> list[Call]:
         """Sum some columns of a block: whole bands, then the rows that are left over for a shorter one."""
         whole = len(sums) // self._rows * self._rows
-        if whole:
-            self._products(lines, shifts, sums[:whole], 0, self._rows, scratch)
+        calls = self._products(lines, shifts, sums[:whole], 0, self._rows, scratch) if whole else []
         if whole < len(sums):
-            self._products(lines, shifts, sums[whole:], whole, len(sums) - whole, scratch)
+            calls += self._products(lines, shifts, sums[whole:], whole, len(sums) - whole, scratch)
+        return calls
 
     def _products(
         self,
@@ -86,7 +87,7 @@ class Banded:
         start: int,
         rows: int,
         scratch: Scratch,
-    ) -> None:
+    ) -> list[Call]:
         """Add up the products of all columns for output rows from `start` on, `rows` to a band."""
         first = self._axes[0]
         groups, run = len(sums) // rows, sums.shape[1]
@@ -95,6 +96,7 @@ class Banded:
         product = scratch.take("product", (groups, rows, run), sums.dtype)
         top = lines[start * first.stride :]
         step = lines.strides[0]
+        calls: list[Call] = []
         for number, (shift, (_, band)) in enumerate(zip(shifts, self._bands, strict=True)):
             view = as_strided(
                 top[:, shift:],
@@ -102,9 +104,10 @@ class Banded:
                 (rows * first.stride * step, *lines.strides),
                 writeable=False,
             )
-            np.matmul(band[:rows, :depth], view, out=product if number else into)
+            calls.append(partial(np.matmul, band[:rows, :depth], view, out=product if number else into))
             if number:
-                into += product
+                calls.append(partial(np.add, into, product, out=into))
+        return calls
 
 
 def band_matrix(weights: np.ndarray, axis: Axis, rows: int) -> np.ndarray:

@@ -26,12 +26,14 @@ _TAP = {"i2": 0.047, "u2": 0.047, "i4": 0.11, "i8": 0.25, "f4": 0.10, "f8": 0.20
 _PASS = {"i2": 0.04, "u2": 0.04, "i4": 0.08, "i8": 0.16, "f4": 0.08, "f8": 0.16}
 # Work memories, each as large as a block, that the cache has room for.
 _FEW = 3
-# One weight in a matrix product, zeros of its band counted, and what a product costs besides.
+# One weight in a matrix product, zeros of its band counted.
 _PRODUCT = {"f4": 0.026, "f8": 0.052}
+# What a product costs besides: BLAS clears what it adds to, and packs what it multiplies.
+_CLEARED = 0.22
 # Rows and columns changing places and back.
 _CROSSING = {"f4": 0.6, "f8": 1.0}
 # A transform of a tile, there or back; samples into channels one after the other and together again.
-_TRANSFORM = {"f4": 2.6, "f8": 3.7}
+_TRANSFORM = {"f4": 2.8, "f8": 4.0}
 _PLANAR = {"f4": 1.2, "f8": 1.7}
 # What a call costs, shared out over the samples of a block.
 _CALL = 0.01
@@ -98,7 +100,7 @@ def fourier_cost(axes: Sequence[Axis], kernels: int, dtype: np.dtype[Any]) -> fl
 
 def _band_cost(axis: Axis, kind: str) -> float:
     """The cost of one product with a band."""
-    return _PRODUCT[kind] * ((BAND_ROWS - 1) * axis.stride + axis.reach) + 0.1
+    return _PRODUCT[kind] * ((BAND_ROWS - 1) * axis.stride + axis.reach) + _CLEARED
 
 
 def _crossed_cost(axes: Sequence[Axis], kind: str) -> float:

@@ -8,11 +8,13 @@ comes out lies in memory column after column.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from convfilter.convolution.banded import QUIET, band_matrix
+from convfilter.convolution.recipes import Call, Recipe
 from convfilter.convolution.scratch import Scratch
 from convfilter.convolution.taps import outputs_of
 from convfilter.geometry import Axis
@@ -50,38 +52,46 @@ class Crossed:
     def __str__(self) -> str:
         return f"{self._lengths[0]} + {self._lengths[1]} weights in matrix products"
 
-    def __call__(
-        self, block: np.ndarray, outputs: Sequence[int], scratch: Scratch, name: object
-    ) -> np.ndarray:
-        """Return the sums of a block; see `WindowSum`."""
+    def recipe(self, block: np.ndarray, outputs: Sequence[int], scratch: Scratch, name: object) -> Recipe:
+        """Return how the sums of a block come about; see `Direct`."""
         rows, columns = (
             size - axis.reach + 1 for size, axis in zip(block.shape[:2], self._axes, strict=True)
         )
         width, carried = block.shape[1:]
         crossed = scratch.take("crossed", (width * carried, rows), block.dtype)
-        self._cross(block.reshape(len(block), -1), crossed)
+        calls = self._cross(block.reshape(len(block), -1), crossed)
         sums = scratch.take(name, (columns, carried * rows), block.dtype)
-        _products(self._second, crossed.reshape(width, -1), sums)
+        calls += _products(self._second, crossed.reshape(width, -1), sums)
         whole = sums.reshape(columns, carried, rows).transpose(2, 0, 1)
-        return outputs_of(whole, self._axes, outputs)
+        return Recipe(calls, outputs_of(whole, self._axes, outputs))
 
-    def _cross(self, lines: np.ndarray, crossed: np.ndarray) -> None:
+    def _cross(self, lines: np.ndarray, crossed: np.ndarray) -> list[Call]:
         """Correlate lines along the first axis into columns."""
-        count = crossed.shape[1]
-        for start, band in _groups(self._first, count):
-            size, depth = band.shape
-            taken = lines[start : start + depth].T
-            into = crossed[:, start : start + size]
-            step = max(1, QUIET // band.size)
-            for left in range(0, len(taken), step):
-                np.matmul(taken[left : left + step], band.T, out=into[left : left + step])
+        size, depth = self._first.shape
+        step = max(1, QUIET // self._first.size)
+        calls: list[Call] = []
+        for left in range(0, lines.shape[1], step):
+            part, into = lines[:, left : left + step], crossed[left : left + step]
+            whole, rest = divmod(into.shape[1], size)
+            if whole:
+                # One call for all bands: between calls threads wait for each other.
+                row, sample = part.strides
+                view = as_strided(part, (whole, len(into), depth), (size * row, sample, row), writeable=False)
+                target = as_strided(into, (whole, len(into), size), (size * sample, *into.strides))
+                calls.append(partial(np.matmul, view, self._first.T, out=target))
+            if rest:
+                shorter = self._first[:rest, : depth - size + rest]
+                last = part[whole * size : whole * size + shorter.shape[1]].T
+                calls.append(partial(np.matmul, last, shorter.T, out=into[:, whole * size :]))
+        return calls
 
 
-def _products(band: np.ndarray, lines: np.ndarray, sums: np.ndarray) -> None:
+def _products(band: np.ndarray, lines: np.ndarray, sums: np.ndarray) -> list[Call]:
     """Correlate lines along the first axis."""
     size, depth = band.shape
     whole = len(sums) // size
     step = max(1, QUIET // band.size)
+    calls: list[Call] = []
     for left in range(0, sums.shape[1], step):
         part, into = lines[:, left : left + step], sums[:, left : left + step]
         if whole:
@@ -89,21 +99,10 @@ def _products(band: np.ndarray, lines: np.ndarray, sums: np.ndarray) -> None:
                 part, (whole, depth, part.shape[1]), (size * part.strides[0], *part.strides), writeable=False
             )
             target = as_strided(into, (whole, size, into.shape[1]), (size * into.strides[0], *into.strides))
-            np.matmul(band, view, out=target)
+            calls.append(partial(np.matmul, band, view, out=target))
         rest = len(sums) - whole * size
         if rest:
-            np.matmul(
-                band[:rest, : depth - size + rest],
-                part[whole * size : whole * size + depth - size + rest],
-                out=into[whole * size :],
-            )
-
-
-def _groups(band: np.ndarray, count: int) -> list[tuple[int, np.ndarray]]:
-    """Cut `count` outputs into those that one band gives; the last band is shorter."""
-    size, depth = band.shape
-    groups = []
-    for start in range(0, count, size):
-        rest = min(size, count - start)
-        groups.append((start, band[:rest, : depth - size + rest]))
-    return groups
+            shorter = band[:rest, : depth - size + rest]
+            last = part[whole * size : whole * size + depth - size + rest]
+            calls.append(partial(np.matmul, shorter, last, out=into[whole * size :]))
+    return calls

@@ -9,10 +9,12 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from convfilter.convolution.recipes import Call, Recipe
 from convfilter.convolution.scratch import Scratch
 from convfilter.convolution.taps import outputs_of
 from convfilter.geometry import Axis
@@ -81,13 +83,31 @@ class Fourier:
         inside = tile[(slice(None), *(slice(count) for count in shape[:-1]))]
         return np.moveaxis(inside, 0, -1)
 
-    def __call__(self, carried: int, outputs: Sequence[int], scratch: Scratch) -> list[np.ndarray]:
-        """Return the sums for each kernel, of shape (o1, ..., od, carried), from the tile in memory."""
+    def recipes(self, carried: int, outputs: Sequence[int], scratch: Scratch) -> list[Recipe]:
+        """Return how the sums of the tile in memory come about, for each kernel.
+
+        Parameters
+        ----------
+        carried : int
+            Channels of the tile.
+        outputs : sequence of int
+            How many outputs along each axis.
+        scratch : Scratch
+            Work memory.
+
+        Returns
+        -------
+        list of Recipe
+            To be carried out in their order; the first one transforms the tile for all.
+        """
         tile = scratch.take("tile", (carried, *self._sides), self.dtype)
-        spectrum = self._forward(tile, scratch)
-        return [
-            self._sums(spectrum, own, outputs, scratch, number) for number, own in enumerate(self._spectra)
-        ]
+        calls, spectrum, spare = self._there(tile, scratch)
+        recipes = []
+        for number, own in enumerate(self._spectra):
+            back, sums = self._back(spectrum, own, spare, (number, outputs), scratch)
+            recipes.append(Recipe([*calls, *back], sums))
+            calls = []
+        return recipes
 
     def _spectrum(self, kernel: np.ndarray) -> np.ndarray:
         """The conjugate spectrum of a kernel, scaled so that a transform there and back gives sums."""
@@ -99,39 +119,46 @@ class Fourier:
         # Complex numbers of the narrow type from a spectrum computed in the wide one.
         return spectrum.astype(np.result_type(self.dtype, np.complex64) if axes else self.dtype)
 
-    def _forward(self, tile: np.ndarray, scratch: Scratch) -> np.ndarray:
+    def _there(self, tile: np.ndarray, scratch: Scratch) -> tuple[list[Call], np.ndarray, np.ndarray | None]:
+        """Return what transforms a tile, its spectrum, and memory for another one if there is a need."""
         if not self._transformed:
-            return tile
+            return [], tile, None
         *others, last = (number + 1 for number in self._transformed)
         shape = list(tile.shape)
         shape[last] = shape[last] // 2 + 1
-        spectrum = scratch.take("spectrum", shape, np.result_type(self.dtype, np.complex64))
+        spectrum, spare = (
+            scratch.take(name, shape, np.result_type(self.dtype, np.complex64))
+            for name in ("spectrum", "product")
+        )
         # With a norm given numpy stays in single precision; without one it passes through a wider type,
         # which takes several times as long.
-        np.fft.rfft(tile, axis=last, norm="ortho", out=spectrum)
-        for axis in others:
-            np.fft.fft(spectrum, axis=axis, norm="ortho", out=spectrum)
-        return spectrum
+        calls: list[Call] = [partial(np.fft.rfft, tile, axis=last, norm="ortho", out=spectrum)]
+        calls += [partial(np.fft.fft, spectrum, axis=axis, norm="ortho", out=spectrum) for axis in others]
+        return calls, spectrum, spare
 
-    def _sums(
-        self, spectrum: np.ndarray, own: np.ndarray, outputs: Sequence[int], scratch: Scratch, number: int
-    ) -> np.ndarray:
-        product = scratch.take("product", spectrum.shape, spectrum.dtype)
-        np.multiply(spectrum, own, out=product)
-        sums = product
-        if self._transformed:
+    def _back(
+        self,
+        spectrum: np.ndarray,
+        own: np.ndarray,
+        spare: np.ndarray | None,
+        wanted: tuple[int, Sequence[int]],
+        scratch: Scratch,
+    ) -> tuple[list[Call], np.ndarray]:
+        """Return what makes sums of a spectrum and a kernel's own, and where they stand then."""
+        number, outputs = wanted
+        sums = scratch.take(("sums", number), (len(spectrum), *self._sides), self.dtype)
+        calls: list[Call] = [partial(np.multiply, spectrum, own, out=sums if spare is None else spare)]
+        if spare is not None:
             *others, last = (axis + 1 for axis in self._transformed)
-            for axis in others:
-                np.fft.ifft(product, axis=axis, norm="ortho", out=product)
-            sums = scratch.take(("sums", number), (len(spectrum), *self._sides), self.dtype)
-            np.fft.irfft(product, self._sides[last - 1], axis=last, norm="ortho", out=sums)
+            calls += [partial(np.fft.ifft, spare, axis=axis, norm="ortho", out=spare) for axis in others]
+            side = self._sides[last - 1]
+            calls.append(partial(np.fft.irfft, spare, side, axis=last, norm="ortho", out=sums))
         places = outputs_of(np.moveaxis(sums, 0, -1), self._axes, outputs)
         if self._result.kind == "f":
-            return places
-        np.rint(places, out=places)
+            return calls, places
         whole = scratch.like(("whole", number), places, self._result)
-        np.copyto(whole, places, casting="unsafe")
-        return whole
+        calls += [partial(np.rint, places, out=places), partial(np.copyto, whole, places, casting="unsafe")]
+        return calls, whole
 
 
 def tile_sides(axes: Sequence[Axis]) -> tuple[int, ...]:

@@ -18,8 +18,10 @@ from numpy.typing import ArrayLike
 
 from convfilter.convolution import correlate
 from convfilter.convolution.arguments import largest_magnitude, result_types, samples_of, weights_of
+from convfilter.convolution.banded import QUIET
 from convfilter.convolution.borders import ArraySource, check_border, check_fill, source_index
 from convfilter.convolution.plan import make_plan
+from convfilter.convolution.recipes import Recipe
 from convfilter.convolution.running import run
 from convfilter.convolution.scratch import Scratch
 from convfilter.convolution.taps import WindowSum, outputs_of
@@ -28,9 +30,8 @@ from convfilter.geometry import Axis, Padding, PerAxis, axes_of
 
 __all__ = ["input_gradient", "kernel_gradient"]
 
-# Multiplications up to which OpenBLAS keeps a product on the thread that asks for it: of matrices, or with a
-# vector.
-_QUIET, _QUIET_VECTOR = 4 * 65536, 4 * 2304 - 1
+# Multiplications up to which OpenBLAS keeps a product with a vector on the thread that asks for it.
+_QUIET_VECTOR = 4 * 2304 - 1
 # Rows of derivatives in a matrix product; more of them only make more of what is left out.
 _ROWS = 4
 
@@ -189,8 +190,8 @@ def kernel_gradient(
 class _Samples(WindowSum):
     """Hands on the samples of a block in place of sums."""
 
-    def __call__(self, block: np.ndarray, outputs: Sequence[int], *_: object) -> np.ndarray:
-        return block
+    def recipe(self, block: np.ndarray, outputs: Sequence[int], scratch: Scratch, name: object) -> Recipe:
+        return Recipe((), block)
 
 
 def _check_upstream(upstream: np.ndarray, axes: Sequence[Axis], carried: tuple[int, ...]) -> None:
@@ -272,7 +273,7 @@ def _row_products(lines: np.ndarray, derivatives: np.ndarray, axis: Axis, rows: 
     """
     groups, depth = len(derivatives) // rows, axis.kernel + rows - 1
     steps = (rows * axis.stride * lines.strides[0], axis.dilation * lines.strides[0], lines.itemsize)
-    width = max(1, _QUIET // (rows * depth) if rows > 1 else _QUIET_VECTOR // depth)
+    width = max(1, QUIET // (rows * depth) if rows > 1 else _QUIET_VECTOR // depth)
     total = np.zeros(axis.kernel, lines.dtype)
     for left in range(0, lines.shape[1] if groups else 0, width):
         part = derivatives[:, left : left + width].reshape(groups, rows, -1)

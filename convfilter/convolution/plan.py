@@ -10,7 +10,7 @@ import functools
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from convfilter.convolution.banded import Banded
 from convfilter.convolution.costs import direct_costs, fourier_cost
 from convfilter.convolution.crossed import Crossed
 from convfilter.convolution.fourier import Fourier, tile_sides, transform_type
+from convfilter.convolution.recipes import Direct
 from convfilter.convolution.separable import Separable, factors_of
 from convfilter.convolution.shifted import ShiftedSums
 from convfilter.convolution.taps import WindowSum
@@ -26,12 +27,9 @@ from convfilter.geometry import Axis
 
 __all__ = ["Plan", "exact_type", "make_plan"]
 
-Direct: TypeAlias = WindowSum | ShiftedSums | Banded | Separable | Crossed
-"""Sums a block for one kernel; see `WindowSum`."""
-
 # Bytes of a block: enough that numpy's work on it outweighs the cost of its calls and of handing the
 # interpreter lock from thread to thread, few enough to stay near the cache.
-_BLOCK = 4 * 1024 * 1024
+_BLOCK = 2 * 1024 * 1024
 # A block larger than this is refused; the border of a kernel that is spread far out can be.
 _LARGEST = 2**31
 # Matrix products gain from longer ones.
@@ -58,7 +56,7 @@ class Plan(NamedTuple):
         Type of the sums.
     block : tuple of int
         Outputs of a block along each axis.
-    direct : tuple of callable
+    direct : tuple of Direct
         What sums a block for each kernel; empty with `fourier`.
     fourier : Fourier or None
         What sums tiles for all kernels at once.
@@ -194,7 +192,7 @@ def _decided(
             )
             return Plan(axes, idle, carried, kind, block, (), fourier, reckoned)
     direct = tuple(_direct(name, each, core, kind, finite) for name, each in zip(best, kernels, strict=True))
-    limit = _BANDED_BLOCK if Banded.name in best else _BLOCK
+    limit = _BANDED_BLOCK if Banded.name in best else _BLOCK // min(len(kernels), 2)
     return Plan(
         axes, idle, carried, kind, _block(axes, carried * kind.itemsize, limit), direct, None, reckoned
     )

@@ -10,10 +10,12 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from convfilter.convolution.recipes import Call
 from convfilter.convolution.scratch import Scratch
 
 __all__ = ["Program", "compiled"]
@@ -70,8 +72,8 @@ class Program:
     def __len__(self) -> int:
         return len(self._passes)
 
-    def __call__(self, flat: np.ndarray, steps: Sequence[int], out: np.ndarray, scratch: Scratch) -> None:
-        """Sum a flat block.
+    def calls(self, flat: np.ndarray, steps: Sequence[int], out: np.ndarray, scratch: Scratch) -> list[Call]:
+        """Return what sums a flat block.
 
         Parameters
         ----------
@@ -88,6 +90,7 @@ class Program:
         def distance(place: _Place) -> int:
             return sum(index * step for index, step in zip(place, steps, strict=True))
 
+        calls: list[Call] = []
         registers = {0: flat}
         last = self._passes[-1].into
         for operation, into, left, right in self._passes:
@@ -103,7 +106,8 @@ class Program:
                 second: Any = registers[right.register][distance(right.place) :][:count]
             else:
                 second = flat.dtype.type(right)
-            _OPERATIONS[operation](first, second, out=registers[into])
+            calls.append(partial(_OPERATIONS[operation], first, second, out=registers[into]))
+        return calls
 
     @property
     def buffers(self) -> int:

@@ -9,6 +9,7 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 
 from convfilter.convolution.plan import Plan
+from convfilter.convolution.recipes import Recipe
 from convfilter.convolution.scratch import Scratch
 from convfilter.errors import ConvfilterError
 
@@ -114,16 +115,24 @@ def _compute(plan: Plan, where: tuple[slice, ...], read: Read, finish: Finish, s
     outputs = [part.stop - part.start for part in where]
     starts = [part.start * axis.stride - axis.before for part, axis in zip(where, plan.axes, strict=True)]
     shape = [(count - 1) * axis.stride + axis.reach for count, axis in zip(outputs, plan.axes, strict=True)]
-    if plan.fourier is not None:
-        read(starts, plan.fourier.block((*shape, plan.carried), scratch))
-        sums = plan.fourier(plan.carried, outputs, scratch)
+    whole = (*shape, plan.carried)
+    if plan.fourier is None:
+        block = scratch.take("block", whole, plan.dtype)
     else:
-        block = scratch.take("block", (*shape, plan.carried), plan.dtype)
-        read(starts, block)
-        block = block.reshape([count for number, count in enumerate(block.shape) if number not in plan.idle])
-        counts = [count for number, count in enumerate(outputs) if number not in plan.idle]
-        sums = [
-            np.expand_dims(each(block, counts, scratch, ("sums", number)), plan.idle)
-            for number, each in enumerate(plan.direct)
-        ]
+        block = plan.fourier.block(whole, scratch)
+    read(starts, block)
+    recipes = scratch.kept(tuple(shape), lambda: _recipes(plan, block, outputs, scratch))
+    sums = [recipe() for recipe in recipes]
     finish(sums, where, scratch)
+
+
+def _recipes(plan: Plan, block: np.ndarray, outputs: Sequence[int], scratch: Scratch) -> list[Recipe]:
+    """Prepare what is done to blocks of a shape, one recipe for each kernel."""
+    if plan.fourier is not None:
+        return plan.fourier.recipes(plan.carried, outputs, scratch)
+    seen = block.reshape([count for number, count in enumerate(block.shape) if number not in plan.idle])
+    counts = [count for number, count in enumerate(outputs) if number not in plan.idle]
+    recipes = [
+        each.recipe(seen, counts, scratch, ("sums", number)) for number, each in enumerate(plan.direct)
+    ]
+    return [recipe._replace(sums=np.expand_dims(recipe.sums, plan.idle)) for recipe in recipes]

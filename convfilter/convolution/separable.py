@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from convfilter.convolution.banded import Banded
 from convfilter.convolution.programs import compiled
+from convfilter.convolution.recipes import Call, Recipe
 from convfilter.convolution.scratch import Scratch
-from convfilter.convolution.taps import outputs_of, sum_windows, windows
+from convfilter.convolution.taps import outputs_of, window_calls, windows
 from convfilter.geometry import Axis
 
 __all__ = ["Separable", "factors_of", "pass_kind"]
@@ -113,14 +115,15 @@ class Separable:
     def __str__(self) -> str:
         return " + ".join(map(str, self._passes))
 
-    def __call__(
-        self, block: np.ndarray, outputs: Sequence[int], scratch: Scratch, name: object
-    ) -> np.ndarray:
-        """Return the sums of a block; see `WindowSum`."""
+    def recipe(self, block: np.ndarray, outputs: Sequence[int], scratch: Scratch, name: object) -> Recipe:
+        """Return how the sums of a block come about; see `Direct`."""
+        calls: list[Call] = []
         for step, along in enumerate(self._passes):
             # Two buffers take turns; the sums of another part must not land in either.
-            block = along(block, scratch, name if step == len(self._passes) - 1 else ("pass", step % 2))
-        return outputs_of(block, self._axes, outputs)
+            last = step == len(self._passes) - 1
+            made = along.recipe(block, scratch, name if last else ("pass", step % 2))
+            calls, block = [*calls, *made.calls], made.sums
+        return Recipe(calls, outputs_of(block, self._axes, outputs))
 
 
 class _Pass:
@@ -141,23 +144,22 @@ class _Pass:
         }
         return f"{len(self._factor)} weights {how[self._kind]}"
 
-    def __call__(self, block: np.ndarray, scratch: Scratch, name: object) -> np.ndarray:
-        """Return sums with the block's axes; what lies past them at the end of the pass's axis is zero."""
+    def recipe(self, block: np.ndarray, scratch: Scratch, name: object) -> Recipe:
+        """Return how sums come about; what lies past them at the end of the pass's axis is zero."""
         factor, reach = self._factor, self._axis.reach - 1
         shape = list(block.shape)
         if self._number == 0:
             shape[0] -= reach
         if self._banded is not None:
-            lines = self._banded(block.reshape(len(block), -1), (shape[0],), scratch, name)
-            return lines.reshape(shape)
+            made = self._banded.recipe(block.reshape(len(block), -1), (shape[0],), scratch, name)
+            return Recipe(made.calls, made.sums.reshape(shape))
         sums = scratch.take(name, shape, block.dtype)
         flat, line = sums.reshape(-1), block.reshape(-1)
         step = self._axis.dilation * math.prod(block.shape[self._number + 1 :])
         count = block.size - (len(factor) - 1) * step
         if self._program is not None:
-            self._program(line, [step], flat[:count], scratch)
+            calls = self._program.calls(line, [step], flat[:count], scratch)
         else:
             view = windows(line.reshape(-1, 1), [Axis(line.size, len(factor), dilation=step)], [count])
-            sum_windows(factor, view, flat[:count], scratch)
-        flat[count:] = 0
-        return sums
+            calls = window_calls(factor, view, flat[:count], scratch)
+        return Recipe([*calls, partial(flat[count:].fill, 0)], sums)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from convfilter.convolution.programs import compiled
+from convfilter.convolution.recipes import Recipe
 from convfilter.convolution.scratch import Scratch
 from convfilter.convolution.taps import outputs_of
 from convfilter.geometry import Axis
@@ -30,15 +31,14 @@ class ShiftedSums:
     def __str__(self) -> str:
         return f"{len(self._program)} passes"
 
-    def __call__(
-        self, block: np.ndarray, outputs: Sequence[int], scratch: Scratch, name: object
-    ) -> np.ndarray:
-        """Return the sums of a block; see `WindowSum`."""
+    def recipe(self, block: np.ndarray, outputs: Sequence[int], scratch: Scratch, name: object) -> Recipe:
+        """Return how the sums of a block come about; see `Direct`."""
         steps = [
             axis.dilation * (step // block.itemsize)
             for axis, step in zip(self._axes, block.strides[:-1], strict=True)
         ]
         distance = sum((axis.kernel - 1) * step for axis, step in zip(self._axes, steps, strict=True))
         sums = scratch.take(name, block.shape, block.dtype)
-        self._program(block.reshape(-1), steps, sums.reshape(-1)[: block.size - distance], scratch)
-        return outputs_of(sums, self._axes, outputs)
+        flat = sums.reshape(-1)[: block.size - distance]
+        calls = self._program.calls(block.reshape(-1), steps, flat, scratch)
+        return Recipe(calls, outputs_of(sums, self._axes, outputs))

@@ -6,6 +6,7 @@ saturated. Every range mode is a choice of these numbers, so that the sums are r
 
 from __future__ import annotations
 
+import functools
 import math
 import threading
 from collections.abc import Sequence
@@ -161,12 +162,11 @@ class Finish(NamedTuple):
     def _store_integers(
         self, value: np.ndarray, target: np.ndarray, scratch: Scratch, clipping: Clipping | None
     ) -> None:
-        limits = np.iinfo(value.dtype)
-        low, high = max(int(self.depth.low), limits.min), min(int(self.depth.high), limits.max)
+        low, high, past = _integer_limits(self.depth, value.dtype)
         if clipping is not None:
-            clipping.add(value, low, high + 1 if high < limits.max else np.inf)
+            clipping.add(value, low, past)
         if not self.inside:
-            np.clip(value, low, high, out=value)
+            value.clip(low, high, out=value)
         _store(value, target, scratch)
 
     def _ready_to_floor(self, parts: Sequence[np.ndarray], scratch: Scratch) -> np.ndarray:
@@ -250,6 +250,17 @@ class Finish(NamedTuple):
         if self.linear:
             encode(value, self.depth)
         _store(value, target, scratch)
+
+
+@functools.lru_cache(64)
+def _integer_limits(depth: Depth, kind: np.dtype[Any]) -> tuple[Any, Any, float]:
+    """The limits of a depth in an integer type, and the first value past them.
+
+    numpy's own integers: for those of Python it looks up the type's limits at every block.
+    """
+    limits = np.iinfo(kind)
+    low, high = max(int(depth.low), limits.min), min(int(depth.high), limits.max)
+    return kind.type(low), kind.type(high), high + 1 if high < limits.max else np.inf
 
 
 def _is_power_of_two(divisor: float) -> bool:

@@ -90,7 +90,7 @@ def _compared(jobs: Sequence[Job], weights: np.ndarray, offset: float, scratch: 
         block = pair.read(job.region, scratch)
         counts[job.held_out] += int(block.mask.sum())
         for output, window in enumerate(sums):
-            residual = window(block.samples, (1, *job.region.shape), scratch, "sums")[0]
+            residual = window.recipe(block.samples, (1, *job.region.shape), scratch, "sums")()[0]
             residual += offset * full
             residual *= block.mask
             residual -= block.outputs[output]

@@ -20,7 +20,9 @@ def summed(kernel: np.ndarray, block: np.ndarray) -> np.ndarray:
     steps = [block.strides[axis] // block.itemsize for axis in range(block.ndim)]
     distance = sum((side - 1) * step for side, step in zip(kernel.shape, steps, strict=True))
     sums = np.full(block.shape, -99, block.dtype)
-    program(block.reshape(-1), steps, sums.reshape(-1)[: block.size - distance], Scratch())
+    flat = sums.reshape(-1)[: block.size - distance]
+    for call in program.calls(block.reshape(-1), steps, flat, Scratch()):
+        call()
     return sums[tuple(slice(size - side + 1) for size, side in zip(block.shape, kernel.shape, strict=True))]
 
 
