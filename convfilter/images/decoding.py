@@ -20,6 +20,7 @@ from convfilter.images.deep import (
     deep_type,
     has_grey_and_alpha,
     is_narrowed,
+    raw_mode,
     read_samples,
     sample_reader,
     tiff_tags,
@@ -176,9 +177,7 @@ def _load_tiff(image: ImageFile.ImageFile, orient: bool, warnings: list[str]) ->
     tags = image.getexif()
     for group in _TIFF_GROUPS:
         try:
-            # The last of them is a tag of the first, and older Pillows stumble where it is missing.
-            if group != ExifTags.IFD.Interop or group in tags.get_ifd(ExifTags.IFD.Exif):
-                tags.get_ifd(group)
+            tags.get_ifd(group)
         except Exception:  # whatever the parser trips over
             tags.pop(group, None)
             warnings.append("malformed EXIF dropped")
@@ -193,8 +192,6 @@ def _look_at_depth(image: ImageFile.ImageFile, warnings: list[str], *, deep: boo
     """Warn of samples that lose bits, refuse those that Pillow would garble, mend transparent colours."""
     if not image.tile:
         return
-    args = image.tile[0].args
-    raw = args if isinstance(args, str) else str(args[0]) if isinstance(args, tuple) and args else ""
     narrowed = is_narrowed(image) and not deep
     if narrowed and image.format == "TIFF" and cannot_be_narrowed(image):
         raise ImageError(f"deep colours of this layout are not read by Pillow: {codecs.MEND} to read them")
@@ -207,9 +204,9 @@ def _look_at_depth(image: ImageFile.ImageFile, warnings: list[str], *, deep: boo
     transparent = image.info.get("transparency") if mend else None
     if narrowed and isinstance(transparent, tuple):
         image.info["transparency"] = tuple(level >> 8 for level in transparent)
-    elif raw in ("L;2", "L;4") and isinstance(transparent, int):
+    elif raw_mode(image) in ("L;2", "L;4") and isinstance(transparent, int):
         # Pillow spreads the samples over 0..255 but not the level that is marked.
-        image.info["transparency"] = transparent * (85 if raw == "L;2" else 17)
+        image.info["transparency"] = transparent * (85 if raw_mode(image) == "L;2" else 17)
 
 
 def _taken_over(image: ImageFile.ImageFile, mode: str, turn: int) -> NDArray[Any]:

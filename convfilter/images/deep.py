@@ -18,6 +18,7 @@ __all__ = [
     "deep_type",
     "has_grey_and_alpha",
     "is_narrowed",
+    "raw_mode",
     "read_samples",
     "register_deep_tiffs",
     "sample_reader",
@@ -61,7 +62,7 @@ def is_narrowed(image: ImageFile.ImageFile) -> bool:
     return _raw_is_deep(image) or _is_deep_ppm(image) or _has_deep_planes(image)
 
 
-def _raw(image: ImageFile.ImageFile) -> str:
+def raw_mode(image: ImageFile.ImageFile) -> str:
     """Return how the samples lie in the file, by Pillow's word for it."""
     if not image.tile:
         return ""
@@ -71,7 +72,7 @@ def _raw(image: ImageFile.ImageFile) -> str:
 
 def _raw_is_deep(image: ImageFile.ImageFile) -> bool:
     grey = image.mode in ("I", "F") or image.mode.startswith("I;16")
-    return bool(_RAW_DEEP.search(_raw(image))) and not grey
+    return bool(_RAW_DEEP.search(raw_mode(image))) and not grey
 
 
 def _is_deep_ppm(image: ImageFile.ImageFile) -> bool:
@@ -95,12 +96,12 @@ def _has_deep_planes(image: ImageFile.ImageFile) -> bool:
 
 def has_grey_and_alpha(image: ImageFile.ImageFile) -> bool:
     """Tell whether a file has two deep channels, of which Pillow would make four."""
-    return _raw(image).startswith("LA;")
+    return raw_mode(image).startswith("LA;")
 
 
 def cannot_be_narrowed(image: ImageFile.ImageFile) -> bool:
     """Tell whether Pillow opens a TIFF of deep colours but cannot read its samples, not even as 8 bits."""
-    return _has_deep_planes(image) or _raw(image).endswith("F")
+    return _has_deep_planes(image) or raw_mode(image).endswith("F")
 
 
 def deep_type(image: ImageFile.ImageFile, frames: int) -> str | None:
@@ -123,7 +124,7 @@ def deep_type(image: ImageFile.ImageFile, frames: int) -> str | None:
     if not codecs.available():
         return None
     if image.format == "PNG" and frames == 1:
-        marked = _raw(image) == "I;16B" and image.info.get("transparency") is not None
+        marked = raw_mode(image) == "I;16B" and image.info.get("transparency") is not None
         return "uint16" if marked or _raw_is_deep(image) else None
     if image.format == "TIFF" and image.mode in ("L", "LA", "RGB", "RGBA") and is_narrowed(image):
         tags = tiff_tags(image)
@@ -155,7 +156,7 @@ def sample_reader(image: ImageFile.ImageFile, stream: BinaryIO, frames: int, dee
     return (
         image.format == "PNG"
         and frames == 1
-        and _raw(image) == image.mode
+        and raw_mode(image) == image.mode
         and image.mode in ("L", "LA", "RGB", "RGBA")
         and codecs.available()
         and png_is_plain(stream)
