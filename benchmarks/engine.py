@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 
@@ -11,7 +12,7 @@ import convfilter as cf
 from benchmarks.suite import KERNELS, RIVALS, kernel_of, photograph
 from benchmarks.timing import medians
 from convfilter.convolution.plan import Plan
-from convfilter.filtering import FilterOptions, plan_kernel, step
+from convfilter.filtering import FilterOptions, layer, plan_kernel
 
 __all__ = ["growth", "rivals", "strategies", "threads"]
 
@@ -113,9 +114,10 @@ def _plan_of(pixels: np.ndarray, kernel: cf.Kernel) -> Plan:
 
 
 def _forced(pixels: np.ndarray, kernel: cf.Kernel, strategy: str) -> np.ndarray:
-    make_plan = step.make_plan
-    step.make_plan = lambda *arguments, **options: make_plan(*arguments, **options, strategy=strategy)
+    """Filter with a strategy that was not chosen by its cost."""
+    make_plan = layer.make_plan
+    layer.make_plan = functools.partial(make_plan, strategy=strategy)
     try:
         return cf.apply_kernel(pixels, kernel, threads=2)
     finally:
-        step.make_plan = make_plan
+        layer.make_plan = make_plan

@@ -100,7 +100,8 @@ def pillow(pixels: np.ndarray, kernel: cf.Kernel, threads: int) -> Run | None:
     if kernel.shape not in ((3, 3), (5, 5)) or len(kernel.parts) > 1:
         return None
     image = Image.fromarray(pixels)
-    own = ImageFilter.Kernel(kernel.shape, [float(weight) for weight in _weights(kernel).ravel()], scale=1)
+    weights = _weights(kernel)[::-1]  # it turns kernels upside down
+    own = ImageFilter.Kernel(kernel.shape, [float(weight) for weight in weights.ravel()], scale=1)
     return lambda: image.filter(own)
 
 

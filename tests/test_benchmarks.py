@@ -1,0 +1,49 @@
+"""Benchmarks compare like with like: every strategy and every rival makes the picture that is expected."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+
+import convfilter as cf
+from benchmarks import engine, suite
+from convfilter.filtering import layer
+
+
+@pytest.fixture(scope="module")
+def pixels():
+    return suite.photograph(120, 90)
+
+
+@pytest.mark.parametrize("name", ["sharpen", "sobel", "gaussian:sigma=1", "random 5", "disk:radius=7"])
+def test_a_strategy_that_is_forced_is_the_one_that_runs(name, pixels, monkeypatch):
+    kernel, taken = suite.kernel_of(name), []
+    make_plan = layer.make_plan
+
+    def noted(*arguments, **options):
+        taken.append(make_plan(*arguments, **options))
+        return taken[-1]
+
+    monkeypatch.setattr(layer, "make_plan", noted)
+    expected = cf.apply_kernel(pixels, kernel).astype(int)
+    for strategy in taken[0].costs:
+        taken.clear()
+        difference = engine._forced(pixels, kernel, strategy) - expected
+        assert [plan.strategy for plan in taken] == [strategy]
+        assert np.abs(difference).max() <= 1
+    assert layer.make_plan is noted
+
+
+@pytest.mark.parametrize(("rival", "module"), [("cv2", "cv2"), ("scipy", "scipy"), ("Pillow", "PIL")])
+@pytest.mark.parametrize("name", ["sharpen", "sobel", "box:size=3", "random 3", "random 15"])
+def test_a_rival_makes_the_same_picture(name, rival, module, pixels):
+    if importlib.util.find_spec(module) is None:
+        pytest.skip(f"{module} is not installed")
+    kernel = suite.kernel_of(name)
+    run = suite.RIVALS[rival](pixels, kernel, 1)
+    if run is None:
+        assert rival == "Pillow"
+        return
+    inside = (slice(8, -8), slice(8, -8))
+    theirs = np.asarray(run())[inside].astype(int)
+    assert np.abs(theirs - cf.apply_kernel(pixels, kernel)[inside]).max() <= 1
