@@ -10,6 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from convfilter.cli import main
+from convfilter.images import codecs
 
 SECONDS = 60
 
@@ -41,6 +42,12 @@ def environment(**changes):
 def heed_interrupts():
     """Have a process heed Ctrl-C, also where the tests run in the background of a shell."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@pytest.fixture
+def without_codecs(monkeypatch):
+    """Have pictures read and written as Pillow alone does it."""
+    monkeypatch.setattr(codecs, "available", lambda: False)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """How the house is built: who may import whom, what stays unloaded, what is public."""
 
 import ast
+import functools
 import inspect
 import re
 import subprocess
@@ -51,8 +52,13 @@ def room_of(path):
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
+@functools.cache
 def imports(path):
     """Every module that a file imports, anywhere in it."""
+    return [*_imports(path)]
+
+
+def _imports(path):
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

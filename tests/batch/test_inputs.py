@@ -9,7 +9,8 @@ import pytest
 from conftest import environment
 
 from convfilter import ConvfilterError
-from convfilter.batch.inputs import STREAM, find_inputs, named_inputs
+from convfilter.batch.inputs import find_inputs, named_inputs
+from convfilter.outputs import STREAM
 
 
 @pytest.fixture(autouse=True)

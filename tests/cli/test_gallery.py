@@ -9,7 +9,7 @@ from PIL import Image
 from samples import SAMPLE_IMAGES, animate, colour, grey, load, moving, save, tree
 
 import convfilter as cf
-from convfilter.images import reading
+from convfilter.cli import looking
 
 
 @pytest.fixture
@@ -92,8 +92,8 @@ def test_one_parameter_or_option_varies_and_two_make_all_pairs(quick, tmp_path, 
 
 def test_the_picture_is_decoded_once(quick, tmp_path, photograph, monkeypatch):
     calls = []
-    inner = reading.read_picture
-    monkeypatch.setattr(reading, "read_picture", lambda *a, **k: (calls.append(a), inner(*a, **k))[1])
+    inner = looking.read_picture
+    monkeypatch.setattr(looking, "read_picture", lambda *a, **k: (calls.append(a), inner(*a, **k))[1])
     quick("gallery", "photo.png", "-o", "sheet.png")
     assert len(calls) == 1
 
@@ -131,7 +131,7 @@ def test_the_sheet_may_go_to_stdout(quick, photograph):
 def test_of_several_frames_the_first_is_shown(quick, tmp_path):
     animate(tmp_path / "moving.gif", moving(2))
     ran = quick("gallery", "moving.gif", "-k", "blur", "-o", "sheet.png")
-    assert ran.complaints == ["convfilter: moving.gif: warning: holds 2 frames: the first is shown"]
+    assert ran.complaints == ["convfilter: moving.gif: warning: holds 2 frames: only the first is looked at"]
 
 
 def test_every_sample_picture_makes_a_sheet(quick, tmp_path):

@@ -95,7 +95,7 @@ def test_an_existing_file_is_kept_unless_it_may_be_replaced(folder, quick):
     (folder / "mine.toml").write_text("# mine\n")
     ran = quick(*LEARN, "-o", "mine.toml")
     assert ran.code == 1
-    assert ran.complaints == ["convfilter: mine.toml exists: give --overwrite to replace it, or another name"]
+    assert ran.complaints == ["convfilter: mine.toml: the output exists: give --overwrite to replace it"]
     assert (folder / "mine.toml").read_text() == "# mine\n"
     assert quick(*LEARN, "-o", "mine.toml", "--overwrite").code == 0
     assert "learned" in load_kernels(folder / "mine.toml")
@@ -104,7 +104,7 @@ def test_an_existing_file_is_kept_unless_it_may_be_replaced(folder, quick):
 def test_an_existing_file_is_seen_before_the_pictures_are_read(folder, quick):
     (folder / "mine.toml").write_text("# mine\n")
     ran = quick("learn", "none.png", "none.png", "--size", "3x3", "-o", "mine.toml")
-    assert "mine.toml exists" in ran.err
+    assert "mine.toml: the output exists" in ran.err
 
 
 @pytest.mark.parametrize(("arguments", "code", "reason"), [

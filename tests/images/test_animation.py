@@ -11,12 +11,12 @@ from samples import moving
 
 from convfilter.errors import ImageError
 from convfilter.images.animation import write_frames
+from convfilter.images.encoding import Encoding
 from convfilter.images.formats import FORMATS
 from convfilter.images.frames import opened_frames
 from convfilter.images.metadata import Metadata
 from convfilter.images.motion import Clock, changed_box
 from convfilter.images.picture import Picture
-from convfilter.images.writing import Encoding
 
 SEVERAL = [form for form, row in FORMATS.items() if row.frames]
 TIMED = ("gif", "png", "webp")

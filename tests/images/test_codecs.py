@@ -18,11 +18,12 @@ import convfilter as cf
 from convfilter.batch import filter_file
 from convfilter.errors import ImageError
 from convfilter.images import codecs
+from convfilter.images.encoding import Encoding
 from convfilter.images.formats import FORMATS, route
 from convfilter.images.metadata import Metadata
 from convfilter.images.picture import Picture
 from convfilter.images.reading import read_picture, read_size
-from convfilter.images.writing import Encoding, check_writable, write_picture
+from convfilter.images.writing import check_writable, write_picture
 
 imagecodecs = pytest.importorskip("imagecodecs", reason="needs the extra 'codecs'")
 

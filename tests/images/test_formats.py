@@ -6,16 +6,11 @@ import sys
 import pytest
 
 from convfilter.errors import ImageError
-from convfilter.images import codecs
 from convfilter.images.formats import FORMATS, extension_of, fitting_mode, format_of_name, kind_of, route
 
+pytestmark = pytest.mark.usefixtures("without_codecs")  # as Pillow alone does it
+
 ALL = ["png", "jpeg", "tiff", "webp", "bmp", "gif", "ppm", "tga", "avif", "npy"]
-
-
-@pytest.fixture(autouse=True)
-def _without_codecs(monkeypatch):
-    """As Pillow alone does it."""
-    monkeypatch.setattr(codecs, "available", lambda: False)
 
 
 def test_the_formats_are_those_of_the_command_line():

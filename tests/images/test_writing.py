@@ -1,48 +1,33 @@
-"""From pixels to files."""
+"""From pixels to files: what formats hold, what is lost, what is kept beside the pixels."""
 
-import errno
 import io
 import struct
-import zlib
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms, ImageFile
+from encoded import smooth, write
+from PIL import Image, ImageCms
 from samples import noise as samples
 
 from convfilter.errors import ImageError
-from convfilter.images import codecs, png
+from convfilter.images.encoding import Encoding
 from convfilter.images.formats import FORMATS
-from convfilter.images.metadata import Metadata
-from convfilter.images.reading import Picture, read_picture
-from convfilter.images.sink import Sink
-from convfilter.images.writing import Encoding, check_writable, write_picture
+from convfilter.images.picture import Picture
+from convfilter.images.reading import read_picture
+from convfilter.images.writing import check_writable, write_picture
+
+pytestmark = pytest.mark.usefixtures("without_codecs")  # as Pillow alone does it
 
 LOSSY = ("jpeg", "avif")
+
+
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
 GREY = SRGB[:16] + b"GRAY" + SRGB[20:]
 
 
-@pytest.fixture(autouse=True)
-def _without_codecs(monkeypatch):
-    """As Pillow alone does it."""
-    monkeypatch.setattr(codecs, "available", lambda: False)
-
-
-def smooth(height=120, width=160):
-    rows, columns = np.mgrid[0:height, 0:width]
-    waves = [np.sin(rows / a) + np.cos(columns / b) for a, b in ((17, 23), (11, 31), (29, 13))]
-    return np.clip(np.stack(waves, -1) * 60 + 128, 0, 255).astype(np.uint8)
-
-
-def write(pixels, mode, form, encoding=None, **metadata):
-    stream = io.BytesIO()
-    picture = Picture(pixels, mode, "npy", Metadata(**metadata))
-    warnings = write_picture(stream, picture, form, encoding)
-    return stream, warnings
-
-
-# What each format holds
+# What each format holds.
 
 
 @pytest.mark.parametrize("compress", ["fast", "small"])
@@ -144,7 +129,7 @@ def test_no_pixels_are_no_picture():
         write(np.zeros((4, 0, 3), np.uint8), "RGB", "png")
 
 
-# What is lost is told
+# What is lost is told.
 
 
 @pytest.mark.parametrize("form", ["jpeg", "bmp", "ppm"])
@@ -234,129 +219,7 @@ def test_a_gif_lays_what_is_partly_transparent_on_the_background():
     assert read_picture(stream).pixels.tolist() == [[[255] * 3, [177] * 3, [9] * 3]]
 
 
-# How it is encoded
-
-
-def quantization(stream):
-    stream.seek(0)
-    with Image.open(stream) as image:
-        return image.quantization
-
-
-def test_a_jpeg_keeps_its_tables_and_subsampling():
-    first = io.BytesIO()
-    Image.fromarray(smooth()).save(first, "JPEG", quality=63, subsampling=1)
-    picture = read_picture(first)
-    second = io.BytesIO()
-    assert write_picture(second, picture) == []
-    assert quantization(second) == quantization(first)
-    assert read_picture(second).metadata.subsampling == 1
-    third = io.BytesIO()
-    write_picture(third, picture, encoding=Encoding(quality=90))
-    assert quantization(third) != quantization(first)
-    assert read_picture(third).metadata.subsampling == 0
-
-
-@pytest.mark.parametrize("mode", ["L", "CMYK"])
-def test_a_jpegs_tables_serve_other_channels_too(mode):
-    first = io.BytesIO()
-    Image.fromarray(smooth()).save(first, "JPEG", quality=63)
-    metadata = read_picture(first).metadata
-    stream, warnings = write(samples(mode), mode, "jpeg", quantization=metadata.quantization, subsampling=2)
-    assert warnings == []
-    assert read_picture(stream).mode == mode
-
-
-@pytest.mark.parametrize("quality", [None, 50, 90, 94, 95, 100])
-@pytest.mark.parametrize("compress", ["fast", "small"])
-def test_noise_fits_into_a_jpeg_at_every_quality(quality, compress):
-    before = ImageFile.MAXBLOCK
-    for mode in ("RGB", "CMYK"):
-        stream, _ = write(samples(mode, 300, 400), mode, "jpeg", Encoding(quality=quality, compress=compress))
-        assert read_picture(stream).pixels.shape[:2] == (300, 400)
-    assert before == ImageFile.MAXBLOCK
-
-
-def test_quality_decides_the_size():
-    for form in ("jpeg", "webp", "avif"):
-        small, large = (write(smooth(), "RGB", form, Encoding(quality=q))[0].tell() for q in (20, 95))
-        assert small < large
-
-
-def test_webp_is_lossless_after_a_lossless_input_and_only_then():
-    pixels = samples("RGBA")
-    pixels[:9, ..., 3] = 0  # what cannot be seen is kept too
-    stream, _ = write(pixels, "RGBA", "webp")
-    np.testing.assert_array_equal(read_picture(stream).pixels, pixels)
-    assert read_picture(stream).metadata.lossless
-    for encoding, metadata in ((None, {"lossless": False}), (Encoding(quality=90), {})):
-        stream, _ = write(pixels, "RGBA", "webp", encoding, **metadata)
-        assert not read_picture(stream).metadata.lossless
-
-
-@pytest.mark.parametrize("compression", ["raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "lzma"])
-@pytest.mark.parametrize("mode", ["L", "RGB", "I;16", "F"])
-def test_a_tiff_keeps_its_lossless_compression(compression, mode):
-    stream, _ = write(samples(mode), mode, "tiff", compression=compression)
-    picture = read_picture(stream)
-    assert picture.metadata.compression == compression
-    np.testing.assert_array_equal(picture.pixels, samples(mode))
-
-
-@pytest.mark.parametrize("compression", ["jpeg", "group4", "tiff_thunderscan", "webp", None])
-def test_a_tiff_of_another_compression_becomes_a_lossless_one(compression):
-    stream, _ = write(samples("RGB"), "RGB", "tiff", compression=compression)
-    picture = read_picture(stream)
-    assert picture.metadata.compression == "tiff_lzw"
-    np.testing.assert_array_equal(picture.pixels, samples("RGB"))
-
-
-def test_a_tga_is_run_length_coded_if_it_was():
-    for compression in ("tga_rle", None):
-        stream, _ = write(samples("RGB") // 128, "RGB", "tga", compression=compression)
-        assert read_picture(stream).metadata.compression == compression
-
-
-def test_a_fast_png_of_a_photograph_looks_for_runs_alone_and_is_hardly_larger():
-    # On photographs of 0.1 to 12 megapixels this took 0.2 to 0.37 of the time of the default.
-    rng = np.random.default_rng(0)
-    pixels = np.clip(smooth(300, 400) + rng.normal(0, 3, (300, 400, 3)), 0, 255).astype(np.uint8)
-    image = Image.fromarray(pixels)
-    assert png._quick_png(image) == {"compress_type": zlib.Z_RLE}
-    plain = io.BytesIO()
-    image.save(plain, "PNG")
-    assert write(pixels, "RGB", "png")[0].tell() < 1.08 * plain.tell()
-
-
-def test_a_fast_png_of_what_repeats_itself_stays_small():
-    rows, columns = np.mgrid[0:400, 0:600]
-    drawing = np.stack([columns * 255 // 600, rows * 255 // 400, (columns + rows) % 256], -1).astype(np.uint8)
-    plain = io.BytesIO()
-    Image.fromarray(drawing).save(plain, "PNG")
-    assert write(drawing, "RGB", "png")[0].tell() <= 1.08 * plain.tell()
-
-
-def test_small_is_never_larger_than_fast_or_plain():
-    table = np.random.default_rng(0).integers(0, 256, (64, 3), dtype=np.uint8)
-    few = table[samples("L", 90, 90) // 4]
-    for pixels, mode in (
-        (smooth(), "RGB"),
-        (samples("RGBA"), "RGBA"),
-        (few, "RGB"),
-        (samples("I;16"), "I;16"),
-    ):
-        fast, small = (write(pixels, mode, "png", Encoding(compress=c))[0].tell() for c in ("fast", "small"))
-        assert small <= fast
-    plain = io.BytesIO()
-    Image.fromarray(few).save(plain, "PNG", optimize=True)
-    assert small_size(few) < 0.6 * plain.tell()
-
-
-def small_size(pixels):
-    return write(pixels, "RGB", "png", Encoding(compress="small"))[0].tell()
-
-
-# Metadata
+# Metadata.
 
 
 def exif_block():
@@ -480,115 +343,3 @@ def test_strip_leaves_nothing(form):
     assert not any(word in data for word in (b"Maker", b"secret", b"acsp", b"<x/>", b"gAMA", b"pHYs"))
     metadata = read_picture(stream).metadata
     assert (metadata.exif, metadata.icc, metadata.xmp) == (None, None, None)
-
-
-# Streams
-
-
-class Full(io.BytesIO):
-    """A disk that is full after some bytes."""
-
-    def __init__(self, room):
-        super().__init__()
-        self.room = room
-
-    def write(self, data):
-        if self.tell() + len(data) > self.room:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return super().write(data)
-
-
-@pytest.mark.parametrize("room", [0, 100, 1500])
-@pytest.mark.parametrize("form", list(FORMATS))
-def test_a_full_disk_is_the_streams_own_error(form, room):
-    with pytest.raises(OSError, match="No space left on device") as caught:
-        write_picture(Full(room), Picture(samples("RGB", 80, 80), "RGB", "png"), form)
-    assert caught.value.errno == errno.ENOSPC
-
-
-@pytest.mark.parametrize("form", list(FORMATS))
-def test_a_stream_that_cannot_seek_will_do(form):
-    class Pipe(io.RawIOBase):
-        data = b""
-
-        def writable(self):
-            return True
-
-        def write(self, data):
-            Pipe.data += bytes(data)
-            return len(data)
-
-    with io.BufferedWriter(Pipe()) as stream:
-        write_picture(stream, Picture(samples("RGB"), "RGB", "png"), form)
-    assert Pipe.data == write(samples("RGB"), "RGB", form)[0].getvalue()
-
-
-@pytest.mark.parametrize("form", list(FORMATS))
-def test_a_file_gets_the_same_bytes(tmp_path, form):
-    with (tmp_path / "a").open("wb") as stream:
-        stream.write(b"before")  # as a shell's `>>` would leave it
-        write_picture(stream, Picture(samples("RGB"), "RGB", "png"), form)
-    assert (tmp_path / "a").read_bytes() == b"before" + write(samples("RGB"), "RGB", form)[0].getvalue()
-
-
-@pytest.mark.parametrize(
-    "error", [OSError("encoder error -2"), ValueError("x"), OverflowError("x"), MemoryError()]
-)
-def test_an_encoders_error_is_an_image_error(monkeypatch, error):
-    def fail(*args, **kwargs):
-        raise error
-
-    monkeypatch.setattr(Image.Image, "save", fail)
-    with pytest.raises(ImageError, match=r"^cannot be written as png|^not enough memory"):
-        write(samples("RGB"), "RGB", "png")
-
-
-def test_an_interrupt_passes(monkeypatch):
-    def interrupt(*args, **kwargs):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(Image.Image, "save", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        write(samples("RGB"), "RGB", "png")
-
-
-def test_pixels_are_released_only_if_asked(monkeypatch):
-    seen = []
-    real = png._quick_png
-    picture = Picture(samples("RGB"), "RGB", "png")
-    monkeypatch.setattr(png, "_quick_png", lambda image: (seen.append(picture.pixels.size), real(image))[1])
-    write_picture(io.BytesIO(), picture)
-    assert picture.pixels.shape == (23, 31, 3)
-    stream = io.BytesIO()
-    write_picture(stream, picture, release=True)
-    assert picture.pixels.size == 0
-    assert seen == [23 * 31 * 3, 0]
-    np.testing.assert_array_equal(read_picture(stream).pixels, samples("RGB"))
-
-
-def test_the_same_pixels_give_the_same_bytes():
-    for form in FORMATS:
-        assert write(smooth(), "RGB", form)[0].getvalue() == write(smooth(), "RGB", form)[0].getvalue()
-
-
-@pytest.mark.parametrize("shape", [(1, 1), (1, 2), (5, 7), (33, 64)])
-def test_a_jpeg_is_the_one_that_pillow_writes_of_the_same_pixels(shape):
-    pixels = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
-    written, expected = io.BytesIO(), io.BytesIO()
-    write_picture(written, Picture(pixels, "RGB", "png"), "jpeg", Encoding(quality=80))
-    Image.fromarray(pixels).save(expected, "JPEG", quality=80, subsampling=2)
-    assert written.getvalue() == expected.getvalue()
-
-
-def test_text_that_no_chunk_can_hold_is_dropped_with_a_warning():
-    stream, warnings = write(samples("L"), "L", "png", text={"Key": "kept", "Ключ": "lost"})
-    assert warnings == ["malformed text dropped"]
-    assert read_picture(stream).metadata.text == {"Key": "kept"}
-
-
-def test_what_can_only_be_written_backwards_is_an_error_of_the_encoder():
-    sink = Sink(io.BytesIO())
-    sink.write(b"12")
-    assert sink.seek(2) == sink.tell() == 2
-    with pytest.raises(ValueError, match="go back"):
-        sink.seek(0)

@@ -9,8 +9,9 @@ from convfilter.pictures.sheet import Tile, contact_sheet, default_columns
 from convfilter.pictures.viewing import as_seen, full_scale, shrunk
 
 
-@pytest.mark.parametrize("count", [1, 2, 5, 12, 40])
-@pytest.mark.parametrize("size", [(30, 40), (200, 320), (300, 100)])
+@pytest.mark.parametrize(
+    ("count", "size"), [(1, (30, 40)), (2, (200, 320)), (5, (300, 100)), (12, (200, 320)), (40, (30, 40))]
+)
 def test_a_sheet_is_wide_enough_and_holds_every_tile(count, size):
     tiles = [
         Tile(np.full((*size, 3), 1 + number, np.uint8), f"tile {number}", "note") for number in range(count)

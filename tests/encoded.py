@@ -1,0 +1,35 @@
+"""Pictures encoded in memory, by the project and by Pillow."""
+
+import io
+
+import numpy as np
+
+from convfilter.images.metadata import Metadata
+from convfilter.images.picture import Picture
+from convfilter.images.writing import write_picture
+
+
+def smooth(height=120, width=160):
+    rows, columns = np.mgrid[0:height, 0:width]
+    waves = [np.sin(rows / a) + np.cos(columns / b) for a, b in ((17, 23), (11, 31), (29, 13))]
+    return np.clip(np.stack(waves, -1) * 60 + 128, 0, 255).astype(np.uint8)
+
+
+def encoded(pixels, mode, form, **metadata):
+    stream = io.BytesIO()
+    write_picture(stream, Picture(pixels, mode, "npy", Metadata(**metadata)), form)
+    return stream.getvalue()
+
+
+def write(pixels, mode, form, encoding=None, **metadata):
+    stream = io.BytesIO()
+    picture = Picture(pixels, mode, "npy", Metadata(**metadata))
+    warnings = write_picture(stream, picture, form, encoding)
+    return stream, warnings
+
+
+def saved(image, form, **options):
+    stream = io.BytesIO()
+    image.save(stream, form, **options)
+    stream.seek(0)
+    return stream

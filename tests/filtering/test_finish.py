@@ -1,0 +1,149 @@
+"""Ranges: what becomes of values outside the scale, and what the scale is."""
+
+import numpy as np
+import pytest
+from filters import BLUR, EDGES, IDENTITY, SHARPEN, kernel_of, picture
+from oracles import (
+    FULL_SCALE,
+    values_by_loops,
+)
+
+from convfilter import apply_kernel
+from convfilter.kernels import Kernel
+
+
+def test_absolute_folds_and_signed_centres():
+    """-100, 0 and 100 as 100, 0, 100, and as 78, 128, 178 (ties up)."""
+    pixels = np.array([[200, 100, 100, 200]], dtype=np.uint8)
+    kernel = kernel_of([-1, 1])
+    options = {"padding": "valid"}
+    assert apply_kernel(pixels, kernel, **options).tolist() == [[100, 0, 100]]
+    assert apply_kernel(pixels, kernel, range="absolute", **options).tolist() == [[100, 0, 100]]
+    assert apply_kernel(pixels, kernel, range="clip", **options).tolist() == [[0, 0, 100]]
+    assert apply_kernel(pixels, kernel, range="signed", **options).tolist() == [[78, 128, 178]]
+    assert apply_kernel(pixels, kernel, range="stretch", **options).tolist() == [[0, 128, 255]]
+    raw = apply_kernel(pixels, kernel, range="raw", **options)
+    assert raw.dtype == np.float32
+    assert raw.tolist() == [[-100, 0, 100]]
+
+
+@pytest.mark.parametrize(
+    ("kernel", "expected"),
+    [
+        (kernel_of([-1, 1]), "absolute"),
+        (kernel_of([-1, 1], offset=0.5), "clip"),
+        (kernel_of([-1, 2]), "clip"),
+        (kernel_of([-1, 1], range="signed"), "signed"),
+        (kernel_of([-1, 1], range="clip"), "clip"),
+        (kernel_of([-1, 2], range="absolute"), "absolute"),
+        (kernel_of([2, 2], range="stretch"), "stretch"),
+        (Kernel("two", parts=([[1, -1]], [[2, -2]]), combine="sum"), "clip"),
+        (Kernel("two", parts=([[1, -1]], [[2, -2]]), combine="maximum"), "clip"),
+        (kernel_of([-1.0000001, 1.0]), "absolute"),
+        (kernel_of([-1.00001, 1.0]), "clip"),
+    ],
+    ids=repr,
+)
+def test_auto_takes_the_kernels_own_range(kernel, expected):
+    """Else absolute for a zero-sum kernel of one part and no offset, else clip."""
+    pixels = picture(0, 8, 9) // 3 * 2 + 20  # away from both ends, so that no two ranges agree
+    result = apply_kernel(pixels, kernel)
+    np.testing.assert_array_equal(result, apply_kernel(pixels, kernel, range=expected))
+    for other in {"clip", "absolute", "signed", "stretch"} - {expected}:
+        assert not np.array_equal(apply_kernel(pixels, kernel, range=other), result)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64"])
+def test_stretch_fills_the_scale(dtype):
+    """The least value of all channels becomes 0, the largest full scale."""
+    full = FULL_SCALE[dtype]
+    pixels = picture(0, 8, 9, 3, dtype=dtype)
+    result = apply_kernel(pixels, SHARPEN, range="stretch")
+    assert result.dtype == dtype
+    assert (result.min(), result.max()) == (0, full)
+    raw = apply_kernel(pixels, SHARPEN, range="raw").astype(float)
+    np.testing.assert_allclose(
+        result, (raw - raw.min()) / np.ptp(raw) * full, rtol=0, atol=0.51 if full > 1 else 1e-6
+    )
+    each = [apply_kernel(pixels[..., channel], SHARPEN, range="stretch") for channel in range(3)]
+    assert not np.array_equal(np.stack(each, axis=-1), result)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_stretch_makes_a_flat_picture_black(dtype):
+    """There is nothing to stretch, and nothing to divide by."""
+    pixels = np.full((5, 6, 3), FULL_SCALE[dtype], dtype=dtype)
+    assert set(apply_kernel(pixels, BLUR, range="stretch").flat) == {0}
+    assert set(apply_kernel(pixels, "gaussian", range="stretch").flat) == {0}
+
+
+def test_stretch_leaves_alpha_alone():
+    """It is not among what is stretched, nor among what decides how far."""
+    pixels = picture(0, 8, 9, 4)
+    result = apply_kernel(pixels, EDGES, range="stretch")
+    np.testing.assert_array_equal(result[..., 3], pixels[..., 3])
+    np.testing.assert_array_equal(result[..., :3], apply_kernel(pixels[..., :3], EDGES, range="stretch"))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64"])
+def test_raw_is_float32_in_units_of_the_picture(dtype):
+    """Neither folded nor clipped nor rounded."""
+    pixels = picture(0, 8, 9, 3, dtype=dtype)
+    kernel = Kernel("two", parts=([[-1, 3, -2]], [[2, 1, -4]]), divisors=(3, 1), combine="sum", offset=0.25)
+    result = apply_kernel(pixels, kernel, range="raw")
+    assert result.dtype == np.float32
+    values = values_by_loops(pixels, kernel).astype(float)
+    np.testing.assert_allclose(result, values, rtol=3e-7, atol=1e-6 * FULL_SCALE[dtype])
+    assert values.min() < 0
+    assert values.max() > FULL_SCALE[dtype]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("range_", ["auto", "clip", "absolute", "signed"])
+@pytest.mark.parametrize("kernel", [SHARPEN, EDGES, BLUR], ids=["sharpen", "edges", "blur"])
+def test_real_pictures_are_neither_rounded_nor_clipped(kernel, range_, dtype):
+    """Full scale is 1, and what goes past it stays."""
+    pixels = 2 * picture(0, 8, 9, 3, dtype=dtype) - np.asarray(0.5, dtype)
+    result = apply_kernel(pixels, kernel, range=range_)
+    assert result.dtype == dtype
+    values = values_by_loops(pixels, kernel, range=range_).astype(float)
+    np.testing.assert_allclose(result, values, rtol=0, atol={"float32": 2e-6, "float64": 1e-14}[dtype])
+    assert values.max() > 1
+
+
+def test_the_scale_of_32_bits():
+    """2**31 - 1 is full, half of it is half, and twice of it is no more."""
+    full = 2**31 - 1
+    pixels = np.array([[0, 1, 2**30, full - 1, full]], dtype=np.int32)
+    assert apply_kernel(pixels, kernel_of([2])).tolist() == [[0, 2, full, full, full]]
+    half = kernel_of([1], divisors=(2,))
+    assert apply_kernel(pixels, half).tolist() == [[0, 1, 2**29, 2**30 - 1, 2**30]]
+    negative = kernel_of([-1], offset=1.0)
+    assert apply_kernel(pixels, negative).tolist() == [[full, full - 1, 2**30 - 1, 1, 0]]
+    middle = kernel_of([0], [1], [0], offset=0.5)
+    assert apply_kernel(pixels // 4, middle)[0, 0] == 2**30
+    assert apply_kernel(pixels, kernel_of([0, 1, 0]), range="signed").tolist() == [
+        [2**30, 2**30, 2**29 + 2**30, full, full]
+    ]
+    padded = apply_kernel(pixels, IDENTITY, padding=1, border="constant", fill=1.0)
+    assert padded[0, 0] == full
+
+
+@pytest.mark.parametrize(("dtype", "half"), [("uint8", 128), ("uint16", 32768), ("float32", 0.5)])
+def test_fill_and_offset_are_fractions_of_full_scale(dtype, half):
+    """A half is 128, 32768 or 0.5 by the type of the picture."""
+    pixels = np.zeros((3, 4), dtype=dtype)
+    padded = apply_kernel(pixels, IDENTITY, padding=1, border="constant", fill=0.5)
+    assert padded.shape == (5, 6)
+    assert padded[0, 0] == half
+    assert padded[1, 1] == 0
+    lifted = apply_kernel(pixels, kernel_of([1], offset=0.5))
+    assert set(lifted.flat) == {half}
+    assert set(apply_kernel(pixels, IDENTITY, padding=1, border="zero", fill=0.5).flat) == {0}
+
+
+def test_the_border_is_not_rounded_on_its_own():
+    """A fill of a half is 127.5 while sums are taken."""
+    pixels = np.zeros((1, 1), dtype=np.uint8)
+    result = apply_kernel(pixels, kernel_of([1, 0, 1]), border="constant", fill=0.5)
+    assert result.tolist() == [[255]]

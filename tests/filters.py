@@ -1,0 +1,84 @@
+"""Kernels and pictures for tests of filtering, and how results are held against exact arithmetic."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from oracles import (
+    FULL_SCALE,
+    distance_to_tie,
+    settle,
+    values_by_loops,
+)
+from samples import SAMPLE_IMAGES
+
+from convfilter import ShapeError, apply_kernel
+from convfilter.kernels import Kernel, load_kernels
+
+COFFEE = SAMPLE_IMAGES / "coffee.png"
+SHIPPED = load_kernels()
+INTEGER = sorted(name for name in SHIPPED if SHIPPED[name].is_integer)
+REAL = sorted(name for name in SHIPPED if not SHIPPED[name].is_integer)
+VOLUME = ("frame", "row", "column")
+DEPTHS = ("uint8", "uint16")
+
+
+def picture(seed, *shape, dtype="uint8"):
+    """Return random samples, a quarter of them at one or the other end of the scale."""
+    rng = np.random.default_rng(seed)
+    if dtype.startswith("float"):
+        return rng.random(shape).astype(dtype)
+    full = FULL_SCALE[dtype]
+    samples = rng.integers(0, full, shape, endpoint=True)
+    where = rng.random(shape)
+    samples[where < 1 / 8] = 0
+    samples[where > 7 / 8] = full
+    return samples.astype(dtype)
+
+
+def kernel_of(*rows, **fields):
+    """Return a kernel of one part from its rows."""
+    return Kernel("mine", parts=(rows,), **fields)
+
+
+def random_kernel(seed, *, parts=1, shape=(3, 3), real=False, low=-4, **fields):
+    """Return a kernel of small random weights."""
+    rng = np.random.default_rng(seed)
+    weights = rng.normal(size=(parts, *shape)) if real else rng.integers(low, 6, (parts, *shape))
+    return Kernel("mine", parts=tuple(weights.tolist()), **fields)
+
+
+IDENTITY = kernel_of([1])
+BLUR = kernel_of([1, 2, 1], [2, 4, 2], [1, 2, 1], divisors=(16,))
+SHARPEN = kernel_of([0, -1, 0], [-1, 5, -1], [0, -1, 0])
+EDGES = kernel_of([0, -1, 0], [-1, 4, -1], [0, -1, 0])
+
+
+def assert_filtered(pixels, kernel, tie=0, **options):
+    """Compare with exact arithmetic; closer to a tie than `tie` a sample may differ by one."""
+    values = values_by_loops(pixels, kernel, **options)
+    if 0 in values.shape:
+        with pytest.raises(ShapeError):
+            apply_kernel(pixels, kernel, **options)
+        return
+    expected = settle(values, pixels.dtype)
+    result = apply_kernel(pixels, kernel, **options)
+    assert result.dtype == pixels.dtype
+    if result.ndim < expected.ndim:
+        result = result[..., None]
+    assert result.shape == expected.shape
+    if not tie:
+        np.testing.assert_array_equal(result, expected)
+    for place in zip(*np.nonzero(result != expected), strict=True):
+        assert abs(int(result[place]) - int(expected[place])) == 1
+        assert distance_to_tie(values[place]) <= tie
+
+
+def tie_of(kernel):
+    """Return how near a tie a sample may go either way."""
+    return 0 if kernel.is_integer else Fraction(1, 1000)
+
+
+def fits(kernel, channels):
+    """Return a number of channels that the kernel takes."""
+    return kernel.shape[-3] if "channel" in kernel.axes else channels

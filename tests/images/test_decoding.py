@@ -1,0 +1,203 @@
+"""From a file to pixels: modes, depths and orientation."""
+
+import io
+import struct
+
+import numpy as np
+import pytest
+from encoded import saved
+from handmade import chunk, png, tiff
+from PIL import Image, ImageOps
+from samples import noise as samples
+
+from convfilter.errors import ImageError
+from convfilter.images.reading import read_picture, read_size
+
+pytestmark = pytest.mark.usefixtures("without_codecs")  # as Pillow alone does it
+
+DEEP = "16 bits a channel are read as 8: install convfilter[codecs] to keep them"
+
+
+# Modes.
+
+
+def test_a_palette_becomes_colours_and_its_transparency_alpha():
+    image = Image.new("P", (3, 1))
+    image.putpalette([10, 20, 30, 40, 50, 60, 70, 80, 90])
+    image.putdata([0, 1, 2])
+    colours = [[[10, 20, 30], [40, 50, 60], [70, 80, 90]]]
+    picture = read_picture(saved(image, "PNG"))
+    assert (picture.mode, picture.pixels.tolist()) == ("RGB", colours)
+    for option, alpha in ((1, [255, 0, 255]), (bytes([5, 6, 7]), [5, 6, 7])):
+        picture = read_picture(saved(image, "PNG", transparency=option))
+        assert picture.mode == "RGBA"
+        assert picture.pixels[..., :3].tolist() == colours
+        assert picture.pixels[..., 3].tolist() == [alpha]
+    assert read_picture(saved(image, "GIF", transparency=2)).pixels[0, 2, 3] == 0
+
+
+def test_black_and_white_becomes_grey():
+    image = Image.fromarray(np.eye(9, dtype=bool))
+    for form in ("PNG", "TIFF", "PPM", "BMP"):
+        picture = read_picture(saved(image, form))
+        assert picture.mode == "L"
+        np.testing.assert_array_equal(picture.pixels, np.eye(9) * 255)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 8])
+def test_a_transparent_grey_becomes_alpha_at_every_depth(depth):
+    levels = 2**depth
+    row = int("".join(f"{level:0{depth}b}" for level in range(levels)), 2).to_bytes(
+        -(-levels * depth // 8), "big"
+    )
+    if depth == 1:
+        row = b"\x40"
+    data = png(depth, 0, levels, 1, [row], before=chunk(b"tRNS", struct.pack(">H", 1)))
+    picture = read_picture(io.BytesIO(data))
+    assert picture.mode == "LA"
+    assert picture.pixels[0, :, 0].tolist() == [level * 255 // (levels - 1) for level in range(levels)]
+    assert picture.pixels[0, :, 1].tolist() == [0 if level == 1 else 255 for level in range(levels)]
+
+
+def test_a_transparent_colour_becomes_alpha():
+    data = png(8, 2, 2, 1, [bytes([1, 2, 3, 4, 5, 6])], before=chunk(b"tRNS", struct.pack(">3H", 4, 5, 6)))
+    assert read_picture(io.BytesIO(data)).pixels.tolist() == [[[1, 2, 3, 255], [4, 5, 6, 0]]]
+    row = struct.pack(">6H", 1000, 2000, 3000, 40000, 50000, 60000)
+    data = png(16, 2, 2, 1, [row], before=chunk(b"tRNS", struct.pack(">3H", 1000, 2000, 3000)))
+    picture = read_picture(io.BytesIO(data))
+    assert picture.pixels[0, :, 3].tolist() == [0, 255]
+    assert picture.warnings == [DEEP]
+
+
+def test_a_transparent_level_of_sixteen_bits_is_told_to_be_opaque():
+    data = png(16, 0, 2, 1, [struct.pack(">2H", 1, 300)], before=chunk(b"tRNS", struct.pack(">H", 300)))
+    picture = read_picture(io.BytesIO(data))
+    assert (picture.mode, picture.pixels.tolist()) == ("I;16", [[1, 300]])
+    assert picture.warnings == [
+        "the level marked as transparent is taken as opaque: install convfilter[codecs] to keep it"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("data", "mode"),
+    [
+        (png(16, 2, 1, 1, [bytes(6)]), "RGB"),
+        (png(16, 6, 1, 1, [bytes(8)]), "RGBA"),
+        (png(16, 4, 1, 1, [bytes(4)]), "RGBA"),
+        (tiff({256: [1], 257: [1], 258: [16] * 3, 259: [1], 262: [2], 277: [3], 279: [6]}, bytes(6)), "RGB"),
+    ],
+)
+def test_colours_of_sixteen_bits_come_with_a_warning(data, mode):
+    picture = read_picture(io.BytesIO(data))
+    assert (picture.mode, picture.pixels.dtype) == (mode, np.uint8)
+    assert picture.warnings == [DEEP]
+
+
+def test_the_ppm_of_colours_is_read_in_full_unless_it_is_spelt_in_digits():
+    picture = read_picture(io.BytesIO(b"P6 2 1 65535\n" + struct.pack(">6H", 1, 300, 65535, 0, 7, 9)))
+    assert (picture.mode, picture.pixels.dtype, picture.warnings) == ("RGB", np.uint16, [])
+    assert picture.pixels.tolist() == [[[1, 300, 65535], [0, 7, 9]]]
+    picture = read_picture(io.BytesIO(b"P6 1 1 1023\n" + struct.pack(">3H", 0, 512, 1023)))
+    assert picture.pixels.tolist() == [[[0, 32800, 65535]]]
+    picture = read_picture(io.BytesIO(b"P3 1 1 1023\n1 2 1023\n"))
+    assert (picture.pixels.dtype, picture.warnings) == (np.uint8, ["16 bits a channel are read as 8"])
+
+
+def test_colours_of_eight_bits_come_without_a_warning():
+    for form in ("PNG", "TIFF", "PPM", "BMP", "TGA"):
+        assert read_picture(saved(Image.new("RGB", (4, 4)), form)).warnings == []
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_grey_of_sixteen_bits_is_native_whatever_the_order_in_the_file(order):
+    pixels = samples("I;16", 4, 6)
+    by_hand = {
+        "<": tiff(
+            {256: [6], 257: [4], 258: [16], 259: [1], 262: [1], 277: [1], 279: [48]},
+            pixels.astype("<u2").tobytes(),
+        ),
+        ">": png(16, 0, 6, 4, [row.astype(">u2").tobytes() for row in pixels]),
+    }
+    picture = read_picture(io.BytesIO(by_hand[order]))
+    assert (picture.mode, picture.pixels.dtype) == ("I;16", np.dtype(np.uint16))
+    assert picture.pixels.dtype.isnative
+    np.testing.assert_array_equal(picture.pixels, pixels)
+    big = read_picture(saved(Image.frombytes("I;16B", (6, 4), pixels.astype(">u2").tobytes()), "TIFF"))
+    np.testing.assert_array_equal(big.pixels, pixels)
+    assert big.mode == "I;16"
+
+
+def test_a_tiff_where_white_is_zero_is_turned_over_at_sixteen_bits_too():
+    tags = {256: [3], 257: [1], 258: [16], 259: [1], 262: [0], 277: [1], 279: [6]}
+    picture = read_picture(io.BytesIO(tiff(tags, struct.pack("<3H", 0, 1, 65535))))
+    assert picture.pixels.tolist() == [[65535, 65534, 0]]
+
+
+def test_separate_planes_of_sixteen_bits_are_refused_not_garbled():
+    tags = {256: [2], 257: [1], 258: [16] * 3, 259: [1], 262: [2], 277: [3], 279: [4] * 3, 284: [2]}
+    with pytest.raises(ImageError, match=r"deep colours of this layout .* install convfilter\[codecs\]"):
+        read_picture(io.BytesIO(tiff(tags, bytes(12))))
+
+
+def test_the_ppm_family_reaches_full_scale():
+    assert read_picture(io.BytesIO(b"P2 3 1 1023\n0 512 1023\n")).pixels.tolist() == [[0, 32800, 65535]]
+    picture = read_picture(io.BytesIO(b"P5 2 1 65535\n\0\1\xff\xfe"))
+    assert (picture.mode, picture.pixels.dtype, picture.pixels.tolist()) == ("I;16", np.uint16, [[1, 65534]])
+    assert read_picture(io.BytesIO(b"P2 2 1 15\n0 15\n")).pixels.tolist() == [[0, 255]]
+    assert read_picture(io.BytesIO(b"P1 2 1\n0 1\n")).pixels.tolist() == [[255, 0]]
+
+
+def test_premultiplied_and_padded_tiffs_become_plain_ones():
+    image = Image.new("LA", (2, 2), (100, 128))
+    assert read_picture(saved(image, "TIFF")).mode == "LA"
+    assert read_picture(saved(Image.new("RGBX", (2, 2)), "TIFF")).mode == "RGB"
+
+
+# Orientation.
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "TIFF", "WEBP"])
+@pytest.mark.parametrize("turn", range(1, 9))
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_the_orientation_is_applied_and_its_tag_reset(form, turn, mode):
+    exif = Image.Exif()
+    exif[274], exif[271] = turn, "Maker"
+    image = Image.fromarray(samples(mode, 16, 24))
+    options = {"WEBP": {"lossless": True}, "JPEG": {"quality": 95}}.get(form, {})
+    stream = saved(image, form, exif=exif, **options)
+    picture = read_picture(stream)
+    size = read_size(stream)
+    stream.seek(0)
+    with Image.open(stream) as again:
+        expected = np.asarray(ImageOps.exif_transpose(again).convert(picture.mode))
+    np.testing.assert_array_equal(picture.pixels, expected)
+    assert (size.height, size.width) == picture.pixels.shape[:2]
+    parsed = Image.Exif()
+    parsed.load(picture.metadata.exif)
+    assert parsed.get(274, 1) == 1
+    assert parsed[271].rstrip("\0") == "Maker"
+
+    as_stored = read_picture(stream, orient=False)
+    assert as_stored.pixels.shape[:2] == (16, 24)
+    stored = read_size(stream, orient=False)
+    assert (stored.height, stored.width) == (16, 24)
+    parsed.load(as_stored.metadata.exif)
+    assert parsed.get(274, 1) == turn
+    if form != "JPEG" and mode == picture.mode:
+        np.testing.assert_array_equal(as_stored.pixels, samples(mode, 16, 24))
+
+
+def test_a_png_turned_behind_its_pixels_is_turned():
+    exif = Image.Exif()
+    exif[274] = 6
+    data = png(8, 0, 2, 1, [b"\1\2"], after=chunk(b"eXIf", exif.tobytes()[6:]))
+    assert read_picture(io.BytesIO(data)).pixels.tolist() == [[1], [2]]
+    assert read_size(io.BytesIO(data))[:2] == (1, 2)
+
+
+def test_an_orientation_in_xmp_counts_and_is_reset():
+    packet = b'<x:xmpmeta><rdf tiff:Orientation="6" dc:title="t"/></x:xmpmeta>'
+    picture = read_picture(saved(Image.new("RGB", (4, 2)), "JPEG", xmp=packet))
+    assert picture.pixels.shape == (4, 2, 3)
+    assert b"Orientation" not in picture.metadata.xmp
+    assert b"dc:title" in picture.metadata.xmp

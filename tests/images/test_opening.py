@@ -1,0 +1,244 @@
+"""The door that every file comes in by: what is opened, what is refused, and in what words."""
+
+import io
+import os
+import resource
+import socket
+import struct
+import warnings
+import zlib
+
+import numpy as np
+import pytest
+from encoded import encoded, saved
+from handmade import chunk, png
+from PIL import Image
+from samples import noise as samples
+
+from convfilter.errors import ImageError
+from convfilter.images.formats import FORMATS
+from convfilter.images.reading import read_picture, read_size
+
+pytestmark = pytest.mark.usefixtures("without_codecs")  # as Pillow alone does it
+
+
+def one_line(error):
+    assert "\n" not in str(error)
+
+
+# What is opened.
+
+
+def test_pipes_sockets_devices_and_folders_do_not_hang(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "folder.png").mkdir()
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(tmp_path / "socket.png"))
+    cases = {
+        "pipe.png": "a pipe",
+        "folder.png": "a folder",
+        "socket.png": "a socket",
+        "/dev/zero": "a device",
+    }
+    try:
+        for name, kind in cases.items():
+            for read in (read_picture, read_size):
+                with pytest.raises(ImageError, match=f"^is {kind}, not a picture file$"):
+                    read(tmp_path / name)
+    finally:
+        listener.close()
+
+
+def test_a_pipe_that_takes_a_files_place_does_not_hang(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "a.png")
+    monkeypatch.setattr(os, "stat", lambda path: os.lstat(__file__))
+    with pytest.raises(ImageError, match="is a pipe"):
+        read_picture(tmp_path / "a.png")
+
+
+def test_missing_looping_and_impossible_names_have_a_reason(tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "broken").symlink_to("nowhere")
+    cases = {
+        "missing": "No such file",
+        "loop": "Too many levels",
+        "broken": "No such file",
+        "x" * 300: "too long",
+    }
+    for name, reason in cases.items():
+        with pytest.raises(ImageError, match=f"^cannot be opened: .*{reason}"):
+            read_picture(tmp_path / name)
+    with pytest.raises(ImageError, match="not a file name"):
+        read_picture(str(tmp_path / "a\0b"))
+
+
+@pytest.mark.parametrize(
+    "name", ["a b.png", "a\nb.png", "-rf.png", os.fsdecode(b"\xff.png"), "x" * 251 + ".png"]
+)
+def test_any_name_can_be_read(tmp_path, name):
+    (tmp_path / name).write_bytes(encoded(samples("L"), "L", "png"))
+    assert read_picture(tmp_path / name).warnings == []
+
+
+def test_links_to_files_are_followed(tmp_path):
+    (tmp_path / "a.png").write_bytes(encoded(samples("L"), "L", "png"))
+    (tmp_path / "b.png").symlink_to("a.png")
+    assert read_picture(tmp_path / "b.png").mode == "L"
+
+
+def test_a_stream_that_cannot_be_rewound_is_read(tmp_path):
+    data = encoded(samples("RGB"), "RGB", "png")
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "wb") as stream:
+        stream.write(data)
+    with os.fdopen(reader, "rb") as stream:
+        np.testing.assert_array_equal(read_picture(stream).pixels, samples("RGB"))
+
+
+def test_a_stream_stays_open():
+    stream = io.BytesIO(encoded(samples("RGB"), "RGB", "gif"))
+    read_picture(stream)
+    assert not stream.closed
+
+
+@pytest.mark.parametrize(
+    "data", [b"garbage", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", b"\0" * 4096]
+)
+def test_what_is_no_picture_is_told_so(tmp_path, data):
+    (tmp_path / "a.png").write_bytes(data)
+    with pytest.raises(ImageError, match=r"^not a picture of a known format"):
+        read_picture(tmp_path / "a.png")
+
+
+def test_an_empty_file_is_told_so():
+    with pytest.raises(ImageError, match=r"^the file is empty$"):
+        read_picture(io.BytesIO())
+
+
+def test_formats_that_start_programs_or_are_not_listed_are_never_tried():
+    for form in ("PCX", "ICO", "SGI", "EPS"):
+        with pytest.raises(ImageError, match="not a picture of a known format"):
+            read_picture(saved(Image.new("RGB", (8, 8)), form))
+
+
+def test_a_wrong_extension_is_read_by_content_with_a_warning(tmp_path):
+    (tmp_path / "a.png").write_bytes(encoded(samples("RGB"), "RGB", "jpeg"))
+    picture = read_picture(tmp_path / "a.png")
+    assert picture.format == "jpeg"
+    assert picture.warnings == ["holds jpeg data in spite of its name"]
+
+
+def test_a_tga_without_footer_needs_its_name(tmp_path):
+    data = encoded(samples("RGB"), "RGB", "tga")[:-26]
+    (tmp_path / "a.tga").write_bytes(data)
+    np.testing.assert_array_equal(read_picture(tmp_path / "a.tga").pixels, samples("RGB"))
+    with pytest.raises(ImageError, match="known format"):
+        read_picture(io.BytesIO(data))
+
+
+# Limits and damage.
+
+
+@pytest.mark.parametrize("form", list(FORMATS))
+def test_too_many_pixels_are_refused_before_decoding(form, monkeypatch):
+    data = encoded(samples("RGB"), "RGB", form)
+    for name in ("load", "tobytes", "crop"):
+        monkeypatch.setattr(Image.Image, name, lambda *a, **k: pytest.fail("decoded"))
+    with pytest.raises(ImageError, match=r"^31 x 23 pixels are more than 712; .* --max-pixels 713$"):
+        read_picture(io.BytesIO(data), max_pixels=712)
+
+
+def test_a_bomb_takes_no_memory():
+    rows = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", rows) + chunk(b"IDAT", b"")
+    webp = b"RIFF\x40\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0" + b"\xff\x3f\0" * 2 + bytes(40)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for bomb in (data, webp):
+        with pytest.raises(ImageError, match="pixels are more than"):
+            read_picture(io.BytesIO(bomb), max_pixels=10**8)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000
+
+
+@pytest.mark.parametrize(
+    ("form", "mode", "compression"),
+    [(form, kind, None) for form, row in FORMATS.items() for kind in row.kinds if kind != "*"]
+    + [("npy", "RGB", None), ("npy", "F", None), ("tiff", "RGB", "raw"), ("tiff", "L", "tiff_adobe_deflate"),
+       ("tga", "RGB", "tga_rle")],
+)  # fmt: skip
+def test_a_truncated_file_is_an_error_and_never_half_a_picture(tmp_path, form, mode, compression):
+    pixels = samples(mode)
+    mode = mode if mode == "I;16" else mode.partition(";")[0]
+    if form == "gif" and mode == "RGBA":
+        pixels[..., 3] = 255
+    data = encoded(pixels, mode, form, compression=compression)
+    whole = read_picture(io.BytesIO(data)).pixels
+    path = tmp_path / f"a.{form}"  # so that a TGA is tried
+    for length in sorted({*range(0, len(data), len(data) // 25), *range(len(data) - 9, len(data))}):
+        path.write_bytes(data[:length])
+        try:
+            pixels = read_picture(path).pixels
+        except ImageError as error:
+            one_line(error)
+        else:  # only what is not needed is missing, such as a footer
+            np.testing.assert_array_equal(pixels, whole)
+            assert length > len(data) - 30
+
+
+@pytest.mark.parametrize("form", list(FORMATS))
+def test_whatever_is_broken_the_error_is_ours_and_one_line(form):
+    rng = np.random.default_rng(5)
+    data = np.frombuffer(encoded(samples("RGB") // 64 * 64, "RGB", form), np.uint8)
+    for _ in range(100):
+        broken = data.copy()
+        reach = min(len(data), int(rng.choice([64, 600, len(data)])))
+        broken[rng.integers(0, reach, rng.choice([1, 3, 20]))] = rng.integers(0, 256)
+        for read in (read_picture, read_size):
+            try:
+                read(io.BytesIO(broken.tobytes()))
+            except ImageError as error:
+                one_line(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError("x"), SyntaxError("x"), ValueError("x"), OverflowError("x"), struct.error("x"), MemoryError(),
+     zlib.error("x"), RecursionError("x"), KeyError("x"), EOFError()],
+)  # fmt: skip
+def test_whatever_a_decoder_raises_becomes_an_image_error(monkeypatch, error):
+    def fail(self):
+        raise error
+
+    data = encoded(samples("RGB"), "RGB", "png")
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", fail)
+    with pytest.raises(ImageError, match=r"^(broken png data|not enough memory)") as caught:
+        read_picture(io.BytesIO(data))
+    assert type(error).__name__ not in str(caught.value)
+
+
+def test_an_error_of_the_disk_is_told_in_its_words(monkeypatch):
+    class Dying(io.BytesIO):
+        def read(self, size=-1):
+            if self.tell() > 100:
+                raise OSError(5, "Input/output error")
+            return super().read(size)
+
+    with pytest.raises(ImageError, match=r"^Input/output error$"):
+        read_picture(Dying(encoded(samples("RGB"), "RGB", "png")))
+
+
+def test_an_interrupt_is_not_swallowed(monkeypatch):
+    def interrupt(self):
+        raise KeyboardInterrupt
+
+    data = encoded(samples("RGB"), "RGB", "png")
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        read_picture(io.BytesIO(data))
+
+
+def test_warnings_of_the_decoder_are_collected_and_not_raised():
+    data = png(8, 0, 2, 1, [b"\1\2"], before=chunk(b"acTL", struct.pack(">II", 0, 0)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        picture = read_picture(io.BytesIO(data))
+    assert picture.warnings == ["Invalid APNG, will use default PNG image if possible"]
