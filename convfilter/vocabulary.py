@@ -1,6 +1,6 @@
-"""The words that options take, for those who check them and for a command line that has loaded little yet."""
+"""What options take, for those who check it and for a command line that has loaded little yet."""
 
-__all__ = ["ALPHAS", "CHANNELS", "COMPRESSIONS", "FRAMES", "LEARNED_CHANNELS", "RANGES"]
+__all__ = ["ALPHAS", "CHANNELS", "COMPRESSIONS", "FRAMES", "LEARNED_CHANNELS", "MAX_PIXELS", "RANGES"]
 
 CHANNELS = ("each", "sum", "mean")
 """What becomes of colour channels."""
@@ -19,3 +19,6 @@ FRAMES = ("each", "first", "stack")
 
 COMPRESSIONS = ("fast", "small")
 """What an encoder is to save: time or space."""
+
+MAX_PIXELS = 268_402_689
+"""The largest picture that is read unless said otherwise: 16383 x 16383 pixels."""

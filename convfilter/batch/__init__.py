@@ -15,17 +15,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from convfilter.batch.conflicts import refuse_inputs_as_outputs
-from convfilter.batch.inputs import STREAM
 from convfilter.batch.job import STATUSES, Outcome, filter_job, not_attempted, plan_job
 from convfilter.batch.work import Job, Work
 from convfilter.convolution.running import available_threads
 from convfilter.errors import ConvfilterError
 from convfilter.files import sweep
 from convfilter.filtering import FilterOptions
+from convfilter.images.encoding import Encoding
 from convfilter.images.formats import FORMATS, format_of_name
-from convfilter.images.writing import Encoding
 from convfilter.kernels import Kernel, get_kernel
 from convfilter.messages import propose, shown
+from convfilter.outputs import STREAM
 
 if TYPE_CHECKING:
     from convfilter.batch.cluster import Cluster

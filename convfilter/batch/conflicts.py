@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from convfilter.batch.inputs import STREAM
 from convfilter.batch.work import Job
 from convfilter.errors import ConvfilterError
 from convfilter.messages import shown
+from convfilter.outputs import STREAM
 
 __all__ = ["refuse_collisions", "refuse_inputs_as_outputs"]
 

@@ -7,10 +7,10 @@ from concurrent.futures import BrokenExecutor, Future
 from queue import SimpleQueue
 from typing import Protocol
 
-from convfilter.batch.inputs import STREAM
 from convfilter.batch.job import Outcome, filter_job, not_attempted, settled
 from convfilter.batch.work import Job, Work
 from convfilter.messages import shown
+from convfilter.outputs import STREAM
 
 __all__ = ["Crew", "dispatched"]
 

@@ -10,10 +10,9 @@ from typing import NamedTuple
 from convfilter.errors import ConvfilterError
 from convfilter.images.formats import format_of_name
 from convfilter.messages import describe, shown
+from convfilter.outputs import STREAM
 
-__all__ = ["STREAM", "Input", "Named", "find_inputs", "named_inputs"]
-
-STREAM = "-"
+__all__ = ["Input", "Named", "find_inputs", "named_inputs"]
 
 
 class Input(NamedTuple):

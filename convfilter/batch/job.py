@@ -13,7 +13,6 @@ from io import BytesIO
 from typing import BinaryIO
 
 from convfilter.batch.foresight import foresee, output_format, warn_of_one_frame
-from convfilter.batch.inputs import STREAM
 from convfilter.batch.memory import footprint
 from convfilter.batch.sequences import Shares, filter_each, filter_picture, filter_stack
 from convfilter.batch.work import Job, Work
@@ -24,6 +23,7 @@ from convfilter.images.frames import Frames, opened_frames
 from convfilter.images.picture import Picture
 from convfilter.images.writing import write_picture
 from convfilter.messages import describe, shown
+from convfilter.outputs import STREAM, print_bytes
 
 __all__ = ["STATUSES", "Outcome", "TooLargeError", "filter_job", "not_attempted", "plan_job", "settled"]
 
@@ -254,14 +254,8 @@ def _put(
 ) -> None:
     """Have an output written, to its file as a whole or not at all."""
     if job.target == STREAM:
-        if sys.stdout is None:
-            raise ImageError("standard output is closed")
-        buffer = BytesIO()
-        outcome.warnings += encode(buffer)
         try:
-            with buffer.getbuffer() as data:
-                sys.stdout.buffer.write(data)
-            sys.stdout.buffer.flush()
+            print_bytes(lambda stream: outcome.warnings.extend(encode(stream)))
         except BrokenPipeError:
             raise
         except OSError as error:

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import overload
 
 from convfilter.batch.conflicts import refuse_collisions, refuse_inputs_as_outputs
-from convfilter.batch.inputs import STREAM, Input
+from convfilter.batch.inputs import Input
 from convfilter.batch.work import Job
 from convfilter.errors import ConvfilterError
 from convfilter.images.formats import extension_of, format_of_name
 from convfilter.kernels import Kernel
 from convfilter.messages import shown
+from convfilter.outputs import STREAM
 
 __all__ = [
     "Plan",

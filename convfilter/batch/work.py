@@ -7,11 +7,10 @@ from typing import NamedTuple
 
 from convfilter.errors import ConvfilterError, KernelError
 from convfilter.filtering import FilterOptions
-from convfilter.images.picture import MAX_PIXELS
-from convfilter.images.writing import Encoding
+from convfilter.images.encoding import Encoding
 from convfilter.kernels import Kernel
 from convfilter.messages import propose
-from convfilter.vocabulary import FRAMES
+from convfilter.vocabulary import FRAMES, MAX_PIXELS
 
 __all__ = ["Job", "Work"]
 

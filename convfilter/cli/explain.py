@@ -177,6 +177,7 @@ def _picture_explained(
 ) -> tuple[Picture, Explanation, tuple[str, ...]]:
     from convfilter.batch.foresight import options_for
     from convfilter.cli.given import COLOUR_NAMES, channel_named, output_names, read_frame
+    from convfilter.cli.looking import tell_warnings
     from convfilter.explaining import explain_sample
     from convfilter.images.formats import FORMATS
     from convfilter.messages import shown
@@ -184,8 +185,7 @@ def _picture_explained(
     if options["at"] is None:
         raise click.UsageError("which value? Give its place with --at ROW,COL")
     picture = read_frame(image, kernels, options)
-    for warning in picture.warnings:
-        click.echo(f"convfilter: {shown(image)}: warning: {warning}", err=True)
+    tell_warnings(image, picture)
     filtering = options_for(picture.mode, filtering)
     stack = any("frame" in kernel.axes for kernel in kernels)
     place = (options["frame"], *options["at"]) if stack else options["at"]

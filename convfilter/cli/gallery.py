@@ -23,7 +23,8 @@ from convfilter.cli.options import (
     option,
     reading_options,
 )
-from convfilter.errors import ConvfilterError, ImageError, KernelError, ShapeError
+from convfilter.errors import ConvfilterError, KernelError, ShapeError
+from convfilter.outputs import STREAM
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -78,6 +79,7 @@ def command(image: str, **options: Any) -> int:
 
     Example: convfilter gallery photo.jpg -k blur -k sobel -k emboss -o sheet.png
     """
+    from convfilter.cli.looking import read_named
     from convfilter.messages import shown
     from convfilter.pictures.saving import check_drawing, save_drawing
     from convfilter.pictures.sheet import WIDEST, contact_sheet, default_columns
@@ -86,7 +88,12 @@ def command(image: str, **options: Any) -> int:
     trials, chosen = _trials(options)
     columns = options["columns"] or default_columns(len(trials) + 1)
     width = options["tile"] or (WIDEST if columns <= 4 else 240)
-    picture = _read(image, options)
+    picture = read_named(
+        image,
+        quiet=options["quiet"],
+        max_pixels=options["max_pixels"],
+        orient=not options["no_orient"],
+    )
     tiles = [*_tiles(image, picture, trials, chosen, width, options)]
     sheet = contact_sheet(tiles, columns=columns, width=width)
     save_drawing(options["output"], sheet, overwrite=options["overwrite"])
@@ -102,7 +109,7 @@ def command(image: str, **options: Any) -> int:
 
 def _tell(options: dict[str, Any], line: str, told: dict[str, Any]) -> None:
     """Print what was drawn; on stderr where the sheet itself goes to stdout."""
-    aside = options["output"] == "-"
+    aside = options["output"] == STREAM
     if options["as_json"]:
         click.echo(json.dumps(told), err=aside)
     elif not options["quiet"]:
@@ -176,22 +183,6 @@ def _as_option(key: str, value: str) -> Any:
     if key in readers:
         return readers[key](context, parameter, value)
     return parameter.type.convert(value, parameter, context)
-
-
-def _read(image: str, options: dict[str, Any]) -> Picture:
-    from convfilter.images.reading import read_picture
-    from convfilter.messages import shown
-
-    try:
-        picture = read_picture(image, max_pixels=options["max_pixels"], orient=not options["no_orient"])
-    except ImageError as error:
-        raise ImageError(f"{shown(image)}: {error}") from None
-    if picture.frames > 1:
-        picture.warnings.append(f"holds {picture.frames} frames: the first is shown")
-    if not options["quiet"]:
-        for warning in picture.warnings:
-            click.echo(f"convfilter: {shown(image)}: warning: {warning}", err=True)
-    return picture
 
 
 def _tiles(

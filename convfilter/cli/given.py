@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from convfilter.errors import ConvfilterError, ImageError
 from convfilter.images.frames import opened_frames
 from convfilter.images.picture import Picture
+from convfilter.images.reading import read_picture
 from convfilter.kernels import Kernel
 from convfilter.messages import describe, shown
 
@@ -83,17 +84,11 @@ def numbers_in(text: str, name: str) -> NDArray[Any]:
 
 def read_frame(image: str, kernels: Sequence[Kernel], options: dict[str, Any]) -> Picture:
     """Read the frame that is asked for, or all of them for a kernel that spans frames."""
-    volume = any("frame" in kernel.axes for kernel in kernels)
+    limits = {"max_pixels": options["max_pixels"], "orient": not options["no_orient"]}
     try:
-        with opened_frames(
-            image, max_pixels=options["max_pixels"], orient=not options["no_orient"], volume=volume
-        ) as frames:
-            if options["frame"] >= frames.count:
-                raise ImageError(
-                    f"there is no frame {options['frame']}: it holds {frames.count}, counted from 0"
-                )
-            if not volume:
-                return frames.read(options["frame"])
+        if not any("frame" in kernel.axes for kernel in kernels):
+            return read_picture(image, frame=options["frame"], **limits)
+        with opened_frames(image, volume=True, **limits) as frames:
             every = [frames.read(number) for number in range(frames.count)]
             every[0].pixels = np.stack([each.pixels for each in every])
             return every[0]

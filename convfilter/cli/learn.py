@@ -13,16 +13,14 @@ import click
 from convfilter.cli.options import HeadedCommand, as_border, json_option, option, written_size
 from convfilter.cli.wording import kernel_in_lines
 from convfilter.errors import ConvfilterError, ImageError, ShapeError
-from convfilter.files import commit
-from convfilter.messages import describe, shown
+from convfilter.messages import shown
+from convfilter.outputs import STREAM, check_output, deliver
 from convfilter.vocabulary import LEARNED_CHANNELS
 
 if TYPE_CHECKING:
     from convfilter.learning import Fit, Pair
 
 __all__ = ["command"]
-
-_STREAM = "-"
 
 
 @click.command(
@@ -84,7 +82,9 @@ def command(
     _check_name(name)
     if border[1]:
         raise click.UsageError("a constant border other than 0 is not learned with: give --border zero")
-    _check_output(output, [each for pair in named for each in pair], overwrite=overwrite)
+    if output is not None:
+        _refuse_input(output, [each for pair in named for each in pair])
+        check_output(output, overwrite=overwrite)
 
     from convfilter.learning import check_window, fit_pairs
 
@@ -98,17 +98,15 @@ def command(
         name=name,
         summary=_summary(named),
     )
-    table = _table(fit)
-    if output not in (None, _STREAM):
-        _write(str(output), table, overwrite=overwrite)
+    if output is not None:
+        table = _table(fit).encode()
+        deliver(output, lambda stream: stream.write(table), overwrite=overwrite)
     for warning in fit.warnings if not quiet else ():
-        _warn(warning)
-    if output == _STREAM:
-        click.echo(table, nl=False)
+        click.echo(f"convfilter: warning: {warning}", err=True)
     if as_json:
-        click.echo(json.dumps(_as_object(fit, channels, output)), err=output == _STREAM)
+        click.echo(json.dumps(_as_object(fit, channels, output)), err=output == STREAM)
     elif not quiet:
-        click.echo("\n".join(_as_text(fit, output)), err=output == _STREAM)
+        click.echo("\n".join(_as_text(fit, output)), err=output == STREAM)
 
 
 def _named_pairs(pictures: Sequence[str], pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -133,46 +131,33 @@ def _window(size: str) -> tuple[int, ...]:
 
 
 def _check_name(name: str) -> None:
-    from convfilter.kernels.kernel import NAME
+    from convfilter.kernels.kernel import NAME, NAMES
 
     if not NAME.fullmatch(name):
-        raise ConvfilterError(
-            f"--name {shown(name)!r}: names are letters, digits and _.+- after a letter or digit, at most 64"
-        )
+        raise ConvfilterError(f"--name {shown(name)!r}: {NAMES}")
 
 
-def _check_output(output: str | None, inputs: Sequence[str], *, overwrite: bool) -> None:
-    """Refuse an output that would harm something, before anything is computed."""
-    if output in (None, _STREAM):
-        return
-    path = str(output)
+def _refuse_input(output: str, inputs: Sequence[str]) -> None:
+    """Refuse to write over a picture, by whatever name."""
     for each in inputs:
-        if os.path.exists(path) and os.path.exists(each) and os.path.samefile(path, each):
-            raise ConvfilterError(f"{shown(path)} is one of the pictures: name another file for the kernel")
-    if os.path.isdir(path):
-        raise ImageError(f"{shown(path)} is a folder: name a file for the kernel")
-    if os.path.lexists(path) and not overwrite:
-        raise ImageError(f"{shown(path)} exists: give --overwrite to replace it, or another name")
+        if os.path.exists(output) and os.path.exists(each) and os.path.samefile(output, each):
+            raise ConvfilterError(f"{shown(output)} is one of the pictures: name another file for the kernel")
 
 
 def _read_pair(
     names: tuple[str, str], window: Sequence[int], channels: str, border: str, quiet: bool
 ) -> Pair:
     """Read two pictures and lay them on each other."""
-    from convfilter.images.reading import read_picture
+    from convfilter.cli.looking import read_named
     from convfilter.learning import make_pair, planes_of
 
     planes = []
     for name in names:
+        picture = read_named(name, quiet=quiet)
         try:
-            picture = read_picture(name)
             planes.append(planes_of(picture.pixels, alpha=picture.mode != "CMYK"))
         except ConvfilterError as error:
             raise ImageError(f"{shown(name)}: {error}") from None
-        frames = picture.frames
-        picture.warnings += [f"holds {frames} frames: only the first is looked at"] if frames > 1 else []
-        for warning in picture.warnings if not quiet else ():
-            _warn(f"{shown(name)}: {warning}")
     try:
         return make_pair(planes[0], planes[1], window, channels=channels, border=border)
     except (ImageError, ShapeError) as error:
@@ -192,19 +177,6 @@ def _table(fit: Fit) -> str:
     return f"# Residual {_residual(fit)}\n{table_of(fit.kernel)}"
 
 
-def _write(path: str, table: str, *, overwrite: bool) -> None:
-    try:
-        commit(path, lambda stream: stream.write(table.encode()), overwrite=overwrite)
-    except FileExistsError:
-        raise ImageError(f"{shown(path)} exists: give --overwrite to replace it, or another name") from None
-    except OSError as error:
-        raise ImageError(f"{shown(path)} cannot be written: {describe(error)}") from None
-
-
-def _warn(text: str) -> None:
-    click.echo(f"convfilter: warning: {text}", err=True)
-
-
 def _residual(fit: Fit) -> str:
     """How well the kernel does, in words."""
     where = f"on {fit.held_out:,} samples held out" if fit.held_out else "on the samples it was learned from"
@@ -220,7 +192,7 @@ def _as_text(fit: Fit, output: str | None) -> list[str]:
         f"  {'gradient':<11} {fit.gradient_norm:.2g} at the solution",
         f"  {'condition':<11} {condition}",
     ]
-    if output in (None, _STREAM):
+    if output in (None, STREAM):
         return lines
     use = f"convfilter apply PICTURE --kernels {shown(str(output))} -k {fit.kernel.name}"
     return [*lines, f"{shown(str(output))} is written; use it with: {use}"]

@@ -12,7 +12,7 @@ import click
 from convfilter.errors import ConvfilterError
 from convfilter.geometry import BORDERS, PADDINGS, Padding, PerAxis
 from convfilter.messages import propose
-from convfilter.vocabulary import ALPHAS, CHANNELS, RANGES
+from convfilter.vocabulary import ALPHAS, CHANNELS, MAX_PIXELS, RANGES
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -256,7 +256,7 @@ def reading_options(heading: str) -> _Decorator:
         option(
             "--max-pixels",
             type=click.IntRange(min=1),
-            default=268402689,
+            default=MAX_PIXELS,
             show_default=True,
             heading=heading,
             help="Refuse larger pictures before decoding them.",

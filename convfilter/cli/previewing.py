@@ -5,10 +5,10 @@ from __future__ import annotations
 import shutil
 import sys
 
-from convfilter.batch.inputs import STREAM
 from convfilter.batch.job import Outcome
 from convfilter.errors import ConvfilterError
 from convfilter.images.reading import read_picture
+from convfilter.outputs import STREAM
 from convfilter.pictures.terminal import has_true_colour, preview
 from convfilter.pictures.viewing import as_seen, shrunk
 

@@ -13,7 +13,7 @@ import click
 
 from convfilter.batch import Report, run_jobs
 from convfilter.batch.foresight import chain_axes
-from convfilter.batch.inputs import STREAM, find_inputs, named_inputs
+from convfilter.batch.inputs import find_inputs, named_inputs
 from convfilter.batch.job import Outcome
 from convfilter.batch.planning import kernel_suffix, output_folders, plan_jobs
 from convfilter.batch.work import Work
@@ -22,10 +22,10 @@ from convfilter.cli.previewing import can_preview, previewed
 from convfilter.cli.progress import Progress
 from convfilter.cli.wording import calculation, filter_in_words, per_axis_in_words
 from convfilter.errors import ConvfilterError, ImageError
-from convfilter.images.to_pillow import background_colour
-from convfilter.images.writing import Encoding
+from convfilter.images.encoding import Encoding
 from convfilter.kernels import Kernel
 from convfilter.messages import describe, shown
+from convfilter.outputs import STREAM, refuse_terminal
 
 __all__ = ["run"]
 
@@ -68,6 +68,8 @@ def run(inputs: Sequence[str], options: dict[str, Any]) -> int:
     )
     # Where a picture itself goes to stdout, the words go to stderr.
     aside = any(job.target == STREAM for job in jobs) if len(jobs) == 1 or STREAM in inputs else False
+    if aside:
+        refuse_terminal()
     report = Report()
     wanted = several and not options["quiet"] and sys.stderr is not None and sys.stderr.isatty()
     with Progress(len(jobs), wanted=wanted) as progress:
@@ -99,20 +101,20 @@ def run(inputs: Sequence[str], options: dict[str, Any]) -> int:
 
 
 def _work(options: dict[str, Any]) -> Work:
-    try:
-        background_colour(options["background"])
-    except ImageError as error:
-        raise ConvfilterError(f"--background: {error}") from None
     kernels, filtering = chosen_filter(options)
-    return Work(
-        kernels=kernels,
-        filtering=filtering,
-        encoding=Encoding(
+    try:
+        encoding = Encoding(
             quality=options["quality"],
             compress=options["compress"],
             background=options["background"],
             strip=options["strip"],
-        ),
+        )
+    except ImageError as error:  # of the options, not of a picture: nothing has begun
+        raise ConvfilterError(f"--background: {error}") from None
+    return Work(
+        kernels=kernels,
+        filtering=filtering,
+        encoding=encoding,
         frames=options["frames"],
         overwrite=options["overwrite"],
         skip_existing=options["skip_existing"],

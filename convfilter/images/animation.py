@@ -9,14 +9,14 @@ import numpy as np
 from PIL import Image
 
 from convfilter.errors import ImageError
-from convfilter.images.encoders import Encoding, avif_options
+from convfilter.images.encoders import avif_options
+from convfilter.images.encoding import Encoding
 from convfilter.images.frames import frame_named
 from convfilter.images.metadata import Metadata
 from convfilter.images.motion import Clock
 from convfilter.images.picture import Picture
 from convfilter.images.plugins import load_plugin, pillow_name
 from convfilter.images.sink import Sink
-from convfilter.images.to_pillow import background_colour
 from convfilter.images.writing import prepared
 
 __all__ = ["holds_all", "takes_any_size", "write_frames"]
@@ -73,7 +73,6 @@ def write_frames(
         Whatever the stream raises.
     """
     encoding = encoding or Encoding()
-    background_colour(encoding.background)  # which refuses a wrong one before anything is written
     sink = Sink(stream)
     output = cast("BinaryIO", sink)
     warnings: list[str] = []

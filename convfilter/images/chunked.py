@@ -10,7 +10,6 @@ import io
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import replace
 from fractions import Fraction
 from typing import BinaryIO
 
@@ -18,7 +17,8 @@ import numpy as np
 from PIL import Image
 
 from convfilter.errors import ImageError
-from convfilter.images.encoders import Encoding, encode
+from convfilter.images.encoders import encode
+from convfilter.images.encoding import Encoding
 from convfilter.images.metadata import Metadata
 from convfilter.images.motion import UNTOLD, Clock, changed_box
 
@@ -78,7 +78,7 @@ class PngFrames:
             part,
             encoded,
             "png",
-            metadata if first else _bare(metadata),
+            metadata if first else metadata.bare(),
             self._encoding,
             self._warnings,
             few_colours=False,  # all frames share one palette, which the first cannot know
@@ -151,7 +151,7 @@ class WebpFrames:
             self._first = image.size, metadata
         self._alpha |= image.mode == "RGBA"
         encoded = io.BytesIO()
-        encode(part, encoded, "webp", _bare(metadata), self._encoding, self._warnings)
+        encode(part, encoded, "webp", metadata.bare(), self._encoding, self._warnings)
         chunks = _riff_chunks(encoded.getvalue())
         content = b"".join(_riff(*chunk) for chunk in chunks if chunk[0] in (b"ALPH", b"VP8 ", b"VP8L"))
         numbers = (left // 2, top // 2, part.width - 1, part.height - 1, self._clock.ticks(metadata.duration))
@@ -193,8 +193,3 @@ def _riff_chunks(data: bytes) -> Chunks:
         kind, length = struct.unpack_from("<4sI", data, place)
         yield kind, data[place + 8 : place + 8 + length]
         place += 8 + length + length % 2
-
-
-def _bare(metadata: Metadata) -> Metadata:
-    """Return what decides how a picture is encoded, without what is written beside it."""
-    return replace(metadata, exif=None, icc=None, xmp=None, dpi=None, text={}, comment=None, chunks={})

@@ -4,66 +4,22 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, BinaryIO, TypeAlias
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
-from convfilter.errors import ImageError
 from convfilter.images import codecs
+from convfilter.images.encoding import Encoding, Options, Raster, present
 from convfilter.images.metadata import Metadata
 from convfilter.images.plugins import load_plugin, pillow_name
 from convfilter.images.to_pillow import palette_of, to_image
-from convfilter.messages import propose
-from convfilter.vocabulary import COMPRESSIONS
 
-__all__ = ["Encoding", "Options", "Raster", "avif_options", "encode", "present", "takes_arrays"]
-
-Options: TypeAlias = dict[str, Any]
-"""Options of Pillow's `save`."""
-
-Raster: TypeAlias = Image.Image | NDArray[Any]
-"""A picture ready to be encoded."""
+__all__ = ["avif_options", "encode", "takes_arrays"]
 
 _QUALITY = 90
 _JPEG_SEGMENT = 65_533
-
-
-@dataclass(frozen=True)
-class Encoding:
-    """How to write a file.
-
-    Attributes
-    ----------
-    quality : int or None
-        1 to 100 for JPEG, WebP and AVIF. None takes over a JPEG's own tables, writes WebP without loss
-        if the input had none, and is 90 otherwise.
-    compress : str
-        ``fast``, or ``small`` for the smallest file, at any price in time.
-    background : str
-        The colour that transparent pixels are laid on where the format has no alpha.
-    strip : bool
-        Whether to leave out all metadata.
-
-    Raises
-    ------
-    ImageError
-        If there is no such quality or compression.
-    """
-
-    quality: int | None = None
-    compress: str = "fast"
-    background: str = "white"
-    strip: bool = False
-
-    def __post_init__(self) -> None:
-        whole = isinstance(self.quality, int) and not isinstance(self.quality, bool)
-        if self.quality is not None and not (whole and 1 <= self.quality <= 100):
-            raise ImageError(f"quality {self.quality!r} is not a whole number from 1 to 100")
-        if self.compress not in COMPRESSIONS:
-            raise ImageError(f"unknown compress {self.compress!r}{propose(self.compress, COMPRESSIONS)}")
 
 
 def encode(
@@ -142,11 +98,6 @@ def _room_for(image: Image.Image) -> Iterator[None]:
         yield
     finally:
         ImageFile.MAXBLOCK = before
-
-
-def present(**options: object) -> Options:
-    """Return the options that have a value."""
-    return {name: value for name, value in options.items() if value is not None}
 
 
 def _jpeg(image: Image.Image, metadata: Metadata, encoding: Encoding, warnings: list[str]) -> Options:

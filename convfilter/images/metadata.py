@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from PIL import ExifTags, Image
@@ -71,6 +71,10 @@ class Metadata:
     lossless: bool = True
     duration: float | None = None
     plays: int = 0
+
+    def bare(self) -> Metadata:
+        """Return what decides how a picture is encoded, without what is written beside it."""
+        return replace(self, exif=None, icc=None, xmp=None, dpi=None, text={}, comment=None, chunks={})
 
 
 def orientation_of(image: Image.Image, warnings: list[str]) -> int:

@@ -9,10 +9,7 @@ from numpy.typing import NDArray
 
 from convfilter.images.metadata import Metadata
 
-__all__ = ["MAX_PIXELS", "Picture", "Size"]
-
-MAX_PIXELS = 268_402_689
-"""The largest picture read unless said otherwise: 16383 x 16383 pixels."""
+__all__ = ["Picture", "Size"]
 
 
 @dataclass

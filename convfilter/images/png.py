@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convfilter.images import codecs
-from convfilter.images.encoders import Options, Raster, present
+from convfilter.images.encoding import Options, Raster, present
 from convfilter.images.metadata import Metadata
 from convfilter.images.to_pillow import palette_of
 

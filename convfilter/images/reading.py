@@ -7,9 +7,10 @@ from typing import BinaryIO
 
 from convfilter.errors import ImageError
 from convfilter.images.frames import opened_frames
-from convfilter.images.picture import MAX_PIXELS, Picture, Size
+from convfilter.images.picture import Picture, Size
+from convfilter.vocabulary import MAX_PIXELS
 
-__all__ = ["MAX_PIXELS", "Picture", "Size", "read_picture", "read_size"]
+__all__ = ["read_picture", "read_size"]
 
 
 def read_picture(

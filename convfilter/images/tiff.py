@@ -16,7 +16,7 @@ from PIL import Image
 from PIL.TiffImagePlugin import AppendingTiffWriter, ImageFileDirectory_v2
 
 from convfilter.images import codecs
-from convfilter.images.encoders import Raster
+from convfilter.images.encoding import Raster
 from convfilter.images.metadata import Metadata, descriptive_exif
 
 __all__ = ["TiffPages", "save_tiff"]

@@ -12,14 +12,15 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from convfilter.errors import ImageError
-from convfilter.images.encoders import Encoding, Raster, encode, takes_arrays
+from convfilter.images.encoders import encode, takes_arrays
+from convfilter.images.encoding import Encoding, Raster
 from convfilter.images.formats import FORMATS, fitting_mode, kind_of, loose_channels, route
 from convfilter.images.metadata import Metadata, icc_fits
 from convfilter.images.picture import Picture
 from convfilter.images.sink import Sink
 from convfilter.images.to_pillow import background_colour, flattened, to_image
 
-__all__ = ["Encoding", "check_writable", "prepared", "write_picture"]
+__all__ = ["check_writable", "prepared", "write_picture"]
 
 _WITH_PROFILE = ("png", "jpeg", "tiff", "webp", "avif")
 
@@ -127,7 +128,6 @@ def write_picture(
     encoding = encoding or Encoding()
     height, width = picture.pixels.shape[:2]
     check_writable(_mode_of(picture), picture.pixels.dtype, (width, height), 1, form)
-    background_colour(encoding.background)  # which refuses a wrong one before anything is written
     sink = Sink(stream)
     warnings: list[str] = []
     with sink.encoding(form, warnings):
@@ -242,7 +242,7 @@ def _alpha_settled(
 def _fitting(metadata: Metadata, kind: str, form: str, encoding: Encoding, warnings: list[str]) -> Metadata:
     """Return the metadata to write."""
     if encoding.strip:
-        return replace(metadata, exif=None, icc=None, xmp=None, dpi=None, text={}, comment=None, chunks={})
+        return metadata.bare()
     if metadata.icc is None:
         return metadata
     if form not in _WITH_PROFILE:

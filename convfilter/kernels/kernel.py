@@ -27,11 +27,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["AXES", "COMBINES", "NAME", "ZERO_SUM", "Kernel"]
+__all__ = ["AXES", "COMBINES", "NAME", "NAMES", "ZERO_SUM", "Kernel"]
 
 AXES = ("column", "row,column", "channel,row,column", "output,channel,row,column", "frame,row,column")
 COMBINES = ("magnitude", "maximum", "sum")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
+NAMES = "names are letters, digits and _.+- after a letter or digit, at most 64"
 
 # The name of a kernel that was asked for with parameters ends up in file names.
 _FULL_NAME = re.compile(NAME.pattern + r"(:[A-Za-z0-9_.+=,-]+)?")
@@ -193,7 +194,7 @@ class Kernel:
     def _checked_name(self) -> str:
         """Return the name if files can be called by it."""
         if not isinstance(self.name, str) or not _FULL_NAME.fullmatch(self.name):
-            raise KernelError("names are letters, digits and _.+- after a letter or digit, at most 64")
+            raise KernelError(NAMES)
         return self.name
 
     def _checked_axes(self) -> tuple[str, ...]:

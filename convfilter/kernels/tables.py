@@ -9,7 +9,7 @@ from typing import Any
 from convfilter.errors import KernelError
 from convfilter.kernels.checks import FieldError, choice, flat, kind_of, named
 from convfilter.kernels.generators import GENERATORS, generate
-from convfilter.kernels.kernel import AXES, NAME, Kernel, is_zero_sum
+from convfilter.kernels.kernel import AXES, NAME, NAMES, Kernel, is_zero_sum
 from convfilter.messages import propose
 
 __all__ = ["kernel_from_table"]
@@ -29,7 +29,7 @@ def kernel_from_table(name: str, table: Any) -> Kernel:
         where none is.
     """
     if not NAME.fullmatch(name):
-        raise FieldError("name", "names are letters, digits and _.+- after a letter or digit, at most 64")
+        raise FieldError("name", NAMES)
     if not isinstance(table, dict):
         raise FieldError("table", f"{kind_of(table)} where a table of keys belongs")
     for key, value in table.items():

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import io
-import os
-import sys
-from collections.abc import Callable, Iterable
-from typing import Any, BinaryIO
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convfilter.errors import ConvfilterError, ImageError
-from convfilter.files import commit
+from convfilter.errors import ConvfilterError
 from convfilter.images.animation import write_frames
 from convfilter.images.formats import FORMATS, format_of_name
 from convfilter.images.metadata import Metadata
 from convfilter.images.picture import Picture
 from convfilter.images.writing import write_picture
-from convfilter.messages import describe, shown
+from convfilter.messages import shown
+from convfilter.outputs import STREAM, check_output, deliver, refuse_terminal
 
-__all__ = ["STREAM", "check_drawing", "save_animation", "save_drawing"]
-
-STREAM = "-"
+__all__ = ["check_drawing", "save_animation", "save_drawing"]
 
 
 def check_drawing(path: str, *, overwrite: bool, animated: bool = False) -> str:
@@ -45,16 +39,17 @@ def check_drawing(path: str, *, overwrite: bool, animated: bool = False) -> str:
     Raises
     ------
     ConvfilterError
-        If the name promises no format for it.
+        If the name promises no format for it, or it would be written to a terminal.
     ImageError
-        If the file exists.
+        If the file exists or is a folder.
     """
     form = "png" if path == STREAM else format_of_name(path)
     if form is None or (animated and not FORMATS[form].frames) or form == "npy":
         use = ".gif or .png" if animated else ".png or .jpg"
         raise ConvfilterError(f"'{shown(path)}' is no name for a drawing: let it end in {use}")
-    if path != STREAM and os.path.lexists(path) and not overwrite:
-        raise ImageError(f"{shown(path)}: the output exists: give --overwrite to replace it")
+    if path == STREAM:
+        refuse_terminal()
+    check_output(path, overwrite=overwrite)
     return form
 
 
@@ -74,7 +69,8 @@ def save_drawing(path: str, pixels: NDArray[np.uint8], *, overwrite: bool = Fals
         As `check_drawing`, or if it cannot be written.
     """
     form = check_drawing(path, overwrite=overwrite)
-    _put(path, lambda stream: write_picture(stream, Picture(pixels, "RGB", "png"), form), overwrite)
+    picture = Picture(pixels, "RGB", "png")
+    deliver(path, lambda stream: write_picture(stream, picture, form), overwrite=overwrite)
 
 
 def save_animation(
@@ -98,20 +94,4 @@ def save_animation(
         Picture(frame, "RGB", "png", Metadata(duration=milliseconds * (3 if number == count - 1 else 1)))
         for number, frame in enumerate(frames)
     )
-    _put(path, lambda stream: write_frames(stream, pictures, count, form), overwrite)
-
-
-def _put(path: str, write: Callable[[BinaryIO], Any], overwrite: bool) -> None:
-    if path == STREAM:
-        buffer = io.BytesIO()
-        write(buffer)
-        with buffer.getbuffer() as data:
-            sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-        return
-    try:
-        commit(path, write, overwrite=overwrite)
-    except FileExistsError:
-        raise ImageError(f"{shown(path)}: the output exists: give --overwrite to replace it") from None
-    except OSError as error:
-        raise ImageError(f"{shown(path)} cannot be written: {describe(error)}") from None
+    deliver(path, lambda stream: write_frames(stream, pictures, count, form), overwrite=overwrite)

@@ -1,0 +1,63 @@
+"""How pictures are to be written, in the words that all encoders share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from numpy.typing import NDArray
+from PIL import Image
+
+from convfilter.errors import ImageError
+from convfilter.images.to_pillow import background_colour
+from convfilter.messages import propose
+from convfilter.vocabulary import COMPRESSIONS
+
+__all__ = ["Encoding", "Options", "Raster", "present"]
+
+Options: TypeAlias = dict[str, Any]
+"""Options of Pillow's `save`."""
+
+Raster: TypeAlias = Image.Image | NDArray[Any]
+"""A picture ready to be encoded."""
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How to write a file.
+
+    Attributes
+    ----------
+    quality : int or None
+        1 to 100 for JPEG, WebP and AVIF. None takes over a JPEG's own tables, writes WebP without loss
+        if the input had none, and is 90 otherwise.
+    compress : str
+        ``fast``, or ``small`` for the smallest file, at any price in time.
+    background : str
+        The colour that transparent pixels are laid on where the format has no alpha.
+    strip : bool
+        Whether to leave out all metadata.
+
+    Raises
+    ------
+    ImageError
+        If there is no such quality, compression or colour.
+    """
+
+    quality: int | None = None
+    compress: str = "fast"
+    background: str = "white"
+    strip: bool = False
+
+    def __post_init__(self) -> None:
+        whole = isinstance(self.quality, int) and not isinstance(self.quality, bool)
+        if self.quality is not None and not (whole and 1 <= self.quality <= 100):
+            raise ImageError(f"quality {self.quality!r} is not a whole number from 1 to 100")
+        if self.compress not in COMPRESSIONS:
+            raise ImageError(f"unknown compress {self.compress!r}{propose(self.compress, COMPRESSIONS)}")
+        background_colour(self.background)
+
+
+def present(**options: object) -> Options:
+    """Return the options that have a value."""
+    return {name: value for name, value in options.items() if value is not None}

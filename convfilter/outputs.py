@@ -1,0 +1,111 @@
+"""Where outputs go: to a file as a whole, or to standard output, and in words what went wrong there."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Callable
+from typing import BinaryIO
+
+from convfilter.errors import ConvfilterError, ImageError
+from convfilter.files import commit
+from convfilter.messages import describe, shown
+
+__all__ = ["STREAM", "check_output", "deliver", "print_bytes", "refuse_terminal"]
+
+STREAM = "-"
+"""The name of standard input and output."""
+
+
+def check_output(path: str, *, overwrite: bool) -> None:
+    """Refuse an output that cannot be made, before anything is computed.
+
+    Parameters
+    ----------
+    path : str
+        A file name, or `STREAM`.
+    overwrite : bool
+        Whether a file that exists may be replaced.
+
+    Raises
+    ------
+    ImageError
+        If it is a folder, or exists and must not be replaced.
+    """
+    if path == STREAM:
+        return
+    if os.path.isdir(path):
+        raise ImageError(f"{shown(path)} is a folder: name a file")
+    if os.path.lexists(path) and not overwrite:
+        raise _exists(path)
+
+
+def deliver(path: str, write: Callable[[BinaryIO], object], *, overwrite: bool) -> None:
+    """Write an output, to its file as a whole or not at all.
+
+    Parameters
+    ----------
+    path : str
+        A file name, or `STREAM`.
+    write : callable
+        Given a buffered binary stream, writes everything to it.
+    overwrite : bool
+        Whether a file that exists may be replaced.
+
+    Raises
+    ------
+    ImageError
+        If the file exists and must not be replaced, or cannot be written.
+    """
+    if path == STREAM:
+        print_bytes(write)
+        return
+    try:
+        commit(path, write, overwrite=overwrite)
+    except FileExistsError:
+        raise _exists(path) from None
+    except OSError as error:
+        raise ImageError(f"{shown(path)} cannot be written: {describe(error)}") from None
+
+
+def print_bytes(write: Callable[[BinaryIO], object]) -> None:
+    """Write to standard output, once all that is to be written is there.
+
+    Parameters
+    ----------
+    write : callable
+        As for `deliver`.
+
+    Raises
+    ------
+    ImageError
+        If standard output is closed.
+    OSError
+        Whatever standard output raises.
+    """
+    if sys.stdout is None:
+        raise ImageError("standard output is closed")
+    buffer = io.BytesIO()
+    write(buffer)
+    with buffer.getbuffer() as data:
+        sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+def refuse_terminal() -> None:
+    """Refuse to write a picture to a terminal, which would take its bytes for commands.
+
+    Raises
+    ------
+    ConvfilterError
+        If standard output is one.
+    """
+    if sys.stdout is not None and sys.stdout.isatty():
+        raise ConvfilterError(
+            "standard output is a terminal: pass the picture on with '|' or '>', or name a file with -o"
+        )
+
+
+def _exists(path: str) -> ImageError:
+    return ImageError(f"{shown(path)}: the output exists: give --overwrite to replace it")
