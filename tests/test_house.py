@@ -65,8 +65,7 @@ def _imports(path):
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: imports are written in full"
             yield node.module
-            if node.module == "convfilter":
-                yield from (f"convfilter.{alias.name}" for alias in node.names)
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def test_every_file_stands_in_a_room_and_every_room_exists():
@@ -87,6 +86,22 @@ def test_imports_run_one_way(path):
             continue
         assert target in order, f"{room} imports {module}, which is no room"
         assert order.index(target) >= order.index(room), f"{room} imports {module}, which is above it"
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    names = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in SOURCES}
+    names = {name.removesuffix(".__init__"): path for name, path in names.items()}
+    # What only an annotation needs, or a function when it is called, is imported nevertheless.
+    entrances = {"convfilter", "convfilter.__main__"}
+    arrows = {
+        name: {module for module in imports(path) if module in names} - {name} - entrances
+        for name, path in names.items()
+        if name not in entrances
+    }
+    while free := [name for name, below in arrows.items() if not below & set(arrows)]:
+        for name in free:
+            del arrows[name]
+    assert not arrows
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ is looked at again by name.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import unicodedata
@@ -24,7 +25,7 @@ __all__ = ["refuse_collisions", "refuse_inputs_as_outputs"]
 _ABSENT = -1  # which is never the hash of anything
 
 
-def refuse_collisions(jobs: Sequence[Job], *, asked: bool) -> None:
+def refuse_collisions(jobs: Sequence[Job], *, asked: bool, touch: bool = True) -> None:
     """Refuse jobs of which two would write the same file.
 
     Parameters
@@ -33,6 +34,8 @@ def refuse_collisions(jobs: Sequence[Job], *, asked: bool) -> None:
         All that are to be run.
     asked : bool
         Whether the format was asked for, and may be why.
+    touch : bool
+        Whether a file may be made for a moment, to see whether its name is told from another.
 
     Raises
     ------
@@ -50,7 +53,7 @@ def refuse_collisions(jobs: Sequence[Job], *, asked: bool) -> None:
         for job in twins:
             by_name.setdefault(place(job.target), []).append(job)
         groups += [group for group in by_name.values() if len(group) > 1]
-        if len(by_name) > 1 and _folds_case(os.path.dirname(next(iter(by_name)))):
+        if len(by_name) > 1 and _folds_case(os.path.dirname(next(iter(by_name))), touch=touch):
             groups.append([group[0] for group in by_name.values()])
     if groups:
         lines = [
@@ -82,10 +85,23 @@ def _place(target: str, *, real: Callable[[str], str] = os.path.realpath) -> str
     return os.path.join(real(folder or os.curdir), name)
 
 
-def _folds_case(folder: str) -> bool:
+def _folds_case(folder: str, *, touch: bool) -> bool:
     """Whether the file system under a folder takes names that differ by case for the same one."""
     while not os.path.isdir(folder) and os.path.dirname(folder) != folder:
         folder = os.path.dirname(folder)
+    with contextlib.suppress(OSError):
+        for name in os.listdir(folder):
+            if (other := name.swapcase()) != name:
+                found = os.lstat(os.path.join(folder, name))
+                try:
+                    return os.path.samestat(found, os.lstat(os.path.join(folder, other)))
+                except FileNotFoundError:
+                    return False
+    return touch and _folds_a_probe(folder)
+
+
+def _folds_a_probe(folder: str) -> bool:
+    """Make a file in a folder that tells nothing by its own, and look for it under another name."""
     name = f".cf-{os.urandom(4).hex()}.tmp"
     probe = os.path.join(folder, name)
     try:

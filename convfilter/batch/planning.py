@@ -76,6 +76,7 @@ def plan_jobs(
     suffix: str,
     fallback: str | None = None,
     overwrite: bool = False,
+    touch: bool = True,
 ) -> Plan:
     """Name the output of every input and refuse what would do harm.
 
@@ -97,6 +98,8 @@ def plan_jobs(
         Format where neither that nor the name of an output file tells; None is the input's.
     overwrite : bool
         Whether an input may be written over by its own output.
+    touch : bool
+        As for `refuse_collisions`.
 
     Returns
     -------
@@ -135,7 +138,7 @@ def plan_jobs(
         return Job(each.path, target, format or (None if target == STREAM else format_of_name(target)))
 
     plan = Plan(inputs, job_of)
-    refuse_collisions(plan, asked=format is not None)
+    refuse_collisions(plan, asked=format is not None, touch=touch)
     refuse_inputs_as_outputs(plan, overwrite=overwrite)
     return plan
 

@@ -181,7 +181,7 @@ def _residual(fit: Fit) -> str:
     """How well the kernel does, in words."""
     where = f"on {fit.held_out:,} samples held out" if fit.held_out else "on the samples it was learned from"
     psnr = "exact" if math.isinf(fit.psnr) else f"PSNR {fit.psnr:.1f} dB"
-    return f"{fit.rms:.3g} RMS, {psnr}, {where}; learned from {fit.samples:,}"
+    return f"{fit.rms:.3g} {fit.unit} RMS, {psnr}, {where}; learned from {fit.samples:,}"
 
 
 def _as_text(fit: Fit, output: str | None) -> list[str]:
@@ -208,9 +208,11 @@ def _as_object(fit: Fit, channels: str, output: str | None) -> dict[str, Any]:
         "weights": kernel.parts[0],
         "offset": kernel.offset,
         "rms": fit.rms,
+        "unit": fit.unit,
         "psnr": None if math.isinf(fit.psnr) else fit.psnr,
         "gradient_norm": fit.gradient_norm,
         "condition": None if math.isinf(fit.condition) else fit.condition,
+        "uncertainty": None if math.isinf(fit.uncertainty) else fit.uncertainty,
         "samples": fit.samples,
         "held_out": fit.held_out,
         "output": output,

@@ -65,6 +65,7 @@ def run(inputs: Sequence[str], options: dict[str, Any]) -> int:
         fallback="npy" if raw else None,
         suffix=suffix,
         overwrite=options["overwrite"],
+        touch=not options["dry_run"],
     )
     # Where a picture itself goes to stdout, the words go to stderr.
     aside = any(job.target == STREAM for job in jobs) if len(jobs) == 1 or STREAM in inputs else False

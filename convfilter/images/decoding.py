@@ -136,9 +136,6 @@ def _decoded_by_pillow(
         turn = _load_tiff(image, orient, warnings)
     else:
         image.load()
-        if (mode, image.mode) == ("L", "P"):
-            # Pillow has lost the palette by now, and what the frame is drawn on.
-            raise ImageError("colours after grey frames of a GIF are not read; save it in one palette")
         turn = orientation_of(image, warnings) if orient else 1
     if mode == "I;16" and image.info.pop("transparency", None) is not None:
         warnings.append(f"the level marked as transparent is taken as opaque: {codecs.MEND} to keep it")

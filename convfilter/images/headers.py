@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Iterator
 from typing import BinaryIO
 
-__all__ = ["avif_is_deep", "gif_is_whole", "has_late_tags", "png_is_plain", "webp_is_lossless", "webp_size"]
+__all__ = [
+    "avif_is_deep",
+    "gif_is_whole",
+    "gif_turns_coloured",
+    "has_late_tags",
+    "png_is_plain",
+    "webp_is_lossless",
+    "webp_size",
+]
 
 
 def webp_size(stream: BinaryIO) -> tuple[int, int]:
@@ -94,6 +103,44 @@ def gif_is_whole(stream: BinaryIO) -> bool:
     tail = stream.read().rstrip(b"\0\r\n")
     stream.seek(place)
     return tail.endswith(b";")
+
+
+def gif_turns_coloured(stream: BinaryIO) -> bool:
+    """Tell whether a frame of a GIF that follows a grey one has colours.
+
+    Parameters
+    ----------
+    stream : file object
+        The file; left where it was.
+
+    Returns
+    -------
+    bool
+        What the palettes say.
+    """
+    place = stream.tell()
+    palettes = [*_gif_palettes(stream)]
+    stream.seek(place)
+    grey = [all(entry == bytes([number]) * 3 for number, entry in enumerate(each)) for each in palettes]
+    return bool(grey) and grey[0] and not all(grey)
+
+
+def _gif_palettes(stream: BinaryIO) -> Iterator[list[bytes]]:
+    """Yield the palette that each frame of a GIF is drawn with, as far as the file goes."""
+
+    def palette(flags: int) -> list[bytes]:
+        return [stream.read(3) for _ in range(2 << (flags & 7))] if flags & 128 else []
+
+    stream.seek(10)
+    shared = palette(int.from_bytes(stream.read(3)[:1], "big"))
+    while (kind := stream.read(1)) in (b"!", b","):
+        if kind == b"!":
+            stream.read(1)
+        else:
+            yield palette(int.from_bytes(stream.read(9)[8:], "big")) or shared
+            stream.read(1)
+        while length := int.from_bytes(stream.read(1), "big"):
+            stream.seek(length, os.SEEK_CUR)
 
 
 def has_late_tags(stream: BinaryIO) -> bool:

@@ -14,8 +14,8 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from convfilter.errors import ConvfilterError, ImageError
 from convfilter.images.formats import FORMATS, format_of_name
-from convfilter.images.headers import webp_size
-from convfilter.images.plugins import load_plugin, pillow_name, sniff
+from convfilter.images.headers import gif_turns_coloured, webp_size
+from convfilter.images.plugins import coloured_gif, load_plugin, pillow_name, sniff
 from convfilter.messages import describe, shown
 
 __all__ = ["check_pixels", "collected", "format_of", "image_of", "opened", "reasons"]
@@ -177,6 +177,8 @@ def image_of(stream: BinaryIO, form: str, max_pixels: int | None) -> ImageFile.I
         check_pixels(webp_size(stream), max_pixels)
     load_plugin(form)
     image = Image.open(stream, formats=[pillow_name(form)])
+    if form == "gif" and image.mode == "L" and gif_turns_coloured(stream):
+        image = coloured_gif(stream)
     check_pixels(image.size, max_pixels)
     return image
 

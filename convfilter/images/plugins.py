@@ -10,11 +10,11 @@ import os
 from importlib import import_module
 from typing import Any, BinaryIO
 
-from PIL import Image
+from PIL import Image, ImageFile, ImagePalette
 
 from convfilter.images.formats import FORMATS, format_of_name
 
-__all__ = ["load_plugin", "pillow_name", "sniff"]
+__all__ = ["coloured_gif", "load_plugin", "pillow_name", "sniff"]
 
 # Pictures are measured against the caller's limit, from the header, before anything is decoded; Pillow's
 # own limit would warn or refuse behind its back.
@@ -69,6 +69,32 @@ def load_plugin(format: str) -> None:
         from convfilter.images.deep import register_deep_tiffs
 
         register_deep_tiffs(plugin.OPEN_INFO)
+
+
+def coloured_gif(stream: BinaryIO) -> ImageFile.ImageFile:
+    """Return a GIF whose grey palettes are palettes like others.
+
+    Parameters
+    ----------
+    stream : file object
+        The file.
+
+    Returns
+    -------
+    PIL.ImageFile.ImageFile
+        The picture. Once Pillow has begun with plain greys it has no place for colours that follow.
+    """
+    plugin: Any = import_module(f"PIL.{_MODULES['gif']}")
+
+    class ColouredGif(plugin.GifImageFile):  # type: ignore[misc]  # a plugin that is loaded late has no type
+        global_palette = ImagePalette.raw("RGB", bytes(level for grey in range(256) for level in [grey] * 3))
+
+        def _is_palette_needed(self, p: bytes) -> bool:
+            return True
+
+    stream.seek(0)
+    image: ImageFile.ImageFile = ColouredGif(stream)
+    return image
 
 
 def pillow_name(format: str) -> str:

@@ -41,8 +41,9 @@ class Fit:
     kernel : Kernel
         The kernel.
     rms : float
-        Root mean square of what is left over, in levels of an integer picture, else in fractions of full
-        scale; of the samples held out, if there are any.
+        Root mean square of what is left over, in `unit`; of the samples held out, if there are any.
+    unit : {"levels", "of full scale"}
+        Levels of an integer picture, or fractions of full scale.
     psnr : float
         The same in decibels below full scale; infinite if nothing is left over.
     gradient_norm : float
@@ -61,6 +62,7 @@ class Fit:
 
     kernel: Kernel
     rms: float
+    unit: str
     psnr: float
     gradient_norm: float
     condition: float
@@ -139,6 +141,7 @@ def fit_pairs(
     return Fit(
         kernel=kernel,
         rms=rms * (first.depth_after.full if first.depth_after.integer else 1.0),
+        unit="levels" if first.depth_after.integer else "of full scale",
         psnr=-20 * math.log10(rms) if rms else math.inf,
         gradient_norm=2 * math.hypot(float(np.linalg.norm(check.gradient)), check.drift),
         condition=solver.condition,

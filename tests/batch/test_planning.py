@@ -25,7 +25,7 @@ def make(*names):
             stream.write(name)
 
 
-def plan(*arguments, output=None, format=None, fallback=None, overwrite=False):
+def plan(*arguments, output=None, format=None, fallback=None, overwrite=False, touch=True):
     """The jobs that a command line with the kernel sobel plans."""
     arguments, several = named_inputs(arguments)
     inputs, _ = find_inputs(arguments, output_folders(arguments, output, "sobel", several=several))
@@ -38,6 +38,7 @@ def plan(*arguments, output=None, format=None, fallback=None, overwrite=False):
         suffix="sobel",
         fallback=fallback,
         overwrite=overwrite,
+        touch=touch,
     )
 
 
@@ -195,23 +196,44 @@ TWINS = [("in/a.png", "in/A.PNG"), ("in/b/a.png", "in/B/a.png"), ("in/\u00e9.png
 def test_twins_are_refused_only_where_the_file_system_folds_them(monkeypatch, twins):
     make(*twins)
     asked = []
-    monkeypatch.setattr(conflicts, "_folds_case", lambda folder: bool(asked.append(folder)))
+    monkeypatch.setattr(conflicts, "_folds_case", lambda folder, touch: bool(asked.append(folder)))
     assert len(targets("in", output="out")) == 2
     assert len(asked) == 1
-    monkeypatch.setattr(conflicts, "_folds_case", lambda folder: True)
+    monkeypatch.setattr(conflicts, "_folds_case", lambda folder, touch: True)
     message = refusal("in", output="out")
     assert all(twin in message for twin in twins)
 
 
 def test_the_file_system_is_not_probed_without_twins(monkeypatch):
-    monkeypatch.setattr(conflicts, "_folds_case", lambda folder: pytest.fail("nobody asked"))
+    monkeypatch.setattr(conflicts, "_folds_case", lambda folder, touch: pytest.fail("nobody asked"))
     assert targets("a.png", "b.png", output="out") == ["out/a.png", "out/b.png"]
 
 
-def test_the_probe_tells_the_truth_and_leaves_nothing(tmp_path):
-    make("a.png")
-    assert conflicts._folds_case(os.path.join(os.getcwd(), "not/yet/there")) == os.path.exists("A.PNG")
-    assert os.listdir() == ["a.png"]
+@pytest.mark.parametrize("names", [["a.png"], ["1.png", "A"], ["a", "A"], ["1"], []])
+def test_whether_case_is_folded_is_told_rightly_and_nothing_is_left(names):
+    """By what is there, else by a file that is there for a moment only."""
+    make(*(f"out/{name}" for name in names))
+    os.makedirs("out", exist_ok=True)
+    (Path("out") / "probe").touch()
+    folded = os.path.exists("out/PROBE")
+    (Path("out") / "probe").unlink()
+    before = sorted(os.listdir("out"))
+    assert conflicts._folds_case(os.path.abspath("out/not/yet/there"), touch=True) == folded
+    assert sorted(os.listdir("out")) == before
+
+
+def test_a_dry_run_makes_no_file_to_see_whether_case_is_folded(monkeypatch):
+    make("in/a.png", "in/A.PNG")
+    os.mkdir("out")
+    monkeypatch.setattr(conflicts, "_folds_a_probe", lambda folder: pytest.fail("a file was made"))
+    assert len(targets("in", output="out", touch=False)) == 2
+
+
+def test_names_in_a_folder_that_folds_case_are_taken_for_one(monkeypatch):
+    """On a file system that tells case apart, a link stands for one that does not."""
+    make("in/b.png", "in/B.PNG", "out/x")
+    os.link("out/x", "out/X")
+    assert "would all become" in refusal("in", output="out")
 
 
 def test_an_output_that_is_its_input_is_refused_by_every_path():

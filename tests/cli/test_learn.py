@@ -43,6 +43,8 @@ def test_json_tells_all_that_the_text_tells(folder, quick):
     assert said["name"] == "learned"
     assert said["size"] == {"width": 7, "height": 7}
     assert said["rms"] < 0.35
+    assert said["unit"] == "levels"
+    assert 0 < said["uncertainty"] < 0.01
     assert said["psnr"] > 55
     assert said["gradient_norm"] < 1e-6
     assert 1 < said["condition"] < 1e4
@@ -63,6 +65,7 @@ def test_the_weights_of_the_backward_pass_are_found_from_its_numbers(tmp_path, q
     np.save(tmp_path / "y.npy", np.array([[2 - 6 + 15, 3 - 10 + 21, 5 - 14 + 33]], np.float32))
     said = json.loads(quick("learn", "x.npy", "y.npy", "--size", "3x1", "--json").out)
     assert said["weights"] == [[1, -2, 3]]
+    assert (said["unit"], said["uncertainty"]) == ("of full scale", None)
 
 
 @pytest.mark.parametrize(("channels", "kernel"), [("sum", "luma"), ("mix", "sepia")])

@@ -289,3 +289,76 @@ def test_a_signal_kills_within_two_seconds_and_leaves_no_temporary_files(tmp_pat
     assert os.listdir(out) == ["a.png"]
     assert np.array_equal(load(out / "a.png"), grey())
     assert (said, complained) == ("", "convfilter: stopped: 1 done, 2 not finished\n")
+
+
+@posix
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "apply a.png -k blur -o -",
+        "apply a.png -k blur -o - -n",
+        "gallery a.png -k blur -o -",
+        "kernels sobel -o -",
+        "explain a.png -k blur --at 1,1 -o -",
+    ],
+)
+def test_a_picture_is_not_written_to_a_terminal(tmp_path, arguments):
+    import pty
+
+    save(tmp_path / "a.png", grey())
+    ours, theirs = pty.openpty()
+    try:
+        ran = subprocess.run(
+            [sys.executable, "-m", "convfilter", *arguments.split()],
+            stdin=subprocess.DEVNULL,
+            stdout=theirs,
+            stderr=subprocess.PIPE,
+            cwd=tmp_path,
+            env=environment(),
+            timeout=SECONDS,
+            check=False,
+            text=True,
+        )
+        os.set_blocking(ours, False)
+        with pytest.raises(BlockingIOError):  # nothing has been written
+            os.read(ours, 1)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert ran.returncode == 2
+    assert ran.stderr == (
+        "convfilter: standard output is a terminal: pass the picture on with '|' or '>', "
+        "or name a file with -o\n"
+    )
+
+
+@posix
+@pytest.mark.parametrize("module", ["click", "convfilter.cli"])
+def test_an_interrupt_while_the_program_is_loaded_ends_it_without_a_word(tmp_path, module):
+    slow = "import sys, time; sys.stdout.write('loading'); sys.stdout.flush(); time.sleep(60)"
+    script = f"""
+import sys, importlib.abc
+class Slow(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == {module!r}:
+            exec({slow!r})
+sys.meta_path.insert(0, Slow())
+from convfilter.__main__ import main
+main()
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
+        env=environment(),
+        preexec_fn=heed_interrupts,
+        text=True,
+    )
+    try:
+        assert process.stdout.read(7) == "loading"
+        process.send_signal(signal.SIGINT)
+        _, complained = process.communicate(timeout=SECONDS)
+    finally:
+        process.kill()
+    assert (process.returncode, complained) == (-signal.SIGINT, "")

@@ -102,17 +102,26 @@ def test_a_gif_that_tells_no_times_has_frames_of_none_at_all(tmp_path):
     assert [picture.metadata.duration for picture in read(path)] == [0, 0]
 
 
-def test_a_gif_that_turns_coloured_is_refused_since_its_colours_would_be_lost():
-    grey = Image.fromarray(np.arange(24, dtype=np.uint8).reshape(4, 6))
-    red = Image.new("P", (6, 4), 1)
+@pytest.mark.parametrize("own_palette", [False, True])
+def test_a_gif_that_turns_coloured_keeps_its_greys_and_its_colours(own_palette):
+    levels = np.arange(24, dtype=np.uint8).reshape(4, 6)
+    grey = Image.fromarray(levels)
+    if own_palette:
+        grey = Image.frombytes("P", (6, 4), levels.tobytes())
+        grey.putpalette(bytes(level for each in range(256) for level in [each] * 3))
+    red = Image.new("P", (3, 2), 1)
     red.putpalette(bytes([0, 0, 0, 200, 10, 10]))
     parts = [b"GIF89a", struct.pack("<HHBBB", 6, 4, 0, 0, 0)]
-    parts += GifImagePlugin.getdata(grey, duration=50)
-    alike = [*parts, *GifImagePlugin.getdata(grey, duration=50), b";"]
+    parts += GifImagePlugin.getdata(grey, include_color_table=own_palette, duration=50)
+    alike = [*parts, *GifImagePlugin.getdata(grey, include_color_table=own_palette, duration=50), b";"]
     assert [picture.mode for picture in read(io.BytesIO(b"".join(alike)))] == ["L", "L"]
-    parts += [*GifImagePlugin.getdata(red, include_color_table=True, duration=50), b";"]
-    with pytest.raises(ImageError, match=r"^frame 2 of 2: colours after grey frames"):
-        read(io.BytesIO(b"".join(parts)))
+    parts += [*GifImagePlugin.getdata(red, (2, 1), include_color_table=True, duration=50), b";"]
+    first, second = read(io.BytesIO(b"".join(parts)))
+    assert first.mode == second.mode == "RGB"
+    np.testing.assert_array_equal(first.pixels, np.repeat(levels[..., np.newaxis], 3, axis=2))
+    expected = first.pixels.copy()
+    expected[1:3, 2:5] = 200, 10, 10
+    np.testing.assert_array_equal(second.pixels, expected)
 
 
 def test_sizes_are_told_from_the_headers_and_once_if_they_are_alike(tmp_path):

@@ -1,0 +1,64 @@
+"""Where outputs go: to a file as a whole, to standard output, and in words what went wrong."""
+
+import sys
+
+import pytest
+
+from convfilter.errors import ConvfilterError, ImageError
+from convfilter.outputs import STREAM, check_output, deliver, print_bytes, refuse_terminal
+
+
+def whole(stream):
+    stream.write(b"whole")
+
+
+def test_a_file_is_written_and_replaced_only_if_asked(tmp_path):
+    path = str(tmp_path / "a")
+    deliver(path, whole, overwrite=False)
+    for refused in (check_output, lambda path, overwrite: deliver(path, whole, overwrite=overwrite)):
+        with pytest.raises(ImageError, match=r"the output exists: give --overwrite to replace it$"):
+            refused(path, overwrite=False)
+    check_output(path, overwrite=True)
+    deliver(path, lambda stream: stream.write(b"new"), overwrite=True)
+    assert (tmp_path / "a").read_bytes() == b"new"
+
+
+def test_a_folder_is_refused_before_and_when_written(tmp_path):
+    with pytest.raises(ImageError, match="is a folder: name a file"):
+        check_output(str(tmp_path), overwrite=True)
+    with pytest.raises(ImageError, match="cannot be written"):
+        deliver(str(tmp_path), whole, overwrite=True)
+
+
+def test_what_the_system_refuses_is_told_in_its_words(tmp_path):
+    with pytest.raises(ImageError, match="missing/a cannot be written: No such file or directory"):
+        deliver(str(tmp_path / "missing" / "a"), whole, overwrite=False)
+
+
+def test_standard_output_gets_all_or_nothing(capsysbinary):
+    check_output(STREAM, overwrite=False)
+    deliver(STREAM, whole, overwrite=False)
+    assert capsysbinary.readouterr().out == b"whole"
+
+    def half(stream):
+        stream.write(b"half")
+        raise ImageError("no more")
+
+    with pytest.raises(ImageError, match="no more"):
+        print_bytes(half)
+    assert capsysbinary.readouterr().out == b""
+
+
+def test_a_closed_standard_output_is_told(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    with pytest.raises(ImageError, match="standard output is closed"):
+        print_bytes(whole)
+    refuse_terminal()
+
+
+def test_only_a_terminal_is_refused(monkeypatch):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: False)
+    refuse_terminal()
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    with pytest.raises(ConvfilterError, match="standard output is a terminal"):
+        refuse_terminal()
