@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from typing import Any, BinaryIO
 
@@ -17,6 +18,7 @@ __all__ = [
     "cannot_be_narrowed",
     "deep_type",
     "has_grey_and_alpha",
+    "in_memory",
     "is_narrowed",
     "raw_mode",
     "read_samples",
@@ -163,6 +165,14 @@ def sample_reader(image: ImageFile.ImageFile, stream: BinaryIO, frames: int, dee
     )
 
 
+def in_memory(stream: BinaryIO) -> io.BytesIO:
+    """Return a file as one in memory, whose bytes can be had again and again; itself if it is one."""
+    if isinstance(stream, io.BytesIO):
+        return stream
+    stream.seek(0)
+    return io.BytesIO(stream.read())
+
+
 def read_samples(image: ImageFile.ImageFile, stream: BinaryIO, mode: str, dtype: str) -> NDArray[Any]:
     """Read the samples of a picture as `sample_reader` promised.
 
@@ -185,8 +195,7 @@ def read_samples(image: ImageFile.ImageFile, stream: BinaryIO, mode: str, dtype:
     if image.format == "PPM":
         return _read_ppm(image, stream)
     page = image.tell()
-    stream.seek(0)
-    data = stream.read()
+    data = in_memory(stream).getvalue()
     channels = Image.getmodebands(mode)
     if image.format == "PNG":
         if not png_is_plain(stream, late=True):

@@ -12,6 +12,7 @@ from PIL import ImageFile
 from convfilter.errors import ConvfilterError, ImageError
 from convfilter.images.arrays import array_header, array_mode, held_dtype, in_c_order, read_array
 from convfilter.images.decoding import decoded, size_of
+from convfilter.images.deep import deep_type, in_memory
 from convfilter.images.headers import gif_is_whole
 from convfilter.images.opening import check_pixels, collected, format_of, image_of, opened, reasons
 from convfilter.images.picture import Picture, Size
@@ -138,6 +139,8 @@ class _Images:
             if number + self._still != self._image.tell():
                 self._image.seek(number + self._still)
                 check_pixels(self._image.size, self._max_pixels)
+            if self.count > 1 and deep_type(self._image, self.count) is not None:
+                self._stream = in_memory(self._stream)  # or every page would read the file anew
             picture = decoded(
                 *(self._image, self._stream, self.format, self._orient, warnings),
                 frames=self.count,

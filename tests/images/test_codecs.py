@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,8 +19,10 @@ import convfilter as cf
 from convfilter.batch import filter_file
 from convfilter.errors import ImageError
 from convfilter.images import codecs
+from convfilter.images.animation import write_frames
 from convfilter.images.encoding import Encoding
 from convfilter.images.formats import FORMATS, route
+from convfilter.images.frames import opened_frames
 from convfilter.images.metadata import Metadata
 from convfilter.images.picture import Picture
 from convfilter.images.reading import read_picture, read_size
@@ -187,14 +190,38 @@ def test_premultiplied_deep_colours_are_divided_by_alpha():
 def test_every_page_of_a_deep_tiff_is_read_and_written(tmp_path):
     frames = [noise("RGB;uint16") // (number + 1) for number in range(3)]
     stream = io.BytesIO()
-    from convfilter.images.animation import write_frames
-
     pictures = [Picture(frame, "RGB", "tiff") for frame in frames]
     assert write_frames(stream, iter(pictures), 3, "tiff") == []
     for number, frame in enumerate(frames):
         picture = read(stream.getvalue(), frame=number)
         assert picture.frames == 3
         np.testing.assert_array_equal(picture.pixels, frame)
+
+
+def test_a_deep_tiff_of_many_pages_is_read_once(tmp_path):
+    class Counting(io.FileIO):
+        count = 0
+
+        def readinto(self, buffer):
+            got = super().readinto(buffer)
+            self.count += got
+            return got
+
+        def readall(self):
+            data = super().readall()
+            self.count += len(data)
+            return data
+
+    pages = np.random.default_rng(0).integers(0, 65536, (9, 200, 300, 3), np.uint16)
+    frames = [Picture(page, "RGB", "tiff") for page in pages]
+    stream = io.BytesIO()
+    write_frames(stream, [replace(frame) for frame in frames], 9, "tiff")
+    (tmp_path / "deep.tif").write_bytes(stream.getvalue())
+    raw = Counting(tmp_path / "deep.tif")
+    with io.BufferedReader(raw) as file, opened_frames(file, max_pixels=None) as found:
+        for number, page in enumerate(pages):
+            np.testing.assert_array_equal(found.read(number).pixels, page)
+    assert raw.count < 2.5 * len(stream.getvalue())
 
 
 def test_deep_frames_are_refused_by_a_png_before_any_work():
