@@ -12,7 +12,7 @@ from typing import NamedTuple
 from convfilter.errors import ShapeError
 from convfilter.geometry import PADDINGS, Axis, Padding, PerAxis, axes_of
 
-__all__ = ["Layer", "Report", "follow"]
+__all__ = ["Layer", "Report", "follow", "output_of"]
 
 
 class Layer(NamedTuple):

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import io
 import os
 import sys
 from collections.abc import Callable
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 from convfilter.errors import ConvfilterError, ImageError
 from convfilter.files import commit
 from convfilter.messages import describe, shown
 
-__all__ = ["STREAM", "check_output", "deliver", "print_bytes", "refuse_terminal"]
+__all__ = ["STREAM", "check_output", "deliver", "discard", "print_bytes", "refuse_terminal"]
 
 STREAM = "-"
 """The name of standard input and output."""
@@ -88,9 +90,32 @@ def print_bytes(write: Callable[[BinaryIO], object]) -> None:
         raise ImageError("standard output is closed")
     buffer = io.BytesIO()
     write(buffer)
-    with buffer.getbuffer() as data:
-        sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
+    try:
+        with buffer.getbuffer() as data:
+            _write_all(sys.stdout.buffer, data)
+        sys.stdout.buffer.flush()
+    except OSError:
+        discard(sys.stdout)
+        raise
+
+
+def _write_all(stream: BinaryIO, data: memoryview) -> None:
+    """Write all of some bytes: a stream without a buffer may take a part of them only."""
+    while data:
+        count = stream.write(data)
+        if not count:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        data = data[count:]
+
+
+def discard(stream: TextIO) -> None:
+    """Let what is still buffered in a stream, and all that follows, go nowhere."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, stream.fileno())
+        finally:
+            os.close(nowhere)
 
 
 def refuse_terminal() -> None:

@@ -8,6 +8,7 @@ would do harm, `job` takes one picture from file to file, `sequences` the frames
 
 from __future__ import annotations
 
+import errno
 import os
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -103,7 +104,7 @@ def run_jobs(
     Close the iterator when it is not run to its end: then all workers end, and leave nothing behind.
     """
     if dry:
-        yield from _one_by_one(jobs, work, plan_job, finished)
+        yield from _one_by_one(jobs, work, partial(plan_job, lone=len(jobs) == 1), finished)
         return
     folders = {os.path.dirname(job.target) or "." for job in jobs if job.target != STREAM}
     for folder in folders:
@@ -166,7 +167,7 @@ def filter_file(
     Parameters
     ----------
     source, target : str or path-like
-        The format of `target` is told by its extension, else by `source`.
+        The format of `target` is told by its extension, else by `source`. ``-`` is standard input or output.
     kernel : Kernel, str, or a sequence of them
         A sequence is a chain, applied in its order.
     **options
@@ -199,7 +200,7 @@ def filter_file(
     kernels = tuple(get_kernel(each) for each in chain)
     target = os.fspath(target)
     if os.path.lexists(target) and not options.get("overwrite", False):
-        raise FileExistsError(17, "the output exists: pass overwrite=True to replace it", target)
+        raise FileExistsError(errno.EEXIST, "the output exists: pass overwrite=True to replace it", target)
     form = options.pop("format", None) or format_of_name(target)
     if form is not None and form not in FORMATS:
         raise ConvfilterError(f"unknown format {form!r}{propose(form, FORMATS)}")
@@ -213,7 +214,7 @@ def filter_file(
         raise TypeError(f"filter_file() got an unexpected option '{next(iter(options))}'")
     job = Job(os.fspath(source), target, form)
     refuse_inputs_as_outputs([job], overwrite=work.overwrite)
-    outcome = filter_job(job, work)
+    outcome = filter_job(job, work, lone=True)
     if outcome.error is not None:
         raise ConvfilterError(f"{shown(source)}: {outcome.error}")
 

@@ -76,8 +76,9 @@ class Cluster:
 
     submit_alone = submit
 
-    def renew(self) -> None:
+    def renew(self) -> bool:
         """Do nothing: lost workers are Dask's to replace."""
+        return True
 
     def __enter__(self) -> Self:
         return self

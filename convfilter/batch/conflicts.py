@@ -133,8 +133,8 @@ def refuse_inputs_as_outputs(jobs: Sequence[Job], *, overwrite: bool = False) ->
     if not np.any(outputs != _ABSENT):
         return
     inputs = _hashes(job.source for job in jobs)
-    shared = np.intersect1d(inputs, outputs)
-    shared = shared[shared != _ABSENT]
+    # Not by numpy's intersection, which loads a package of 20 ms to find out that nothing is masked.
+    shared = outputs[np.isin(outputs, inputs) & (outputs != _ABSENT)]
     sources = {
         _identity(job.source): job.source
         for job in (jobs[int(number)] for number in np.nonzero(np.isin(inputs, shared))[0])

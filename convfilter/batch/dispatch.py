@@ -22,6 +22,8 @@ _DIED = (
     "try it alone, with --jobs 1 or more memory"
 )
 
+_NOBODY = "a process at work died and the system lets no other begin: run it again with --skip-existing"
+
 
 class Crew(Protocol):
     """Those who do the jobs, each in a process of its own.
@@ -40,8 +42,8 @@ class Crew(Protocol):
     def submit_alone(self, job: Job) -> Future[Outcome | None]:
         """Have a job done while nothing else is, if it may have been begun before."""
 
-    def renew(self) -> None:
-        """Begin anew after a process died."""
+    def renew(self) -> bool:
+        """Begin anew after a process died; return whether there is anyone to hand jobs to."""
 
 
 def dispatched(
@@ -91,6 +93,7 @@ class _Desk:
         self._held: dict[int, Outcome] = {}
         self._next = 0
         self._left, self._broken, self._full = True, False, False
+        self._deserted = False
 
     def in_order(self) -> Iterator[Outcome]:
         """Give away the outcomes whose turn it is."""
@@ -118,10 +121,10 @@ class _Desk:
         if job is None:
             self._left = False
             return
-        here = job.source == STREAM  # which other processes do not see
+        here = self._deserted or job.source == STREAM  # which other processes do not see
         outcome = not_attempted(job) if self._full else None if here else settled(job, self._work)
         if here and outcome is None:
-            outcome = filter_job(job, self._work)
+            outcome = filter_job(job, self._work, lone=False)
         if outcome is not None:
             self._end(number, outcome)
             return
@@ -148,12 +151,14 @@ class _Desk:
 
     def _do_alone(self) -> None:
         if self._broken:
-            self._crew.renew()
-            self._broken = False
+            self._renew()
         self._alone.sort()
         number, job = self._alone.pop(0)
         if self._full:
             self._end(number, not_attempted(job))
+            return
+        if self._deserted:  # one of these has killed a process, which must not be this one
+            self._end(number, Outcome(job, error=_NOBODY))
             return
         try:
             outcome = self._crew.submit_alone(job).result()
@@ -164,8 +169,11 @@ class _Desk:
         assert outcome is not None  # alone, nothing is too large
         self._end(number, outcome)
         if self._broken and not self._alone:
-            self._crew.renew()
-            self._broken = False
+            self._renew()
+
+    def _renew(self) -> None:
+        self._broken = False
+        self._deserted = not self._crew.renew()
 
     def _end(self, number: int, outcome: Outcome) -> None:
         self._full = self._full or outcome.disk_full

@@ -84,7 +84,7 @@ class TooLargeError(Exception):
 
 
 def filter_job(
-    job: Job, work: Work, *, room: int | None = None, repeated: bool = False, lone: bool = True
+    job: Job, work: Work, *, lone: bool, room: int | None = None, repeated: bool = False
 ) -> Outcome:
     """Filter one picture; whatever is wrong with it is told in the outcome, not raised.
 
@@ -92,12 +92,12 @@ def filter_job(
     ----------
     job, work : Job, Work
         The picture and what is done to it.
+    lone : bool
+        Whether it is the only picture: then an error in the program keeps its traceback.
     room : int, optional
         How many bytes of memory it may take.
     repeated : bool
         Whether this may be a second attempt, and someone else has asked `settled` before the first.
-    lone : bool
-        Whether it is the only picture: then an error in the program keeps its traceback.
 
     Returns
     -------
@@ -109,21 +109,21 @@ def filter_job(
     TooLargeError
         If it takes more memory than `room`; nothing has been decoded then.
     """
-    return _told(job, lambda outcome: _filter(job, work, outcome, room, repeated), lone)
+    return _told(job, lambda outcome: _filter(job, work, outcome, room, repeated), lone=lone)
 
 
-def plan_job(job: Job, work: Work) -> Outcome:
+def plan_job(job: Job, work: Work, *, lone: bool) -> Outcome:
     """Tell what `filter_job` would do, from the picture's header alone."""
-    return _told(job, lambda outcome: _foresee(job, work, outcome))
+    return _told(job, lambda outcome: _foresee(job, work, outcome), lone=lone)
 
 
 def settled(job: Job, work: Work) -> Outcome | None:
     """Return what becomes of a job whose output exists, None if there is something to do."""
-    outcome = _told(job, lambda outcome: _look_at_output(job, work, outcome))
+    outcome = _told(job, lambda outcome: _look_at_output(job, work, outcome), lone=False)
     return None if outcome.error is None and outcome.status == "failed" else outcome
 
 
-def _told(job: Job, act: Callable[[Outcome], object], lone: bool = True) -> Outcome:
+def _told(job: Job, act: Callable[[Outcome], object], *, lone: bool) -> Outcome:
     outcome = Outcome(job)
     start = time.perf_counter()
     try:

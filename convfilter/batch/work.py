@@ -60,7 +60,7 @@ class Work:
     Raises
     ------
     ConvfilterError
-        If there is no such way with frames, or a kernel cannot be used with it.
+        If there is no such way with frames or a kernel cannot be used with it, or the limit is none.
     """
 
     kernels: tuple[Kernel, ...]
@@ -77,6 +77,9 @@ class Work:
     def __post_init__(self) -> None:
         if self.frames not in (None, *FRAMES):
             raise ConvfilterError(f"unknown frames {self.frames!r}{propose(self.frames, FRAMES)}")
+        whole = isinstance(self.max_pixels, int) and not isinstance(self.max_pixels, bool)
+        if not whole or self.max_pixels < 1:
+            raise ConvfilterError(f"max_pixels={self.max_pixels!r}: give a whole number, at least 1")
         for kernel in self.kernels:
             if "frame" in kernel.axes and self.frames in ("each", "first"):
                 raise KernelError(

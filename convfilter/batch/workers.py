@@ -79,10 +79,14 @@ class Workers:
         """Have a job done while nothing else is, on all cores."""
         return self._executor.submit(_do, job, alone=self._cores)
 
-    def renew(self) -> None:
-        """Begin anew after a process died."""
+    def renew(self) -> bool:
+        """Begin anew after a process died; return whether that worked."""
         self._executor.shutdown(wait=True, cancel_futures=True)
-        self._executor = self._begun()
+        try:
+            self._executor = self._begun()
+        except NoWorkersError:
+            return False
+        return True
 
     def __enter__(self) -> Self:
         return self

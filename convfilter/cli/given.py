@@ -112,6 +112,6 @@ def channel_named(asked: str | None, names: tuple[str, ...]) -> int:
         return 0
     if asked in names:
         return names.index(asked)
-    if asked.isdigit() and int(asked) < len(names):
+    if asked.isascii() and asked.isdecimal() and int(asked) < len(names):
         return int(asked)
     raise ConvfilterError(f"there is no channel {asked!r}: the output has {', '.join(names)}")

@@ -20,7 +20,7 @@ def can_preview() -> bool:
     return sys.stdout is not None and sys.stdout.isatty()
 
 
-def previewed(outcome: Outcome) -> str:
+def previewed(outcome: Outcome, max_pixels: int) -> str:
     """Return what an outcome's picture was and became, as text; nothing where it cannot be read again."""
     job = outcome.job
     if outcome.status != "done" or STREAM in (job.source, job.target):
@@ -29,7 +29,7 @@ def previewed(outcome: Outcome) -> str:
     seen = []
     for path in (job.source, job.target):
         try:
-            picture = read_picture(path)
+            picture = read_picture(path, max_pixels=max_pixels)
         except ConvfilterError:
             return ""
         seen.append(as_seen(shrunk(picture.pixels, width, picture.mode), picture.mode))

@@ -47,7 +47,7 @@ def run(inputs: Sequence[str], options: dict[str, Any]) -> int:
     arguments, several = named_inputs(inputs, options["files_from"], null=options["null"])
     jobs, problems = _planned(arguments, several, work, options)
     # Where a picture itself goes to stdout, the words go to stderr.
-    aside = any(job.target == STREAM for job in jobs) if len(jobs) == 1 or STREAM in inputs else False
+    aside = any(job.target == STREAM for job in jobs) if len(jobs) == 1 or STREAM in arguments else False
     if aside:
         refuse_terminal()
     report = Report()
@@ -65,7 +65,8 @@ def run(inputs: Sequence[str], options: dict[str, Any]) -> int:
             jobs, work, dry=options["dry_run"], scheduler=options["scheduler"], finished=count
         )
         try:
-            _tell(outcomes, printer, preview=options["preview"] and can_preview() and not options["as_json"])
+            shown = options["preview"] and can_preview() and not options["as_json"]
+            _tell(outcomes, printer, preview=work.max_pixels if shown else None)
         except ConvfilterError:
             raise
         except BaseException:
@@ -98,13 +99,13 @@ def _planned(
     return jobs, problems
 
 
-def _tell(outcomes: Generator[Outcome], printer: Printer, *, preview: bool) -> None:
-    """Print outcomes as they come."""
+def _tell(outcomes: Generator[Outcome], printer: Printer, *, preview: int | None) -> None:
+    """Print outcomes as they come, with a look at pictures of up to so many pixels."""
     with contextlib.closing(outcomes):
         for outcome in outcomes:
             printer.show(outcome)
-            if preview:
-                printer.picture(previewed(outcome))
+            if preview is not None:
+                printer.picture(previewed(outcome, preview))
 
 
 def _work(options: dict[str, Any]) -> Work:

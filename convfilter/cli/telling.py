@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any, TextIO
+from typing import Any
 
 import click
 
@@ -18,6 +18,7 @@ from convfilter.cli.progress import Progress
 from convfilter.cli.wording import calculation, filter_in_words, per_axis_in_words
 from convfilter.kernels import Kernel
 from convfilter.messages import describe, shown
+from convfilter.outputs import discard
 
 __all__ = ["Printer"]
 
@@ -63,7 +64,7 @@ class Printer:
             _print(line, to_stderr=self._aside)
         except OSError as error:
             self.unheard = True
-            _discard(sys.stderr if self._aside else sys.stdout)
+            discard(sys.stderr if self._aside else sys.stdout)
             self.complain(f"standard output: {describe(error)}")
 
     def picture(self, lines: str) -> None:
@@ -110,13 +111,7 @@ def _print(line: str, *, to_stderr: bool) -> None:
     try:
         click.echo(line, err=to_stderr)
     except BrokenPipeError:
-        _discard(sys.stderr if to_stderr else sys.stdout)
-
-
-def _discard(stream: TextIO) -> None:
-    """Let what is still buffered, and all that follows, go nowhere."""
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        discard(sys.stderr if to_stderr else sys.stdout)
 
 
 def _in_words(work: Work) -> str:

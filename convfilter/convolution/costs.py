@@ -14,7 +14,6 @@ import numpy as np
 
 from convfilter.convolution.banded import BAND_ROWS
 from convfilter.convolution.crossed import FIRST_ROWS, SECOND_COLUMNS
-from convfilter.convolution.fourier import tile_sides
 from convfilter.convolution.programs import compiled
 from convfilter.convolution.separable import factors_of, pass_kind
 from convfilter.geometry import Axis
@@ -87,12 +86,14 @@ def direct_costs(
     return costs
 
 
-def fourier_cost(axes: Sequence[Axis], kernels: int, dtype: np.dtype[Any]) -> float:
+def fourier_cost(
+    axes: Sequence[Axis], sides: Sequence[int], kernels: int, dtype: np.dtype[Any]
+) -> float:
     """Return the cost of an output sample of tiles in frequencies, for that many kernels at once."""
     kind = dtype.str[1:]
     transforms = 1 + kernels
     waste = math.prod(
-        side / (side - axis.reach + 1) for side, axis in zip(tile_sides(axes), axes, strict=True)
+        side / (side - axis.reach + 1) for side, axis in zip(sides, axes, strict=True)
     )
     strides = math.prod(axis.stride for axis in axes)
     return (transforms * _TRANSFORM[kind] + kernels * _PLANAR[kind]) * waste * strides

@@ -180,10 +180,10 @@ def _decided(
     }
     # Integers are told apart by less than one half.
     narrow = transform_type(bound, 0.25 if kind.kind in "iu" else tolerance)
-    if narrow is not None:
-        reckoned[Fourier.name] = fourier_cost(axes, len(kernels), narrow)
+    sides = tile_sides(axes)
+    if narrow is not None and carried * math.prod(sides) * narrow.itemsize <= _LARGEST:
+        reckoned[Fourier.name] = fourier_cost(axes, sides, len(kernels), narrow)
         if strategy == Fourier.name or (strategy is None and reckoned[Fourier.name] < total):
-            sides = tile_sides(axes)
             kernels = [kernel.reshape([axis.kernel for axis in axes]) for kernel in kernels]
             fourier = Fourier(kernels, axes, sides, narrow, kind)
             block = tuple(

@@ -7,6 +7,7 @@ put together from a few of them.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +23,8 @@ __all__ = ["Program", "compiled"]
 
 # Runs of equal weights up to which a kernel is worth compiling; each is at least one pass.
 _MOST_RUNS = 512
+# Kernels with more weights are not compiled if that would save nothing.
+_FEW_WEIGHTS = 64
 
 _Place: TypeAlias = tuple[int, ...]
 
@@ -252,11 +255,23 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
 
 
 def compiled(weights: np.ndarray) -> Program | None:
-    """Return the shortest program for a kernel, or None if it has too many runs to be worth one."""
+    """Return the shortest program for a kernel, or None if it has too many runs to be worth one.
+
+    The last ones are remembered: costs and strategies ask for the same while a plan is made.
+    """
+    return _compiled(weights.tobytes(), weights.shape, weights.dtype)
+
+
+@functools.lru_cache(64)
+def _compiled(data: bytes, shape: _Place, dtype: np.dtype[Any]) -> Program | None:
+    weights = np.frombuffer(data, dtype).reshape(shape)
+    most = _MOST_RUNS
+    if weights.size > _FEW_WEIGHTS:  # every run is a pass, and so is each of their weights
+        most = min(most, weights.size - len(set(np.abs(weights).ravel().tolist())))
     programs = [
         Program(weights, direction)
         for direction in _directions(weights.shape)
-        if np.count_nonzero(_starts(weights, direction)) <= _MOST_RUNS
+        if np.count_nonzero(_starts(weights, direction)) <= most
     ]
     return min(programs, key=len) if programs else None
 
@@ -289,11 +304,10 @@ def _starts(weights: np.ndarray, direction: _Place) -> np.ndarray:
 
 def _runs(weights: np.ndarray, direction: _Place) -> Iterator[tuple[_Place, int]]:
     """Yield where each run of equal weights begins and how long it is."""
+    here, there = _facing(direction)
+    same = weights[here] == weights[there]
+    lengths = np.ones(weights.shape, int)
+    while (lengths[here] != (longer := np.where(same, lengths[there] + 1, 1))).any():
+        lengths[here] = longer
     for place in map(tuple, np.argwhere(_starts(weights, direction)).tolist()):
-        length, following = 1, tuple(map(sum, zip(place, direction, strict=True)))
-        while (
-            all(0 <= index < side for index, side in zip(following, weights.shape, strict=True))
-            and weights[following] == weights[place]
-        ):
-            length, following = length + 1, tuple(map(sum, zip(following, direction, strict=True)))
-        yield place, length
+        yield place, int(lengths[place])

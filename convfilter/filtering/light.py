@@ -16,7 +16,7 @@ __all__ = ["decode", "encode"]
 
 def decode(pixels: np.ndarray, depth: Depth) -> np.ndarray:
     """Return samples in linear light, still on the scale of `depth`, as its unrounded float type."""
-    if depth.integer and depth.low == 0 and pixels.dtype == depth.dtype:
+    if depth.integer and depth.low == 0 and pixels.dtype == depth.dtype and pixels.itemsize <= 2:
         # Every value there can be is computed once, in double precision.
         table = _to_linear(np.arange(int(depth.full) + 1) / depth.full) * depth.full
         return np.take(table.astype(depth.unrounded), pixels)

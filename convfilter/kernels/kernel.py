@@ -21,16 +21,17 @@ from convfilter.kernels.checks import (
     number,
     table,
 )
+from convfilter.kernels.generators import GENERATORS
 from convfilter.vocabulary import RANGES
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["AXES", "COMBINES", "NAME", "NAMES", "ZERO_SUM", "Kernel"]
+__all__ = ["AXES", "NAME", "NAMES", "ZERO_SUM", "Kernel", "is_zero_sum"]
 
 AXES = ("column", "row,column", "channel,row,column", "output,channel,row,column", "frame,row,column")
-COMBINES = ("magnitude", "maximum", "sum")
+_COMBINES = ("magnitude", "maximum", "sum")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
 NAMES = "names are letters, digits and _.+- after a letter or digit, at most 64"
 
@@ -110,6 +111,7 @@ class Kernel:
             "summary": lambda: _text(self.summary),
             "source": lambda: _text(self.source),
             "parameters": lambda: MappingProxyType(dict(self.parameters)),
+            "generator": lambda: choice(self.generator, ("", *GENERATORS)),
         }
         for key, check in checks.items():
             try:
@@ -234,8 +236,8 @@ class Kernel:
                 raise KernelError("there is only one part, so there is nothing to combine")
             return None
         if self.combine is None:
-            raise KernelError(f"missing; several parts need one of {' '.join(COMBINES)}")
-        return choice(self.combine, COMBINES)
+            raise KernelError(f"missing; several parts need one of {' '.join(_COMBINES)}")
+        return choice(self.combine, _COMBINES)
 
 
 def is_zero_sum(weights: list[int | float]) -> bool:

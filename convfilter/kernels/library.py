@@ -14,7 +14,7 @@ from typing import Any
 
 from convfilter.errors import KernelError
 from convfilter.kernels.checks import FieldError, named
-from convfilter.kernels.generators import generate
+from convfilter.kernels.generators import GENERATORS, generate
 from convfilter.kernels.kernel import Kernel
 from convfilter.kernels.tables import kernel_from_table
 from convfilter.messages import nearest, shown
@@ -195,7 +195,7 @@ def _with_parameters(kernel: Kernel, text: str) -> Kernel:
         elif given:
             given[next(reversed(given))].append(name)
         else:
-            parameter = next(iter(kernel.parameters))
+            parameter = next(iter(GENERATORS[kernel.generator][1]))
             raise KernelError(f"parameters are written {kernel.name}:{parameter}=VALUE")
     values = {name: [_parsed(name, piece) for piece in pieces] for name, pieces in given.items()}
     made = generate(kernel.generator, {**kernel.parameters, **values})
