@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,13 +21,13 @@ from convfilter.cli.options import (
     reading_options,
 )
 from convfilter.errors import ConvfilterError, ShapeError
+from convfilter.outputs import STREAM
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from convfilter.explaining import Explanation
     from convfilter.filtering import FilterOptions
-    from convfilter.geometry import Axis
     from convfilter.images.picture import Picture
     from convfilter.kernels import Kernel
 
@@ -34,8 +35,6 @@ __all__ = ["command"]
 
 _HOW = "How to filter"
 _MOST = 16  # outputs that are shown without a place
-_MOST_FRAMES = 256
-_MILLISECONDS = 700
 # What is said of how it was filtered, where it is not as usual.
 _SAID = (
     ("padding", "padding", "same"),
@@ -96,11 +95,12 @@ def command(image: str | None, **options: Any) -> int:
 
 def _run(image: str | None, options: dict[str, Any]) -> int:
     from convfilter.cli.choices import chosen_filter
+    from convfilter.cli.drawing import check_outputs
     from convfilter.cli.given import kernel_of
 
     further = () if options["weights"] is None else (kernel_of(options["weights"]),)
     kernels, filtering = chosen_filter(options, further)
-    _check_outputs(options)
+    check_outputs(options)
     if image is None or image.lower().endswith(".csv"):
         _explain_numbers(image, kernels, filtering, options)
     else:
@@ -111,18 +111,19 @@ def _run(image: str | None, options: dict[str, Any]) -> int:
 def _explain_numbers(
     path: str | None, kernels: Sequence[Kernel], filtering: FilterOptions, options: dict[str, Any]
 ) -> None:
+    from convfilter.cli.drawing import animate, axes_to_slide, draw
     from convfilter.cli.given import numbers_in, text_of
     from convfilter.explaining import explain_numbers
 
     text = options["values"] if path is None else text_of(path)
     numbers = numbers_in(text, "--values" if path is None else path)
     told = _numbers_explained(numbers, kernels, filtering, options)
-    axes = _axes_to_slide(numbers.shape, kernels, filtering) if options["animate"] else ()
+    axes = axes_to_slide(numbers.shape, kernels, filtering) if options["animate"] else ()
     _print("numbers" if path is None else path, told, kernels, ("value",), options)
     if options["output"]:
-        _draw(told, ("value",), None, options)
+        draw(told, ("value",), None, options)
     if axes:
-        _animate(
+        animate(
             numbers, axes,
             lambda place: explain_numbers(numbers, kernels[0], filtering, place), options,
         )  # fmt: skip
@@ -132,18 +133,19 @@ def _explain_picture(
     image: str, kernels: Sequence[Kernel], filtering: FilterOptions, options: dict[str, Any]
 ) -> None:
     from convfilter.batch.foresight import options_for
+    from convfilter.cli.drawing import animate, axes_to_slide, draw
     from convfilter.explaining import explain_sample
 
     picture, told, names = _picture_explained(image, kernels, filtering, options)
-    axes = _axes_to_slide(picture.pixels.shape, kernels, filtering) if options["animate"] else ()
+    axes = axes_to_slide(picture.pixels.shape, kernels, filtering) if options["animate"] else ()
     _print(image, [told], kernels, names, options)
     if options["output"]:
-        _draw([told], names, picture, options)
+        draw([told], names, picture, options)
     if axes:
         colours, chosen = picture.pixels, told.channel
         values = colours if colours.ndim == 2 else colours[..., min(chosen, colours.shape[2] - 1)]
         filtering = options_for(picture.mode, filtering)
-        _animate(
+        animate(
             values, axes,
             lambda place: explain_sample(colours, kernels, filtering, place, channel=chosen), options,
         )  # fmt: skip
@@ -215,9 +217,11 @@ def _print(
     from convfilter.cli.worked import as_lines, as_object
     from convfilter.messages import shown
 
+    # Where a picture goes to stdout, the words go to stderr.
+    say = partial(click.echo, err=STREAM in (options["output"], options["animate"]))
     if options["as_json"]:
         for each in told:
-            click.echo(json.dumps(as_object(each, names)))
+            say(json.dumps(as_object(each, names)))
         return
     words = [", then ".join(map(filter_in_words, kernels))]
     words += [
@@ -226,72 +230,8 @@ def _print(
         if options[key] != usual
     ]
     words += [name for name in ("flip", "linear") if options[name]]
-    click.echo(f"{shown(source)}   {', '.join(words)}")
+    say(f"{shown(source)}   {', '.join(words)}")
     for each in told:
-        click.echo()
+        say()
         for line in as_lines(each, names):
-            click.echo(line)
-
-
-def _check_outputs(options: dict[str, Any]) -> None:
-    """Refuse outputs that cannot be written before anything is worked out."""
-    from convfilter.pictures.saving import check_drawing
-
-    for path, animated in ((options["output"], False), (options["animate"], True)):
-        if path is not None:
-            check_drawing(path, overwrite=options["overwrite"], animated=animated)
-
-
-def _draw(
-    told: Sequence[Explanation], names: tuple[str, ...], picture: Picture | None, options: dict[str, Any]
-) -> None:
-    """Draw the first value that was worked out."""
-    from convfilter.messages import shown
-    from convfilter.pictures.explained import draw_explanation
-    from convfilter.pictures.saving import save_drawing
-    from convfilter.pictures.viewing import as_seen, full_scale
-
-    seen = None if picture is None else as_seen(picture.pixels, picture.mode)
-    full = full_scale(picture.pixels if picture is not None else told[0].parts[0].slices[0].samples)
-    save_drawing(
-        options["output"], draw_explanation(told[0], names, seen, full), overwrite=options["overwrite"]
-    )
-    click.echo(f"convfilter: drawn to {shown(options['output'])}", err=True)
-
-
-def _axes_to_slide(
-    shape: tuple[int, ...], kernels: Sequence[Kernel], filtering: FilterOptions
-) -> tuple[Axis, ...]:
-    """Return the axes that the kernel slides along; refuse what would be no animation."""
-    from convfilter.geometry import axes_of
-
-    if len(kernels) > 1 or len(shape) > 3:
-        raise ConvfilterError("--animate draws one kernel over one picture: give one -k without frames")
-    axes = axes_of(
-        shape[:2], (kernels[0].height, kernels[0].width), padding=filtering.padding, stride=filtering.stride,
-        dilation=filtering.dilation,
-    )  # fmt: skip
-    if axes[0].output * axes[1].output > _MOST_FRAMES:
-        raise ConvfilterError(
-            f"{axes[0].output} x {axes[1].output} values come out: --animate draws at most {_MOST_FRAMES}, "
-            "so give a small picture or --values"
-        )
-    return axes
-
-
-def _animate(
-    values: NDArray[Any],
-    axes: Sequence[Axis],
-    explain: Callable[[tuple[int, int]], Explanation],
-    options: dict[str, Any],
-) -> None:
-    """Draw the kernel sliding over all of a small input."""
-    from convfilter.messages import shown
-    from convfilter.pictures.explained import sliding_frames
-    from convfilter.pictures.saving import save_animation
-    from convfilter.pictures.viewing import full_scale
-
-    count = axes[0].output * axes[1].output
-    frames = sliding_frames(values, axes, explain, full_scale(values))
-    save_animation(options["animate"], frames, count, _MILLISECONDS, overwrite=options["overwrite"])
-    click.echo(f"convfilter: drawn to {shown(options['animate'])}", err=True)
+            say(line)

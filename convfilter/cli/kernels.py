@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import click
@@ -19,6 +20,7 @@ from convfilter.cli.options import (
 from convfilter.cli.wording import kernel_in_lines, size_in_words
 from convfilter.kernels import Kernel, get_kernel, load_kernels
 from convfilter.messages import shown
+from convfilter.outputs import STREAM
 
 __all__ = ["GROUPS", "command"]
 
@@ -76,13 +78,14 @@ def command(
     if output is not None:
         _draw(kernel, output, overwrite)
     plan = _plan(kernel, sides or _USUAL)
+    say = partial(click.echo, err=output == STREAM)  # where the drawing goes to stdout
     if as_json:
-        click.echo(json.dumps([_as_object(kernel, weights=True) | _traits(kernel) | {"plan": plan}]))
+        say(json.dumps([_as_object(kernel, weights=True) | _traits(kernel) | {"plan": plan}]))
         return
     lines = kernel_in_lines(kernel)
     source = [lines.pop()] if kernel.source else []
     shown_size = size or "x".join(str(side) for side in reversed(_USUAL))
-    click.echo("\n".join([*lines, *_traits_as_text(kernel), *_plan_as_text(plan, shown_size), *source]))
+    say("\n".join([*lines, *_traits_as_text(kernel), *_plan_as_text(plan, shown_size), *source]))
 
 
 def _list(kernels: list[Kernel], as_json: bool) -> None:
@@ -132,13 +135,11 @@ def _traits_as_text(kernel: Kernel) -> list[str]:
     if min(height, width) > 1:
         highest = max(told["ranks"])
         saves = (
-            f"a column times a row: {height} + {width} multiplications instead of {height * width}"
+            f", a column times a row: {height} + {width} multiplications instead of {height * width}"
             if highest == 1
-            else f"of {min(height, width)}: no column times a row"
+            else f" of {min(height, width)}: no column times a row"
         )
-        lines.append(
-            f"  rank        {highest}, {saves}" if highest == 1 else f"  rank        {highest} {saves}"
-        )
+        lines.append(f"  rank        {highest}{saves}")
     return lines
 
 

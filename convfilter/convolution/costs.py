@@ -86,15 +86,11 @@ def direct_costs(
     return costs
 
 
-def fourier_cost(
-    axes: Sequence[Axis], sides: Sequence[int], kernels: int, dtype: np.dtype[Any]
-) -> float:
+def fourier_cost(axes: Sequence[Axis], sides: Sequence[int], kernels: int, dtype: np.dtype[Any]) -> float:
     """Return the cost of an output sample of tiles in frequencies, for that many kernels at once."""
     kind = dtype.str[1:]
     transforms = 1 + kernels
-    waste = math.prod(
-        side / (side - axis.reach + 1) for side, axis in zip(sides, axes, strict=True)
-    )
+    waste = math.prod(side / (side - axis.reach + 1) for side, axis in zip(sides, axes, strict=True))
     strides = math.prod(axis.stride for axis in axes)
     return (transforms * _TRANSFORM[kind] + kernels * _PLANAR[kind]) * waste * strides
 
