@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from convfilter.convolution.arguments import result_types, samples_of, weights_of
-from convfilter.convolution.borders import ArraySource, check_border, check_fill
+from convfilter.convolution.borders import ArraySource, check_border, check_fill, fill_of
 from convfilter.convolution.plan import make_plan
 from convfilter.convolution.running import run
 from convfilter.convolution.scratch import Scratch
@@ -78,8 +78,8 @@ def correlate(
     """
     samples, weights = samples_of(array), weights_of(kernel)
     axes = axes_of(samples.shape, weights.shape, padding=padding, stride=stride, dilation=dilation)
-    border, fill = check_border(border), check_fill(fill)
-    kept, work = result_types(samples, weights, fill if border == "constant" else 0.0)
+    border, fill = check_border(border), fill_of(border, check_fill(fill))
+    kept, work = result_types(samples, weights, fill)
     carried = samples.shape[len(axes) :]
     sizes = tuple(axis.output for axis in axes)
     result = np.empty((*sizes, math.prod(carried)), kept)

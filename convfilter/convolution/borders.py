@@ -28,7 +28,7 @@ from convfilter.errors import ImageError, ShapeError
 from convfilter.geometry import BORDERS
 from convfilter.messages import propose
 
-__all__ = ["ArraySource", "check_border", "check_fill", "source_index"]
+__all__ = ["ArraySource", "check_border", "check_fill", "fill_of", "source_index"]
 
 _Piece: TypeAlias = tuple[slice, "slice | np.ndarray | None"]
 
@@ -43,12 +43,11 @@ class ArraySource:
     border : str
         One of `BORDERS`.
     fill : float
-        The value of a ``constant`` border, in units of the array.
+        What stands where the border's rule leads nowhere, in units of the array; see `fill_of`.
     """
 
     def __init__(self, array: np.ndarray, border: str, fill: float) -> None:
-        self.array, self.border = array, border
-        self.fill = 0.0 if border == "zero" else fill
+        self.array, self.border, self.fill = array, border, fill
 
     def __call__(self, starts: Sequence[int], block: np.ndarray) -> None:
         """Fill `block` with what stands from `starts` on; its last axis holds all carried samples."""
@@ -77,7 +76,7 @@ class ArraySource:
 
 
 def source_index(positions: np.ndarray, size: int, border: str) -> np.ndarray:
-    """Return the sample that stands at each position of an axis of `size` samples; -1 for a constant border.
+    """Return the sample that stands at each position of an axis of `size` samples; -1 where none does.
 
     Parameters
     ----------
@@ -91,7 +90,7 @@ def source_index(positions: np.ndarray, size: int, border: str) -> np.ndarray:
     Returns
     -------
     ndarray of int
-        Indices in ``0..size-1``, or -1.
+        Indices in ``0..size-1``, or -1 where a constant stands.
     """
     if border == "edge":
         return positions.clip(0, size - 1)
@@ -115,6 +114,11 @@ def check_border(border: Any) -> str:
     return str(border)
 
 
+def fill_of(border: str, fill: float) -> float:
+    """Return what stands where a border's rule leads nowhere: a constant border's own value, or nothing."""
+    return fill if border == "constant" else 0.0
+
+
 def check_fill(fill: Any) -> float:
     """Return the value of a constant border as a finite number, or refuse it."""
     try:
@@ -136,7 +140,10 @@ def _pieces(start: int, length: int, size: int, border: str) -> list[_Piece]:
         high = low = 0
     for begin, end in ((0, low), (high, length)):
         if begin < end:
-            constant = border in ("zero", "constant")
-            index = None if constant else source_index(np.arange(start + begin, start + end), size, border)
-            pieces.append((slice(begin, end), index))
+            index = source_index(np.arange(start + begin, start + end), size, border)
+            # Runs that lead somewhere, and such that lead nowhere.
+            turns = np.flatnonzero(np.diff(index < 0)) + 1
+            for run in np.split(np.arange(len(index)), turns):
+                where = slice(begin + int(run[0]), begin + int(run[-1]) + 1)
+                pieces.append((where, None if index[run[0]] < 0 else index[run]))
     return pieces

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 from convfilter.convolution import correlate
 from convfilter.convolution.arguments import largest_magnitude, result_types, samples_of, weights_of
 from convfilter.convolution.banded import QUIET
-from convfilter.convolution.borders import ArraySource, check_border, check_fill, source_index
+from convfilter.convolution.borders import ArraySource, check_border, check_fill, fill_of, source_index
 from convfilter.convolution.plan import make_plan
 from convfilter.convolution.recipes import Recipe
 from convfilter.convolution.running import run
@@ -158,12 +158,11 @@ def kernel_gradient(
     """
     samples, derivatives = samples_of(array), samples_of(upstream, "upstream")
     axes = axes_of(samples.shape, kernel_shape, padding=padding, stride=stride, dilation=dilation)
-    border, fill = check_border(border), check_fill(fill)
+    border, fill = check_border(border), fill_of(border, check_fill(fill))
     _check_upstream(derivatives, axes, samples.shape[len(axes) :])
-    constant = fill if border == "constant" else 0.0
-    kept, work = result_types(samples, derivatives, constant, names=("samples", "an upstream"))
+    kept, work = result_types(samples, derivatives, fill, names=("samples", "an upstream"))
     if kept.kind == "i":
-        largest = max(largest_magnitude(samples), abs(int(constant))) * largest_magnitude(derivatives)
+        largest = max(largest_magnitude(samples), abs(int(fill))) * largest_magnitude(derivatives)
         # Whole numbers that float64 holds are as exact in it, and faster.
         work = np.dtype(np.float64 if largest * derivatives.size <= 2**53 else np.int64)
     else:

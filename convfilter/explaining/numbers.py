@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convfilter.convolution import correlate
+from convfilter.convolution.borders import fill_of
 from convfilter.errors import ConvfilterError
 from convfilter.explaining.arithmetic import Step, combined, figure
 from convfilter.explaining.pieces import checked_place, part_of, slice_of
@@ -46,6 +47,8 @@ def explain_numbers(
     ------
     ShapeError
         If there is no such place.
+    ConvfilterError
+        If the kernel spans channels or frames.
     """
     if kernel.axes not in (("column",), ("row", "column")):
         raise ConvfilterError(
@@ -57,7 +60,8 @@ def explain_numbers(
     )
     at = (0, *checked_place(place, tuple(axis.output for axis in axes)))
     whole = (Axis(1, 1), *axes)
-    window = window_at(values[np.newaxis], whole, at, options.border, options.fill)
+    fill = fill_of(options.border, options.fill)
+    window = window_at(values[np.newaxis], whole, at, options.border, fill)
     parts, results = [], []
     for array, divisor in zip(kernel.arrays(), kernel.divisors, strict=True):
         weights = array.reshape(shape)[::-1, ::-1] if options.flip else array.reshape(shape)

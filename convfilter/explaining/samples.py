@@ -104,8 +104,7 @@ def _parts(stage: Stage, at: tuple[int, ...], channel: int, names: Sequence[str]
     ]
     alpha = None
     if stage.alpha is not None and stage.premultiply:
-        border = "constant" if layer.border == "zero" else layer.border
-        alpha = window_at(stage.alpha, layer.axes, at, border, layer.depth.full).samples
+        alpha = window_at(stage.alpha, layer.axes, at, layer.border, layer.depth.full).samples
     parts = []
     for weights in bank.weights[channel if bank.summed else 0]:
         slices = []
@@ -195,8 +194,7 @@ def _alpha_explained(told: Explanation, stage: Stage) -> Explanation:
         kept = kept_alpha(stage.alpha, layer.axes, layer.border, full)[told.place].item()
         first = Step("alpha", "kept from under the kernel's anchor", kept)
         return told._replace(steps=(first, *_as_sample(kept, stage)))
-    border = "constant" if layer.border == "zero" else layer.border
-    window = window_at(stage.alpha, layer.axes, told.place, border, full)
+    window = window_at(stage.alpha, layer.axes, told.place, layer.border, full)
     means = []
     parts = []
     for output in layer.bank.weights:

@@ -43,7 +43,6 @@ class PremultipliedSource:
         self._planar = summed
         self._count = colours.shape[0 if summed else -1]
         self._colours = ArraySource(colours, border, fill)
-        border = "constant" if border == "zero" else border
         alpha = alpha[..., np.newaxis]
         self._alpha = ArraySource(planar(alpha) if summed else alpha, border, opaque)
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from convfilter.convolution.borders import fill_of
 from convfilter.convolution.plan import Plan
 from convfilter.errors import ConvfilterError, ImageError, ShapeError
 from convfilter.filtering.bank import make_bank
@@ -100,7 +101,7 @@ class Stage(NamedTuple):
     opaque : bool
         Whether an alpha of full scale is put beside the result.
     stack, grey : bool
-        Whether the picture came as frames, and without an axis for channels.
+        Whether the picture came as frames, and without an axis for channels, or has lost it on the way.
     """
 
     layer: Layer
@@ -160,6 +161,7 @@ def last_stage(
         if last:
             break
         colours = filter_layer(layer, colours, alpha, premultiply=premultiply)
+        grey = grey or (layer.bank.summed and len(layer.bank.weights) == 1)
         if alpha is not None:
             colours, alpha = colours[..., :-1], colours[..., -1]
     return Stage(layer, colours, alpha, premultiply, opaque and has_alpha, stack, grey)
@@ -270,9 +272,7 @@ def filter_axes(shape: Sequence[int], window: Sequence[int], options: FilterOpti
 
 def _fill(options: FilterOptions, depth: Depth) -> float:
     """The value of a constant border in units of the picture, in the light that is filtered in."""
-    if options.border != "constant":
-        return 0.0
-    fill = float(options.fill) * depth.full
+    fill = fill_of(options.border, float(options.fill)) * depth.full
     return float(decode(np.array([fill]), depth)[0]) if options.linear else fill
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from filters import BLUR, DEPTHS, assert_filtered, picture, random_kernel
 
-from convfilter import ConvfilterError, ShapeError, apply_kernel
+from convfilter import ConvfilterError, ShapeError, apply_kernel, get_kernel
+from convfilter.filtering import FilterOptions, filter_pixels
 
 
 @pytest.mark.parametrize("dtype", DEPTHS)
@@ -91,3 +92,10 @@ def test_kernels_with_channels_refuse_another_sum(how):
     """They sum already."""
     with pytest.raises(ConvfilterError, match="channel"):
         apply_kernel(picture(0, 5, 5, 3), "luma", channels=how)
+
+
+def test_a_channel_axis_that_is_summed_away_stays_away_in_a_chain():
+    pixels = picture(0, 6, 7, 3)
+    luma, edges = get_kernel("luma"), get_kernel("sobel-x")
+    for chain in ([luma], [luma, edges], [edges, luma]):
+        assert filter_pixels(pixels, chain, FilterOptions()).pixels.shape == (6, 7)
