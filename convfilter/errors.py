@@ -5,7 +5,7 @@ A message names the wrong value, says why it is wrong and how to mend it, in one
 
 from __future__ import annotations
 
-__all__ = ["ConvfilterError", "ImageError", "KernelError", "ShapeError"]
+__all__ = ["ConvfilterError", "ImageError", "KernelError", "ShapeError", "with_name"]
 
 
 class ConvfilterError(Exception):
@@ -22,3 +22,9 @@ class ImageError(ConvfilterError, ValueError):
 
 class ShapeError(ConvfilterError, ValueError):
     """Sizes, paddings, strides or dilations that do not fit together."""
+
+
+def with_name(error: ConvfilterError, name: str) -> ConvfilterError:
+    """Return an error of the same kind whose message begins with the name of what it is about."""
+    kinds = (KernelError, ImageError, ShapeError)
+    return next((kind for kind in kinds if isinstance(error, kind)), ConvfilterError)(f"{name}: {error}")

@@ -46,7 +46,7 @@ def commit(
     Parameters
     ----------
     path : str or path-like
-        The file to make. A symbolic link is replaced, not followed.
+        The file to make. A symbolic link is replaced, not followed, unless it leads to a device or pipe.
     write : callable
         Given a buffered binary stream, writes everything to it and leaves it open.
     overwrite : bool
@@ -123,7 +123,10 @@ def _replaced_permissions(target: str, overwrite: bool, repeated: bool) -> int |
             return None
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
     if stat.S_ISLNK(kind):
-        return None
+        with contextlib.suppress(OSError):  # a link that leads nowhere is replaced
+            kind = os.stat(target).st_mode
+        if stat.S_ISREG(kind) or stat.S_ISLNK(kind):
+            return None
     if not stat.S_ISREG(kind):
         raise OSError(errno.EINVAL, "is not a regular file", target)
     return stat.S_IMODE(kind) & 0o777

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-__all__ = ["describe", "nearest", "propose", "shown"]
+__all__ = ["describe", "nearest", "one_line", "propose", "shown"]
 
 
 def describe(error: OSError) -> str:
@@ -30,7 +30,12 @@ def describe(error: OSError) -> str:
         return shown(error.strerror)
     if error.errno:
         return os.strerror(error.errno)
-    return " ".join(shown(str(error)).split()) or "unknown input or output error"
+    return one_line(error) or "unknown input or output error"
+
+
+def one_line(error: Exception | Warning | str) -> str:
+    """Return what an error says as one line, and not an endless one."""
+    return " ".join(shown(str(error)).split())[:200]
 
 
 def shown(path: str | bytes | os.PathLike[str] | os.PathLike[bytes], *, longest: int | None = None) -> str:

@@ -7,14 +7,14 @@ import errno
 import io
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import BinaryIO, TextIO
 
 from convfilter.errors import ConvfilterError, ImageError
 from convfilter.files import commit
 from convfilter.messages import describe, shown
 
-__all__ = ["STREAM", "check_output", "deliver", "discard", "print_bytes", "refuse_terminal"]
+__all__ = ["STREAM", "check_output", "deliver", "discard", "print_bytes", "refuse_input", "refuse_terminal"]
 
 STREAM = "-"
 """The name of standard input and output."""
@@ -41,6 +41,26 @@ def check_output(path: str, *, overwrite: bool) -> None:
         raise ImageError(f"{shown(path)} is a folder: name a file")
     if os.path.lexists(path) and not overwrite:
         raise _exists(path)
+
+
+def refuse_input(output: str, inputs: Iterable[str]) -> None:
+    """Refuse to write over what is read, by whatever name or link.
+
+    Parameters
+    ----------
+    output : str
+        A file name, or `STREAM`.
+    inputs : iterable of str
+        Files that are read.
+
+    Raises
+    ------
+    ConvfilterError
+        If one of them is the output.
+    """
+    for each in inputs if output != STREAM and os.path.exists(output) else ():
+        if os.path.exists(each) and os.path.samefile(output, each):
+            raise ConvfilterError(f"output {shown(output)} is the input {shown(each)}: name another file")
 
 
 def deliver(path: str, write: Callable[[BinaryIO], object], *, overwrite: bool) -> None:

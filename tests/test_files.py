@@ -298,3 +298,24 @@ def test_a_second_attempt_takes_the_same_bytes_for_done_and_no_others(tmp_path):
     link.symlink_to(path)
     with pytest.raises(FileExistsError):
         files.commit(link, lambda stream: stream.write(b"made before"), repeated=True)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+@pytest.mark.parametrize("kind", ["device", "pipe"])
+def test_a_link_to_a_device_or_pipe_is_not_replaced(tmp_path, kind):
+    """It may be the system's own standard output."""
+    os.mkfifo(tmp_path / "pipe")
+    link = tmp_path / "link.png"
+    link.symlink_to(os.devnull if kind == "device" else "pipe")
+    with pytest.raises(OSError, match="is not a regular file"):
+        files.commit(link, lambda stream: stream.write(b"new"), overwrite=True)
+    assert link.is_symlink()
+    assert sorted(os.listdir(tmp_path)) == ["link.png", "pipe"]
+
+
+def test_a_link_that_leads_nowhere_is_replaced(tmp_path):
+    link = tmp_path / "link.png"
+    link.symlink_to("gone")
+    files.commit(link, lambda stream: stream.write(b"new"), overwrite=True)
+    assert not link.is_symlink()
+    assert link.read_bytes() == b"new"

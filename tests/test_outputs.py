@@ -1,11 +1,14 @@
 """Where outputs go: to a file as a whole, to standard output, and in words what went wrong."""
 
+import io
+import os
 import sys
 
 import pytest
 
+from convfilter import outputs
 from convfilter.errors import ConvfilterError, ImageError
-from convfilter.outputs import STREAM, check_output, deliver, print_bytes, refuse_terminal
+from convfilter.outputs import STREAM, check_output, deliver, print_bytes, refuse_input, refuse_terminal
 
 
 def whole(stream):
@@ -62,3 +65,34 @@ def test_only_a_terminal_is_refused(monkeypatch):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     with pytest.raises(ConvfilterError, match="standard output is a terminal"):
         refuse_terminal()
+
+
+def test_an_output_is_no_input_by_whatever_name(tmp_path):
+    (tmp_path / "a").touch()
+    os.link(tmp_path / "a", tmp_path / "hard")
+    (tmp_path / "soft").symlink_to("a")
+    for name in ("a", "hard", "soft"):
+        with pytest.raises(ConvfilterError, match="is the input"):
+            refuse_input(str(tmp_path / name), [str(tmp_path / "missing"), str(tmp_path / "a")])
+    refuse_input(str(tmp_path / "b"), [str(tmp_path / "a")])
+    refuse_input(STREAM, [str(tmp_path / "a")])
+
+
+def test_a_stream_without_a_buffer_gets_all_bytes_or_an_error():
+    class Short(io.RawIOBase):
+        def __init__(self, room):
+            self.taken, self.room = b"", room
+
+        def writable(self):
+            return True
+
+        def write(self, data):
+            part = bytes(data[: min(3, self.room - len(self.taken))])
+            self.taken += part
+            return len(part) or None
+
+    enough = Short(100)
+    outputs._write_all(enough, memoryview(b"all of it"))
+    assert enough.taken == b"all of it"
+    with pytest.raises(BlockingIOError):
+        outputs._write_all(Short(4), memoryview(b"all of it"))

@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 from convfilter.batch.conflicts import refuse_inputs_as_outputs
 from convfilter.batch.job import STATUSES, Outcome, filter_job, not_attempted, plan_job
+from convfilter.batch.planning import format_of_file
 from convfilter.batch.work import Job, Work
 from convfilter.convolution.running import available_threads
 from convfilter.errors import ConvfilterError
 from convfilter.files import sweep
 from convfilter.filtering import FilterOptions
 from convfilter.images.encoding import Encoding
-from convfilter.images.formats import FORMATS, format_of_name
+from convfilter.images.formats import FORMATS
 from convfilter.kernels import Kernel, get_kernel
 from convfilter.messages import propose, shown
 from convfilter.outputs import STREAM
@@ -201,9 +202,10 @@ def filter_file(
     target = os.fspath(target)
     if os.path.lexists(target) and not options.get("overwrite", False):
         raise FileExistsError(errno.EEXIST, "the output exists: pass overwrite=True to replace it", target)
-    form = options.pop("format", None) or format_of_name(target)
-    if form is not None and form not in FORMATS:
-        raise ConvfilterError(f"unknown format {form!r}{propose(form, FORMATS)}")
+    asked = options.pop("format", None)
+    if asked is not None and asked not in FORMATS:
+        raise ConvfilterError(f"unknown format {asked!r}{propose(asked, FORMATS)}")
+    form = asked if target == STREAM else format_of_file(target, asked)
     work = Work(
         kernels,
         FilterOptions(**_taken(options, FilterOptions)),

@@ -13,7 +13,7 @@ from typing import Any, Self
 from convfilter.batch.job import Outcome, filter_job
 from convfilter.batch.work import Job, Work
 from convfilter.errors import ConvfilterError
-from convfilter.messages import shown
+from convfilter.messages import one_line, shown
 
 __all__ = ["Cluster"]
 
@@ -60,7 +60,7 @@ class Cluster:
             self._client = distributed.Client(**{kind: address}, set_as_default=False)
             threads = sum(self._client.nthreads().values())
         except Exception as error:  # OSError, TimeoutError, ValueError and what its transports raise
-            reason = " ".join(shown(str(error)).split()) or type(error).__name__
+            reason = one_line(error) or type(error).__name__
             raise ConvfilterError(
                 f"--scheduler {shown(address)}: no scheduler can be reached there ({reason})"
             ) from None

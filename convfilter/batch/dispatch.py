@@ -9,7 +9,7 @@ from typing import Protocol
 
 from convfilter.batch.job import Outcome, filter_job, not_attempted, settled
 from convfilter.batch.work import Job, Work
-from convfilter.messages import shown
+from convfilter.messages import one_line
 from convfilter.outputs import STREAM
 
 __all__ = ["Crew", "dispatched"]
@@ -182,5 +182,5 @@ class _Desk:
 
 
 def _given_up(job: Job, error: Exception) -> Outcome:
-    reason = " ".join(shown(str(error)).split())[:200] or type(error).__name__
+    reason = one_line(error) or type(error).__name__
     return Outcome(job, error=f"its worker gave it up: {reason}")

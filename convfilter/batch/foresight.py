@@ -8,10 +8,10 @@ import numpy as np
 
 from convfilter.batch.work import Work
 from convfilter.errors import ImageError
-from convfilter.filtering import FilterOptions, filter_axes, filter_pixels
+from convfilter.filtering import FilterOptions, filter_axes
+from convfilter.filtering.meaning import filter_meant
 from convfilter.geometry import Axis
 from convfilter.images.animation import holds_all, takes_any_size
-from convfilter.images.formats import fitting_mode
 from convfilter.images.frames import frame_named
 from convfilter.images.opening import check_pixels
 from convfilter.images.picture import Size
@@ -23,15 +23,9 @@ __all__ = [
     "foresee",
     "kept_frames",
     "no_stack",
-    "options_for",
     "output_format",
     "warn_of_one_frame",
 ]
-
-
-def options_for(mode: str, options: FilterOptions) -> FilterOptions:
-    """Return the options as they apply to a mode: the fourth channel of CMYK is ink, not alpha."""
-    return options._replace(alpha="plain") if mode == "CMYK" else options
 
 
 def output_format(asked: str | None, own: str, work: Work) -> str:
@@ -131,7 +125,7 @@ def _check_alike(sizes: Sequence[Size], form: str, work: Work) -> None:
         raise ImageError(f"its frames differ in size or mode, {no_stack(work)}")
     if not takes_any_size(form):
         fault = f"its frames differ in size or mode, which {form} cannot hold"
-        raise ImageError(f"{fault}; try --format tiff or --frames first")
+        raise ImageError(f"{fault}; try tiff, or --frames first")
 
 
 def no_stack(work: Work) -> str:
@@ -146,13 +140,13 @@ def _foresee_frame(size: Size, frames: int, form: str, work: Work) -> tuple[tupl
     last = chain_axes((stacked, size.height, size.width), work.kernels, work.filtering)[-1]
     # One sample tells what becomes of channels and type, and whether kernels and format take them.
     sample = np.zeros((1, 1, 1, size.channels), size.dtype)
-    options = options_for(size.mode, work.filtering)._replace(padding="same")
-    filtered = filter_pixels(sample, work.kernels, options, threads=1)
+    options = work.filtering._replace(padding="same")
+    filtered, mode = filter_meant(sample, size.mode, work.kernels, options, threads=1)
     made = filtered.pixels
     channels = made.shape[3] if made.ndim == 4 else 1
     count = last[0].output if work.stacks else frames
     warnings = check_writable(
-        fitting_mode(size.mode, channels, filtered.alpha),
+        mode,
         made.dtype,
         (last[2].output, last[1].output),
         count,

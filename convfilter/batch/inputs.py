@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -12,7 +14,7 @@ from convfilter.images.formats import format_of_name
 from convfilter.messages import describe, shown
 from convfilter.outputs import STREAM
 
-__all__ = ["Input", "Named", "find_inputs", "named_inputs"]
+__all__ = ["Input", "Named", "find_inputs", "format_of_stdin", "named_inputs"]
 
 
 class Input(NamedTuple):
@@ -117,6 +119,18 @@ def _listed(files_from: str, null: bool) -> list[str]:
     if not null and b"\0" in data:
         raise ConvfilterError(f"--files-from {shown(files_from)}: its names end in NUL bytes: give -0 too")
     return names
+
+
+def format_of_stdin() -> str | None:
+    """Tell the format of a picture on standard input, as far as its first bytes do, and leave them there."""
+    peek = getattr(getattr(sys.stdin, "buffer", None), "peek", None)
+    if peek is None:
+        return None
+    from convfilter.images.plugins import sniff
+
+    with contextlib.suppress(OSError):
+        return sniff(io.BytesIO(peek(16)), None)
+    return None
 
 
 def find_inputs(arguments: Sequence[str], leave_out: Sequence[str] = ()) -> tuple[list[Input], list[str]]:

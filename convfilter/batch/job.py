@@ -22,7 +22,7 @@ from convfilter.images.animation import write_frames
 from convfilter.images.frames import Frames, opened_frames
 from convfilter.images.picture import Picture
 from convfilter.images.writing import write_picture
-from convfilter.messages import describe, shown
+from convfilter.messages import describe, one_line, shown
 from convfilter.outputs import STREAM, print_bytes
 
 __all__ = ["STATUSES", "Outcome", "TooLargeError", "filter_job", "not_attempted", "plan_job", "settled"]
@@ -131,7 +131,7 @@ def _told(job: Job, act: Callable[[Outcome], object], *, lone: bool) -> Outcome:
     except ConvfilterError as error:
         outcome.error = str(error)
     except MemoryError:
-        outcome.error = "not enough memory: take a smaller picture or fewer jobs"
+        outcome.error = "not enough memory: take a smaller picture, kernel or padding, or fewer jobs"
     except OSError as error:
         outcome.error = describe(error)
     except TooLargeError:
@@ -140,8 +140,7 @@ def _told(job: Job, act: Callable[[Outcome], object], *, lone: bool) -> Outcome:
         # An error of ours over one picture must not cost a night's work on the others.
         if lone:
             raise
-        reason = " ".join(shown(str(error)).split())[:200]
-        outcome.error = f"internal error, please report it: {type(error).__name__}: {reason}"
+        outcome.error = f"internal error, please report it: {type(error).__name__}: {one_line(error)}"
     outcome.seconds = round(time.perf_counter() - start, 4)
     return outcome
 

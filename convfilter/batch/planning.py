@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import overload
 
 from convfilter.batch.conflicts import refuse_collisions, refuse_inputs_as_outputs
-from convfilter.batch.inputs import Input
+from convfilter.batch.inputs import Input, format_of_stdin
 from convfilter.batch.work import Job
 from convfilter.errors import ConvfilterError
 from convfilter.images.formats import extension_of, format_of_name
@@ -17,6 +17,7 @@ from convfilter.outputs import STREAM
 
 __all__ = [
     "Plan",
+    "format_of_file",
     "kernel_suffix",
     "output_folders",
     "plan_jobs",
@@ -120,7 +121,7 @@ def plan_jobs(
     if output is not None and output != STREAM:
         _check_output(output, into)
     if output is not None and not into and output != STREAM:
-        format = _format_of_file(output, format)
+        format = format_of_file(output, format)
     else:
         format = format or fallback
     folders = {os.path.abspath(argument) for argument in arguments if _is_input_folder(argument)}
@@ -132,7 +133,8 @@ def plan_jobs(
         elif output is None and each.path == STREAM:
             target = STREAM
         elif output is not None:
-            target = _into(output, each, format, mixed)
+            own = format_of_stdin() if each.path == STREAM and not format else format
+            target = _into(output, each, own, mixed)
         else:
             target = _next_to(each, format, suffix)
         return Job(each.path, target, format or (None if target == STREAM else format_of_name(target)))
@@ -154,8 +156,8 @@ def _check_output(output: str, into: bool) -> None:
         )
 
 
-def _format_of_file(output: str, asked: str | None) -> str | None:
-    """The format of an output file named by the user."""
+def format_of_file(output: str, asked: str | None) -> str | None:
+    """Return the format of an output file named by the user, None for the input's; refuse an unknown one."""
     named = format_of_name(output)
     if asked and named and asked != named:
         raise ConvfilterError(

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from convfilter.batch.foresight import chain_axes, kept_frames, no_stack, options_for
+from convfilter.batch.foresight import chain_axes, kept_frames, no_stack
 from convfilter.batch.work import Work
 from convfilter.errors import ImageError
-from convfilter.filtering import Filtered, filter_pixels
-from convfilter.images.formats import fitting_mode
+from convfilter.filtering import Filtered
+from convfilter.filtering.meaning import filter_meant
 from convfilter.images.frames import Frames, frame_named
 from convfilter.images.metadata import Metadata
 from convfilter.images.picture import Picture
@@ -62,18 +62,16 @@ def filter_picture(picture: Picture, work: Work, shares: Shares) -> Picture:
     Picture
         The same one with other pixels, and a mode that fits them.
     """
-    filtered = filter_pixels(
+    filtered, picture.mode = filter_meant(
         picture.pixels,
+        picture.mode,
         work.kernels,
-        options_for(picture.mode, work.filtering),
+        work.filtering,
         threads=work.threads,
         count_clipped=work.count_clipped,
     )
     shares.add(filtered)
     picture.pixels = filtered.pixels
-    stack = picture.pixels.ndim == 4
-    channels = picture.pixels.shape[-1] if picture.pixels.ndim - stack == 3 else 1
-    picture.mode = fitting_mode(picture.mode, channels, filtered.alpha)
     return picture
 
 

@@ -96,7 +96,7 @@ def _checked_size(picture: Picture, size: tuple[int, ...] | None, form: str) -> 
     """Return a picture's size; refuse another than that before it where a file holds one size only."""
     height, width = shape = picture.pixels.shape[:2]
     if size not in (None, shape) and not takes_any_size(form):
-        raise ImageError(f"{width} x {height} pixels, and {form} holds frames of one size; try --format tiff")
+        raise ImageError(f"{width} x {height} pixels, and {form} holds frames of one size; try tiff")
     return shape
 
 
@@ -181,5 +181,5 @@ class _ArrayFrames:
             }
             np.lib.format.write_array_header_1_0(self._output, header)
         elif kind != self._kind:
-            raise ImageError(f"{pixels.dtype} of shape {pixels.shape} after others; try --format tiff")
+            raise ImageError(f"{pixels.dtype} of shape {pixels.shape} after others; try tiff")
         self._output.write(np.ascontiguousarray(pixels).data)

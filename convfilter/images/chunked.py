@@ -42,7 +42,7 @@ class _Changes:
         if before is None:
             return image, 0, 0
         if before.mode != image.mode:
-            raise ImageError(f"it is {image.mode} after {before.mode}; try --format tiff or gif")
+            raise ImageError(f"it is {image.mode} after {before.mode}; try tiff or gif")
         differs = np.asarray(image) != np.asarray(before)
         left, top, right, bottom = changed_box(differs if differs.ndim == 2 else differs.any(axis=2))
         left, top = left - left % self._grid, top - top % self._grid
@@ -174,7 +174,7 @@ class WebpFrames:
         behind = written[b"EXIF"] + written[b"XMP "]
         length = 4 + len(before) + self._frames.tell() + len(behind)
         if length >= 1 << 32:
-            raise ImageError("webp holds 4 GiB at most; try --format png")
+            raise ImageError("webp holds 4 GiB at most; try png")
         self._output.write(b"RIFF" + struct.pack("<I", length) + b"WEBP" + before)
         with self._frames.getbuffer() as frames:
             self._output.write(frames)

@@ -19,6 +19,7 @@ from convfilter.images.to_pillow import palette_of, to_image
 __all__ = ["avif_options", "encode", "takes_arrays"]
 
 _QUALITY = 90
+_WITH_QUALITY = ("jpeg", "webp", "avif")
 _JPEG_SEGMENT = 65_533
 
 
@@ -52,6 +53,8 @@ def encode(
         Whether a small PNG may be given a palette.
     """
     load_plugin(form)
+    if encoding.quality is not None and form not in _WITH_QUALITY:
+        warnings.append(f"{form} has no quality to choose: it is left out of account")
     small = encoding.compress == "small"
     if form == "png":
         from convfilter.images.png import save_png

@@ -264,12 +264,10 @@ def route(mode: str, dtype: str, format: str) -> tuple[str, list[str]]:
     if kind in FORMATS[format].deep:
         raise ImageError(
             f"{format} cannot hold {_in_words(mode, dtype)} without the codecs: {codecs.MEND}, "
-            f"or try --format {' or '.join(mends)}"
+            f"or try {' or '.join(mends)}"
         )
     request = ", or --alpha plain if the last one is alpha" if loose in (2, 4) else ""
-    raise ImageError(
-        f"{format} cannot hold {_in_words(mode, dtype)}; try --format {' or '.join(mends)}{request}"
-    )
+    raise ImageError(f"{format} cannot hold {_in_words(mode, dtype)}; try {' or '.join(mends)}{request}")
 
 
 def _in_words(mode: str, dtype: str) -> str:

@@ -124,7 +124,11 @@ class _Images:
         if self.format != "tiff" or self.count == 1:
             return every
         for number in range(1, self.count):
-            with frame_named(number, self.count), reasons("broken tiff data"):
+            with (
+                frame_named(number, self.count),
+                reasons("broken tiff data"),
+                collected(self._warnings),
+            ):
                 self._image.seek(number)
             every.append(self.size())
         return every if len(set(every)) > 1 else every[:1]

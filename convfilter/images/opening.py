@@ -16,7 +16,7 @@ from convfilter.errors import ConvfilterError, ImageError
 from convfilter.images.formats import FORMATS, format_of_name
 from convfilter.images.headers import gif_turns_coloured, webp_size
 from convfilter.images.plugins import coloured_gif, load_plugin, pillow_name, sniff
-from convfilter.messages import describe, shown
+from convfilter.messages import describe, one_line, shown
 
 __all__ = ["check_pixels", "collected", "format_of", "image_of", "opened", "reasons"]
 
@@ -96,7 +96,7 @@ def reasons(what: str) -> Iterator[None]:
     except Exception as error:  # decoders raise all kinds of errors over broken data
         if isinstance(error, OSError) and error.errno:
             raise ImageError(describe(error)) from None
-        reason = " ".join(shown(str(error)).split())[:200]
+        reason = one_line(error)
         raise ImageError(f"{what} ({reason})" if reason else what) from None
 
 
@@ -113,7 +113,7 @@ def collected(warnings: list[str]) -> Iterator[None]:
         python_warnings.simplefilter("always")
         yield
     for warning in caught:
-        line = " ".join(shown(str(warning.message)).split())
+        line = one_line(warning.message)
         if line not in warnings:
             warnings.append(line)
 

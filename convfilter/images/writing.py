@@ -73,15 +73,15 @@ def check_writable(
     if max(size) > FORMATS[format].side:
         raise ImageError(
             f"{width} x {height} pixels are too large for {format}, "
-            f"which takes {FORMATS[format].side} a side; try --format png or tiff"
+            f"which takes {FORMATS[format].side} a side; try png or tiff"
         )
     if frames > 1 and not FORMATS[format].frames:
-        mend = "--frames first or --format tiff" if first else "--format tiff"
+        mend = "--frames first, or tiff" if first else "tiff"
         raise ImageError(f"{format} cannot hold {frames} frames; try {mend}")
     if frames > 1 and kind in FORMATS[format].deep and format == "png":
-        raise ImageError(f"png cannot hold {frames} frames of 16 bits a colour; try --format tiff")
+        raise ImageError(f"png cannot hold {frames} frames of 16 bits a colour; try tiff")
     if frames > 1 and loose_channels(mode) and format == "tiff":
-        raise ImageError(f"tiff cannot hold {frames} frames of {mode[1:]} channels; try --format npy")
+        raise ImageError(f"tiff cannot hold {frames} frames of {mode[1:]} channels; try npy")
     if _loses_alpha(mode, kind):
         warnings.append(f"{format} cannot hold alpha: laid on the background")
     return warnings

@@ -3,6 +3,7 @@
 import errno
 import os
 import sys
+from concurrent.futures import BrokenExecutor, Future
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from samples import colour, grey, load, save, tree
 
 import convfilter as cf
 from convfilter.batch import Report, job, run_jobs
+from convfilter.batch.dispatch import dispatched
 from convfilter.batch.job import Outcome
 from convfilter.batch.work import Job, Work
 
@@ -273,3 +275,49 @@ def test_filter_file_refuses_wrong_values_and_writes_nothing(option, message):
     with pytest.raises(cf.ConvfilterError, match=message):
         cf.filter_file("a.png", "b.jpg", "blur", **option)
     assert sorted(os.listdir()) == ["a.png"]
+
+
+@pytest.mark.parametrize("limit", ["many", 0, -1, 2.5, True])
+def test_a_limit_on_pixels_is_a_whole_number(limit):
+    save("a.png", grey())
+    with pytest.raises(cf.ConvfilterError, match=r"max_pixels=.*at least 1"):
+        cf.filter_file("a.png", "b.png", "blur", max_pixels=limit)
+
+
+@pytest.mark.parametrize(("target", "options", "reason"), [
+    ("b.foo", {}, "unknown extension"),
+    ("b.png", {"format": "jpeg"}, "is a name for png"),
+    ("b.png", {"format": "gpeg"}, "unknown format"),
+])  # fmt: skip
+def test_from_python_too_the_name_of_an_output_is_checked(target, options, reason):
+    save("a.png", grey())
+    with pytest.raises(cf.ConvfilterError, match=reason):
+        cf.filter_file("a.png", target, "blur", **options)
+    assert os.listdir() == ["a.png"]
+
+
+def test_where_no_process_can_be_begun_again_the_rest_is_done_here():
+    names = "abcdef"
+    for name in names:
+        save(f"{name}.png", grey())
+
+    class Lost:
+        """A crew whose first job kills it."""
+
+        width = 2
+
+        def submit(self, job):
+            future = Future()
+            future.set_exception(BrokenExecutor())
+            return future
+
+        submit_alone = submit
+
+        def renew(self):
+            return False
+
+    outcomes = list(dispatched(jobs(*names), work(), Lost(), lambda outcome: None))
+    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    assert 0 < len(failed) <= Lost.width
+    assert all("run it again with --skip-existing" in outcome.error for outcome in failed)
+    assert statuses(outcomes).count("done") == len(names) - len(failed)

@@ -253,11 +253,11 @@ UNEVEN = [np.zeros((9, 9), np.uint8), np.zeros((9, 8), np.uint8)]
 @pytest.mark.parametrize(
     ("frames", "target", "kernel", "options", "reason"),
     [
-        (moving(), "b.jpg", "blur", {}, "jpeg cannot hold 5 frames; try --frames first or --format tiff"),
-        (moving(), "b.bmp", "temporal-blur", {}, "bmp cannot hold 5 frames; try --format tiff"),
+        (moving(), "b.jpg", "blur", {}, "jpeg cannot hold 5 frames; try --frames first, or tiff"),
+        (moving(), "b.bmp", "temporal-blur", {}, "bmp cannot hold 5 frames; try tiff"),
         (UNEVEN, "b.tif", "temporal-blur", {}, "they are no stack: give frames of one size and mode"),
         (UNEVEN, "b.tif", "blur", {"frames": "stack"}, "they are no stack: filter each with --frames each"),
-        (UNEVEN, "b.png", "blur", {}, "size or mode, which png cannot hold; try --format"),
+        (UNEVEN, "b.png", "blur", {}, "size or mode, which png cannot hold; try tiff, or --frames first"),
         (moving(), "b.tif", "blur", {"max_pixels": 191}, "16 x 12 pixels are more than 191; "),
         (moving(), "b.tif", "temporal-blur", {"max_pixels": 959}, "5 frames of 16 x 12 pixels are more"),
         (moving(), "b.avif", "blur", {"max_pixels": 959}, "5 frames of 16 x 12 pixels are more"),
@@ -271,7 +271,7 @@ def test_what_the_headers_forbid_is_refused_before_anything_is_computed(
 ):
     animate("a.tif", frames)
     before = sorted(tmp_path.iterdir())
-    monkeypatch.setattr("convfilter.batch.sequences.filter_pixels", None)
+    monkeypatch.setattr("convfilter.batch.sequences.filter_meant", None)
     outcome = ran("a.tif", target, kernel, dry=dry, **options)
     assert outcome.status == "failed"
     assert reason in outcome.error

@@ -362,3 +362,60 @@ main()
     finally:
         process.kill()
     assert (process.returncode, complained) == (-signal.SIGINT, "")
+
+
+@posix
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_half_of_a_picture_on_stdout_is_an_error(tmp_path, unbuffered):
+    import resource
+
+    save(tmp_path / "a.png", colour(200, 200))
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+    with open(tmp_path / "out.png", "wb") as out:
+        ran = subprocess.run(
+            [sys.executable, "-m", "convfilter", "apply", "a.png", "-k", "identity", "-o", "-", "-q"],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.PIPE,
+            cwd=tmp_path,
+            env=environment(PYTHONUNBUFFERED=unbuffered),
+            preexec_fn=limit,
+            timeout=SECONDS,
+            check=False,
+            text=True,
+        )
+    assert ran.returncode == 1
+    assert ran.stderr == "convfilter: a.png: standard output cannot be written: File too large\n"
+
+
+def test_words_stay_off_a_stdout_that_holds_a_picture_whatever_names_it(quick, tmp_path):
+    save(tmp_path / "a.png", grey())
+    (tmp_path / "list").write_text("-\na.png\n")
+    ran = quick("apply", "--files-from", "list", "-k", "blur", stdin=encoded(grey(20, 30)))
+    assert ran.code == 0
+    assert np.array_equal(decoded(ran.raw)[1], cf.apply_kernel(grey(20, 30), "blur"))
+    for arguments in (
+        ("kernels", "sobel", "-o", "-"),
+        ("kernels", "sobel", "-o", "-", "--json"),
+        ("explain", "a.png", "-k", "blur", "--at", "1,1", "-o", "-"),
+        ("explain", "a.png", "-k", "blur", "--at", "1,1", "-o", "-", "--json"),
+        ("explain", "--values", "1 2", "--weights", "1", "--animate", "-"),
+    ):
+        ran = quick(*arguments)
+        assert ran.code == 0, ran.err
+        assert decoded(ran.raw)[0] == "PNG"
+        assert len(ran.complaints) > 1
+    ran = quick("explain", "a.png", "-k", "blur", "--at", "1,1", "-o", "-", "--animate", "-")
+    assert (ran.code, ran.raw) == (2, b"")
+    assert "takes one picture" in ran.err
+
+
+@pytest.mark.parametrize(("form", "name"), [("PNG", "stdin.png"), ("JPEG", "stdin.jpg")])
+def test_a_picture_from_stdin_gets_the_extension_of_its_format_in_a_folder(run, tmp_path, form, name):
+    ran = run("apply", "-", "-k", "blur", "-o", "out/", stdin=encoded(grey(), form))
+    assert ran.code == 0, ran.err
+    assert os.listdir(tmp_path / "out") == [name]
+    assert run("apply", "-", "-k", "blur", "-o", "more/", stdin=b"garbage").code == 1

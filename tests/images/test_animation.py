@@ -180,16 +180,14 @@ def test_frames_of_other_sizes_go_into_a_tiff_only():
     frames = [np.zeros((4, 5, 3), np.uint8), np.zeros((4, 6, 3), np.uint8)]
     for form in SEVERAL:
         if form != "tiff":
-            with pytest.raises(
-                ImageError, match=f"^frame 2 of 2: 6 x 4 pixels, and {form} holds .*--format tiff"
-            ):
+            with pytest.raises(ImageError, match=f"^frame 2 of 2: 6 x 4 pixels, and {form} holds .*try tiff"):
                 write(frames, form)
 
 
 def test_frames_of_another_mode_are_refused_where_one_mode_serves_all():
     frames = [np.zeros((4, 5), np.uint8), np.zeros((4, 5, 3), np.uint8)]
     for form in ("png", "npy"):
-        with pytest.raises(ImageError, match=r"^frame 2 of 2: .*--format tiff"):
+        with pytest.raises(ImageError, match=r"^frame 2 of 2: .*try tiff"):
             write(frames, form)
     assert_same(write(frames, "gif")[0], frames)
 

@@ -76,15 +76,15 @@ def test_cmyk_becomes_rgb_with_a_word(form):
 @pytest.mark.parametrize(
     ("mode", "dtype", "forms", "mend"),
     [
-        ("I;16", "uint16", "jpeg webp bmp gif tga avif", "--format png or tiff"),
-        ("I", "int32", "png jpeg webp bmp gif ppm tga avif", "--format tiff"),
-        ("F", "float32", "png jpeg webp bmp gif ppm tga avif", "--format tiff"),
-        ("F", "float64", "png jpeg tiff webp bmp gif ppm tga avif", "--format npy"),
-        ("RGB", "uint16", "png jpeg tiff webp bmp gif tga avif", "--format npy"),
-        ("RGB", "float32", "png tiff", "--format npy"),
-        ("LAB", "uint8", "png jpeg webp bmp gif ppm tga avif", "--format tiff"),
-        ("C5", "uint8", "png jpeg webp bmp gif ppm tga avif", "--format tiff or npy"),
-        ("C5", "float64", "png tiff", "--format npy"),
+        ("I;16", "uint16", "jpeg webp bmp gif tga avif", "png or tiff"),
+        ("I", "int32", "png jpeg webp bmp gif ppm tga avif", "tiff"),
+        ("F", "float32", "png jpeg webp bmp gif ppm tga avif", "tiff"),
+        ("F", "float64", "png jpeg tiff webp bmp gif ppm tga avif", "npy"),
+        ("RGB", "uint16", "png jpeg tiff webp bmp gif tga avif", "npy"),
+        ("RGB", "float32", "png tiff", "npy"),
+        ("LAB", "uint8", "png jpeg webp bmp gif ppm tga avif", "tiff"),
+        ("C5", "uint8", "png jpeg webp bmp gif ppm tga avif", "tiff or npy"),
+        ("C5", "float64", "png tiff", "npy"),
     ],
 )
 def test_depth_is_never_lost_and_the_mend_is_told(mode, dtype, forms, mend):

@@ -201,3 +201,21 @@ def _npy(array):
     stream = io.BytesIO()
     np.save(stream, array)
     return stream
+
+
+def test_a_malformed_tag_of_a_later_page_is_a_warning_of_the_picture(tmp_path):
+    pages = [Image.new("L", (8, 8), level) for level in (1, 2)]
+    stream = io.BytesIO()
+    pages[0].save(stream, "TIFF", save_all=True, append_images=pages[1:])
+    data = bytearray(stream.getvalue())
+    (first,) = struct.unpack_from("<I", data, 4)
+    (count,) = struct.unpack_from("<H", data, first)
+    (second,) = struct.unpack_from("<I", data, first + 2 + 12 * count)
+    (count,) = struct.unpack_from("<H", data, second)
+    for entry in range(second + 2, second + 2 + 12 * count, 12):
+        if struct.unpack_from("<H", data, entry) == (278,):
+            struct.pack_into("<II", data, entry + 4, 1000, 10**6)
+    with opened_frames(io.BytesIO(bytes(data)), max_pixels=None) as frames:
+        frames.sizes()
+        found = [frames.read(number) for number in range(2)]
+    assert any("Tag data larger than file" in line for line in found[1].warnings)
