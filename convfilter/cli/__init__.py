@@ -16,7 +16,7 @@ import click
 
 from convfilter import __version__
 from convfilter.errors import ConvfilterError, ImageError, ShapeError
-from convfilter.messages import describe, shown
+from convfilter.messages import describe, nearest, shown
 
 __all__ = ["main"]
 
@@ -42,6 +42,17 @@ class _Commands(click.Group):
         command = import_module(f"convfilter.cli.{cmd_name}").command
         assert isinstance(command, click.Command)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; refuse another word with what was probably meant."""
+        name = args[0]
+        if name not in _COMMANDS and not name.startswith("-"):
+            meant = nearest(name, _COMMANDS) or "apply"
+            rest = "" if meant != "apply" or nearest(name, _COMMANDS) else f" {shown(name)} -k KERNEL"
+            raise click.UsageError(f"no such command {name!r} (did you mean '{meant}{rest}'?)", ctx)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list without loading any of them."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import click
+
 from convfilter.filtering import FilterOptions, check_options
 from convfilter.kernels import Kernel, get_kernel, load_kernels
 
@@ -30,6 +32,12 @@ def chosen_filter(
     known = load_kernels(options["kernel_file"])
     kernels = (*(get_kernel(name, known) for name in options["kernels"]), *further)
     border, fill = options["border"]
+    if not 0 <= fill <= 1 and not options.get("quiet"):
+        click.echo(
+            f"convfilter: warning: --border constant={fill:g} is {fill:g} times full scale: V is a fraction, "
+            "such as constant=0.5",
+            err=True,
+        )
     filtering = FilterOptions(
         padding=options["padding"],
         border=border,

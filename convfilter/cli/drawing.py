@@ -15,7 +15,7 @@ from convfilter.geometry import Axis, axes_of
 from convfilter.images.picture import Picture
 from convfilter.kernels import Kernel
 from convfilter.messages import shown
-from convfilter.outputs import STREAM
+from convfilter.outputs import STREAM, refuse_input
 from convfilter.pictures.explained import draw_explanation, sliding_frames
 from convfilter.pictures.saving import check_drawing, save_animation, save_drawing
 from convfilter.pictures.viewing import as_seen, full_scale
@@ -26,12 +26,13 @@ _MOST_FRAMES = 256
 _MILLISECONDS = 700
 
 
-def check_outputs(options: dict[str, Any]) -> None:
+def check_outputs(image: str | None, options: dict[str, Any]) -> None:
     """Refuse outputs that cannot be written before anything is worked out."""
     if options["output"] == options["animate"] == STREAM:
         raise ConvfilterError("standard output takes one picture: name a file for the other one")
     for path, animated in ((options["output"], False), (options["animate"], True)):
         if path is not None:
+            refuse_input(path, [] if image is None else [image])
             check_drawing(path, overwrite=options["overwrite"], animated=animated)
 
 

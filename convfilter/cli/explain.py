@@ -100,7 +100,7 @@ def _run(image: str | None, options: dict[str, Any]) -> int:
 
     further = () if options["weights"] is None else (kernel_of(options["weights"]),)
     kernels, filtering = chosen_filter(options, further)
-    check_outputs(options)
+    check_outputs(image, options)
     if image is None or image.lower().endswith(".csv"):
         _explain_numbers(image, kernels, filtering, options)
     else:
@@ -119,26 +119,25 @@ def _explain_numbers(
     numbers = numbers_in(text, "--values" if path is None else path)
     told = _numbers_explained(numbers, kernels, filtering, options)
     axes = axes_to_slide(numbers.shape, kernels, filtering) if options["animate"] else ()
-    _print("numbers" if path is None else path, told, kernels, ("value",), options)
-    if options["output"]:
+    if options["output"]:  # first, since whoever reads stdout may go away
         draw(told, ("value",), None, options)
     if axes:
         animate(
             numbers, axes,
             lambda place: explain_numbers(numbers, kernels[0], filtering, place), options,
         )  # fmt: skip
+    _print("numbers" if path is None else path, told, kernels, ("value",), options)
 
 
 def _explain_picture(
     image: str, kernels: Sequence[Kernel], filtering: FilterOptions, options: dict[str, Any]
 ) -> None:
-    from convfilter.batch.foresight import options_for
     from convfilter.cli.drawing import animate, axes_to_slide, draw
     from convfilter.explaining import explain_sample
+    from convfilter.filtering.meaning import options_for
 
     picture, told, names = _picture_explained(image, kernels, filtering, options)
     axes = axes_to_slide(picture.pixels.shape, kernels, filtering) if options["animate"] else ()
-    _print(image, [told], kernels, names, options)
     if options["output"]:
         draw([told], names, picture, options)
     if axes:
@@ -149,6 +148,7 @@ def _explain_picture(
             values, axes,
             lambda place: explain_sample(colours, kernels, filtering, place, channel=chosen), options,
         )  # fmt: skip
+    _print(image, [told], kernels, names, options)
 
 
 def _numbers_explained(
@@ -177,17 +177,15 @@ def _numbers_explained(
 def _picture_explained(
     image: str, kernels: Sequence[Kernel], filtering: FilterOptions, options: dict[str, Any]
 ) -> tuple[Picture, Explanation, tuple[str, ...]]:
-    from convfilter.batch.foresight import options_for
     from convfilter.cli.given import COLOUR_NAMES, channel_named, output_names, read_frame
-    from convfilter.cli.looking import tell_warnings
     from convfilter.explaining import explain_sample
+    from convfilter.filtering.meaning import options_for
     from convfilter.images.formats import FORMATS
     from convfilter.messages import shown
 
     if options["at"] is None:
         raise click.UsageError("which value? Give its place with --at ROW,COL")
     picture = read_frame(image, kernels, options)
-    tell_warnings(image, picture)
     filtering = options_for(picture.mode, filtering)
     stack = any("frame" in kernel.axes for kernel in kernels)
     place = (options["frame"], *options["at"]) if stack else options["at"]

@@ -23,8 +23,8 @@ from convfilter.cli.options import (
     option,
     reading_options,
 )
-from convfilter.errors import ConvfilterError, KernelError, ShapeError
-from convfilter.outputs import STREAM
+from convfilter.errors import ConvfilterError, KernelError, ShapeError, with_name
+from convfilter.outputs import STREAM, refuse_input
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -84,6 +84,7 @@ def command(image: str, **options: Any) -> int:
     from convfilter.pictures.saving import check_drawing, save_drawing
     from convfilter.pictures.sheet import WIDEST, contact_sheet, default_columns
 
+    refuse_input(options["output"], [image])
     check_drawing(options["output"], overwrite=options["overwrite"])
     trials, chosen = _trials(options)
     columns = options["columns"] or default_columns(len(trials) + 1)
@@ -206,7 +207,7 @@ def _tiles(
             made, mode = _made(picture.pixels if options["full"] else small, picture.mode, trial)
         except ConvfilterError as error:
             if chosen:
-                raise type(error)(f"{shown(image)}: {error}") from None
+                raise with_name(error, shown(image)) from None
             _leave_out(trial.name, error, options)
             continue
         size = f"{trial.kernel.width}x{trial.kernel.height}"
@@ -214,15 +215,12 @@ def _tiles(
 
 
 def _made(pixels: NDArray[Any], mode: str, trial: _Trial) -> tuple[NDArray[Any], str]:
-    from convfilter.batch.foresight import options_for
-    from convfilter.filtering import filter_pixels
-    from convfilter.images.formats import fitting_mode
+    from convfilter.filtering.meaning import filter_meant
 
     if "frame" in trial.kernel.axes:
         raise ShapeError(f"kernel '{trial.name}' spans frames, and this is a single picture")
-    filtered = filter_pixels(pixels, [trial.kernel], options_for(mode, trial.filtering))
-    made = filtered.pixels
-    return made, fitting_mode(mode, made.shape[2] if made.ndim == 3 else 1, filtered.alpha)
+    filtered, made = filter_meant(pixels, mode, [trial.kernel], trial.filtering)
+    return filtered.pixels, made
 
 
 def _leave_out(name: str, error: ConvfilterError, options: dict[str, Any]) -> None:

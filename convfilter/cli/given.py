@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from convfilter.cli.looking import read_named, tell_warnings
 from convfilter.errors import ConvfilterError, ImageError
 from convfilter.images.frames import opened_frames
 from convfilter.images.picture import Picture
-from convfilter.images.reading import read_picture
 from convfilter.kernels import Kernel
 from convfilter.messages import describe, shown
 
@@ -85,17 +85,19 @@ def numbers_in(text: str, name: str) -> NDArray[Any]:
 def read_frame(image: str, kernels: Sequence[Kernel], options: dict[str, Any]) -> Picture:
     """Read the frame that is asked for, or all of them for a kernel that spans frames."""
     limits = {"max_pixels": options["max_pixels"], "orient": not options["no_orient"]}
+    if not any("frame" in kernel.axes for kernel in kernels):
+        return read_named(image, frame=options["frame"], **limits)
     try:
-        if not any("frame" in kernel.axes for kernel in kernels):
-            return read_picture(image, frame=options["frame"], **limits)
         with opened_frames(image, volume=True, **limits) as frames:
             every = [frames.read(number) for number in range(frames.count)]
-            every[0].pixels = np.stack([each.pixels for each in every])
-            return every[0]
+        whole = every[0]
+        whole.pixels = np.stack([each.pixels for each in every])
     except ImageError as error:
         raise ImageError(f"{shown(image)}: {error}") from None
     except ValueError as error:  # frames of several sizes
         raise ImageError(f"{shown(image)}: its frames are no stack ({error})") from None
+    tell_warnings(image, whole)
+    return whole
 
 
 def output_names(count: int, colours: tuple[str, ...]) -> tuple[str, ...]:

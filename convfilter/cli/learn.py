@@ -14,7 +14,7 @@ from convfilter.cli.options import HeadedCommand, as_border, json_option, option
 from convfilter.cli.wording import kernel_in_lines
 from convfilter.errors import ConvfilterError, ImageError, ShapeError
 from convfilter.messages import shown
-from convfilter.outputs import STREAM, check_output, deliver
+from convfilter.outputs import STREAM, check_output, deliver, refuse_input
 from convfilter.vocabulary import LEARNED_CHANNELS
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def command(
     if border[1]:
         raise click.UsageError("a constant border other than 0 is not learned with: give --border zero")
     if output is not None:
-        _refuse_input(output, [each for pair in named for each in pair])
+        refuse_input(output, [each for pair in named for each in pair])
         check_output(output, overwrite=overwrite)
 
     from convfilter.learning import check_window, fit_pairs
@@ -135,13 +135,6 @@ def _check_name(name: str) -> None:
 
     if not NAME.fullmatch(name):
         raise ConvfilterError(f"--name {shown(name)!r}: {NAMES}")
-
-
-def _refuse_input(output: str, inputs: Sequence[str]) -> None:
-    """Refuse to write over a picture, by whatever name."""
-    for each in inputs:
-        if os.path.exists(output) and os.path.exists(each) and os.path.samefile(output, each):
-            raise ConvfilterError(f"{shown(output)} is one of the pictures: name another file for the kernel")
 
 
 def _read_pair(

@@ -14,9 +14,14 @@ __all__ = ["read_named", "tell_warnings"]
 
 
 def read_named(
-    path: str, *, quiet: bool = False, max_pixels: int = MAX_PIXELS, orient: bool = True
+    path: str,
+    *,
+    quiet: bool = False,
+    max_pixels: int = MAX_PIXELS,
+    orient: bool = True,
+    frame: int | None = None,
 ) -> Picture:
-    """Read the first picture of a file and tell its warnings.
+    """Read a picture of a file and tell its warnings.
 
     Parameters
     ----------
@@ -26,6 +31,8 @@ def read_named(
         Whether warnings stay untold.
     max_pixels, orient
         As in `read_picture`.
+    frame : int, optional
+        Which picture of a file of several; without it the first, and that there are more is told.
 
     Raises
     ------
@@ -33,10 +40,10 @@ def read_named(
         As `read_picture`, naming the file.
     """
     try:
-        picture = read_picture(path, max_pixels=max_pixels, orient=orient)
+        picture = read_picture(path, max_pixels=max_pixels, orient=orient, frame=frame or 0)
     except ImageError as error:
         raise ImageError(f"{shown(path)}: {error}") from None
-    if picture.frames > 1:
+    if picture.frames > 1 and frame is None:
         picture.warnings.append(f"holds {picture.frames} frames: only the first is looked at")
     if not quiet:
         tell_warnings(path, picture)

@@ -42,6 +42,7 @@ BORDERS_DRAWN = (
 
 _Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
+_PLAIN_BORDERS = [border for border in BORDERS if border != "constant"]
 _SIZE = re.compile(r"(\d{1,9})x(\d{1,9})", re.IGNORECASE)
 _LENGTH = re.compile(r"\d{1,9}")
 _NUMBERS = re.compile(r"\d{1,9}(,\d{1,9})?")
@@ -204,7 +205,7 @@ def filtering_options(heading: str) -> _Decorator:
             callback=as_border,
             heading=heading,
             metavar="MODE",
-            help=f"What the border is made of: {', '.join(BORDERS[:-1])} or constant=V, "
+            help=f"What the border is made of: {', '.join(_PLAIN_BORDERS)} or constant=V, "
             "drawn below.  [default: edge]",
         ),
         sampling_options(heading),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -95,6 +96,11 @@ def command(
 def _dimensions(sizes: Sequence[str]) -> set[int]:
     """How many axes the inputs have; a picture has two. A size without samples is refused."""
     written = {text: written_size(text) for text in sizes}
+    for text in sizes:
+        if re.fullmatch(r"\d+(x\d+)+", text, re.IGNORECASE) and written[text] is None:
+            raise ConvfilterError(
+                f"size {text} is no size WxH of up to 9 digits a side; channels go with --in-channels"
+            )
     for text, size in written.items():
         if size is not None and min(size) < 1:
             raise ConvfilterError(f"size {text} holds no samples: every side must be at least 1")

@@ -199,6 +199,6 @@ def _sides(axis: Axis) -> list[int]:
 def transform_type(bound: float, tolerance: float) -> np.dtype[Any] | None:
     """Return the narrowest float type whose error stays below `tolerance` for sums up to `bound`."""
     for kind in (np.float32, np.float64):
-        if _ROUNDINGS * np.finfo(kind).eps / 2 * bound <= tolerance:
+        if _ROUNDINGS * float(np.finfo(kind).eps) / 2 * bound <= tolerance:
             return np.dtype(kind)
     return None

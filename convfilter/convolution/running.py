@@ -100,12 +100,9 @@ def available_threads(threads: int | None = None) -> int:
         text = os.environ.get("CONVFILTER_THREADS", "").strip()
         if not text:
             return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        try:
-            threads = int(text)
-        except ValueError:
-            raise ConvfilterError(
-                f"CONVFILTER_THREADS is {text!r}: give a whole number, at least 1"
-            ) from None
+        if not (text.isascii() and text.isdecimal() and int(text) > 0):
+            raise ConvfilterError(f"CONVFILTER_THREADS is {text!r}: give a whole number, at least 1")
+        threads = int(text)
     if isinstance(threads, bool) or not isinstance(threads, int | np.integer) or threads < 1:
         raise ConvfilterError(f"threads={threads!r}: give a whole number, at least 1")
     return int(threads)

@@ -14,7 +14,7 @@ _Kept = TypeVar("_Kept")
 
 
 class Scratch:
-    """Buffers by name; asking again for the same name gives the same memory."""
+    """Buffers by name and type; asking again gives the same memory, as long as it is large enough."""
 
     def __init__(self) -> None:
         self._buffers: dict[object, np.ndarray] = {}

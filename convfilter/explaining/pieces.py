@@ -47,8 +47,6 @@ def slice_of(
     if alpha is not None:
         share = alpha[frame] / full
         products = products * share
-    if exact and share is None:
-        products = np.array(products, object)
     return Slice(name, samples, weights[frame], products, window.border[frame], share)
 
 

@@ -174,7 +174,11 @@ def _read(path: str | os.PathLike[str], file: str) -> dict[str, Any]:
     if len(content) > _LARGEST_FILE:
         raise KernelError(f"{file}: larger than 1 MiB")
     try:
-        return tomllib.loads(content.decode("utf-8-sig"))
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise KernelError(f"{file}: holds no text: give a TOML file of kernels") from None
+    try:
+        return tomllib.loads(text)
     except RecursionError:
         raise KernelError(f"{file}: tables nested too deeply") from None
     except (ValueError, OverflowError) as error:

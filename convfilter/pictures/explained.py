@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from convfilter.explaining.arithmetic import figure
-from convfilter.explaining.records import Explanation, Part, Slice
+from convfilter.explaining.records import Explanation, Slice
 from convfilter.geometry import Axis
 from convfilter.pictures.grids import FRAME, Grid, diverging, greys, middle
 from convfilter.pictures.lettering import INK, PALE, font, text_size, write_centred
@@ -45,7 +45,7 @@ def draw_explanation(
     -------
     ndarray of uint8 and shape (H, W, 3)
     """
-    rows = [_row(part, piece, full) for part in told.parts for piece in part.slices[:4]]
+    rows = [_row(piece, full) for part in told.parts for piece in part.slices[:4]]
     lines = _lines(told, names)
     thumbnail = None if picture is None else _thumbnail(told, picture)
     side = 0 if thumbnail is None else thumbnail.width + _GAP
@@ -79,7 +79,7 @@ def draw_explanation(
     return np.asarray(image)
 
 
-def _row(part: Part, piece: Slice, full: float) -> list[Grid]:
+def _row(piece: Slice, full: float) -> list[Grid]:
     """The tables of one slice."""
     name = f" {piece.name}" if piece.name else ""
     samples, weights = middle(piece.samples), middle(piece.weights)

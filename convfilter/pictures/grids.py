@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageDraw
 
-from convfilter.pictures.lettering import INK, PALE, text_size, write_centred
+from convfilter.pictures.lettering import INK, PALE, font, text_size, write_centred
 
 __all__ = ["FRAME", "Grid", "diverging", "greys", "middle"]
 
@@ -73,7 +73,7 @@ class Grid:
     ) -> None:
         """Draw it; cells that are `faint` are told apart by a dot in their corner."""
         if self.title:
-            draw.text((left, top), self.title, font=_title_font(), fill=PALE)
+            draw.text((left, top), self.title, font=font(16), fill=PALE)
         top += self.title_height
         for (row, column), label in np.ndenumerate(np.array(self.labels, object)):
             x, y = left + column * self.cell, top + row * self.cell
@@ -96,9 +96,3 @@ class Grid:
         row, column, rows, columns = cells
         x, y = left + column * self.cell, top + self.title_height + row * self.cell
         draw.rectangle((x, y, x + columns * self.cell, y + rows * self.cell), outline=FRAME, width=3)
-
-
-def _title_font() -> Any:
-    from convfilter.pictures.lettering import font
-
-    return font(16)

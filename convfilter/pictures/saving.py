@@ -88,6 +88,11 @@ def save_animation(
         How many there are.
     milliseconds : int
         How long each is shown; the last one three times as long.
+
+    Raises
+    ------
+    ConvfilterError
+        As `check_drawing`, or if they cannot be written.
     """
     form = check_drawing(path, overwrite=overwrite, animated=True)
     pictures = (

@@ -284,7 +284,7 @@ def test_formats_of_one_frame_refuse_several_with_a_mend(quick, tmp_path, dry):
         assert (ran.code, ran.out) == (1, "")
         (line,) = ran.complaints
         assert "cannot hold" in line
-        assert line.endswith("try --frames first or --format tiff")
+        assert line.endswith("try --frames first, or tiff")
     assert [path.name for path in tmp_path.iterdir()] == ["a.gif"]
 
 

@@ -97,7 +97,9 @@ def test_wrong_command_lines_are_told_by_real_processes_too(run, tmp_path):
     ]
     ran = run("aply")
     assert ran.code == 2
-    assert ran.complaints == ["convfilter: No such command 'aply' (see 'convfilter --help')"]
+    assert ran.complaints == [
+        "convfilter: no such command 'aply' (did you mean 'apply'?) (see 'convfilter --help')"
+    ]
     ran = run("kernels", "sobel", "\x1b[31mred")
     assert ran.code == 2
     assert r"(\x1b[31mred)" in ran.err
@@ -209,3 +211,55 @@ def test_a_name_of_255_bytes_is_kept(quick, tmp_path):
     ran = quick("apply", name, "-k", "blur")
     assert ran.code == 1
     assert ran.err.rstrip().endswith("File name too long")
+
+
+@pytest.mark.parametrize("command", ["gallery a.png -k blur", "explain a.png -k blur --at 0,0"])
+def test_what_a_command_looks_at_is_not_written_over(quick, tmp_path, command):
+    save(tmp_path / "a.png", grey())
+    os.link(tmp_path / "a.png", tmp_path / "b.png")
+    before = tree(tmp_path)
+    for name in ("a.png", "b.png"):
+        ran = quick(*command.split(), "-o", name, "--overwrite")
+        assert ran.code == 2
+        assert "is the input" in ran.err
+    assert tree(tmp_path) == before
+
+
+def test_a_constant_that_is_no_fraction_is_warned_of(quick, tmp_path):
+    save(tmp_path / "a.png", grey())
+    ran = quick("apply", "a.png", "-k", "blur", "--border", "constant=128", "-o", "b.png")
+    assert ran.code == 0
+    assert ran.complaints == [
+        "convfilter: warning: --border constant=128 is 128 times full scale: V is a fraction, "
+        "such as constant=0.5"
+    ]
+    assert quick("apply", "a.png", "-k", "blur", "--border", "constant=0.5", "-o", "c.png").err == ""
+
+
+def test_a_quality_where_there_is_none_is_warned_of(quick, tmp_path):
+    save(tmp_path / "a.png", grey())
+    for form, warned in (("png", True), ("tiff", True), ("jpg", False)):
+        ran = quick("apply", "a.png", "-k", "blur", "--quality", "80", "-o", f"b.{form}")
+        assert ("has no quality to choose" in ran.err) == warned, ran.err
+
+
+@pytest.mark.parametrize(("word", "meant"), [
+    ("aply", "did you mean 'apply'?"), ("photo.png", "did you mean 'apply photo.png -k KERNEL'?"),
+])  # fmt: skip
+def test_a_word_that_is_no_command_is_told_what_was_meant(quick, word, meant):
+    ran = quick(word)
+    assert ran.code == 2
+    assert meant in ran.err
+
+
+@pytest.mark.parametrize("size", ["28x28x3", "9999999999x3"])
+def test_a_size_of_three_or_too_large_is_no_missing_file(quick, size):
+    ran = quick("shape", size, "-k", "3x3")
+    assert ran.code == 2
+    assert "is no size WxH" in ran.err
+
+
+def test_a_channel_is_a_name_or_a_plain_number(quick, tmp_path):
+    save(tmp_path / "a.png", grey())
+    ran = quick("explain", "a.png", "-k", "blur", "--at", "0,0", "--channel", "\u00b2")
+    assert (ran.code, len(ran.complaints)) == (2, 1)

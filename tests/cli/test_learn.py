@@ -122,7 +122,7 @@ def test_an_existing_file_is_seen_before_the_pictures_are_read(folder, quick):
     ((*LEARN, "--channels", "all"), 2, "channels"),
     ((*LEARN, "--border", "mirror"), 2, "unknown border"),
     ((*LEARN, "--border", "constant=0.5"), 2, "--border zero"),
-    ((*LEARN, "-o", "before.png", "--overwrite"), 2, "one of the pictures"),
+    ((*LEARN, "-o", "before.png", "--overwrite"), 2, "is the input"),
     ((*LEARN, "-o", "."), 1, "is a folder"),
     ((*LEARN, "-o", "no/such/mine.toml"), 1, "cannot be written"),
     (("learn", "none.png", "after.png", "--size", "3x3"), 1, "none.png"),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from convfilter.errors import KernelError
-from convfilter.kernels import Kernel
+from convfilter.kernels import Kernel, get_kernel
 
 FLOAT32_LARGEST = float(np.finfo(np.float32).max)
 
@@ -195,3 +195,15 @@ def test_a_refusal_names_the_kernel():
 
 def test_negative_divisors_are_divisors():
     assert mine([[1]], divisors=(-2,)).divisors == (-2,)
+
+
+@pytest.mark.parametrize("generator", [5, "gausian", None])
+def test_a_generator_is_one_that_there_is(generator):
+    with pytest.raises(KernelError, match="generator: "):
+        Kernel("mine", parts=([[1]],), generator=generator)
+
+
+def test_a_generator_without_parameters_is_told_how_they_are_written():
+    kernel = Kernel("mine", parts=([[1]],), generator="gaussian")
+    with pytest.raises(KernelError, match="parameters are written mine:sigma=VALUE"):
+        get_kernel("mine:", {"mine": kernel})
