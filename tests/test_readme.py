@@ -30,7 +30,9 @@ def blocks(language, pages):
 
 
 PICTURE = re.compile(r"!\[[^\]]*\]\(([^)]+)\)")
-CONSOLE, PYTHON = blocks("console", PAGES.values()), blocks("python", PAGES.values())
+README_BLOCKS = re.findall(r"^```(sh|console|python)\n(.*?)^```$", README, re.M | re.S)
+OTHER_PAGES = [text for path, text in PAGES.items() if path.name != "README.md"]
+CONSOLE, PYTHON = blocks("console", OTHER_PAGES), blocks("python", OTHER_PAGES)
 (MINE, *_) = blocks("toml", [README])
 
 
@@ -60,8 +62,7 @@ def as_pattern(shown):
     return "".join(r"(?:.*\n)*" if line == "...\n" else re.escape(line) for line in lines)
 
 
-@pytest.mark.parametrize("block", CONSOLE, ids=lambda block: block.partition("\n")[0][2:].replace("/", " "))
-def test_a_console_block_shows_what_is_printed(folder, block):
+def run_console(folder, block):
     assert block.startswith("$ ")
     path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
     for command, shown in steps(block):
@@ -76,6 +77,25 @@ def test_a_console_block_shows_what_is_printed(folder, block):
             encoding="utf-8",
         )
         assert re.fullmatch(as_pattern(shown), ran.stdout), f"$ {command}\n{ran.stdout}\nis not\n{shown}"
+
+
+@pytest.mark.parametrize("block", CONSOLE, ids=lambda block: block.partition("\n")[0][2:].replace("/", " "))
+def test_a_console_block_shows_what_is_printed(folder, block):
+    run_console(folder, block)
+
+
+def test_the_readme_can_be_followed_from_its_top_to_its_end(folder, monkeypatch):
+    """All that it has a reader type, one thing after another in one folder."""
+    monkeypatch.chdir(folder)
+    for language, block in README_BLOCKS:
+        if language == "python":
+            exec(compile(block, "README", "exec"), {})
+        elif language == "console":
+            run_console(folder, block)
+        elif block.startswith("convfilter "):
+            commands = [line.partition("#")[0].rstrip() for line in block.splitlines()]
+            for command in commands:
+                run_console(folder, f"$ {command}\n...\n")
 
 
 @pytest.mark.parametrize("code", PYTHON)

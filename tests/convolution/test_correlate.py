@@ -68,14 +68,17 @@ def test_kernels_may_be_convolved_first(options):
 
 
 @pytest.mark.parametrize("border", BORDERS)
-@pytest.mark.parametrize("stride", [1, 2, (3, 1)])
-@pytest.mark.parametrize("dilation", [1, 2, (1, 3)])
 @pytest.mark.parametrize("padding", ["same", "valid", "full", 2, ((0, 1), (4, 2))], ids=str)
-def test_convolve_is_correlate_with_the_kernel_turned(padding, dilation, stride, border):
+def test_convolve_is_correlate_with_the_kernel_turned(padding, border):
     """The padding and the anchor stay where they were, for even kernels too."""
-    options = {"padding": padding, "border": border, "fill": 5, "stride": stride, "dilation": dilation}
     array = integers(0, 11, 12)
-    for shape in [(1, 1), (2, 2), (2, 3), (3, 3), (4, 3), (1, 4)]:
+    for choice in grid(
+        stride=[1, 2, (3, 1)],
+        dilation=[1, 2, (1, 3)],
+        shape=[(1, 1), (2, 2), (2, 3), (3, 3), (4, 3), (1, 4)],
+    ):
+        shape = choice.pop("shape")
+        options = {"padding": padding, "border": border, "fill": 5, **choice}
         kernel = integers(shape[0], *shape)
         result = convolve(array, kernel, **options)
         np.testing.assert_array_equal(result, correlate(array, turned(kernel), **options))
@@ -95,8 +98,8 @@ def test_turning_turns_every_axis(shape):
 @pytest.mark.parametrize("border", BORDERS)
 @pytest.mark.parametrize("padding", PADDINGS, ids=str)
 def test_loops_agree_on_every_small_signal(padding, border):
-    """All sizes and kernels from 1 to 6 with all strides and dilations to 3, nothing left out."""
-    for choice in grid(size=range(1, 7), length=range(1, 7), stride=(1, 2, 3), dilation=(1, 2, 3)):
+    """All sizes and kernels from 1 to 5 with all strides and dilations to 3, nothing left out."""
+    for choice in grid(size=range(1, 6), length=range(1, 6), stride=(1, 2, 3), dilation=(1, 2, 3)):
         steps = {"stride": choice["stride"], "dilation": choice["dilation"]}
         array = integers(choice["size"], choice["size"])
         kernel = integers(choice["length"], choice["length"])
@@ -223,13 +226,13 @@ def test_blocks_of_a_large_array_meet_without_a_seam(size, shape, border):
 
 @pytest.mark.parametrize("border", BORDERS)
 @pytest.mark.parametrize("dtype", ["uint8", "int64", "float16", "float32", "float64"])
-@pytest.mark.parametrize("length", range(1, 7))
-def test_a_delta_returns_the_image(length, dtype, border):
+def test_a_delta_returns_the_image(dtype, border):
     """A one at the anchor, (K - 1) // 2, and nothing else."""
     array = integers(0, 7, 8, 3, low=0, high=200).astype(dtype)
-    delta = np.zeros((length, length), dtype=np.int8)
-    delta[(length - 1) // 2, (length - 1) // 2] = 1
-    np.testing.assert_array_equal(correlate(array, delta, border=border, fill=9), array)
+    for length in range(1, 7):
+        delta = np.zeros((length, length), dtype=np.int8)
+        delta[(length - 1) // 2, (length - 1) // 2] = 1
+        np.testing.assert_array_equal(correlate(array, delta, border=border, fill=9), array)
 
 
 @pytest.mark.parametrize("dilation", [1, 2, 3])

@@ -132,9 +132,9 @@ def test_both_are_adjoint_on_every_small_signal(padding, border):
 def test_both_are_adjoint_on_pictures(padding, border):
     """Rows and columns with steps of their own, with channels or without, smaller than the kernel too."""
     for choice in grid(
-        size=[(7, 6), (9, 5, 3), (2, 3)],
+        size=[(7, 6), (6, 5, 2), (2, 3)],
         shape=[(3, 3), (4, 2), (1, 5)],
-        stride=[1, 2, (3, 1)],
+        stride=[1, (3, 2)],
         dilation=[1, 2, (1, 3)],
     ):
         options = {"padding": padding, "stride": choice["stride"], "dilation": choice["dilation"]}

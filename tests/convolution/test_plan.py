@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -11,9 +12,10 @@ import pytest
 from convfilter.convolution import plan as planning
 from convfilter.convolution.borders import ArraySource
 from convfilter.convolution.plan import Plan, exact_type, make_plan
-from convfilter.convolution.running import available_threads, run
+from convfilter.convolution.running import _compute, available_threads, run, share_out
+from convfilter.convolution.scratch import Scratch
 from convfilter.convolution.separable import factors_of
-from convfilter.errors import ConvfilterError
+from convfilter.errors import ConvfilterError, ShapeError
 from convfilter.geometry import BORDERS, axes_of
 
 STRATEGIES = ("window", "shifted", "banded", "separable", "crossed", "fourier")
@@ -71,14 +73,13 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("small_blocks")
 @pytest.mark.parametrize("border", BORDERS)
-@pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("name", KERNELS)
-def test_strategies_give_the_same_integers(name: str, strategy: str, border: str) -> None:
+def test_strategies_give_the_same_integers(name: str, border: str) -> None:
     array, kernel = picture(1, (37, 23, 3)), np.array(KERNELS[name])
     expected = correlated(planned(array, kernel, "int64", "window"), array, border, 7)
-    for dtype in ("int32", "int64"):
+    for strategy, dtype in itertools.product(STRATEGIES, ("int32", "int64")):
         plan = planned(array, kernel, dtype, strategy)
-        assert np.array_equal(correlated(plan, array, border, 7), expected)
+        assert np.array_equal(correlated(plan, array, border, 7), expected), (strategy, dtype)
 
 
 @pytest.mark.usefixtures("small_blocks")
@@ -87,15 +88,13 @@ def test_strategies_give_the_same_integers(name: str, strategy: str, border: str
     {"dilation": (1, 3), "stride": (2, 2)},
     {"padding": "valid"}, {"padding": "full", "stride": 2}, {"padding": ((0, 5), (9, 1))},
 ])  # fmt: skip
-@pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("name", KERNELS)
-def test_strategies_agree_on_stride_dilation_and_padding(
-    name: str, strategy: str, options: dict[str, Any]
-) -> None:
+def test_strategies_agree_on_stride_dilation_and_padding(name: str, options: dict[str, Any]) -> None:
     array, kernel = picture(2, (29, 31, 2)), np.array(KERNELS[name])
     expected = correlated(planned(array, kernel, "int64", "window", **options), array)
-    plan = planned(array, kernel, "int32", strategy, **options)
-    assert np.array_equal(correlated(plan, array), expected)
+    for strategy in STRATEGIES:
+        plan = planned(array, kernel, "int32", strategy, **options)
+        assert np.array_equal(correlated(plan, array), expected), strategy
 
 
 @pytest.mark.usefixtures("small_blocks")
@@ -249,8 +248,55 @@ def test_a_number_of_threads_that_is_none_is_refused(threads: Any) -> None:
         available_threads(threads)
 
 
-@pytest.mark.parametrize("text", ["none", "0", "-3", "1.5"])
+@pytest.mark.parametrize("text", ["none", "0", "-3", "1.5", "\u00b2"])
 def test_threads_in_the_environment_are_checked(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONVFILTER_THREADS", text)
-    with pytest.raises(ConvfilterError, match="at least 1"):
+    with pytest.raises(ConvfilterError, match=r"CONVFILTER_THREADS is .*at least 1"):
         available_threads()
+
+
+def test_tiles_that_would_fill_the_memory_are_not_chosen() -> None:
+    axes = axes_of((4000, 4000), (255, 255), dilation=100)
+    kernel = np.random.default_rng(0).integers(-9, 9, (255, 255))
+    with pytest.raises(ShapeError, match="GiB of memory for a block"):
+        make_plan(axes, [kernel], 1, "int32", bound=255.0 * float(np.abs(kernel).sum()))
+
+
+def test_weights_at_the_end_of_the_scale_are_planned_without_a_word() -> None:
+    plan = planned(picture(0, (40, 40, 1)), np.full((3, 3), 1e38), "float64", None)
+    assert plan.strategy != "fourier"
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_blocks_may_come_in_any_order(strategy: str) -> None:
+    array, kernel = picture(5, (600, 301, 3)), np.array(KERNELS["rank one"])
+    plan = planned(array, kernel, "float32" if strategy in ("banded", "crossed") else "int32", strategy)
+    expected = correlated(plan, array)
+    result = np.zeros_like(expected)
+
+    def store(sums: list[np.ndarray], where: tuple[slice, ...], _: Any) -> None:
+        result[where] = sums[0]
+
+    source = ArraySource(array, "reflect", 0)
+    regions = [*plan.regions()]
+    assert len({tuple(part.stop - part.start for part in where) for where in regions}) > 1
+
+    def work(where: tuple[slice, ...], scratch: Scratch) -> None:
+        _compute(plan, where, source, store, scratch)
+
+    share_out([*reversed(regions), *regions], work, 1)
+    assert np.array_equal(result, expected)
+
+
+def test_after_an_error_no_thread_begins_another_block() -> None:
+    begun = []
+
+    def work(task: int, _: Any) -> None:
+        begun.append(task)
+        if task == 0:
+            raise RuntimeError("no block")
+
+    with pytest.raises(RuntimeError, match="no block"):
+        share_out(range(50), work, 1)
+    assert begun == [0]

@@ -91,3 +91,16 @@ def test_memory_is_used_again_when_it_is_not_read_any_more() -> None:
     program = compiled(np.ones(1023, int))
     assert program is not None
     assert program.buffers <= 4
+
+
+def test_a_large_kernel_is_compiled_only_if_that_saves_passes() -> None:
+    gaussian = get_kernel("gaussian:sigma=3").arrays()[0]
+    assert compiled(gaussian) is None
+    disk = compiled(get_kernel("disk:radius=7").arrays()[0])
+    assert disk is not None
+
+
+def test_a_kernel_is_compiled_once() -> None:
+    kernel = get_kernel("disk:radius=7").arrays()[0]
+    assert compiled(kernel) is compiled(kernel.copy())
+    assert compiled(kernel) is not compiled(kernel.astype(np.float32))

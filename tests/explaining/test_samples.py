@@ -53,14 +53,20 @@ def random_case(seed):
     return rng, pixels, kernels, options
 
 
-@pytest.mark.parametrize("seed", range(400))
-def test_every_value_worked_out_is_the_engines(seed):
+@pytest.mark.parametrize("first", range(0, 400, 20))
+def test_every_value_worked_out_is_the_engines(first):
+    fitting = [assert_explained(seed) for seed in range(first, first + 20)]
+    assert sum(fitting) > 5
+
+
+def assert_explained(seed):
+    """Work a value of a random case out; return whether its options fit together."""
     rng, pixels, kernels, options = random_case(seed)
     try:
         check_options(options, kernels)
         made = filter_pixels(pixels, kernels, options).pixels
     except cf.ConvfilterError:
-        pytest.skip("options that do not fit")
+        return False
     row, column = (int(rng.integers(size)) for size in made.shape[:2])
     written = np.atleast_1d(made[row, column])
     channel = int(rng.integers(len(written)))
@@ -74,6 +80,7 @@ def test_every_value_worked_out_is_the_engines(seed):
         assert abs(value - told.value) == 1
         assert not all(kernel.is_integer for kernel in kernels) or len(kernels) > 1 or options.linear
         assert "of a tie" in told.notes[-1]
+    return True
 
 
 @pytest.mark.parametrize("name", ["sobel-x", "blur", "sharpen", "kirsch", "halves"])

@@ -65,3 +65,10 @@ def test_linear_light_is_for_colours_only():
     np.testing.assert_array_equal(result[..., 3], apply_kernel(pixels, BLUR)[..., 3])
     kept = apply_kernel(pixels, BLUR, linear=True, alpha="keep")
     np.testing.assert_array_equal(kept[..., 3], pixels[..., 3])
+
+
+def test_linear_light_of_32_bits_needs_no_table():
+    """Which would be of four thousand million values."""
+    pixels = np.array([[0, 2**31, 2**32 - 1]], np.uint32)
+    result = apply_kernel(pixels, "identity", linear=True)
+    np.testing.assert_allclose(result.astype(float), pixels.astype(float), atol=4)
