@@ -18,8 +18,6 @@ values can come out, whether turning it changes anything, and how it is computed
 Parameters are given behind the name: `gaussian:sigma=3`, `motion:length=15,angle=30`. How to write your own
 is told in [kernel files](kernel-files.md).
 
-![The weights of sobel-x, and what stripes it lets through](sobel.png)
-
 ![The weights of gaussian:sigma=2, and what stripes it lets through](gaussian.png)
 
 ![The weights of sobel-x, and how strongly it passes stripes of each width and direction](sobel.png)
