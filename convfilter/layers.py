@@ -28,6 +28,8 @@ class Layer(NamedTuple):
         Tables of weights that are combined into one result.
     channels, outputs : int or None
         Channels that its kernel is made for and gives; None where it takes any.
+    frames : int
+        Frames that it spans, if they are no axis of the window.
     """
 
     name: str
@@ -35,6 +37,11 @@ class Layer(NamedTuple):
     parts: int = 1
     channels: int | None = None
     outputs: int | None = None
+    frames: int = 1
+
+    def over_frames(self) -> Layer:
+        """Return the layer with its frames as the first axis of the window."""
+        return self._replace(window=(self.frames, *self.window), frames=1)
 
 
 class Report(NamedTuple):
@@ -72,7 +79,8 @@ class Report(NamedTuple):
     @property
     def weights(self) -> int:
         """Weights of all parts, input and output channels; there are no biases."""
-        return self.layer.parts * math.prod(self.layer.window) * self.channels * self.outputs
+        layer = self.layer
+        return layer.parts * layer.frames * math.prod(layer.window) * self.channels * self.outputs
 
     @property
     def multiplications(self) -> int:

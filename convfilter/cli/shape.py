@@ -66,17 +66,22 @@ def command(
 
     Example: convfilter shape 28x28 -k 3x3 --padding valid
     """
+    # All kernels are looked at before anything is told.
     layers = {axes: [_layer(name, axes, kernel_file) for name in kernels] for axes in _dimensions(sizes)}
     code = 0
     for text in sizes:
         try:
             size = _size(text)
+            chain = layers[min(len(size), 2)]
+            if len(size) == 3:
+                spans = any(layer.frames > 1 for layer in chain)
+                size, chain = (size, [layer.over_frames() for layer in chain]) if spans else (size[1:], chain)
             reports = follow(
                 size,
-                layers[len(size)],
-                padding=padding,
-                stride=stride,
-                dilation=dilation,
+                chain,
+                padding=_for_frames(padding, "same", len(size)),
+                stride=_for_frames(stride, 1, len(size)),
+                dilation=_for_frames(dilation, 1, len(size)),
                 channels=in_channels,
                 outputs=out_channels,
             )
@@ -108,14 +113,24 @@ def _dimensions(sizes: Sequence[str]) -> set[int]:
 
 
 def _size(text: str) -> tuple[int, ...]:
-    """The size that was typed, (height, width) or (length,), or that of the picture of that name."""
+    """The size that was typed, (height, width) or (length,), or that of the picture of that name.
+
+    Of a file of several frames it is (frames, height, width).
+    """
     size = written_size(text)
     if size is None:
         from convfilter.images.reading import read_size
 
-        width, height = read_size(text)[:2]
-        return height, width
+        told = read_size(text)
+        return (told.frames, told.height, told.width)[told.frames == 1 :]
     return size
+
+
+def _for_frames(value: Any, usual: Any, axes: int) -> Any:
+    """An option for every axis: numbers are meant for rows and columns only."""
+    if axes < 3 or value is None or isinstance(value, str):
+        return value
+    return (usual, *value) if isinstance(value, tuple) else (usual, value, value)
 
 
 def _layer(text: str, axes: int, kernel_file: str | None) -> Layer:
@@ -140,16 +155,18 @@ def _layer(text: str, axes: int, kernel_file: str | None) -> Layer:
     return Layer(
         filter_in_words(kernel),
         (kernel.height, kernel.width)[2 - axes :],
-        len(kernel.parts) * kernel.frames,
+        len(kernel.parts),
         channels,
         outputs,
+        kernel.frames,
     )
 
 
 def _sides(size: Sequence[int] | None) -> dict[str, int] | None:
     if size is None:
         return None
-    return {"width": size[-1], "height": size[0] if len(size) == 2 else 1}
+    sides = {"width": size[-1], "height": size[-2] if len(size) > 1 else 1}
+    return sides | {"frames": size[0]} if len(size) == 3 else sides
 
 
 def _as_object(reports: Sequence[Report], padding: Padding | None) -> dict[str, Any]:
@@ -200,18 +217,19 @@ def _as_text(text: str, reports: Sequence[Report]) -> list[str]:
 
 
 def _layer_lines(report: Report) -> list[str]:
-    names = ("height", "width") if len(report.size) == 2 else ("length",)
-    labels = "width x height" if len(report.size) == 2 else "length"
+    names = {1: ("length",), 2: ("height", "width"), 3: ("frames", "height", "width")}[len(report.size)]
+    labels = " x ".join(reversed(names))
     if report.counted == "output":
         lines = [f"{'output':<16} {_written(report.output, ' x ')}  ({labels})"]
         lines += calculation(report.rows["output"], names)
     else:
         lines = []
+        room = 12 if len(names) < 3 else 19
         for name in PADDINGS[1], PADDINGS[0], PADDINGS[2]:
             axes = report.rows[name]
             named = reversed(list(zip(names, axes, strict=True)))  # in the order of WxH
             formulas = "   ".join(f"{each} {axis.formula()}" for each, axis in named)
-            lines.append(f"{name:<16} {_written(output_of(axes), ' x '):<12} {formulas}")
+            lines.append(f"{name:<16} {_written(output_of(axes), ' x '):<{room}} {formulas}")
     channels = (
         f", {report.channels} -> {report.outputs} channels"
         if (report.channels, report.outputs) != (1, 1)

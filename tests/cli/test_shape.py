@@ -4,7 +4,7 @@ import json
 
 import pytest
 from PIL import Image
-from samples import grey, save
+from samples import animate, grey, moving, save
 
 
 def sides(width, height):
@@ -185,3 +185,24 @@ def test_a_kernel_over_frames_counts_its_weights_and_leaves_the_size_of_each_fra
     told = json.loads(quick("shape", "28x20", "-k", "temporal-edge", "--json").out)
     assert told["valid"] == told["same"] == {"width": 28, "height": 20}
     assert (told["weights"], told["multiplications"]) == (3, 3 * 28 * 20)
+
+
+def test_frames_of_a_picture_are_an_axis_for_kernels_that_span_them(quick, tmp_path):
+    animate(tmp_path / "moving.tif", moving(5))
+    height, width = moving(5)[0].shape[:2]
+    size = {"width": width, "height": height, "frames": 5}
+    told = json.loads(quick("shape", "moving.tif", "-k", "temporal-edge", "--json").out)
+    assert told["input"] == told["same"] == size
+    assert told["kernel"] == told["receptive_field"] == {"width": 1, "height": 1, "frames": 3}
+    assert told["valid"] == size | {"frames": 3}
+    assert told["full"] == size | {"frames": 7}
+    assert told["weights"] == 3
+    assert told["multiplications"] == 3 * 3 * height * width
+    ran = quick("shape", "moving.tif", "-k", "temporal-edge", "-k", "blur", "--padding", "2", "--stride", "2")
+    assert "frames  5 + 1 + 1 - 3 + 1 = 5" in ran.out
+    assert f"{(width + 4 - 5) // 2 + 1} x" not in ran.out.splitlines()[0]
+    assert "width x height x frames" in ran.out
+    plain = json.loads(quick("shape", "moving.tif", "-k", "blur", "--json").out)
+    assert plain["input"] == {"width": width, "height": height}
+    typed = json.loads(quick("shape", f"{width}x{height}", "-k", "temporal-edge", "--json").out)
+    assert (typed["weights"], typed["kernel"]) == (3, {"width": 1, "height": 1})
