@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
+import threading
+import time
 from typing import Any
 
 import numpy as np
@@ -290,13 +292,18 @@ def test_blocks_may_come_in_any_order(strategy: str) -> None:
 
 
 def test_after_an_error_no_thread_begins_another_block() -> None:
-    begun = []
+    begun, other, failed = [], threading.Event(), threading.Event()
 
     def work(task: int, _: Any) -> None:
         begun.append(task)
         if task == 0:
+            assert other.wait(10)
+            failed.set()
             raise RuntimeError("no block")
+        other.set()
+        assert failed.wait(10)
+        time.sleep(0.1)  # while the thread that failed takes away what is left
 
     with pytest.raises(RuntimeError, match="no block"):
-        share_out(range(50), work, 1)
-    assert begun == [0]
+        share_out(range(50), work, 2)
+    assert sorted(begun) == [0, 1]
