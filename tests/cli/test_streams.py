@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 import pytest
-from conftest import SECONDS, environment, heed_interrupts
+from conftest import SECONDS, environment, heed_interrupts, uncovered
 from PIL import Image
 from samples import colour, grey, load, save
 
@@ -365,6 +365,7 @@ main()
 
 
 @posix
+@uncovered
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_half_of_a_picture_on_stdout_is_an_error(tmp_path, unbuffered):
     import resource
