@@ -49,9 +49,9 @@ class _Commands(click.Group):
         """Find the command; refuse another word with what was probably meant."""
         name = args[0]
         if name not in _COMMANDS and not name.startswith("-"):
-            meant = nearest(name, _COMMANDS) or "apply"
-            rest = "" if meant != "apply" or nearest(name, _COMMANDS) else f" {shown(name)} -k KERNEL"
-            raise click.UsageError(f"no such command {name!r} (did you mean '{meant}{rest}'?)", ctx)
+            # What is like no command is most likely a picture.
+            meant = nearest(name, _COMMANDS) or f"apply {shown(name)} -k KERNEL"
+            raise click.UsageError(f"no such command {name!r} (did you mean '{meant}'?)", ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
