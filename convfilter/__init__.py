@@ -23,7 +23,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from convfilter.errors import ConvfilterError, ImageError, KernelError, ShapeError
+from convfilter.errors import ConvfilterError, ImageError, KernelError, OptionError, ShapeError
 
 if TYPE_CHECKING:
     from convfilter.batch import filter_file
@@ -41,6 +41,7 @@ __all__ = [
     "ImageError",
     "Kernel",
     "KernelError",
+    "OptionError",
     "ShapeError",
     "apply_kernel",
     "convolve",

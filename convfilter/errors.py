@@ -5,26 +5,29 @@ A message names the wrong value, says why it is wrong and how to mend it, in one
 
 from __future__ import annotations
 
-__all__ = ["ConvfilterError", "ImageError", "KernelError", "ShapeError", "with_name"]
+__all__ = ["ConvfilterError", "ImageError", "KernelError", "OptionError", "ShapeError", "with_name"]
 
 
-class ConvfilterError(Exception):
+class ConvfilterError(ValueError):
     """Anything convfilter refuses; the base of all its errors."""
 
 
-class KernelError(ConvfilterError, ValueError):
+class KernelError(ConvfilterError):
     """A kernel that does not exist, cannot be read or cannot be used."""
 
 
-class ImageError(ConvfilterError, ValueError):
-    """A picture that cannot be read, filtered or written."""
+class ImageError(ConvfilterError):
+    """An image that cannot be read, filtered or written."""
 
 
-class ShapeError(ConvfilterError, ValueError):
+class ShapeError(ConvfilterError):
     """Sizes, paddings, strides or dilations that do not fit together."""
 
 
+class OptionError(ConvfilterError):
+    """An option or argument whose value is not one of those it takes."""
+
+
 def with_name(error: ConvfilterError, name: str) -> ConvfilterError:
-    """Return an error of the same kind whose message begins with the name of what it is about."""
-    kinds = (KernelError, ImageError, ShapeError)
-    return next((kind for kind in kinds if isinstance(error, kind)), ConvfilterError)(f"{name}: {error}")
+    """Return an error of the same class whose message begins with the name of what it is about."""
+    return type(error)(f"{name}: {error}")

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import BinaryIO, TextIO
 
-from convfilter.errors import ConvfilterError, ImageError
+from convfilter.errors import ImageError, OptionError
 from convfilter.files import commit
 from convfilter.messages import describe, shown
 
@@ -60,7 +60,7 @@ def refuse_input(output: str, inputs: Iterable[str]) -> None:
     """
     for each in inputs if output != STREAM and os.path.exists(output) else ():
         if os.path.exists(each) and os.path.samefile(output, each):
-            raise ConvfilterError(f"output {shown(output)} is the input {shown(each)}: name another file")
+            raise OptionError(f"output {shown(output)} is the input {shown(each)}: name another file")
 
 
 def deliver(path: str, write: Callable[[BinaryIO], object], *, overwrite: bool) -> None:
@@ -147,7 +147,7 @@ def refuse_terminal() -> None:
         If standard output is one.
     """
     if sys.stdout is not None and sys.stdout.isatty():
-        raise ConvfilterError(
+        raise OptionError(
             "standard output is a terminal: pass the picture on with '|' or '>', or name a file with -o"
         )
 

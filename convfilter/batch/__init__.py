@@ -20,7 +20,7 @@ from convfilter.batch.job import STATUSES, Outcome, filter_job, not_attempted, p
 from convfilter.batch.planning import format_of_file
 from convfilter.batch.work import Job, Work
 from convfilter.convolution.running import available_threads
-from convfilter.errors import ConvfilterError
+from convfilter.errors import ConvfilterError, OptionError
 from convfilter.files import sweep
 from convfilter.filtering import FilterOptions
 from convfilter.images.encoding import Encoding
@@ -204,7 +204,7 @@ def filter_file(
         raise FileExistsError(errno.EEXIST, "the output exists: pass overwrite=True to replace it", target)
     asked = options.pop("format", None)
     if asked is not None and asked not in FORMATS:
-        raise ConvfilterError(f"unknown format {asked!r}{propose(asked, FORMATS)}")
+        raise OptionError(f"unknown format {asked!r}{propose(asked, FORMATS)}")
     form = asked if target == STREAM else format_of_file(target, asked)
     work = Work(
         kernels,

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convfilter.batch.work import Job
-from convfilter.errors import ConvfilterError
+from convfilter.errors import OptionError
 from convfilter.messages import shown
 from convfilter.outputs import STREAM
 
@@ -65,7 +65,7 @@ def refuse_collisions(jobs: Sequence[Job], *, asked: bool, touch: bool = True) -
             if asked
             else "write them to folders of their own"
         )
-        raise ConvfilterError(f"{'; '.join(lines)}: {mend}")
+        raise OptionError(f"{'; '.join(lines)}: {mend}")
 
 
 def _alike(jobs: Sequence[Job], key: Callable[[Job], str]) -> list[list[Job]]:
@@ -148,7 +148,7 @@ def refuse_inputs_as_outputs(jobs: Sequence[Job], *, overwrite: bool = False) ->
         if replaceable and overwrite:
             continue
         mend = "give --overwrite to replace it" if replaceable else "choose another output"
-        raise ConvfilterError(f"output {shown(job.target)} is the input {shown(sources[identity])}: {mend}")
+        raise OptionError(f"output {shown(job.target)} is the input {shown(sources[identity])}: {mend}")
 
 
 def _hashes(paths: Iterable[str]) -> NDArray[np.int64]:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from convfilter.errors import ConvfilterError
+from convfilter.errors import OptionError
 from convfilter.images.formats import format_of_name
 from convfilter.messages import describe, shown
 from convfilter.outputs import STREAM
@@ -84,7 +84,7 @@ def named_inputs(arguments: Sequence[str], files_from: str | None = None, *, nul
         several = several or matched is not None or (argument != STREAM and os.path.isdir(argument))
         names += [argument] if matched is None else matched
     if files_from == STREAM and STREAM in names:
-        raise ConvfilterError("standard input cannot be a list and a picture: give the list as a file")
+        raise OptionError("standard input cannot be a list and a picture: give the list as a file")
     if files_from is not None:
         names += _listed(files_from, null)
     return Named(names, several)
@@ -106,18 +106,18 @@ def _listed(files_from: str, null: bool) -> list[str]:
             with open(files_from, "rb") as stream:
                 data = stream.read()
         elif sys.stdin is None:
-            raise ConvfilterError("--files-from: standard input is closed")
+            raise OptionError("--files-from: standard input is closed")
         else:
             data = sys.stdin.buffer.read()
     except (OSError, ValueError) as error:
         reason = describe(error) if isinstance(error, OSError) else "not a file name"
-        raise ConvfilterError(f"--files-from {shown(files_from)}: {reason}") from None
+        raise OptionError(f"--files-from {shown(files_from)}: {reason}") from None
     lines = data.split(b"\0") if null else [line.removesuffix(b"\r") for line in data.split(b"\n")]
     names = [os.fsdecode(line) for line in lines if line]
     if not names:
-        raise ConvfilterError(f"--files-from {shown(files_from)}: it names no pictures")
+        raise OptionError(f"--files-from {shown(files_from)}: it names no pictures")
     if not null and b"\0" in data:
-        raise ConvfilterError(f"--files-from {shown(files_from)}: its names end in NUL bytes: give -0 too")
+        raise OptionError(f"--files-from {shown(files_from)}: its names end in NUL bytes: give -0 too")
     return names
 
 
@@ -174,7 +174,7 @@ def find_inputs(arguments: Sequence[str], leave_out: Sequence[str] = ()) -> tupl
                 inputs.append(each)
     if not inputs and not problems:
         names = ", ".join(shown(argument) for argument in arguments)
-        raise ConvfilterError(
+        raise OptionError(
             f"no pictures found in {names}: give files, or folders with files of a known extension"
         )
     return inputs, problems

@@ -9,7 +9,7 @@ from typing import overload
 from convfilter.batch.conflicts import refuse_collisions, refuse_inputs_as_outputs
 from convfilter.batch.inputs import Input, format_of_stdin
 from convfilter.batch.work import Job
-from convfilter.errors import ConvfilterError
+from convfilter.errors import OptionError
 from convfilter.images.formats import extension_of, format_of_name
 from convfilter.kernels import Kernel
 from convfilter.messages import shown
@@ -114,9 +114,7 @@ def plan_jobs(
         one output, or an output is an input.
     """
     if output == STREAM and len(inputs) > 1:
-        raise ConvfilterError(
-            f"{len(inputs)} pictures cannot all go to standard output: give a folder with -o"
-        )
+        raise OptionError(f"{len(inputs)} pictures cannot all go to standard output: give a folder with -o")
     into = output is not None and output != STREAM and _is_folder(output, several)
     if output is not None and output != STREAM:
         _check_output(output, into)
@@ -148,24 +146,22 @@ def plan_jobs(
 def _check_output(output: str, into: bool) -> None:
     """Refuse a name that can be no output."""
     if not output:
-        raise ConvfilterError("'' is no name for an output: give a file or a folder with -o")
+        raise OptionError("'' is no name for an output: give a file or a folder with -o")
     bare = output.rstrip("/") or output
     if into and os.path.lexists(bare) and not os.path.isdir(output):
-        raise ConvfilterError(
-            f"output {shown(output)} must be a folder here and is a file: choose another name"
-        )
+        raise OptionError(f"output {shown(output)} must be a folder here and is a file: choose another name")
 
 
 def format_of_file(output: str, asked: str | None) -> str | None:
     """Return the format of an output file named by the user, None for the input's; refuse an unknown one."""
     named = format_of_name(output)
     if asked and named and asked != named:
-        raise ConvfilterError(
+        raise OptionError(
             f"'{shown(output)}' is a name for {named}, but --format says {asked}: change one of them"
         )
     extension = os.path.splitext(output)[1]
     if extension and not named and not asked:
-        raise ConvfilterError(
+        raise OptionError(
             f"'{shown(output)}' has an unknown extension: use a known one, such as .png, or give --format"
         )
     return asked or named

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from convfilter.errors import ConvfilterError, KernelError
+from convfilter.errors import KernelError, OptionError
 from convfilter.filtering import FilterOptions
 from convfilter.images.encoding import Encoding
 from convfilter.kernels import Kernel
@@ -76,10 +76,10 @@ class Work:
 
     def __post_init__(self) -> None:
         if self.frames not in (None, *FRAMES):
-            raise ConvfilterError(f"unknown frames {self.frames!r}{propose(self.frames, FRAMES)}")
+            raise OptionError(f"unknown frames {self.frames!r}{propose(self.frames, FRAMES)}")
         whole = isinstance(self.max_pixels, int) and not isinstance(self.max_pixels, bool)
         if not whole or self.max_pixels < 1:
-            raise ConvfilterError(f"max_pixels={self.max_pixels!r}: give a whole number, at least 1")
+            raise OptionError(f"max_pixels={self.max_pixels!r}: give a whole number, at least 1")
         for kernel in self.kernels:
             if "frame" in kernel.axes and self.frames in ("each", "first"):
                 raise KernelError(

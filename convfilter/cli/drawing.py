@@ -8,7 +8,7 @@ from typing import Any
 import click
 from numpy.typing import NDArray
 
-from convfilter.errors import ConvfilterError
+from convfilter.errors import OptionError
 from convfilter.explaining import Explanation
 from convfilter.filtering import FilterOptions
 from convfilter.geometry import Axis, axes_of
@@ -29,7 +29,7 @@ _MILLISECONDS = 700
 def check_outputs(image: str | None, options: dict[str, Any]) -> None:
     """Refuse outputs that cannot be written before anything is worked out."""
     if options["output"] == options["animate"] == STREAM:
-        raise ConvfilterError("standard output takes one picture: name a file for the other one")
+        raise OptionError("standard output takes one picture: name a file for the other one")
     for path, animated in ((options["output"], False), (options["animate"], True)):
         if path is not None:
             refuse_input(path, [] if image is None else [image])
@@ -53,13 +53,13 @@ def axes_to_slide(
 ) -> tuple[Axis, ...]:
     """Return the axes that the kernel slides along; refuse what would be no animation."""
     if len(kernels) > 1 or len(shape) > 3:
-        raise ConvfilterError("--animate draws one kernel over one picture: give one -k without frames")
+        raise OptionError("--animate draws one kernel over one picture: give one -k without frames")
     axes = axes_of(
         shape[:2], (kernels[0].height, kernels[0].width), padding=filtering.padding, stride=filtering.stride,
         dilation=filtering.dilation,
     )  # fmt: skip
     if axes[0].output * axes[1].output > _MOST_FRAMES:
-        raise ConvfilterError(
+        raise OptionError(
             f"{axes[0].output} x {axes[1].output} values come out: --animate draws at most {_MOST_FRAMES}, "
             "so give a small picture or --values"
         )

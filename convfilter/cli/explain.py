@@ -20,7 +20,7 @@ from convfilter.cli.options import (
     option,
     reading_options,
 )
-from convfilter.errors import ConvfilterError, ShapeError
+from convfilter.errors import OptionError, ShapeError
 from convfilter.outputs import STREAM
 
 if TYPE_CHECKING:
@@ -160,14 +160,14 @@ def _numbers_explained(
     from convfilter.geometry import output_shape
 
     if len(kernels) > 1:
-        raise ConvfilterError("numbers are filtered by one kernel: give one -k or --weights")
+        raise OptionError("numbers are filtered by one kernel: give one -k or --weights")
     (kernel,) = kernels
     shape = output_shape(
         numbers.shape, (kernel.height, kernel.width), padding=filtering.padding, stride=filtering.stride,
         dilation=filtering.dilation,
     )  # fmt: skip
     if options["at"] is None and shape[0] * shape[1] > _MOST:
-        raise ConvfilterError(
+        raise OptionError(
             f"{shape[0]} x {shape[1]} values come out, too many to show: choose one with --at ROW,COL"
         )
     places = np.ndindex(shape) if options["at"] is None else [options["at"]]
@@ -197,7 +197,7 @@ def _picture_explained(
         if channel:
             told = explain_sample(picture.pixels, kernels, filtering, place, channel=channel, names=colours)
     except ShapeError as error:
-        raise ConvfilterError(f"{shown(image)}: {error}") from None
+        raise OptionError(f"{shown(image)}: {error}") from None
     if not picture.metadata.lossless or not FORMATS[picture.format].lossless:
         note = f"{picture.format} loses a little when the output is written"
         told = told._replace(notes=(*told.notes, note))

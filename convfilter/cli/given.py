@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convfilter.cli.looking import read_named, tell_warnings
-from convfilter.errors import ConvfilterError, ImageError
+from convfilter.errors import ImageError, OptionError
 from convfilter.images.frames import opened_frames
 from convfilter.images.picture import Picture
 from convfilter.kernels import Kernel
@@ -70,15 +70,13 @@ def numbers_in(text: str, name: str) -> NDArray[Any]:
         ]
     except ValueError as error:
         cell = str(error).rpartition(": ")[2]
-        raise ConvfilterError(f"{name}: {cell} is no number: give rows such as '0 1 2; 3 4 5'") from None
+        raise OptionError(f"{name}: {cell} is no number: give rows such as '0 1 2; 3 4 5'") from None
     if not values or len({len(row) for row in values}) != 1:
         lengths = ", ".join(str(len(row)) for row in values) or "none"
-        raise ConvfilterError(
-            f"{name}: rows of {lengths} numbers: give rows of one length, such as '0 1; 2 3'"
-        )
+        raise OptionError(f"{name}: rows of {lengths} numbers: give rows of one length, such as '0 1; 2 3'")
     array = np.array(values)
     if not np.isfinite(array).all():
-        raise ConvfilterError(f"{name}: infinite or not a number: give finite ones")
+        raise OptionError(f"{name}: infinite or not a number: give finite ones")
     return array
 
 
@@ -116,4 +114,4 @@ def channel_named(asked: str | None, names: tuple[str, ...]) -> int:
         return names.index(asked)
     if asked.isascii() and asked.isdecimal() and int(asked) < len(names):
         return int(asked)
-    raise ConvfilterError(f"there is no channel {asked!r}: the output has {', '.join(names)}")
+    raise OptionError(f"there is no channel {asked!r}: the output has {', '.join(names)}")

@@ -12,7 +12,7 @@ import click
 
 from convfilter.cli.options import HeadedCommand, as_border, json_option, option, written_size
 from convfilter.cli.wording import kernel_in_lines
-from convfilter.errors import ConvfilterError, ImageError, ShapeError
+from convfilter.errors import ConvfilterError, ImageError, OptionError, ShapeError
 from convfilter.messages import shown
 from convfilter.outputs import STREAM, check_output, deliver, refuse_input
 from convfilter.vocabulary import LEARNED_CHANNELS
@@ -134,7 +134,7 @@ def _check_name(name: str) -> None:
     from convfilter.kernels.kernel import NAME, NAMES
 
     if not NAME.fullmatch(name):
-        raise ConvfilterError(f"--name {shown(name)!r}: {NAMES}")
+        raise OptionError(f"--name {shown(name)!r}: {NAMES}")
 
 
 def _read_pair(

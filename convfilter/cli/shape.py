@@ -19,7 +19,7 @@ from convfilter.cli.options import (
     written_size,
 )
 from convfilter.cli.wording import calculation, filter_in_words, per_axis_in_words
-from convfilter.errors import ConvfilterError, ImageError, ShapeError
+from convfilter.errors import ImageError, OptionError, ShapeError
 from convfilter.geometry import PADDINGS, Padding, PerAxis
 from convfilter.layers import Layer, Report, follow, output_of
 from convfilter.messages import shown
@@ -103,12 +103,12 @@ def _dimensions(sizes: Sequence[str]) -> set[int]:
     written = {text: written_size(text) for text in sizes}
     for text in sizes:
         if re.fullmatch(r"\d+(x\d+)+", text, re.IGNORECASE) and written[text] is None:
-            raise ConvfilterError(
+            raise OptionError(
                 f"size {text} is no size WxH of up to 9 digits a side; channels go with --in-channels"
             )
     for text, size in written.items():
         if size is not None and min(size) < 1:
-            raise ConvfilterError(f"size {text} holds no samples: every side must be at least 1")
+            raise OptionError(f"size {text} holds no samples: every side must be at least 1")
     return {2 if size is None else len(size) for size in written.values()}
 
 
@@ -138,18 +138,16 @@ def _layer(text: str, axes: int, kernel_file: str | None) -> Layer:
     window = written_size(text)
     if window is not None:
         if len(window) > axes:
-            raise ConvfilterError(f"kernel {text} has two dimensions and a size has one: give sizes as WxH")
+            raise OptionError(f"kernel {text} has two dimensions and a size has one: give sizes as WxH")
         if min(window) < 1:
-            raise ConvfilterError(f"kernel {text} holds no weights: every side must be at least 1")
+            raise OptionError(f"kernel {text} holds no weights: every side must be at least 1")
         return Layer(f"kernel {text}", window * (axes // len(window)))
     # Only a name needs the kernel files; a size must not pay for them.
     from convfilter.kernels import get_kernel, load_kernels
 
     kernel = get_kernel(text, load_kernels(kernel_file))
     if axes == 1 and kernel.height > 1:
-        raise ConvfilterError(
-            f"kernel '{kernel.name}' has two dimensions and a size has one: give sizes as WxH"
-        )
+        raise OptionError(f"kernel '{kernel.name}' has two dimensions and a size has one: give sizes as WxH")
     channels = kernel.shape[kernel.axes.index("channel")] if "channel" in kernel.axes else None
     outputs = None if channels is None else kernel.shape[0] if "output" in kernel.axes else 1
     return Layer(

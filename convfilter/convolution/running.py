@@ -11,7 +11,7 @@ import numpy as np
 from convfilter.convolution.plan import Plan
 from convfilter.convolution.recipes import Recipe
 from convfilter.convolution.scratch import Scratch
-from convfilter.errors import ConvfilterError
+from convfilter.errors import OptionError
 
 __all__ = ["Finish", "Read", "available_threads", "run", "share_out"]
 
@@ -101,10 +101,10 @@ def available_threads(threads: int | None = None) -> int:
         if not text:
             return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         if not (text.isascii() and text.isdecimal() and int(text) > 0):
-            raise ConvfilterError(f"CONVFILTER_THREADS is {text!r}: give a whole number, at least 1")
+            raise OptionError(f"CONVFILTER_THREADS is {text!r}: give a whole number, at least 1")
         threads = int(text)
     if isinstance(threads, bool) or not isinstance(threads, int | np.integer) or threads < 1:
-        raise ConvfilterError(f"threads={threads!r}: give a whole number, at least 1")
+        raise OptionError(f"threads={threads!r}: give a whole number, at least 1")
     return int(threads)
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from convfilter.convolution import correlate
 from convfilter.convolution.borders import fill_of
-from convfilter.errors import ConvfilterError
+from convfilter.errors import OptionError
 from convfilter.explaining.arithmetic import Step, combined, figure
 from convfilter.explaining.pieces import checked_place, part_of, slice_of
 from convfilter.explaining.records import Explanation
@@ -51,7 +51,7 @@ def explain_numbers(
         If the kernel spans channels or frames.
     """
     if kernel.axes not in (("column",), ("row", "column")):
-        raise ConvfilterError(
+        raise OptionError(
             f"kernel '{kernel.name}' spans {' and '.join(kernel.axes[:-2])}s: numbers have none"
         )
     shape = (kernel.height, kernel.width)

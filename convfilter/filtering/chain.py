@@ -9,7 +9,7 @@ import numpy as np
 
 from convfilter.convolution.borders import fill_of
 from convfilter.convolution.plan import Plan
-from convfilter.errors import ConvfilterError, ImageError, ShapeError
+from convfilter.errors import ImageError, OptionError, ShapeError
 from convfilter.filtering.bank import make_bank
 from convfilter.filtering.depth import Depth, depth_of
 from convfilter.filtering.finish import Clipping
@@ -138,7 +138,7 @@ def last_stage(
         As `convfilter.apply_kernel`.
     """
     if not kernels:
-        raise ConvfilterError("no kernel was given: name at least one")
+        raise OptionError("no kernel was given: name at least one")
     check_options(options, kernels)
     values = _checked_pixels(pixels, kernels)
     depth = depth_of(values.dtype)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from convfilter.convolution.borders import check_border, check_fill
-from convfilter.errors import ConvfilterError, KernelError
+from convfilter.errors import KernelError, OptionError
 from convfilter.geometry import Padding, PerAxis
 from convfilter.kernels.kernel import Kernel
 from convfilter.messages import propose
@@ -52,7 +52,7 @@ def check_options(options: FilterOptions, kernels: Sequence[Kernel]) -> None:
         ("alpha", options.alpha, ALPHAS),
     ):
         if value not in known:
-            raise ConvfilterError(f"unknown {name} {value!r}{propose(value, known)}")
+            raise OptionError(f"unknown {name} {value!r}{propose(value, known)}")
     check_border(options.border)
     check_fill(options.fill)
     for kernel in kernels:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from convfilter.errors import ConvfilterError, ImageError
+from convfilter.errors import ImageError, OptionError
 from convfilter.kernels import Kernel
 from convfilter.learning.checking import Check, check_weights
 from convfilter.learning.equations import Equations, Solver, add_up, make_solver
@@ -165,7 +165,7 @@ def _check_arguments(pairs: Sequence[Pair], ridge: float) -> None:
                 f"{pair.depth_after.dtype} after: give pairs of one kind, or learn from each"
             )
     if not (isinstance(ridge, int | float | np.number) and math.isfinite(ridge) and ridge >= 0):
-        raise ConvfilterError(f"ridge={ridge!r}: give a finite number, at least 0")
+        raise OptionError(f"ridge={ridge!r}: give a finite number, at least 0")
 
 
 def _solved(

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from convfilter.convolution.arguments import samples_of
 from convfilter.convolution.borders import check_border
-from convfilter.errors import ConvfilterError, ImageError, KernelError, ShapeError
+from convfilter.errors import ImageError, KernelError, OptionError, ShapeError
 from convfilter.filtering.alpha import planar
 from convfilter.filtering.depth import Depth, depth_of
 from convfilter.geometry import Axis, axes_of
@@ -124,7 +124,7 @@ def make_pair(
         If `channels` or `border` has no such value.
     """
     if channels not in LEARNED_CHANNELS:
-        raise ConvfilterError(f"unknown channels {channels!r}{propose(channels, LEARNED_CHANNELS)}")
+        raise OptionError(f"unknown channels {channels!r}{propose(channels, LEARNED_CHANNELS)}")
     border = check_border(border)
     depths = depth_of(before.colours.dtype), depth_of(after.colours.dtype)
     if depths[0].integer != depths[1].integer:

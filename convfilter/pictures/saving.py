@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from convfilter.errors import ConvfilterError
+from convfilter.errors import OptionError
 from convfilter.images.animation import write_frames
 from convfilter.images.formats import FORMATS, format_of_name
 from convfilter.images.metadata import Metadata
@@ -46,7 +46,7 @@ def check_drawing(path: str, *, overwrite: bool, animated: bool = False) -> str:
     form = "png" if path == STREAM else format_of_name(path)
     if form is None or (animated and not FORMATS[form].frames) or form == "npy":
         use = ".gif or .png" if animated else ".png or .jpg"
-        raise ConvfilterError(f"'{shown(path)}' is no name for a drawing: let it end in {use}")
+        raise OptionError(f"'{shown(path)}' is no name for a drawing: let it end in {use}")
     if path == STREAM:
         refuse_terminal()
     check_output(path, overwrite=overwrite)
