@@ -87,11 +87,11 @@ LEGEND = """
 
 NOTES = """
 - **Depth.** 16-bit colour is read in full, and refused in an animated PNG. An AVIF of 10 or 12 bits is
-  read as 8, with a warning. Samples of 3, 5 to 7 and 9 to 15 bits in a TIFF are brought to the full scale of 8 or
-  16 bits, half floats to `float32`.
-- **TIFF without the codecs.** Pillow reads grey of every type in the table but `float64`, 8 and 16 bits of RGB,
-  RGBA and CMYK, 8 bits of the others, and big-endian files but BigTIFF. What else there is, such as
-  further channels and separate planes of 16 bits, is refused with a word on the codecs.
+  read as 8, with a warning. Samples of 3, 5 to 7 and 9 to 15 bits in a TIFF are brought to the full scale
+  of 8 or 16 bits, half floats to `float32`.
+- **TIFF without the codecs.** Read are grey of every type but `float64`, 8 and 16 bits of RGB, RGBA and
+  CMYK, and 8 bits of the other kinds. What else there is, such as further channels, separate planes of 16
+  bits and big-endian BigTIFF, is refused with a word on the codecs.
 - **Alpha.** A colour or level marked as transparent becomes alpha. Premultiplied alpha in a TIFF
   becomes plain.
 - **Colour profiles** are kept while they fit: one that no longer does, because the channels mean

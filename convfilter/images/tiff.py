@@ -32,7 +32,7 @@ __all__ = ["Page", "TiffFile"]
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _STRIPS, _SAMPLES = 256, 257, 258, 259, 262, 273, 277
 _ACROSS, _DOWN, _PLANES, _UNIT, _PALETTE, _TILES, _EXTRA = 282, 283, 284, 296, 320, 324, 338
-_FORMAT, _SUBSAMPLING, _XMP, _PROFILE = 339, 530, 700, 34675
+_FORMAT, _SUBSAMPLING, _XMP, _DEPTH, _PROFILE = 339, 530, 700, 32997, 34675
 _GROUPS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo, ExifTags.IFD.Interop)
 
 # What the colours of a page are, and the mode that holds them.
@@ -81,6 +81,9 @@ class _Head(NamedTuple):
         mark = b"II" if self.order == "<" else b"MM"
         version = struct.pack(f"{self.order}HHH", 43, 8, 0) if self.big else struct.pack(f"{self.order}H", 42)
         return mark + version + self.address.pack(place)
+
+
+_BEYOND_PILLOW = _Head(">", True)
 
 
 class _Bytes:
@@ -161,7 +164,12 @@ class TiffFile:
         header = self._head.header(place)
         self._bytes.data[: len(header)] = header
         self._bytes.data[end : end + self._head.address.size] = bytes(self._head.address.size)
-        return Page(self._bytes, self._head, place, self.count, lambda: self._opened(number))
+        try:
+            return Page(self._bytes, self._head, place, self.count, lambda: self._opened(number))
+        except _UnsupportedError as error:
+            if number == 0:
+                raise
+            raise _UnsupportedError(f"{error}, or take the first page alone with --frames first") from None
 
     def _opened(self, number: int) -> Any:
         """Return a page as tifffile opens it."""
@@ -193,6 +201,8 @@ class _Layout(NamedTuple):
         photometric = 6 if compression == 6 else tags.get(_PHOTOMETRIC, 0)
         samples = tags.get(_SAMPLES, 3 if compression == 6 else 1)
         bits, formats = set(tags.get(_BITS, (1,))[:samples]), set(tags.get(_FORMAT, (1,))[:samples])
+        if tags.get(_DEPTH, 1) != 1:
+            raise _unsupported("a TIFF of volumes", "convert them to pages")
         if len(bits) != 1 or len(formats) != 1:
             raise _unsupported("a TIFF whose channels are of several types", "convert them to one")
         name, _ = _COLOURS.get(photometric, ("", ""))
@@ -215,11 +225,17 @@ class _Layout(NamedTuple):
     def __str__(self) -> str:
         name, _ = _COLOURS.get(self.photometric, (f"photometric {self.photometric}", ""))
         kinds = {"uint": "", "int": "signed ", "float": "float ", "other": "complex or untyped "}
-        bands = f" and {len(self.extra)} more" if self.extra else ""
-        how = " in planes" if self.planes and self.samples > 1 else ""
-        if self.compression not in COMPRESSION_INFO:
-            how += f" of compression {self.compression}"
-        return f"{self.bits}-bit {kinds[self.format]}{name}{bands} {self.file}{how}"
+        words = f"{self.bits}-bit {kinds[self.format]}{name} {self.file}"
+        if self.extra:
+            words += f" with {len(self.extra)} more channel{'s' * (len(self.extra) > 1)}"
+        if self.planes and self.samples > 1:
+            words += " in planes"
+        return words if self.by_libtiff else f"{words} of compression {self.compression}"
+
+    @property
+    def by_libtiff(self) -> bool:
+        """Whether Pillow's libtiff decompresses it: with WebP it is seldom built."""
+        return COMPRESSION_INFO.get(self.compression, "webp") != "webp"
 
     @property
     def dtype(self) -> str:
@@ -252,14 +268,18 @@ class _Layout(NamedTuple):
         if alpha == [True] and mode in ("L", "RGB"):
             return f"{mode}A"
         if any(alpha) or (alpha and mode == "LAB"):
-            raise _unsupported(f"{self}, alpha among them", "leave the others out")
+            raise _unsupported(f"{self}, alpha among them", "leave out the alpha")
         if mode == "L" and not alpha:
             return grey_mode(self.dtype)
         return mode + "X" * len(alpha)
 
 
-def _unsupported(what: object, mend: str) -> ImageError:
-    return ImageError(f"not supported: {what}; {mend}")
+class _UnsupportedError(ImageError):
+    """A sound page that cannot be read."""
+
+
+def _unsupported(what: object, mend: str) -> _UnsupportedError:
+    return _UnsupportedError(f"not supported: {what}; {mend}")
 
 
 class Page:
@@ -294,7 +314,7 @@ class Page:
         self._tags = head.directory()
         self._tags.load(cast("BinaryIO", stream))
         layout = self._layout = _Layout.of(
-            self._tags, "big-endian BigTIFF" if head == (">", True) else "TIFF"
+            self._tags, "big-endian BigTIFF" if head == _BEYOND_PILLOW else "TIFF"
         )
         self.size = layout.width, layout.height
         self._mode, self._dtype = layout.mode, layout.dtype
@@ -337,6 +357,8 @@ class Page:
     def _opened(self) -> ImageFile.ImageFile | None:
         """Have Pillow open the page; None if it does not give back what is stored there."""
         layout = self._layout
+        if not layout.by_libtiff or self._head == _BEYOND_PILLOW:
+            return None
         try:
             image = Image.open(cast("BinaryIO", self._stream), formats=["TIFF"])
         except (UnidentifiedImageError, ValueError):
@@ -414,7 +436,7 @@ class Page:
         image = Image.new("1", (1, 1))
         image.format = "TIFF"
         exif = image.getexif()
-        if self._head == (">", True):  # where Pillow cannot follow
+        if self._head == _BEYOND_PILLOW:
             for tag in set(self._tags) - set(_GROUPS):
                 exif[tag] = self._tags[tag]
             if any(tag in self._tags for tag in _GROUPS):

@@ -205,7 +205,9 @@ def test_the_ppm_family_reaches_full_scale():
 
 
 def test_a_channel_without_a_meaning_is_refused_not_dropped():
-    with pytest.raises(ImageError, match=r"^not supported: 8-bit RGB and 1 more TIFF; install convfilter"):
+    with pytest.raises(
+        ImageError, match=r"^not supported: 8-bit RGB TIFF with 1 more channel; install convfilter"
+    ):
         read_picture(saved(Image.new("RGBX", (2, 2)), "TIFF"))
 
 
