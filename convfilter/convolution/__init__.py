@@ -68,7 +68,8 @@ def correlate(
     Notes
     -----
     This is what convolutional networks call convolution; see `convolve` for the mathematical one. An even
-    kernel has its anchor at ``(K - 1) // 2``.
+    kernel has its anchor at ``(K - 1) // 2``. A sample under a weight of zero does not count, also if it is
+    nan or infinite.
 
     Examples
     --------
