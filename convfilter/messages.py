@@ -100,7 +100,10 @@ def brief(value: object) -> str:
         return f"'{shown(value, longest=_LONGEST - 2)}'"
     if isinstance(value, list | tuple | dict | set) and len(value) > _LONGEST // 3:
         return f"a {type(value).__name__} of {len(value)} values"
-    return shown(repr(value), longest=_LONGEST)
+    try:
+        return shown(repr(value), longest=_LONGEST)
+    except ValueError:  # an integer of thousands of digits
+        return f"a very large {type(value).__name__}"
 
 
 def check_choice(name: str, value: object, known: Iterable[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeAlias, TypeVar
 
 import numpy as np
@@ -13,6 +14,7 @@ from convfilter.convolution.plan import Plan, exact_type, make_plan
 from convfilter.convolution.recipes import Recipe
 from convfilter.convolution.scratch import Scratch
 from convfilter.errors import OptionError
+from convfilter.messages import brief
 
 __all__ = ["Finish", "Read", "available_threads", "mark_infinite", "run", "share_out"]
 
@@ -102,10 +104,10 @@ def available_threads(threads: int | None = None) -> int:
         if not text:
             return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         if not (text.isascii() and text.isdecimal() and int(text) > 0):
-            raise OptionError(f"CONVFILTER_THREADS is {text!r}: give a whole number, at least 1")
+            raise OptionError(f"CONVFILTER_THREADS is {brief(text)}: give a whole number, at least 1")
         threads = int(text)
     if isinstance(threads, bool) or not isinstance(threads, int | np.integer) or threads < 1:
-        raise OptionError(f"threads={threads!r}: give a whole number, at least 1")
+        raise OptionError(f"threads={brief(threads)}: give a whole number, at least 1")
     return int(threads)
 
 
@@ -122,7 +124,7 @@ def _compute(plan: Plan, where: tuple[slice, ...], read: Read, finish: Finish, s
     masks: list[np.ndarray] = []
     if plan.loose and not (block.min() > -plan.limit and block.max() < plan.limit):
         finite = np.isfinite(block)
-        if plan.dtype == np.float32 and np.abs(block, where=finite, out=np.zeros_like(block)).max() >= plan.limit:
+        if plan.dtype == np.float32 and (np.abs(block[finite]) >= plan.limit).any():
             _compute(plan.widened(), where, read, finish, scratch)
             return
         if not finite.all():
@@ -132,7 +134,7 @@ def _compute(plan: Plan, where: tuple[slice, ...], read: Read, finish: Finish, s
     sums = [recipe() for recipe in recipes]
     if masks:
         for kernel, own in zip(plan.loose, sums, strict=True):
-            mark_infinite(own, masks, kernel, lambda mask, pattern: _meets(plan, mask, pattern, own.shape))
+            mark_infinite(own, masks, kernel, partial(_meets, plan, own.shape))
     finish(sums, where, scratch)
 
 
@@ -166,11 +168,10 @@ def mark_infinite(
     sums[undefined] = np.nan
 
 
-def _meets(plan: Plan, mask: np.ndarray, pattern: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+def _meets(plan: Plan, shape: Sequence[int], mask: np.ndarray, pattern: np.ndarray) -> np.ndarray:
     """Tell for each output of a block whether a sample of a mask stands under a weight of a pattern."""
     axes = [
-        axis._replace(size=size, before=0, after=0)
-        for axis, size in zip(plan.axes, mask.shape, strict=False)
+        axis._replace(size=size, before=0, after=0) for axis, size in zip(plan.axes, mask.shape, strict=False)
     ]
     met = np.zeros(shape, bool)
     if mask.any() and pattern.any():

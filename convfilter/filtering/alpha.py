@@ -116,7 +116,8 @@ class Unweighed(NamedTuple):
             return None
         if self.full == self.own:
             return np.asarray(self.alpha / float(self.total))
-        return np.multiply(self.alpha, self.full, dtype=np.float64) / (float(self.total) * self.own)
+        opacities = np.multiply(self.alpha, self.full, dtype=np.float64)
+        return np.asarray(opacities / (float(self.total) * self.own))
 
     def opacity(self, places: tuple[np.ndarray, ...]) -> tuple[list[int], list[int]]:
         """Return alpha at some places as whole numbers over others."""

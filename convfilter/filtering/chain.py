@@ -255,7 +255,7 @@ def _layer(
         border=options.border,
         fill=_fill(options, depth),
         combine=kernel.combine,
-        offset=kernel.offset * result.full,
+        offset=Fraction(str(kernel.offset)) * Fraction(result.full),  # the decimals that were written
         range=options.resolved_range(kernel),
         depth=depth,
         result=result,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,13 +15,13 @@ from convfilter.geometry import Axis
 __all__ = [
     "TOLERANCE",
     "Layer",
-    "integer_type",
     "largest_sample",
     "largest_value",
     "noise_of",
     "plan_bank",
     "plan_layer",
     "stays_inside",
+    "sums_type",
 ]
 
 # What a sum may be off by, in levels of 8 or 16 bits: results may only differ near a tie.
@@ -42,7 +43,7 @@ class Layer(NamedTuple):
         Value of a constant border, in units of the picture.
     combine : str or None
         How several parts become one value.
-    offset : float
+    offset : Fraction
         Added to the value, in units of the result.
     range : str
         One of the range modes but ``auto``.
@@ -61,7 +62,7 @@ class Layer(NamedTuple):
     border: str
     fill: float
     combine: str | None
-    offset: float
+    offset: Fraction
     range: str
     depth: Depth
     result: Depth
@@ -79,7 +80,7 @@ def plan_layer(layer: Layer, dtype: np.dtype[Any], channels: int) -> Plan:
     """Return the plan by which a filter runs over colours of a type; `filter_layer` runs it."""
     largest = largest_sample(layer, dtype)
     bound = largest_value(layer, largest)
-    work = _work_type(layer, dtype, layer.bank.weights[0, 0].size, largest)
+    work = sums_type(layer, dtype)
     return plan_bank(layer, layer.bank.weights, work, channels, bound=bound, tolerance=TOLERANCE)
 
 
@@ -122,14 +123,13 @@ def largest_value(layer: Layer, largest: float | None) -> float:
     )
 
 
-def noise_of(layer: Layer, colours: np.ndarray, plan: Plan) -> float:
-    """How far apart equal sums can come out: some roundings of the largest one; zero for integers."""
-    if plan.dtype.kind in "iu":
+def noise_of(layer: Layer, colours: np.ndarray, dtype: np.dtype[Any]) -> float:
+    """How far apart equal sums of a type can come out: some roundings of the largest; zero for integers."""
+    if dtype.kind in "iu":
         return 0.0
     finite = colours[np.isfinite(colours)] if not layer.depth.integer else np.array([layer.depth.full])
     largest = float(np.abs(finite).max(initial=0.0))
-    kind = plan.dtype if plan.fourier is None else plan.fourier.dtype
-    return 16 * float(np.finfo(kind).eps) * largest * float(layer.bank.largest_sum)
+    return 16 * float(np.finfo(dtype).eps) * largest * float(layer.bank.largest_sum)
 
 
 def stays_inside(layer: Layer, dtype: np.dtype[Any]) -> bool:
@@ -148,7 +148,7 @@ def stays_inside(layer: Layer, dtype: np.dtype[Any]) -> bool:
     )
 
 
-def integer_type(layer: Layer, dtype: np.dtype[Any], largest: float | None) -> np.dtype[Any] | None:
+def _integer_type(layer: Layer, dtype: np.dtype[Any], largest: float | None) -> np.dtype[Any] | None:
     """Return the narrowest type in which sums of integers are exact, if they are sums of integers."""
     if largest is None or not layer.bank.integer:
         return None
@@ -157,16 +157,21 @@ def integer_type(layer: Layer, dtype: np.dtype[Any], largest: float | None) -> n
     return exact_type(int(bound), negative=negative)
 
 
-def _work_type(layer: Layer, dtype: np.dtype[Any], taps: int, largest: float | None) -> np.dtype[Any]:
-    """The narrowest type in which the sums are exact, or near enough to their exact values."""
-    kind = integer_type(layer, dtype, largest)
+def sums_type(layer: Layer, dtype: np.dtype[Any], *, premultiply: bool = False) -> np.dtype[Any]:
+    """Return the type of the sums: the narrowest in which they are exact, or near enough to that."""
+    largest = largest_sample(layer, dtype)
+    if premultiply:
+        kind = _integer_type(layer, dtype, None if largest is None else largest * layer.depth.full)
+        return np.dtype(np.float64) if kind is None else kind
+    kind = _integer_type(layer, dtype, largest)
     if kind is not None:
         return kind
     if not layer.depth.integer:
         return np.dtype(np.float64) if layer.result.integer else dtype
     # In float32 the roundings of a sum grow like a random walk; the curve of sRGB enlarges those near black.
-    steep = 12.92 if layer.linear and bool((layer.bank.weights < 0).any()) else 1.0
-    error = steep * 2.0**-24 * largest_value(layer, largest) * (1 + 0.5 * taps**0.5)
+    weights = layer.bank.weights
+    steep = 12.92 if layer.linear and bool((weights < 0).any()) else 1.0
+    error = steep * 2.0**-24 * largest_value(layer, largest) * (1 + 0.5 * weights[0, 0].size ** 0.5)
     narrow = layer.depth.dtype.itemsize == 1 and layer.target.itemsize in (1, 4)
     enlarged = layer.range in ("stretch", "raw") or not layer.result.integer
     return np.dtype(np.float32 if narrow and not enlarged and error < TOLERANCE else np.float64)

@@ -24,13 +24,13 @@ from convfilter.filtering.finish import Clipping, Extremes, Finish
 from convfilter.filtering.layer import (
     TOLERANCE,
     Layer,
-    integer_type,
     largest_sample,
     largest_value,
     noise_of,
     plan_bank,
     plan_layer,
     stays_inside,
+    sums_type,
 )
 from convfilter.filtering.ties import Places, Quotients, Scale, exact_value
 from convfilter.kernels.kernel import ZERO_SUM
@@ -87,7 +87,7 @@ def filter_layer(
     if plan.dtype.kind in "iu" and _rounds_twice(layer, finish.bound):
         finish = finish._replace(exact=Scale.of(finish.add, finish.divide))
     if layer.range == "stretch":
-        noise = noise_of(layer, colours, plan)
+        noise = noise_of(layer, colours, plan.dtype)
         finish = _stretched(layer, finish, plan, read, lambda _, parts: (parts, _whole(parts)), noise)
     else:
         finish = finish._replace(inside=stays_inside(layer, colours.dtype))
@@ -110,8 +110,7 @@ def _premultiplied(
     largest = largest_sample(layer, colours.dtype)
     # Colours times alpha, on the scale of full scale squared.
     squared = None if largest is None else largest * depth.full
-    kind = integer_type(layer, colours.dtype, squared)
-    work = kind if kind is not None else np.dtype(np.float64)
+    work = sums_type(layer, colours.dtype, premultiply=True)
     largest_product = squared if squared is not None else depth.full * max(depth.full, abs(layer.fill))
     bound = largest_product * bank.largest_sum if depth.integer else np.inf
     # Sums are divided by an alpha that may be small, and their errors with them.
@@ -140,7 +139,7 @@ def _premultiplied(
     finish_alpha = Finish(
         layer.result, layer.target, np.inf, combine="sum", divide=float(opaque), loose=finish.loose
     )
-    if kind is not None and layer.rounds and layer.result.dtype.itemsize <= 2:
+    if work.kind in "iu" and layer.rounds and layer.result.dtype.itemsize <= 2:
         if _weighing_rounds_twice(layer, totals.ravel().tolist(), bound):
             finish = finish._replace(exact=Scale.of(finish.add, finish.divide))
         if opaque > 1:
@@ -152,7 +151,7 @@ def _premultiplied(
             return [each.colours() for each in separated], _quotients(separated)
 
         finish = _stretched(
-            layer, finish, plan, read, colours_of, noise_of(layer, colours, plan) / bank.divisor
+            layer, finish, plan, read, colours_of, noise_of(layer, colours, plan.dtype) / bank.divisor
         )
 
     def store(outputs: list[list[np.ndarray]], where: tuple[slice, ...], scratch: Scratch) -> None:
@@ -225,13 +224,13 @@ def _finish(layer: Layer, divisor: int, bound: float) -> Finish:
     """The arithmetic after the sums, for every range but ``stretch``."""
     add, divide = layer.offset * divisor, float(divisor)
     if layer.range == "signed":
-        add, divide = add + layer.result.full * divisor, 2.0 * divisor
+        add, divide = add + int(layer.result.full) * divisor, 2.0 * divisor
     return Finish(
         depth=layer.result,
         target=layer.target,
         bound=bound,
         combine=layer.combine,
-        add=add,
+        add=float(add),
         divide=divide,
         absolute=layer.range == "absolute",
         saturate=layer.range != "raw",
@@ -270,5 +269,9 @@ def _stretched(
     spread = extremes.high - extremes.low
     if not spread > noise:  # a flat result must not become a picture of its roundings
         return finish._replace(add=0.0, multiply=0.0, divide=1.0, exact=None)
-    exact = None if finish.exact is None else Scale.between(*extremes.exact, layer.result.full)
+    exact = (
+        None
+        if finish.exact is None
+        else Scale.between(extremes.exact[0], extremes.exact[1], layer.result.full)
+    )
     return finish._replace(add=-extremes.low, multiply=layer.result.full, divide=spread, exact=exact)

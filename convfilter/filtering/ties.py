@@ -53,7 +53,13 @@ def exact_value(tops: Sequence[int], bottoms: Sequence[int], combine: str | None
 
 
 def settle(
-    value: np.ndarray, quotients: Quotients, combine: str | None, scale: Scale, *, absolute: bool, error: float
+    value: np.ndarray,
+    quotients: Quotients,
+    combine: str | None,
+    scale: Scale,
+    *,
+    absolute: bool,
+    error: float,
 ) -> None:
     """Replace values to be floored by their true floors where they may lie on the wrong side of an integer.
 
