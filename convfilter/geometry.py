@@ -204,7 +204,8 @@ def _per_axis(name: str, value: PerAxis, count: int) -> tuple[int, ...]:
         numbers *= count
     if len(numbers) != count:
         raise ShapeError(
-            f"{name} {brief(value)} has {len(numbers)} values for {count} kernel axes: give one, or one for each"
+            f"{name} {brief(value)} has {len(numbers)} values for {count} kernel axes: "
+            "give one, or one for each"
         )
     for number in numbers:
         if number < 1:

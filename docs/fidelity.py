@@ -86,6 +86,8 @@ NOTES = """
 - **Depth.** Without the codecs 16-bit colours of PNG and TIFF are read as 8 bits with a warning that
   says so, and float colours are refused. PPM needs no codecs, unless it is spelt in digits. Animated
   PNGs of 16-bit colours are read as 8 bits.
+- **Another depth** is chosen with `--depth 8`, `16` or `float`: full scale stays full scale, colours and
+  alpha are rounded once.
 - **Alpha.** A colour or level marked as transparent becomes alpha. Premultiplied alpha in a TIFF
   becomes plain.
 - **Colour profiles** are kept while they fit: one that no longer does, because the channels mean

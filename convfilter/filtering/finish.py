@@ -23,6 +23,8 @@ __all__ = ["Clipping", "Extremes", "Finish"]
 
 # Samples of a row that are gathered out of columns at a time: as many lines of the nearest cache.
 _STRIP = 384
+# Roots below this come of squares that float32 does not hold.
+_TINY = 1e-15
 
 
 class Clipping:
@@ -143,6 +145,8 @@ class Finish(NamedTuple):
         kind = self._float_type(parts)
         if self.combine == "magnitude":
             value = _squares(parts, kind, scratch)
+            if kind == np.float32 and not self.depth.integer and not _TINY < value.max() < np.inf:
+                value = _squares(parts, np.dtype(np.float64), scratch)
         elif kind == parts[0].dtype:
             value = self._combined(parts)
         else:
@@ -161,9 +165,7 @@ class Finish(NamedTuple):
     def _float_type(self, parts: Sequence[np.ndarray]) -> np.dtype[Any]:
         """The float type in which the value comes out right."""
         if parts[0].dtype.kind == "f":
-            # Squares of floats of any size may leave the type.
-            wide = self.combine == "magnitude" and not self.depth.integer
-            return np.result_type(parts[0].dtype, np.float64) if wide else parts[0].dtype
+            return parts[0].dtype
         # Squares below 2**24 are exact in float32, and so is the rounding of a root up to 8 bits: between two
         # integers no root comes nearer to the half than 1 / (8 * 255).
         squares = self.combine == "magnitude" and len(parts) * self.bound**2 < 2**24

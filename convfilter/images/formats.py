@@ -261,15 +261,16 @@ def route(mode: str, dtype: str, format: str) -> tuple[str, list[str]]:
     mends = [name for name in ("png", "tiff") if FORMATS[name].holds(kind)] or ["npy"]
     if loose:
         mends = ["tiff", "npy"] if _GREY_KINDS.get(dtype) in FORMATS["tiff"].kinds else ["npy"]
-    if dtype != "uint8" and _narrows(mode, format):
-        mends = [", ".join(mends), "--depth 8"]
+    narrowed = ", or --depth 8" if dtype != "uint8" and _narrows(mode, format) else ""
     if kind in FORMATS[format].deep:
         raise ImageError(
             f"{format} cannot hold {_in_words(mode, dtype)} without the codecs: {codecs.MEND}, "
-            f"or try {' or '.join(mends)}"
+            f"or try {' or '.join(mends)}{narrowed}"
         )
     request = ", or --alpha plain if the last one is alpha" if loose in (2, 4) else ""
-    raise ImageError(f"{format} cannot hold {_in_words(mode, dtype)}; try {' or '.join(mends)}{request}")
+    raise ImageError(
+        f"{format} cannot hold {_in_words(mode, dtype)}; try {' or '.join(mends)}{narrowed}{request}"
+    )
 
 
 def _narrows(mode: str, format: str) -> bool:
