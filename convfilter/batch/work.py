@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from convfilter.convolution.running import available_threads
 from convfilter.errors import KernelError, OptionError
-from convfilter.filtering import FilterOptions
+from convfilter.filtering import FilterOptions, check_options
 from convfilter.images.encoding import Encoding
 from convfilter.kernels import Kernel
 from convfilter.messages import brief, check_choice
@@ -75,6 +76,8 @@ class Work:
     count_clipped: bool = False
 
     def __post_init__(self) -> None:
+        check_options(self.filtering, self.kernels)
+        available_threads(self.threads)
         if self.frames is not None:
             check_choice("frames", self.frames, FRAMES)
         whole = isinstance(self.max_pixels, int) and not isinstance(self.max_pixels, bool)

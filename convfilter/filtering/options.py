@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from convfilter.convolution.borders import check_border, check_fill
 from convfilter.errors import KernelError, OptionError
-from convfilter.geometry import Padding, PerAxis
+from convfilter.geometry import Padding, PerAxis, axes_of
 from convfilter.kernels.kernel import Kernel
 from convfilter.messages import brief, check_choice
 from convfilter.vocabulary import ALPHAS, CHANNELS, DEPTHS, RANGES
@@ -58,6 +58,11 @@ def check_options(options: FilterOptions, kernels: Sequence[Kernel]) -> None:
         raise OptionError(f"unknown depth {brief(depth)}: give 8, 16 or 'float'")
     check_border(options.border)
     check_fill(options.fill)
+    # Of an image and a kernel of one sample: what is wrong then is wrong with every image.
+    axes_of(
+        (1, 1), (1, 1), padding=options.padding, stride=options.stride, dilation=options.dilation,
+        may_be_empty=True,
+    )  # fmt: skip
     if depth is not None and kernels and options.resolved_range(kernels[-1]) == "raw":
         raise OptionError(
             "depth cannot be chosen with range 'raw', which gives floats in the picture's own units: "

@@ -369,7 +369,9 @@ def test_the_same_pixels_give_the_same_bytes():
 def test_without_the_codecs_the_refusal_names_them(form, kind, monkeypatch):
     monkeypatch.setattr(codecs, "available", lambda: False)
     mode, _, dtype = kind.partition(";")
-    with pytest.raises(ImageError, match=r"without the codecs: install convfilter\[codecs\], or try npy(, or --depth 8)?$"):
+    with pytest.raises(
+        ImageError, match=r"without the codecs: install convfilter\[codecs\], or try npy(, or --depth 8)?$"
+    ):
         route(mode, dtype, form)
 
 
