@@ -73,7 +73,7 @@ def input_gradient(
     ShapeError
         If the upstream has not the shape of the output, or as `correlate`.
     ImageError
-        If the upstream or the fill is not made of real numbers.
+        If the upstream is not made of real numbers.
     KernelError
         If the kernel is not made of finite real numbers, or integer sums may pass int64.
 
@@ -147,7 +147,7 @@ def kernel_gradient(
     ShapeError
         If the upstream has not the shape of the output, or as `correlate`.
     ImageError
-        If the array, the upstream or the fill is not made of real numbers.
+        If the array or the upstream is not made of real numbers.
     KernelError
         If integer sums may pass int64.
 

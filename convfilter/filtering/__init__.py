@@ -78,6 +78,8 @@ def apply_kernel(
     ------
     KernelError
         If there is no such kernel or it cannot be used with these options.
+    OptionError
+        If an option has no such value.
     ImageError
         If the pixels are of a type that no picture has.
     ShapeError
