@@ -48,7 +48,8 @@ def slice_of(
     share = None
     if alpha is not None:
         share = alpha[frame] / full
-        products = np.where(share == 0, 0, products * share)
+        with np.errstate(all="ignore"):
+            products = np.where(share == 0, 0, products * share)
     return Slice(name, samples, weights[frame], products, window.border[frame], share)
 
 

@@ -239,7 +239,9 @@ def _compared(told: Explanation, stage: Stage) -> Explanation:
         added = sum(math.fsum(np.abs(each.products).ravel()) for part in told.parts for each in part.slices)
         values = [abs(float(step.value)) for step in steps if math.isfinite(step.value)]
         enlarged = float(stage.layer.result.full) if stage.layer.range != "stretch" else math.inf
-        if abs(float(worked) - told.value) <= _ROUNDINGS * max(added, enlarged, *values):
+        with np.errstate(over="ignore"):
+            kept = float(stage.layer.target.type(float(worked)))
+        if kept == told.value or abs(kept - told.value) <= _ROUNDINGS * max(added, enlarged, *values):
             return told
     else:
         value, rounded = steps[number - 1].value, steps[number].value

@@ -121,24 +121,20 @@ def _premultiplied(
     # A sum of zero may be off by the roundings of its weights.
     totals[np.abs(totals) <= ZERO_SUM * np.abs(bank.weights).sum(axis=(2, 3, 4, 5))] = 0
 
-    scale = layer.result if layer.target == layer.result.dtype else depth
-
     def separate(number: int, parts: list[np.ndarray]) -> list[Unweighed]:
         if bank.summed:
             triples = [parts[first : first + 3] for first in range(0, len(parts), 3)]
         else:
             triples = [np.split(part, (count, count + 1), axis=-1) for part in parts]
         return [
-            Unweighed.of(triple, each, bank.divisor, depth, scale)
+            Unweighed.of(triple, each, bank.divisor, depth, layer.result)
             for triple, each in zip(triples, totals[number].tolist(), strict=True)
         ]
 
     # What comes out of that division is divided already, and no sum of integers any more.
     finish = _finish(layer, 1, np.inf)
     opaque = np.count_nonzero(totals)
-    finish_alpha = Finish(
-        layer.result, layer.target, np.inf, combine="sum", divide=float(opaque), loose=finish.loose
-    )
+    finish_alpha = finish._replace(combine="sum", add=0.0, divide=float(opaque), absolute=False, linear=False)
     if work.kind in "iu" and layer.rounds and layer.result.dtype.itemsize <= 2:
         if _weighing_rounds_twice(layer, totals.ravel().tolist(), bound):
             finish = finish._replace(exact=Scale.of(finish.add, finish.divide))
