@@ -14,9 +14,12 @@ import contextlib
 import errno
 import filecmp
 import os
+import re
 import stat
 import time
 from typing import TYPE_CHECKING, BinaryIO
+
+from convfilter.signals import at_stop, starting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,9 +29,9 @@ try:
 except ImportError:  # Windows; a file cannot be renamed there while it is open, so it is closed first
     fcntl = None  # type: ignore[assignment]  # a module or nothing: no type says both
 
-__all__ = ["commit", "sweep"]
+__all__ = ["commit", "make_folders", "sweep"]
 
-_PREFIX, _SUFFIX = ".cf-", ".tmp"
+_TEMPORARY = re.compile(r"\.cf-[0-9a-f]{8}\.tmp")
 _STALE_SECONDS = 24 * 3600
 _NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 _FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
@@ -78,35 +81,57 @@ def commit(
     permissions = _replaced_permissions(target, overwrite, repeated)
     # A signal may come at any moment: the name is known here before there is a file of it.
     names: list[str] = []
-    stream: BinaryIO | None = None
-    try:
-        stream = os.fdopen(_create(folder, permissions, names), "wb", 1 << 18)
-        write(stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-        if fcntl is None:
-            stream.close()
-        # Where there are locks the file is put in place under its own: once closed, and still under its
-        # temporary name, another run would sweep it away.
+    with at_stop(lambda: _remove(*names)):
+        stream: BinaryIO | None = None
         try:
-            _put_in_place(names[-1], target, overwrite)
-        except FileExistsError:
-            if not (repeated and filecmp.cmp(names[-1], target, shallow=False)):
-                raise
-            os.unlink(names[-1])
-        stream.close()
-    except BaseException:
-        for name in names:
-            _remove(name)
-        # What is still buffered goes to a file without a name; that this may fail hides nothing.
-        with contextlib.suppress(OSError, ValueError):
-            if stream is not None:
+            stream = os.fdopen(_create(folder, permissions, names), "wb", 1 << 18)
+            write(stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+            if fcntl is None:
                 stream.close()
-        if fcntl is None:
-            for name in names:
-                _remove(name)
-        raise
+            # Where there are locks the file is put in place under its own: once closed, and still under its
+            # temporary name, another run would sweep it away.
+            try:
+                with starting():
+                    _put_in_place(names[-1], target, overwrite)
+            except FileExistsError:
+                if not (repeated and filecmp.cmp(names[-1], target, shallow=False)):
+                    raise
+                os.unlink(names[-1])
+            stream.close()
+        except BaseException:
+            _remove(*names)
+            # What is still buffered goes to a file without a name; that this may fail hides nothing.
+            with contextlib.suppress(OSError, ValueError):
+                if stream is not None:
+                    stream.close()
+            if fcntl is None:
+                _remove(*names)
+            raise
     _sync_folder(folder)
+
+
+def make_folders(path: str) -> None:
+    """Make a folder and those above it that are missing.
+
+    Not by `os.makedirs`, which calls itself for each of them.
+    """
+    missing = []
+    while path:
+        try:
+            os.mkdir(path)
+        except FileNotFoundError:
+            missing.append(path)
+            path = os.path.dirname(path)
+            continue
+        except FileExistsError:
+            if not os.path.isdir(path):
+                raise
+        break
+    for each in reversed(missing):
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(each)
 
 
 def _replaced_permissions(target: str, overwrite: bool, repeated: bool) -> int | None:
@@ -136,9 +161,10 @@ def _create(folder: str, permissions: int | None, names: list[str]) -> int:
     """Create and lock a temporary file; return its descriptor. Its name is put into `names` before that."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS
     for _ in range(100):
-        names.append(os.path.join(folder, f"{_PREFIX}{os.urandom(4).hex()}{_SUFFIX}"))
+        names.append(os.path.join(folder, f".cf-{os.urandom(4).hex()}.tmp"))
         try:
-            descriptor = os.open(names[-1], flags, 0o666 if permissions is None else permissions)
+            with starting():
+                descriptor = os.open(names[-1], flags, 0o666 if permissions is None else permissions)
         except FileExistsError:
             names.pop()  # someone else's
             continue
@@ -186,10 +212,11 @@ def _put_in_place(temporary: str, target: str, overwrite: bool) -> None:
         os.unlink(temporary)
 
 
-def _remove(path: str) -> None:
-    """Remove a file if it can be."""
-    with contextlib.suppress(OSError):
-        os.unlink(path)
+def _remove(*paths: str) -> None:
+    """Remove files that can be."""
+    for path in paths:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
 
 
 def _sync_folder(folder: str) -> None:
@@ -212,15 +239,12 @@ def sweep(folder: str | os.PathLike[str]) -> None:
 
     Notes
     -----
-    A file that another run holds locked stays. Where there are no locks, those older than a day go.
+    A file that another run holds locked stays, and so does every name that `commit` does not make. Where
+    there are no locks, those older than a day go.
     """
     try:
         with os.scandir(folder) as entries:
-            found = [
-                entry.path
-                for entry in entries
-                if entry.name.startswith(_PREFIX) and entry.name.endswith(_SUFFIX)
-            ]
+            found = [entry.path for entry in entries if _TEMPORARY.fullmatch(entry.name)]
     except OSError:
         return
     for path in found:

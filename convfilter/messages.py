@@ -5,7 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-__all__ = ["describe", "nearest", "one_line", "propose", "shown"]
+__all__ = ["describe", "internal_error", "nearest", "one_line", "propose", "shown"]
+
+
+def internal_error(error: BaseException) -> tuple[str, str]:
+    """Return the message for a mistake of the program itself, and the traceback that a report of it needs."""
+    from traceback import format_exception
+
+    reason = f"{type(error).__name__}: {one_line(str(error))}"
+    return f"internal error, please report it: {reason}", "".join(format_exception(error))
 
 
 def describe(error: OSError) -> str:
@@ -33,7 +41,7 @@ def describe(error: OSError) -> str:
     return one_line(error) or "unknown input or output error"
 
 
-def one_line(error: Exception | Warning | str) -> str:
+def one_line(error: BaseException | str) -> str:
     """Return what an error says as one line, and not an endless one."""
     return " ".join(shown(str(error)).split())[:200]
 

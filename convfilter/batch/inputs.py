@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from convfilter.errors import OptionError
@@ -91,12 +92,20 @@ def named_inputs(arguments: Sequence[str], files_from: str | None = None, *, nul
 
 
 def _matched(argument: str) -> list[str] | None:
-    """Return what a pattern matches; None for what is no pattern or matches nothing."""
+    """Return what a pattern matches; None for what is not a pattern or matches nothing."""
     if argument == STREAM or not any(mark in argument for mark in "*?[") or os.path.lexists(argument):
         return None
     import glob
 
-    return sorted(glob.glob(argument, recursive=True)) or None
+    # `**` is not left to `glob`, which follows links round in circles and calls itself for every folder.
+    whole = argument == "**" or argument.endswith("/**")
+    first, *others = re.split(r"(?:^|(?<=/))\*\*/", f"{argument}/*" if whole else argument)
+    found, tops = glob.glob(first) if first else [""], []
+    for part in others:
+        tops = found if whole else []
+        places = [os.path.join(place, "") for top in found for place, _ in _walk(top)]
+        found = [each for place in places for each in glob.glob(glob.escape(place) + part)]
+    return sorted({each for each in (*tops, *found) if each}) or None
 
 
 def _listed(files_from: str, null: bool) -> list[str]:
@@ -159,10 +168,15 @@ def find_inputs(arguments: Sequence[str], leave_out: Sequence[str] = ()) -> tupl
     inputs: list[Input] = []
     problems: list[str] = []
     seen: set[str] = set()
-    hidden = {os.path.realpath(folder) for folder in leave_out}
+    hidden = {identity for folder in leave_out if (identity := _identity(folder))}
     for argument in arguments:
         if argument != STREAM and os.path.isdir(argument):
-            found: Iterator[Input] = _walk(argument, hidden, problems)
+            found: Iterator[Input] = (
+                Input(os.path.join(place, name), argument)
+                for place, names in _walk(argument, hidden, problems)
+                for name in names
+                if format_of_name(name)
+            )
         else:
             found = iter([Input(argument)])
         for each in found:
@@ -180,16 +194,43 @@ def find_inputs(arguments: Sequence[str], leave_out: Sequence[str] = ()) -> tupl
     return inputs, problems
 
 
-def _walk(folder: str, hidden: set[str], problems: list[str]) -> Iterator[Input]:
-    def note(error: OSError) -> None:
-        problems.append(f"{shown(error.filename)}: {describe(error)}")
+def _walk(
+    folder: str, leave_out: Collection[tuple[int, int]] = (), problems: list[str] | None = None
+) -> Iterator[tuple[str, list[str]]]:
+    """Yield a folder and all below it, each with its files, but nothing hidden; links are not followed.
 
-    for place, folders, names in os.walk(folder, onerror=note):
-        folders[:] = sorted(
-            name
-            for name in folders
-            if not name.startswith(".") and os.path.realpath(os.path.join(place, name)) not in hidden
-        )
-        for name in sorted(names):
-            if not name.startswith(".") and format_of_name(name):
-                yield Input(os.path.join(place, name), folder)
+    Not by `os.walk`, which in Python 3.11 calls itself for every folder.
+    """
+    places = [folder]
+    while places:
+        place = places.pop()
+        folders: list[str] = []
+        names: list[str] = []
+        try:
+            with os.scandir(place or os.curdir) as entries:
+                for entry in entries:
+                    if not entry.name.startswith("."):
+                        (folders if _is_folder(entry) else names).append(entry.name)
+        except OSError as error:
+            if problems is not None:
+                problems.append(f"{shown(place)}: {describe(error)}")
+        yield place, sorted(names)
+        below = [os.path.join(place, name) for name in sorted(folders, reverse=True)]
+        places += [
+            each
+            for each in below
+            if not os.path.islink(each) and not (leave_out and _identity(each) in leave_out)
+        ]
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    with contextlib.suppress(OSError):  # a link that leads in a circle
+        return entry.is_dir()
+    return False
+
+
+def _identity(folder: str) -> tuple[int, int] | None:
+    with contextlib.suppress(OSError, ValueError):
+        status = os.stat(folder)
+        return status.st_dev, status.st_ino
+    return None

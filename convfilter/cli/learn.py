@@ -14,7 +14,7 @@ from convfilter.cli.options import HeadedCommand, as_border, json_option, option
 from convfilter.cli.wording import kernel_in_lines
 from convfilter.errors import ConvfilterError, ImageError, OptionError, ShapeError
 from convfilter.messages import shown
-from convfilter.outputs import STREAM, check_output, deliver, refuse_input
+from convfilter.outputs import STREAM, check_output, complain, deliver, refuse_input
 from convfilter.vocabulary import LEARNED_CHANNELS
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def command(
         table = _table(fit).encode()
         deliver(output, lambda stream: stream.write(table), overwrite=overwrite)
     for warning in fit.warnings if not quiet else ():
-        click.echo(f"convfilter: warning: {warning}", err=True)
+        complain(f"warning: {warning}")
     if as_json:
         click.echo(json.dumps(_as_object(fit, channels, output)), err=output == STREAM)
     elif not quiet:

@@ -16,9 +16,10 @@ from convfilter.cli.choices import chosen_filter
 from convfilter.cli.previewing import can_preview, previewed
 from convfilter.cli.progress import Progress
 from convfilter.cli.telling import Printer
-from convfilter.errors import ConvfilterError, ImageError, OptionError
+from convfilter.errors import ImageError, OptionError
 from convfilter.images.encoding import Encoding
 from convfilter.outputs import STREAM, refuse_terminal
+from convfilter.signals import at_stop
 
 __all__ = ["run"]
 
@@ -64,15 +65,14 @@ def run(inputs: Sequence[str], options: dict[str, Any]) -> int:
         outcomes = run_jobs(
             jobs, work, dry=options["dry_run"], scheduler=options["scheduler"], finished=count
         )
-        try:
-            shown = options["preview"] and can_preview() and not options["as_json"]
-            _tell(outcomes, printer, preview=work.max_pixels if shown else None)
-        except ConvfilterError:
-            raise
-        except BaseException:
+
+        def last_words() -> None:
             left = len(jobs) - report.counts.total()
-            printer.complain(f"stopped: {report.in_words()}, {left} not finished")
-            raise
+            printer.last_words(f"stopped: {report.in_words()}, {left} not finished")
+
+        shown = options["preview"] and can_preview() and not options["as_json"]
+        with at_stop(last_words):
+            _tell(outcomes, printer, preview=work.max_pixels if shown else None)
     if several and not options["quiet"]:
         printer.note(report.in_words())
     return 1 if problems or printer.unheard else report.exit_code

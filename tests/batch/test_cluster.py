@@ -94,7 +94,7 @@ def test_a_scheduler_that_cannot_be_reached_is_an_error_before_any_work(run, tmp
         ran = run("apply", "in", "-k", "blur", "-o", "out", "--scheduler", address, env=IMPATIENT)
     assert ran.code == 2
     (line,) = ran.complaints
-    assert line.startswith(f"convfilter: --scheduler {address}: no scheduler can be reached there")
+    assert line.startswith(f"convfilter: --scheduler {address}: no scheduler answers within 1 s")
     assert not (tmp_path / "out").exists()
     ran = run("apply", "in", "-k", "blur", "-o", "out", "--scheduler", "nonsense://x")
     assert ran.code == 2

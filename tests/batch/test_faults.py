@@ -30,11 +30,11 @@ def commit(*arguments, **options):
     sys.stdin.buffer.raw.read(3)
     return inner(*arguments, **options)
 job.commit = commit
-job.filter_job(Job("in.png", "warm.png", "png"), work, lone=True)
+job.filter_job(Job("in.png", "warm.png", "png"), work)
 while sys.stdin.buffer.raw.read(3):
     child = os.fork()
     if not child:
-        outcome = job.filter_job(Job("in.png", "out/out.png", "png"), work, lone=True)
+        outcome = job.filter_job(Job("in.png", "out/out.png", "png"), work)
         os._exit(0 if outcome.status == "done" else 1)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """

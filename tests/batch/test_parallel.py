@@ -30,7 +30,7 @@ MAIN = """
 import os, signal, sys, time
 from convfilter.batch import job
 {change}
-from convfilter.cli import main
+from convfilter.__main__ import main
 main()
 """
 SLOW_FIRST = """
@@ -243,8 +243,8 @@ def test_a_picture_larger_than_its_room_is_refused_before_it_is_decoded(tmp_path
     work = Work((cf.get_kernel("blur"),))
     job = Job(str(tmp_path / "a.png"), str(tmp_path / "b.png"), "png")
     with pytest.raises(TooLargeError):
-        filter_job(job, work, lone=False, room=30 * 20 * 3 * 4 - 1)
-    assert "truncated" in filter_job(job, work, lone=False, room=30 * 20 * 3 * 4).error
+        filter_job(job, work, room=30 * 20 * 3 * 4 - 1)
+    assert "truncated" in filter_job(job, work, room=30 * 20 * 3 * 4).error
 
 
 def test_the_estimate_counts_all_that_is_held_at_once():
