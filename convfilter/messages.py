@@ -43,7 +43,7 @@ def describe(error: OSError) -> str:
 
 def one_line(error: BaseException | str) -> str:
     """Return what an error says as one line, and not an endless one."""
-    return " ".join(shown(str(error)).split())[:200]
+    return shown(" ".join(str(error).split()))[:200]
 
 
 def shown(path: str | bytes | os.PathLike[str] | os.PathLike[bytes], *, longest: int | None = None) -> str:

@@ -7,6 +7,8 @@ import contextlib
 import json
 import logging
 import os
+import struct
+import warnings
 from dataclasses import replace
 from importlib import import_module
 from queue import Empty, SimpleQueue
@@ -21,6 +23,8 @@ from convfilter.messages import describe, one_line, shown
 __all__ = ["Cluster"]
 
 _LEAST = 64
+
+_LOST = "the cluster has lost its scheduler or all of its workers"
 
 
 class Cluster:
@@ -57,15 +61,19 @@ class Cluster:
         fault = f"--scheduler {shown(address)}"
         self._address = _listed(address, fault) if address.endswith(".json") else address
         try:
-            # Asked without a client: one that cannot connect would hold up the end of the process.
-            threads = self._threads()
-            if threads:
-                self._client = self._dask.Client(self._address, timeout=self._patience, set_as_default=False)
+            with warnings.catch_warnings(action="ignore"):
+                # Asked without a client: one that cannot connect would hold up the end of the process.
+                threads = self._threads()
+                if threads:
+                    self._client = self._dask.Client(
+                        self._address, timeout=self._patience, set_as_default=False
+                    )
         except TimeoutError:
             raise OptionError(f"{fault}: no scheduler answers within {self._patience:g} s") from None
+        except (MemoryError, struct.error):  # a length or a number that something else has sent
+            raise OptionError(f"{fault}: what answers there is not a Dask scheduler") from None
         except Exception as error:  # OSError, ValueError and what its transports raise
-            reason = one_line(error) or type(error).__name__
-            raise OptionError(f"{fault}: no scheduler can be reached there ({reason})") from None
+            raise OptionError(f"{fault}: no scheduler can be reached there ({_in_words(error)})") from None
         if not threads:
             raise OptionError(
                 f"{fault}: the scheduler has no workers, after {self._patience:g} s: start some"
@@ -87,8 +95,11 @@ class Cluster:
         """Have a job done by some worker."""
         self._submitted[number] = job
         # Dask itself does the images of lost workers again, until one has cost it several of them.
-        future = self._client.submit(_do, job, self._work, pure=False)
-        future.add_done_callback(lambda done: self._answers.put((number, done)))
+        try:
+            future = self._client.submit(_do, job, self._work, pure=False)
+            future.add_done_callback(lambda done: self._answers.put((number, done)))
+        except Exception:  # the client has been closed since it lost its scheduler
+            self._lost = True
 
     def answer(self) -> tuple[int, Outcome | None]:
         """Wait for the next result; if the cluster is lost, the next job gets that as its result."""
@@ -100,7 +111,7 @@ class Cluster:
                 continue
             return number, self._result(self._submitted.pop(number), future)
         number, job = self._submitted.popitem()
-        return number, Outcome(job, error="the cluster has no scheduler or no workers any more")
+        return number, Outcome(job, error=_LOST)
 
     def _is_there(self) -> bool:
         with contextlib.suppress(Exception):  # as in `__init__`
@@ -111,8 +122,7 @@ class Cluster:
         try:
             outcome: Outcome = future.result(timeout=self._patience)
         except Exception as error:  # whatever Dask says of a job that it has given up
-            reason = one_line(error) or type(error).__name__
-            return Outcome(job, error=f"its worker gave it up: {reason}")
+            return Outcome(job, error=_LOST if future.cancelled() else f"Dask gave it up: {_in_words(error)}")
         return outcome
 
     def do_alone(self, job: Job) -> Outcome:
@@ -127,6 +137,10 @@ class Cluster:
     ) -> None:
         with contextlib.suppress(Exception):  # a cluster that has gone meanwhile cannot be said goodbye to
             self._client.close(timeout=1)
+
+
+def _in_words(error: Exception) -> str:
+    return one_line(error) or type(error).__name__
 
 
 def _listed(path: str, fault: str) -> str:

@@ -11,8 +11,8 @@ from samples import colour, grey, load, save, tree
 
 import convfilter as cf
 from convfilter.batch import Report, job, run_jobs
-from convfilter.batch.pool import dispatched
 from convfilter.batch.job import Outcome
+from convfilter.batch.pool import dispatched
 from convfilter.batch.work import Job, Work
 
 posix = pytest.mark.skipif(os.name != "posix", reason="limits of POSIX systems")
@@ -63,7 +63,7 @@ def test_filter_file_raises_what_apply_kernel_raises_and_mistakes_of_the_program
         (cf.KernelError, {"kernel": "sobl"}),
         (cf.ShapeError, {"kernel": "luma"}),
         (cf.ShapeError, {"kernel": "blur", "padding": "valid", "dilation": 99}),
-        (cf.OptionError, {"kernel": "blur", "border": "mirror"}),
+        (cf.OptionError, {"kernel": "blur", "alpha": "none"}),
     ):
         for function, arguments in (
             (cf.apply_kernel, (load("a.png"),)),
