@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import filecmp
 import os
 import re
 import stat
@@ -96,7 +95,7 @@ def commit(
                 with starting():
                     _put_in_place(names[-1], target, overwrite)
             except FileExistsError:
-                if not (repeated and filecmp.cmp(names[-1], target, shallow=False)):
+                if not (repeated and _equal(names[-1], target)):
                     raise
                 os.unlink(names[-1])
             stream.close()
@@ -210,6 +209,12 @@ def _put_in_place(temporary: str, target: str, overwrite: bool) -> None:
         os.rename(temporary, target)
     else:
         os.unlink(temporary)
+
+
+def _equal(path: str, other: str) -> bool:
+    import filecmp  # which only a second attempt needs
+
+    return filecmp.cmp(path, other, shallow=False)
 
 
 def _remove(*paths: str) -> None:

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import io
 import os
-import select
 import sys
 from collections.abc import Callable, Iterable
-from typing import BinaryIO, TextIO
+from typing import BinaryIO
 
 from convfilter.errors import ImageError, OptionError
 from convfilter.files import commit
-from convfilter.messages import describe, shown
+from convfilter.messages import describe, discard, shown
 
 __all__ = [
     "STREAM",
     "check_output",
-    "complain",
     "deliver",
-    "discard",
-    "last_words",
     "print_bytes",
     "refuse_input",
     "refuse_terminal",
@@ -137,35 +132,6 @@ def _write_all(stream: BinaryIO, data: memoryview) -> None:
         if not count:
             raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
         data = data[count:]
-
-
-def complain(message: str, traceback: str = "") -> None:
-    """Print a message on stderr as one line, and a traceback below it; a stderr that fails stops nothing."""
-    try:
-        if sys.stderr is not None:
-            print(f"convfilter: {shown(message)}\n{traceback}", end="", file=sys.stderr, flush=True)
-    except OSError:
-        discard(sys.stderr)
-
-
-def last_words(text: str) -> None:
-    """Print on stderr when the process is about to end, unless that means to wait for a reader."""
-    if sys.stderr is None:
-        return
-    # Python's own stream may be locked by a thread that waits in it.
-    descriptor = sys.stderr.fileno()
-    if os.name != "posix" or select.select([], [descriptor], [], 0.1)[1]:
-        os.write(descriptor, text.encode(errors="backslashreplace"))
-
-
-def discard(stream: TextIO) -> None:
-    """Let what is still buffered in a stream, and all that follows, go nowhere."""
-    with contextlib.suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        try:
-            os.dup2(nowhere, stream.fileno())
-        finally:
-            os.close(nowhere)
 
 
 def refuse_terminal() -> None:

@@ -13,8 +13,7 @@ import click
 
 from convfilter import __version__
 from convfilter.errors import ConvfilterError, ImageError, ShapeError
-from convfilter.messages import describe, internal_error, nearest, shown
-from convfilter.outputs import complain
+from convfilter.messages import complain, describe, internal_error, nearest, shown
 from convfilter.vocabulary import environment_threads
 
 __all__ = ["main"]

@@ -19,7 +19,7 @@ from convfilter.cli.options import (
 )
 from convfilter.cli.wording import kernel_in_lines, size_in_words
 from convfilter.kernels import Kernel, get_kernel, load_kernels
-from convfilter.messages import shown
+from convfilter.messages import complain, shown
 from convfilter.outputs import STREAM
 
 __all__ = ["GROUPS", "command"]
@@ -111,7 +111,7 @@ def _draw(kernel: Kernel, output: str, overwrite: bool) -> None:
 
     check_drawing(output, overwrite=overwrite)
     save_drawing(output, kernel_plot(kernel), overwrite=overwrite)
-    click.echo(f"convfilter: drawn to {shown(output)}", err=True)
+    complain(f"drawn to {output}")
 
 
 def _traits(kernel: Kernel) -> dict[str, Any]:

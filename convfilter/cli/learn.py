@@ -13,8 +13,8 @@ import click
 from convfilter.cli.options import HeadedCommand, as_border, json_option, option, written_size
 from convfilter.cli.wording import kernel_in_lines
 from convfilter.errors import ConvfilterError, ImageError, OptionError, ShapeError
-from convfilter.messages import shown
-from convfilter.outputs import STREAM, check_output, complain, deliver, refuse_input
+from convfilter.messages import complain, shown
+from convfilter.outputs import STREAM, check_output, deliver, refuse_input
 from convfilter.vocabulary import LEARNED_CHANNELS
 
 if TYPE_CHECKING:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from convfilter.errors import ImageError
 from convfilter.images.picture import Picture
 from convfilter.images.reading import read_picture
-from convfilter.messages import shown
-from convfilter.outputs import complain
+from convfilter.messages import complain, shown
 from convfilter.vocabulary import MAX_PIXELS
 
 __all__ = ["read_named", "tell_warnings"]

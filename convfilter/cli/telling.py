@@ -15,8 +15,7 @@ from convfilter.batch.work import Work
 from convfilter.cli.progress import Progress
 from convfilter.cli.wording import calculation, filter_in_words, per_axis_in_words
 from convfilter.kernels import Kernel
-from convfilter.messages import describe, shown
-from convfilter.outputs import complain, discard, last_words
+from convfilter.messages import complain, describe, discard, last_words, shown
 
 __all__ = ["Printer"]
 
