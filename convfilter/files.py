@@ -1,6 +1,6 @@
-"""Output files that are never half there.
+"""Outputs: files that are never half written, and standard output.
 
-An output is written to a temporary file ``.cf-XXXX.tmp`` in its own folder and put in place by one
+An output file is written to a temporary file ``.cf-XXXX.tmp`` in its own folder and put in place by one
 rename or link, so that its path holds, at every moment, nothing, the complete old file or the
 complete new one. While it is written the temporary file is locked; the next run takes away those
 that nobody holds any more.
@@ -12,28 +12,124 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import re
 import stat
+import sys
 import time
-from typing import TYPE_CHECKING, BinaryIO
+from collections.abc import Callable, Iterable
+from typing import BinaryIO
 
+from convfilter.errors import ImageError, OptionError
+from convfilter.messages import describe, discard, shown
 from convfilter.signals import at_stop, starting
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 try:
     import fcntl
 except ImportError:  # Windows; a file cannot be renamed there while it is open, so it is closed first
     fcntl = None  # type: ignore[assignment]  # a module or nothing: no type says both
 
-__all__ = ["commit", "make_folders", "sweep"]
+__all__ = [
+    "EXISTS",
+    "STREAM",
+    "OutputError",
+    "OutputExistsError",
+    "check_output",
+    "commit",
+    "print_bytes",
+    "refuse_input",
+    "refuse_terminal",
+    "sweep",
+    "write_output",
+]
+
+STREAM = "-"
+"""The name of standard input and output."""
+
+EXISTS = "the output exists: give --overwrite to replace it"
 
 _TEMPORARY = re.compile(r"\.cf-[0-9a-f]{8}\.tmp")
 _STALE_SECONDS = 24 * 3600
 _NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 _FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+
+
+class OutputError(ImageError):
+    """An output that cannot be written.
+
+    Attributes
+    ----------
+    errno : int or None
+        The system's number for the reason.
+    """
+
+    errno: int | None = None
+
+
+class OutputExistsError(ImageError):
+    """An output that exists and must not be replaced."""
+
+
+def check_output(path: str, *, overwrite: bool) -> None:
+    """Refuse an output that is a folder, or exists and must not be replaced, before anything is computed."""
+    if path == STREAM:
+        return
+    if os.path.isdir(path):
+        raise ImageError(f"{shown(path)} is a folder: name a file")
+    if os.path.lexists(path) and not overwrite:
+        raise OutputExistsError(f"{shown(path)}: {EXISTS}")
+
+
+def refuse_input(output: str, inputs: Iterable[str]) -> None:
+    """Refuse an output that is one of the inputs, by whatever name or link."""
+    for each in inputs if output != STREAM and os.path.exists(output) else ():
+        if os.path.exists(each) and os.path.samefile(output, each):
+            raise OptionError(f"output {shown(output)} is the input {shown(each)}: name another file")
+
+
+def write_output(
+    path: str,
+    write: Callable[[BinaryIO], object],
+    *,
+    overwrite: bool,
+    repeated: bool = False,
+    folders: bool = False,
+) -> None:
+    """Write an output, to a file or to standard output, as a whole or not at all.
+
+    Parameters
+    ----------
+    path : str
+        A file name, or `STREAM`.
+    write, overwrite, repeated
+        As for `commit`.
+    folders : bool
+        Whether to make the folder that it belongs into.
+
+    Raises
+    ------
+    OutputExistsError
+        If the file exists and must not be replaced.
+    OutputError
+        If it cannot be written, except by a `BrokenPipeError`.
+    """
+    try:
+        if path == STREAM:
+            print_bytes(write)
+            return
+        if folders:
+            _make_folders(os.path.dirname(path))
+        commit(path, write, overwrite=overwrite, repeated=repeated)
+    except BrokenPipeError:
+        raise
+    except FileExistsError:
+        raise OutputExistsError(f"{shown(path)}: {EXISTS}") from None
+    except OSError as error:
+        name = "standard output" if path == STREAM else shown(path)
+        fault = OutputError(f"{name} cannot be written: {describe(error)}")
+        fault.errno = error.errno
+        raise fault from None
 
 
 def commit(
@@ -111,12 +207,9 @@ def commit(
     _sync_folder(folder)
 
 
-def make_folders(path: str) -> None:
-    """Make a folder and those above it that are missing.
-
-    Not by `os.makedirs`, which calls itself for each of them.
-    """
-    missing = []
+def _make_folders(path: str) -> None:
+    """Make a folder and those above it that are missing."""
+    missing = []  # not by `os.makedirs`, which calls itself for each of them
     while path:
         try:
             os.mkdir(path)
@@ -126,7 +219,7 @@ def make_folders(path: str) -> None:
             continue
         except FileExistsError:
             if not os.path.isdir(path):
-                raise
+                raise NotADirectoryError(errno.ENOTDIR, "a file is in the way", path) from None
         break
     for each in reversed(missing):
         with contextlib.suppress(FileExistsError):
@@ -272,3 +365,35 @@ def _remove_stale(path: str) -> None:
         os.close(descriptor)
     if stale and fcntl is None:
         os.unlink(path)
+
+
+def print_bytes(write: Callable[[BinaryIO], object]) -> None:
+    """Write to standard output, once all that is to be written is there."""
+    if sys.stdout is None:
+        raise ImageError("standard output is closed")
+    buffer = io.BytesIO()
+    write(buffer)
+    try:
+        with buffer.getbuffer() as data:
+            _write_all(sys.stdout.buffer, data)
+        sys.stdout.buffer.flush()
+    except OSError:
+        discard(sys.stdout)
+        raise
+
+
+def _write_all(stream: BinaryIO, data: memoryview) -> None:
+    """Write all of some bytes: a stream without a buffer may take a part of them only."""
+    while data:
+        count = stream.write(data)
+        if not count:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        data = data[count:]
+
+
+def refuse_terminal() -> None:
+    """Refuse to write an image to a terminal, which would take its bytes for commands."""
+    if sys.stdout is not None and sys.stdout.isatty():
+        raise OptionError(
+            "standard output is a terminal: pass the picture on with '|' or '>', or name a file with -o"
+        )

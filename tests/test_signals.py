@@ -166,11 +166,11 @@ import threading, time
 def start(thread):
     raise RuntimeError("can't start new thread")
 threading.Thread.start = start
-from convfilter.batch import job
-inner = job.commit
+from convfilter import files
+inner = files.commit
 def commit(target, write, **options):
     inner(target, lambda stream: time.sleep(60), **options)
-job.commit = commit
+files.commit = commit
 from convfilter.__main__ import main
 main()
 """

@@ -28,13 +28,12 @@ from convfilter.batch.planning import format_of_file
 from convfilter.batch.work import Job, Work
 from convfilter.convolution.running import available_threads
 from convfilter.errors import OptionError, with_name
-from convfilter.files import sweep
+from convfilter.files import STREAM, sweep
 from convfilter.filtering import FilterOptions
 from convfilter.images.encoding import Encoding
 from convfilter.images.formats import FORMATS
 from convfilter.kernels import Kernel, get_kernel
 from convfilter.messages import propose, shown
-from convfilter.outputs import STREAM
 
 if TYPE_CHECKING:
     from convfilter.batch.dask import Cluster

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from convfilter.batch.work import Job
 from convfilter.errors import OptionError
+from convfilter.files import STREAM
 from convfilter.messages import shown
-from convfilter.outputs import STREAM
 
 __all__ = ["refuse_collisions", "refuse_inputs_as_outputs"]
 

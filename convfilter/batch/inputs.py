@@ -11,9 +11,9 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from convfilter.errors import OptionError
+from convfilter.files import STREAM
 from convfilter.images.formats import format_of_name
 from convfilter.messages import describe, shown
-from convfilter.outputs import STREAM
 
 __all__ = ["Input", "Named", "find_inputs", "format_of_stdin", "named_inputs"]
 

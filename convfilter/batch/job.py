@@ -17,13 +17,12 @@ from convfilter.batch.memory import footprint
 from convfilter.batch.sequences import Shares, filter_each, filter_picture, filter_stack
 from convfilter.batch.work import Job, Work
 from convfilter.errors import ConvfilterError, ImageError
-from convfilter.files import commit, make_folders
+from convfilter.files import EXISTS, STREAM, OutputError, OutputExistsError, write_output
 from convfilter.images.animation import write_frames
 from convfilter.images.frames import Frames, opened_frames
 from convfilter.images.picture import Picture
 from convfilter.images.writing import write_picture
-from convfilter.messages import describe, internal_error, shown
-from convfilter.outputs import STREAM, print_bytes
+from convfilter.messages import describe, internal_error
 
 __all__ = [
     "STATUSES",
@@ -39,8 +38,7 @@ __all__ = [
 
 STATUSES = ("done", "skipped", "planned", "failed", "not attempted")
 
-_EXISTS = "the output exists: give --overwrite to replace it or --skip-existing to keep it"
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+_EXISTS = f"{EXISTS} or --skip-existing to keep it"
 
 
 @dataclass
@@ -270,39 +268,20 @@ def _source(job: Job) -> str | BytesIO:
 def _put(
     job: Job, work: Work, outcome: Outcome, encode: Callable[[BinaryIO], list[str]], repeated: bool
 ) -> None:
-    """Have an output written, to its file as a whole or not at all."""
-    if job.target == STREAM:
-        try:
-            print_bytes(lambda stream: outcome.warnings.extend(encode(stream)))
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise _write_error(job, describe(error), error, outcome) from None
-        return
+    """Write an output; its warnings are those of the outcome."""
     try:
-        make_folders(os.path.dirname(job.target))
-    except OSError as error:
-        # A file that stands where a folder is needed "exists" to the system; to the user it is in the way.
-        reason = "a file is in the way" if isinstance(error, FileExistsError) else describe(error)
-        raise _write_error(job, reason, error, outcome) from None
-    try:
-        commit(
+        write_output(
             job.target,
             lambda stream: outcome.warnings.extend(encode(stream)),
             overwrite=work.overwrite,
             repeated=repeated,
+            folders=True,
         )
-    except FileExistsError:
+    except OutputExistsError:
         if not work.skip_existing:
             raise ImageError(_EXISTS) from None
         outcome.status = "skipped"  # another run has made it meanwhile
         outcome.warnings.clear()
-    except OSError as error:
-        raise _write_error(job, describe(error), error, outcome) from None
-
-
-def _write_error(job: Job, reason: str, error: OSError, outcome: Outcome) -> ImageError:
-    """What went wrong with the output, which the user must be able to tell from the input."""
-    outcome.disk_full = error.errno in _DISK_FULL
-    target = "standard output" if job.target == STREAM else shown(job.target)
-    return ImageError(f"{target} cannot be written: {reason}")
+    except OutputError as error:
+        outcome.disk_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise

@@ -10,10 +10,10 @@ from convfilter.batch.conflicts import refuse_collisions, refuse_inputs_as_outpu
 from convfilter.batch.inputs import Input, format_of_stdin
 from convfilter.batch.work import Job
 from convfilter.errors import OptionError
+from convfilter.files import STREAM
 from convfilter.images.formats import extension_of, format_of_name
 from convfilter.kernels import Kernel
 from convfilter.messages import shown
-from convfilter.outputs import STREAM
 
 __all__ = [
     "Plan",

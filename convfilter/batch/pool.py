@@ -20,8 +20,7 @@ from convfilter import signals
 from convfilter.batch.job import Outcome, TooLargeError, filter_job, not_attempted, settled
 from convfilter.batch.memory import available_memory
 from convfilter.batch.work import Job, Work
-from convfilter.files import sweep
-from convfilter.outputs import STREAM
+from convfilter.files import STREAM, sweep
 
 __all__ = ["Executor", "Pool", "dispatched"]
 

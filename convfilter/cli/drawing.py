@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from convfilter.errors import OptionError
 from convfilter.explaining import Explanation
+from convfilter.files import STREAM, refuse_input
 from convfilter.filtering import FilterOptions
 from convfilter.geometry import Axis, axes_of
 from convfilter.images.picture import Picture
 from convfilter.kernels import Kernel
 from convfilter.messages import complain
-from convfilter.outputs import STREAM, refuse_input
 from convfilter.pictures.explained import draw_explanation, sliding_frames
 from convfilter.pictures.saving import check_drawing, save_animation, save_drawing
 from convfilter.pictures.viewing import as_seen, full_scale

@@ -21,7 +21,7 @@ from convfilter.cli.options import (
     reading_options,
 )
 from convfilter.errors import OptionError, ShapeError
-from convfilter.outputs import STREAM
+from convfilter.files import STREAM
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -24,8 +24,8 @@ from convfilter.cli.options import (
     reading_options,
 )
 from convfilter.errors import ConvfilterError, KernelError, ShapeError, with_name
+from convfilter.files import STREAM, refuse_input
 from convfilter.messages import complain, shown
-from convfilter.outputs import STREAM, refuse_input
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

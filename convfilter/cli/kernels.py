@@ -18,9 +18,9 @@ from convfilter.cli.options import (
     written_size,
 )
 from convfilter.cli.wording import kernel_in_lines, size_in_words
+from convfilter.files import STREAM
 from convfilter.kernels import Kernel, get_kernel, load_kernels
 from convfilter.messages import complain, shown
-from convfilter.outputs import STREAM
 
 __all__ = ["GROUPS", "command"]
 

@@ -17,8 +17,8 @@ from convfilter.cli.previewing import can_preview, previewed
 from convfilter.cli.progress import Progress
 from convfilter.cli.telling import Printer
 from convfilter.errors import ImageError, OptionError
+from convfilter.files import STREAM, refuse_terminal
 from convfilter.images.encoding import Encoding
-from convfilter.outputs import STREAM, refuse_terminal
 from convfilter.signals import at_stop
 
 __all__ = ["run"]

@@ -24,8 +24,8 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX sys
 # Each picture takes a while, and who comes first to the marked one dies over it.
 PRELOAD = """
 import os, signal, time
-from convfilter.batch import job
-unchanged = vars(job).setdefault("unchanged", job.commit)  # this may be loaded more than once
+from convfilter import files
+unchanged = vars(files).setdefault("unchanged", files.commit)  # this may be loaded more than once
 def commit(target, write, **options):
     time.sleep(0.05)
     unchanged(target, write, **options)
@@ -36,7 +36,7 @@ def commit(target, write, **options):
             pass
         else:  # the output is there, and nobody has been told
             os.kill(os.getpid(), signal.SIGKILL)
-job.commit = commit
+files.commit = commit
 """
 CLUSTER = """
 import subprocess, sys, json

@@ -20,16 +20,17 @@ needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="needs 
 SERVER = """
 import os, sys
 import convfilter as cf
+from convfilter import files
 from convfilter.batch import job
 from convfilter.batch.work import Job, Work
 
 work = Work((cf.get_kernel("blur"),), overwrite={overwrite}, threads=1)
-inner = job.commit
+inner = files.commit
 def commit(*arguments, **options):
     print(os.getpid(), flush=True)
     sys.stdin.buffer.raw.read(3)
     return inner(*arguments, **options)
-job.commit = commit
+files.commit = commit
 job.filter_job(Job("in.png", "warm.png", "png"), work)
 while sys.stdin.buffer.raw.read(3):
     child = os.fork()

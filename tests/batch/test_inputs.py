@@ -11,7 +11,7 @@ from samples import grey, save
 
 from convfilter import ConvfilterError
 from convfilter.batch.inputs import find_inputs, named_inputs
-from convfilter.outputs import STREAM
+from convfilter.files import STREAM
 
 
 @pytest.fixture(autouse=True)

@@ -29,6 +29,7 @@ BLUR = ["-k", "blur", "-o", "out", "-j", "2"]
 # Changes to the program are inherited by its workers, which are copies of it.
 MAIN = """
 import os, signal, sys, time
+from convfilter import files
 from convfilter.batch import job
 {change}
 from convfilter.__main__ import main
@@ -59,7 +60,7 @@ def opened_frames(source, **options):
 job.opened_frames = opened_frames
 """
 LATE = """
-inner = job.commit
+inner = files.commit
 def commit(target, write, **options):
     inner(target, write, **options)
     try:
@@ -67,16 +68,16 @@ def commit(target, write, **options):
     except FileExistsError:
         return
     os.kill(os.getpid(), signal.SIGKILL)
-job.commit = commit
+files.commit = commit
 """
 FULL = """
-inner = job.commit
+inner = files.commit
 def commit(target, write, **options):
     if os.path.basename(target) == "b.png":
         raise OSError({number}, os.strerror({number}), target)
     time.sleep(0.2)
     return inner(target, write, **options)
-job.commit = commit
+files.commit = commit
 """
 MISTAKEN = """
 inner = job.{function}
@@ -94,7 +95,7 @@ job.{function} = mistaken
 """
 # The temporary file is there, and nothing but force ends the process.
 STUBBORN = """
-inner = job.commit
+inner = files.commit
 def commit(target, write, **options):
     def forever(stream):
         if os.path.basename(target) != "a.png":
@@ -102,7 +103,7 @@ def commit(target, write, **options):
             time.sleep(60)
         write(stream)
     return inner(target, forever, **options)
-job.commit = commit
+files.commit = commit
 """
 WAITING = STUBBORN.replace("signal.pthread_sigmask", "(lambda *_: None)")
 
@@ -238,7 +239,7 @@ def test_a_full_disk_stops_all_workers_and_the_rest_is_not_attempted(begin, tmp_
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
-@pytest.mark.parametrize("function", ["opened_frames", "filter_picture", "write_picture", "commit"])
+@pytest.mark.parametrize("function", ["opened_frames", "filter_picture", "write_picture", "write_output"])
 def test_a_mistake_of_the_program_over_one_image_is_an_internal_error(begin, tmp_path, function, jobs):
     pictures(tmp_path / "in", "abc")
     change = MISTAKEN.format(function=function)

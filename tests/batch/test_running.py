@@ -10,6 +10,7 @@ from conftest import uncovered
 from samples import colour, grey, load, save, tree
 
 import convfilter as cf
+from convfilter import files
 from convfilter.batch import Report, job, run_jobs
 from convfilter.batch.job import Outcome
 from convfilter.batch.pool import dispatched
@@ -90,7 +91,7 @@ def test_a_full_disk_makes_the_rest_not_attempted(monkeypatch, number):
         with open(target, "xb") as stream:
             write(stream)
 
-    monkeypatch.setattr(job, "commit", commit)
+    monkeypatch.setattr(files, "commit", commit)
     report = Report()
     outcomes = list(run_jobs(jobs(*"abcd"), work()))
     for outcome in outcomes:
