@@ -1,9 +1,9 @@
-"""Pictures by the folder: what a command line program does once its arguments are parsed.
+"""Images by the folder: what a command line program does once its arguments are parsed.
 
-`inputs` lists the pictures, `planning` names every output before a pixel is read and `conflicts` refuses what
-would do harm, `job` takes one picture from file to file, `sequences` the frames of one that holds several,
-`foresight` tells what would come out. Here they are run and counted: one after another, or by the worker
-processes of a `pool` or a `dask` cluster, as far as `memory` allows.
+`plan` lists the inputs, names every output before an image is read and refuses what would do harm, `job`
+takes one image from file to file, `sequences` the frames of one that holds several, `foresight` says what
+would come out. Here they are run and counted: one after another, or by the worker processes of a `pool` or a
+`dask` cluster, as far as `memory` allows.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from convfilter.batch.conflicts import refuse_inputs_as_outputs
 from convfilter.batch.job import (
     STATUSES,
     Outcome,
@@ -24,7 +23,7 @@ from convfilter.batch.job import (
     not_attempted,
     plan_job,
 )
-from convfilter.batch.planning import format_of_file
+from convfilter.batch.plan import format_of_file, refuse_inputs_as_outputs
 from convfilter.batch.work import Job, Work
 from convfilter.convolution.running import available_threads
 from convfilter.errors import OptionError, with_name

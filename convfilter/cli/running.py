@@ -8,9 +8,15 @@ from collections.abc import Generator, Sequence
 from typing import Any
 
 from convfilter.batch import Report, run_jobs
-from convfilter.batch.inputs import find_inputs, named_inputs
 from convfilter.batch.job import Outcome
-from convfilter.batch.planning import Plan, kernel_suffix, output_folders, plan_jobs
+from convfilter.batch.plan import (
+    Plan,
+    find_inputs,
+    kernel_suffix,
+    named_inputs,
+    output_folders,
+    plan_jobs,
+)
 from convfilter.batch.work import Work
 from convfilter.cli.choices import chosen_filter
 from convfilter.cli.previewing import can_preview, previewed

@@ -10,7 +10,7 @@ from conftest import environment
 from samples import grey, save
 
 from convfilter import ConvfilterError
-from convfilter.batch.inputs import find_inputs, named_inputs
+from convfilter.batch.plan import find_inputs, named_inputs
 from convfilter.files import STREAM
 
 
@@ -202,8 +202,8 @@ def test_a_list_that_cannot_be_read_or_names_nothing_is_refused():
 # Of the planner alone: it must not hold on to what follows from the names.
 MILLION = """
 import resource, sys
-from convfilter.batch.inputs import find_inputs, named_inputs
-from convfilter.batch.planning import plan_jobs
+from convfilter.batch.plan import find_inputs, named_inputs
+from convfilter.batch.plan import plan_jobs
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
