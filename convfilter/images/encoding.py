@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from numpy.typing import NDArray
 from PIL import Image
@@ -13,12 +13,20 @@ from convfilter.images.to_pillow import background_colour
 from convfilter.messages import propose
 from convfilter.vocabulary import COMPRESSIONS
 
-__all__ = ["Encoding", "Options", "Raster", "present"]
+__all__ = ["Encoding", "Options", "Raster", "Samples", "present"]
 
 Options: TypeAlias = dict[str, Any]
 """Options of Pillow's `save`."""
 
-Raster: TypeAlias = Image.Image | NDArray[Any]
+
+class Samples(NamedTuple):
+    """A picture that is encoded without Pillow, and what its channels mean."""
+
+    pixels: NDArray[Any]
+    mode: str
+
+
+Raster: TypeAlias = Image.Image | Samples
 """A picture ready to be encoded."""
 
 
