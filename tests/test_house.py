@@ -23,6 +23,7 @@ PUBLIC = [
     "ImageError",
     "Kernel",
     "KernelError",
+    "OptionError",
     "ShapeError",
     "apply_kernel",
     "convolve",

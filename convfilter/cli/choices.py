@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import click
-
 from convfilter.filtering import FilterOptions, check_options
 from convfilter.kernels import Kernel, get_kernel, load_kernels
+from convfilter.messages import complain
 
 __all__ = ["chosen_filter"]
 
@@ -33,10 +32,9 @@ def chosen_filter(
     kernels = (*(get_kernel(name, known) for name in options["kernels"]), *further)
     border, fill = options["border"]
     if not 0 <= fill <= 1 and not options.get("quiet"):
-        click.echo(
-            f"convfilter: warning: --border constant={fill:g} is {fill:g} times full scale: V is a fraction, "
-            "such as constant=0.5",
-            err=True,
+        complain(
+            f"warning: --border constant={fill:g} is {fill:g} times full scale: V is a fraction, "
+            "such as constant=0.5"
         )
     filtering = FilterOptions(
         padding=options["padding"],

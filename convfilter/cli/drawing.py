@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import click
 from numpy.typing import NDArray
 
 from convfilter.errors import OptionError
 from convfilter.explaining import Explanation
+from convfilter.files import STREAM, refuse_input
 from convfilter.filtering import FilterOptions
 from convfilter.geometry import Axis, axes_of
 from convfilter.images.picture import Picture
 from convfilter.kernels import Kernel
-from convfilter.messages import shown
-from convfilter.outputs import STREAM, refuse_input
+from convfilter.messages import complain
 from convfilter.pictures.explained import draw_explanation, sliding_frames
 from convfilter.pictures.saving import check_drawing, save_animation, save_drawing
 from convfilter.pictures.viewing import as_seen, full_scale
@@ -45,7 +44,7 @@ def draw(
     save_drawing(
         options["output"], draw_explanation(told[0], names, seen, full), overwrite=options["overwrite"]
     )
-    click.echo(f"convfilter: drawn to {shown(options['output'])}", err=True)
+    complain(f"drawn to {options['output']}")
 
 
 def axes_to_slide(
@@ -76,4 +75,4 @@ def animate(
     count = axes[0].output * axes[1].output
     frames = sliding_frames(values, axes, explain, full_scale(values))
     save_animation(options["animate"], frames, count, _MILLISECONDS, overwrite=options["overwrite"])
-    click.echo(f"convfilter: drawn to {shown(options['animate'])}", err=True)
+    complain(f"drawn to {options['animate']}")

@@ -22,8 +22,8 @@ from convfilter.cli.options import (
     reading_options,
 )
 from convfilter.errors import OptionError, ShapeError
+from convfilter.files import STREAM
 from convfilter.messages import brief
-from convfilter.outputs import STREAM
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

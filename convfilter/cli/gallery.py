@@ -24,8 +24,8 @@ from convfilter.cli.options import (
     reading_options,
 )
 from convfilter.errors import ConvfilterError, KernelError, ShapeError, with_name
-from convfilter.messages import brief
-from convfilter.outputs import STREAM, refuse_input
+from convfilter.files import STREAM, refuse_input
+from convfilter.messages import brief, complain, shown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -81,7 +81,6 @@ def command(image: str, **options: Any) -> int:
     Example: convfilter gallery photo.jpg -k blur -k sobel -k emboss -o sheet.png
     """
     from convfilter.cli.looking import read_named
-    from convfilter.messages import shown
     from convfilter.pictures.saving import check_drawing, save_drawing
     from convfilter.pictures.sheet import WIDEST, contact_sheet, default_columns
 
@@ -198,7 +197,6 @@ def _tiles(
     options: dict[str, Any],
 ) -> Iterator[Tile]:
     """Yield the picture, then what each filter makes of it."""
-    from convfilter.messages import shown
     from convfilter.pictures.sheet import Tile
     from convfilter.pictures.viewing import as_seen, shrunk
 
@@ -228,4 +226,4 @@ def _made(pixels: NDArray[Any], mode: str, trial: _Trial) -> tuple[NDArray[Any],
 
 def _leave_out(name: str, error: ConvfilterError, options: dict[str, Any]) -> None:
     if not options["quiet"]:
-        click.echo(f"convfilter: {name} is left out: {error}", err=True)
+        complain(f"{name} is left out: {error}")

@@ -18,9 +18,9 @@ from convfilter.cli.options import (
     written_size,
 )
 from convfilter.cli.wording import kernel_in_lines, size_in_words
+from convfilter.files import STREAM
 from convfilter.kernels import Kernel, get_kernel, load_kernels
-from convfilter.messages import shown
-from convfilter.outputs import STREAM
+from convfilter.messages import complain, shown
 
 __all__ = ["GROUPS", "command"]
 
@@ -111,7 +111,7 @@ def _draw(kernel: Kernel, output: str, overwrite: bool) -> None:
 
     check_drawing(output, overwrite=overwrite)
     save_drawing(output, kernel_plot(kernel), overwrite=overwrite)
-    click.echo(f"convfilter: drawn to {shown(output)}", err=True)
+    complain(f"drawn to {output}")
 
 
 def _traits(kernel: Kernel) -> dict[str, Any]:

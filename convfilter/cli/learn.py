@@ -13,8 +13,8 @@ import click
 from convfilter.cli.options import HeadedCommand, as_border, json_option, option, written_size
 from convfilter.cli.wording import kernel_in_lines
 from convfilter.errors import ConvfilterError, ImageError, OptionError, ShapeError
-from convfilter.messages import shown
-from convfilter.outputs import STREAM, check_output, deliver, refuse_input
+from convfilter.files import STREAM, check_output, refuse_input, write_output
+from convfilter.messages import complain, shown
 from convfilter.vocabulary import LEARNED_CHANNELS
 
 if TYPE_CHECKING:
@@ -102,9 +102,9 @@ def command(
     )
     if output is not None:
         table = _table(fit).encode()
-        deliver(output, lambda stream: stream.write(table), overwrite=overwrite)
+        write_output(output, lambda stream: stream.write(table), overwrite=overwrite)
     for warning in fit.warnings if not quiet else ():
-        click.echo(f"convfilter: warning: {warning}", err=True)
+        complain(f"warning: {warning}")
     if as_json:
         click.echo(json.dumps(_as_object(fit, channels, output, linear)), err=output == STREAM)
     elif not quiet:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import click
-
 from convfilter.errors import ImageError
 from convfilter.images.picture import Picture
 from convfilter.images.reading import read_picture
-from convfilter.messages import shown
+from convfilter.messages import complain, shown
 from convfilter.vocabulary import MAX_PIXELS
 
 __all__ = ["read_named", "tell_warnings"]
@@ -53,4 +51,4 @@ def read_named(
 def tell_warnings(path: str, picture: Picture) -> None:
     """Print on stderr what was lost in reading."""
     for warning in picture.warnings:
-        click.echo(f"convfilter: {shown(path)}: warning: {warning}", err=True)
+        complain(f"{path}: warning: {warning}")

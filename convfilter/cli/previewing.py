@@ -7,8 +7,8 @@ import sys
 
 from convfilter.batch.job import Outcome
 from convfilter.errors import ConvfilterError
+from convfilter.files import STREAM
 from convfilter.images.reading import read_picture
-from convfilter.outputs import STREAM
 from convfilter.pictures.terminal import has_true_colour, preview
 from convfilter.pictures.viewing import as_seen, shrunk
 

@@ -22,7 +22,7 @@ from convfilter.cli.wording import calculation, filter_in_words, per_axis_in_wor
 from convfilter.errors import ImageError, OptionError, ShapeError
 from convfilter.geometry import PADDINGS, Padding, PerAxis
 from convfilter.layers import Layer, Report, follow, output_of
-from convfilter.messages import shown
+from convfilter.messages import complain, shown
 
 __all__ = ["command"]
 
@@ -86,7 +86,7 @@ def command(
                 outputs=out_channels,
             )
         except (ImageError, ShapeError) as error:
-            click.echo(f"convfilter: {shown(text)}: {error}", err=True)
+            complain(f"{text}: {error}")
             code = 1
             continue
         if as_json:

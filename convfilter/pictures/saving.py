@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convfilter.errors import OptionError
+from convfilter.files import STREAM, check_output, refuse_terminal, write_output
 from convfilter.images.animation import write_frames
 from convfilter.images.formats import FORMATS, format_of_name
 from convfilter.images.metadata import Metadata
 from convfilter.images.picture import Picture
 from convfilter.images.writing import write_picture
 from convfilter.messages import shown
-from convfilter.outputs import STREAM, check_output, deliver, refuse_terminal
 
 __all__ = ["check_drawing", "save_animation", "save_drawing"]
 
@@ -70,7 +70,7 @@ def save_drawing(path: str, pixels: NDArray[np.uint8], *, overwrite: bool = Fals
     """
     form = check_drawing(path, overwrite=overwrite)
     picture = Picture(pixels, "RGB", "png")
-    deliver(path, lambda stream: write_picture(stream, picture, form), overwrite=overwrite)
+    write_output(path, lambda stream: write_picture(stream, picture, form), overwrite=overwrite)
 
 
 def save_animation(
@@ -99,4 +99,4 @@ def save_animation(
         Picture(frame, "RGB", "png", Metadata(duration=milliseconds * (3 if number == count - 1 else 1)))
         for number, frame in enumerate(frames)
     )
-    deliver(path, lambda stream: write_frames(stream, pictures, count, form), overwrite=overwrite)
+    write_output(path, lambda stream: write_frames(stream, pictures, count, form), overwrite=overwrite)
