@@ -23,6 +23,7 @@ PUBLIC = [
     "ImageError",
     "Kernel",
     "KernelError",
+    "OptionError",
     "ShapeError",
     "apply_kernel",
     "convolve",
@@ -191,7 +192,7 @@ def test_every_default_of_a_public_function_is_keyword_only():
 
 
 def test_the_errors_are_one_family():
-    for name in ("KernelError", "ImageError", "ShapeError"):
+    for name in ("KernelError", "ImageError", "OptionError", "ShapeError"):
         kind = getattr(convfilter, name)
         assert issubclass(kind, convfilter.ConvfilterError)
         assert issubclass(kind, ValueError)
