@@ -116,7 +116,7 @@ def _draw(kernel: Kernel, output: str, overwrite: bool) -> None:
 
 def _traits(kernel: Kernel) -> dict[str, Any]:
     """What follows from the weights, for programs."""
-    from convfilter.kernels.traits import ranks, symmetry, value_range
+    from convfilter.kernels.analysis import ranks, symmetry, value_range
 
     low, high = value_range(kernel, 255)
     return {"values": [low, high], "symmetry": symmetry(kernel), "ranks": ranks(kernel)}

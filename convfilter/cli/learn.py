@@ -165,7 +165,7 @@ def _summary(named: Sequence[tuple[str, str]]) -> str:
 
 
 def _table(fit: Fit) -> str:
-    from convfilter.kernels.writing import table_of
+    from convfilter.kernels.library import table_of
 
     return f"# Residual {_residual(fit)}\n{table_of(fit.kernel)}"
 

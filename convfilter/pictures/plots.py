@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 
 from convfilter.explaining.arithmetic import figure
 from convfilter.kernels import Kernel
-from convfilter.kernels.traits import slices
+from convfilter.kernels.analysis import slices
 from convfilter.pictures.grids import Grid, diverging
 from convfilter.pictures.lettering import INK, PALE, font, write_centred
 
