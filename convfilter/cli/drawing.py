@@ -8,6 +8,8 @@ from typing import Any
 import click
 from numpy.typing import NDArray
 
+from convfilter.drawing.canvas import as_seen, check_drawing, full_scale, save_animation, save_drawing
+from convfilter.drawing.explained import draw_explanation, sliding_frames
 from convfilter.errors import OptionError
 from convfilter.explaining import Explanation
 from convfilter.filtering import FilterOptions
@@ -16,9 +18,6 @@ from convfilter.images.picture import Picture
 from convfilter.kernels import Kernel
 from convfilter.messages import shown
 from convfilter.outputs import STREAM, refuse_input
-from convfilter.pictures.explained import draw_explanation, sliding_frames
-from convfilter.pictures.saving import check_drawing, save_animation, save_drawing
-from convfilter.pictures.viewing import as_seen, full_scale
 
 __all__ = ["animate", "axes_to_slide", "check_outputs", "draw"]
 

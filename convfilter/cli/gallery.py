@@ -29,10 +29,10 @@ from convfilter.outputs import STREAM, refuse_input
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from convfilter.drawing.sheet import Tile
     from convfilter.filtering import FilterOptions
     from convfilter.images.picture import Picture
     from convfilter.kernels import Kernel
-    from convfilter.pictures.sheet import Tile
 
 __all__ = ["command"]
 
@@ -80,9 +80,9 @@ def command(image: str, **options: Any) -> int:
     Example: convfilter gallery photo.jpg -k blur -k sobel -k emboss -o sheet.png
     """
     from convfilter.cli.looking import read_named
+    from convfilter.drawing.canvas import check_drawing, save_drawing
+    from convfilter.drawing.sheet import WIDEST, contact_sheet, default_columns
     from convfilter.messages import shown
-    from convfilter.pictures.saving import check_drawing, save_drawing
-    from convfilter.pictures.sheet import WIDEST, contact_sheet, default_columns
 
     refuse_input(options["output"], [image])
     check_drawing(options["output"], overwrite=options["overwrite"])
@@ -195,9 +195,9 @@ def _tiles(
     options: dict[str, Any],
 ) -> Iterator[Tile]:
     """Yield the picture, then what each filter makes of it."""
+    from convfilter.drawing.canvas import as_seen, shrunk
+    from convfilter.drawing.sheet import Tile
     from convfilter.messages import shown
-    from convfilter.pictures.sheet import Tile
-    from convfilter.pictures.viewing import as_seen, shrunk
 
     small = shrunk(picture.pixels, width, picture.mode)
     height, across = picture.pixels.shape[:2]

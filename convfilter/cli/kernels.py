@@ -106,8 +106,8 @@ def _list(kernels: list[Kernel], as_json: bool) -> None:
 
 
 def _draw(kernel: Kernel, output: str, overwrite: bool) -> None:
-    from convfilter.pictures.plots import kernel_plot
-    from convfilter.pictures.saving import check_drawing, save_drawing
+    from convfilter.drawing.canvas import check_drawing, save_drawing
+    from convfilter.drawing.plots import kernel_plot
 
     check_drawing(output, overwrite=overwrite)
     save_drawing(output, kernel_plot(kernel), overwrite=overwrite)

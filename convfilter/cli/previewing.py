@@ -6,11 +6,11 @@ import shutil
 import sys
 
 from convfilter.batch.job import Outcome
+from convfilter.drawing.canvas import as_seen, shrunk
+from convfilter.drawing.terminal import has_true_colour, preview
 from convfilter.errors import ConvfilterError
 from convfilter.images.reading import read_picture
 from convfilter.outputs import STREAM
-from convfilter.pictures.terminal import has_true_colour, preview
-from convfilter.pictures.viewing import as_seen, shrunk
 
 __all__ = ["can_preview", "previewed"]
 
