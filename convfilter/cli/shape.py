@@ -20,8 +20,7 @@ from convfilter.cli.options import (
 )
 from convfilter.cli.wording import calculation, filter_in_words, per_axis_in_words
 from convfilter.errors import ImageError, OptionError, ShapeError
-from convfilter.geometry import PADDINGS, Padding, PerAxis
-from convfilter.layers import Layer, Report, follow, output_of
+from convfilter.geometry import PADDINGS, Layer, LayerSizes, Padding, PerAxis, follow, output_of
 from convfilter.messages import shown
 
 __all__ = ["command"]
@@ -167,13 +166,13 @@ def _sides(size: Sequence[int] | None) -> dict[str, int] | None:
     return sides | {"frames": size[0]} if len(size) == 3 else sides
 
 
-def _as_object(reports: Sequence[Report], padding: Padding | None) -> dict[str, Any]:
+def _as_object(reports: Sequence[LayerSizes], padding: Padding | None) -> dict[str, Any]:
     """The JSON object of a chain: its only layer's, or one for each and the last output."""
     steps = [_step_object(report, padding, chained=len(reports) > 1) for report in reports]
     return steps[0] if len(steps) == 1 else {"steps": steps, "output": steps[-1]["output"]}
 
 
-def _step_object(report: Report, padding: Padding | None, *, chained: bool) -> dict[str, Any]:
+def _step_object(report: LayerSizes, padding: Padding | None, *, chained: bool) -> dict[str, Any]:
     step: dict[str, Any] = {"input": _sides(report.size), "kernel": _sides(report.layer.window)}
     if padding is not None:
         step["padding"] = per_axis_in_words(padding)
@@ -200,7 +199,7 @@ def _written(size: Sequence[int] | None, sign: str = "x") -> str:
     return sign.join(str(side) for side in reversed(size))
 
 
-def _as_text(text: str, reports: Sequence[Report]) -> list[str]:
+def _as_text(text: str, reports: Sequence[LayerSizes]) -> list[str]:
     """The report as lines for a reader."""
     first = _written(reports[0].size)
     head = first if first == text.lower() else f"{text}: {first}"
@@ -214,7 +213,7 @@ def _as_text(text: str, reports: Sequence[Report]) -> list[str]:
     return lines
 
 
-def _layer_lines(report: Report) -> list[str]:
+def _layer_lines(report: LayerSizes) -> list[str]:
     names = {1: ("length",), 2: ("height", "width"), 3: ("frames", "height", "width")}[len(report.size)]
     labels = " x ".join(reversed(names))
     if report.counted == "output":
