@@ -79,7 +79,7 @@ def command(image: str, **options: Any) -> int:
 
     Example: convfilter gallery photo.jpg -k blur -k sobel -k emboss -o sheet.png
     """
-    from convfilter.cli.looking import read_named
+    from convfilter.cli.report import read_named
     from convfilter.drawing.canvas import check_drawing, save_drawing
     from convfilter.drawing.sheet import WIDEST, contact_sheet, default_columns
     from convfilter.messages import shown
@@ -119,7 +119,7 @@ def _tell(options: dict[str, Any], line: str, told: dict[str, Any]) -> None:
 
 def _trials(options: dict[str, Any]) -> tuple[list[_Trial], bool]:
     """Return what is to be shown, and whether the user has chosen it."""
-    from convfilter.cli.choices import chosen_filter
+    from convfilter.cli.options import chosen_filter
     from convfilter.kernels import load_kernels
 
     names = options["kernels"]
@@ -146,7 +146,7 @@ def _trials(options: dict[str, Any]) -> tuple[list[_Trial], bool]:
 
 def _variations(options: dict[str, Any]) -> Iterator[_Trial]:
     """Yield one kernel with all combinations of what varies."""
-    from convfilter.cli.choices import chosen_filter
+    from convfilter.cli.options import chosen_filter
 
     (base,) = options["kernels"]
     lists = [_values(text) for text in options["vary"]]

@@ -17,7 +17,7 @@ from convfilter.cli.options import (
     option,
     written_size,
 )
-from convfilter.cli.wording import kernel_in_lines, size_in_words
+from convfilter.cli.report import kernel_in_lines, size_in_words
 from convfilter.kernels import Kernel, get_kernel, load_kernels
 from convfilter.messages import shown
 from convfilter.outputs import STREAM

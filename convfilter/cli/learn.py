@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convfilter.cli.options import HeadedCommand, as_border, json_option, option, written_size
-from convfilter.cli.wording import kernel_in_lines
+from convfilter.cli.report import kernel_in_lines
 from convfilter.errors import ConvfilterError, ImageError, OptionError, ShapeError
 from convfilter.messages import shown
 from convfilter.outputs import STREAM, check_output, deliver, refuse_input
@@ -141,7 +141,7 @@ def _read_pair(
     names: tuple[str, str], window: Sequence[int], channels: str, border: str, quiet: bool
 ) -> Pair:
     """Read two pictures and lay them on each other."""
-    from convfilter.cli.looking import read_named
+    from convfilter.cli.report import read_named
     from convfilter.learning import make_pair, planes_of
 
     planes = []

@@ -1,4 +1,4 @@
-"""What the commands share: how values are spelt, options under headings, and help that shows them so."""
+"""Options that commands share: how values are written, and headings in the help."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ import click
 
 from convfilter.errors import ConvfilterError
 from convfilter.geometry import BORDERS, PADDINGS, Padding, PerAxis
+from convfilter.kernels import Kernel, get_kernel, load_kernels
 from convfilter.messages import propose
 from convfilter.vocabulary import ALPHAS, CHANNELS, MAX_PIXELS, RANGES
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
+
+    from convfilter.filtering import FilterOptions
 
 __all__ = [
     "BORDERS_DRAWN",
@@ -23,6 +26,7 @@ __all__ = [
     "as_border",
     "as_padding",
     "as_pair",
+    "chosen_filter",
     "complete_kernel",
     "filtering_options",
     "json_option",
@@ -49,7 +53,7 @@ _NUMBERS = re.compile(r"\d{1,9}(,\d{1,9})?")
 
 
 class _HeadedOption(click.Option):
-    """An option that stands under a heading of the help page."""
+    """An option under a heading of the help page."""
 
     def __init__(self, *args: Any, heading: str = "Options", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -57,7 +61,7 @@ class _HeadedOption(click.Option):
 
 
 class HeadedCommand(click.Command):
-    """A command whose help lists options under their headings, in the order in which these first come."""
+    """A command whose help lists options under headings, in the order of their first use."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write one section for each heading."""
@@ -73,7 +77,7 @@ class HeadedCommand(click.Command):
 
 
 def option(*names: str, heading: str = "Options", **settings: Any) -> _Decorator:
-    """Return Click's option decorator for an option under a heading."""
+    """Return Click's decorator for an option under a heading."""
     return click.option(*names, cls=_HeadedOption, heading=heading, **settings)
 
 
@@ -120,10 +124,8 @@ def as_border(ctx: click.Context, param: click.Parameter, value: str) -> tuple[s
 
 
 def complete_kernel(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Return the kernels, the user's among them, whose names begin like what was typed."""
+    """Return the kernels, including the user's, whose names begin with `incomplete`."""
     from click.shell_completion import CompletionItem
-
-    from convfilter.kernels import load_kernels
 
     try:
         kernels = load_kernels(ctx.params.get("kernel_file"))
@@ -137,7 +139,7 @@ def complete_kernel(ctx: click.Context, param: click.Parameter, incomplete: str)
 
 
 def kernel_option(text: str, *, required: bool = True) -> _Decorator:
-    """Return the option that names one or more kernels."""
+    """Return -k."""
     return option(
         "-k",
         "--kernel",
@@ -151,7 +153,7 @@ def kernel_option(text: str, *, required: bool = True) -> _Decorator:
 
 
 def kernel_file_option() -> _Decorator:
-    """Return the option for a user's kernel file."""
+    """Return --kernels."""
     return option(
         "--kernels",
         "kernel_file",
@@ -162,7 +164,7 @@ def kernel_file_option() -> _Decorator:
 
 
 def json_option(heading: str = "Options") -> _Decorator:
-    """Return the option for output that programs read."""
+    """Return --json."""
     return option("--json", "as_json", is_flag=True, heading=heading, help="Print JSON instead of text.")
 
 
@@ -189,7 +191,7 @@ def sampling_options(heading: str) -> _Decorator:
 
 
 def filtering_options(heading: str) -> _Decorator:
-    """Return the options on how to filter, but those on frames."""
+    """Return the options on how to filter, except those on frames."""
     each = (
         option(
             "--padding",
@@ -251,7 +253,7 @@ def filtering_options(heading: str) -> _Decorator:
 
 
 def reading_options(heading: str) -> _Decorator:
-    """Return the options on how pictures are read."""
+    """Return the options on how images are read."""
     return _all_of((
         option("--no-orient", is_flag=True, heading=heading, help="Leave the orientation tag alone."),
         option(
@@ -266,7 +268,7 @@ def reading_options(heading: str) -> _Decorator:
 
 
 def _all_of(decorators: Sequence[_Decorator]) -> _Decorator:
-    """Return one decorator that adds options in their order."""
+    """Return one decorator for several."""
 
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
         for each in reversed(decorators):
@@ -285,7 +287,33 @@ def refuse_both(first: object, second: object, names: str) -> None:
 
 
 def written_size(text: str) -> tuple[int, ...] | None:
-    """``WxH`` as (height, width), ``N`` as (length,), None for anything else."""
+    """Return ``WxH`` as (height, width), ``N`` as (length,), None for anything else."""
     if match := _SIZE.fullmatch(text):
         return int(match[2]), int(match[1])
     return (int(text),) if _LENGTH.fullmatch(text) else None
+
+
+def chosen_filter(
+    options: dict[str, Any], further: tuple[Kernel, ...] = ()
+) -> tuple[tuple[Kernel, ...], FilterOptions]:
+    """Return the kernels, then `further` ones, and how to filter, from options as Click passes them."""
+    from convfilter.filtering import FilterOptions, check_options
+
+    known = load_kernels(options["kernel_file"])
+    kernels = (*(get_kernel(name, known) for name in options["kernels"]), *further)
+    border, fill = options["border"]
+    if not 0 <= fill <= 1 and not options.get("quiet"):
+        click.echo(
+            f"convfilter: warning: --border constant={fill:g} is {fill:g} times full scale: V is a fraction, "
+            "such as constant=0.5",
+            err=True,
+        )
+    same_names = ("padding", "stride", "dilation", "flip", "channels", "alpha", "linear")
+    filtering = FilterOptions(
+        border=border,
+        fill=fill,
+        range=options["range_"],
+        **{name: options[name] for name in same_names},
+    )
+    check_options(filtering, kernels)
+    return kernels, filtering

@@ -12,9 +12,9 @@ from convfilter.batch.inputs import find_inputs, named_inputs
 from convfilter.batch.job import Outcome
 from convfilter.batch.planning import Plan, kernel_suffix, output_folders, plan_jobs
 from convfilter.batch.work import Work
-from convfilter.cli.choices import chosen_filter
-from convfilter.cli.previewing import can_preview, previewed
+from convfilter.cli.options import chosen_filter
 from convfilter.cli.progress import Progress
+from convfilter.cli.report import can_preview, previewed
 from convfilter.cli.telling import Printer
 from convfilter.errors import ConvfilterError, ImageError, OptionError
 from convfilter.images.encoding import Encoding
