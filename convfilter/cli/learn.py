@@ -1,4 +1,4 @@
-"""``convfilter learn``: the kernel that turns one picture into another, into a kernel file."""
+"""``convfilter learn``: estimate the kernel between two images and write it to a kernel file."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convfilter.cli.options import HeadedCommand, as_border, json_option, option, written_size
-from convfilter.cli.report import kernel_in_lines
+from convfilter.cli.report import kernel_in_lines, read_named
 from convfilter.errors import ConvfilterError, ImageError, OptionError, ShapeError
+from convfilter.kernels.kernel import NAME, NAMES
+from convfilter.kernels.library import table_of
 from convfilter.messages import shown
 from convfilter.outputs import STREAM, check_output, deliver, refuse_input
 from convfilter.vocabulary import LEARNED_CHANNELS
@@ -79,7 +81,8 @@ def command(
     """
     named = _named_pairs(pictures, pairs)
     window = _window(size)
-    _check_name(name)
+    if not NAME.fullmatch(name):
+        raise OptionError(f"--name {shown(name)!r}: {NAMES}")
     if border[1]:
         raise click.UsageError("a constant border other than 0 is not learned with: give --border zero")
     if output is not None:
@@ -99,7 +102,7 @@ def command(
         summary=_summary(named),
     )
     if output is not None:
-        table = _table(fit).encode()
+        table = f"# Residual {_residual(fit)}\n{table_of(fit.kernel)}".encode()
         deliver(output, lambda stream: stream.write(table), overwrite=overwrite)
     for warning in fit.warnings if not quiet else ():
         click.echo(f"convfilter: warning: {warning}", err=True)
@@ -110,7 +113,6 @@ def command(
 
 
 def _named_pairs(pictures: Sequence[str], pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """All pairs of file names."""
     context = click.get_current_context()
     if len(pictures) not in (0, 2):
         raise click.UsageError("give two pictures, BEFORE and AFTER; further ones with --pair", context)
@@ -130,18 +132,9 @@ def _window(size: str) -> tuple[int, ...]:
     return window
 
 
-def _check_name(name: str) -> None:
-    from convfilter.kernels.kernel import NAME, NAMES
-
-    if not NAME.fullmatch(name):
-        raise OptionError(f"--name {shown(name)!r}: {NAMES}")
-
-
 def _read_pair(
     names: tuple[str, str], window: Sequence[int], channels: str, border: str, quiet: bool
 ) -> Pair:
-    """Read two pictures and lay them on each other."""
-    from convfilter.cli.report import read_named
     from convfilter.learning import make_pair, planes_of
 
     planes = []
@@ -158,20 +151,14 @@ def _read_pair(
 
 
 def _summary(named: Sequence[tuple[str, str]]) -> str:
-    """What the kernel's table says of it: names alone, since folders may move and are nobody's business."""
+    """Return the summary of the kernel's table: file names without folders, which are private."""
     before, after = (os.path.basename(each) for each in named[0])
     others = f" and {len(named) - 1} more" if len(named) > 1 else ""
     return f"Learned from {shown(before)} and {shown(after)}{others}"
 
 
-def _table(fit: Fit) -> str:
-    from convfilter.kernels.library import table_of
-
-    return f"# Residual {_residual(fit)}\n{table_of(fit.kernel)}"
-
-
 def _residual(fit: Fit) -> str:
-    """How well the kernel does, in words."""
+    """Return the residual in words."""
     where = f"on {fit.held_out:,} samples held out" if fit.held_out else "on the samples it was learned from"
     psnr = "exact" if math.isinf(fit.psnr) else f"PSNR {fit.psnr:.1f} dB"
     return f"{fit.rms:.3g} {fit.unit} RMS, {psnr}, {where}; learned from {fit.samples:,}"
