@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -81,7 +82,7 @@ def command(
     """
     named = _named_pairs(pictures, pairs)
     window = _window(size)
-    if not NAME.fullmatch(name):
+    if not re.fullmatch(NAME, name):
         raise OptionError(f"--name {shown(name)!r}: {NAMES}")
     if border[1]:
         raise click.UsageError("a constant border other than 0 is not learned with: give --border zero")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -47,9 +46,6 @@ BORDERS_DRAWN = (
 _Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 _PLAIN_BORDERS = [border for border in BORDERS if border != "constant"]
-_SIZE = re.compile(r"(\d{1,9})x(\d{1,9})", re.IGNORECASE)
-_LENGTH = re.compile(r"\d{1,9}")
-_NUMBERS = re.compile(r"\d{1,9}(,\d{1,9})?")
 
 
 class _HeadedOption(click.Option):
@@ -81,11 +77,18 @@ def option(*names: str, heading: str = "Options", **settings: Any) -> _Decorator
     return click.option(*names, cls=_HeadedOption, heading=heading, **settings)
 
 
+def _numbers(text: str, sign: str) -> tuple[int, ...]:
+    """Return one or two integers of up to 9 digits with `sign` between them; nothing for anything else."""
+    parts = text.split(sign)
+    fits = len(parts) <= 2 and all(part.isdecimal() and len(part) <= 9 for part in parts)
+    return tuple(map(int, parts)) if fits else ()
+
+
 def as_pair(ctx: click.Context, param: click.Parameter, value: str) -> PerAxis:
     """Read ``N``, or ``N,M`` for rows and columns; both at least 1."""
-    if not _NUMBERS.fullmatch(value):
+    numbers = _numbers(value, ",")
+    if not numbers:
         raise click.BadParameter(f"{value!r} is not a number N or two, N,M (rows, columns)", ctx, param)
-    numbers = tuple(int(number) for number in value.split(","))
     if min(numbers) < 1:
         raise click.BadParameter(f"{value!r}: it must be at least 1", ctx, param)
     return numbers if len(numbers) == 2 else numbers[0]
@@ -95,12 +98,12 @@ def as_padding(ctx: click.Context, param: click.Parameter, value: str | None) ->
     """Read ``same``, ``valid``, ``full``, ``N`` or ``N,M``."""
     if value is None or value in PADDINGS:
         return value
-    if not _NUMBERS.fullmatch(value):
+    numbers = _numbers(value, ",")
+    if not numbers:
         hint = propose(value, PADDINGS)
         raise click.BadParameter(
             f"unknown padding {value!r}{hint}: give a name, N, or N,M (rows, columns)", ctx, param
         )
-    numbers = tuple(int(number) for number in value.split(","))
     return numbers if len(numbers) == 2 else numbers[0]
 
 
@@ -288,9 +291,7 @@ def refuse_both(first: object, second: object, names: str) -> None:
 
 def written_size(text: str) -> tuple[int, ...] | None:
     """Return ``WxH`` as (height, width), ``N`` as (length,), None for anything else."""
-    if match := _SIZE.fullmatch(text):
-        return int(match[2]), int(match[1])
-    return (int(text),) if _LENGTH.fullmatch(text) else None
+    return _numbers(text.lower(), "x")[::-1] or None
 
 
 def chosen_filter(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -133,6 +132,8 @@ def can_preview() -> bool:
 
 def previewed(outcome: Outcome, max_pixels: int) -> str:
     """Return an image before and after as text; nothing if it cannot be read again."""
+    import shutil
+
     from convfilter.drawing.canvas import as_seen, shrunk
     from convfilter.drawing.terminal import has_true_colour, preview
     from convfilter.images.reading import read_picture

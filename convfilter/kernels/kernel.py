@@ -32,11 +32,11 @@ __all__ = ["AXES", "NAME", "NAMES", "ZERO_SUM", "Kernel", "is_zero_sum"]
 
 AXES = ("column", "row,column", "channel,row,column", "output,channel,row,column", "frame,row,column")
 _COMBINES = ("magnitude", "maximum", "sum")
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
+NAME = r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}"
 NAMES = "names are letters, digits and _.+- after a letter or digit, at most 64"
 
 # A name with parameters becomes part of file names.
-_FULL_NAME = re.compile(NAME.pattern + r"(:[A-Za-z0-9_.+=,-]+)?")
+_FULL_NAME = NAME + r"(:[A-Za-z0-9_.+=,-]+)?"
 _EXACT = 2**53  # integers up to here are exact in float64
 ZERO_SUM = 1e-6
 
@@ -194,7 +194,7 @@ class Kernel:
         return arrays
 
     def _checked_name(self) -> str:
-        if not isinstance(self.name, str) or not _FULL_NAME.fullmatch(self.name):
+        if not isinstance(self.name, str) or not re.fullmatch(_FULL_NAME, self.name):
             raise KernelError(NAMES)
         return self.name
 

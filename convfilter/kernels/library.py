@@ -11,7 +11,6 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from convfilter.errors import KernelError
@@ -23,16 +22,18 @@ from convfilter.messages import nearest, propose, shown
 __all__ = ["get_kernel", "load_kernels", "shipped_path", "table_of"]
 
 _LARGEST_FILE = 2**20
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 _FORMS = ("weights", "parts", "generator")
 _COMMON_KEYS = ("summary", "source", "offset", "range")
 _KEYS = (*_FORMS, *_COMMON_KEYS, "combine", "parameters", "axes", "divisor")
-_BARE = re.compile(r"[A-Za-z0-9_-]+")
-_KEY = 7  # characters of the longest key, to align the values
+_WIDTH = 7  # characters of the longest key, to align the values
 
 
 class _Library(Mapping[str, Kernel]):
-    """Tables by name, each with its file, made into a kernel on first use."""
+    """Tables by name, each with its file, made into a kernel on first use.
+
+    A table of the shipped file is TOML text that is parsed then: most runs need one of forty.
+    """
 
     def __init__(self, tables: dict[str, tuple[str, Any]]) -> None:
         self._tables = tables
@@ -41,6 +42,8 @@ class _Library(Mapping[str, Kernel]):
     def __getitem__(self, name: str) -> Kernel:
         if name not in self._kernels:
             file, table = self._tables[name]
+            if isinstance(table, _Text):
+                table = _parsed(table, file)[name]
             try:
                 self._kernels[name] = _kernel_of(name, table)
             except FieldError as error:
@@ -87,7 +90,7 @@ def load_kernels(path: str | os.PathLike[str] | None = None, /) -> Mapping[str, 
     if path is None:
         return _shipped()
     file = shown(path)
-    own = {name: (file, table) for name, table in _read(path, file).items()}
+    own = {name: (file, table) for name, table in _parsed(_text_of(path, file), file).items()}
     library = _Library({**_shipped()._tables, **own})
     for name in own:
         library[name]
@@ -138,28 +141,34 @@ def get_kernel(spec: str | Kernel, /, kernels: Mapping[str, Kernel] | None = Non
         raise KernelError(f"kernel '{named(spec)}': {error}") from None
 
 
-def shipped_path() -> Path:
+def shipped_path() -> str:
     """Return the path of the shipped kernels: inside the package in a wheel, else beside it."""
-    package = Path(__file__).resolve().parent.parent
-    for folder in (package, package.parent):
-        if (folder / "kernels.toml").is_file():
-            return folder / "kernels.toml"
+    # Plain `os` calls: pathlib takes longer to import than this package.
+    package = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+    for folder in (package, os.path.dirname(package)):
+        if os.path.isfile(path := os.path.join(folder, "kernels.toml")):
+            return path
     raise KernelError(f"kernels.toml is neither in {package} nor beside it; install convfilter again")
 
 
 @cache
 def _shipped() -> _Library:
     path = shipped_path()
-    return _Library({name: (str(path), table) for name, table in _read(path, str(path)).items()})
+    tables = re.split(r"^(?=\[)", _text_of(path, path), flags=re.MULTILINE)[1:]
+    return _Library({text[1 : text.index("]")]: (path, _Text(text)) for text in tables})
 
 
-def _read(path: str | os.PathLike[str], file: str) -> dict[str, Any]:
-    """Return the tables of a TOML file, unchecked."""
+class _Text(str):
+    """The text of one table, not yet parsed."""
+
+
+def _text_of(path: str | os.PathLike[str], file: str) -> str:
+    """Return the text of a kernel file."""
     content = None
     try:
         # Checked before opening: opening a FIFO may block forever.
-        if stat.S_ISREG(Path(path).stat().st_mode):
-            with Path(path).open("rb") as stream:
+        if stat.S_ISREG(os.stat(path).st_mode):
+            with open(path, "rb") as stream:
                 content = stream.read(_LARGEST_FILE + 1)
     except OSError as error:
         raise KernelError(f"{file}: {error.strerror or error}") from None
@@ -170,9 +179,13 @@ def _read(path: str | os.PathLike[str], file: str) -> dict[str, Any]:
     if len(content) > _LARGEST_FILE:
         raise KernelError(f"{file}: larger than 1 MiB")
     try:
-        text = content.decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise KernelError(f"{file}: holds no text: give a TOML file of kernels") from None
+
+
+def _parsed(text: str, file: str) -> dict[str, Any]:
+    """Return the tables of a kernel file, unchecked."""
     try:
         return tomllib.loads(text)
     except RecursionError:
@@ -197,7 +210,7 @@ def _with_parameters(kernel: Kernel, text: str) -> Kernel:
         else:
             parameter = next(iter(GENERATORS[kernel.generator][1]))
             raise KernelError(f"parameters are written {kernel.name}:{parameter}=VALUE")
-    values = {name: [_parsed(name, piece) for piece in pieces] for name, pieces in given.items()}
+    values = {name: [_typed_number(name, piece) for piece in pieces] for name, pieces in given.items()}
     made = generate(kernel.generator, {**kernel.parameters, **values})
     asked = ",".join(f"{name}={','.join(pieces)}" for name, pieces in given.items())
     return replace(
@@ -209,15 +222,15 @@ def _with_parameters(kernel: Kernel, text: str) -> Kernel:
     )
 
 
-def _parsed(name: str, text: str) -> float:
-    if not _NUMBER.fullmatch(text):
+def _typed_number(name: str, text: str) -> float:
+    if not re.fullmatch(_NUMBER, text):
         raise KernelError(f"{named(name)}: '{named(text)}' is not a number")
     return float(text)
 
 
 def _kernel_of(name: str, table: Any) -> Kernel:
     """Return the kernel of one table; a FieldError names the key, or ``name`` or ``table``."""
-    if not NAME.fullmatch(name):
+    if not re.fullmatch(NAME, name):
         raise FieldError("name", NAMES)
     if not isinstance(table, dict):
         raise FieldError("table", f"{kind_of(table)} where a table of keys belongs")
@@ -324,21 +337,21 @@ def _blamed(key: str, check: Any, *arguments: Any) -> Any:
 
 def table_of(kernel: Kernel) -> str:
     """Return a kernel with weights (no formula) as TOML, from which `load_kernels` reads the same kernel."""
-    name = kernel.name if _BARE.fullmatch(kernel.name) else _string(kernel.name)
+    name = kernel.name if re.fullmatch("[A-Za-z0-9_-]+", kernel.name) else _string(kernel.name)
     axes = "" if kernel.axes in (("row", "column"), ("column",)) else ",".join(kernel.axes)
     single = len(kernel.parts) == 1
     values = {
         "summary": kernel.summary and _string(kernel.summary),
         "source": kernel.source and _string(kernel.source),
         "axes": axes and _string(axes),
-        "weights": single and _numbers(kernel.parts[0], _KEY + 3),
-        "parts": not single and _numbers(kernel.parts, _KEY + 3),
+        "weights": single and _numbers(kernel.parts[0], _WIDTH + 3),
+        "parts": not single and _numbers(kernel.parts, _WIDTH + 3),
         "combine": not single and _string(str(kernel.combine)),
         "divisor": kernel.divisors[0] != 1 and repr(kernel.divisors[0]),
         "offset": kernel.offset and repr(kernel.offset),
         "range": kernel.range != "auto" and _string(kernel.range),
     }
-    lines = [f"{key:<{_KEY}} = {value}\n" for key, value in values.items() if value]
+    lines = [f"{key:<{_WIDTH}} = {value}\n" for key, value in values.items() if value]
     return f"[{name}]\n{''.join(lines)}"
 
 

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -413,6 +414,9 @@ print(made)
     assert run(code).splitlines() == ["True True []", "['sobel']"]
 
 
-def test_the_shipped_file_is_plain_toml():
+def test_the_shipped_file_is_plain_toml_read_as_any_other():
     with SHIPPED.open("rb") as stream:
         assert list(tomllib.load(stream)) == list(load_kernels())
+    for name, kernel in load_kernels(SHIPPED).items():
+        shipped = load_kernels()[name]
+        assert all(getattr(kernel, each.name) == getattr(shipped, each.name) for each in fields(kernel)), name
