@@ -1,4 +1,4 @@
-"""Where the program begins: as ``convfilter``, or as ``python -m convfilter``."""
+"""The program's entry: ``convfilter`` or ``python -m convfilter``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["main"]
 
 
 def main() -> NoReturn:
-    """Run the command line; a Ctrl-C while it is loaded ends it without a word."""
+    """Run the command line; Ctrl-C during its import ends it silently."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     from convfilter.cli import main as run
