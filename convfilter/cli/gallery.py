@@ -13,9 +13,6 @@ import click
 from convfilter.cli.options import (
     BORDERS_DRAWN,
     HeadedCommand,
-    as_border,
-    as_padding,
-    as_pair,
     chosen_filter,
     filtering_options,
     json_option,
@@ -176,10 +173,7 @@ def _as_option(key: str, value: str) -> Any:
         if value not in _SWITCHES:
             raise click.UsageError(f"--vary {key}: {value!r} is neither on nor off")
         return _SWITCHES[value]
-    readers = {"padding": as_padding, "border": as_border, "stride": as_pair, "dilation": as_pair}
-    if key in readers:
-        return readers[key](context, parameter, value)
-    return parameter.type.convert(value, parameter, context)
+    return parameter.process_value(context, value)
 
 
 def _tiles(

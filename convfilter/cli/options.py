@@ -172,87 +172,59 @@ def json_option(heading: str = "Options") -> _Decorator:
 
 
 def sampling_options(heading: str) -> _Decorator:
-    """Return stride and dilation."""
-
-    def add(function: Callable[..., Any]) -> Callable[..., Any]:
-        for name, text in (
-            ("--dilation", "Distance between two weights"),
-            ("--stride", "Distance between two outputs"),
-        ):
-            function = option(
-                name,
-                metavar="N|N,M",
-                default="1",
-                show_default=True,
-                callback=as_pair,
-                heading=heading,
-                help=f"{text}, rows and columns.",
-            )(function)
-        return function
-
-    return add
+    """Return --stride and --dilation."""
+    shared = {"metavar": "N|N,M", "default": "1", "show_default": True, "callback": as_pair}
+    return _all_of([
+        option(f"--{name}", **shared, heading=heading, help=f"Distance between two {what}, rows and columns.")
+        for name, what in (("stride", "outputs"), ("dilation", "weights"))
+    ])  # fmt: skip
 
 
 def filtering_options(heading: str) -> _Decorator:
     """Return the options on how to filter, except those on frames."""
-    each = (
-        option(
-            "--padding",
-            default="same",
-            callback=as_padding,
-            heading=heading,
-            metavar="same|valid|full|N|N,M",
-            help="Border made on each side, rows and columns.  [default: same]",
-        ),
-        option(
-            "--border",
-            default="edge",
-            callback=as_border,
-            heading=heading,
-            metavar="MODE",
-            help=f"What the border is made of: {', '.join(_PLAIN_BORDERS)} or constant=V, "
-            "drawn below.  [default: edge]",
-        ),
-        sampling_options(heading),
-        option(
-            "--flip",
-            is_flag=True,
-            heading=heading,
-            help="True convolution: turn the kernel by 180 degrees first.",
-        ),
-        option(
-            "--channels",
-            type=click.Choice(CHANNELS),
-            default="each",
-            show_default=True,
-            heading=heading,
-            help="Each colour channel on its own, all summed into one, or their mean.",
-        ),
-        option(
-            "--range",
-            "range_",
-            type=click.Choice(RANGES),
-            default="auto",
-            show_default=True,
-            heading=heading,
-            help="What becomes of values outside 0..full scale; auto is the kernel's own choice.",
-        ),
-        option(
-            "--alpha",
-            type=click.Choice(ALPHAS),
-            default="auto",
-            show_default=True,
-            heading=heading,
-            help="What becomes of transparency; auto weighs colours with it, but keeps it for edge filters.",
-        ),
-        option(
-            "--linear",
-            is_flag=True,
-            heading=heading,
-            help="Filter in linear light (sRGB decoded and encoded again).",
-        ),
+
+    def choice(name: str, values: Sequence[str], text: str, *more: str) -> _Decorator:
+        kind = click.Choice(values)
+        return option(
+            name, *more, type=kind, default=values[0], show_default=True, heading=heading, help=text
+        )
+
+    padding = option(
+        "--padding",
+        default="same",
+        callback=as_padding,
+        heading=heading,
+        metavar="same|valid|full|N|N,M",
+        help="Border made on each side, rows and columns.  [default: same]",
     )
-    return _all_of(each)
+    border = option(
+        "--border",
+        default="edge",
+        callback=as_border,
+        heading=heading,
+        metavar="MODE",
+        help=f"What the border is made of: {', '.join(_PLAIN_BORDERS)} or constant=V, "
+        "drawn below.  [default: edge]",
+    )
+    flip, linear = (
+        option(f"--{name}", is_flag=True, heading=heading, help=text)
+        for name, text in (
+            ("flip", "True convolution: turn the kernel by 180 degrees first."),
+            ("linear", "Filter in linear light (sRGB decoded and encoded again)."),
+        )
+    )
+    return _all_of((
+        padding,
+        border,
+        sampling_options(heading),
+        flip,
+        choice("--channels", CHANNELS, "Each colour channel on its own, all summed into one, or their mean."),
+        choice("--range", RANGES, "What becomes of values outside 0..full scale; auto is the kernel's own "
+               "choice.", "range_"),
+        choice("--alpha", ALPHAS, "What becomes of transparency; auto weighs colours with it, but keeps it "
+               "for edge filters."),
+        linear,
+    ))  # fmt: skip
 
 
 def reading_options(heading: str) -> _Decorator:

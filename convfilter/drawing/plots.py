@@ -44,12 +44,13 @@ def kernel_plot(kernel: Kernel) -> NDArray[np.uint8]:
     largest = max(float(np.abs(table).max()) for _, table in tables)
     for number, (name, table) in enumerate(tables):
         top = _MARGIN + _TITLE + number * row
-        _draw_weights(draw, _MARGIN, top, name, table, largest)
+        _draw_weights(image, draw, _MARGIN, top, name, table, largest)
         _draw_response(image, draw, _MARGIN + _SIDE + _GAP, top, table)
     return np.asarray(image)
 
 
 def _draw_weights(
+    image: Image.Image,
     draw: ImageDraw.ImageDraw,
     left: int,
     top: int,
@@ -65,12 +66,9 @@ def _draw_weights(
         Grid(labels, colours, cell=cell).draw(draw, left, top + _TITLE)
         return
     cell = max(1, cell)
-    for (down, across), _ in np.ndenumerate(table):
-        x, y = left + across * cell, top + _TITLE + down * cell
-        ground = tuple(int(level) for level in colours[down, across])
-        draw.rectangle((x, y, x + cell - 1, y + cell - 1), fill=ground)
-    rows, columns = table.shape
-    corner = (left + columns * cell, top + _TITLE + rows * cell)
+    size = (table.shape[1] * cell, table.shape[0] * cell)
+    image.paste(Image.fromarray(colours).resize(size, Image.Resampling.NEAREST), (left, top + _TITLE))
+    corner = (left + size[0], top + _TITLE + size[1])
     draw.rectangle((left - 1, top + _TITLE - 1, *corner), outline=PALE)
 
 
