@@ -130,73 +130,68 @@ def test_the_mapping_is_read_only_and_builds_each_kernel_once():
 
 # ---- What it may not ------------------------------------------------------------
 
+# The keys of a table, with | for a line break, and the message that they get.
+BAD_KEYS = """
+weights = [] => weights: empty
+weights = [] | axes = 'row,column' => weights: empty
+weights = 3 => weights: a number where a list of numbers belongs
+weights = '3' => weights: a string where a list of numbers belongs
+weights = [[1, 2], [3]] => weights: row 1: ragged, 1 columns where the first has 2
+weights = [[1, true]] => weights: row 0, column 1: a boolean is not a number
+weights = [[1, {}]] => weights: row 0, column 1: a table is not a number
+weights = [[1979-05-27]] => weights: row 0, column 0: a date is not a number
+weights = [[nan]] => weights: row 0, column 0: nan is not a finite number
+weights = [[1e999]] => weights: row 0, column 0: inf is not a finite number
+weights = [[[1]]] => axes: missing; lists 3 deep need one of channel,row,column
+weights = [[1]] | axes = 'column' => axes: column needs lists 1 deep, not 2
+weights = [1] | axes = 'row,column' => axes: row,column needs lists 2 deep, not 1
+weights = [[1]] | axes = 'row, column' => axes: unknown value 'row, column' (did you mean 'row,column'?)
+weights = [[1]] | axes = ['row', 'column'] => axes: a list where one of column row,column
+summary = 'x' => weights: missing; a kernel has one of weights parts generator
+weights = [[1]] | parts = [[[1]]] => parts: cannot stand beside weights
+weights = [[1]] | generator = 'box' => generator: cannot stand beside weights
+parts = [] | combine = 'sum' => parts: empty where a list of tables belongs
+parts = 3 | combine = 'sum' => parts: a number where a list of tables belongs
+parts = [[[1]], [[1, 2]]] | combine = 'sum' => parts: part 1, row 0: ragged, 2 columns where the first has 1
+parts = [[[1]], [[2]]] => combine: missing; several parts need one of magnitude
+parts = [[[1]]] | combine = 'sum' => combine: there is only one part
+weights = [[1]] | combine = 'sum' => combine: goes with parts only
+parts = [[[1]], [[2]]] | combine = 'magnitud' => combine: unknown value 'magnitud' (did you mean 'magnitude'?)
+parts = [[[1]], [[2]]] | combine = 2 => combine: a number where one of magnitude maximum
+weights = [[1]] | divisor = 0 => divisor: zero
+weights = [[1]] | divisor = true => divisor: a boolean is not a number
+weights = [[1]] | divisor = 1e-300 => divisor: 1e-300 is so small
+weights = [[1]] | divisor = 'sun' => divisor: unknown value 'sun' (did you mean 'sum'?)
+weights = [[1, -1]] | divisor = 'sum' => divisor: the weights sum to zero
+weights = [[0.1, 0.2, -0.3]] | divisor = 'sum' => divisor: the weights sum to zero
+parts = [[[1]], [[0]]] | combine = 'sum' | divisor = 'sum' => divisor: the weights sum to zero
+weights = [[3e38, 3e38]] | divisor = 'sum' => divisor: a number beyond float32
+weights = [[1]] | offset = '1' => offset: a string is not a number
+weights = [[1]] | range = 'sigend' => range: unknown value 'sigend' (did you mean 'signed'?)
+weights = [[1]] | source = ['x'] => source: a list is not a string
+wieghts = [[1]] => wieghts: unknown key (did you mean 'weights'?)
+zzz = 1 => zzz: unknown key (choose from weights, parts, generator
+generator = 'gausian' => generator: unknown value 'gausian' (did you mean 'gaussian'?)
+generator = 1 => generator: a number where one of box disk
+generator = 'gaussian' | parameters = { sgima = 1 } => parameters: unknown parameter 'sgima' (did you mean
+generator = 'gaussian' | parameters = { sigma = 0 } => parameters: sigma must be from 0.01 to 170.333, not 0
+generator = 'box' | parameters = { size = [1, true] } => parameters: size: a boolean is not a number
+generator = 'box' | parameters = 3 => parameters: a number where a table of parameters belongs
+generator = 'unsharp' | parameters = { amount = 3.4e38 } | range = 'bogus' => range: unknown value 'bogus'
+weights = [[1]] | parameters = {} => parameters: goes with a generator only
+generator = 'box' | divisor = 2 => divisor: does not go with a generator
+generator = 'box' | axes = 'row,column' => axes: does not go with a generator
+generator = 'box' | combine = 'sum' => combine: does not go with a generator
+"""
 BAD_TABLES = [
-    ("[mine]\nweights = []", "[mine] weights: empty"),
-    ("[mine]\nweights = []\naxes = 'row,column'", "[mine] weights: empty"),
-    ("[mine]\nweights = 3", "[mine] weights: a number where a list of numbers belongs"),
-    ("[mine]\nweights = '3'", "[mine] weights: a string where a list of numbers belongs"),
-    ("[mine]\nweights = [[1, 2], [3]]", "[mine] weights: row 1: ragged, 1 columns where the first has 2"),
-    ("[mine]\nweights = [[1, true]]", "[mine] weights: row 0, column 1: a boolean is not a number"),
-    ("[mine]\nweights = [[1, {}]]", "[mine] weights: row 0, column 1: a table is not a number"),
-    ("[mine]\nweights = [[1979-05-27]]", "[mine] weights: row 0, column 0: a date is not a number"),
-    ("[mine]\nweights = [[nan]]", "[mine] weights: row 0, column 0: nan is not a finite number"),
-    ("[mine]\nweights = [[1e999]]", "[mine] weights: row 0, column 0: inf is not a finite number"),
+    *((f"[mine]\n{keys}".replace(" | ", "\n"), f"[mine] {message}")
+      for keys, message in (line.split(" => ") for line in BAD_KEYS.strip().splitlines())),
     (f"[mine]\nweights = [[0x{'f' * 9999}]]", "[mine] weights: row 0, column 0: a number beyond float32"),
     (
         f"[mine]\nweights = {[[[0]]] * 1024}\naxes = 'channel,row,column'",
         "[mine] weights: 1024 channels, at most 1023 can be used",
     ),
-    ("[mine]\nweights = [[[1]]]", "[mine] axes: missing; lists 3 deep need one of channel,row,column"),
     (f"[mine]\nweights = {'[' * 90}1{']' * 90}", "[mine] axes: missing; lists 6 deep need"),
-    ("[mine]\nweights = [[1]]\naxes = 'column'", "[mine] axes: column needs lists 1 deep, not 2"),
-    ("[mine]\nweights = [1]\naxes = 'row,column'", "[mine] axes: row,column needs lists 2 deep, not 1"),
-    (
-        "[mine]\nweights = [[1]]\naxes = 'row, column'",
-        "[mine] axes: unknown value 'row, column' (did you mean 'row,column'?)",
-    ),
-    (
-        "[mine]\nweights = [[1]]\naxes = ['row', 'column']",
-        "[mine] axes: a list where one of column row,column",
-    ),
-    ("[mine]\nsummary = 'x'", "[mine] weights: missing; a kernel has one of weights parts generator"),
-    ("[mine]\nweights = [[1]]\nparts = [[[1]]]", "[mine] parts: cannot stand beside weights"),
-    ("[mine]\nweights = [[1]]\ngenerator = 'box'", "[mine] generator: cannot stand beside weights"),
-    ("[mine]\nparts = []\ncombine = 'sum'", "[mine] parts: empty where a list of tables belongs"),
-    ("[mine]\nparts = 3\ncombine = 'sum'", "[mine] parts: a number where a list of tables belongs"),
-    (
-        "[mine]\nparts = [[[1]], [[1, 2]]]\ncombine = 'sum'",
-        "[mine] parts: part 1, row 0: ragged, 2 columns where the first has 1",
-    ),
-    ("[mine]\nparts = [[[1]], [[2]]]", "[mine] combine: missing; several parts need one of magnitude"),
-    ("[mine]\nparts = [[[1]]]\ncombine = 'sum'", "[mine] combine: there is only one part"),
-    ("[mine]\nweights = [[1]]\ncombine = 'sum'", "[mine] combine: goes with parts only"),
-    (
-        "[mine]\nparts = [[[1]], [[2]]]\ncombine = 'magnitud'",
-        "[mine] combine: unknown value 'magnitud' (did you mean 'magnitude'?)",
-    ),
-    (
-        "[mine]\nparts = [[[1]], [[2]]]\ncombine = 2",
-        "[mine] combine: a number where one of magnitude maximum",
-    ),
-    ("[mine]\nweights = [[1]]\ndivisor = 0", "[mine] divisor: zero"),
-    ("[mine]\nweights = [[1]]\ndivisor = true", "[mine] divisor: a boolean is not a number"),
-    ("[mine]\nweights = [[1]]\ndivisor = 1e-300", "[mine] divisor: 1e-300 is so small"),
-    ("[mine]\nweights = [[1]]\ndivisor = 'sun'", "[mine] divisor: unknown value 'sun' (did you mean 'sum'?)"),
-    ("[mine]\nweights = [[1, -1]]\ndivisor = 'sum'", "[mine] divisor: the weights sum to zero"),
-    ("[mine]\nweights = [[0.1, 0.2, -0.3]]\ndivisor = 'sum'", "[mine] divisor: the weights sum to zero"),
-    (
-        "[mine]\nparts = [[[1]], [[0]]]\ncombine = 'sum'\ndivisor = 'sum'",
-        "[mine] divisor: the weights sum to zero",
-    ),
-    ("[mine]\nweights = [[3e38, 3e38]]\ndivisor = 'sum'", "[mine] divisor: a number beyond float32"),
-    ("[mine]\nweights = [[1]]\noffset = '1'", "[mine] offset: a string is not a number"),
-    (
-        "[mine]\nweights = [[1]]\nrange = 'sigend'",
-        "[mine] range: unknown value 'sigend' (did you mean 'signed'?)",
-    ),
-    ("[mine]\nweights = [[1]]\nsource = ['x']", "[mine] source: a list is not a string"),
-    ("[mine]\nwieghts = [[1]]", "[mine] wieghts: unknown key (did you mean 'weights'?)"),
-    ("[mine]\nzzz = 1", "[mine] zzz: unknown key (choose from weights, parts, generator"),
     ('[mine]\n"a\\nb" = 1', "[mine] a\\nb: unknown key"),
     (
         "[mine.v2]\nweights = [[1]]",
@@ -209,31 +204,7 @@ BAD_TABLES = [
     ('["a\\n"]\nweights = [[1]]', "[a\\n] name: names are letters"),
     ('["é"]\nweights = [[1]]', "[é] name: names are letters"),
     (f"[{'a' * 65}]\nweights = [[1]]", f"[{'a' * 65}] name: names are letters"),
-    ("[mine]\ngenerator = 'gausian'", "[mine] generator: unknown value 'gausian' (did you mean 'gaussian'?)"),
-    ("[mine]\ngenerator = 1", "[mine] generator: a number where one of box disk"),
-    (
-        "[mine]\ngenerator = 'gaussian'\nparameters = { sgima = 1 }",
-        "[mine] parameters: unknown parameter 'sgima' (did you mean 'sigma'?)",
-    ),
-    (
-        "[mine]\ngenerator = 'gaussian'\nparameters = { sigma = 0 }",
-        "[mine] parameters: sigma must be from 0.01 to 170.333, not 0",
-    ),
-    (
-        "[mine]\ngenerator = 'box'\nparameters = { size = [1, true] }",
-        "[mine] parameters: size: a boolean is not a number",
-    ),
-    (
-        "[mine]\ngenerator = 'box'\nparameters = 3",
-        "[mine] parameters: a number where a table of parameters belongs",
-    ),
-    (
-        "[mine]\ngenerator = 'unsharp'\nparameters = { amount = 3.4e38, sigma = 0.5 }\nrange = 'bogus'",
-        "[mine] range: unknown value 'bogus'",
-    ),
-    ("[mine]\nweights = [[1]]\nparameters = {}", "[mine] parameters: goes with a generator only"),
-    ("[mine]\ngenerator = 'box'\ndivisor = 2", "[mine] divisor: does not go with a generator"),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("content", "message"), BAD_TABLES)
