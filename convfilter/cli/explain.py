@@ -14,6 +14,7 @@ from convfilter.cli.options import (
     BORDERS_DRAWN,
     HeadedCommand,
     chosen_filter,
+    depth_option,
     filtering_options,
     json_option,
     kernel_file_option,
@@ -25,7 +26,7 @@ from convfilter.cli.report import filter_in_words, per_axis_in_words, print_warn
 from convfilter.errors import ImageError, OptionError, ShapeError
 from convfilter.geometry import Axis, axes_of, output_shape
 from convfilter.kernels import Kernel
-from convfilter.messages import describe, shown
+from convfilter.messages import brief, describe, shown
 from convfilter.outputs import STREAM, refuse_input
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ _SAID = (
     ("channels", "channels", "each"),
     ("range", "range_", "auto"),
     ("alpha", "alpha", "auto"),
+    ("depth", "depth", None),
 )
 _COLOURS = {
     "L": ("grey",),
@@ -67,7 +69,9 @@ def _as_place(ctx: click.Context, param: click.Parameter, value: str | None) -> 
         return None
     match = _PLACE.fullmatch(value.strip())
     if not match:
-        raise click.BadParameter(f"{value!r} is not ROW,COL, counted from 0, such as 120,200", ctx, param)
+        raise click.BadParameter(
+            f"{brief(value)} is not ROW,COL, counted from 0, such as 120,200", ctx, param
+        )
     return int(match[1]), int(match[2])
 
 
@@ -91,6 +95,7 @@ def _as_place(ctx: click.Context, param: click.Parameter, value: str | None) -> 
 @json_option()
 @kernel_file_option()
 @filtering_options(_HOW)
+@depth_option(_HOW)
 @option("--frame", type=click.IntRange(min=0), default=0, heading=_HOW, help="Which frame, counted from 0.")
 @reading_options("How to read")
 def command(image: str | None, **options: Any) -> int:
@@ -341,4 +346,4 @@ def _channel_named(asked: str | None, names: tuple[str, ...]) -> int:
         return names.index(asked)
     if asked.isascii() and asked.isdecimal() and int(asked) < len(names):
         return int(asked)
-    raise OptionError(f"there is no channel {asked!r}: the output has {', '.join(names)}")
+    raise OptionError(f"there is no channel {brief(asked)}: the output has {', '.join(names)}")

@@ -11,8 +11,8 @@ import click
 from convfilter.errors import ConvfilterError
 from convfilter.geometry import BORDERS, PADDINGS, Padding, PerAxis
 from convfilter.kernels import Kernel, get_kernel, load_kernels
-from convfilter.messages import propose
-from convfilter.vocabulary import ALPHAS, CHANNELS, MAX_PIXELS, RANGES
+from convfilter.messages import brief, propose
+from convfilter.vocabulary import ALPHAS, CHANNELS, DEPTHS, MAX_PIXELS, RANGES
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -27,6 +27,7 @@ __all__ = [
     "as_pair",
     "chosen_filter",
     "complete_kernel",
+    "depth_option",
     "filtering_options",
     "json_option",
     "kernel_file_option",
@@ -88,9 +89,9 @@ def as_pair(ctx: click.Context, param: click.Parameter, value: str) -> PerAxis:
     """Read ``N``, or ``N,M`` for rows and columns; both at least 1."""
     numbers = _numbers(value, ",")
     if not numbers:
-        raise click.BadParameter(f"{value!r} is not a number N or two, N,M (rows, columns)", ctx, param)
+        raise click.BadParameter(f"{brief(value)} is not a number N or two, N,M (rows, columns)", ctx, param)
     if min(numbers) < 1:
-        raise click.BadParameter(f"{value!r}: it must be at least 1", ctx, param)
+        raise click.BadParameter(f"{brief(value)}: it must be at least 1", ctx, param)
     return numbers if len(numbers) == 2 else numbers[0]
 
 
@@ -102,7 +103,7 @@ def as_padding(ctx: click.Context, param: click.Parameter, value: str | None) ->
     if not numbers:
         hint = propose(value, PADDINGS)
         raise click.BadParameter(
-            f"unknown padding {value!r}{hint}: give a name, N, or N,M (rows, columns)", ctx, param
+            f"unknown padding {brief(value)}{hint}: give a name, N, or N,M (rows, columns)", ctx, param
         )
     return numbers if len(numbers) == 2 else numbers[0]
 
@@ -111,10 +112,10 @@ def as_border(ctx: click.Context, param: click.Parameter, value: str) -> tuple[s
     """Read a border mode, or ``constant=V``, as the mode and its fill."""
     mode, equals, number = value.partition("=")
     if mode not in BORDERS:
-        raise click.BadParameter(f"unknown border {mode!r}{propose(mode, BORDERS)}", ctx, param)
+        raise click.BadParameter(f"unknown border {brief(mode)}{propose(mode, BORDERS)}", ctx, param)
     if mode != "constant":
         if equals:
-            raise click.BadParameter(f"border {mode!r} takes no value: only constant=V does", ctx, param)
+            raise click.BadParameter(f"border {brief(mode)} takes no value: only constant=V does", ctx, param)
         return mode, 0.0
     try:
         fill = float(number)
@@ -122,7 +123,7 @@ def as_border(ctx: click.Context, param: click.Parameter, value: str) -> tuple[s
         fill = math.nan
     if not math.isfinite(fill):
         mend = "give constant=V with V a fraction of full scale, such as constant=0.5"
-        raise click.BadParameter(f"{value!r}: {mend}", ctx, param)
+        raise click.BadParameter(f"{brief(value)}: {mend}", ctx, param)
     return mode, fill
 
 
@@ -227,6 +228,17 @@ def filtering_options(heading: str) -> _Decorator:
     ))  # fmt: skip
 
 
+def depth_option(heading: str) -> _Decorator:
+    """Return the option for the bits of the output."""
+    return option(
+        "--depth",
+        type=click.Choice([str(depth) for depth in DEPTHS]),
+        callback=lambda ctx, param, value: int(value) if value in ("8", "16") else value,
+        heading=heading,
+        help="Bits of the output: full scale stays full scale, rounded once.  [default: the input's]",
+    )
+
+
 def reading_options(heading: str) -> _Decorator:
     """Return the options on how images are read."""
     return _all_of((
@@ -286,6 +298,7 @@ def chosen_filter(
         border=border,
         fill=fill,
         range=options["range_"],
+        depth=options.get("depth"),
         **{name: options[name] for name in same_names},
     )
     check_options(filtering, kernels)

@@ -17,7 +17,7 @@ from convfilter.errors import KernelError
 from convfilter.kernels.checks import FieldError, choice, flat, kind_of, named
 from convfilter.kernels.generators import GENERATORS, generate
 from convfilter.kernels.kernel import AXES, NAME, NAMES, Kernel, is_zero_sum
-from convfilter.messages import nearest, propose, shown
+from convfilter.messages import brief, nearest, propose, shown
 
 __all__ = ["get_kernel", "load_kernels", "shipped_path", "table_of"]
 
@@ -123,7 +123,9 @@ def get_kernel(spec: str | Kernel, /, kernels: Mapping[str, Kernel] | None = Non
         return spec
     known = _shipped() if kernels is None else kernels
     if not isinstance(spec, str):
-        raise KernelError(f"{spec!r} is no kernel: give a Kernel, or a name such as 'gaussian:sigma=2'")
+        raise KernelError(
+            f"{brief(spec)} is not a kernel: give a Kernel, or a name such as 'gaussian:sigma=2'"
+        )
     name, colon, text = spec.strip().partition(":")
     name = name.rstrip()
     if name not in known:
