@@ -18,9 +18,9 @@ from convfilter.batch.plan import (
     plan_jobs,
 )
 from convfilter.batch.work import Work
-from convfilter.cli.choices import chosen_filter
-from convfilter.cli.previewing import can_preview, previewed
+from convfilter.cli.options import chosen_filter
 from convfilter.cli.progress import Progress
+from convfilter.cli.report import can_preview, previewed
 from convfilter.cli.telling import Printer
 from convfilter.errors import OptionError
 from convfilter.files import STREAM, refuse_terminal
