@@ -258,6 +258,14 @@ def test_without_the_codecs_the_refusal_names_them(form, kind, monkeypatch):
         route(mode_of(kind), noise(kind).dtype.name, form)
 
 
+@pytest.mark.parametrize("form", ["jpeg", "webp", "bmp", "gif", "tga", "avif"])
+def test_depth_is_never_narrowed_for_a_format(form):
+    with pytest.raises(
+        ImageError, match=f"^{form} cannot hold RGB of 16 bits; try png or tiff, or --depth 8$"
+    ):
+        route("RGB", "uint16", form)
+
+
 def test_the_codecs_are_loaded_only_where_they_are_needed(run, tmp_path):
     Image.fromarray(noise("RGB")).save(tmp_path / "a.jpg")
     script = (

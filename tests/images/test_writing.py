@@ -9,7 +9,7 @@ from encoded import smooth, write
 from PIL import Image, ImageCms
 from samples import noise as samples
 
-from convfilter.errors import ImageError
+from convfilter.errors import ImageError, OptionError
 from convfilter.images.encoding import Encoding
 from convfilter.images.formats import FORMATS
 from convfilter.images.picture import Picture
@@ -163,7 +163,7 @@ def test_alpha_that_hides_nothing_goes_without_a_word():
 
 
 def test_an_unknown_background_is_refused():
-    with pytest.raises(ImageError, match="unknown colour 'whyte'"):
+    with pytest.raises(OptionError, match="unknown colour 'whyte'"):
         write(samples("RGB"), "RGB", "jpeg", Encoding(background="whyte"))
 
 
