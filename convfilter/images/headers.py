@@ -175,7 +175,9 @@ def check_png_sums(stream: BinaryIO) -> None:
         length, kind = struct.unpack(">I4s", head)
         if kind != b"IDAT":
             stream.seek(length + 4, os.SEEK_CUR)
-        elif zlib.crc32(stream.read(length), zlib.crc32(kind)).to_bytes(4, "big") != stream.read(4):
+            continue
+        found, told = zlib.crc32(stream.read(length), zlib.crc32(kind)), stream.read(4)
+        if len(told) == 4 and found != int.from_bytes(told, "big"):  # that it is truncated Pillow finds out
             raise ImageError("broken png data (a check sum of its pixels is wrong)")
 
 
