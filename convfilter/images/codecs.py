@@ -8,20 +8,14 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.util
-import logging
-import struct
-import zlib
 from typing import TYPE_CHECKING, Any
 
-from convfilter.errors import ImageError
+from convfilter.images.library import reasons
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["MEND", "available", "decode_png", "decode_tiff", "encode_png", "encode_tiff"]
-
-# What libpng and libtiff have to say of broken files would otherwise end up on stderr, without a file's name.
-logging.getLogger("imagecodecs").addHandler(logging.NullHandler())
 
 MEND = "install convfilter[codecs]"
 """What to do where they are missing, in words for a message."""
@@ -53,7 +47,7 @@ def decode_png(data: bytes) -> NDArray[Any]:
     Parameters
     ----------
     data : bytes
-        The whole file.
+        The whole file, with check sums that are right: the codec loses an image's memory over others.
 
     Returns
     -------
@@ -63,29 +57,15 @@ def decode_png(data: bytes) -> NDArray[Any]:
     Raises
     ------
     ImageError
-        If a check sum of its pixels is wrong.
-    Exception
-        Whatever else the codec trips over.
+        If the codec trips over it.
     """
-    _check_sums(data)
-    try:
-        pixels: NDArray[Any] = _codecs().png_decode(data)
-    except Exception:
-        _give_back_none()
-        raise
+    with reasons("broken png data"):
+        try:
+            pixels: NDArray[Any] = _codecs().png_decode(data)
+        except Exception:
+            _give_back_none()
+            raise
     return pixels
-
-
-def _check_sums(data: bytes) -> None:
-    """Refuse damaged pixels before png_decode meets them, which loses a picture's memory over them."""
-    view = memoryview(data)
-    place = 8
-    while place + 12 <= len(data):
-        length, kind = struct.unpack_from(">I4s", data, place)
-        end = place + 8 + length
-        if kind == b"IDAT" and view[end : end + 4] != zlib.crc32(view[place + 4 : end]).to_bytes(4, "big"):
-            raise ImageError("broken png data (a check sum of its pixels is wrong)")
-        place = end + 4
 
 
 def _give_back_none() -> None:
@@ -113,7 +93,8 @@ def decode_tiff(data: bytes, page: int) -> NDArray[Any]:
     ndarray of shape (H, W), (H, W, C) or, of separate planes, (C, H, W)
         In native byte order.
     """
-    pixels: NDArray[Any] = _codecs().tiff_decode(data, page)
+    with reasons("broken tiff data"):
+        pixels: NDArray[Any] = _codecs().tiff_decode(data, page)
     return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
 
 
@@ -135,8 +116,10 @@ def encode_png(pixels: NDArray[Any], *, level: int, strategy: int, filter: int |
         The file.
     """
     filters = {} if filter is None else {"filter": filter}
-    encoded = _codecs().png_encode(pixels, level=level, strategy=strategy, **filters)
-    return bytes(encoded) if not isinstance(encoded, bytes) else encoded
+    # The codec's own room is too small for many rows of few samples. zlib may make data an eighth larger.
+    room = (pixels.nbytes + len(pixels)) * 9 // 8 + 4096
+    with reasons("cannot be written as png"):
+        return bytes(_codecs().png_encode(pixels, level=level, strategy=strategy, out=room, **filters))
 
 
 def encode_tiff(pixels: NDArray[Any], photometric: str, compression: str) -> bytes:
@@ -160,11 +143,13 @@ def encode_tiff(pixels: NDArray[Any], photometric: str, compression: str) -> byt
     options: dict[str, Any] = {} if pixels.shape[2] == colours else {"extrasample": "unassalpha"}
     if compression not in ("raw", "packbits"):
         options["predictor"] = True
-    encoded = _codecs().tiff_encode(
-        pixels,
-        photometric=photometric,
-        planarconfig="contig",
-        compression=_COMPRESSIONS[compression],
-        **options,
-    )
-    return bytes(encoded)
+    with reasons("cannot be written as tiff"):
+        return bytes(
+            _codecs().tiff_encode(
+                pixels,
+                photometric=photometric,
+                planarconfig="contig",
+                compression=_COMPRESSIONS[compression],
+                **options,
+            )
+        )

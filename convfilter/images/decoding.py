@@ -26,7 +26,8 @@ from convfilter.images.deep import (
     tiff_tags,
 )
 from convfilter.images.formats import FORMATS
-from convfilter.images.headers import avif_is_deep, has_late_tags, webp_is_lossless
+from convfilter.images.headers import avif_is_deep, webp_is_lossless
+from convfilter.images.library import reasons
 from convfilter.images.metadata import Metadata, orientation_of, read_metadata
 from convfilter.images.picture import Picture, Size
 
@@ -42,15 +43,13 @@ _TIFF_GROUPS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo, ExifTags.IFD.Interop)
 _INVERSE = {6: 8, 8: 6}
 
 
-def size_of(image: ImageFile.ImageFile, stream: BinaryIO, form: str, orient: bool, frames: int) -> Size:
+def size_of(image: ImageFile.ImageFile, form: str, orient: bool, frames: int) -> Size:
     """Tell a picture's size and kind from its header.
 
     Parameters
     ----------
     image : PIL.ImageFile.ImageFile
         The opened picture, at one of its frames.
-    stream : file object
-        Its file.
     form : str
         Its format.
     orient : bool
@@ -65,8 +64,6 @@ def size_of(image: ImageFile.ImageFile, stream: BinaryIO, form: str, orient: boo
     """
     deep = deep_type(image, frames)
     mode = _mode_of(image, deep)
-    if form == "png" and has_late_tags(stream):
-        image.load()
     width, height = _stored_size(image)
     if orient and orientation_of(image, []) >= 5:
         width, height = height, width
@@ -110,15 +107,13 @@ def decoded(
     """
     deep = deep_type(image, frames)
     mode = _mode_of(image, deep)
-    direct = sample_reader(image, stream, frames, deep)
+    direct = sample_reader(image, frames, deep)
     _look_at_depth(image, warnings, deep=deep is not None, mend=not later or form == "tiff")
     if form == "avif" and avif_is_deep(stream):
         warnings.append("more than 8 bits a channel are read as 8")
     if direct:
         dtype = deep or "uint8"
         stored = read_samples(image, stream, mode, dtype)
-        if form == "png" and has_late_tags(stream):
-            image.load()
         turn = orientation_of(image, warnings) if orient else 1
         pixels = stored if turn == 1 else _turned(stored, turn)
     else:
@@ -135,7 +130,8 @@ def _decoded_by_pillow(
     if form == "tiff":
         turn = _load_tiff(image, orient, warnings)
     else:
-        image.load()
+        with reasons(f"broken {form} data"):
+            image.load()
         turn = orientation_of(image, warnings) if orient else 1
     if mode == "I;16" and image.info.pop("transparency", None) is not None:
         warnings.append(f"the level marked as transparent is taken as opaque: {codecs.MEND} to keep it")
@@ -171,14 +167,17 @@ def _mode_of(image: ImageFile.ImageFile, deep: str | None) -> str:
 def _load_tiff(image: ImageFile.ImageFile, orient: bool, warnings: list[str]) -> int:
     """Decode a TIFF; return the orientation that is still to be applied."""
     stored = orientation_of(image, warnings)
-    tags = image.getexif()
+    with reasons("broken tiff data"):
+        tags = image.getexif()
     for group in _TIFF_GROUPS:
         try:
-            tags.get_ifd(group)
-        except Exception:  # whatever the parser trips over
+            with reasons("malformed EXIF"):
+                tags.get_ifd(group)
+        except ImageError:
             tags.pop(group, None)
             warnings.append("malformed EXIF dropped")
-    image.load()  # which turns it, asked or not
+    with reasons("broken tiff data"):
+        image.load()  # which turns it, asked or not
     if orient or stored == 1:
         return 1
     tags[0x0112] = stored
@@ -218,10 +217,10 @@ def _taken_over(image: ImageFile.ImageFile, mode: str, turn: int) -> NDArray[Any
     step = max(1, _STRIP_BYTES // (4 * width))
     for top in range(0, height, step):
         part = rows[top : top + step]
-        strip = image.crop((0, top, width, top + part.shape[0]))
-        if convert:
-            strip = strip.convert(mode)
-        part[...] = np.frombuffer(strip.tobytes(), stored).reshape(part.shape)
+        with reasons("cannot be converted"):
+            strip = image.crop((0, top, width, top + part.shape[0]))
+            samples = (strip.convert(mode) if convert else strip).tobytes()
+        part[...] = np.frombuffer(samples, stored).reshape(part.shape)
     return pixels
 
 

@@ -12,7 +12,6 @@ from PIL import Image, ImageFile
 
 from convfilter.errors import ImageError
 from convfilter.images import codecs
-from convfilter.images.headers import png_is_plain
 
 __all__ = [
     "cannot_be_narrowed",
@@ -134,15 +133,13 @@ def deep_type(image: ImageFile.ImageFile, frames: int) -> str | None:
     return None
 
 
-def sample_reader(image: ImageFile.ImageFile, stream: BinaryIO, frames: int, deep: str | None) -> bool:
+def sample_reader(image: ImageFile.ImageFile, frames: int, deep: str | None) -> bool:
     """Tell whether a picture's samples are read by `read_samples`, not by Pillow.
 
     Parameters
     ----------
     image : PIL.ImageFile.ImageFile
         The opened picture, not decoded yet.
-    stream : file object
-        Its file.
     frames : int
         How many frames there are.
     deep : str or None
@@ -161,7 +158,6 @@ def sample_reader(image: ImageFile.ImageFile, stream: BinaryIO, frames: int, dee
         and raw_mode(image) == image.mode
         and image.mode in ("L", "LA", "RGB", "RGBA")
         and codecs.available()
-        and png_is_plain(stream)
     )
 
 
@@ -198,8 +194,6 @@ def read_samples(image: ImageFile.ImageFile, stream: BinaryIO, mode: str, dtype:
     data = in_memory(stream).getvalue()
     channels = Image.getmodebands(mode)
     if image.format == "PNG":
-        if not png_is_plain(stream, late=True):
-            raise ImageError("broken png data (the end is missing)")
         pixels = codecs.decode_png(data)
     else:
         pixels = codecs.decode_tiff(data, page)

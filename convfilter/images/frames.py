@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from PIL import ImageFile
 
@@ -13,9 +13,12 @@ from convfilter.errors import ConvfilterError, ImageError
 from convfilter.images.arrays import array_header, array_mode, held_dtype, in_c_order, read_array
 from convfilter.images.decoding import decoded, size_of
 from convfilter.images.deep import deep_type, in_memory
-from convfilter.images.headers import gif_is_whole
-from convfilter.images.opening import check_pixels, collected, format_of, image_of, opened, reasons
+from convfilter.images.headers import gif_layout
+from convfilter.images.library import PRINTING, collected, disk_errors, reasons
+from convfilter.images.limits import check_channels, check_pixels
+from convfilter.images.opening import format_of, image_of, opened
 from convfilter.images.picture import Picture, Size
+from convfilter.images.png import beside_pixels, check_png, pixels_alone
 
 __all__ = ["Frames", "frame_named", "opened_frames"]
 
@@ -110,38 +113,47 @@ class _Images:
     ) -> None:
         self.format = form
         self._stream, self._max_pixels, self._orient, self._warnings = stream, max_pixels, orient, warnings
-        with reasons(f"broken {form} data"), collected(warnings):
-            self._image = image_of(stream, form, max_pixels)
+        self._beside: dict[str, Any] = {}
+        self._prints = form in PRINTING
+        with disk_errors(), collected(warnings, prints=self._prints):
+            if form == "png":
+                self._beside = beside_pixels(stream, warnings)
+                self._stream = pixels_alone(stream)
+            self._image = image_of(self._stream, form, max_pixels)
+            self._image.info.update(self._beside)
             self.count, self._still = _counted(self._image, stream, warnings)
         self._decoded = False
 
     def size(self) -> Size:
-        with reasons(f"broken {self.format} data"), collected([]):
-            return size_of(self._image, self._stream, self.format, self._orient, self.count)
+        with disk_errors(), collected([], prints=self._prints):
+            return size_of(self._image, self.format, self._orient, self.count)
 
     def sizes(self) -> list[Size]:
         every = [self.size()]
         if self.format != "tiff" or self.count == 1:
             return every
         for number in range(1, self.count):
-            with (
-                frame_named(number, self.count),
-                reasons("broken tiff data"),
-                collected(self._warnings),
-            ):
-                self._image.seek(number)
+            with frame_named(number, self.count), collected(self._warnings, prints=self._prints):
+                self._seek(number)
             every.append(self.size())
         return every if len(set(every)) > 1 else every[:1]
+
+    def _seek(self, number: int) -> None:
+        with reasons(f"broken {self.format} data"):
+            self._image.seek(number)
+        self._image.info.update(self._beside)
 
     def read(self, number: int) -> Picture:
         warnings = [*self._warnings]
         with (
             frame_named(number, self.count),
-            reasons(f"broken {self.format} data"),
-            collected(warnings),
+            disk_errors(),
+            collected(warnings, prints=self._prints),
         ):
+            if self.format == "png" and not self._decoded:
+                check_png(self._stream, whole=self.count == 1)
             if number + self._still != self._image.tell():
-                self._image.seek(number + self._still)
+                self._seek(number + self._still)
                 check_pixels(self._image.size, self._max_pixels)
             if self.count > 1 and deep_type(self._image, self.count) is not None:
                 self._stream = in_memory(self._stream)  # or every page would read the file anew
@@ -162,13 +174,13 @@ class _Arrays:
 
     def __init__(self, stream: BinaryIO, max_pixels: int | None, volume: bool, warnings: list[str]) -> None:
         self._stream, self._warnings = stream, warnings
-        with reasons("broken npy data"):
-            shape, _, stored = array_header(stream)
-            self._several = len(shape) == 4 or (volume and len(shape) == 3)
-            self.count = shape[0] if self._several else 1
-            self._shape = shape[1:] if self._several else shape
-            self._dtype = held_dtype(stored)
-            check_pixels((self._shape[1], self._shape[0]), max_pixels)
+        shape, _, stored = array_header(stream)
+        self._several = len(shape) == 4 or (volume and len(shape) == 3)
+        self.count = shape[0] if self._several else 1
+        self._shape = shape[1:] if self._several else shape
+        self._dtype = held_dtype(stored)
+        check_pixels((self._shape[1], self._shape[0]), max_pixels)
+        check_channels(self._shape[2] if len(self._shape) == 3 else 1, max_pixels)
 
     def size(self) -> Size:
         height, width, channels = (*self._shape, 1)[:3]
@@ -179,7 +191,7 @@ class _Arrays:
         return [self.size()]
 
     def read(self, number: int) -> Picture:
-        with frame_named(number, self.count), reasons("broken npy data"):
+        with frame_named(number, self.count), disk_errors():
             if self._several and not number:
                 self._stream = in_c_order(self._stream)
             pixels = read_array(self._stream, number if self._several else None)
@@ -189,11 +201,12 @@ class _Arrays:
 
 def _counted(image: ImageFile.ImageFile, stream: BinaryIO, warnings: list[str]) -> tuple[int, int]:
     """Return how many frames a file holds for us, and how many stills stand before them."""
-    frames: int = getattr(image, "n_frames", 1)
+    with reasons(f"broken {(image.format or '').lower()} data"):
+        frames: int = getattr(image, "n_frames", 1)
     if image.format == "MPO":  # a phone's JPEG with further views or a gain map behind it
         warnings.append(f"holds {frames} pictures: only the first is read")
         return 1, 0
-    if image.format == "GIF" and not gif_is_whole(stream):
+    if image.format == "GIF" and not gif_layout(stream).whole:
         warnings.append("ends without its end mark: frames may be missing")
     if frames > 1 and getattr(image, "default_image", False):
         warnings.append("the still picture for programs without animation is left out")

@@ -5,7 +5,6 @@ Importing all forty of them takes longer than reading most pictures, and some st
 
 from __future__ import annotations
 
-import logging
 import os
 from importlib import import_module
 from typing import Any, BinaryIO
@@ -19,8 +18,6 @@ __all__ = ["coloured_gif", "load_plugin", "pillow_name", "sniff"]
 # Pictures are measured against the caller's limit, from the header, before anything is decoded; Pillow's
 # own limit would warn or refuse behind its back.
 Image.MAX_IMAGE_PIXELS = None
-# What Pillow logs of broken files would otherwise end up on stderr, without a file's name.
-logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 _MODULES = {
     "png": "PngImagePlugin",

@@ -17,6 +17,7 @@ from PIL.TiffImagePlugin import AppendingTiffWriter, ImageFileDirectory_v2
 
 from convfilter.images import codecs
 from convfilter.images.encoding import Raster
+from convfilter.images.library import reasons
 from convfilter.images.metadata import Metadata, descriptive_exif
 
 __all__ = ["TiffPages", "save_tiff"]
@@ -102,7 +103,9 @@ def _put_page(raster: Raster, stream: BinaryIO, metadata: Metadata, small: bool)
     if isinstance(raster, np.ndarray):
         stream.write(_deep_page(raster, tags, metadata, small))
     else:
-        raster.save(stream, "TIFF", **_options(raster, tags, metadata, small))
+        options = _options(raster, tags, metadata, small)
+        with reasons("cannot be written as tiff", system=False):
+            raster.save(stream, "TIFF", **options)
     return groups
 
 

@@ -15,6 +15,7 @@ from convfilter.errors import ImageError
 from convfilter.images.encoders import encode, takes_arrays
 from convfilter.images.encoding import Encoding, Raster
 from convfilter.images.formats import FORMATS, fitting_mode, kind_of, loose_channels, route
+from convfilter.images.library import PRINTING, collected
 from convfilter.images.metadata import Metadata, icc_fits
 from convfilter.images.picture import Picture
 from convfilter.images.sink import Sink
@@ -128,17 +129,15 @@ def write_picture(
     encoding = encoding or Encoding()
     height, width = picture.pixels.shape[:2]
     check_writable(_mode_of(picture), picture.pixels.dtype, (width, height), 1, form)
-    sink = Sink(stream)
     warnings: list[str] = []
-    with sink.encoding(form, warnings):
-        output = cast("BinaryIO", sink)
+    with collected(warnings, prints=form in PRINTING):
         if form == "npy":
-            np.save(output, picture.pixels, allow_pickle=False)
+            np.save(cast("BinaryIO", Sink(stream)), picture.pixels, allow_pickle=False)
         elif loose_channels(_mode_of(picture)):
-            _write_channels(picture, output, form, encoding, warnings)
+            _write_channels(picture, stream, form, encoding, warnings)
         else:
             image, metadata = prepared(picture, form, encoding, warnings, release=release)
-            encode(image, output, form, metadata, encoding, warnings)
+            encode(image, stream, form, metadata, encoding, warnings)
     return warnings
 
 
