@@ -10,6 +10,7 @@ import importlib
 import importlib.util
 from typing import TYPE_CHECKING, Any
 
+from convfilter.errors import ImageError
 from convfilter.images.library import reasons
 
 if TYPE_CHECKING:
@@ -59,12 +60,12 @@ def decode_png(data: bytes) -> NDArray[Any]:
     ImageError
         If the codec trips over it.
     """
-    with reasons("broken png data"):
-        try:
+    try:
+        with reasons("broken png data"):
             pixels: NDArray[Any] = _codecs().png_decode(data)
-        except Exception:
-            _give_back_none()
-            raise
+    except ImageError:
+        _give_back_none()
+        raise
     return pixels
 
 

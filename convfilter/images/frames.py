@@ -13,7 +13,7 @@ from convfilter.errors import ConvfilterError, ImageError
 from convfilter.images.arrays import array_header, array_mode, held_dtype, in_c_order, read_array
 from convfilter.images.decoding import decoded, size_of
 from convfilter.images.deep import deep_type, in_memory
-from convfilter.images.headers import gif_layout
+from convfilter.images.headers import gif_layout, png_chunks
 from convfilter.images.library import PRINTING, collected, disk_errors, reasons
 from convfilter.images.limits import check_channels, check_pixels
 from convfilter.images.opening import format_of, image_of, opened
@@ -113,12 +113,14 @@ class _Images:
     ) -> None:
         self.format = form
         self._stream, self._max_pixels, self._orient, self._warnings = stream, max_pixels, orient, warnings
+        self._source = stream
         self._beside: dict[str, Any] = {}
         self._prints = form in PRINTING
         with disk_errors(), collected(warnings, prints=self._prints):
             if form == "png":
-                self._beside = beside_pixels(stream, warnings)
-                self._stream = pixels_alone(stream)
+                self._chunks = png_chunks(stream)
+                self._beside = beside_pixels(stream, self._chunks, warnings)
+                self._stream = pixels_alone(stream, self._chunks)
             self._image = image_of(self._stream, form, max_pixels)
             self._image.info.update(self._beside)
             self.count, self._still = _counted(self._image, stream, warnings)
@@ -151,7 +153,7 @@ class _Images:
             collected(warnings, prints=self._prints),
         ):
             if self.format == "png" and not self._decoded:
-                check_png(self._stream, whole=self.count == 1)
+                check_png(self._source, self._chunks, whole=self.count == 1)
             if number + self._still != self._image.tell():
                 self._seek(number + self._still)
                 check_pixels(self._image.size, self._max_pixels)

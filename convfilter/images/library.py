@@ -40,13 +40,16 @@ def reasons(what: str, *, system: bool = True) -> Iterator[None]:
     what : str
         What the message begins with, such as ``broken png data``.
     system : bool
-        Whether errors of the operating system are turned as well; otherwise they pass.
+        Whether errors of the operating system are turned as well; otherwise they pass, as those of a
+        stream of ours always do.
     """
     try:
         yield
     except MemoryError:
         raise ImageError("not enough memory for it") from None
     except Exception as error:  # decoders raise all kinds of errors over broken data
+        if _raised_by_us(error):
+            raise
         from PIL import UnidentifiedImageError  # here, so that `--help` need not load Pillow
 
         if isinstance(error, UnidentifiedImageError):
@@ -57,6 +60,18 @@ def reasons(what: str, *, system: bool = True) -> Iterator[None]:
             raise ImageError(describe(error)) from None
         reason = one_line(error)
         raise ImageError(f"{what} ({reason})" if reason else what) from None
+
+
+def _raised_by_us(error: Exception) -> bool:
+    """Tell whether an error comes out of our own code that a library called, such as a stream."""
+    names = []
+    trace = error.__traceback__
+    while trace is not None:
+        names.append(trace.tb_frame.f_globals.get("__name__", ""))
+        trace = trace.tb_next
+    # The first two are `reasons` and the block; of the others the last that is ours or Pillow's counts.
+    concerned = [name for name in names[2:] if name.startswith(("convfilter.", "PIL."))]
+    return bool(concerned) and concerned[-1].startswith("convfilter.")
 
 
 @contextlib.contextmanager
@@ -193,8 +208,9 @@ class _Prints:
             os.dup2(self._taken.fileno(), 2)
             self._active = True
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self._depth -= 1
+        lines: list[str] = []
         try:
             if not self._depth and self._active:
                 assert self._taken is not None
@@ -204,22 +220,25 @@ class _Prints:
                 os.dup2(self._spare.fileno(), 2)
                 if self._python is not None:
                     sys.stderr, self._python = self._python, None
-                self._read(self._taken)
+                lines = self._read(self._taken)
         finally:
             self._lock.release()
+        if lines and isinstance(error, ImageError):
+            raise ImageError(f"{error}: {lines[0]}") from None
+        if _thread.warnings is not None:
+            for line in lines:
+                add_warning(_thread.warnings, line)
 
     @staticmethod
-    def _read(taken: BinaryIO) -> None:
-        """Add what was printed to this thread's warnings."""
+    def _read(taken: BinaryIO) -> list[str]:
+        """Return the lines that were printed."""
         if not taken.tell():
-            return
+            return []
         taken.seek(0)
         printed = taken.read(_LONGEST_PRINT).decode(errors="replace")
         taken.seek(0)
         taken.truncate()
-        for line in filter(None, map(str.strip, printed.splitlines())):
-            if _thread.warnings is not None:
-                add_warning(_thread.warnings, one_line(line))
+        return [line for line in map(one_line, printed.splitlines()) if line]
 
 
 def _descriptor(stream: TextIO | None) -> int | None:

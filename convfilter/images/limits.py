@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import BinaryIO
 
 from convfilter.errors import ImageError
 from convfilter.images.headers import gif_layout, jpeg_segments, webp_size
 from convfilter.vocabulary import MAX_PIXELS
 
-__all__ = ["ANIMATIONS", "check_channels", "check_header", "check_pixels"]
+__all__ = ["ANIMATIONS", "check_channels", "check_density", "check_header", "check_pixels"]
 
 ANIMATIONS = ("gif", "png", "webp", "avif")
 """Formats of which a few bytes may make many frames, so that the pixels of all count."""
@@ -19,7 +20,9 @@ _SCANS = 100
 _SEGMENTS = 16
 _PIXELS_A_SEGMENT = 1 << 22
 _PIXELS_A_CHANNEL = 1 << 12
-_HEAD = 1 << 20
+# A single colour takes a few bytes of WebP or AVIF whatever its size; so large an image is hardly of use.
+_ANY_DENSITY = 1 << 26
+_DENSITY = 10_000
 _PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 
@@ -72,38 +75,55 @@ def check_header(stream: BinaryIO, form: str, max_pixels: int | None) -> None:
         If it is one.
     """
     if form == "webp":  # its decoder makes room for the image as soon as it is opened
-        check_pixels(webp_size(stream), max_pixels)
+        size = webp_size(stream)
+        check_pixels(size, max_pixels)
+        check_density(stream, size, max_pixels)
     if form == "gif":  # so does this one, whatever is wanted
         check_pixels(gif_layout(stream).size, MAX_PIXELS if max_pixels is None else max_pixels)
     if form == "jpeg" and max_pixels is not None:
         _check_jpeg(stream, max_pixels)
 
 
+def check_density(stream: BinaryIO, size: tuple[int, int], max_pixels: int | None) -> None:
+    """Refuse a huge image out of next to nothing, unless more than the usual limit is allowed."""
+    pixels = size[0] * size[1]
+    length = stream.seek(0, os.SEEK_END)
+    if max_pixels is not None and max_pixels <= MAX_PIXELS and pixels > max(_ANY_DENSITY, length * _DENSITY):
+        raise ImageError(
+            f"{size[0]} x {size[1]} pixels out of {length} bytes may be a decompression bomb; "
+            f"if you trust the file, allow them with --max-pixels {max(pixels, MAX_PIXELS + 1)}"
+        )
+
+
 def _check_jpeg(stream: BinaryIO, max_pixels: int) -> None:
     """Refuse a JPEG of too many scans, each of which is a pass over the image, or too much EXIF."""
-    stream.seek(0)
-    data = stream.read(_HEAD)
-    found = [*jpeg_segments(data)]
-    if not _has_one_scan(data, found):
-        data += stream.read()
-        found = [*jpeg_segments(data)]
-        scans = sum(marker == 0xDA for marker, _, _ in found)
-        frame = next((data[start : start + 5] for marker, start, _ in found if marker in _FRAMES), b"")
-        if scans > _SCANS and len(frame) == 5:
-            size = int.from_bytes(frame[3:], "big"), int.from_bytes(frame[1:3], "big")
-            check_pixels(size, max_pixels, scans, "scans")
-    segments = sum(marker == 0xE1 and data[start : start + 6] == b"Exif\0\0" for marker, start, _ in found)
+    segments, components, size, scan = 0, b"", (0, 0), b""
+    progressive = False
+    place = 2
+    while not scan:
+        stream.seek(place)
+        head = stream.read(4)
+        if len(head) < 4 or head[0] != 0xFF:
+            break
+        if head[1] == 0xFF:  # filling
+            place += 1
+            continue
+        content = stream.read(6)
+        segments += head[1] == 0xE1 and content == b"Exif\0\0"
+        if head[1] in _FRAMES and len(content) == 6:
+            size = int.from_bytes(content[3:5], "big"), int.from_bytes(content[1:3], "big")
+            components, progressive = content[5:], head[1] in _PROGRESSIVE
+        scan = content if head[1] == 0xDA else b""
+        place += 0 if scan else 2 + int.from_bytes(head[2:], "big")
     if segments > _SEGMENTS:
         pixels = segments * _PIXELS_A_SEGMENT
         _check(f"{segments} segments of EXIF count as {pixels} pixels,", pixels, max_pixels)
-
-
-def _has_one_scan(data: bytes, found: list[tuple[int, int, int]]) -> bool:
-    """Tell whether a JPEG's first scan holds all its components in full."""
-    starts = {marker: start for marker, start, _ in reversed(found)}
-    frame = next((start for marker, start in starts.items() if marker in _FRAMES - _PROGRESSIVE), None)
-    scan = starts.get(0xDA)
-    return scan is not None and frame is not None and data[scan : scan + 1] == data[frame + 5 : frame + 6]
+    if progressive or scan[:1] != components:
+        stream.seek(place)
+        data = b"\xff\xd8" + stream.read()
+        scans = sum(marker == 0xDA for marker, _, _ in jpeg_segments(data))
+        if scans > _SCANS:
+            check_pixels(size, max_pixels, scans, "scans")
 
 
 def _check(what: str, pixels: int, max_pixels: int | None) -> None:

@@ -191,7 +191,7 @@ def descriptive_exif(exif: Image.Exif) -> Image.Exif:
     with reasons("malformed EXIF"):
         kept = Image.Exif()
         for tag in _DESCRIPTIVE & set(exif):
-            if tag in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
+            if tag in _GROUPS:
                 kept[tag] = dict(exif.get_ifd(tag))
             else:
                 kept[tag] = exif[tag]
@@ -271,7 +271,8 @@ class _Tiff:
 
 
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
-_SHORT = 3
+_SHORT, _LONG = 3, 4
+_GROUPS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 # Where image data begin and how long they are: JPEG, strips, tiles.
 _IMAGE_DATA = ((513, 514), (273, 279), (324, 325))
 _DIRECTORIES, _WINDOWS_THUMBNAIL, _PHOTOSHOP = 330, 0x501B, 34377
@@ -295,9 +296,22 @@ def _cleaned(block: bytes, upright: bool) -> bytes:
             length = first
     for tag in tags:
         if tag.number == _ORIENTATION and upright and start < tag.place < end:
-            struct.pack_into(f"{tiff.order}{'I' if tag.kind == 4 else 'H'}", cleaned, tag.place, 1)
+            struct.pack_into(f"{tiff.order}{'I' if tag.kind == _LONG else 'H'}", cleaned, tag.place, 1)
     cleaned[end : end + 4] = bytes(len(cleaned[end : end + 4]))
-    return bytes(cleaned[: max(length, end + 4)])
+    return bytes(cleaned[: max(length, *_ends(tiff, start))])
+
+
+def _ends(tiff: _Tiff, start: int, *, groups: bool = True) -> Iterator[int]:
+    """Yield where a directory ends, where its values do, and the same for the groups within it."""
+    try:
+        tags, end = tiff.directory(start)
+    except ImageError:
+        return
+    yield end + 4
+    for tag in tags:
+        yield tag.end
+        if groups and tag.number in _GROUPS:
+            yield from _ends(tiff, tiff.long(tag.place), groups=False)
 
 
 def _thumbnails(tiff: _Tiff, tags: list[_Tag], end: int) -> Iterator[tuple[int, int]]:

@@ -15,7 +15,7 @@ from convfilter.errors import ImageError
 from convfilter.images.formats import FORMATS, format_of_name
 from convfilter.images.headers import gif_layout
 from convfilter.images.library import reasons
-from convfilter.images.limits import check_header, check_pixels
+from convfilter.images.limits import check_density, check_header, check_pixels
 from convfilter.images.plugins import coloured_gif, load_plugin, pillow_name, sniff
 from convfilter.messages import describe, shown
 
@@ -135,10 +135,12 @@ def image_of(stream: BinaryIO, form: str, max_pixels: int | None) -> ImageFile.I
     check_header(stream, form, max_pixels)
     stream.seek(0)
     load_plugin(form)
+    names = [pillow_name(form)]
     with reasons(f"broken {form} data"):
-        image = Image.open(stream, formats=[pillow_name(form)])
+        image = Image.open(stream, formats=names)
     if form == "gif" and image.mode == "L" and gif_layout(stream).turns_coloured:
-        with reasons("broken gif data"):
-            image = coloured_gif(stream)
+        image = coloured_gif(stream)
     check_pixels(image.size, max_pixels)
+    if form == "avif":
+        check_density(stream, image.size, max_pixels)
     return image

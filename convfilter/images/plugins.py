@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 from PIL import Image, ImageFile, ImagePalette
 
 from convfilter.images.formats import FORMATS, format_of_name
+from convfilter.images.library import reasons
 
 __all__ = ["coloured_gif", "load_plugin", "pillow_name", "sniff"]
 
@@ -90,7 +91,8 @@ def coloured_gif(stream: BinaryIO) -> ImageFile.ImageFile:
             return True
 
     stream.seek(0)
-    image: ImageFile.ImageFile = ColouredGif(stream)
+    with reasons("broken gif data"):
+        image: ImageFile.ImageFile = ColouredGif(stream)
     return image
 
 

@@ -23,7 +23,7 @@ from PIL import Image
 from convfilter.errors import ImageError
 from convfilter.images import codecs
 from convfilter.images.encoding import Options, Raster
-from convfilter.images.headers import PngChunk, png_chunks
+from convfilter.images.headers import PngChunk
 from convfilter.images.library import add_warning
 from convfilter.images.metadata import Chunk, Metadata, jpeg_places
 from convfilter.images.sink import save
@@ -42,7 +42,7 @@ _EXIF = b"Exif\0\0"
 _METRE = 0.0254
 # What is compressed may be so large; profiles and texts of files that are no bombs are smaller.
 _LARGEST = 1 << 24
-_BLOCK = 1 << 20
+_BLOCK, _SLACK = 1 << 20, 1 << 16
 _HEX = re.compile(rb"(?:[0-9a-fA-F]{2})+")
 
 # Full matching is taken where looking for runs alone makes a sample this much larger.
@@ -50,13 +50,15 @@ _LARGER = 1.3
 _HEADER = 33  # bytes of the signature and the first chunk
 
 
-def pixels_alone(stream: BinaryIO) -> BinaryIO:
+def pixels_alone(stream: BinaryIO, chunks: list[PngChunk]) -> BinaryIO:
     """Return a PNG as decoders see it: without what is read by `beside_pixels`.
 
     Parameters
     ----------
     stream : file object
         The file.
+    chunks : list of PngChunk
+        Its chunks.
 
     Returns
     -------
@@ -69,7 +71,6 @@ def pixels_alone(stream: BinaryIO) -> BinaryIO:
         If there is a chunk without which the pixels cannot be understood.
     """
     spans = [(0, 8)]
-    chunks = png_chunks(stream)
     for each in chunks:
         if each.kind in _PIXELS:
             start, end = each.place - 8, each.place + each.length + 4
@@ -83,19 +84,25 @@ def pixels_alone(stream: BinaryIO) -> BinaryIO:
     return io.BufferedReader(_Spans(stream, spans))
 
 
-def check_png(stream: BinaryIO, *, whole: bool) -> None:
+def check_png(stream: BinaryIO, chunks: list[PngChunk], *, whole: bool) -> None:
     """Refuse a PNG in which a check sum of the pixels is wrong.
 
     Parameters
     ----------
     stream : file object
         The file.
+    chunks : list of PngChunk
+        Its chunks.
     whole : bool
         Whether it must not end too early; otherwise its decoder finds out at the frame that is missing.
     """
-    chunks = png_chunks(stream)
     if whole and (not chunks or chunks[-1].kind != b"IEND"):
         raise ImageError("broken png data (the end is missing)")
+    stream.seek(16)
+    width, height = struct.unpack(">II", stream.read(8))
+    packed = sum(each.length for each in chunks if each.kind == b"IDAT")
+    if packed > height * (8 * width + 1) * 9 // 8 + _SLACK:
+        raise ImageError("broken png data (far more than its pixels need)")
     for each in chunks:
         if each.kind in _PIXELS and not _is_sound(stream, each):
             raise ImageError(f"broken png data (the check sum of its {each.kind.decode()} is wrong)")
@@ -131,13 +138,15 @@ class _Spans(io.RawIOBase):
         return len(data)
 
 
-def beside_pixels(stream: BinaryIO, warnings: list[str]) -> dict[str, Any]:
+def beside_pixels(stream: BinaryIO, chunks: list[PngChunk], warnings: list[str]) -> dict[str, Any]:
     """Read what a PNG says beside its pixels.
 
     Parameters
     ----------
     stream : file object
         The file.
+    chunks : list of PngChunk
+        Its chunks.
     warnings : list of str
         Gets a line for whatever is damaged and dropped.
 
@@ -149,7 +158,7 @@ def beside_pixels(stream: BinaryIO, warnings: list[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     kept: list[Chunk] = []
     kinds: set[bytes] = set()
-    for each in png_chunks(stream):
+    for each in chunks:
         kind = each.kind
         carried = kind in _COLOURS or kind == b"iCCP" or _may_be_copied(kind)
         if kind in _PIXELS or not carried or (kind in kinds and kind not in _TEXTS):

@@ -7,7 +7,6 @@ from typing import Any, BinaryIO, cast
 
 from PIL import Image
 
-from convfilter.errors import ImageError
 from convfilter.images.library import reasons
 from convfilter.images.plugins import pillow_name
 
@@ -15,40 +14,25 @@ __all__ = ["Sink", "save"]
 
 
 def save(image: Image.Image, stream: BinaryIO, form: str, **options: Any) -> None:
-    """Have Pillow encode an image; what the stream raises is passed on, whatever the encoder makes of it."""
-    sink = Sink(stream)
-    try:
-        with reasons(f"cannot be written as {form}", system=False):
-            image.save(cast("BinaryIO", sink), pillow_name(form), **options)
-    except ImageError:
-        if sink.error is not None:
-            raise sink.error from None
-        raise
+    """Have Pillow encode an image; what the stream raises is passed on."""
+    output, name = cast("BinaryIO", Sink(stream)), pillow_name(form)
+    with reasons(f"cannot be written as {form}", system=False):
+        image.save(output, name, **options)
 
 
 class Sink:
     """A stream as encoders see it: without a descriptor, that they may not write past its buffer.
 
     Pillow writes to a descriptor without looking whether everything was written.
-
-    Attributes
-    ----------
-    error : Exception or None
-        What the stream itself raised, to be told from an encoder's own trouble.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
         self.stream = stream
         self.position = 0
-        self.error: Exception | None = None
 
     def write(self, data: bytes) -> int:
         """Write, and count what was written."""
-        try:
-            self.stream.write(data)
-        except Exception as error:
-            self.error = error
-            raise
+        self.stream.write(data)
         length = memoryview(data).nbytes
         self.position += length
         return length
