@@ -214,6 +214,9 @@ def _exif(image: Image.Image, upright: bool, warnings: list[str]) -> bytes | Non
                 raw = tags.tobytes() if len(tags) else None
         if not isinstance(raw, bytes) or not raw.removeprefix(_EXIF):
             return None
+        if len(raw) > _LONGEST_EXIF:
+            warnings.append(f"EXIF of more than {_LONGEST_EXIF} bytes dropped")
+            return None
         block = _EXIF + _cleaned(raw.removeprefix(_EXIF), upright)
         with reasons("malformed EXIF"):
             parsed = Image.Exif()
@@ -265,7 +268,7 @@ class _Tiff:
     def numbers(self, tag: _Tag) -> list[int]:
         """Return what a tag of whole numbers holds."""
         size = 2 if tag.kind == _SHORT else 4
-        count = max(0, tag.end - tag.place) // size
+        count = min(max(0, tag.end - tag.place) // size, _MOST_NUMBERS)
         format = f"{self.order}{count}{'H' if size == 2 else 'I'}"
         return [*struct.unpack_from(format, self.block, tag.place)] if count else []
 
@@ -276,7 +279,8 @@ _GROUPS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 # Where image data begin and how long they are: JPEG, strips, tiles.
 _IMAGE_DATA = ((513, 514), (273, 279), (324, 325))
 _DIRECTORIES, _WINDOWS_THUMBNAIL, _PHOTOSHOP = 330, 0x501B, 34377
-_MOST_DIRECTORIES = 16
+_MOST_DIRECTORIES, _MOST_NUMBERS = 16, 4096
+_LONGEST_EXIF = 1 << 22
 
 
 def _cleaned(block: bytes, upright: bool) -> bytes:

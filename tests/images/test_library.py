@@ -1,4 +1,4 @@
-"""Errors, warnings and printed lines of Pillow and the codecs belong to the file; our own errors are our own."""
+"""Errors, warnings and printed lines of libraries belong to the file; our own errors are our own."""
 
 import ast
 import importlib
@@ -75,9 +75,8 @@ def test_only_calls_into_libraries_stand_where_their_errors_are_turned():
         ]
         for block in blocks:
             for statement in block.body:
-                called = {
-                    ast.unparse(each.func) for each in ast.walk(statement) if isinstance(each, ast.Call)
-                }
+                calls = (node for node in ast.walk(statement) if isinstance(node, ast.Call))
+                called = {ast.unparse(node.func) for node in calls}
                 assert not called & ours, f"{path.name}: {called & ours}"
 
 
