@@ -27,8 +27,6 @@ PRINTING = ("tiff", "avif")
 _MOST = 5
 _FURTHER = re.compile(r"(\d+) further warnings?")
 _LONGEST_PRINT = 1 << 16
-# libpng complains of this over every interlaced image that imagecodecs reads.
-_MEANINGLESS = "when using png_read_image"
 
 
 @contextlib.contextmanager
@@ -127,11 +125,11 @@ class _LogHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         line = one_line(record.getMessage())
-        if _thread.warnings is not None and not line.endswith(_MEANINGLESS):
+        if _thread.warnings is not None:
             add_warning(_thread.warnings, line)
 
 
-for _name in ("PIL", "imagecodecs"):
+for _name in ("PIL", "imagecodecs", "tifffile"):
     logging.getLogger(_name).addHandler(_LogHandler(logging.WARNING))
 
 
@@ -150,7 +148,7 @@ class _Hearing:
             if self._blocks == 1:
                 self._filters = python_warnings.catch_warnings()
                 self._filters.__enter__()
-                python_warnings.filterwarnings("always", module=r"PIL\.|imagecodecs")
+                python_warnings.filterwarnings("always", module=r"PIL\.|imagecodecs|tifffile")
                 self._show, python_warnings.showwarning = python_warnings.showwarning, self._heard
 
     def __exit__(self, *_: object) -> None:

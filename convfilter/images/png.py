@@ -16,13 +16,12 @@ import zlib
 from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple, cast
 
-import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from convfilter.errors import ImageError
 from convfilter.images import codecs
-from convfilter.images.encoding import Options, Raster
+from convfilter.images.encoding import Options, Raster, Samples
 from convfilter.images.headers import PngChunk
 from convfilter.images.library import add_warning
 from convfilter.images.metadata import Chunk, Metadata, jpeg_places
@@ -275,8 +274,8 @@ def save_png(
 
     Parameters
     ----------
-    raster : PIL.Image.Image or ndarray of uint8 or uint16
-        The picture; an array is encoded by the codecs.
+    raster : PIL.Image.Image or Samples of uint8 or uint16
+        The picture; samples are encoded by the codecs.
     stream : file object
         Where to write.
     metadata : Metadata
@@ -287,8 +286,8 @@ def save_png(
         Whether a small one may be given a palette.
     """
     beside = b"".join(png_chunk(*each) for each in _chunks_beside(metadata))
-    if isinstance(raster, np.ndarray):
-        encoded = _encoded(raster, small)
+    if isinstance(raster, Samples):
+        encoded = _encoded(raster.pixels, small)
     elif not small:
         save(raster, cast("BinaryIO", _Inserting(stream, beside)), "png", **_quick_png(raster))
         return
