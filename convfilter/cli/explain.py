@@ -32,7 +32,7 @@ from convfilter.messages import brief, complain, describe, shown
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from convfilter.explaining import Explanation
+    from convfilter.explain import Explanation
     from convfilter.filtering import FilterOptions
     from convfilter.images.picture import Picture
 
@@ -137,7 +137,7 @@ def _explain_numbers(
 ) -> None:
     import numpy as np
 
-    from convfilter.explaining import explain_numbers
+    from convfilter.explain import explain_numbers
 
     text = options["values"] if path is None else _text_of(path)
     numbers = _numbers(text, "--values" if path is None else path)
@@ -164,7 +164,7 @@ def _explain_numbers(
 def _explain_image(
     image: str, kernels: Sequence[Kernel], filtering: FilterOptions, options: dict[str, Any]
 ) -> None:
-    from convfilter.explaining import explain_sample
+    from convfilter.explain import explain_sample
     from convfilter.filtering.meaning import options_for
     from convfilter.images.formats import FORMATS
 
@@ -206,7 +206,7 @@ def _draw(
     if options["output"] is options["animate"] is None:
         return
     from convfilter.drawing.canvas import as_seen, full_scale, save_animation, save_drawing
-    from convfilter.drawing.explained import draw_explanation, sliding_frames
+    from convfilter.explain.drawing import draw_explanation, sliding_frames
 
     axes = None
     if options["animate"]:
@@ -252,7 +252,7 @@ def _print(
     names: tuple[str, ...],
     options: dict[str, Any],
 ) -> None:
-    from convfilter.explaining.text import as_lines, as_object
+    from convfilter.explain.text import as_lines, as_object
 
     # Where an image goes to stdout, the text goes to stderr.
     say = partial(click.echo, err=STREAM in (options["output"], options["animate"]))

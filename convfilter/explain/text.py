@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convfilter.explaining.arithmetic import Step, figure, plain
-from convfilter.explaining.records import Explanation, Part, Slice
+from convfilter.explain.steps import Explanation, Part, Slice, Step, plain
+from convfilter.messages import figure
 
 __all__ = ["as_lines", "as_object"]
 

@@ -21,9 +21,9 @@ from convfilter.drawing.canvas import (
     text_size,
     write_centred,
 )
-from convfilter.explaining.arithmetic import figure
-from convfilter.explaining.records import Explanation, Slice
+from convfilter.explain.steps import Explanation, Slice
 from convfilter.geometry import Axis
+from convfilter.messages import figure
 
 __all__ = ["draw_explanation", "sliding_frames"]
 
