@@ -25,9 +25,9 @@ from convfilter.cli.options import (
 from convfilter.cli.report import filter_in_words, per_axis_in_words, print_warnings, read_named
 from convfilter.errors import ImageError, OptionError, ShapeError
 from convfilter.files import STREAM, refuse_input
-from convfilter.geometry import Axis, axes_of, output_shape
+from convfilter.geometry import output_shape
 from convfilter.kernels import Kernel
-from convfilter.messages import brief, complain, describe, shown
+from convfilter.messages import brief, complain, shown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,8 +40,7 @@ __all__ = ["command"]
 
 _HOW = "How to filter"
 _MOST = 16  # outputs explained without --at
-_MOST_FRAMES, _MILLISECONDS = 256, 700  # of an animation
-_LONGEST = 1 << 22  # characters of a file of numbers
+_MILLISECONDS = 700  # of a frame of an animation
 # Options named in the first line if they differ from this value.
 _SAID = (
     ("padding", "padding", "same"),
@@ -53,14 +52,6 @@ _SAID = (
     ("alpha", "alpha", "auto"),
     ("depth", "depth", None),
 )
-_COLOURS = {
-    "L": ("grey",),
-    "LA": ("grey", "alpha"),
-    "RGB": ("red", "green", "blue"),
-    "RGBA": ("red", "green", "blue", "alpha"),
-    "CMYK": ("cyan", "magenta", "yellow", "black"),
-    "LAB": ("L", "a", "b"),
-}
 _PLACE = re.compile(r"(\d{1,9})\s*,\s*(\d{1,9})")
 
 
@@ -110,7 +101,7 @@ def command(image: str | None, **options: Any) -> int:
     if not options["kernels"] and options["weights"] is None:
         raise click.UsageError("no kernel: name one with -k, or give its --weights")
     weights = options["weights"]
-    further = () if weights is None else (Kernel("weights", (_numbers(weights, "--weights").tolist(),)),)
+    further = () if weights is None else (_kernel_of(weights),)
     kernels, filtering = chosen_filter(options, further)
     _check_outputs(image, options)
     if image is None or image.lower().endswith(".csv"):
@@ -118,6 +109,12 @@ def command(image: str | None, **options: Any) -> int:
     else:
         _explain_image(image, kernels, filtering, options)
     return 0
+
+
+def _kernel_of(weights: str) -> Kernel:
+    from convfilter.explain.text import parse_numbers
+
+    return Kernel("weights", (parse_numbers(weights, "--weights").tolist(),))
 
 
 def _check_outputs(image: str | None, options: dict[str, Any]) -> None:
@@ -138,9 +135,9 @@ def _explain_numbers(
     import numpy as np
 
     from convfilter.explain import explain_numbers
+    from convfilter.explain.text import parse_numbers, read_numbers
 
-    text = options["values"] if path is None else _text_of(path)
-    numbers = _numbers(text, "--values" if path is None else path)
+    numbers = parse_numbers(options["values"], "--values") if path is None else read_numbers(path)
     if len(kernels) > 1:
         raise OptionError("numbers are filtered by one kernel: give one -k or --weights")
     (kernel,) = kernels
@@ -165,6 +162,7 @@ def _explain_image(
     image: str, kernels: Sequence[Kernel], filtering: FilterOptions, options: dict[str, Any]
 ) -> None:
     from convfilter.explain import explain_sample
+    from convfilter.explain.text import channel_names, output_names
     from convfilter.filtering.meaning import options_for
     from convfilter.images.formats import FORMATS
 
@@ -174,11 +172,11 @@ def _explain_image(
     pixels, filtering = picture.pixels, options_for(picture.mode, filtering)
     stack = any("frame" in kernel.axes for kernel in kernels)
     place = (options["frame"], *options["at"]) if stack else options["at"]
-    colours = _COLOURS.get(picture.mode, ("grey",) if pixels.ndim == 2 + stack else ())
+    colours = channel_names(picture.mode, grey=pixels.ndim == 2 + stack)
     explain = partial(explain_sample, pixels, kernels, filtering)
     try:
         explained = explain(place, names=colours)
-        names = _output_names(len(explained.values), colours)
+        names = output_names(len(explained.values), colours)
         channel = _channel_named(options["channel"], names)
         if channel:
             explained = explain(place, channel=channel, names=colours)
@@ -206,12 +204,12 @@ def _draw(
     if options["output"] is options["animate"] is None:
         return
     from convfilter.drawing.canvas import as_seen, full_scale, save_animation, save_drawing
-    from convfilter.explain.drawing import draw_explanation, sliding_frames
+    from convfilter.explain.drawing import draw_explanation, sliding_axes, sliding_frames
 
     axes = None
     if options["animate"]:
         shape = values.shape if picture is None else picture.pixels.shape
-        axes = _axes_to_slide(shape, kernels, filtering)
+        axes = sliding_axes(shape, kernels, filtering)
     if options["output"]:
         seen = None if picture is None else as_seen(picture.pixels, picture.mode)
         samples = explained.parts[0].slices[0].samples if picture is None else picture.pixels
@@ -223,26 +221,6 @@ def _draw(
         count = axes[0].output * axes[1].output
         save_animation(options["animate"], frames, count, _MILLISECONDS, overwrite=options["overwrite"])
         complain(f"drawn to {options['animate']}")
-
-
-def _axes_to_slide(
-    shape: tuple[int, ...], kernels: Sequence[Kernel], filtering: FilterOptions
-) -> tuple[Axis, ...]:
-    if len(kernels) > 1 or len(shape) > 3:
-        raise OptionError("--animate draws one kernel over one picture: give one -k without frames")
-    axes = axes_of(
-        shape[:2],
-        (kernels[0].height, kernels[0].width),
-        padding=filtering.padding,
-        stride=filtering.stride,
-        dilation=filtering.dilation,
-    )
-    if axes[0].output * axes[1].output > _MOST_FRAMES:
-        raise OptionError(
-            f"{axes[0].output} x {axes[1].output} values come out: --animate draws at most {_MOST_FRAMES}, "
-            "so give a small picture or --values"
-        )
-    return axes
 
 
 def _print(
@@ -272,43 +250,6 @@ def _print(
         say("\n".join(["", *as_lines(each, names)]))
 
 
-def _text_of(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8-sig") as stream:
-            text = stream.read(_LONGEST + 1)
-    except OSError as error:
-        raise ImageError(f"{shown(path)}: cannot be opened: {describe(error)}") from None
-    except UnicodeDecodeError:
-        raise ImageError(f"{shown(path)}: holds no text") from None
-    if len(text) > _LONGEST:
-        raise ImageError(f"{shown(path)}: holds more than {_LONGEST} characters: give fewer numbers")
-    return text
-
-
-def _numbers(text: str, name: str) -> NDArray[Any]:
-    """Read rows of numbers, which end with semicolons or line breaks; `name` is for errors."""
-    import numpy as np
-
-    rows = [
-        re.split(r"[\s,]+", row.strip(" ,\t\r")) for row in re.split(r"[;\n]", text) if row.strip(" ,\t\r")
-    ]
-    try:
-        values = [
-            [int(cell) if re.fullmatch(r"[+-]?\d{1,15}", cell) else float(cell) for cell in row]
-            for row in rows
-        ]
-    except ValueError as error:
-        cell = str(error).rpartition(": ")[2]
-        raise OptionError(f"{name}: {cell} is no number: give rows such as '0 1 2; 3 4 5'") from None
-    if not values or len({len(row) for row in values}) != 1:
-        lengths = ", ".join(str(len(row)) for row in values) or "none"
-        raise OptionError(f"{name}: rows of {lengths} numbers: give rows of one length, such as '0 1; 2 3'")
-    array = np.array(values)
-    if not np.isfinite(array).all():
-        raise OptionError(f"{name}: infinite or not a number: give finite ones")
-    return array
-
-
 def _read(image: str, kernels: Sequence[Kernel], options: dict[str, Any]) -> Picture:
     """Read the frame asked for, or all of them for a kernel that spans frames."""
     limits = {"max_pixels": options["max_pixels"], "orient": not options["no_orient"]}
@@ -329,13 +270,6 @@ def _read(image: str, kernels: Sequence[Kernel], options: dict[str, Any]) -> Pic
         raise ImageError(f"{shown(image)}: its frames are no stack ({error})") from None
     print_warnings(image, whole)
     return whole
-
-
-def _output_names(count: int, colours: tuple[str, ...]) -> tuple[str, ...]:
-    if count == len(colours):
-        return colours
-    usual = {1: ("grey",), 2: ("grey", "alpha"), 3: _COLOURS["RGB"], 4: _COLOURS["RGBA"]}
-    return usual.get(count, tuple(f"channel {number}" for number in range(count)))
 
 
 def _channel_named(asked: str | None, names: tuple[str, ...]) -> int:

@@ -273,7 +273,7 @@ def finish(
             formula = f"({figure(value)} - {figure(low)}) * {figure(full)} / ({figure(high)} - {figure(low)})"
             value = add("stretch", formula.replace("- -", "+ "), quotient((value - low) * full, high - low))
         else:
-            value = add("stretch", "the picture is flat", 0 * value)
+            value = add("stretch", "the image is flat", 0 * value)
     if encode is not None:
         value = add("sRGB", f"from linear light {figure(value)}", encode(float(value)))
     if result != full:

@@ -94,8 +94,8 @@ def fit_pairs(
     means, count = _mean_products(blocks)
     if not count:
         raise ImageError(
-            "no sample tells anything of the kernel: all are at their limits, where filters clip, or see "
-            "something transparent or not finite; take other pictures"
+            "no sample can be used: all are at their limits, where filters clip, or their windows see "
+            "something transparent or not finite; take other images"
         )
     equations = _Equations(means, math.prod(taps), offset=offset, ridge=ridge)
     weights, shift, check = _solve(equations, blocks)
@@ -239,14 +239,12 @@ def _uncertainty(weights: np.ndarray, check: _Check, equations: _Equations, degr
 
 def _doubts(equations: _Equations, uncertainty: float, weights: int) -> list[str]:
     """Return why not to trust the weights, if there is reason."""
-    mend = "learn from pictures with more detail, take a smaller size, or give a ridge such as 1e-6"
+    mend = "learn from images with more detail, take a smaller size, or give a ridge such as 1e-6"
     if equations.rank < weights or not math.isfinite(equations.condition):
-        return [
-            f"the pictures do not determine the kernel, only {equations.rank} of {weights} weights: {mend}"
-        ]
+        return [f"the images do not determine the kernel, only {equations.rank} of {weights} weights: {mend}"]
     if math.isfinite(uncertainty) and uncertainty > _UNCERTAIN:
         return [
-            f"the pictures hardly determine the kernel (condition {equations.condition:.3g}): weights are "
+            f"the images hardly determine the kernel (condition {equations.condition:.3g}): weights are "
             f"off by about {uncertainty:.0%} of the largest; {mend}"
         ]
     return []

@@ -221,7 +221,7 @@ WRONG = {
     "an unknown kernel": ("a.png -k blr --at 0,0", 2),
     "neither picture nor numbers": ("-k blur --at 0,0", 2),
     "both picture and numbers": ("a.png --values 1 -k blur --at 0,0", 2),
-    "what is no number": ("--values 1,x -k blur", 2),
+    "what is not a number": ("--values 1,x -k blur", 2),
     "rows of different lengths": ("--values 1,2;3 -k blur", 2),
     "no numbers": ("--values ; -k blur", 2),
     "numbers without end": ("--values 1e999 -k blur", 2),
@@ -351,7 +351,7 @@ def test_what_is_odd_about_a_picture_is_told(quick, tmp_path):
 def test_a_flat_picture_stretched_is_told_to_be_flat(quick, tmp_path):
     save(tmp_path / "a.png", np.full((5, 6), 90, np.uint8))
     ran = quick("explain", "a.png", "-k", "sobel-x", "--range", "stretch", "--at", "2,2")
-    assert "the picture is flat" in ran.out
+    assert "the image is flat" in ran.out
     assert ran.out.endswith("value 0\n")
 
 

@@ -164,7 +164,7 @@ def test_samples_at_their_limits_are_left_out():
 
 
 def test_nothing_but_limits_tells_nothing():
-    with pytest.raises(cf.ImageError, match="no sample tells anything"):
+    with pytest.raises(cf.ImageError, match="no sample can be used"):
         found(COFFEE[:20, :20], np.zeros((20, 20, 3), np.uint8), (3, 3))
 
 
