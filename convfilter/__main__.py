@@ -1,4 +1,4 @@
-"""Where the program begins: as ``convfilter``, or as ``python -m convfilter``."""
+"""The program's entry: ``convfilter`` or ``python -m convfilter``."""
 
 from __future__ import annotations
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 
 from convfilter.errors import OptionError
+from convfilter.messages import brief
 
 __all__ = [
     "ALPHAS",
     "CHANNELS",
     "COMPRESSIONS",
+    "DEPTHS",
     "FRAMES",
     "LEARNED_CHANNELS",
     "MAX_PIXELS",
@@ -29,6 +31,9 @@ RANGES = ("auto", "clip", "absolute", "signed", "stretch", "raw")
 ALPHAS = ("auto", "keep", "premultiply", "plain", "drop")
 """What becomes of transparency."""
 
+DEPTHS = (8, 16, "float")
+"""Bits of what is written."""
+
 FRAMES = ("each", "first", "stack")
 """What becomes of several frames."""
 
@@ -43,5 +48,5 @@ def environment_threads() -> int | None:
     """Return how many threads ``CONVFILTER_THREADS`` asks for; None if it is not set."""
     text = os.environ.get("CONVFILTER_THREADS", "").strip()
     if text and not (text.isascii() and text.isdecimal() and len(text) < 10 and int(text) > 0):
-        raise OptionError(f"CONVFILTER_THREADS is {text[:40]!r}: it must be a whole number, at least 1")
+        raise OptionError(f"CONVFILTER_THREADS is {brief(text)}: it must be a whole number, at least 1")
     return int(text) if text else None

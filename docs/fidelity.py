@@ -92,6 +92,8 @@ NOTES = """
 - **TIFF without the codecs.** Read are grey of every type but `float64`, 8 and 16 bits of RGB, RGBA and
   CMYK, and 8 bits of the other kinds. What else there is, such as further channels, separate planes of 16
   bits and big-endian BigTIFF, is refused with a word on the codecs.
+- **Another depth** is chosen with `--depth 8`, `16` or `float`: full scale stays full scale, colours and
+  alpha are rounded once.
 - **Alpha.** A colour or level marked as transparent becomes alpha. Premultiplied alpha in a TIFF
   becomes plain.
 - **Colour profiles** are kept while they fit: one that no longer does, because the channels mean

@@ -237,7 +237,7 @@ def _look_ahead(frames: Frames, form: str, work: Work, outcome: Outcome) -> list
 def _foresee(job: Job, work: Work, outcome: Outcome) -> None:
     if _look_at_output(job, work, outcome):
         return
-    with _opened(job, work, None) as frames:
+    with _opened(job, work, work.max_pixels) as frames:
         lost = _look_ahead(frames, output_format(job.format, frames.format, work), work, outcome)
     outcome.warnings += lost
     outcome.status = "planned"

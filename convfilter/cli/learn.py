@@ -1,19 +1,22 @@
-"""``convfilter learn``: the kernel that turns one picture into another, into a kernel file."""
+"""``convfilter learn``: estimate the kernel between two images and write it to a kernel file."""
 
 from __future__ import annotations
 
 import json
 import math
 import os
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from convfilter.cli.options import HeadedCommand, as_border, json_option, option, written_size
-from convfilter.cli.wording import kernel_in_lines
+from convfilter.cli.report import kernel_in_lines, read_named
 from convfilter.errors import ConvfilterError, ImageError, OptionError, ShapeError
 from convfilter.files import STREAM, check_output, refuse_input, write_output
+from convfilter.kernels.kernel import NAME, NAMES
+from convfilter.kernels.library import table_of
 from convfilter.messages import complain, shown
 from convfilter.vocabulary import LEARNED_CHANNELS
 
@@ -42,6 +45,7 @@ __all__ = ["command"]
     help="One kernel for every colour channel, one that sums them into one, or a mix for each channel.",
 )
 @option("--offset", is_flag=True, help="Find an offset too.")
+@option("--linear", is_flag=True, help="Find the kernel for 'apply --linear', which works in linear light.")
 @option(
     "--ridge",
     type=float,
@@ -68,6 +72,7 @@ def command(
     pairs: tuple[tuple[str, str], ...],
     channels: str,
     offset: bool,
+    linear: bool,
     ridge: float,
     border: tuple[str, float],
     as_json: bool,
@@ -79,7 +84,8 @@ def command(
     """
     named = _named_pairs(pictures, pairs)
     window = _window(size)
-    _check_name(name)
+    if not re.fullmatch(NAME, name):
+        raise OptionError(f"--name {shown(name)!r}: {NAMES}")
     if border[1]:
         raise click.UsageError("a constant border other than 0 is not learned with: give --border zero")
     if output is not None:
@@ -91,26 +97,25 @@ def command(
     check_window(window)
     mode = "zero" if border[0] == "constant" else border[0]
     fit = fit_pairs(
-        [_read_pair(pair, window, channels, mode, quiet) for pair in named],
+        [_read_pair(pair, window, channels, mode, linear=linear, quiet=quiet) for pair in named],
         offset=offset,
         ridge=ridge,
         bare=len(window) == 1,
         name=name,
-        summary=_summary(named),
+        summary=_summary(named, linear=linear),
     )
     if output is not None:
-        table = _table(fit).encode()
+        table = f"# Residual {_residual(fit)}\n{table_of(fit.kernel)}".encode()
         write_output(output, lambda stream: stream.write(table), overwrite=overwrite)
     for warning in fit.warnings if not quiet else ():
         complain(f"warning: {warning}")
     if as_json:
-        click.echo(json.dumps(_as_object(fit, channels, output)), err=output == STREAM)
+        click.echo(json.dumps(_as_object(fit, channels, output, linear)), err=output == STREAM)
     elif not quiet:
-        click.echo("\n".join(_as_text(fit, output)), err=output == STREAM)
+        click.echo("\n".join(_as_text(fit, output, linear)), err=output == STREAM)
 
 
 def _named_pairs(pictures: Sequence[str], pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """All pairs of file names."""
     context = click.get_current_context()
     if len(pictures) not in (0, 2):
         raise click.UsageError("give two pictures, BEFORE and AFTER; further ones with --pair", context)
@@ -130,25 +135,16 @@ def _window(size: str) -> tuple[int, ...]:
     return window
 
 
-def _check_name(name: str) -> None:
-    from convfilter.kernels.kernel import NAME, NAMES
-
-    if not NAME.fullmatch(name):
-        raise OptionError(f"--name {shown(name)!r}: {NAMES}")
-
-
 def _read_pair(
-    names: tuple[str, str], window: Sequence[int], channels: str, border: str, quiet: bool
+    names: tuple[str, str], window: Sequence[int], channels: str, border: str, *, linear: bool, quiet: bool
 ) -> Pair:
-    """Read two pictures and lay them on each other."""
-    from convfilter.cli.looking import read_named
     from convfilter.learning import make_pair, planes_of
 
     planes = []
     for name in names:
         picture = read_named(name, quiet=quiet)
         try:
-            planes.append(planes_of(picture.pixels, alpha=picture.mode != "CMYK"))
+            planes.append(planes_of(picture.pixels, alpha=picture.mode != "CMYK", linear=linear))
         except ConvfilterError as error:
             raise ImageError(f"{shown(name)}: {error}") from None
     try:
@@ -157,27 +153,22 @@ def _read_pair(
         raise ImageError(f"{shown(names[0])} and {shown(names[1])}: {error}") from None
 
 
-def _summary(named: Sequence[tuple[str, str]]) -> str:
-    """What the kernel's table says of it: names alone, since folders may move and are nobody's business."""
+def _summary(named: Sequence[tuple[str, str]], *, linear: bool) -> str:
+    """Return the summary of the kernel's table: file names without folders, which are private."""
     before, after = (os.path.basename(each) for each in named[0])
     others = f" and {len(named) - 1} more" if len(named) > 1 else ""
-    return f"Learned from {shown(before)} and {shown(after)}{others}"
-
-
-def _table(fit: Fit) -> str:
-    from convfilter.kernels.writing import table_of
-
-    return f"# Residual {_residual(fit)}\n{table_of(fit.kernel)}"
+    light = ", in linear light" if linear else ""
+    return f"Learned from {shown(before)} and {shown(after)}{others}{light}"
 
 
 def _residual(fit: Fit) -> str:
-    """How well the kernel does, in words."""
+    """Return the residual in words."""
     where = f"on {fit.held_out:,} samples held out" if fit.held_out else "on the samples it was learned from"
     psnr = "exact" if math.isinf(fit.psnr) else f"PSNR {fit.psnr:.1f} dB"
     return f"{fit.rms:.3g} {fit.unit} RMS, {psnr}, {where}; learned from {fit.samples:,}"
 
 
-def _as_text(fit: Fit, output: str | None) -> list[str]:
+def _as_text(fit: Fit, output: str | None, linear: bool) -> list[str]:
     condition = "the pictures do not determine it" if math.isinf(fit.condition) else f"{fit.condition:.3g}"
     lines = [
         *kernel_in_lines(fit.kernel),
@@ -188,15 +179,17 @@ def _as_text(fit: Fit, output: str | None) -> list[str]:
     if output in (None, STREAM):
         return lines
     use = f"convfilter apply PICTURE --kernels {shown(str(output))} -k {fit.kernel.name}"
+    use += " --linear" if linear else ""
     return [*lines, f"{shown(str(output))} is written; use it with: {use}"]
 
 
-def _as_object(fit: Fit, channels: str, output: str | None) -> dict[str, Any]:
+def _as_object(fit: Fit, channels: str, output: str | None, linear: bool) -> dict[str, Any]:
     kernel = fit.kernel
     return {
         "name": kernel.name,
         "size": {"width": kernel.width, "height": kernel.height},
         "channels": channels,
+        "linear": linear,
         "axes": ",".join(kernel.axes),
         "weights": kernel.parts[0],
         "offset": kernel.offset,

@@ -18,11 +18,11 @@ from convfilter.batch.plan import (
     plan_jobs,
 )
 from convfilter.batch.work import Work
-from convfilter.cli.choices import chosen_filter
-from convfilter.cli.previewing import can_preview, previewed
+from convfilter.cli.options import chosen_filter
 from convfilter.cli.progress import Progress
+from convfilter.cli.report import can_preview, previewed
 from convfilter.cli.telling import Printer
-from convfilter.errors import ImageError, OptionError
+from convfilter.errors import OptionError
 from convfilter.files import STREAM, refuse_terminal
 from convfilter.images.encoding import Encoding
 from convfilter.signals import at_stop
@@ -123,7 +123,7 @@ def _work(options: dict[str, Any]) -> Work:
             background=options["background"],
             strip=options["strip"],
         )
-    except ImageError as error:  # of the options, not of a picture: nothing has begun
+    except OptionError as error:
         raise OptionError(f"--background: {error}") from None
     return Work(
         kernels=kernels,

@@ -13,7 +13,7 @@ from convfilter.batch.foresight import chain_axes
 from convfilter.batch.job import Outcome
 from convfilter.batch.work import Work
 from convfilter.cli.progress import Progress
-from convfilter.cli.wording import calculation, filter_in_words, per_axis_in_words
+from convfilter.cli.report import calculation, filter_in_words, per_axis_in_words
 from convfilter.kernels import Kernel
 from convfilter.messages import complain, describe, discard, last_words, shown
 

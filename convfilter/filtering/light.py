@@ -14,13 +14,13 @@ from convfilter.filtering.depth import Depth
 __all__ = ["decode", "encode"]
 
 
-def decode(pixels: np.ndarray, depth: Depth) -> np.ndarray:
-    """Return samples in linear light, still on the scale of `depth`, as its unrounded float type."""
+def decode(pixels: np.ndarray, depth: Depth, dtype: np.dtype[Any]) -> np.ndarray:
+    """Return samples in linear light, still on the scale of `depth`, as a float type."""
     if depth.integer and depth.low == 0 and pixels.dtype == depth.dtype and pixels.itemsize <= 2:
         # Every value there can be is computed once, in double precision.
         table = _to_linear(np.arange(int(depth.full) + 1) / depth.full) * depth.full
-        return np.take(table.astype(depth.unrounded), pixels)
-    return np.asarray(_to_linear(pixels / depth.full) * depth.full, depth.unrounded)
+        return np.take(table.astype(dtype), pixels)
+    return np.asarray(_to_linear(pixels / depth.full) * depth.full, dtype)
 
 
 def encode(values: np.ndarray, depth: Depth) -> None:

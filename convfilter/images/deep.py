@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Callable
 from typing import Any, BinaryIO
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import ImageFile
 
 from convfilter.errors import ImageError
+from convfilter.images.library import reasons
 
 __all__ = [
     "is_deep_colour",
@@ -106,7 +108,8 @@ def read_deep_png(image: ImageFile.ImageFile, again: Callable[[], ImageFile.Imag
 
 def _loaded(image: ImageFile.ImageFile) -> NDArray[Any]:
     """Decode a picture."""
-    image.load()
+    with reasons("broken png data"):
+        image.load()
     return np.asarray(image)
 
 
@@ -118,10 +121,13 @@ def read_deep_ppm(image: ImageFile.ImageFile, stream: BinaryIO) -> NDArray[np.ui
     count = 3 * width * height
     stream.seek(tile.offset)
     if tile.codec_name == "ppm":
-        samples = np.frombuffer(stream.read(2 * count), ">u2")
+        data = stream.read(2 * count)
+        samples = np.frombuffer(data, ">u2", len(data) // 2)
     else:
         lines = (line.partition(b"#")[0] for line in stream)
-        samples = np.array([int(word) for line in lines for word in line.split()][:count], np.float64)
+        words = itertools.islice((word for line in lines for word in line.split()), count)
+        with reasons("broken ppm data"):
+            samples = np.fromiter(map(int, words), np.float64)
     if len(samples) < count or samples.min() < 0:
         raise ImageError("broken ppm data (it is truncated or has negative samples)")
     return to_full_scale(samples.reshape(height, width, 3), args[-1], "uint16")

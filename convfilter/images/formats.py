@@ -280,13 +280,26 @@ def route(mode: str, dtype: str, format: str) -> tuple[str, list[str]]:
             return step, [f"{format} cannot hold CMYK: converted to RGB"] if lossy else []
     mends = [name for name in ("png", "tiff") if FORMATS[name].holds(kind)]
     mends += ["npy"] if loose_channels(mode) or not mends else []
+    narrowed = dtype != "uint8" and _narrows(mode, format)
     if FORMATS[format].holds_deep(kind):
-        mend = "--depth 8" if FORMATS[format].holds(mode) else "try npy"
+        mend = "--depth 8" if narrowed else "try npy"
         raise ImageError(
             f"{format} cannot hold {_in_words(mode, dtype)} without the codecs: {codecs.MEND}, or {mend}"
         )
     request = ", or --alpha plain if the last one is alpha" if mode in ("C2", "C4") else ""
-    raise ImageError(f"{format} cannot hold {_in_words(mode, dtype)}; try {' or '.join(mends)}{request}")
+    depth = ", or --depth 8" if narrowed else ""
+    raise ImageError(
+        f"{format} cannot hold {_in_words(mode, dtype)}; try {' or '.join(mends)}{depth}{request}"
+    )
+
+
+def _narrows(mode: str, format: str) -> bool:
+    """Tell whether a format takes a mode in 8 bits."""
+    try:
+        route(mode, "uint8", format)
+    except ImageError:
+        return False
+    return True
 
 
 def _in_words(mode: str, dtype: str) -> str:

@@ -15,6 +15,7 @@ from convfilter.errors import ImageError
 from convfilter.images.encoders import encode, takes_arrays
 from convfilter.images.encoding import Encoding, Raster, Samples
 from convfilter.images.formats import FORMATS, fitting_mode, kind_of, route
+from convfilter.images.library import PRINTING, collected
 from convfilter.images.metadata import Metadata, icc_fits
 from convfilter.images.picture import Picture
 from convfilter.images.sink import Sink
@@ -126,15 +127,13 @@ def write_picture(
     encoding = encoding or Encoding()
     height, width = picture.pixels.shape[:2]
     check_writable(_mode_of(picture), picture.pixels.dtype, (width, height), 1, form)
-    sink = Sink(stream)
     warnings: list[str] = []
-    with sink.encoding(form, warnings):
-        output = cast("BinaryIO", sink)
+    with collected(warnings, prints=form in PRINTING):
         if form == "npy":
-            np.save(output, picture.pixels, allow_pickle=False)
+            np.save(cast("BinaryIO", Sink(stream)), picture.pixels, allow_pickle=False)
         else:
             image, metadata = prepared(picture, form, encoding, warnings, release=release)
-            encode(image, output, form, metadata, encoding, warnings)
+            encode(image, stream, form, metadata, encoding, warnings)
     return warnings
 
 

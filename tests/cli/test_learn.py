@@ -2,20 +2,24 @@
 
 import json
 import os
-import shutil
 
 import numpy as np
 import pytest
-from samples import SAMPLE_IMAGES
+from PIL import Image
+from samples import SAMPLE_IMAGES, load
 
 from convfilter import load_kernels
 
 
 @pytest.fixture
 def folder(tmp_path, quick):
-    """A photograph and what a kernel of its own makes of it."""
-    shutil.copy(SAMPLE_IMAGES / "coffee.png", tmp_path / "before.png")
-    shutil.copy(SAMPLE_IMAGES / "chelsea.jpg", tmp_path / "other.jpg")
+    """A part of a photograph and what a kernel makes of it."""
+    for name, source, box in (
+        ("before.png", "coffee.png", (200, 120, 400, 280)),
+        ("other.jpg", "chelsea.jpg", (100, 50, 260, 190)),
+    ):
+        with Image.open(SAMPLE_IMAGES / source) as image:
+            image.crop(box).save(tmp_path / name)
     quick("apply", "before.png", "-k", "unsharp", "-o", "after.png")
     return tmp_path
 
@@ -126,7 +130,7 @@ def test_an_existing_file_is_seen_before_the_pictures_are_read(folder, quick):
     ((*LEARN, "-o", "."), 1, "is a folder"),
     ((*LEARN, "-o", "no/such/mine.toml"), 1, "cannot be written"),
     (("learn", "none.png", "after.png", "--size", "3x3"), 1, "none.png"),
-    (("learn", "before.png", "other.jpg", "--size", "3x3"), 1, "before.png and other.jpg: height 400"),
+    (("learn", "before.png", "other.jpg", "--size", "3x3"), 1, "before.png and other.jpg: height 160"),
     ((*LEARN, "--channels", "sum"), 1, "one channel and not 3"),
 ])  # fmt: skip
 def test_what_cannot_be_learned_is_one_line_and_leaves_nothing(folder, quick, arguments, code, reason):
@@ -145,3 +149,16 @@ def test_doubts_are_warnings_and_the_file_is_written(tmp_path, quick):
     assert "only 1 of 9 weights" in ran.err
     assert "ridge" in ran.err
     assert "learned" in load_kernels(tmp_path / "k.toml")
+
+
+def test_a_kernel_of_linear_light_is_found_in_linear_light(folder, run):
+    run("apply", "before.png", "-k", "gaussian:sigma=0.8", "--linear", "-o", "bright.png")
+    ran = run("learn", "before.png", "bright.png", "--size", "7x7", "--linear", "-o", "mine.toml", "--json")
+    assert ran.code == 0
+    assert json.loads(ran.out)["linear"] is True
+    assert load_kernels(folder / "mine.toml")["learned"].summary.endswith(", in linear light")
+    run("apply", "before.png", "--kernels", "mine.toml", "-k", "learned", "--linear", "-o", "again.png")
+    wanted, made = load(folder / "bright.png").astype(int), load(folder / "again.png").astype(int)
+    assert np.abs(made - wanted).max() <= 1
+    said = run("learn", "before.png", "bright.png", "--size", "7x7", "--linear", "-o", "other.toml").out
+    assert "-k learned --linear" in said
