@@ -271,7 +271,7 @@ def test_filter_file_names_the_file_and_refuses_unknown_options():
     save("a.png", grey())
     with pytest.raises(cf.ConvfilterError, match=r"^gone\.png: cannot be opened: No such file"):
         cf.filter_file("gone.png", "b.png", "blur")
-    with pytest.raises(cf.ConvfilterError, match="^unknown border"):
+    with pytest.raises(cf.ConvfilterError, match=r"^unknown border"):
         cf.filter_file("a.png", "b.png", "blur", border="mirror")
     for option in ("bordr", "skip_existing", "count_clipped", "kernels"):
         with pytest.raises(TypeError, match=option):
