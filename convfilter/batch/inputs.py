@@ -16,6 +16,8 @@ from convfilter.outputs import STREAM
 
 __all__ = ["Input", "Named", "find_inputs", "format_of_stdin", "named_inputs"]
 
+_LONGEST_LIST = 1 << 28
+
 
 class Input(NamedTuple):
     """A picture to be filtered.
@@ -104,14 +106,16 @@ def _listed(files_from: str, null: bool) -> list[str]:
     try:
         if files_from != STREAM:
             with open(files_from, "rb") as stream:
-                data = stream.read()
+                data = stream.read(_LONGEST_LIST + 1)
         elif sys.stdin is None:
             raise OptionError("--files-from: standard input is closed")
         else:
-            data = sys.stdin.buffer.read()
+            data = sys.stdin.buffer.read(_LONGEST_LIST + 1)
     except (OSError, ValueError) as error:
         reason = describe(error) if isinstance(error, OSError) else "not a file name"
         raise OptionError(f"--files-from {shown(files_from)}: {reason}") from None
+    if len(data) > _LONGEST_LIST:
+        raise OptionError(f"--files-from {shown(files_from)}: longer than 256 MiB: give it in parts")
     lines = data.split(b"\0") if null else [line.removesuffix(b"\r") for line in data.split(b"\n")]
     names = [os.fsdecode(line) for line in lines if line]
     if not names:

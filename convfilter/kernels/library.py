@@ -22,6 +22,9 @@ from convfilter.messages import nearest, shown
 __all__ = ["get_kernel", "load_kernels", "shipped_path"]
 
 _LARGEST_FILE = 2**20
+_KEY = r"""(?:(?<![\w-])[\w-]+|"[^"\n]*"|'[^'\n]*')"""
+# Time and memory of tomllib grow with the square of a key's parts, so that many are refused unparsed.
+_DEEP_KEY = re.compile(rf"{_KEY}(?:[ \t]*\.[ \t]*{_KEY}){{16}}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
@@ -177,6 +180,9 @@ def _read(path: str | os.PathLike[str], file: str) -> dict[str, Any]:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise KernelError(f"{file}: holds no text: give a TOML file of kernels") from None
+    if deep := _DEEP_KEY.search(text):
+        line = text.count("\n", 0, deep.start()) + 1
+        raise KernelError(f"{file}: line {line}: a key of more than 16 parts; those of kernels have one")
     try:
         return tomllib.loads(text)
     except RecursionError:
