@@ -103,12 +103,12 @@ def _matched(argument: str) -> list[str] | None:
 
 def _listed(files_from: str, null: bool) -> list[str]:
     """Read a list of names."""
+    if files_from == STREAM and sys.stdin is None:
+        raise OptionError("--files-from: standard input is closed")
     try:
         if files_from != STREAM:
             with open(files_from, "rb") as stream:
                 data = stream.read(_LONGEST_LIST + 1)
-        elif sys.stdin is None:
-            raise OptionError("--files-from: standard input is closed")
         else:
             data = sys.stdin.buffer.read(_LONGEST_LIST + 1)
     except (OSError, ValueError) as error:
