@@ -84,7 +84,7 @@ LEGEND = """
 
 NOTES = """
 - **Depth.** Without the codecs 16-bit colours of PNG and TIFF are read as 8 bits with a warning that
-  says so, and float colours are refused. PPM needs no codecs, unless it is spelt in digits. Animated
+  says so, and float colours are refused. PPM needs no codecs. Animated
   PNGs of 16-bit colours are read as 8 bits.
 - **Alpha.** A colour or level marked as transparent becomes alpha. Premultiplied alpha in a TIFF
   becomes plain.

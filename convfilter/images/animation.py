@@ -11,11 +11,12 @@ from PIL import Image
 from convfilter.errors import ImageError
 from convfilter.images.encoders import avif_options
 from convfilter.images.encoding import Encoding
-from convfilter.images.frames import frame_named
 from convfilter.images.metadata import Metadata
 from convfilter.images.motion import Clock
+from convfilter.images.opening import frame_named
 from convfilter.images.picture import Picture
 from convfilter.images.plugins import load_plugin, pillow_name
+from convfilter.images.pnm import PnmWriter
 from convfilter.images.sink import Sink
 from convfilter.images.writing import prepared
 
@@ -24,7 +25,7 @@ __all__ = ["holds_all", "takes_any_size", "write_frames"]
 
 def takes_any_size(format: str) -> bool:
     """Tell whether the pictures of one file may differ in size and mode."""
-    return format == "tiff"
+    return format in ("tiff", "ppm")
 
 
 def holds_all(format: str) -> bool:
@@ -112,6 +113,8 @@ class _Writer(Protocol):
 
 def _writer(form: str, output: BinaryIO, count: int, encoding: Encoding, warnings: list[str]) -> _Writer:
     """Return what writes the frames of a format; each is loaded only when it is needed."""
+    if form == "ppm":
+        return PnmWriter(output)
     load_plugin(form)
     if form == "gif":
         from convfilter.images.gif import GifFrames

@@ -159,7 +159,7 @@ def _mode_of(image: ImageFile.ImageFile, deep: str | None) -> str:
     mode, transparent = image.mode, image.has_transparency_data
     if deep is not None and (mode.startswith("I") or has_grey_and_alpha(image)):
         return "LA"
-    if mode.startswith("I;16") or (mode == "I" and image.format == "PPM"):
+    if mode.startswith("I;16"):
         return "I;16"
     if mode in ("P", "PA") or (mode == "RGB" and transparent):
         return "RGBA" if transparent else "RGB"

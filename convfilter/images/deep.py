@@ -61,7 +61,7 @@ def tiff_tags(image: Any) -> Any:
 
 def is_narrowed(image: ImageFile.ImageFile) -> bool:
     """Tell whether Pillow would give fewer bits of each colour than the file holds."""
-    return _raw_is_deep(image) or _is_deep_ppm(image) or _has_deep_planes(image)
+    return _raw_is_deep(image) or _has_deep_planes(image)
 
 
 def raw_mode(image: ImageFile.ImageFile) -> str:
@@ -75,17 +75,6 @@ def raw_mode(image: ImageFile.ImageFile) -> str:
 def _raw_is_deep(image: ImageFile.ImageFile) -> bool:
     grey = image.mode in ("I", "F") or image.mode.startswith("I;16")
     return bool(_RAW_DEEP.search(raw_mode(image))) and not grey
-
-
-def _is_deep_ppm(image: ImageFile.ImageFile) -> bool:
-    args = image.tile[0].args if image.tile else None
-    return (
-        image.format == "PPM"
-        and image.mode == "RGB"
-        and isinstance(args, tuple)
-        and isinstance(args[-1], int)
-        and args[-1] > 255
-    )
 
 
 def _has_deep_planes(image: ImageFile.ImageFile) -> bool:
@@ -121,8 +110,6 @@ def deep_type(image: ImageFile.ImageFile, frames: int) -> str | None:
     str or None
         numpy's name for it; None if the picture is read by Pillow.
     """
-    if _is_deep_ppm(image):
-        return "uint16" if image.tile[0].codec_name == "ppm" else None
     if not codecs.available():
         return None
     if image.format == "PNG" and frames == 1:
@@ -192,8 +179,6 @@ def read_samples(image: ImageFile.ImageFile, stream: BinaryIO, mode: str, dtype:
     ndarray of shape (H, W) or (H, W, C)
         As stored, not turned.
     """
-    if image.format == "PPM":
-        return _read_ppm(image, stream)
     page = image.tell()
     data = in_memory(stream).getvalue()
     channels = Image.getmodebands(mode)
@@ -227,20 +212,3 @@ def _unpremultiplied(pixels: NDArray[Any]) -> NDArray[Any]:
     result = pixels.copy()
     result[..., :-1] = np.floor(np.clip(colours, 0, full) + 0.5) if full > 1 else colours
     return result
-
-
-def _read_ppm(image: ImageFile.ImageFile, stream: BinaryIO) -> NDArray[np.uint16]:
-    """Read the binary samples of a PPM of more than 8 bits, brought to full scale."""
-    args: Any = image.tile[0].args
-    width, height = image.size
-    count = 3 * width * height
-    stream.seek(image.tile[0].offset)
-    data = stream.read(2 * count)
-    if len(data) < 2 * count:
-        raise ImageError("broken ppm data (it is truncated)")
-    samples = np.frombuffer(data, ">u2").reshape(height, width, 3)
-    full = args[-1]
-    if full == 65535:
-        return samples.astype(np.uint16)
-    scaled: NDArray[Any] = np.minimum(np.floor(samples / full * 65535 + 0.5), 65535)
-    return scaled.astype(np.uint16)

@@ -9,15 +9,22 @@ from typing import BinaryIO, Protocol
 
 from PIL import ImageFile
 
-from convfilter.errors import ConvfilterError, ImageError
 from convfilter.images.arrays import array_header, array_mode, held_dtype, in_c_order, read_array
 from convfilter.images.decoding import decoded, size_of
 from convfilter.images.deep import deep_type, in_memory
 from convfilter.images.headers import gif_is_whole
-from convfilter.images.opening import check_pixels, collected, format_of, image_of, opened, reasons
+from convfilter.images.opening import (
+    check_pixels,
+    collected,
+    format_of,
+    frame_named,
+    image_of,
+    opened,
+    reasons,
+)
 from convfilter.images.picture import Picture, Size
 
-__all__ = ["Frames", "frame_named", "opened_frames"]
+__all__ = ["Frames", "opened_frames"]
 
 
 class Frames(Protocol):
@@ -81,25 +88,12 @@ def opened_frames(
         form = format_of(stream, name, warnings)
         if form == "npy":
             yield _Arrays(stream, max_pixels, volume, warnings)
+        elif form == "ppm":
+            from convfilter.images.pnm import PnmFrames
+
+            yield PnmFrames(stream, max_pixels, warnings)
         else:
             yield _Images(stream, form, max_pixels, orient, warnings)
-
-
-@contextlib.contextmanager
-def frame_named(number: int, count: int) -> Iterator[None]:
-    """Say which of several frames an error is about.
-
-    Parameters
-    ----------
-    number, count : int
-        The frame, counted from 0, and how many there are.
-    """
-    try:
-        yield
-    except ConvfilterError as error:
-        if count == 1:
-            raise
-        raise ImageError(f"frame {number + 1} of {count}: {error}") from None
 
 
 class _Images:

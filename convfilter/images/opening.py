@@ -18,7 +18,7 @@ from convfilter.images.headers import gif_turns_coloured, webp_size
 from convfilter.images.plugins import coloured_gif, load_plugin, pillow_name, sniff
 from convfilter.messages import describe, one_line, shown
 
-__all__ = ["check_pixels", "collected", "format_of", "image_of", "opened", "reasons"]
+__all__ = ["check_pixels", "collected", "format_of", "frame_named", "image_of", "opened", "reasons"]
 
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
@@ -208,3 +208,21 @@ def check_pixels(size: tuple[int, int], max_pixels: int | None, frames: int = 1)
             f"{several}{width} x {height} pixels are more than {max_pixels}; "
             f"if you trust the file, allow them with --max-pixels {total}"
         )
+
+
+@contextlib.contextmanager
+def frame_named(number: int, count: int | None) -> Iterator[None]:
+    """Say which of several frames an error is about.
+
+    Parameters
+    ----------
+    number, count : int
+        The frame, counted from 0, and how many there are; None where nobody knows yet.
+    """
+    try:
+        yield
+    except ConvfilterError as error:
+        if count == 1:
+            raise
+        of = "" if count is None else f" of {count}"
+        raise ImageError(f"frame {number + 1}{of}: {error}") from None

@@ -196,7 +196,7 @@ def prepared(
     held = kind_of(mode, dtype)
     if form == "jpeg" and held == kind == "RGB":
         held = kind = "RGBX"  # its encoder takes what Pillow need not convert
-    if held == kind and (form == "tiff" or not animated) and takes_arrays(form, kind, encoding):
+    if held == kind and (form in ("tiff", "ppm") or not animated) and takes_arrays(form, kind, encoding):
         if release:
             picture.pixels = np.empty((0, 0), np.uint8)
         return np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("=")), metadata

@@ -115,10 +115,10 @@ WARNED = {
         lambda: png(8, 0, 1, 1, [b"\7"], before=chunk(b"acTL", struct.pack(">II", 0, 0))),
         "Invalid APNG",
     ),
-    "deep colours in digits": (
+    "bytes behind a binary image": (
         "a.ppm",
-        lambda: b"P3 1 1 1023\n1 2 1023\n",
-        "16 bits a channel are read as 8",
+        lambda: b"P5 1 1 255\n1\n",
+        "white space after an image is ignored",
     ),
     "no end mark": ("a.gif", lambda: saved(GREY, "GIF")[:-1], "ends without its end mark"),
 }
