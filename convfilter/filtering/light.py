@@ -19,7 +19,7 @@ def decode(pixels: np.ndarray, depth: Depth) -> np.ndarray:
     if depth.integer and depth.low == 0 and pixels.dtype == depth.dtype and pixels.itemsize <= 2:
         # Every value there can be is computed once, in double precision.
         table = _to_linear(np.arange(int(depth.full) + 1) / depth.full) * depth.full
-        return np.take(table.astype(depth.unrounded), pixels)
+        return np.asarray(table.astype(depth.unrounded)[pixels])  # `take` makes whole numbers of 8 bytes of them
     return np.asarray(_to_linear(pixels / depth.full) * depth.full, depth.unrounded)
 
 

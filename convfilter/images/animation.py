@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from convfilter.errors import ImageError
+from convfilter.images.arrays import write_header
 from convfilter.images.encoders import avif_options
 from convfilter.images.encoding import Encoding
 from convfilter.images.metadata import Metadata
@@ -177,12 +178,7 @@ class _ArrayFrames:
         kind = pixels.shape, pixels.dtype
         if self._kind is None:
             self._kind = kind
-            header = {
-                "descr": np.lib.format.dtype_to_descr(pixels.dtype),
-                "fortran_order": False,
-                "shape": (self._count, *pixels.shape),
-            }
-            np.lib.format.write_array_header_1_0(self._output, header)
+            write_header(self._output, (self._count, *pixels.shape), pixels.dtype)
         elif kind != self._kind:
             raise ImageError(f"{pixels.dtype} of shape {pixels.shape} after others; try tiff")
         self._output.write(np.ascontiguousarray(pixels).data)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from convfilter.errors import ImageError
+from convfilter.images.arrays import write_header
 from convfilter.images.encoders import encode, takes_arrays
 from convfilter.images.encoding import Encoding, Raster
 from convfilter.images.formats import FORMATS, fitting_mode, kind_of, loose_channels, route
@@ -133,7 +134,8 @@ def write_picture(
     with sink.encoding(form, warnings):
         output = cast("BinaryIO", sink)
         if form == "npy":
-            np.save(output, picture.pixels, allow_pickle=False)
+            write_header(output, picture.pixels.shape, picture.pixels.dtype)
+            output.write(np.ascontiguousarray(picture.pixels).reshape(-1).view(np.uint8).data)
         elif loose_channels(_mode_of(picture)):
             _write_channels(picture, output, form, encoding, warnings)
         else:
