@@ -19,7 +19,7 @@ from convfilter.batch.work import Job, Work
 from convfilter.filtering import FilterOptions
 from convfilter.images.animation import write_frames
 from convfilter.images.encoding import Encoding
-from convfilter.images.formats import FORMATS, extension_of, format_of_name
+from convfilter.images.formats import FORMATS, extension_of
 from convfilter.images.picture import Picture
 from convfilter.images.reading import read_size
 from convfilter.images.writing import write_picture
@@ -55,7 +55,16 @@ class Case(NamedTuple):
 
 
 _KINDS = ("L", "RGB", "RGBA", "L;uint16", "RGB;uint16", "RGBA;uint16")
-_SEVERAL = ("png RGB 5", "gif RGB 5", "webp RGB 5", "webp RGBA 5", "tiff RGB 5", "tiff RGB;uint16 5", "npy RGB 5", "ppm RGB 5")
+_SEVERAL = (
+    "png RGB 5",
+    "gif RGB 5",
+    "webp RGB 5",
+    "webp RGBA 5",
+    "tiff RGB 5",
+    "tiff RGB;uint16 5",
+    "npy RGB 5",
+    "ppm RGB 5",
+)
 
 
 def cases() -> Iterator[Case]:
@@ -73,7 +82,16 @@ def cases() -> Iterator[Case]:
     for kind in ("L", "RGB", "RGBA", "RGB;uint16"):
         for options in ({"linear": True}, {"range": "stretch"}, {"padding": 800}, {"channels": "sum"}):
             yield Case(f"npy {kind}", "npy", options=options)
-    for kernel in ("identity", "sobel", "gaussian:sigma=3", "gaussian:sigma=10", "random 3", "random 9", "random 31", "box:size=3"):
+    for kernel in (
+        "identity",
+        "sobel",
+        "gaussian:sigma=3",
+        "gaussian:sigma=10",
+        "random 3",
+        "random 9",
+        "random 31",
+        "box:size=3",
+    ):
         for kind in ("L", "RGB", "RGBA", "RGB;uint16"):
             yield Case(f"npy {kind}", "npy", (kernel,))
     for kind in ("RGB", "RGBA", "RGB;uint16"):
@@ -102,8 +120,13 @@ def _write(path: Path, source: str, shape: tuple[int, int]) -> None:
     alpha = (np.arange(grey.size).reshape(grey.shape) // 7 % 256).astype(np.uint8)
     pixels = {"L": grey, "RGB": pixels, "RGBA": np.dstack([pixels, alpha])}[name]
     if deep:
-        pixels = pixels.astype(np.uint16) * 257 + (np.arange(pixels.size) % 251).reshape(pixels.shape).astype(np.uint16)
-    frames = [Picture(np.roll(pixels, 3 * number, axis=1), name, form) for number in range(int(count[0]) if count else 1)]
+        pixels = pixels.astype(np.uint16) * 257 + (np.arange(pixels.size) % 251).reshape(pixels.shape).astype(
+            np.uint16
+        )
+    frames = [
+        Picture(np.roll(pixels, 3 * number, axis=1), name, form)
+        for number in range(int(count[0]) if count else 1)
+    ]
     with path.open("wb") as stream:
         if count:
             write_frames(stream, frames, len(frames), form)
@@ -159,7 +182,9 @@ def _held(name: str) -> int:
 def main() -> None:
     """Print measured and estimated peaks, and those that are off by more than 1.3."""
     print(f"\n## Memory: {_WIDTH}x{_HEIGHT}, bytes a pixel at the peak, one thread\n")
-    print("| in | out | kernels | options | measured | estimated | measured / estimated |\n|---|---|---|---|---|---|---|")
+    print(
+        "| in | out | kernels | options | measured | estimated | measured / estimated |\n|---|---|---|---|---|---|---|"
+    )
     pixels = _WIDTH * _HEIGHT
     ratios = []
     with tempfile.TemporaryDirectory() as name:
@@ -167,7 +192,10 @@ def main() -> None:
             peak, estimate = measured(Path(name), case)
             ratios.append(peak / estimate)
             mark = "" if 1 / 1.3 <= ratios[-1] <= 1.3 else " !"
-            print(f"| {case} | {peak / pixels:.1f} | {estimate / pixels:.1f} | {ratios[-1]:.2f}{mark} |", flush=True)
+            print(
+                f"| {case} | {peak / pixels:.1f} | {estimate / pixels:.1f} | {ratios[-1]:.2f}{mark} |",
+                flush=True,
+            )
     print(f"\n- the smallest ratio is {min(ratios):.2f}, the largest {max(ratios):.2f}")
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from convfilter.errors import ShapeError
-from convfilter.messages import propose
+from convfilter.messages import brief, propose
 
 __all__ = ["BORDERS", "PADDINGS", "Axis", "Padding", "PerAxis", "axes_of", "output_shape"]
 
@@ -181,11 +181,11 @@ def _refuse_empty(axes: Sequence[Axis]) -> None:
 def _integer(name: str, value: Any) -> int:
     # numpy before 2.3 lets its own truth values pass for integers, with a warning.
     if isinstance(value, bool) or str(getattr(value, "dtype", "")) == "bool":
-        raise ShapeError(f"{name} {value!r} is a truth value: give an integer")
+        raise ShapeError(f"{name} {brief(value)} is a truth value: give an integer")
     try:
         return operator.index(value)
     except TypeError:
-        raise ShapeError(f"{name} {value!r} is not an integer") from None
+        raise ShapeError(f"{name} {brief(value)} is not an integer") from None
 
 
 def _integers(name: str, values: Any) -> tuple[int, ...]:
@@ -204,11 +204,12 @@ def _per_axis(name: str, value: PerAxis, count: int) -> tuple[int, ...]:
         numbers *= count
     if len(numbers) != count:
         raise ShapeError(
-            f"{name} {value!r} has {len(numbers)} values for {count} kernel axes: give one, or one for each"
+            f"{name} {brief(value)} has {len(numbers)} values for {count} kernel axes: "
+            "give one, or one for each"
         )
     for number in numbers:
         if number < 1:
-            raise ShapeError(f"{name} {number} is too small: it must be at least 1")
+            raise ShapeError(f"{name} {brief(number)} is too small: it must be at least 1")
     return numbers
 
 
@@ -222,7 +223,7 @@ def _paddings(padding: Any, count: int) -> tuple[Any, ...]:
     if len(values) == 2 and not any(isinstance(value, str | Sequence) for value in values):
         return (values,) * count
     raise ShapeError(
-        f"padding {padding!r} has {len(values)} values for {count} kernel axes: "
+        f"padding {brief(padding)} has {len(values)} values for {count} kernel axes: "
         "give one, one for each, or a (before, after) pair for each"
     )
 
@@ -235,13 +236,13 @@ def _samples(padding: Any, kernel: int, dilation: int) -> tuple[int, int]:
             return spread // 2, spread - spread // 2
         if padding in ("valid", "full"):
             return (spread, spread) if padding == "full" else (0, 0)
-        raise ShapeError(f"unknown padding {padding!r}{propose(padding, PADDINGS)}")
+        raise ShapeError(f"unknown padding {brief(padding)}{propose(padding, PADDINGS)}")
     numbers = _integers("padding", padding)
     if len(numbers) not in (1, 2):
         raise ShapeError(
-            f"padding {padding!r} has {len(numbers)} values: give a number or a (before, after) pair"
+            f"padding {brief(padding)} has {len(numbers)} values: give a number or a (before, after) pair"
         )
     for number in numbers:
         if number < 0:
-            raise ShapeError(f"padding {number} is negative: it must be at least 0")
+            raise ShapeError(f"padding {brief(number)} is negative: it must be at least 0")
     return numbers[0], numbers[-1]

@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-__all__ = ["describe", "nearest", "one_line", "propose", "shown"]
+from convfilter.errors import OptionError
+
+__all__ = ["brief", "check_choice", "describe", "nearest", "one_line", "propose", "shown"]
+
+_LONGEST = 60
 
 
 def describe(error: OSError) -> str:
@@ -81,6 +85,40 @@ def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii") if disturbs else character
 
 
+def brief(value: object) -> str:
+    """Return a value as a message repeats it: on one line, and not longer than a name.
+
+    Examples
+    --------
+    >>> print(brief("wrpa"), brief((1, -2)), brief("x" * 100))
+    'wrpa' (1, -2) 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...'
+    """
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple) and hasattr(value, "dtype") and shape:
+        return f"an array of shape {shape}"
+    if isinstance(value, str):
+        return f"'{shown(value, longest=_LONGEST - 2)}'"
+    if isinstance(value, list | tuple | dict | set) and len(value) > _LONGEST // 3:
+        return f"a {type(value).__name__} of {len(value)} values"
+    try:
+        return shown(repr(value), longest=_LONGEST)
+    except ValueError:  # an integer of thousands of digits
+        return f"a very large {type(value).__name__}"
+
+
+def check_choice(name: str, value: object, known: Iterable[str]) -> None:
+    """Refuse a value that is not one of the known words; the nearest one is proposed.
+
+    Raises
+    ------
+    OptionError
+        With the name of the option and the value.
+    """
+    words = list(known)
+    if not isinstance(value, str) or value not in words:
+        raise OptionError(f"unknown {name} {brief(value)}{propose(value, words)}")
+
+
 def nearest(word: object, known: Iterable[str]) -> str | None:
     """Return the known word that one was probably meant to be.
 
@@ -105,7 +143,7 @@ def nearest(word: object, known: Iterable[str]) -> str | None:
     from difflib import get_close_matches
 
     by_folded = {each.casefold(): each for each in known}
-    text = str(word).casefold()
+    text = word.casefold() if isinstance(word, str) else ""
     # No name is longer than this, and matching takes quadratic time.
     close = get_close_matches(text, by_folded, n=1) if len(text) <= 64 else []
     return by_folded[close[0]] if close else None

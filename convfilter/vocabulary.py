@@ -1,6 +1,7 @@
 """What options take, for those who check it and for a command line that has loaded little yet."""
 
-__all__ = ["ALPHAS", "CHANNELS", "COMPRESSIONS", "FRAMES", "LEARNED_CHANNELS", "MAX_PIXELS", "RANGES"]
+__all__ = ["ALPHAS", "CHANNELS", "COMPRESSIONS", "DEPTHS", "FRAMES"]
+__all__ += ["LEARNED_CHANNELS", "MAX_PIXELS", "RANGES"]
 
 CHANNELS = ("each", "sum", "mean")
 """What becomes of colour channels."""
@@ -13,6 +14,9 @@ RANGES = ("auto", "clip", "absolute", "signed", "stretch", "raw")
 
 ALPHAS = ("auto", "keep", "premultiply", "plain", "drop")
 """What becomes of transparency."""
+
+DEPTHS = (8, 16, "float")
+"""Bits of what is written."""
 
 FRAMES = ("each", "first", "stack")
 """What becomes of several frames."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from convfilter.errors import ImageError
-from convfilter.images.formats import FORMATS, kind_of, loose_channels, route
+from convfilter.images.formats import FORMATS, kind_of, route
 from convfilter.images.writing import check_writable
 
 PAGE = Path(__file__).resolve().with_name("fidelity.md")
@@ -30,19 +30,23 @@ ROWS = (
     Row("PA", "RGBA", note="a palette with alpha"),
     Row("RGB", "RGB"),
     Row("RGBA", "RGBA"),
-    Row("RGBX", "RGB", note="colours and a channel of no meaning, which goes"),
+    Row(
+        "RGBX", "RGBX", note="colours and a channel without a meaning, such as infrared; read with the codecs"
+    ),
     Row("CMYK", "CMYK"),
     Row("YCbCr", "RGB", note="converted as JPEG does it; samples may differ by 1"),
     Row("LAB", "LAB", note="CIELAB, each channel as it is stored"),
     Row("HSV", "RGB", note="no format above holds it in a file"),
     Row("I;16", "I;16", "uint16", "grey of 16 bits, in every byte order"),
     Row("I", "I", "int32", "grey of 32 bits"),
+    Row("L;int16", "I", "int16", "grey of this type, of `int8` or of `uint32`"),
     Row("F", "F", "float32", "grey of floats"),
+    Row("L;float64", "F", "float64", "grey of long floats"),
     Row("RGB;uint16", "RGB", "uint16", "colours of 16 bits"),
     Row("RGBA;uint16", "RGBA", "uint16", "colours of 16 bits with alpha"),
     Row("LA;uint16", "LA", "uint16", "grey of 16 bits with alpha"),
     Row("RGB;float32", "RGB", "float32", "colours of floats"),
-    Row("C5", "C5", note="five channels that mean no colours, out of `.npy`"),
+    Row("C5", "C5", note="five channels that mean no colours; out of a TIFF they are called `LXXXX`"),
 )
 
 # What is kept beside the pixels, by format; `tests/images/test_fidelity.py` tries every cell.
@@ -73,7 +77,6 @@ LEGEND = """
 - **as RGB** and so on: stored as that kind. Of grey and alpha nothing is lost by it; CMYK is converted
   with a warning.
 - **no alpha**: where there is alpha it is laid on `--background`, with a warning.
-- **pages**: each channel becomes a page, with a warning.
 - **-**: refused, with exit code 1 and nothing written.
 - gif is *kept* up to 256 colours a frame, with pixels transparent or not (what cannot be seen loses its
   colour); beyond that colours are reduced and half transparent pixels are laid on `--background`, each
@@ -83,9 +86,14 @@ LEGEND = """
 """
 
 NOTES = """
-- **Depth.** Without the codecs 16-bit colours of PNG and TIFF are read as 8 bits with a warning that
-  says so, and float colours are refused. PPM needs no codecs. Animated
-  PNGs of 16-bit colours are read as 8 bits.
+- **Depth.** 16-bit colour is read in full, and refused in an animated PNG. An AVIF of 10 or 12 bits is
+  read as 8, with a warning. Samples of 3, 5 to 7 and 9 to 15 bits in a TIFF are brought to the full scale
+  of 8 or 16 bits, half floats to `float32`.
+- **TIFF without the codecs.** Read are grey of every type but `float64`, 8 and 16 bits of RGB, RGBA and
+  CMYK, and 8 bits of the other kinds. What else there is, such as further channels, separate planes of 16
+  bits and big-endian BigTIFF, is refused with a word on the codecs.
+- **Another depth** is chosen with `--depth 8`, `16` or `float`: full scale stays full scale, colours and
+  alpha are rounded once.
 - **Alpha.** A colour or level marked as transparent becomes alpha. Premultiplied alpha in a TIFF
   becomes plain.
 - **Colour profiles** are kept while they fit: one that no longer does, because the channels mean
@@ -108,7 +116,7 @@ def cell(row: Row, form: str) -> str:
     """Return what becomes of a kind of picture in a format, in a word or two."""
     held = FORMATS[form]
     kind = kind_of(row.mode, row.dtype)
-    if kind in held.deep:
+    if held.holds_deep(kind):
         return "codecs"
     if form == "npy":
         return "kept"
@@ -117,8 +125,6 @@ def cell(row: Row, form: str) -> str:
         warnings = check_writable(row.mode, row.dtype, SIZE, 1, form)
     except ImageError:
         return "-"
-    if loose_channels(row.mode):
-        return "pages"
     if any("alpha" in warning for warning in warnings):
         return "no alpha"
     if stored != kind:

@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from convfilter.images.formats import grey_mode
+
 SAMPLE_IMAGES = Path(__file__).resolve().parent.parent / "sample_images"
 
 
@@ -73,16 +75,19 @@ def frames_of(path):
 def noise(mode, height=23, width=31):
     """Noise of a kind of picture, as the formats know it."""
     rng = np.random.default_rng(1)
-    channels = {"L": 1, "LA": 2, "RGB": 3, "LAB": 3, "RGBA": 4, "CMYK": 4, "C5": 5}.get(mode)
-    if channels:
-        shape = (height, width) if channels == 1 else (height, width, channels)
-        return rng.integers(0, 256, shape, dtype=np.uint8)
-    if ";" in mode and mode != "I;16":
-        colours, _, dtype = mode.partition(";")
-        whole = rng.integers(0, 65536, (height, width, {"LA": 2, "RGB": 3, "RGBA": 4}[colours]))
-        return (whole if dtype == "uint16" else whole / 65535 - 0.1).astype(dtype)
-    if mode == "F":
-        return rng.normal(size=(height, width)).astype(np.float32)
-    dtype = {"I;16": np.uint16, "I": np.int32}[mode]
-    limits = np.iinfo(dtype)
-    return rng.integers(limits.min, limits.max, (height, width), dtype=dtype, endpoint=True)
+    greys = {"I;16": "L;uint16", "I": "L;int32", "F": "L;float32"}
+    colours, _, dtype = greys.get(mode, mode).partition(";")
+    channels = {"L": 1, "LA": 2, "RGB": 3, "LAB": 3, "RGBA": 4, "CMYK": 4, "C": 5, "C5": 5}[colours]
+    shape = (height, width) if channels == 1 else (height, width, channels)
+    if dtype.startswith("float"):
+        return (rng.random(shape) - 0.1).astype(dtype)
+    limits = np.iinfo(dtype or "uint8")
+    return rng.integers(limits.min, limits.max, shape, dtype=limits.dtype, endpoint=True)
+
+
+def mode_of(kind):
+    """What the channels of a kind mean."""
+    colours, _, dtype = kind.partition(";")
+    if kind == "I;16" or colours != "L":
+        return {"C": "C5"}.get(colours, kind if kind == "I;16" else colours)
+    return grey_mode(dtype or "uint8")

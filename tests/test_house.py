@@ -116,7 +116,13 @@ def test_what_another_module_takes_stands_in_all():
 
 @pytest.mark.parametrize(
     ("library", "rooms"),
-    [("click", {"cli"}), ("PIL", {"images", "pictures"}), ("imagecodecs", set()), ("distributed", set())],
+    [
+        ("click", {"cli"}),
+        ("PIL", {"images", "pictures"}),
+        ("imagecodecs", set()),
+        ("tifffile", set()),
+        ("distributed", set()),
+    ],
 )
 def test_only_some_rooms_know_a_library(library, rooms):
     knowing = {room_of(path) for path in SOURCES if any(m.split(".")[0] == library for m in imports(path))}

@@ -20,13 +20,13 @@ from convfilter.batch.job import STATUSES, Outcome, filter_job, not_attempted, p
 from convfilter.batch.planning import format_of_file
 from convfilter.batch.work import Job, Work
 from convfilter.convolution.running import available_threads
-from convfilter.errors import ConvfilterError, OptionError
+from convfilter.errors import ConvfilterError
 from convfilter.files import sweep
 from convfilter.filtering import FilterOptions
 from convfilter.images.encoding import Encoding
 from convfilter.images.formats import FORMATS
 from convfilter.kernels import Kernel, get_kernel
-from convfilter.messages import propose, shown
+from convfilter.messages import check_choice, shown
 from convfilter.outputs import STREAM
 
 if TYPE_CHECKING:
@@ -197,14 +197,14 @@ def filter_file(
     ...     np.load(after)[1]
     array([ 0, 36, 36,  0], dtype=uint8)
     """
-    chain = [kernel] if isinstance(kernel, Kernel | str) else list(kernel)
+    chain = list(kernel) if isinstance(kernel, Sequence) and not isinstance(kernel, str) else [kernel]
     kernels = tuple(get_kernel(each) for each in chain)
     target = os.fspath(target)
     if os.path.lexists(target) and not options.get("overwrite", False):
         raise FileExistsError(errno.EEXIST, "the output exists: pass overwrite=True to replace it", target)
     asked = options.pop("format", None)
-    if asked is not None and asked not in FORMATS:
-        raise OptionError(f"unknown format {asked!r}{propose(asked, FORMATS)}")
+    if asked is not None:
+        check_choice("format", asked, FORMATS)
     form = asked if target == STREAM else format_of_file(target, asked)
     work = Work(
         kernels,

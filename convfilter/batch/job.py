@@ -260,7 +260,7 @@ def _filter_stream(job: Job, work: Work, outcome: Outcome) -> None:
 
 def _look_ahead(frames: Frames, form: str, work: Work, outcome: Outcome) -> list[str]:
     """Tell sizes, refuse what cannot be done before anything is computed, return what will be lost."""
-    sizes = frames.sizes()
+    sizes = [frames.size()] if work.frames == "first" else frames.sizes()
     outcome.width, outcome.height, outcome.channels = sizes[0][:3]
     outcome.frames = frames.count
     if work.stacks:

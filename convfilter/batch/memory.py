@@ -74,4 +74,5 @@ def footprint(size: Size, form: str, work: Work) -> int:
     """
     frames = size.frames if work.stacks or (holds_all(form) and work.frames != "first") else 1
     samples = size.width * size.height * size.channels * frames
-    return _COPIES * samples * np.dtype(size.dtype).itemsize
+    made = {None: np.dtype(size.dtype).itemsize, 8: 1, 16: 2, "float": 4}[work.filtering.depth]
+    return _COPIES * samples * max(np.dtype(size.dtype).itemsize, made)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from convfilter.convolution.running import available_threads
 from convfilter.errors import KernelError, OptionError
-from convfilter.filtering import FilterOptions
+from convfilter.filtering import FilterOptions, check_options
 from convfilter.images.encoding import Encoding
 from convfilter.kernels import Kernel
-from convfilter.messages import propose
+from convfilter.messages import brief, check_choice
 from convfilter.vocabulary import FRAMES, MAX_PIXELS
 
 __all__ = ["Job", "Work"]
@@ -75,11 +76,13 @@ class Work:
     count_clipped: bool = False
 
     def __post_init__(self) -> None:
-        if self.frames not in (None, *FRAMES):
-            raise OptionError(f"unknown frames {self.frames!r}{propose(self.frames, FRAMES)}")
+        check_options(self.filtering, self.kernels)
+        available_threads(self.threads)
+        if self.frames is not None:
+            check_choice("frames", self.frames, FRAMES)
         whole = isinstance(self.max_pixels, int) and not isinstance(self.max_pixels, bool)
         if not whole or self.max_pixels < 1:
-            raise OptionError(f"max_pixels={self.max_pixels!r}: give a whole number, at least 1")
+            raise OptionError(f"max_pixels={brief(self.max_pixels)}: give a whole number, at least 1")
         for kernel in self.kernels:
             if "frame" in kernel.axes and self.frames in ("each", "first"):
                 raise KernelError(

@@ -16,7 +16,7 @@ import click
 
 from convfilter import __version__
 from convfilter.errors import ConvfilterError, ImageError, ShapeError
-from convfilter.messages import describe, nearest, shown
+from convfilter.messages import brief, describe, nearest, shown
 
 __all__ = ["main"]
 
@@ -51,7 +51,7 @@ class _Commands(click.Group):
         if name not in _COMMANDS and not name.startswith("-"):
             # What is like no command is most likely a picture.
             meant = nearest(name, _COMMANDS) or f"apply {shown(name)} -k KERNEL"
-            raise click.UsageError(f"no such command {name!r} (did you mean '{meant}'?)", ctx)
+            raise click.UsageError(f"no such command {brief(name)} (did you mean '{meant}'?)", ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -9,6 +9,7 @@ import click
 from convfilter.cli.options import (
     BORDERS_DRAWN,
     HeadedCommand,
+    depth_option,
     filtering_options,
     json_option,
     kernel_file_option,
@@ -59,6 +60,7 @@ _RUN = "How to run"
     heading=_WRITE,
     help="Format of the outputs.  [default: from the output's name, else the input's]",
 )
+@depth_option(_WRITE)
 @option(
     "--quality",
     type=click.IntRange(1, 100),

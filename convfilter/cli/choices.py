@@ -49,6 +49,7 @@ def chosen_filter(
         range=options["range_"],
         alpha=options["alpha"],
         linear=options["linear"],
+        depth=options.get("depth"),
     )
     check_options(filtering, kernels)
     return kernels, filtering

@@ -13,6 +13,7 @@ import click
 from convfilter.cli.options import (
     BORDERS_DRAWN,
     HeadedCommand,
+    depth_option,
     filtering_options,
     json_option,
     kernel_file_option,
@@ -21,6 +22,7 @@ from convfilter.cli.options import (
     reading_options,
 )
 from convfilter.errors import OptionError, ShapeError
+from convfilter.messages import brief
 from convfilter.outputs import STREAM
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ _SAID = (
     ("channels", "channels", "each"),
     ("range", "range_", "auto"),
     ("alpha", "alpha", "auto"),
+    ("depth", "depth", None),
 )
 _PLACE = re.compile(r"(\d{1,9})\s*,\s*(\d{1,9})")
 
@@ -53,7 +56,9 @@ def _as_place(ctx: click.Context, param: click.Parameter, value: str | None) -> 
         return None
     match = _PLACE.fullmatch(value.strip())
     if not match:
-        raise click.BadParameter(f"{value!r} is not ROW,COL, counted from 0, such as 120,200", ctx, param)
+        raise click.BadParameter(
+            f"{brief(value)} is not ROW,COL, counted from 0, such as 120,200", ctx, param
+        )
     return int(match[1]), int(match[2])
 
 
@@ -77,6 +82,7 @@ def _as_place(ctx: click.Context, param: click.Parameter, value: str | None) -> 
 @json_option()
 @kernel_file_option()
 @filtering_options(_HOW)
+@depth_option(_HOW)
 @option("--frame", type=click.IntRange(min=0), default=0, heading=_HOW, help="Which frame, counted from 0.")
 @reading_options("How to read")
 def command(image: str | None, **options: Any) -> int:

@@ -24,6 +24,7 @@ from convfilter.cli.options import (
     reading_options,
 )
 from convfilter.errors import ConvfilterError, KernelError, ShapeError, with_name
+from convfilter.messages import brief
 from convfilter.outputs import STREAM, refuse_input
 
 if TYPE_CHECKING:
@@ -168,7 +169,9 @@ def _values(text: str) -> tuple[str, list[str]]:
     name, equals, listed = text.partition("=")
     values = [value for value in listed.split(",") if value]
     if not re.fullmatch(r"[a-z]+", name) or not equals or not values:
-        raise click.UsageError(f"--vary {text!r}: give NAME=A,B,... such as sigma=1,2,4 or border=edge,wrap")
+        raise click.UsageError(
+            f"--vary {brief(text)}: give NAME=A,B,... such as sigma=1,2,4 or border=edge,wrap"
+        )
     return name, values
 
 
@@ -178,7 +181,7 @@ def _as_option(key: str, value: str) -> Any:
     parameter = next(each for each in context.command.params if f"--{key}" in each.opts)
     if key in ("flip", "linear"):
         if value not in _SWITCHES:
-            raise click.UsageError(f"--vary {key}: {value!r} is neither on nor off")
+            raise click.UsageError(f"--vary {key}: {brief(value)} is neither on nor off")
         return _SWITCHES[value]
     readers = {"padding": as_padding, "border": as_border, "stride": as_pair, "dilation": as_pair}
     if key in readers:

@@ -14,7 +14,7 @@ from convfilter.errors import ImageError, OptionError
 from convfilter.images.frames import opened_frames
 from convfilter.images.picture import Picture
 from convfilter.kernels import Kernel
-from convfilter.messages import describe, shown
+from convfilter.messages import brief, describe, shown
 
 __all__ = [
     "COLOUR_NAMES",
@@ -114,4 +114,4 @@ def channel_named(asked: str | None, names: tuple[str, ...]) -> int:
         return names.index(asked)
     if asked.isascii() and asked.isdecimal() and int(asked) < len(names):
         return int(asked)
-    raise OptionError(f"there is no channel {asked!r}: the output has {', '.join(names)}")
+    raise OptionError(f"there is no channel {brief(asked)}: the output has {', '.join(names)}")

@@ -42,6 +42,7 @@ __all__ = ["command"]
     help="One kernel for every colour channel, one that sums them into one, or a mix for each channel.",
 )
 @option("--offset", is_flag=True, help="Find an offset too.")
+@option("--linear", is_flag=True, help="Find the kernel for 'apply --linear', which works in linear light.")
 @option(
     "--ridge",
     type=float,
@@ -68,6 +69,7 @@ def command(
     pairs: tuple[tuple[str, str], ...],
     channels: str,
     offset: bool,
+    linear: bool,
     ridge: float,
     border: tuple[str, float],
     as_json: bool,
@@ -91,12 +93,12 @@ def command(
     check_window(window)
     mode = "zero" if border[0] == "constant" else border[0]
     fit = fit_pairs(
-        [_read_pair(pair, window, channels, mode, quiet) for pair in named],
+        [_read_pair(pair, window, channels, mode, linear=linear, quiet=quiet) for pair in named],
         offset=offset,
         ridge=ridge,
         bare=len(window) == 1,
         name=name,
-        summary=_summary(named),
+        summary=_summary(named, linear=linear),
     )
     if output is not None:
         table = _table(fit).encode()
@@ -104,9 +106,9 @@ def command(
     for warning in fit.warnings if not quiet else ():
         click.echo(f"convfilter: warning: {warning}", err=True)
     if as_json:
-        click.echo(json.dumps(_as_object(fit, channels, output)), err=output == STREAM)
+        click.echo(json.dumps(_as_object(fit, channels, output, linear)), err=output == STREAM)
     elif not quiet:
-        click.echo("\n".join(_as_text(fit, output)), err=output == STREAM)
+        click.echo("\n".join(_as_text(fit, output, linear)), err=output == STREAM)
 
 
 def _named_pairs(pictures: Sequence[str], pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -138,7 +140,7 @@ def _check_name(name: str) -> None:
 
 
 def _read_pair(
-    names: tuple[str, str], window: Sequence[int], channels: str, border: str, quiet: bool
+    names: tuple[str, str], window: Sequence[int], channels: str, border: str, *, linear: bool, quiet: bool
 ) -> Pair:
     """Read two pictures and lay them on each other."""
     from convfilter.cli.looking import read_named
@@ -148,7 +150,7 @@ def _read_pair(
     for name in names:
         picture = read_named(name, quiet=quiet)
         try:
-            planes.append(planes_of(picture.pixels, alpha=picture.mode != "CMYK"))
+            planes.append(planes_of(picture.pixels, alpha=picture.mode != "CMYK", linear=linear))
         except ConvfilterError as error:
             raise ImageError(f"{shown(name)}: {error}") from None
     try:
@@ -157,11 +159,12 @@ def _read_pair(
         raise ImageError(f"{shown(names[0])} and {shown(names[1])}: {error}") from None
 
 
-def _summary(named: Sequence[tuple[str, str]]) -> str:
+def _summary(named: Sequence[tuple[str, str]], *, linear: bool) -> str:
     """What the kernel's table says of it: names alone, since folders may move and are nobody's business."""
     before, after = (os.path.basename(each) for each in named[0])
     others = f" and {len(named) - 1} more" if len(named) > 1 else ""
-    return f"Learned from {shown(before)} and {shown(after)}{others}"
+    light = ", in linear light" if linear else ""
+    return f"Learned from {shown(before)} and {shown(after)}{others}{light}"
 
 
 def _table(fit: Fit) -> str:
@@ -177,7 +180,7 @@ def _residual(fit: Fit) -> str:
     return f"{fit.rms:.3g} {fit.unit} RMS, {psnr}, {where}; learned from {fit.samples:,}"
 
 
-def _as_text(fit: Fit, output: str | None) -> list[str]:
+def _as_text(fit: Fit, output: str | None, linear: bool) -> list[str]:
     condition = "the pictures do not determine it" if math.isinf(fit.condition) else f"{fit.condition:.3g}"
     lines = [
         *kernel_in_lines(fit.kernel),
@@ -188,15 +191,17 @@ def _as_text(fit: Fit, output: str | None) -> list[str]:
     if output in (None, STREAM):
         return lines
     use = f"convfilter apply PICTURE --kernels {shown(str(output))} -k {fit.kernel.name}"
+    use += " --linear" if linear else ""
     return [*lines, f"{shown(str(output))} is written; use it with: {use}"]
 
 
-def _as_object(fit: Fit, channels: str, output: str | None) -> dict[str, Any]:
+def _as_object(fit: Fit, channels: str, output: str | None, linear: bool) -> dict[str, Any]:
     kernel = fit.kernel
     return {
         "name": kernel.name,
         "size": {"width": kernel.width, "height": kernel.height},
         "channels": channels,
+        "linear": linear,
         "axes": ",".join(kernel.axes),
         "weights": kernel.parts[0],
         "offset": kernel.offset,

@@ -11,8 +11,8 @@ import click
 
 from convfilter.errors import ConvfilterError
 from convfilter.geometry import BORDERS, PADDINGS, Padding, PerAxis
-from convfilter.messages import propose
-from convfilter.vocabulary import ALPHAS, CHANNELS, MAX_PIXELS, RANGES
+from convfilter.messages import brief, propose
+from convfilter.vocabulary import ALPHAS, CHANNELS, DEPTHS, MAX_PIXELS, RANGES
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -24,6 +24,7 @@ __all__ = [
     "as_padding",
     "as_pair",
     "complete_kernel",
+    "depth_option",
     "filtering_options",
     "json_option",
     "kernel_file_option",
@@ -80,10 +81,10 @@ def option(*names: str, heading: str = "Options", **settings: Any) -> _Decorator
 def as_pair(ctx: click.Context, param: click.Parameter, value: str) -> PerAxis:
     """Read ``N``, or ``N,M`` for rows and columns; both at least 1."""
     if not _NUMBERS.fullmatch(value):
-        raise click.BadParameter(f"{value!r} is not a number N or two, N,M (rows, columns)", ctx, param)
+        raise click.BadParameter(f"{brief(value)} is not a number N or two, N,M (rows, columns)", ctx, param)
     numbers = tuple(int(number) for number in value.split(","))
     if min(numbers) < 1:
-        raise click.BadParameter(f"{value!r}: it must be at least 1", ctx, param)
+        raise click.BadParameter(f"{brief(value)}: it must be at least 1", ctx, param)
     return numbers if len(numbers) == 2 else numbers[0]
 
 
@@ -94,7 +95,7 @@ def as_padding(ctx: click.Context, param: click.Parameter, value: str | None) ->
     if not _NUMBERS.fullmatch(value):
         hint = propose(value, PADDINGS)
         raise click.BadParameter(
-            f"unknown padding {value!r}{hint}: give a name, N, or N,M (rows, columns)", ctx, param
+            f"unknown padding {brief(value)}{hint}: give a name, N, or N,M (rows, columns)", ctx, param
         )
     numbers = tuple(int(number) for number in value.split(","))
     return numbers if len(numbers) == 2 else numbers[0]
@@ -104,10 +105,10 @@ def as_border(ctx: click.Context, param: click.Parameter, value: str) -> tuple[s
     """Read a border mode, or ``constant=V``, as the mode and its fill."""
     mode, equals, number = value.partition("=")
     if mode not in BORDERS:
-        raise click.BadParameter(f"unknown border {mode!r}{propose(mode, BORDERS)}", ctx, param)
+        raise click.BadParameter(f"unknown border {brief(mode)}{propose(mode, BORDERS)}", ctx, param)
     if mode != "constant":
         if equals:
-            raise click.BadParameter(f"border {mode!r} takes no value: only constant=V does", ctx, param)
+            raise click.BadParameter(f"border {brief(mode)} takes no value: only constant=V does", ctx, param)
         return mode, 0.0
     try:
         fill = float(number)
@@ -115,7 +116,7 @@ def as_border(ctx: click.Context, param: click.Parameter, value: str) -> tuple[s
         fill = math.nan
     if not math.isfinite(fill):
         mend = "give constant=V with V a fraction of full scale, such as constant=0.5"
-        raise click.BadParameter(f"{value!r}: {mend}", ctx, param)
+        raise click.BadParameter(f"{brief(value)}: {mend}", ctx, param)
     return mode, fill
 
 
@@ -248,6 +249,17 @@ def filtering_options(heading: str) -> _Decorator:
         ),
     )
     return _all_of(each)
+
+
+def depth_option(heading: str) -> _Decorator:
+    """Return the option for the bits of the output."""
+    return option(
+        "--depth",
+        type=click.Choice([str(depth) for depth in DEPTHS]),
+        callback=lambda ctx, param, value: int(value) if value in ("8", "16") else value,
+        heading=heading,
+        help="Bits of the output: full scale stays full scale, rounded once.  [default: the input's]",
+    )
 
 
 def reading_options(heading: str) -> _Decorator:

@@ -16,7 +16,7 @@ from convfilter.cli.choices import chosen_filter
 from convfilter.cli.previewing import can_preview, previewed
 from convfilter.cli.progress import Progress
 from convfilter.cli.telling import Printer
-from convfilter.errors import ConvfilterError, ImageError, OptionError
+from convfilter.errors import ConvfilterError, OptionError
 from convfilter.images.encoding import Encoding
 from convfilter.outputs import STREAM, refuse_terminal
 
@@ -117,7 +117,7 @@ def _work(options: dict[str, Any]) -> Work:
             background=options["background"],
             strip=options["strip"],
         )
-    except ImageError as error:  # of the options, not of a picture: nothing has begun
+    except OptionError as error:
         raise OptionError(f"--background: {error}") from None
     return Work(
         kernels=kernels,

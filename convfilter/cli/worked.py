@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convfilter.explaining.arithmetic import Step, figure
+from convfilter.explaining.arithmetic import Step, figure, plain
 from convfilter.explaining.records import Explanation, Part, Slice
 
 __all__ = ["as_lines", "as_object"]
@@ -149,4 +149,4 @@ def _part_as_object(part: Part) -> dict[str, Any]:
 
 
 def _step_as_object(step: Step) -> dict[str, Any]:
-    return {"name": step.name, "formula": step.formula, "value": step.value}
+    return {"name": step.name, "formula": step.formula, "value": plain(step.value)}

@@ -54,21 +54,24 @@ def correlate(
     ndarray of shape ``output_shape(array.shape, kernel.shape, ...)``
         int64 for two integer types (bool counts as uint8); the array's type for a float array and an integer
         kernel; float64 for an integer array and a float kernel, or float32 if the kernel is float32 and the
-        array has at most 16 bits; else the wider of the two float types.
+        array has at most 16 bits; else the wider of the two float types. In native byte order.
 
     Raises
     ------
     ShapeError
-        If sizes, padding, border, stride or dilation do not fit, or nothing would come out.
+        If sizes, padding, stride or dilation do not fit, or nothing would come out.
+    OptionError
+        If there is no such border, or the fill is not a finite number.
     ImageError
-        If the array or the fill is not made of real numbers.
+        If the array is not made of real numbers.
     KernelError
         If the kernel is not made of finite real numbers, or integer sums may pass int64.
 
     Notes
     -----
     This is what convolutional networks call convolution; see `convolve` for the mathematical one. An even
-    kernel has its anchor at ``(K - 1) // 2``.
+    kernel has its anchor at ``(K - 1) // 2``. A sample under a weight of zero does not count, also if it is
+    nan or infinite.
 
     Examples
     --------

@@ -111,8 +111,9 @@ def result_types(
         kind = np.dtype(np.float32 if narrow else np.result_type(weights.dtype, np.float64))
     else:
         kind = samples.dtype if integer_kernel else np.result_type(samples.dtype, weights.dtype)
+    kind = kind.newbyteorder("=")
     # Half precision is for storing: numpy itself computes it in float32.
-    return kind, np.dtype(np.float32) if kind == np.float16 else kind.newbyteorder("=")
+    return kind, np.dtype(np.float32) if kind == np.float16 else kind
 
 
 def largest_magnitude(values: np.ndarray) -> int:

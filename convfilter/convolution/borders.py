@@ -24,9 +24,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from convfilter.errors import ImageError, ShapeError
+from convfilter.errors import OptionError
 from convfilter.geometry import BORDERS
-from convfilter.messages import propose
+from convfilter.messages import brief, check_choice
 
 __all__ = ["ArraySource", "check_border", "check_fill", "fill_of", "source_index"]
 
@@ -109,8 +109,7 @@ def source_index(positions: np.ndarray, size: int, border: str) -> np.ndarray:
 
 def check_border(border: Any) -> str:
     """Return the border mode, or refuse it with the nearest known one."""
-    if border not in BORDERS:
-        raise ShapeError(f"unknown border {border!r}{propose(border, BORDERS)}")
+    check_choice("border", border, BORDERS)
     return str(border)
 
 
@@ -126,7 +125,7 @@ def check_fill(fill: Any) -> float:
     except (TypeError, ValueError, OverflowError):
         value = math.nan
     if not math.isfinite(value):
-        raise ImageError(f"a border's fill of {fill!r} is not a finite number")
+        raise OptionError(f"a border's fill of {brief(fill)} is not a finite number")
     return value
 
 

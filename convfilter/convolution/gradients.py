@@ -22,7 +22,7 @@ from convfilter.convolution.banded import QUIET
 from convfilter.convolution.borders import ArraySource, check_border, check_fill, fill_of, source_index
 from convfilter.convolution.plan import make_plan
 from convfilter.convolution.recipes import Recipe
-from convfilter.convolution.running import run
+from convfilter.convolution.running import mark_infinite, run
 from convfilter.convolution.scratch import Scratch
 from convfilter.convolution.taps import WindowSum, outputs_of
 from convfilter.errors import ShapeError
@@ -52,7 +52,8 @@ def input_gradient(
     Parameters
     ----------
     upstream : array_like of shape ``output_shape(input_shape, kernel.shape, ...)``
-        The derivative by each output of the correlation. Any real type.
+        The derivative by each output of the correlation. Any real type; where it is nan or infinite, only
+        the samples that met a weight other than zero there are.
     kernel : array_like of shape (K1, ..., Kd)
         The finite weights of the correlation.
     input_shape : int or sequence of int
@@ -72,7 +73,7 @@ def input_gradient(
     ShapeError
         If the upstream has not the shape of the output, or as `correlate`.
     ImageError
-        If the upstream or the fill is not made of real numbers.
+        If the upstream is not made of real numbers.
     KernelError
         If the kernel is not made of finite real numbers, or integer sums may pass int64.
 
@@ -101,7 +102,7 @@ def input_gradient(
     ]
     repeats = math.prod(int(np.bincount(source[source >= 0]).max()) for source in sources)
     kept, work = result_types(derivatives, weights, names=("upstream", "weights"), repeats=repeats)
-    if derivatives.dtype == np.float16:
+    if derivatives.dtype.kind == "f" and derivatives.dtype.itemsize == 2:
         derivatives = derivatives.astype(np.float32)
     gradient = _padded_gradient(derivatives, weights, axes, work if kept.kind == "f" else kept)
     with np.errstate(all="ignore"):
@@ -132,7 +133,8 @@ def kernel_gradient(
     kernel_shape : int or sequence of int
         Shape of the kernel, (K1, ..., Kd). Carried axes of the array are summed over: they share the kernel.
     padding, border, fill, stride, dilation
-        As they were for `correlate`. The value of a constant border counts like a sample.
+        As they were for `correlate`. The value of a constant border counts like a sample. Here the upstream
+        takes the place of the weights: where it is zero, nan and infinity in the array do not count.
 
     Returns
     -------
@@ -145,7 +147,7 @@ def kernel_gradient(
     ShapeError
         If the upstream has not the shape of the output, or as `correlate`.
     ImageError
-        If the array, the upstream or the fill is not made of real numbers.
+        If the array or the upstream is not made of real numbers.
     KernelError
         If integer sums may pass int64.
 
@@ -177,9 +179,21 @@ def kernel_gradient(
     def share(blocks: list[np.ndarray], where: tuple[slice, ...], scratch: Scratch) -> None:
         part = scratch.take("upstream", derivatives[where].shape, work)
         part[...] = derivatives[where]
-        shares[tuple(outputs.start for outputs in where)] = _products(blocks[0], part, axes)
+        (block,) = blocks
+        masks: list[np.ndarray] = []
+        if samples.dtype.kind == "f" and not np.isfinite(block).all():
+            masks = [np.isnan(block), block == np.inf, block == -np.inf]
+            block[~np.isfinite(block)] = 0
+        own = _products(block, part, axes)
+        if masks:
+            mark_infinite(
+                own, masks, part,
+                lambda mask, other: _products(mask.astype(work), other.astype(work), axes) > 0,
+            )  # fmt: skip
+        shares[tuple(outputs.start for outputs in where)] = own
 
-    run(plan._replace(direct=(_Samples(ones, axes),)), ArraySource(samples, border, fill), share)
+    plan = plan._replace(direct=(_Samples(ones, axes),), loose=())
+    run(plan, ArraySource(samples, border, fill), share)
     with np.errstate(all="ignore"):
         # In the order of the blocks, not in that in which threads were done with them.
         total: np.ndarray = np.sum([shares[start] for start in sorted(shares)], axis=0)

@@ -62,6 +62,8 @@ class Plan(NamedTuple):
         What sums tiles for all kernels at once.
     costs : dict of str to float
         What each strategy was reckoned to cost, in nanoseconds a sample, for all kernels together.
+    loose : tuple of ndarray
+        The kernels, where samples may be anything, nan and infinity among them; else empty.
     """
 
     axes: tuple[Axis, ...]
@@ -72,6 +74,18 @@ class Plan(NamedTuple):
     direct: tuple[Direct, ...]
     fourier: Fourier | None
     costs: dict[str, float]
+    loose: tuple[np.ndarray, ...] = ()
+
+    @property
+    def limit(self) -> float:
+        """The magnitude of samples from which on sums may leave the type."""
+        largest = max(max(float(np.abs(each).sum()), each.size) for each in self.loose)
+        return float(np.finfo(self.dtype).max) / (2 * max(largest, 1.0))
+
+    def widened(self) -> Plan:
+        """Return a plan for the same blocks in double precision."""
+        wide = make_plan(self.axes, self.loose, self.carried, np.float64)
+        return wide._replace(block=self.block)
 
     @property
     def kernels(self) -> int:
@@ -130,7 +144,8 @@ def make_plan(
         Work type; it must hold every sum exactly if it is an integer type.
     bound : float
         The largest magnitude of a sum. Infinite where samples may be anything, nan among them: then no
-        strategy is taken that would let one sample touch others than those under the kernel.
+        strategy is taken that would let one sample touch others than those under the kernel, and a sample
+        that is not finite counts only under weights that are not zero.
     tolerance : float
         What a sum of floats may be off by.
     strategy : {"window", "shifted", "banded", "separable", "crossed", "fourier"}, optional
@@ -171,6 +186,7 @@ def _decided(
     finite = math.isfinite(bound)
     idle = _idle(axes)
     core = tuple(axis for number, axis in enumerate(axes) if number not in idle)
+    loose = () if finite or kind.kind != "f" else tuple(kernels)
     kernels = [kernel.reshape([axis.kernel for axis in core]) for kernel in kernels]
     costs = [direct_costs(each, core, kind, finite=finite) for each in kernels]
     best = [strategy if strategy in cost else min(cost, key=cost.__getitem__) for cost in costs]
@@ -193,9 +209,8 @@ def _decided(
             return Plan(axes, idle, carried, kind, block, (), fourier, reckoned)
     direct = tuple(_direct(name, each, core, kind, finite) for name, each in zip(best, kernels, strict=True))
     limit = _BANDED_BLOCK if Banded.name in best else _BLOCK // min(len(kernels), 2)
-    return Plan(
-        axes, idle, carried, kind, _block(axes, carried * kind.itemsize, limit), direct, None, reckoned
-    )
+    block = _block(axes, carried * kind.itemsize, limit)
+    return Plan(axes, idle, carried, kind, block, direct, None, reckoned, loose)
 
 
 def _idle(axes: Sequence[Axis]) -> tuple[int, ...]:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeAlias, TypeVar
 
 import numpy as np
 
-from convfilter.convolution.plan import Plan
+from convfilter.convolution.borders import ArraySource
+from convfilter.convolution.plan import Plan, exact_type, make_plan
 from convfilter.convolution.recipes import Recipe
 from convfilter.convolution.scratch import Scratch
 from convfilter.errors import OptionError
+from convfilter.messages import brief
 
-__all__ = ["Finish", "Read", "available_threads", "run", "share_out"]
+__all__ = ["Finish", "Read", "available_threads", "mark_infinite", "run", "share_out"]
 
 _Task = TypeVar("_Task")
 
@@ -101,10 +104,10 @@ def available_threads(threads: int | None = None) -> int:
         if not text:
             return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         if not (text.isascii() and text.isdecimal() and int(text) > 0):
-            raise OptionError(f"CONVFILTER_THREADS is {text!r}: give a whole number, at least 1")
+            raise OptionError(f"CONVFILTER_THREADS is {brief(text)}: give a whole number, at least 1")
         threads = int(text)
     if isinstance(threads, bool) or not isinstance(threads, int | np.integer) or threads < 1:
-        raise OptionError(f"threads={threads!r}: give a whole number, at least 1")
+        raise OptionError(f"threads={brief(threads)}: give a whole number, at least 1")
     return int(threads)
 
 
@@ -118,9 +121,67 @@ def _compute(plan: Plan, where: tuple[slice, ...], read: Read, finish: Finish, s
     else:
         block = plan.fourier.block(whole, scratch)
     read(starts, block)
-    recipes = scratch.kept(tuple(shape), lambda: _recipes(plan, block, outputs, scratch))
+    masks: list[np.ndarray] = []
+    if plan.loose and not (block.min() > -plan.limit and block.max() < plan.limit):
+        finite = np.isfinite(block)
+        if plan.dtype == np.float32 and (np.abs(block[finite]) >= plan.limit).any():
+            _compute(plan.widened(), where, read, finish, scratch)
+            return
+        if not finite.all():
+            masks = [np.isnan(block), block == np.inf, block == -np.inf]
+            block[~finite] = 0
+    recipes = scratch.kept((plan.dtype, *shape), lambda: _recipes(plan, block, outputs, scratch))
     sums = [recipe() for recipe in recipes]
+    if masks:
+        for kernel, own in zip(plan.loose, sums, strict=True):
+            mark_infinite(own, masks, kernel, partial(_meets, plan, own.shape))
     finish(sums, where, scratch)
+
+
+def mark_infinite(
+    sums: np.ndarray,
+    masks: Sequence[np.ndarray],
+    weights: np.ndarray,
+    meets: Callable[[np.ndarray, np.ndarray], np.ndarray],
+) -> None:
+    """Put nan and infinities into sums, which were made with zeros in their places.
+
+    Parameters
+    ----------
+    sums : ndarray
+        The sums; those that meet a sample that is not finite under a weight other than zero are replaced.
+    masks : sequence of three ndarray of bool
+        Where samples are nan, infinite and infinite below zero.
+    weights : ndarray
+        What the samples were multiplied by.
+    meets : callable
+        Takes one of the masks and one of weights; returns, in the shape of the sums, where they meet.
+    """
+    nan, above, below = masks
+    undefined = meets(nan, weights != 0) if nan.any() else np.zeros(sums.shape, bool)
+    if above.any() or below.any():
+        rising = meets(above, weights > 0) | meets(below, weights < 0)
+        falling = meets(above, weights < 0) | meets(below, weights > 0)
+        undefined |= rising & falling
+        sums[rising] = np.inf
+        sums[falling] = -np.inf
+    sums[undefined] = np.nan
+
+
+def _meets(plan: Plan, shape: Sequence[int], mask: np.ndarray, pattern: np.ndarray) -> np.ndarray:
+    """Tell for each output of a block whether a sample of a mask stands under a weight of a pattern."""
+    axes = [
+        axis._replace(size=size, before=0, after=0) for axis, size in zip(plan.axes, mask.shape, strict=False)
+    ]
+    met = np.zeros(shape, bool)
+    if mask.any() and pattern.any():
+        count = make_plan(axes, [pattern.astype(np.int32)], mask.shape[-1], exact_type(pattern.size))
+
+        def store(sums: list[np.ndarray], where: tuple[slice, ...], _: Scratch) -> None:
+            np.greater(sums[0], 0, out=met[where])
+
+        run(count, ArraySource(mask, "zero", 0), store, 1)
+    return met
 
 
 def _recipes(plan: Plan, block: np.ndarray, outputs: Sequence[int], scratch: Scratch) -> list[Recipe]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from convfilter.convolution import correlate
 from convfilter.convolution.borders import fill_of
 from convfilter.errors import OptionError
-from convfilter.explaining.arithmetic import Step, combined, figure
+from convfilter.explaining.arithmetic import Step, combined, figure, plain
 from convfilter.explaining.pieces import checked_place, part_of, slice_of
 from convfilter.explaining.records import Explanation
 from convfilter.explaining.window import anchor_of, window_at
@@ -72,7 +72,7 @@ def explain_numbers(
         )  # fmt: skip
         results.append(sums[at[1:]].item() / divisor if divisor != 1 else sums[at[1:]].item())
     steps = combined([part.value for part in parts], kernel.combine)
-    value = combined(results, kernel.combine)[-1].value if kernel.combine else results[0]
+    value = plain(combined(results, kernel.combine)[-1].value) if kernel.combine else results[0]
     if kernel.offset:
         steps += [Step("offset", f"{figure(value)} + {kernel.offset:g}", value + kernel.offset)]
         value += kernel.offset

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convfilter.errors import ShapeError
-from convfilter.explaining.arithmetic import Step, figure, total
+from convfilter.explaining.arithmetic import Number, Step, figure, quotient, total
 from convfilter.explaining.records import Part, Slice
 from convfilter.explaining.window import Window
 
@@ -42,20 +42,24 @@ def slice_of(
     samples = window.samples[frame]
     exact = samples.dtype.kind in "iub" and weights.dtype.kind in "iu"
     kind = object if exact else np.float64
-    products = weights[frame].astype(kind) * samples.astype(kind)
+    with np.errstate(all="ignore"):
+        products = weights[frame].astype(kind) * samples.astype(kind)
+    products = np.where(weights[frame] == 0, 0, products)  # whatever stands there
     share = None
     if alpha is not None:
         share = alpha[frame] / full
-        products = products * share
+        with np.errstate(all="ignore"):
+            products = np.where(share == 0, 0, products * share)
     return Slice(name, samples, weights[frame], products, window.border[frame], share)
 
 
-def part_of(slices: list[Slice], divisor: float) -> Part:
+def part_of(slices: list[Slice], divisor: Number) -> Part:
     """Add up the products of slices, and divide."""
     sums = [total(each.products) for each in slices]
     named = zip(slices, sums, strict=True)
     steps = [Step(f"sum of {each.name}", "all products", value) for each, value in named if len(slices) > 1]
-    whole = sum(sums) if all(isinstance(each, int) for each in sums) else math.fsum(sums)
+    exact = all(isinstance(each, int) for each in sums) or not all(map(math.isfinite, sums))
+    whole = sum(sums) if exact else math.fsum(sums)
     steps.append(
         Step(
             "sum",
@@ -64,5 +68,5 @@ def part_of(slices: list[Slice], divisor: float) -> Part:
         )
     )
     if divisor != 1:
-        steps.append(Step("divide", f"{figure(whole)} / {figure(divisor)}", whole / divisor))
+        steps.append(Step("divide", f"{figure(whole)} / {figure(divisor)}", quotient(whole, divisor)))
     return Part(tuple(slices), tuple(steps))

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from convfilter.explaining.arithmetic import Step
+from convfilter.explaining.arithmetic import Number, Step
 
 __all__ = ["Explanation", "Part", "Slice"]
 
@@ -50,7 +50,7 @@ class Part(NamedTuple):
     steps: tuple[Step, ...]
 
     @property
-    def value(self) -> int | float:
+    def value(self) -> Number:
         """What the part gives."""
         return self.steps[-1].value
 

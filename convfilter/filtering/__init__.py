@@ -34,6 +34,7 @@ def apply_kernel(
     range: str = "auto",
     alpha: str = "auto",
     linear: bool = False,
+    depth: int | str | None = None,
     threads: int | None = None,
 ) -> np.ndarray:
     """Filter a picture as ``convfilter apply`` does.
@@ -61,18 +62,24 @@ def apply_kernel(
         zero or covers one sample only, and else keeps it.
     linear : bool
         Filter in linear light: decode sRGB first and encode it last.
+    depth : {8, 16, "float"}, optional
+        Bits of the result, uint8, uint16 or float32; full scale stays full scale, and results are rounded
+        once, from the unrounded values. None keeps the type of `pixels`. Floats are not clipped, whatever
+        `pixels` was; nan becomes 0 among integers. Not for the range ``raw``.
     threads : int, optional
         None is every core the process may use, or the environment's ``CONVFILTER_THREADS``.
 
     Returns
     -------
     ndarray of shape (H', W'), (H', W', C') or (T', H', W'[, C'])
-        Of the type of `pixels`; float32 for ``range="raw"``.
+        Of the type of `pixels`, or of `depth`; float32 for ``range="raw"``.
 
     Raises
     ------
     KernelError
         If there is no such kernel or it cannot be used with these options.
+    OptionError
+        If an option has no such value.
     ImageError
         If the pixels are of a type that no picture has.
     ShapeError
@@ -85,5 +92,7 @@ def apply_kernel(
     >>> apply_kernel(step, "sobel-x")[1]
     array([  0, 255, 255,   0], dtype=uint8)
     """
-    options = FilterOptions(padding, border, fill, stride, dilation, flip, channels, range, alpha, linear)
+    options = FilterOptions(
+        padding, border, fill, stride, dilation, flip, channels, range, alpha, linear, depth
+    )
     return filter_pixels(pixels, [get_kernel(kernel)], options, threads=threads).pixels

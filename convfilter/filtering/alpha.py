@@ -7,7 +7,9 @@ rounds to 0 the colour is that of the plain filter.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,7 +17,7 @@ from convfilter.convolution.borders import ArraySource, source_index
 from convfilter.filtering.depth import Depth
 from convfilter.geometry import Axis
 
-__all__ = ["PremultipliedSource", "kept_alpha", "planar", "premultiplied_weights", "unpremultiplied"]
+__all__ = ["PremultipliedSource", "Unweighed", "kept_alpha", "planar", "premultiplied_weights"]
 
 
 class PremultipliedSource:
@@ -40,7 +42,7 @@ class PremultipliedSource:
     def __init__(
         self, colours: np.ndarray, alpha: np.ndarray, border: str, fill: float, opaque: float, *, summed: bool
     ) -> None:
-        self._planar = summed
+        self._planar, self._loose = summed, colours.dtype.kind == "f"
         self._count = colours.shape[0 if summed else -1]
         self._colours = ArraySource(colours, border, fill)
         alpha = alpha[..., np.newaxis]
@@ -57,7 +59,10 @@ class PremultipliedSource:
         else:
             self._alpha(starts, block[..., count : count + 1])
             self._colours(starts, block[..., count + 1 :])
-        np.multiply(channels[..., rest], channels[..., count : count + 1], out=channels[..., first])
+        alpha = channels[..., count : count + 1]
+        np.multiply(channels[..., rest], alpha, out=channels[..., first])
+        if self._loose:  # what is invisible does not count, nan and infinity neither
+            np.copyto(channels[..., first], 0, where=alpha == 0)
 
 
 def planar(values: np.ndarray) -> np.ndarray:
@@ -65,41 +70,89 @@ def planar(values: np.ndarray) -> np.ndarray:
     return np.moveaxis(values, -1, 0)[..., np.newaxis]
 
 
-def unpremultiplied(
-    weighed: np.ndarray, alpha: np.ndarray, plain: np.ndarray, total: float, divisor: float, depth: Depth
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return colours and alpha from the three sums of one part.
+class Unweighed(NamedTuple):
+    """The sums of one part of a kernel over colours weighed with alpha, and how colours come of them.
 
-    Parameters
+    Attributes
     ----------
     weighed, plain : ndarray of shape (..., C)
         ``sum(w*a*c)`` and ``sum(w*c)``.
     alpha : ndarray of shape (..., 1)
         ``sum(w*a)``.
-    total : float
+    total : int or float
         ``sum(w)``, S.
-    divisor : float
+    divisor : int
         What the sums are divided by.
-    depth : Depth
-        Scale of the picture.
-
-    Returns
-    -------
-    colours : ndarray of shape (..., C), float64
-        Divided by `divisor`, unrounded.
-    alpha : ndarray of shape (..., 1), float64, or None
-        Divided by `total`, unrounded; None where S is zero and the part has no alpha of its own.
+    full, own : float
+        Full scale of the result, and of the picture.
+    visible : ndarray of bool and shape (..., 1)
+        Where alpha does not round to 0.
     """
-    bare = plain / divisor
-    if total == 0:
-        return bare, None
-    mean = alpha / float(total)
-    visible = np.floor(mean + 0.5) > 0 if depth.integer else mean > 0
-    # One division of exact products: a tie stays a tie.
-    colours = np.multiply(weighed, float(total), dtype=np.float64)
-    divisors = np.multiply(alpha, float(divisor), dtype=np.float64)
-    np.divide(colours, divisors, out=bare, where=np.broadcast_to(visible, bare.shape))
-    return bare, mean
+
+    weighed: np.ndarray
+    plain: np.ndarray
+    alpha: np.ndarray
+    total: float
+    divisor: int
+    full: float
+    own: float
+    visible: np.ndarray
+
+    @classmethod
+    def of(
+        cls, sums: Sequence[np.ndarray], total: float, divisor: int, picture: Depth, result: Depth
+    ) -> Unweighed:
+        """Take the three sums of a part: weighed, alpha, plain."""
+        weighed, alpha, plain = sums
+        part = cls(weighed, plain, alpha, total, divisor, result.full, picture.full, np.zeros(1, bool))
+        mean = part.mean()
+        if mean is None:
+            return part
+        return part._replace(visible=np.floor(mean + 0.5) > 0 if result.integer else mean > 0)
+
+    def mean(self) -> np.ndarray | None:
+        """Return alpha, unrounded; None where S is zero and the part has no alpha of its own."""
+        if not self.total:
+            return None
+        if self.full == self.own:
+            return np.asarray(self.alpha / float(self.total))
+        opacities = np.multiply(self.alpha, self.full, dtype=np.float64)
+        return np.asarray(opacities / (float(self.total) * self.own))
+
+    def opacity(self, places: tuple[np.ndarray, ...]) -> tuple[list[int], list[int]]:
+        """Return alpha at some places as whole numbers over others."""
+        tops = [each * int(self.full) for each in self.alpha[places].tolist()]
+        return tops, [int(self.total) * int(self.own)] * len(tops)
+
+    def colours(self) -> np.ndarray:
+        """Return the colours, divided and unrounded."""
+        bare = np.asarray(self.plain / self.divisor, np.float64)
+        if not self.total:
+            return bare
+        total, divisor = self._lowest()
+        # One division of exact products: a tie stays a tie.
+        colours = np.multiply(self.weighed, float(total), dtype=np.float64)
+        divisors = np.multiply(self.alpha, float(divisor), dtype=np.float64)
+        np.divide(colours, divisors, out=bare, where=np.broadcast_to(self.visible, bare.shape))
+        return bare
+
+    def quotients(self, places: tuple[np.ndarray, ...]) -> tuple[list[int], list[int]]:
+        """Return the colours at some places as whole numbers over others."""
+        total, divisor = self._lowest()
+        visible = np.broadcast_to(self.visible, self.plain.shape)[places].tolist()
+        sums = (np.broadcast_to(each, self.plain.shape)[places].tolist() for each in self[:3])
+        rows = [
+            (weighed * total, alpha * divisor) if seen else (plain, self.divisor)
+            for weighed, plain, alpha, seen in zip(*sums, visible, strict=True)
+        ]
+        return [top for top, _ in rows], [bottom for _, bottom in rows]
+
+    def _lowest(self) -> tuple[float, float]:
+        """Return total and divisor in lowest terms."""
+        if not isinstance(self.total, int):
+            return self.total, self.divisor
+        common = math.gcd(self.total, self.divisor)
+        return self.total // common, self.divisor // common
 
 
 def premultiplied_weights(weights: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
@@ -41,6 +42,14 @@ class Bank(NamedTuple):
         """The largest ``sum |w|`` of any output and part."""
         sums = np.abs(self.weights).sum(axis=(2, 3, 4, 5)).max()
         return int(sums) if self.integer else float(sums)
+
+    def scaled(self, factor: Fraction) -> Bank:
+        """Return the bank whose results are larger by a factor; integers stay integers where they can."""
+        largest = int(np.abs(self.weights).max()) * self.weights.size if self.integer else 2**53
+        top, bottom = (Fraction(factor) / self.divisor).as_integer_ratio()
+        if largest * top < 2**53 and bottom < 2**53:
+            return self._replace(weights=self.weights * top, divisor=bottom)
+        return self._replace(weights=self.weights * (top / bottom), divisor=1)
 
 
 def make_bank(kernel: Kernel, channels: str, count: int, flip: bool) -> Bank:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -79,7 +80,7 @@ def filter_pixels(
     )
     summed = result.shape[-1] - (stage.alpha is not None) == 1 and (stage.grey or stage.layer.bank.summed)
     if stage.opaque:
-        result = _with_opaque_alpha(result, stage.layer.depth)
+        result = _with_opaque_alpha(result, stage.layer.result)
     has_alpha = stage.alpha is not None or stage.opaque
     kept = None if options.alpha == "plain" else has_alpha
     return _filtered(result, kept, stage.stack, stage.grey or summed, clipping)
@@ -153,7 +154,7 @@ def last_stage(
     if opaque:  # then weighing changes nothing, and is not even begun
         alpha = None
     if options.linear:
-        colours = decode(colours, depth)
+        colours = decode(colours, depth, depth.unrounded(depth.result(options.depth)))
     for number, kernel in enumerate(kernels):
         last = number == len(kernels) - 1
         layer = _layer(kernel, colours.shape, options, depth, threads, last=last)
@@ -242,18 +243,22 @@ def _layer(
 ) -> Layer:
     """Decide everything about one filter of a chain."""
     bank = make_bank(kernel, options.channels, shape[-1], options.flip)
-    target: np.dtype[Any] = depth.dtype if last else depth.unrounded
+    asked = depth.result(options.depth)
+    result, target = (asked, asked.dtype) if last else (depth, depth.unrounded(asked))
     if options.resolved_range(kernel) == "raw" and last:
         target = np.dtype(np.float32)
+    if result.full != depth.full:
+        bank = bank.scaled(Fraction(result.full) / Fraction(depth.full))
     return Layer(
         bank=bank,
         axes=filter_axes(shape[:3], bank.weights.shape[3:], options),
         border=options.border,
         fill=_fill(options, depth),
         combine=kernel.combine,
-        offset=kernel.offset * depth.full,
+        offset=Fraction(str(kernel.offset)) * Fraction(result.full),  # the decimals that were written
         range=options.resolved_range(kernel),
         depth=depth,
+        result=result,
         target=target,
         linear=options.linear and last,
         threads=threads,
@@ -273,7 +278,7 @@ def filter_axes(shape: Sequence[int], window: Sequence[int], options: FilterOpti
 def _fill(options: FilterOptions, depth: Depth) -> float:
     """The value of a constant border in units of the picture, in the light that is filtered in."""
     fill = fill_of(options.border, float(options.fill)) * depth.full
-    return float(decode(np.array([fill]), depth)[0]) if options.linear else fill
+    return float(decode(np.array([fill]), depth, np.dtype(np.float64))[0]) if options.linear else fill
 
 
 def _weighs_alpha(kernel: Kernel, options: FilterOptions) -> bool:

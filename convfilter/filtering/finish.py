@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,11 +17,14 @@ import numpy as np
 from convfilter.convolution.scratch import Scratch
 from convfilter.filtering.depth import Depth
 from convfilter.filtering.light import encode
+from convfilter.filtering.ties import Places, Quotients, Scale, settle
 
 __all__ = ["Clipping", "Extremes", "Finish"]
 
 # Samples of a row that are gathered out of columns at a time: as many lines of the nearest cache.
 _STRIP = 384
+# Roots below this come of squares that float32 does not hold.
+_TINY = 1e-15
 
 
 class Clipping:
@@ -43,20 +46,34 @@ class Clipping:
 
 
 class Extremes:
-    """The smallest and largest value of a picture, found by all threads."""
+    """The smallest and largest value of a picture, found by all threads.
+
+    Attributes
+    ----------
+    low, high : float
+        The values.
+    exact : list of two integers
+        The same as `exact_value` gives them, where that was asked for.
+    """
 
     def __init__(self) -> None:
         self.low, self.high = np.inf, -np.inf
+        self.exact = [0, 0]
         self._lock = threading.Lock()
 
-    def add(self, values: np.ndarray) -> None:
+    def add(self, values: np.ndarray, exactly: Callable[[Places], int] | None = None) -> None:
         """Take the values of one block into account."""
         low, high = float(values.min()), float(values.max())
         if not np.isfinite(low + high):  # what is not finite has no place on a scale
             finite = values[np.isfinite(values)]
             low, high = float(finite.min(initial=np.inf)), float(finite.max(initial=-np.inf))
         with self._lock:
+            lower, higher = low < self.low, high > self.high
             self.low, self.high = min(self.low, low), max(self.high, high)
+            if exactly is not None and lower:
+                self.exact[0] = exactly(np.unravel_index([int(values.argmin())], values.shape))
+            if exactly is not None and higher:
+                self.exact[1] = exactly(np.unravel_index([int(values.argmax())], values.shape))
 
 
 class Finish(NamedTuple):
@@ -65,7 +82,7 @@ class Finish(NamedTuple):
     Attributes
     ----------
     depth : Depth
-        Scale of the picture.
+        Scale of the result.
     target : numpy.dtype
         Type of the result: the picture's own, or a float type for unrounded values.
     bound : float
@@ -82,6 +99,10 @@ class Finish(NamedTuple):
         Encode the values from linear light before they are rounded.
     inside : bool
         Whether it is known that no value lies outside the limits.
+    loose : bool
+        Whether values may be nan, which becomes 0 among integers.
+    exact : Scale or None
+        Add and divide exactly what comes near a tie: for sums of integers that floats round more than once.
     """
 
     depth: Depth
@@ -95,6 +116,8 @@ class Finish(NamedTuple):
     saturate: bool = True
     linear: bool = False
     inside: bool = False
+    loose: bool = False
+    exact: Scale | None = None
 
     def __call__(
         self,
@@ -102,12 +125,16 @@ class Finish(NamedTuple):
         target: np.ndarray,
         scratch: Scratch,
         clipping: Clipping | None = None,
+        quotients: Quotients | None = None,
     ) -> None:
-        """Turn the sums of all parts into samples; the sums may be overwritten."""
+        """Turn the sums of all parts into samples; the sums may be overwritten.
+
+        `quotients` are needed if `exact` is set, and then describe the same sums.
+        """
         if not self._rounds:
             self._store_unrounded(self.value(parts, scratch), target, scratch, clipping)
             return
-        value = self._ready_to_floor(parts, scratch)
+        value = self._ready_to_floor(parts, scratch, quotients)
         if value.dtype.kind == "f":
             self._store_rounded(value, target, scratch, clipping)
         else:
@@ -118,6 +145,8 @@ class Finish(NamedTuple):
         kind = self._float_type(parts)
         if self.combine == "magnitude":
             value = _squares(parts, kind, scratch)
+            if kind == np.float32 and not self.depth.integer and not _TINY < value.max() < np.inf:
+                value = _squares(parts, np.dtype(np.float64), scratch)
         elif kind == parts[0].dtype:
             value = self._combined(parts)
         else:
@@ -153,8 +182,10 @@ class Finish(NamedTuple):
         )
 
     def _combined(self, parts: Sequence[np.ndarray]) -> np.ndarray:
-        """All parts in one, in the memory of the first."""
+        """All parts in one, in the memory of the first unless they are looked at again."""
         combine = np.maximum if self.combine == "maximum" else np.add
+        if self.exact is not None and len(parts) > 1:
+            parts = [parts[0].copy(), *parts[1:]]
         for part in parts[1:]:
             combine(parts[0], part, out=parts[0])
         return parts[0]
@@ -169,7 +200,9 @@ class Finish(NamedTuple):
             value.clip(low, high, out=value)
         _store(value, target, scratch)
 
-    def _ready_to_floor(self, parts: Sequence[np.ndarray], scratch: Scratch) -> np.ndarray:
+    def _ready_to_floor(
+        self, parts: Sequence[np.ndarray], scratch: Scratch, quotients: Quotients | None
+    ) -> np.ndarray:
         """Values whose floor is the rounded value."""
         if self._stays_integer(parts[0]):
             value = self._combined(parts)
@@ -182,6 +215,11 @@ class Finish(NamedTuple):
         if self.linear:
             encode(value, self.depth)
         value += 0.5
+        if self.exact is not None and quotients is not None:
+            # Roundings of the value, enlarged as it is.
+            largest = max(self.depth.high, abs(self.add) * self.multiply / self.divide)
+            error = max(2.0**-20, 2.0**-46 * largest)
+            settle(value, quotients, self.combine, self.exact, absolute=self.absolute, error=error)
         return value
 
     def _divided_exactly(self, parts: Sequence[np.ndarray], scratch: Scratch) -> np.ndarray:
@@ -237,6 +275,8 @@ class Finish(NamedTuple):
             np.floor(value, out=value)
         if not self.inside:
             np.clip(value, self.depth.low, self.depth.high, out=value)
+        if self.loose:
+            np.copyto(value, 0, where=np.isnan(value))
         _store(value, target, scratch)
 
     def _store_unrounded(

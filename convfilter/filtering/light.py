@@ -14,13 +14,14 @@ from convfilter.filtering.depth import Depth
 __all__ = ["decode", "encode"]
 
 
-def decode(pixels: np.ndarray, depth: Depth) -> np.ndarray:
-    """Return samples in linear light, still on the scale of `depth`, as its unrounded float type."""
+def decode(pixels: np.ndarray, depth: Depth, dtype: np.dtype[Any]) -> np.ndarray:
+    """Return samples in linear light, still on the scale of `depth`, as a float type."""
     if depth.integer and depth.low == 0 and pixels.dtype == depth.dtype and pixels.itemsize <= 2:
         # Every value there can be is computed once, in double precision.
         table = _to_linear(np.arange(int(depth.full) + 1) / depth.full) * depth.full
-        return np.asarray(table.astype(depth.unrounded)[pixels])  # `take` makes whole numbers of 8 bytes of them
-    return np.asarray(_to_linear(pixels / depth.full) * depth.full, depth.unrounded)
+        # By an index: `take` would make whole numbers of 8 bytes of all pixels.
+        return np.asarray(table.astype(dtype)[pixels])
+    return np.asarray(_to_linear(pixels / depth.full) * depth.full, dtype)
 
 
 def encode(values: np.ndarray, depth: Depth) -> None:

@@ -8,15 +8,15 @@ import numpy as np
 
 from convfilter.filtering.chain import Filtered, filter_pixels
 from convfilter.filtering.options import FilterOptions
-from convfilter.images.formats import fitting_mode
+from convfilter.images.formats import fitting_mode, loose_channels
 from convfilter.kernels import Kernel
 
 __all__ = ["filter_meant", "options_for"]
 
 
 def options_for(mode: str, options: FilterOptions) -> FilterOptions:
-    """Return the options as they apply to a mode: the fourth channel of CMYK is ink, not alpha."""
-    return options._replace(alpha="plain") if mode == "CMYK" else options
+    """Return the options as they apply to a mode: the last channel of CMYK and of loose ones is not alpha."""
+    return options._replace(alpha="plain") if mode == "CMYK" or loose_channels(mode) else options
 
 
 def filter_meant(

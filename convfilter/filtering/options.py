@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from convfilter.convolution.borders import check_border, check_fill
 from convfilter.errors import KernelError, OptionError
-from convfilter.geometry import Padding, PerAxis
+from convfilter.geometry import Padding, PerAxis, axes_of
 from convfilter.kernels.kernel import Kernel
-from convfilter.messages import propose
-from convfilter.vocabulary import ALPHAS, CHANNELS, RANGES
+from convfilter.messages import brief, check_choice
+from convfilter.vocabulary import ALPHAS, CHANNELS, DEPTHS, RANGES
 
 __all__ = ["FilterOptions", "check_options"]
 
@@ -28,6 +28,7 @@ class FilterOptions(NamedTuple):
     range: str = "auto"
     alpha: str = "auto"
     linear: bool = False
+    depth: int | str | None = None
 
     def resolved_range(self, kernel: Kernel) -> str:
         """Return what ``auto`` means for a kernel."""
@@ -51,10 +52,22 @@ def check_options(options: FilterOptions, kernels: Sequence[Kernel]) -> None:
         ("range", options.range, RANGES),
         ("alpha", options.alpha, ALPHAS),
     ):
-        if value not in known:
-            raise OptionError(f"unknown {name} {value!r}{propose(value, known)}")
+        check_choice(name, value, known)
+    depth = options.depth
+    if depth is not None and not (isinstance(depth, int | str) and depth in DEPTHS and depth is not True):
+        raise OptionError(f"unknown depth {brief(depth)}: give 8, 16 or 'float'")
     check_border(options.border)
     check_fill(options.fill)
+    # Of an image and a kernel of one sample: what is wrong then is wrong with every image.
+    axes_of(
+        (1, 1), (1, 1), padding=options.padding, stride=options.stride, dilation=options.dilation,
+        may_be_empty=True,
+    )  # fmt: skip
+    if depth is not None and kernels and options.resolved_range(kernels[-1]) == "raw":
+        raise OptionError(
+            "depth cannot be chosen with range 'raw', which gives floats in the picture's own units: "
+            "take another range, such as 'clip'"
+        )
     for kernel in kernels:
         if "channel" in kernel.axes and options.channels != "each":
             raise KernelError(

@@ -122,7 +122,7 @@ def _writer(form: str, output: BinaryIO, count: int, encoding: Encoding, warning
 
         return GifFrames(output, encoding.background, warnings)
     if form == "tiff":
-        from convfilter.images.tiff import TiffPages
+        from convfilter.images.tiff_writing import TiffPages
 
         return TiffPages(output, encoding.compress == "small")
     if form == "avif":

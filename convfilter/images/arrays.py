@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convfilter.errors import ImageError
-from convfilter.images.formats import fitting_mode, kind_of
+from convfilter.images.formats import fitting_mode, grey_mode
 
 __all__ = ["array_header", "array_mode", "held_dtype", "in_c_order", "read_array", "write_header"]
 
-_TYPES = ("uint8", "uint16", "int32", "float32", "float64")
+_TYPES = ("uint8", "uint16", "uint32", "int8", "int16", "int32", "float32", "float64")
 # What is widened or mapped onto the types above without loss.
 _WIDENED = {"bool": "uint8", "float16": "float32"}
 
@@ -68,10 +68,7 @@ def array_mode(shape: tuple[int, ...], dtype: str) -> str:
         By the number of channels, as `Picture.mode`.
     """
     mode = fitting_mode("", shape[2] if len(shape) == 3 else 1)
-    if mode != "L":
-        return mode
-    kind = kind_of(mode, dtype)
-    return "F" if kind == "L;float64" else kind
+    return grey_mode(dtype) if mode == "L" else mode
 
 
 def held_dtype(dtype: np.dtype[Any]) -> str:

@@ -1,6 +1,6 @@
-"""The codecs that Pillow lacks, if they are installed: all bits of deep colours, and a quicker PNG.
+"""What Pillow lacks, if it is installed: a quicker PNG encoder, and TIFFs of any type and number of channels.
 
-They come with ``pip install 'convfilter[codecs]'``; nothing else imports imagecodecs.
+They come with ``pip install 'convfilter[codecs]'``; nothing else imports imagecodecs and tifffile.
 """
 
 from __future__ import annotations
@@ -9,112 +9,30 @@ import functools
 import importlib
 import importlib.util
 import logging
-import struct
-import zlib
-from typing import TYPE_CHECKING, Any
-
-from convfilter.errors import ImageError
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["MEND", "available", "decode_png", "decode_tiff", "encode_png", "encode_tiff"]
+__all__ = ["MEND", "available", "encode_png", "encode_tiff", "open_tiff"]
 
-# What libpng and libtiff have to say of broken files would otherwise end up on stderr, without a file's name.
-logging.getLogger("imagecodecs").addHandler(logging.NullHandler())
+# What they log of odd files would otherwise end up on stderr, without a file's name.
+for _name in ("imagecodecs", "tifffile"):
+    logging.getLogger(_name).addHandler(logging.NullHandler())
 
 MEND = "install convfilter[codecs]"
 """What to do where they are missing, in words for a message."""
-
-_COMPRESSIONS = {
-    "raw": 1,
-    "tiff_lzw": 5,
-    "tiff_adobe_deflate": 8,
-    "packbits": 32773,
-    "lzma": 34925,
-    "zstd": 50000,
-}
 
 
 @functools.cache
 def available() -> bool:
     """Tell whether the codecs are installed, without loading them."""
-    return importlib.util.find_spec("imagecodecs") is not None
+    return all(importlib.util.find_spec(name) is not None for name in ("imagecodecs", "tifffile"))
 
 
 @functools.cache
-def _codecs() -> Any:
-    return importlib.import_module("imagecodecs")
-
-
-def decode_png(data: bytes) -> NDArray[Any]:
-    """Return the samples of a PNG.
-
-    Parameters
-    ----------
-    data : bytes
-        The whole file.
-
-    Returns
-    -------
-    ndarray of uint8 or uint16 and shape (H, W) or (H, W, C)
-        What is marked as transparent comes as alpha, palettes as colours.
-
-    Raises
-    ------
-    ImageError
-        If a check sum of its pixels is wrong.
-    Exception
-        Whatever else the codec trips over.
-    """
-    _check_sums(data)
-    try:
-        pixels: NDArray[Any] = _codecs().png_decode(data)
-    except Exception:
-        _give_back_none()
-        raise
-    return pixels
-
-
-def _check_sums(data: bytes) -> None:
-    """Refuse damaged pixels before png_decode meets them, which loses a picture's memory over them."""
-    view = memoryview(data)
-    place = 8
-    while place + 12 <= len(data):
-        length, kind = struct.unpack_from(">I4s", data, place)
-        end = place + 8 + length
-        if kind == b"IDAT" and view[end : end + 4] != zlib.crc32(view[place + 4 : end]).to_bytes(4, "big"):
-            raise ImageError("broken png data (a check sum of its pixels is wrong)")
-        place = end + 4
-
-
-def _give_back_none() -> None:
-    """Add a reference to None for the one that png_decode lost, when libpng jumped out over its cleaning up.
-
-    Without it Python before 3.12 aborts after some thousand broken pictures.
-    """
-    import ctypes
-
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(None))
-
-
-def decode_tiff(data: bytes, page: int) -> NDArray[Any]:
-    """Return the samples of a page of a TIFF, as they are laid out there.
-
-    Parameters
-    ----------
-    data : bytes
-        The whole file.
-    page : int
-        Which page, counted from 0.
-
-    Returns
-    -------
-    ndarray of shape (H, W), (H, W, C) or, of separate planes, (C, H, W)
-        In native byte order.
-    """
-    pixels: NDArray[Any] = _codecs().tiff_decode(data, page)
-    return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+def _package(name: str) -> Any:
+    return importlib.import_module(name)
 
 
 def encode_png(pixels: NDArray[Any], *, level: int, strategy: int, filter: int | None) -> bytes:
@@ -135,36 +53,46 @@ def encode_png(pixels: NDArray[Any], *, level: int, strategy: int, filter: int |
         The file.
     """
     filters = {} if filter is None else {"filter": filter}
-    encoded = _codecs().png_encode(pixels, level=level, strategy=strategy, **filters)
+    encoded = _package("imagecodecs").png_encode(pixels, level=level, strategy=strategy, **filters)
     return bytes(encoded) if not isinstance(encoded, bytes) else encoded
 
 
-def encode_tiff(pixels: NDArray[Any], photometric: str, compression: str) -> bytes:
-    """Return an array as a TIFF of one page, with no tags but those on its layout.
+def open_tiff(stream: BinaryIO) -> Any:
+    """Return a `tifffile.TiffFile`; the stream is not closed with it."""
+    stream.seek(0)
+    # It would take a descriptor's number for the name of the file.
+    return _package("tifffile").TiffFile(stream, name="file.tif")
+
+
+def encode_tiff(
+    stream: BinaryIO, pixels: NDArray[Any], photometric: str, extra: list[str], compression: int
+) -> None:
+    """Write an array as a little-endian TIFF of one page, with no tags but those on its layout.
 
     Parameters
     ----------
-    pixels : ndarray of shape (H, W, C)
-        Its samples, in C order.
-    photometric : {"minisblack", "rgb"}
-        What the channels mean; one more than that takes is alpha.
-    compression : str
-        By Pillow's name.
-
-    Returns
-    -------
-    bytes
-        The file.
+    stream : file object
+        Where to write.
+    pixels : ndarray of shape (H, W) or (H, W, C)
+        Its samples, of any type.
+    photometric : {"minisblack", "rgb", "separated"}
+        What the first channels mean.
+    extra : list of {"unassalpha", "unspecified"}
+        What each of the others means.
+    compression : int
+        By its number in the file.
     """
-    colours = {"minisblack": 1, "rgb": 3}[photometric]
-    options: dict[str, Any] = {} if pixels.shape[2] == colours else {"extrasample": "unassalpha"}
-    if compression not in ("raw", "packbits"):
-        options["predictor"] = True
-    encoded = _codecs().tiff_encode(
+    _package("tifffile").imwrite(
+        stream,
         pixels,
+        bigtiff=False,
+        byteorder="<",
         photometric=photometric,
-        planarconfig="contig",
-        compression=_COMPRESSIONS[compression],
-        **options,
+        planarconfig="contig" if pixels.ndim == 3 else None,
+        extrasamples=extra,
+        compression=compression,
+        predictor=compression not in (1, 32773),
+        maxworkers=1,
+        metadata=None,
+        software=False,
     )
-    return bytes(encoded)

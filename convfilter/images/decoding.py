@@ -11,26 +11,17 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageFile
+from PIL import Image, ImageFile
 
 from convfilter.errors import ImageError
-from convfilter.images import codecs
-from convfilter.images.deep import (
-    cannot_be_narrowed,
-    deep_type,
-    has_grey_and_alpha,
-    is_narrowed,
-    raw_mode,
-    read_samples,
-    sample_reader,
-    tiff_tags,
-)
+from convfilter.images.deep import is_deep_colour, raw_mode, read_deep_png
 from convfilter.images.formats import FORMATS
-from convfilter.images.headers import avif_is_deep, has_late_tags, webp_is_lossless
-from convfilter.images.metadata import Metadata, orientation_of, read_metadata
+from convfilter.images.headers import avif_is_deep, check_png_sums, has_late_tags, webp_is_lossless
+from convfilter.images.metadata import orientation_of, read_metadata
+from convfilter.images.opening import image_of
 from convfilter.images.picture import Picture, Size
 
-__all__ = ["decoded", "size_of"]
+__all__ = ["decoded", "mode_of", "size_of", "taken_over", "turned"]
 
 _STRIP_BYTES = 1 << 19
 _DTYPES = {"I;16": "uint16", "I": "int32", "F": "float32"}
@@ -38,8 +29,6 @@ _DTYPES = {"I;16": "uint16", "I": "int32", "F": "float32"}
 _STORED = {"I;16": "<u2", "I;16L": "<u2", "I;16B": ">u2", "I;16N": "=u2", "I": "=i4", "F": "=f4"}
 _AS_RGB = ("RGBX", "HSV", "YCbCr")
 _WITHOUT_ALPHA = {"1": "L", "L": "L", "LA": "LA", "La": "LA", "RGBa": "RGBA"}
-_TIFF_GROUPS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo, ExifTags.IFD.Interop)
-_INVERSE = {6: 8, 8: 6}
 
 
 def size_of(image: ImageFile.ImageFile, stream: BinaryIO, form: str, orient: bool, frames: int) -> Size:
@@ -63,15 +52,16 @@ def size_of(image: ImageFile.ImageFile, stream: BinaryIO, form: str, orient: boo
     Size
         What `decoded` would give.
     """
-    deep = deep_type(image, frames)
-    mode = _mode_of(image, deep)
-    if form == "png" and has_late_tags(stream):
+    deep = _is_deep(image, frames)
+    mode = _deep_mode(image) if deep else mode_of(image)
+    if form == "png" and has_late_tags(stream):  # which may turn it, and are met after its pixels
+        image = image_of(stream, form, None)
         image.load()
-    width, height = _stored_size(image)
+    width, height = image.size
     if orient and orientation_of(image, []) >= 5:
         width, height = height, width
-    channels = Image.getmodebands(mode)
-    return Size(width, height, channels, mode, deep or _DTYPES.get(mode, "uint8"), form, frames)
+    dtype = "uint16" if deep else _DTYPES.get(mode, "uint8")
+    return Size(width, height, Image.getmodebands(mode), mode, dtype, form, frames)
 
 
 def decoded(
@@ -108,45 +98,43 @@ def decoded(
     Picture
         As `read_picture` describes it.
     """
-    deep = deep_type(image, frames)
-    mode = _mode_of(image, deep)
-    direct = sample_reader(image, stream, frames, deep)
-    _look_at_depth(image, warnings, deep=deep is not None, mend=not later or form == "tiff")
+    deep = _is_deep(image, frames)
+    mode = _deep_mode(image) if deep else mode_of(image)
+    if form == "png" and not later:
+        check_png_sums(stream)
     if form == "avif" and avif_is_deep(stream):
         warnings.append("more than 8 bits a channel are read as 8")
-    if direct:
-        dtype = deep or "uint8"
-        stored = read_samples(image, stream, mode, dtype)
-        if form == "png" and has_late_tags(stream):
-            image.load()
-        turn = orientation_of(image, warnings) if orient else 1
-        pixels = stored if turn == 1 else _turned(stored, turn)
+    if deep:
+        stored = read_deep_png(image, lambda: image_of(stream, form, None))
+        pixels = turned(stored, orientation_of(image, warnings) if orient else 1)
     else:
-        pixels = _decoded_by_pillow(image, form, mode, orient, warnings)
-    metadata = read_metadata(image, orient, warnings)
-    metadata = replace(metadata, lossless=_is_lossless(stream, form, metadata))
-    return Picture(pixels, mode, form, metadata, warnings)
-
-
-def _decoded_by_pillow(
-    image: ImageFile.ImageFile, form: str, mode: str, orient: bool, warnings: list[str]
-) -> NDArray[Any]:
-    """Return the pixels that Pillow decodes, turned upright."""
-    if form == "tiff":
-        turn = _load_tiff(image, orient, warnings)
-    else:
+        _mend_marked_level(image, later)
         image.load()
-        turn = orientation_of(image, warnings) if orient else 1
-    if mode == "I;16" and image.info.pop("transparency", None) is not None:
-        warnings.append(f"the level marked as transparent is taken as opaque: {codecs.MEND} to keep it")
-    pixels = _taken_over(image, mode, turn)
-    if form == "tiff" and mode == "I;16" and tiff_tags(image).get(262) == 0:
-        np.subtract(65535, pixels, out=pixels)  # white is zero; Pillow sees to that in 8 bits only
-    return pixels
+        pixels = taken_over(image, mode, orientation_of(image, warnings) if orient else 1)
+    metadata = read_metadata(image, orient, warnings)
+    lossless = FORMATS[form].lossless or (form == "webp" and webp_is_lossless(stream))
+    return Picture(pixels, mode, form, replace(metadata, lossless=lossless), warnings)
 
 
-def _turned(stored: NDArray[Any], turn: int) -> NDArray[Any]:
-    """Return a picture as it is seen."""
+def _is_deep(image: ImageFile.ImageFile, frames: int) -> bool:
+    """Tell whether a picture has colours of 16 bits; refuse frames of them, which Pillow composes in 8."""
+    deep = is_deep_colour(image)
+    if deep and frames > 1:
+        raise ImageError("not supported: frames of 16 bits a colour; convert them to the pages of a TIFF")
+    return deep
+
+
+def _deep_mode(image: ImageFile.ImageFile) -> str:
+    """Return the mode in which colours of 16 bits are handed on."""
+    if raw_mode(image) in ("I;16B", "LA;16B"):
+        return "LA"
+    return "RGBA" if image.has_transparency_data else "RGB"
+
+
+def turned(stored: NDArray[Any], turn: int) -> NDArray[Any]:
+    """Return a picture as it is seen, by the orientation of EXIF."""
+    if turn == 1:
+        return stored
     height, width = stored.shape[:2]
     shape = (width, height) if turn >= 5 else (height, width)
     pixels = np.empty(shape + stored.shape[2:], stored.dtype)
@@ -154,11 +142,9 @@ def _turned(stored: NDArray[Any], turn: int) -> NDArray[Any]:
     return pixels
 
 
-def _mode_of(image: ImageFile.ImageFile, deep: str | None) -> str:
-    """Return the mode in which a picture is handed on."""
+def mode_of(image: ImageFile.ImageFile) -> str:
+    """Return the mode in which what Pillow decodes is handed on."""
     mode, transparent = image.mode, image.has_transparency_data
-    if deep is not None and (mode.startswith("I") or has_grey_and_alpha(image)):
-        return "LA"
     if mode.startswith("I;16"):
         return "I;16"
     if mode in ("P", "PA") or (mode == "RGB" and transparent):
@@ -168,45 +154,15 @@ def _mode_of(image: ImageFile.ImageFile, deep: str | None) -> str:
     return "RGB" if mode in _AS_RGB else _WITHOUT_ALPHA.get(mode, mode)
 
 
-def _load_tiff(image: ImageFile.ImageFile, orient: bool, warnings: list[str]) -> int:
-    """Decode a TIFF; return the orientation that is still to be applied."""
-    stored = orientation_of(image, warnings)
-    tags = image.getexif()
-    for group in _TIFF_GROUPS:
-        try:
-            tags.get_ifd(group)
-        except Exception:  # whatever the parser trips over
-            tags.pop(group, None)
-            warnings.append("malformed EXIF dropped")
-    image.load()  # which turns it, asked or not
-    if orient or stored == 1:
-        return 1
-    tags[0x0112] = stored
-    return _INVERSE.get(stored, stored)
+def _mend_marked_level(image: ImageFile.ImageFile, later: bool) -> None:
+    """Spread the level of grey that is marked as transparent over 0..255, as Pillow does with the samples."""
+    level = image.info.get("transparency")
+    # The frames of a PNG share one level, so that it must be mended once.
+    if isinstance(level, int) and not later and raw_mode(image) in ("L;2", "L;4"):
+        image.info["transparency"] = level * (85 if raw_mode(image) == "L;2" else 17)
 
 
-def _look_at_depth(image: ImageFile.ImageFile, warnings: list[str], *, deep: bool, mend: bool) -> None:
-    """Warn of samples that lose bits, refuse those that Pillow would garble, mend transparent colours."""
-    if not image.tile:
-        return
-    narrowed = is_narrowed(image) and not deep
-    if narrowed and image.format == "TIFF" and cannot_be_narrowed(image):
-        raise ImageError(f"deep colours of this layout are not read by Pillow: {codecs.MEND} to read them")
-    if narrowed:
-        by_codecs = image.format in ("PNG", "TIFF") and not codecs.available()
-        warnings.append(
-            f"16 bits a channel are read as 8{f': {codecs.MEND} to keep them' if by_codecs else ''}"
-        )
-    # The frames of a PNG share one marked level, so that it must be mended once.
-    transparent = image.info.get("transparency") if mend else None
-    if narrowed and isinstance(transparent, tuple):
-        image.info["transparency"] = tuple(level >> 8 for level in transparent)
-    elif raw_mode(image) in ("L;2", "L;4") and isinstance(transparent, int):
-        # Pillow spreads the samples over 0..255 but not the level that is marked.
-        image.info["transparency"] = transparent * (85 if raw_mode(image) == "L;2" else 17)
-
-
-def _taken_over(image: ImageFile.ImageFile, mode: str, turn: int) -> NDArray[Any]:
+def taken_over(image: ImageFile.ImageFile, mode: str, turn: int) -> NDArray[Any]:
     """Return a decoded picture's pixels, turned."""
     width, height = image.size
     channels = Image.getmodebands(mode)
@@ -231,18 +187,3 @@ def _as_stored(pixels: NDArray[Any], turn: int) -> NDArray[Any]:
         flipped = {5: pixels, 6: pixels[:, ::-1], 7: pixels[::-1, ::-1], 8: pixels[::-1]}[turn]
         return flipped.swapaxes(0, 1)
     return {1: pixels, 2: pixels[:, ::-1], 3: pixels[::-1, ::-1], 4: pixels[::-1]}[turn]
-
-
-def _stored_size(image: ImageFile.ImageFile) -> tuple[int, int]:
-    """Return a picture's width and height before it is turned."""
-    if image.format == "TIFF":
-        tags = tiff_tags(image)
-        return tags[256], tags[257]
-    return image.size
-
-
-def _is_lossless(stream: BinaryIO, form: str, metadata: Metadata) -> bool:
-    """Tell whether a file held exactly the samples that were written."""
-    if form == "tiff":
-        return metadata.compression not in ("jpeg", "tiff_jpeg", "webp")
-    return FORMATS[form].lossless or (form == "webp" and webp_is_lossless(stream))

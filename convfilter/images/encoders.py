@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image, ImageFile
 
 from convfilter.images import codecs
-from convfilter.images.encoding import Encoding, Options, Raster, present
+from convfilter.images.encoding import Encoding, Options, Raster, Samples, present
+from convfilter.images.formats import loose_channels
 from convfilter.images.metadata import Metadata
 from convfilter.images.plugins import load_plugin, pillow_name
 from convfilter.images.pnm import write_pnm
@@ -37,8 +38,8 @@ def encode(
 
     Parameters
     ----------
-    raster : PIL.Image.Image or ndarray of shape (H, W) or (H, W, C)
-        The picture, of a kind that the format holds; an array only where `takes_arrays` says so.
+    raster : PIL.Image.Image or Samples
+        The picture, of a kind that the format holds; samples only where `takes_arrays` says so.
     stream : file object
         Where to write.
     form : str
@@ -63,11 +64,11 @@ def encode(
         save_png(raster, stream, metadata, warnings, small=small, few_colours=few_colours)
         return
     if form == "tiff":
-        from convfilter.images.tiff import save_tiff
+        from convfilter.images.tiff_writing import save_tiff
 
         save_tiff(raster, stream, metadata, small)
         return
-    if isinstance(raster, np.ndarray) or form == "ppm":
+    if isinstance(raster, Samples) or form == "ppm":
         write_pnm(raster, stream)
         return
     image = raster
@@ -81,6 +82,8 @@ def encode(
 
 def takes_arrays(form: str, kind: str, encoding: Encoding) -> bool:
     """Tell whether pictures of a kind are encoded from the array itself, not by Pillow."""
+    if form == "tiff" and loose_channels(kind.partition(";")[0]):
+        return True
     if ";" in kind and kind != "I;16":
         return form != "npy"
     return form == "ppm" or (form == "png" and encoding.compress == "fast" and codecs.available())

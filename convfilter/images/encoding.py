@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from numpy.typing import NDArray
 from PIL import Image
 
-from convfilter.errors import ImageError
+from convfilter.errors import OptionError
 from convfilter.images.to_pillow import background_colour
-from convfilter.messages import propose
+from convfilter.messages import brief, check_choice
 from convfilter.vocabulary import COMPRESSIONS
 
-__all__ = ["Encoding", "Options", "Raster", "present"]
+__all__ = ["Encoding", "Options", "Raster", "Samples", "present"]
 
 Options: TypeAlias = dict[str, Any]
 """Options of Pillow's `save`."""
 
-Raster: TypeAlias = Image.Image | NDArray[Any]
+
+class Samples(NamedTuple):
+    """A picture that is encoded without Pillow, and what its channels mean."""
+
+    pixels: NDArray[Any]
+    mode: str
+
+
+Raster: TypeAlias = Image.Image | Samples
 """A picture ready to be encoded."""
 
 
@@ -40,7 +48,7 @@ class Encoding:
 
     Raises
     ------
-    ImageError
+    OptionError
         If there is no such quality, compression or colour.
     """
 
@@ -52,9 +60,8 @@ class Encoding:
     def __post_init__(self) -> None:
         whole = isinstance(self.quality, int) and not isinstance(self.quality, bool)
         if self.quality is not None and not (whole and 1 <= self.quality <= 100):
-            raise ImageError(f"quality {self.quality!r} is not a whole number from 1 to 100")
-        if self.compress not in COMPRESSIONS:
-            raise ImageError(f"unknown compress {self.compress!r}{propose(self.compress, COMPRESSIONS)}")
+            raise OptionError(f"quality {brief(self.quality)} is not a whole number from 1 to 100")
+        check_choice("compress", self.compress, COMPRESSIONS)
         background_colour(self.background)
 
 

@@ -3,7 +3,8 @@
 Nothing is read or written here, and neither numpy nor Pillow is imported. A *kind* says what a
 sample means and how deep it is, in one word: ``L LA RGB RGBA CMYK LAB`` are kinds of 8 bits,
 ``I;16`` is grey of 16 bits, ``I`` of 32, and ``F`` of floats; `kind_of` makes up further ones, such
-as ``RGB;uint16``, which Pillow does not know.
+as ``RGB;uint16``, which Pillow does not know. ``C5`` is five channels without a meaning, and each X is one
+beside colours: ``RGBX`` has one, such as infrared.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ __all__ = [
     "extension_of",
     "fitting_mode",
     "format_of_name",
+    "grey_mode",
     "kind_of",
     "loose_channels",
     "route",
@@ -35,7 +37,7 @@ class Format(NamedTuple):
     kinds : tuple of str
         What it stores without loss of meaning or depth; ``*`` is any array.
     deep : tuple of str
-        What else it stores where the codecs are installed.
+        What else it stores where the codecs are installed; ``C`` is any number of channels without a meaning.
     frames : bool
         Whether a file may hold several pictures.
     side : int
@@ -53,7 +55,12 @@ class Format(NamedTuple):
 
     def holds(self, kind: str) -> bool:
         """Whether it stores a kind here and now."""
-        return kind in self.kinds or "*" in self.kinds or (kind in self.deep and codecs.available())
+        return kind in self.kinds or "*" in self.kinds or (self.holds_deep(kind) and codecs.available())
+
+    def holds_deep(self, kind: str) -> bool:
+        """Whether it stores a kind where the codecs are installed."""
+        mode, colon, dtype = kind.partition(";")
+        return (f"C{colon}{dtype}" if loose_channels(mode) else kind) in self.deep
 
     @property
     def alpha(self) -> bool:
@@ -70,7 +77,11 @@ def _format(
 
 _COLOURS = ("LA", "RGB", "RGBA")
 _DEEP = tuple(f"{mode};uint16" for mode in _COLOURS)
-_FLOATS = tuple(f"{mode};{dtype}" for dtype in ("float32", "float64") for mode in _COLOURS)
+_TYPES = ("int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
+_GREY_KINDS = {"uint8": "L", "uint16": "I;16", "int32": "I", "float32": "F"}
+_ANY = tuple(f"L;{dtype}" for dtype in _TYPES if dtype not in _GREY_KINDS) + tuple(
+    f"{mode};{dtype}" for mode in (*_COLOURS, "CMYK", "C") for dtype in _TYPES
+)
 
 
 # The whitelist that is asked before anything is written. Pillow itself writes 16 bits to WebP, GIF and
@@ -79,7 +90,7 @@ FORMATS: dict[str, Format] = {
     #                extensions                    kinds                              frames side    lossless
     "png": _format(".png .apng", "L LA RGB RGBA I;16", True, 2**31 - 1, True, _DEEP),
     "jpeg": _format(".jpg .jpeg .jpe .jfif", "L RGB CMYK", False, 65_500, False),
-    "tiff": _format(".tif .tiff", "L LA RGB RGBA CMYK LAB I;16 I F", True, 2**31 - 1, True, _DEEP + _FLOATS),
+    "tiff": _format(".tif .tiff", "L LA RGB RGBA CMYK LAB I;16 I F", True, 2**31 - 1, True, ("C", *_ANY)),
     "webp": _format(".webp", "RGB RGBA", True, 16_383, False),
     "bmp": _format(".bmp .dib", "L RGB", False, 2**31 - 1, True),
     "gif": _format(".gif", "L RGB RGBA", True, 65_535, True),
@@ -93,7 +104,6 @@ _BY_EXTENSION = {extension: name for name, row in FORMATS.items() for extension 
 _BY_CHANNELS = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 _WITH_ALPHA = ("LA", "RGBA")
 _CHANNELS = {"L": 1, "I;16": 1, "I": 1, "F": 1, "LA": 2, "RGB": 3, "LAB": 3, "RGBA": 4, "CMYK": 4}
-_GREY_KINDS = {"uint8": "L", "uint16": "I;16", "int32": "I", "float32": "F"}
 
 
 def format_of_name(name: str) -> str | None:
@@ -174,14 +184,27 @@ def fitting_mode(mode: str, channels: int, alpha: bool | None = None) -> str:
 
 
 def loose_channels(mode: str) -> int | None:
-    """Return how many channels a mode has that mean no colours, or None if they do.
+    """Return how many channels a mode has if some of them mean neither colours nor alpha, else None.
 
     Examples
     --------
-    >>> loose_channels("C5"), loose_channels("CMYK")
-    (5, None)
+    >>> loose_channels("C5"), loose_channels("RGBX"), loose_channels("CMYK")
+    (5, 4, None)
     """
+    if mode.endswith("X"):
+        return len(mode)
     return int(mode[1:]) if mode.startswith("C") and mode[1:].isdigit() else None
+
+
+def grey_mode(dtype: str) -> str:
+    """Return the mode of grey samples of a type.
+
+    Examples
+    --------
+    >>> grey_mode("uint16"), grey_mode("int16"), grey_mode("float64")
+    ('I;16', 'I', 'F')
+    """
+    return _GREY_KINDS.get(dtype, "F" if dtype.startswith("float") else "I")
 
 
 def kind_of(mode: str, dtype: str) -> str:
@@ -255,19 +278,28 @@ def route(mode: str, dtype: str, format: str) -> tuple[str, list[str]]:
         if step in kinds:
             lossy = kind == "CMYK"
             return step, [f"{format} cannot hold CMYK: converted to RGB"] if lossy else []
-    loose = loose_channels(mode)
-    if loose and format == "tiff" and _GREY_KINDS.get(dtype) in kinds:
-        return mode, [f"tiff holds the {loose} channels as so many pages"]
-    mends = [name for name in ("png", "tiff") if FORMATS[name].holds(kind)] or ["npy"]
-    if loose:
-        mends = ["tiff", "npy"] if _GREY_KINDS.get(dtype) in FORMATS["tiff"].kinds else ["npy"]
-    if kind in FORMATS[format].deep:
+    mends = [name for name in ("png", "tiff") if FORMATS[name].holds(kind)]
+    mends += ["npy"] if loose_channels(mode) or not mends else []
+    narrowed = dtype != "uint8" and _narrows(mode, format)
+    if FORMATS[format].holds_deep(kind):
+        mend = "--depth 8" if narrowed else "try npy"
         raise ImageError(
-            f"{format} cannot hold {_in_words(mode, dtype)} without the codecs: {codecs.MEND}, "
-            f"or try {' or '.join(mends)}"
+            f"{format} cannot hold {_in_words(mode, dtype)} without the codecs: {codecs.MEND}, or {mend}"
         )
-    request = ", or --alpha plain if the last one is alpha" if loose in (2, 4) else ""
-    raise ImageError(f"{format} cannot hold {_in_words(mode, dtype)}; try {' or '.join(mends)}{request}")
+    request = ", or --alpha plain if the last one is alpha" if mode in ("C2", "C4") else ""
+    depth = ", or --depth 8" if narrowed else ""
+    raise ImageError(
+        f"{format} cannot hold {_in_words(mode, dtype)}; try {' or '.join(mends)}{depth}{request}"
+    )
+
+
+def _narrows(mode: str, format: str) -> bool:
+    """Tell whether a format takes a mode in 8 bits."""
+    try:
+        route(mode, "uint8", format)
+    except ImageError:
+        return False
+    return True
 
 
 def _in_words(mode: str, dtype: str) -> str:
@@ -276,6 +308,6 @@ def _in_words(mode: str, dtype: str) -> str:
     if _CHANNELS.get(mode) == 1:
         colours = "grey"
     elif loose_channels(mode):
-        colours = f"{mode[1:]} channels"
+        colours = f"{loose_channels(mode)} channels"
     depths = {"uint8": "8 bits", "uint16": "16 bits", "int32": "32 bits"}
     return f"{colours} of {depths.get(dtype, f'{dtype} samples')}"

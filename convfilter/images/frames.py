@@ -11,7 +11,6 @@ from PIL import ImageFile
 
 from convfilter.images.arrays import array_header, array_mode, held_dtype, in_c_order, read_array
 from convfilter.images.decoding import decoded, size_of
-from convfilter.images.deep import deep_type, in_memory
 from convfilter.images.headers import gif_is_whole
 from convfilter.images.opening import (
     check_pixels,
@@ -92,6 +91,8 @@ def opened_frames(
             from convfilter.images.pnm import PnmFrames
 
             yield PnmFrames(stream, max_pixels, warnings)
+        elif form == "tiff":
+            yield _Pages(stream, max_pixels, orient, warnings)
         else:
             yield _Images(stream, form, max_pixels, orient, warnings)
 
@@ -114,18 +115,7 @@ class _Images:
             return size_of(self._image, self._stream, self.format, self._orient, self.count)
 
     def sizes(self) -> list[Size]:
-        every = [self.size()]
-        if self.format != "tiff" or self.count == 1:
-            return every
-        for number in range(1, self.count):
-            with (
-                frame_named(number, self.count),
-                reasons("broken tiff data"),
-                collected(self._warnings),
-            ):
-                self._image.seek(number)
-            every.append(self.size())
-        return every if len(set(every)) > 1 else every[:1]
+        return [self.size()]
 
     def read(self, number: int) -> Picture:
         warnings = [*self._warnings]
@@ -137,8 +127,6 @@ class _Images:
             if number + self._still != self._image.tell():
                 self._image.seek(number + self._still)
                 check_pixels(self._image.size, self._max_pixels)
-            if self.count > 1 and deep_type(self._image, self.count) is not None:
-                self._stream = in_memory(self._stream)  # or every page would read the file anew
             picture = decoded(
                 *(self._image, self._stream, self.format, self._orient, warnings),
                 frames=self.count,
@@ -147,6 +135,45 @@ class _Images:
         self._decoded = True
         picture.frames = self.count
         return picture
+
+
+class _Pages:
+    """The pages of a TIFF, each with a size and a mode of its own."""
+
+    format = "tiff"
+
+    def __init__(self, stream: BinaryIO, max_pixels: int | None, orient: bool, warnings: list[str]) -> None:
+        from convfilter.images.tiff import TiffFile  # loaded only when it is needed
+
+        self._max_pixels, self._orient, self._warnings = max_pixels, orient, warnings
+        with reasons("broken tiff data"), collected(warnings):
+            self._file = TiffFile(stream)
+        self.count = self._file.count
+        with self._reading(0, warnings):
+            check_pixels(self._file.page(0).size, max_pixels)
+
+    def size(self) -> Size:
+        with self._reading(0, []):
+            return self._file.page(0).described(self._orient)
+
+    def sizes(self) -> list[Size]:
+        every = []
+        for number in range(self.count):
+            with self._reading(number, self._warnings):
+                every.append(self._file.page(number).described(self._orient))
+        return every if len(set(every)) > 1 else every[:1]
+
+    def read(self, number: int) -> Picture:
+        warnings = [*self._warnings]
+        with self._reading(number, warnings):
+            page = self._file.page(number)
+            check_pixels(page.size, self._max_pixels)
+            return page.read(self._orient, warnings)
+
+    @contextlib.contextmanager
+    def _reading(self, number: int, warnings: list[str]) -> Iterator[None]:
+        with frame_named(number, self.count), reasons("broken tiff data"), collected(warnings):
+            yield
 
 
 class _Arrays:

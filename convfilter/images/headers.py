@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import struct
+import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from convfilter.errors import ImageError
+
 __all__ = [
     "avif_is_deep",
+    "check_png_sums",
     "gif_is_whole",
     "gif_turns_coloured",
     "has_late_tags",
-    "png_is_plain",
     "webp_is_lossless",
     "webp_size",
 ]
@@ -159,23 +162,21 @@ def has_late_tags(stream: BinaryIO) -> bool:
     return bool(_LATE & set(_chunks_behind(stream)))
 
 
-def png_is_plain(stream: BinaryIO, *, late: bool = False) -> bool:
-    """Tell whether a PNG is whole, as far as its chunks tell, and has nothing to say behind its pixels.
+def check_png_sums(stream: BinaryIO) -> None:
+    """Refuse a PNG whose (first) picture is damaged, which Pillow does not look for.
 
-    Parameters
-    ----------
-    stream : file object
-        The file.
-    late : bool
-        Whether it may have something to say.
-
-    Returns
-    -------
-    bool
-        Whether its last chunk is there, and none of EXIF or text is behind the pixels.
+    Raises
+    ------
+    ImageError
+        If a check sum of its pixels is wrong.
     """
-    behind = _chunks_behind(stream)
-    return b"IEND" in behind and (late or not _LATE & set(behind))
+    stream.seek(8)
+    while len(head := stream.read(8)) == 8:
+        length, kind = struct.unpack(">I4s", head)
+        if kind != b"IDAT":
+            stream.seek(length + 4, os.SEEK_CUR)
+        elif zlib.crc32(stream.read(length), zlib.crc32(kind)).to_bytes(4, "big") != stream.read(4):
+            raise ImageError("broken png data (a check sum of its pixels is wrong)")
 
 
 _LATE = {b"eXIf", b"iTXt", b"tEXt", b"zTXt"}

@@ -156,7 +156,7 @@ def icc_fits(profile: bytes, kind: str) -> bool:
         Whether the colour space that the profile names is that of the kind.
     """
     spaces = {"RGB": b"RGB ", "RGBA": b"RGB ", "CMYK": b"CMYK", "LAB": b"Lab "}
-    return profile[16:20] == spaces.get(kind.partition(";")[0], b"GRAY")
+    return profile[16:20] == spaces.get(kind.partition(";")[0].rstrip("X"), b"GRAY")
 
 
 def descriptive_exif(exif: Image.Exif) -> Image.Exif:

@@ -19,10 +19,11 @@ class Picture:
     Attributes
     ----------
     pixels : ndarray of shape (H, W) or (H, W, C)
-        uint8, uint16, int32 or float32 (out of ``.npy`` also float64), in native byte order and C order.
+        Integers of 8 to 32 bits, float32 or float64, in native byte order and C order.
     mode : str
-        What the channels mean: ``L LA RGB RGBA CMYK LAB``, ``I;16``, ``I`` and ``F`` for grey of 16 and
-        32 bits and of floats, ``C5`` for five channels out of ``.npy``, and so on.
+        What the channels mean: ``L LA RGB RGBA CMYK LAB``, ``I;16``, ``I`` and ``F`` for grey of uint16, of
+        other integers and of floats, ``C5`` for five channels out of ``.npy``, ``RGBX`` for colours and one
+        channel without a meaning, and so on.
     format : str
         The format of the file, out of `convfilter.images.formats.FORMATS`.
     metadata : Metadata

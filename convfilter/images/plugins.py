@@ -64,10 +64,6 @@ def load_plugin(format: str) -> None:
     plugin: Any = import_module(f"PIL.{_MODULES[format]}")
     if format == "avif":  # pictures run side by side, each on one thread
         plugin.DEFAULT_MAX_THREADS = 1
-    if format == "tiff":
-        from convfilter.images.deep import register_deep_tiffs
-
-        register_deep_tiffs(plugin.OPEN_INFO)
 
 
 def coloured_gif(stream: BinaryIO) -> ImageFile.ImageFile:

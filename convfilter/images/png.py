@@ -1,4 +1,4 @@
-"""PNG files, quickly or small: by Pillow, or by the codecs where they are installed."""
+"""PNG files, written quickly or small: by Pillow, or by the codecs where they are installed."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import io
 import zlib
 from typing import Any, BinaryIO, NamedTuple, cast
 
-import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from convfilter.images import codecs
-from convfilter.images.encoding import Options, Raster, present
+from convfilter.images.encoding import Options, Raster, Samples, present
 from convfilter.images.metadata import Metadata
 from convfilter.images.to_pillow import palette_of
 
@@ -53,8 +52,8 @@ def save_png(
 
     Parameters
     ----------
-    raster : PIL.Image.Image or ndarray of uint8 or uint16
-        The picture; an array is encoded by the codecs.
+    raster : PIL.Image.Image or Samples of uint8 or uint16
+        The picture; samples are encoded by the codecs.
     stream : file object
         Where to write.
     metadata : Metadata
@@ -67,8 +66,8 @@ def save_png(
         Whether a small one may be given a palette.
     """
     options = _options(metadata, warnings)
-    if isinstance(raster, np.ndarray):
-        encoded = _encoded(raster, small)
+    if isinstance(raster, Samples):
+        encoded = _encoded(raster.pixels, small)
         stream.write(encoded[:_HEADER])
         stream.write(_chunks(options))
         stream.write(memoryview(encoded)[_HEADER:])

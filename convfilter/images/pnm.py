@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convfilter.errors import ImageError
-from convfilter.images.encoding import Raster
+from convfilter.images.encoding import Raster, Samples
 from convfilter.images.metadata import Metadata
 from convfilter.images.opening import check_pixels, frame_named, reasons
 from convfilter.images.picture import Picture, Size
@@ -269,7 +269,7 @@ def _lines(stream: BinaryIO, header: _Header) -> Iterator[bytes]:
 
 def write_pnm(raster: Raster, stream: BinaryIO) -> None:
     """Write grey as PGM and colours as PPM, of 8 or 16 bits."""
-    pixels = np.asarray(raster)
+    pixels = raster.pixels if isinstance(raster, Samples) else np.asarray(raster)
     height, width = pixels.shape[:2]
     kind, largest = 5 if pixels.ndim == 2 else 6, int(np.iinfo(pixels.dtype).max)
     stream.write(b"P%d\n%d %d\n%d\n" % (kind, width, height, largest))

@@ -9,7 +9,7 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 from PIL import Image, ImageColor
 
-from convfilter.errors import ImageError
+from convfilter.errors import OptionError
 from convfilter.messages import shown
 
 __all__ = ["background_colour", "flattened", "palette_of", "to_image"]
@@ -32,7 +32,7 @@ def background_colour(text: str) -> tuple[int, int, int]:
 
     Raises
     ------
-    ImageError
+    OptionError
         If there is no such colour.
 
     Examples
@@ -43,7 +43,7 @@ def background_colour(text: str) -> tuple[int, int, int]:
     try:
         red, green, blue = ImageColor.getrgb(text)[:3]
     except ValueError:
-        raise ImageError(f"unknown colour '{shown(text)}'; try a name, white, or a code, #ffffff") from None
+        raise OptionError(f"unknown colour '{shown(text)}'; try a name, white, or a code, #ffffff") from None
     return red, green, blue
 
 

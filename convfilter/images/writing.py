@@ -14,8 +14,8 @@ from numpy.typing import DTypeLike, NDArray
 from convfilter.errors import ImageError
 from convfilter.images.arrays import write_header
 from convfilter.images.encoders import encode, takes_arrays
-from convfilter.images.encoding import Encoding, Raster
-from convfilter.images.formats import FORMATS, fitting_mode, kind_of, loose_channels, route
+from convfilter.images.encoding import Encoding, Raster, Samples
+from convfilter.images.formats import FORMATS, fitting_mode, kind_of, route
 from convfilter.images.metadata import Metadata, icc_fits
 from convfilter.images.picture import Picture
 from convfilter.images.sink import Sink
@@ -81,8 +81,6 @@ def check_writable(
         raise ImageError(f"{format} cannot hold {frames} frames; try {mend}")
     if frames > 1 and kind in FORMATS[format].deep and format == "png":
         raise ImageError(f"png cannot hold {frames} frames of 16 bits a colour; try tiff")
-    if frames > 1 and loose_channels(mode) and format == "tiff":
-        raise ImageError(f"tiff cannot hold {frames} frames of {mode[1:]} channels; try npy")
     if _loses_alpha(mode, kind):
         warnings.append(f"{format} cannot hold alpha: laid on the background")
     return warnings
@@ -136,28 +134,10 @@ def write_picture(
         if form == "npy":
             write_header(output, picture.pixels.shape, picture.pixels.dtype)
             output.write(np.ascontiguousarray(picture.pixels).reshape(-1).view(np.uint8).data)
-        elif loose_channels(_mode_of(picture)):
-            _write_channels(picture, output, form, encoding, warnings)
         else:
             image, metadata = prepared(picture, form, encoding, warnings, release=release)
             encode(image, output, form, metadata, encoding, warnings)
     return warnings
-
-
-def _write_channels(
-    picture: Picture, output: BinaryIO, form: str, encoding: Encoding, warnings: list[str]
-) -> None:
-    """Write channels that mean no colours as the pages of a TIFF."""
-    from convfilter.images.tiff import TiffPages
-
-    pages = TiffPages(output, encoding.compress == "small")
-    warnings += route(_mode_of(picture), picture.pixels.dtype.name, form)[1]
-    # A profile is about colours, and there are none.
-    metadata = replace(picture.metadata, icc=None)
-    for number in range(picture.pixels.shape[2]):
-        page = Picture(picture.pixels[..., number], "L", picture.format, metadata)
-        pages.add(*prepared(page, form, encoding, warnings))
-    pages.finish()
 
 
 def prepared(
@@ -184,7 +164,7 @@ def prepared(
 
     Returns
     -------
-    tuple of PIL.Image.Image or ndarray, and Metadata
+    tuple of PIL.Image.Image or Samples, and Metadata
         What is to be encoded.
     """
     pixels = picture.pixels[:, :, 0] if picture.pixels.shape[2:] == (1,) else picture.pixels
@@ -201,7 +181,7 @@ def prepared(
     if held == kind and (form in ("tiff", "ppm") or not animated) and takes_arrays(form, kind, encoding):
         if release:
             picture.pixels = np.empty((0, 0), np.uint8)
-        return np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("=")), metadata
+        return Samples(np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("=")), mode), metadata
     image = to_image(pixels, held)
     del pixels
     if release:

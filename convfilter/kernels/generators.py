@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from convfilter.errors import KernelError
 from convfilter.kernels.checks import LARGEST_SIDE, choice, kind_of, named, number
-from convfilter.messages import propose
+from convfilter.messages import brief, propose
 
 __all__ = ["GENERATORS", "Generated", "generate"]
 
@@ -55,7 +55,7 @@ class Parameter(NamedTuple):
         except KernelError as error:
             raise KernelError(f"{name}: {error}") from None
         if self.is_size and not isinstance(checked, int):
-            raise KernelError(f"{name} must be a whole number, not {checked!r}")
+            raise KernelError(f"{name} must be a whole number, not {brief(checked)}")
         if not self.lowest <= checked <= self.highest:
             raise KernelError(
                 f"{name} must be from {self.lowest:.6g} to {self.highest:.6g}, not {checked:.6g}"

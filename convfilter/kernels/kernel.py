@@ -22,6 +22,7 @@ from convfilter.kernels.checks import (
     table,
 )
 from convfilter.kernels.generators import GENERATORS
+from convfilter.messages import brief
 from convfilter.vocabulary import RANGES
 
 if TYPE_CHECKING:
@@ -226,7 +227,7 @@ class Kernel:
                 raise KernelError("zero; leave it out for weights that are used as they are")
             largest = max(map(abs, flat(part)))
             if abs(divisor) < FLOAT32_SMALLEST or largest / abs(divisor) > FLOAT32_LARGEST:
-                raise KernelError(f"{divisor!r} is so small that weights leave float32")
+                raise KernelError(f"{brief(divisor)} is so small that weights leave float32")
         return divisors
 
     def _checked_combine(self) -> str | None:

@@ -17,7 +17,7 @@ from convfilter.kernels.checks import FieldError, named
 from convfilter.kernels.generators import GENERATORS, generate
 from convfilter.kernels.kernel import Kernel
 from convfilter.kernels.tables import kernel_from_table
-from convfilter.messages import nearest, shown
+from convfilter.messages import brief, nearest, shown
 
 __all__ = ["get_kernel", "load_kernels", "shipped_path"]
 
@@ -117,7 +117,9 @@ def get_kernel(spec: str | Kernel, /, kernels: Mapping[str, Kernel] | None = Non
         return spec
     known = _shipped() if kernels is None else kernels
     if not isinstance(spec, str):
-        raise KernelError(f"{spec!r} is no kernel: give a Kernel, or a name such as 'gaussian:sigma=2'")
+        raise KernelError(
+            f"{brief(spec)} is not a kernel: give a Kernel, or a name such as 'gaussian:sigma=2'"
+        )
     name, colon, text = spec.strip().partition(":")
     name = name.rstrip()
     if name not in known:

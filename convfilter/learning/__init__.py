@@ -31,6 +31,7 @@ def fit_kernel(
     channels: str = "each",
     offset: bool = False,
     ridge: float = 0.0,
+    linear: bool = False,
 ) -> Kernel:
     """Find the kernel that turns one picture into another, as well as a kernel can.
 
@@ -54,6 +55,9 @@ def fit_kernel(
     ridge : float
         Pull the weights towards zero where the pictures tell little of them: ``ridge`` times the mean of the
         equations' diagonal is added to it. 1e-6 is a little.
+    linear : bool
+        Find the kernel that works in linear light: the one with which ``apply_kernel(..., linear=True)``
+        makes `after` of `before`.
 
     Returns
     -------
@@ -92,7 +96,8 @@ def fit_kernel(
     ((1, -2, 3),)
     """
     window = check_window(size)
-    pair = make_pair(planes_of(before), planes_of(after), window, channels=channels, border=border)
+    planes = [planes_of(each, linear=linear) for each in (before, after)]
+    pair = make_pair(planes[0], planes[1], window, channels=channels, border=border)
     fit = fit_pairs([pair], offset=offset, ridge=ridge, bare=len(window) == 1)
     for text in fit.warnings:
         warnings.warn(text, RuntimeWarning, stacklevel=2)

@@ -15,6 +15,7 @@ from convfilter.learning.checking import Check, check_weights
 from convfilter.learning.equations import Equations, Solver, add_up, make_solver
 from convfilter.learning.pairs import Pair
 from convfilter.learning.sampling import Job, choose_blocks
+from convfilter.messages import brief
 
 __all__ = ["Fit", "fit_pairs"]
 
@@ -165,7 +166,7 @@ def _check_arguments(pairs: Sequence[Pair], ridge: float) -> None:
                 f"{pair.depth_after.dtype} after: give pairs of one kind, or learn from each"
             )
     if not (isinstance(ridge, int | float | np.number) and math.isfinite(ridge) and ridge >= 0):
-        raise OptionError(f"ridge={ridge!r}: give a finite number, at least 0")
+        raise OptionError(f"ridge={brief(ridge)}: give a finite number, at least 0")
 
 
 def _solved(

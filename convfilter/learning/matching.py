@@ -11,19 +11,22 @@ from numpy.typing import ArrayLike
 
 from convfilter.convolution.arguments import samples_of
 from convfilter.convolution.borders import check_border
-from convfilter.errors import ImageError, KernelError, OptionError, ShapeError
+from convfilter.errors import ImageError, KernelError, ShapeError
 from convfilter.filtering.alpha import planar
 from convfilter.filtering.depth import Depth, depth_of
+from convfilter.filtering.light import decode
 from convfilter.geometry import Axis, axes_of
 from convfilter.kernels.checks import LARGEST_SIDE
 from convfilter.learning.pairs import Pair
-from convfilter.messages import propose
+from convfilter.messages import check_choice
 from convfilter.vocabulary import LEARNED_CHANNELS
 
 __all__ = ["Planes", "check_window", "make_pair", "planes_of"]
 
 
 _MOST_WEIGHTS = 4096
+# Beyond these, squares of samples cannot be added up.
+_SMALLEST, _LARGEST = 1e-140, 1e140
 
 
 class Planes(NamedTuple):
@@ -35,13 +38,16 @@ class Planes(NamedTuple):
         Integers of up to 32 bits or floats.
     alpha : ndarray of shape (H, W), or None
         On the same scale.
+    depth : Depth
+        That scale.
     """
 
     colours: np.ndarray
     alpha: np.ndarray | None
+    depth: Depth
 
 
-def planes_of(pixels: ArrayLike, *, alpha: bool = True) -> Planes:
+def planes_of(pixels: ArrayLike, *, alpha: bool = True, linear: bool = False) -> Planes:
     """Take a picture or a signal apart into colours and alpha.
 
     Parameters
@@ -50,6 +56,8 @@ def planes_of(pixels: ArrayLike, *, alpha: bool = True) -> Planes:
         Any real type; integers of 64 bits become floats.
     alpha : bool
         Whether the last of 2 or 4 channels is alpha.
+    linear : bool
+        Whether the colours are brought to linear light.
 
     Raises
     ------
@@ -67,15 +75,28 @@ def planes_of(pixels: ArrayLike, *, alpha: bool = True) -> Planes:
         raise ImageError(f"an array of shape {values.shape} holds no samples")
     if values.dtype.kind in "iu" and values.dtype.itemsize == 8:
         values = values.astype(np.float64)
-    elif values.dtype == np.float16:
+    elif values.dtype.kind == "f" and values.dtype.itemsize == 2:
         values = values.astype(np.float32)
     values = values.astype(values.dtype.newbyteorder("="), copy=False)
-    depth_of(values.dtype)
+    depth = depth_of(values.dtype)
+    _check_magnitude(values)
     values = values[np.newaxis] if values.ndim == 1 else values
     values = values[..., np.newaxis] if values.ndim == 2 else values
-    if alpha and values.shape[-1] in (2, 4):
-        return Planes(values[..., :-1], values[..., -1])
-    return Planes(values, None)
+    has_alpha = alpha and values.shape[-1] in (2, 4)
+    colours, opacity = (values[..., :-1], values[..., -1]) if has_alpha else (values, None)
+    return Planes(decode(colours, depth, np.dtype(np.float64)) if linear else colours, opacity, depth)
+
+
+def _check_magnitude(values: np.ndarray) -> None:
+    """Refuse floats whose squares, summed over all samples, leave double precision."""
+    if values.dtype != np.float64:
+        return
+    sizes = np.abs(values[np.isfinite(values) & (values != 0)])
+    if sizes.size and not _SMALLEST < sizes.max() < _LARGEST:
+        raise ImageError(
+            f"values up to {sizes.max():.3g} cannot be learned from: multiply them by a number that brings "
+            "them near 1"
+        )
 
 
 def check_window(size: int | Sequence[int]) -> tuple[int, ...]:
@@ -123,13 +144,12 @@ def make_pair(
     ConvfilterError
         If `channels` or `border` has no such value.
     """
-    if channels not in LEARNED_CHANNELS:
-        raise OptionError(f"unknown channels {channels!r}{propose(channels, LEARNED_CHANNELS)}")
+    check_choice("channels", channels, LEARNED_CHANNELS)
     border = check_border(border)
-    depths = depth_of(before.colours.dtype), depth_of(after.colours.dtype)
+    depths = before.depth, after.depth
     if depths[0].integer != depths[1].integer:
         raise ImageError(
-            f"{before.colours.dtype} before and {after.colours.dtype} after have no scale in common: "
+            f"{depths[0].dtype} before and {depths[1].dtype} after have no scale in common: "
             "give both as integers or both as floats"
         )
     _check_channels(channels, before.colours.shape[2], after.colours.shape[2])

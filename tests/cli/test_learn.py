@@ -6,7 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
-from samples import SAMPLE_IMAGES
+from samples import SAMPLE_IMAGES, load
 
 from convfilter import load_kernels
 
@@ -145,3 +145,16 @@ def test_doubts_are_warnings_and_the_file_is_written(tmp_path, quick):
     assert "only 1 of 9 weights" in ran.err
     assert "ridge" in ran.err
     assert "learned" in load_kernels(tmp_path / "k.toml")
+
+
+def test_a_kernel_of_linear_light_is_found_in_linear_light(folder, run):
+    run("apply", "before.png", "-k", "gaussian:sigma=0.8", "--linear", "-o", "bright.png")
+    ran = run("learn", "before.png", "bright.png", "--size", "7x7", "--linear", "-o", "mine.toml", "--json")
+    assert ran.code == 0
+    assert json.loads(ran.out)["linear"] is True
+    assert load_kernels(folder / "mine.toml")["learned"].summary.endswith(", in linear light")
+    run("apply", "before.png", "--kernels", "mine.toml", "-k", "learned", "--linear", "-o", "again.png")
+    wanted, made = load(folder / "bright.png").astype(int), load(folder / "again.png").astype(int)
+    assert np.abs(made - wanted).max() <= 1
+    said = run("learn", "before.png", "bright.png", "--size", "7x7", "--linear", "-o", "other.toml").out
+    assert "-k learned --linear" in said

@@ -584,13 +584,12 @@ def test_an_upstream_of_another_shape_is_refused(array, kernel, upstream, option
         ((5,), (3,), {"dilation": (1, 1)}),
         ((5,), (3,), {"padding": "sane"}),
         ((5,), (3,), {"padding": -1}),
-        ((5,), (3,), {"border": "edges"}),
         ((5, 1000), (3,), {"dilation": 200_000}),
     ],
     ids=str,
 )
 def test_what_correlate_refuses_has_no_gradient(array, kernel, options, gradient):
-    """Shapes, paddings, borders, strides and dilations."""
+    """Shapes, paddings, strides and dilations."""
     with pytest.raises(ShapeError):
         correlate(np.ones(array), np.ones(kernel), **options)
     with pytest.raises(ShapeError):

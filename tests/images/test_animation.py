@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from samples import moving
 
-from convfilter.errors import ImageError
+from convfilter.errors import ImageError, OptionError
 from convfilter.images.animation import write_frames
 from convfilter.images.encoding import Encoding
 from convfilter.images.formats import FORMATS
@@ -229,7 +229,7 @@ def test_a_gif_keeps_what_is_clear_and_lays_the_half_transparent_on_the_backgrou
     stream, warnings = write([frame, frame], "gif", Encoding(background="red"))
     assert warnings == ["gif cannot hold partial transparency: laid on red"]
     assert read(stream)[1].pixels.tolist() == [[[0, 0, 0, 0], [204, 0, 0, 255], [9, 9, 9, 255]]]
-    with pytest.raises(ImageError, match="unknown colour 'rad'"):
+    with pytest.raises(OptionError, match="unknown colour 'rad'"):
         write([frame, frame], "gif", Encoding(background="rad"))
 
 

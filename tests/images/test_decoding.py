@@ -2,20 +2,22 @@
 
 import io
 import struct
+import zlib
 
 import numpy as np
 import pytest
-from encoded import saved
+from encoded import encoded, saved
 from handmade import chunk, png, tiff
 from PIL import Image, ImageOps
 from samples import noise as samples
 
 from convfilter.errors import ImageError
+from convfilter.images.frames import opened_frames
 from convfilter.images.reading import read_picture, read_size
 
 pytestmark = pytest.mark.usefixtures("without_codecs")  # as Pillow alone does it
 
-DEEP = "16 bits a channel are read as 8: install convfilter[codecs] to keep them"
+ORIENTED = b"Exif\0\0II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0\0\0\0\0"
 
 
 # Modes.
@@ -62,45 +64,106 @@ def test_a_transparent_grey_becomes_alpha_at_every_depth(depth):
 def test_a_transparent_colour_becomes_alpha():
     data = png(8, 2, 2, 1, [bytes([1, 2, 3, 4, 5, 6])], before=chunk(b"tRNS", struct.pack(">3H", 4, 5, 6)))
     assert read_picture(io.BytesIO(data)).pixels.tolist() == [[[1, 2, 3, 255], [4, 5, 6, 0]]]
+
+
+def interlaced(pixels):
+    """A PNG of 16 bits in the seven passes of Adam."""
+    height, width, channels = pixels.shape
+    passes = (
+        (0, 0, 8, 8),
+        (0, 4, 8, 8),
+        (4, 0, 8, 4),
+        (0, 2, 4, 4),
+        (2, 0, 4, 2),
+        (0, 1, 2, 2),
+        (1, 0, 2, 1),
+    )
+    parts = [pixels[top::down, left::across] for top, left, down, across in passes]
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for part in parts if part.size for row in part)
+    colour = {2: 4, 3: 2, 4: 6}[channels]
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, colour, 0, 0, 1))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("kind", ["LA", "RGB", "RGBA"])
+def test_colours_of_sixteen_bits_in_a_png_are_read_in_full(kind):
+    pixels = samples(f"{kind};uint16", 13, 17)
+    colour = {"LA": 4, "RGB": 2, "RGBA": 6}[kind]
+    plain = png(16, colour, 17, 13, [row.astype(">u2").tobytes() for row in pixels])
+    for data in (plain, interlaced(pixels)):
+        picture = read_picture(io.BytesIO(data))
+        assert (picture.mode, picture.warnings) == (kind, [])
+        np.testing.assert_array_equal(picture.pixels, pixels)
+        assert picture.pixels.dtype == np.uint16
+        size = read_size(io.BytesIO(data))
+        assert (size.mode, size.dtype, size.channels) == (kind, "uint16", len(kind))
+
+
+def test_what_a_deep_png_marks_as_transparent_becomes_alpha_of_as_many_bits():
     row = struct.pack(">6H", 1000, 2000, 3000, 40000, 50000, 60000)
     data = png(16, 2, 2, 1, [row], before=chunk(b"tRNS", struct.pack(">3H", 1000, 2000, 3000)))
-    picture = read_picture(io.BytesIO(data))
-    assert picture.pixels[0, :, 3].tolist() == [0, 255]
-    assert picture.warnings == [DEEP]
-
-
-def test_a_transparent_level_of_sixteen_bits_is_told_to_be_opaque():
+    assert read_picture(io.BytesIO(data)).pixels.tolist() == [
+        [[1000, 2000, 3000, 0], [40000, 50000, 60000, 65535]]
+    ]
     data = png(16, 0, 2, 1, [struct.pack(">2H", 1, 300)], before=chunk(b"tRNS", struct.pack(">H", 300)))
     picture = read_picture(io.BytesIO(data))
-    assert (picture.mode, picture.pixels.tolist()) == ("I;16", [[1, 300]])
-    assert picture.warnings == [
-        "the level marked as transparent is taken as opaque: install convfilter[codecs] to keep it"
-    ]
+    assert (picture.mode, picture.warnings) == ("LA", [])
+    assert picture.pixels.tolist() == [[[1, 65535], [300, 0]]]
+    assert read_size(io.BytesIO(data)).channels == 2
 
 
-@pytest.mark.parametrize(
-    ("data", "mode"),
-    [
-        (png(16, 2, 1, 1, [bytes(6)]), "RGB"),
-        (png(16, 6, 1, 1, [bytes(8)]), "RGBA"),
-        (png(16, 4, 1, 1, [bytes(4)]), "RGBA"),
-        (tiff({256: [1], 257: [1], 258: [16] * 3, 259: [1], 262: [2], 277: [3], 279: [6]}, bytes(6)), "RGB"),
-    ],
-)
-def test_colours_of_sixteen_bits_come_with_a_warning(data, mode):
+def test_a_png_with_tags_behind_its_pixels_keeps_them():
+    rows = [row.tobytes() for row in samples("RGB", 4, 6)]
+    data = png(8, 2, 6, 4, rows, after=chunk(b"eXIf", ORIENTED[6:]) + chunk(b"tEXt", b"Title\0late"))
     picture = read_picture(io.BytesIO(data))
-    assert (picture.mode, picture.pixels.dtype) == (mode, np.uint8)
-    assert picture.warnings == [DEEP]
+    assert picture.metadata.text == {"Title": "late"}
+    np.testing.assert_array_equal(picture.pixels, np.rot90(samples("RGB", 4, 6), -1))
+    deep = samples("RGB;uint16", 4, 6)
+    data = png(16, 2, 6, 4, [row.astype(">u2").tobytes() for row in deep], after=chunk(b"eXIf", ORIENTED[6:]))
+    np.testing.assert_array_equal(read_picture(io.BytesIO(data)).pixels, np.rot90(deep, -1))
 
 
-def test_the_ppm_of_colours_is_read_in_full():
+def test_tags_behind_deep_colours_do_not_cost_bits_where_the_size_is_asked_for_first():
+    pixels = samples("RGB;uint16", 4, 6)
+    rows = [row.astype(">u2").tobytes() for row in pixels]
+    data = png(16, 2, 6, 4, rows, after=chunk(b"tEXt", b"Title\0late"))
+    with opened_frames(io.BytesIO(data), max_pixels=None) as frames:
+        assert frames.size().dtype == "uint16"
+        np.testing.assert_array_equal(frames.read(0).pixels, pixels)
+
+
+def test_frames_of_deep_colours_are_refused_not_narrowed():
+    rows = [row.astype(">u2").tobytes() for row in samples("RGB;uint16", 4, 6)]
+    control = chunk(b"acTL", struct.pack(">II", 2, 0)) + chunk(
+        b"fcTL", struct.pack(">5I2H2B", 0, 6, 4, 0, 0, 1, 9, 0, 0)
+    )
+    data = png(
+        16,
+        2,
+        6,
+        4,
+        rows,
+        before=control,
+        after=chunk(b"fcTL", struct.pack(">5I2H2B", 1, 6, 4, 0, 0, 1, 9, 0, 0))
+        + chunk(b"fdAT", struct.pack(">I", 2) + zlib.compress(b"".join(b"\0" + row for row in rows))),
+    )
+    for read in (read_picture, read_size):
+        with pytest.raises(ImageError, match="not supported: frames of 16 bits a colour; convert"):
+            read(io.BytesIO(data))
+
+
+def test_the_ppm_of_deep_colours_is_read_in_full_binary_or_spelt_in_digits():
     picture = read_picture(io.BytesIO(b"P6 2 1 65535\n" + struct.pack(">6H", 1, 300, 65535, 0, 7, 9)))
     assert (picture.mode, picture.pixels.dtype, picture.warnings) == ("RGB", np.uint16, [])
     assert picture.pixels.tolist() == [[[1, 300, 65535], [0, 7, 9]]]
     picture = read_picture(io.BytesIO(b"P6 1 1 1023\n" + struct.pack(">3H", 0, 512, 1023)))
     assert picture.pixels.tolist() == [[[0, 32800, 65535]]]
-    picture = read_picture(io.BytesIO(b"P3 1 1 1023\n1 2 1023\n"))
-    assert (picture.pixels.tolist(), picture.warnings) == ([[[64, 128, 65535]]], [])
+    picture = read_picture(io.BytesIO(b"P3 2 1 1023\n0 512 1023 # a comment\n1 2 3\n"))
+    assert (picture.pixels.dtype, picture.warnings) == (np.uint16, [])
+    assert picture.pixels.tolist() == [[[0, 32800, 65535], [64, 128, 192]]]
+    for broken in (b"P3 2 1 1023\n0 1 2 3 4\n", b"P3 1 1 1023\n0 1 -2\n", b"P3 1 1 1023\n0 1 x\n"):
+        with pytest.raises(ImageError, match=r"^broken ppm data"):
+            read_picture(io.BytesIO(broken))
 
 
 def test_colours_of_eight_bits_come_without_a_warning():
@@ -133,12 +196,6 @@ def test_a_tiff_where_white_is_zero_is_turned_over_at_sixteen_bits_too():
     assert picture.pixels.tolist() == [[65535, 65534, 0]]
 
 
-def test_separate_planes_of_sixteen_bits_are_refused_not_garbled():
-    tags = {256: [2], 257: [1], 258: [16] * 3, 259: [1], 262: [2], 277: [3], 279: [4] * 3, 284: [2]}
-    with pytest.raises(ImageError, match=r"deep colours of this layout .* install convfilter\[codecs\]"):
-        read_picture(io.BytesIO(tiff(tags, bytes(12))))
-
-
 def test_the_ppm_family_reaches_full_scale():
     assert read_picture(io.BytesIO(b"P2 3 1 1023\n0 512 1023\n")).pixels.tolist() == [[0, 32800, 65535]]
     picture = read_picture(io.BytesIO(b"P5 2 1 65535\n\0\1\xff\xfe"))
@@ -147,10 +204,21 @@ def test_the_ppm_family_reaches_full_scale():
     assert read_picture(io.BytesIO(b"P1 2 1\n0 1\n")).pixels.tolist() == [[255, 0]]
 
 
-def test_premultiplied_and_padded_tiffs_become_plain_ones():
-    image = Image.new("LA", (2, 2), (100, 128))
-    assert read_picture(saved(image, "TIFF")).mode == "LA"
-    assert read_picture(saved(Image.new("RGBX", (2, 2)), "TIFF")).mode == "RGB"
+def test_a_channel_without_a_meaning_is_refused_not_dropped():
+    with pytest.raises(
+        ImageError, match=r"^not supported: 8-bit RGB TIFF with 1 more channel; install convfilter"
+    ):
+        read_picture(saved(Image.new("RGBX", (2, 2)), "TIFF"))
+
+
+@pytest.mark.parametrize("kind", ["L", "RGB", "RGBA", "I;16"])
+def test_a_png_with_a_flipped_bit_is_an_error(kind):
+    data = bytearray(encoded(samples(kind), kind, "png"))
+    for place in range(data.index(b"IDAT") + 6, len(data) - 24, len(data) // 40):
+        broken = data.copy()
+        broken[place] ^= 0x10
+        with pytest.raises(ImageError, match=r"^broken png data"):
+            read_picture(io.BytesIO(broken))
 
 
 # Orientation.

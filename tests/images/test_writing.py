@@ -9,7 +9,7 @@ from encoded import smooth, write
 from PIL import Image, ImageCms
 from samples import noise as samples
 
-from convfilter.errors import ImageError
+from convfilter.errors import ImageError, OptionError
 from convfilter.images.encoding import Encoding
 from convfilter.images.formats import FORMATS
 from convfilter.images.picture import Picture
@@ -96,7 +96,7 @@ def test_one_channel_with_an_axis_of_its_own_is_grey():
 def test_what_a_format_cannot_hold_is_refused_and_nothing_written(mode, dtype, form):
     stream = io.BytesIO()
     pixels = np.zeros((4, 4, 3) if mode in ("RGB", "LAB") else (4, 4), dtype)
-    with pytest.raises(ImageError, match=f"^{form} cannot hold .*[;,] (or )?try "):
+    with pytest.raises(ImageError, match=f"^{form} cannot hold .*(try |--depth 8)"):
         write_picture(stream, Picture(pixels, mode, form))
     assert stream.getvalue() == b""
     with pytest.raises(ImageError, match="cannot hold"):
@@ -163,7 +163,7 @@ def test_alpha_that_hides_nothing_goes_without_a_word():
 
 
 def test_an_unknown_background_is_refused():
-    with pytest.raises(ImageError, match="unknown colour 'whyte'"):
+    with pytest.raises(OptionError, match="unknown colour 'whyte'"):
         write(samples("RGB"), "RGB", "jpeg", Encoding(background="whyte"))
 
 

@@ -1,6 +1,7 @@
 """Kernels found again from the pictures that they made."""
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -297,3 +298,33 @@ def test_bits_and_half_floats_are_learned_from():
     halves = rng.random((40, 50)).astype(np.float16)
     kernel = cf.fit_kernel(halves, cf.correlate(halves.astype(np.float32), [[0, 1, 2]]), (1, 3))
     assert np.abs(as_array(kernel) - [0, 1, 2]).max() < 1e-4
+
+
+@pytest.mark.parametrize("scale", [1e153, 1e300, 1e-160, 1e-300])
+def test_values_whose_squares_leave_double_precision_are_refused(scale):
+    samples = np.random.default_rng(0).random((20, 20)) * scale
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(cf.ConvfilterError, match="cannot be learned from"):
+            cf.fit_kernel(samples, samples, (3, 3))
+
+
+@pytest.mark.parametrize("scale", [1e130, 1e-130])
+def test_values_just_inside_are_learned_from(scale):
+    samples = np.random.default_rng(0).random((20, 20)) * scale
+    assert cf.fit_kernel(samples, samples, (3, 3)).parts == (((0, 0, 0), (0, 1, 0), (0, 0, 0)),)
+
+
+def test_linear_light_is_learned_in_linear_light():
+    rng = np.random.default_rng(0)
+    before = cf.apply_kernel(rng.integers(20, 220, (60, 70, 3)).astype(np.uint16) * 257, "binomial-3")
+    after = cf.apply_kernel(before, "gaussian:sigma=0.8", linear=True)
+    kernel = cf.fit_kernel(before, after, (7, 7), linear=True)
+    assert np.abs(cf.apply_kernel(before, kernel, linear=True).astype(int) - after).max() <= 1
+    bent = cf.fit_kernel(before, after, (7, 7))
+    assert np.abs(cf.apply_kernel(before, bent).astype(int) - after).max() > 100
+
+
+def test_half_precision_of_either_byte_order_is_learned_from():
+    samples = np.random.default_rng(0).random((20, 20)).astype(">f2")
+    assert cf.fit_kernel(samples, samples, (3, 3)).parts == (((0, 0, 0), (0, 1, 0), (0, 0, 0)),)

@@ -1,0 +1,137 @@
+"""Another depth of the result: full scale stays full scale, and the value is rounded once."""
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from oracles import FULL_SCALE, values_by_loops
+from PIL import Image
+from samples import colour, grey, save
+
+import convfilter as cf
+from convfilter import apply_kernel
+from convfilter.filtering import FilterOptions, check_options
+
+TYPES = {8: "uint8", 16: "uint16", "float": "float32"}
+FULL = {8: 255, 16: 65535, "float": 1}
+
+
+def image(dtype, *shape, seed=0):
+    rng = np.random.default_rng(seed)
+    if np.dtype(dtype).kind == "f":
+        return rng.random(shape).astype(dtype)
+    return rng.integers(0, np.iinfo(dtype).max, shape, dtype=dtype, endpoint=True)
+
+
+@pytest.mark.parametrize("depth", TYPES)
+@pytest.mark.parametrize(
+    "dtype", ["int8", "uint8", "int16", "uint16", "int32", "uint32", "float32", "float64"]
+)
+def test_full_scale_is_full_scale(dtype, depth):
+    full = 1 if dtype.startswith("float") else np.iinfo(dtype).max
+    pixels = np.array([[[0, 0], [full, full]]], dtype)
+    result = apply_kernel(pixels, "identity", depth=depth)
+    assert result.dtype == TYPES[depth]
+    assert result.tolist() == [[[0, 0], [FULL[depth]] * 2]]
+
+
+def test_sixteen_bits_hold_eight_exactly_and_eight_the_nearest():
+    every = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    deep = apply_kernel(every, "identity", depth=16)
+    assert np.array_equal(deep, every.astype(int) * 257)
+    assert np.array_equal(apply_kernel(deep, "identity", depth=8), every)
+    whole = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+    nearest = (2 * whole.astype(int) + 257) // 514
+    assert np.array_equal(apply_kernel(whole, "identity", depth=8), nearest)
+    with_alpha = np.stack([whole, whole], axis=-1)
+    assert np.array_equal(apply_kernel(with_alpha, "identity", depth=8)[..., 1], nearest)
+
+
+@pytest.mark.parametrize("range_", ["clip", "absolute", "signed", "stretch"])
+@pytest.mark.parametrize("depth", [8, 16])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int32", "float64"])
+@pytest.mark.parametrize("name", ["blur", "sobel", "sharpen", "kirsch", "gaussian:sigma=1"])
+def test_the_unrounded_value_is_rounded_once(name, dtype, depth, range_):
+    kernel = cf.get_kernel(name)
+    pixels = image(dtype, 4, 5, 4)
+    options = {"alpha": "keep" if kernel.is_zero_sum else "premultiply", "range": range_}
+    if dtype == "float64":
+        options["alpha"] = "drop"
+    values = values_by_loops(pixels, kernel, **options)
+    result = apply_kernel(pixels, kernel, depth=depth, **options)
+    scale = Fraction(FULL[depth]) / FULL_SCALE[dtype]
+    exact = kernel.is_integer and dtype in ("uint8", "uint16")
+    if options["alpha"] == "premultiply" and not exact:  # where alpha rounds to 0 follows from the depth
+        values, result = values[..., 3:], result[..., 3:]
+    for place, value in np.ndenumerate(values):
+        if exact and options["alpha"] == "premultiply" and place[-1] < 3 and values[place[:2]][3] < 1:
+            continue
+        wanted = min(max(value * scale, 0), FULL[depth])
+        if exact:
+            assert result[place] == math.floor(wanted + Fraction(1, 2) + Fraction(1, 2**300))
+        else:
+            assert abs(int(result[place]) - wanted) <= Fraction(501, 1000)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_floats_are_not_clipped(dtype):
+    pixels = image(dtype, 6, 7)
+    result = apply_kernel(pixels, "sharpen", depth="float")
+    sums = cf.correlate(pixels, [[0, -1, 0], [-1, 5, -1], [0, -1, 0]])
+    assert result.min() < 0
+    assert result.max() > 1
+    np.testing.assert_array_equal(result, (sums / np.iinfo(dtype).max).astype(np.float32))
+
+
+def test_a_float_that_is_not_a_number_is_black_among_integers():
+    pixels = np.array([[np.nan, np.inf, -np.inf, 0.5]], np.float32)
+    assert apply_kernel(pixels, "identity", depth=8).tolist() == [[0, 255, 0, 128]]
+
+
+def test_chains_frames_and_linear_light_keep_the_digits_that_eight_bits_lose():
+    pixels = colour(9, 8)
+    chained = cf.filtering.filter_pixels(
+        pixels, [cf.get_kernel("blur"), cf.get_kernel("identity")], FilterOptions(depth=16)
+    ).pixels
+    once = apply_kernel(pixels, "blur", depth=16)
+    assert np.abs(chained.astype(int) - once).max() <= 1
+    assert (once % 257 != 0).any()
+    light = apply_kernel(pixels, "blur", linear=True, depth=16)
+    assert np.abs(light / 257 - apply_kernel(pixels, "blur", linear=True)).max() <= 0.501
+    stack = np.stack([grey(4, 5, seed) for seed in range(3)])
+    assert apply_kernel(stack, "temporal-blur", depth=16).dtype == np.uint16
+
+
+@pytest.mark.parametrize("depth", [0, 12, "8", "deep", True, [8], 16.5])
+def test_other_depths_are_refused(depth):
+    with pytest.raises(cf.OptionError, match="unknown depth"):
+        apply_kernel(grey(3, 4), "blur", depth=depth)
+
+
+def test_raw_values_have_no_other_depth():
+    with pytest.raises(cf.OptionError, match="range 'raw'"):
+        check_options(FilterOptions(range="raw", depth=8), [cf.get_kernel("blur")])
+
+
+def test_a_deep_scan_becomes_a_jpeg(run, tmp_path):
+    scan = (np.arange(600).reshape(20, 30) * 109).astype(np.uint16)
+    save(tmp_path / "scan16.png", scan)
+    refused = run("apply", "scan16.png", "-k", "identity", "-o", "x.jpg")
+    assert refused.code == 1
+    assert refused.err.rstrip().endswith("try png or tiff, or --depth 8")
+    planned = run("apply", "scan16.png", "-k", "identity", "--depth", "8", "-o", "x.jpg", "-n", "--json")
+    assert (planned.code, '"planned"' in planned.out) == (0, True)
+    assert run("apply", "scan16.png", "-k", "identity", "--depth", "8", "-o", "x.jpg").code == 0
+    with Image.open(tmp_path / "x.jpg") as made:
+        assert made.mode == "L"
+        assert np.abs(np.asarray(made) - scan / 257).max() < 6
+
+
+def test_a_depth_that_the_output_cannot_hold_is_planned_as_it_fails(run, tmp_path):
+    save(tmp_path / "a.png", colour(5, 6))
+    for dry in (["-n"], []):
+        refused = run("apply", "a.png", "-k", "blur", "--depth", "16", "-o", "b.webp", *dry)
+        assert (refused.code, "webp cannot hold RGB of 16 bits" in refused.err) == (1, True)
+    assert run("apply", "a.png", "-k", "blur", "--depth", "16", "--range", "raw", "-o", "b.npy").code == 2
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["a.png"]

@@ -1,0 +1,99 @@
+"""Exact halves and what comes close to them, where floats would round more than once."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from filters import assert_filtered, kernel_of, picture, random_kernel
+
+from convfilter import apply_kernel
+from convfilter.kernels import Kernel, get_kernel
+
+
+def test_half_of_the_largest_magnitude_is_stretched_to_128():
+    """sqrt(7 * 7 + 7 * 7) * 255 / sqrt(14 * 14 + 14 * 14) is 127.5, though floats can hold no such root."""
+    kernel = Kernel("both", parts=([[1]], [[1]]), combine="magnitude")
+    for half in (7, 9, 13):
+        pixels = np.array([[0, half, 2 * half]], np.uint8)
+        assert apply_kernel(pixels, kernel, range="stretch").tolist() == [[0, 128, 255]]
+
+
+@pytest.mark.parametrize("combine", ["magnitude", "maximum", "sum"])
+@pytest.mark.parametrize("range_", ["clip", "signed", "stretch"])
+@pytest.mark.parametrize("seed", range(6))
+def test_weighed_parts_are_rounded_once(combine, range_, seed):
+    """Sums of thirds and sixths make exact halves that quotients of floats miss."""
+    (weights,) = random_kernel(seed, low=0).parts
+    kernel = Kernel("twice", parts=(weights, weights), combine=combine, divisors=(3, 6))
+    pixels = picture(seed, 3, 4, 4, dtype=("uint8", "uint16")[seed % 2])
+    pixels[..., 3] = np.random.default_rng(seed).integers(1, 4, (3, 4))
+    assert_filtered(pixels, kernel, Fraction(1, 2**300), range=range_, alpha="premultiply")
+
+
+def test_an_offset_is_the_decimal_fraction_that_was_written():
+    """0.3 of 255 is 76.5, which is rounded up; the double next to 0.3 is a little less."""
+    raised = kernel_of([1], offset=0.3)
+    assert apply_kernel(np.zeros((1, 1), np.uint8), raised).tolist() == [[77]]
+
+
+def test_sixteen_bits_weighed_with_alpha_are_exact_under_many_weights():
+    """Sums of colours times alpha times all weights pass 2**53; one colour everywhere gives exact halves."""
+    rng = np.random.default_rng(0)
+    kernel = Kernel("many", parts=(np.ones((45, 47), int).tolist(),), divisors=(45 * 47 * 2 // 3,))
+    for number in range(243):
+        colour = int(rng.integers(20000, 43000)) | 1
+        pixels = np.full((6, 7, 4), colour, np.uint16)
+        pixels[..., 3] = rng.integers(1, 65536, (6, 7))
+        if number in (227, 242):  # where roundings do not cancel
+            assert (apply_kernel(pixels, kernel)[..., :3] == (3 * colour + 1) // 2).all()
+
+
+@pytest.mark.parametrize("seed", [26, 46, 88, *range(5)])
+def test_stretched_colours_weighed_with_alpha_are_rounded_once(seed):
+    pixels = np.random.default_rng(seed).integers(0, 4, (3, 4, 4)).astype(np.uint16)
+    pixels[..., 3] = np.random.default_rng(seed).integers(1, 4, (3, 4))
+    (weights,) = random_kernel(seed, low=0).parts
+    kernel = Kernel("eighths", parts=(weights,), divisors=(8,))
+    assert_filtered(pixels, kernel, Fraction(0), range="stretch", alpha="premultiply")
+
+
+@pytest.mark.parametrize("name", ["log:sigma=15", "gaussian:sigma=15", "dog:sigma=9,ratio=1.2"])
+@pytest.mark.parametrize(
+    ("range_", "offset"), [("clip", 0.0), ("signed", 0.0), ("stretch", 0.0), ("clip", 0.5)]
+)
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_large_kernels_of_small_weights_keep_to_a_thousandth(name, range_, offset, dtype):
+    shipped = get_kernel(name)
+    (table,) = shipped.arrays()
+    kernel = Kernel("own", parts=shipped.parts, divisors=shipped.divisors, offset=offset)
+    full = np.iinfo(dtype).max
+    pixels = (picture(5, 96, 120, dtype="float64") * full).astype(dtype)
+    result = apply_kernel(pixels, kernel, range=range_, border="wrap").astype(float)
+    spectrum = np.fft.rfft2(pixels.astype(np.longdouble))
+    reach = np.array(table.shape) // 2
+    spread = np.zeros(pixels.shape, np.longdouble)
+    for (row, column), weight in np.ndenumerate(table):
+        spread[(reach[0] - row) % 96, (reach[1] - column) % 120] += weight
+    values = np.fft.irfft2(spectrum * np.fft.rfft2(spread), s=pixels.shape) / shipped.divisors[0]
+    if range_ == "signed":
+        values = values / 2 + full / 2
+    elif range_ == "stretch":
+        values = (values - values.min()) * full / (values.max() - values.min())
+    wanted = np.clip(values + offset * full, 0, full)
+    assert np.abs(result - wanted).max() <= 0.501
+
+
+@pytest.mark.parametrize("dtype", ["int32", "uint32"])
+@pytest.mark.parametrize("offset", [-0.75, -0.3, 0.3, 0.5, 0.999])
+@pytest.mark.parametrize("weights", [[1], [3, -1], [0.5, 0.75]])
+def test_offsets_do_not_wrap_integers_of_32_bits(dtype, offset, weights):
+    limits = np.iinfo(dtype)
+    pixels = np.array([[limits.min, 0, 1, limits.max // 2, limits.max - 1, limits.max]], dtype)
+    result = apply_kernel(pixels, kernel_of(weights, offset=offset), border="edge")
+    padded = [*pixels[0].tolist(), limits.max]
+    for place, value in enumerate(result[0].tolist()):
+        exact = sum(
+            Fraction(weight) * sample for weight, sample in zip(weights, padded[place:], strict=False)
+        )
+        exact += Fraction(str(offset)) * limits.max
+        assert abs(value - min(max(exact, limits.min), limits.max)) <= Fraction(501, 1000)

@@ -1,0 +1,333 @@
+"""TIFFs that others wrote, of every type and layout: read as they are or refused, never garbled."""
+
+import io
+import re
+import struct
+
+import numpy as np
+import pytest
+from handmade import tiff
+from PIL import Image
+
+from convfilter.batch import filter_file
+from convfilter.errors import ConvfilterError, ImageError
+from convfilter.images import codecs
+from convfilter.images.animation import write_frames
+from convfilter.images.picture import Picture
+from convfilter.images.reading import read_picture, read_size
+from convfilter.images.tiff import TiffFile
+
+tifffile = pytest.importorskip("tifffile", reason="needs tifffile, of the extra 'codecs'")
+
+MODES = {
+    # samples, photometric, extra samples: how they are read
+    (1, "minisblack", 0): None,
+    (2, "minisblack", 2): "LA",
+    (2, "minisblack", 0): "LX",
+    (5, "minisblack", 0): "LXXXX",
+    (3, "rgb", 0): "RGB",
+    (4, "rgb", 2): "RGBA",
+    (4, "rgb", 0): "RGBX",
+    (4, "separated", 0): "CMYK",
+    (5, "separated", 0): "CMYKX",
+}
+COLOURS = {"minisblack": 1, "rgb": 3, "separated": 4}
+TYPES = ["uint8", "int8", "uint16", "int16", "uint32", "int32", "float16", "float32", "float64"]
+LAYOUTS = [
+    {},
+    {"byteorder": ">"},
+    {"byteorder": ">", "compression": "zlib", "rowsperstrip": 8},
+    {"compression": "lzw", "predictor": True, "tile": (16, 16)},
+    {"bigtiff": True, "byteorder": ">"},
+    {"bigtiff": True, "compression": "zlib", "byteorder": "<"},
+    {"planarconfig": "separate"},
+    {"planarconfig": "separate", "compression": "lzw", "byteorder": ">"},
+]
+# What Pillow alone reads exactly.
+BY_PILLOW = {
+    *(
+        (each, 1, "minisblack", 0)
+        for each in ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32")
+    ),
+    *(("uint8", *each) for each in [(2, "minisblack", 2), (3, "rgb", 0), (4, "rgb", 2), (4, "separated", 0)]),
+    *(("uint16", *each) for each in [(3, "rgb", 0), (4, "rgb", 2), (4, "separated", 0)]),
+}
+
+
+def some(dtype, *shape):
+    rng = np.random.default_rng(3)
+    if np.dtype(dtype).kind == "f":
+        return rng.random(shape).astype(dtype)
+    limits = np.iinfo(dtype)
+    return rng.integers(limits.min, limits.max, shape, dtype=dtype, endpoint=True)
+
+
+def file_of(pixels, photometric="minisblack", alpha=0, **options):
+    """A TIFF by tifffile; the samples beyond the colours are alpha (2) or nothing (0)."""
+    if pixels.ndim == 3:
+        options.setdefault("planarconfig", "contig")
+        others = pixels.shape[2] - COLOURS.get(photometric, 1)
+        options["extrasamples"] = ["unassalpha" if alpha else "unspecified"] * others
+    if options.get("planarconfig") == "separate":
+        pixels = np.moveaxis(pixels, -1, 0)
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, pixels, photometric=photometric, metadata=None, **options)
+    return stream
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: "-".join(map(str, layout.values())) or "plain")
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("with_codecs", [True, False])
+def test_every_type_in_every_layout_is_read_exactly_or_refused(dtype, layout, with_codecs, monkeypatch):
+    monkeypatch.setattr(codecs, "available", lambda: with_codecs)
+    planes = layout.get("planarconfig") == "separate"
+    for (channels, photometric, alpha), mode in MODES.items():
+        if (planes and channels == 1) or (dtype == "float16" and "predictor" in layout):
+            continue
+        pixels = some(dtype, 21, 35, channels)[..., : None if channels > 1 else 1].squeeze()
+        data = file_of(pixels, photometric, alpha, **layout)
+        kind = (dtype, channels, photometric, alpha)
+        big_endian = layout.get("byteorder") == ">"
+        read_by_pillow = kind in BY_PILLOW and not (big_endian and layout.get("bigtiff"))
+        if planes or (kind == ("uint32", 1, "minisblack", 0) and big_endian):
+            read_by_pillow = False if dtype != "uint8" or channels == 2 else read_by_pillow
+        if not with_codecs and not read_by_pillow:
+            for read in (read_picture, read_size):
+                with pytest.raises(
+                    ImageError, match=r"^not supported: .*TIFF.*; install convfilter\[codecs\]$"
+                ):
+                    read(data)
+            continue
+        picture = read_picture(data)
+        expected = pixels.astype("float32") if dtype == "float16" else pixels
+        np.testing.assert_array_equal(picture.pixels, expected, strict=True)
+        assert picture.pixels.dtype.isnative
+        assert picture.warnings == []
+        assert mode in (None, picture.mode)
+        size = read_size(data)
+        assert (size.mode, size.dtype, size.channels) == (picture.mode, expected.dtype.name, channels)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16", "uint32", "float64"])
+@pytest.mark.parametrize("suffix", ["tif", "npy"])
+def test_the_identity_gives_every_type_back(tmp_path, dtype, suffix):
+    pixels = some(dtype, 9, 12)
+    source = tmp_path / "in.tif"
+    source.write_bytes(file_of(pixels).getvalue())
+    filter_file(source, tmp_path / f"out.{suffix}", "identity")
+    read = tifffile.imread if suffix == "tif" else np.load
+    np.testing.assert_array_equal(read(tmp_path / f"out.{suffix}"), pixels, strict=True)
+
+
+@pytest.mark.parametrize(("channels", "photometric"), [(2, "minisblack"), (4, "rgb"), (5, "separated")])
+def test_channels_without_a_meaning_are_filtered_like_the_others_and_keep_their_place(
+    tmp_path, channels, photometric
+):
+    pixels = some("uint8", 20, 30, channels)
+    (tmp_path / "in.tif").write_bytes(file_of(pixels, photometric).getvalue())
+    filter_file(tmp_path / "in.tif", tmp_path / "out.tif", "blur")
+    with tifffile.TiffFile(tmp_path / "out.tif") as file:
+        page = file.pages[0]
+        assert page.photometric.name.lower() == photometric
+        assert [each.name for each in page.extrasamples] == ["UNSPECIFIED"] * len(page.extrasamples)
+        assert len(page.extrasamples) == channels - COLOURS[photometric]
+        found = page.asarray()
+    for channel in range(channels):
+        (tmp_path / "one.tif").write_bytes(file_of(pixels[..., channel]).getvalue())
+        filter_file(tmp_path / "one.tif", tmp_path / "two.tif", "blur", overwrite=True)
+        np.testing.assert_array_equal(found[..., channel], tifffile.imread(tmp_path / "two.tif"))
+    with pytest.raises(
+        ConvfilterError, match=rf"jpeg cannot hold {channels} channels of 8 bits; try tiff or npy$"
+    ):
+        filter_file(tmp_path / "in.tif", tmp_path / "out.jpg", "blur")
+
+
+def packed(levels, bits):
+    """Rows of levels in so many bits each, from the left, whole bytes a row."""
+    rows = ["".join(f"{level:0{bits}b}" for level in row.ravel()) for row in levels]
+    return b"".join(
+        int(row.ljust(-(-len(row) // 8) * 8, "0"), 2).to_bytes(-(-len(row) // 8), "big") for row in rows
+    )
+
+
+@pytest.mark.parametrize("bits", [*range(1, 8), *range(9, 16)])
+@pytest.mark.parametrize(("channels", "photometric"), [(1, 1), (1, 0), (3, 2)])
+def test_any_number_of_bits_is_brought_to_full_scale(bits, channels, photometric):
+    levels = np.random.default_rng(bits).integers(0, 1 << bits, (5, 7, channels))
+    data = packed(levels, bits)
+    tags = {256: [7], 257: [5], 258: [bits] * channels, 259: [1], 262: [photometric], 277: [channels]}
+    picture = read_picture(io.BytesIO(tiff({**tags, 278: [5], 279: [len(data)]}, data)))
+    full = 255 if bits < 8 else 65535
+    expected = np.floor(levels * full / (2**bits - 1) + 0.5)
+    expected = (full - expected if photometric == 0 else expected).astype(f"uint{8 if bits < 8 else 16}")
+    np.testing.assert_array_equal(picture.pixels, expected.squeeze(), strict=True)
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "uint32", "float32", "float64"])
+def test_where_white_is_zero_deep_samples_are_turned_over(dtype):
+    pixels = some(dtype, 5, 7)
+    full = 1 if dtype.startswith("float") else np.iinfo(dtype).max
+    found = read_picture(file_of(pixels, "miniswhite")).pixels
+    np.testing.assert_array_equal(found, pixels.dtype.type(full) - pixels, strict=True)
+
+
+def test_a_colour_table_of_eight_bits_is_taken_as_such():
+    levels = some("uint8", 9, 11)
+    table = np.random.default_rng(0).integers(0, 256, (3, 256), np.uint16)
+    for scale, warned in ((1, False), (256, False), (257, False), (250, True)):
+        stream = io.BytesIO()
+        tifffile.imwrite(stream, levels, photometric="palette", colormap=(table * scale).astype(np.uint16))
+        picture = read_picture(stream)
+        expected = table if scale != 250 else table * 250 // 256
+        np.testing.assert_array_equal(picture.pixels, np.moveaxis(expected, 0, -1)[levels])
+        assert picture.warnings == ["the 16 bits of its colour table are read as 8"] * warned
+
+
+@pytest.mark.parametrize(
+    ("what", "options"),
+    [
+        ("64-bit signed grey TIFF", {"data": some("int64", 4, 5)}),
+        ("64-bit complex or untyped grey TIFF", {"data": np.zeros((4, 5), np.complex64)}),
+        ("16-bit CIELAB TIFF", {"data": some("uint16", 4, 5, 3), "photometric": "cielab"}),
+        ("16-bit photometric 32803 TIFF", {"data": some("uint16", 4, 5), "photometric": 32803}),
+        (
+            "8-bit signed grey TIFF where white is zero",
+            {"data": some("int8", 4, 5), "photometric": "miniswhite"},
+        ),
+        (
+            "8-bit RGB TIFF with 2 more channels, alpha among them",
+            {
+                "data": some("uint8", 4, 5, 5),
+                "photometric": "rgb",
+                "extrasamples": ["unassalpha", "unspecified"],
+            },
+        ),
+        ("a TIFF of volumes", {"data": some("uint8", 16, 16, 16), "volumetric": True, "tile": (16, 16, 16)}),
+    ],
+)
+def test_what_cannot_be_read_is_named_and_the_codecs_are_not_asked_for(what, options):
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, **{"photometric": "minisblack", "planarconfig": "contig"} | options)
+    with pytest.raises(ImageError, match=rf"^not supported: {what}.*; ") as refused:
+        read_picture(stream)
+    assert "install" not in str(refused.value)
+
+
+def test_a_compression_that_nobody_knows_is_not_supported_and_one_that_pillow_lacks_is_read():
+    pixels = some("uint8", 20, 30, 3)
+    data = file_of(pixels, "rgb", compression="lerc").getvalue()
+    np.testing.assert_array_equal(read_picture(io.BytesIO(data)).pixels, pixels)
+    entry = struct.pack("<HHI", 259, 3, 1)
+    unknown = data.replace(entry + struct.pack("<H", 34887), entry + struct.pack("<H", 12345))
+    with pytest.raises(ImageError, match=r"^not supported: 8-bit RGB TIFF of compression 12345"):
+        read_picture(io.BytesIO(unknown))
+
+
+# Pages
+
+
+def pages(path, odd, **options):
+    with tifffile.TiffWriter(path) as file:
+        file.write(some("uint8", 40, 50, 3), photometric="rgb")
+        file.write(odd, **options)
+        file.write(some("uint8", 10, 12, 3), photometric="rgb", subfiletype=1)
+    return path
+
+
+def test_pages_of_any_kind_stay_together(tmp_path):
+    mask = some("uint8", 40, 50) > 99
+    source = pages(tmp_path / "in.tif", mask, photometric=4, subfiletype=4)
+    filter_file(source, tmp_path / "out.tif", "identity")
+    with tifffile.TiffFile(tmp_path / "out.tif") as file:
+        found = [page.asarray() for page in file.pages]
+    for one, other in zip(
+        found, [some("uint8", 40, 50, 3), mask * 255, some("uint8", 10, 12, 3)], strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_page_that_cannot_be_read_does_not_cost_the_first_one(tmp_path, quick):
+    pages(tmp_path / "in.tif", some("uint16", 40, 50), photometric=32803)
+    ran = quick("apply", "in.tif", "-k", "identity", "-o", "each.tif")
+    assert ran.code == 1
+    assert re.search("frame 2 of 3: not supported: 16-bit photometric 32803 TIFF; .*--frames first", ran.err)
+    for more in ([], ["--dry-run"]):
+        assert (
+            quick("apply", "in.tif", "-k", "identity", "-o", "o.tif", "--frames", "first", "-q", *more).code
+            == 0
+        )
+        (tmp_path / "o.tif").unlink() if not more else None
+    filter_file(tmp_path / "in.tif", tmp_path / "first.tif", "identity", frames="first")
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "first.tif"), some("uint8", 40, 50, 3))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float64"])
+def test_pages_are_written_once_and_never_read_again(dtype):
+    class Once:
+        """A stream that can only be written to, and counts."""
+
+        def __init__(self):
+            self.parts = []
+
+        def write(self, data):
+            self.parts.append(bytes(data))
+            return len(data)
+
+    page = some(dtype, 16, 16, 3)
+    stream = Once()
+    assert write_frames(stream, (Picture(page.copy(), "RGB", "tiff") for _ in range(50)), 50, "tiff") == []
+    data = b"".join(stream.parts)
+    assert len(data) < 50 * 2 * (page.nbytes + 300)
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        assert len(file.pages) == 50
+        np.testing.assert_array_equal(file.pages[49].asarray(), page)
+
+
+def test_a_page_is_decoded_as_if_it_were_the_only_one(tmp_path):
+    """Libtiff goes through all pages to find one: 1000 pages would take a million steps."""
+    page = some("uint8", 8, 8)
+    with open(tmp_path / "a.tif", "wb") as stream:
+        write_frames(stream, (Picture(page + number, "L", "tiff") for number in range(20)), 20, "tiff")
+    before = (tmp_path / "a.tif").read_bytes()
+    with open(tmp_path / "a.tif", "rb") as stream:
+        file = TiffFile(stream)
+        for number in (7, 0, 19):
+            alone = file.page(number)._stream
+            with Image.open(io.BytesIO(bytes(alone.data))) as image:
+                assert image.n_frames == 1
+                np.testing.assert_array_equal(np.asarray(image), page + number)
+    assert (tmp_path / "a.tif").read_bytes() == before
+
+
+def test_a_file_that_ends_within_its_pages_is_refused():
+    stream = io.BytesIO()
+    write_frames(stream, (Picture(some("uint8", 8, 8), "L", "tiff") for _ in range(3)), 3, "tiff")
+    with pytest.raises(ImageError, match=r"^broken tiff data \(it ends before its page 3 does\)$"):
+        read_picture(io.BytesIO(stream.getvalue()[:-20]))
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("big", [False, True])
+def test_what_stands_beside_a_page_that_pillow_cannot_read_is_kept(order, big, tmp_path):
+    tags = [(315, 2, 0, "An Artist", True), (274, 3, 1, 6, True), (700, 1, 9, b"<x:xmpmeta", True)]
+    pixels = some("float64", 5, 8)
+    data = file_of(
+        pixels, byteorder=order, bigtiff=big, extratags=tags, resolution=(300, 150), resolutionunit=2
+    )
+    picture = read_picture(data)
+    np.testing.assert_array_equal(picture.pixels, np.rot90(pixels, -1))
+    assert read_size(data)[:2] == (5, 8)
+    assert picture.metadata.dpi == (300, 150)
+    (tmp_path / "in.tif").write_bytes(data.getvalue())
+    filter_file(tmp_path / "in.tif", tmp_path / "out.tif", "identity")
+    with tifffile.TiffFile(tmp_path / "out.tif") as file:
+        found = file.pages[0].tags
+        assert (found[315].value, found[274].value) == ("An Artist", 1)
+        assert found[700].value.startswith(b"<x:xmpm")
+        assert (found[282].value, found[283].value, found[296].value) == ((300, 1), (150, 1), 2)
+
+
+def test_more_than_four_gigabytes_are_refused_in_words(monkeypatch):
+    monkeypatch.setattr("convfilter.images.tiff_writing._LARGEST", 5000)
+    with pytest.raises(ImageError, match=r"^frame 3 of 9: tiff holds 4 GiB at most; try npy$"):
+        write_frames(io.BytesIO(), (Picture(some("uint8", 40, 40), "L", "tiff") for _ in range(9)), 9, "tiff")
