@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from convfilter.cli.looking import read_named, tell_warnings
 from convfilter.errors import ImageError, OptionError
 from convfilter.images.frames import opened_frames
+from convfilter.images.opening import check_pixels
 from convfilter.images.picture import Picture
 from convfilter.kernels import Kernel
 from convfilter.messages import brief, describe, shown
@@ -87,6 +88,7 @@ def read_frame(image: str, kernels: Sequence[Kernel], options: dict[str, Any]) -
         return read_named(image, frame=options["frame"], **limits)
     try:
         with opened_frames(image, volume=True, **limits) as frames:
+            check_pixels(frames.size()[:2], options["max_pixels"], frames.count)
             every = [frames.read(number) for number in range(frames.count)]
         whole = every[0]
         whole.pixels = np.stack([each.pixels for each in every])

@@ -182,3 +182,4 @@ class _ArrayFrames:
         elif kind != self._kind:
             raise ImageError(f"{pixels.dtype} of shape {pixels.shape} after others; try tiff")
         self._output.write(np.ascontiguousarray(pixels).data)
+        picture.pixels = np.empty((0, 0), np.uint8)  # or it would be held while the next one is made
