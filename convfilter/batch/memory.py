@@ -84,7 +84,7 @@ class _Coding(NamedTuple):
 _CODINGS = {
     "png": _Coding(4, 8, 2.8, 9, 5, 20),
     "jpeg": _Coding(),
-    "tiff": _Coding(4, 6, 3, 10, 3, 10),
+    "tiff": _Coding(4, 6, 4, 13, 4, 13),
     "webp": _Coding(14, 22, 45, 45, 45, 48, 2),
     "bmp": _Coding(),
     "gif": _Coding(5, 7, 4, 33, 50, 50),
@@ -94,8 +94,6 @@ _CODINGS = {
     "npy": _Coding(0, 0, 1, 3, 1, 3),
 }
 _LOSSY_WEBP, _PROGRESSIVE_JPEG = 20, 11.5
-# Blocks of colours weighed with alpha: C products, alpha and C plain ones, of wider samples.
-_WEIGHED = 7 / 3
 
 
 def footprint(size: Size, form: str, work: Work) -> int:
@@ -129,7 +127,7 @@ def footprint(size: Size, form: str, work: Work) -> int:
     )
     read = volume * pixels * size.channels * np.dtype(size.dtype).itemsize
     filtering, made = _filtering(size, volume, work)
-    written = _encoder(size, form, work, several, made.channels) * made.pixels * made.itemsize
+    written = _encoder(size, form, work, several, made) * made.pixels
     if several:
         written += _CODINGS[form].keeps * size.frames * made.pixels
     if volume > 1:
@@ -148,16 +146,18 @@ class _Made(NamedTuple):
     itemsize: int
 
 
-def _encoder(size: Size, form: str, work: Work, several: bool, channels: int) -> float:
+def _encoder(size: Size, form: str, work: Work, several: bool, made: _Made) -> float:
     """Return the bytes a pixel that are held while a format is written."""
-    coding = _CODINGS[form]
+    coding, colours = _CODINGS[form], made.channels > 2
     if form == "webp" and (work.encoding.quality is not None or size.format in ("jpeg", "avif")):
         return _LOSSY_WEBP
-    if form == "jpeg" and work.encoding.compress == "small" and channels > 2:
+    if form == "jpeg" and work.encoding.compress == "small" and colours:
         return _PROGRESSIVE_JPEG
     if several:
-        return coding.several_colours if channels > 2 else coding.several_grey
-    return coding.colours if channels > 2 else coding.grey
+        held = coding.several_colours if colours else coding.several_grey
+    else:
+        held = coding.colours if colours else coding.grey
+    return held if form == "tiff" else held * made.itemsize  # deep pages are compressed in another way
 
 
 def _filtering(size: Size, volume: int, work: Work) -> tuple[float, _Made]:
@@ -167,8 +167,9 @@ def _filtering(size: Size, volume: int, work: Work) -> tuple[float, _Made]:
     alpha, count = has_alpha and options.alpha != "drop", size.channels - has_alpha
     own = np.dtype(size.dtype).itemsize
     target = {None: own, 8: 1, 16: 2, "float": 4}[options.depth]
-    if options.resolved_range(work.kernels[-1]) == "raw":
-        target = 4
+    way = options.resolved_range(work.kernels[-1])
+    target = 4 if way == "raw" else target
+    floats = options.linear or way in ("raw", "stretch")  # made of the sums, block by block
     wide = 4 if own == target == 1 else 8
     shape = (volume, size.height, size.width)
     held = math.prod(shape) * count * wide if options.linear else 0
@@ -176,12 +177,17 @@ def _filtering(size: Size, volume: int, work: Work) -> tuple[float, _Made]:
     for number, kernel in enumerate(work.kernels):
         axes = filter_axes(shape, (kernel.frames, kernel.height, kernel.width), options)
         weighed = alpha and weighs_alpha(kernel, options)
-        dtype = f"float{8 * wide}" if number or options.linear else "uint16" if weighed else dtype
-        memory = _thread_memory(kernel, (*shape[1:], count), dtype, options) * (_WEIGHED if weighed else 1)
+        if number or options.linear:
+            dtype = f"float{8 * wide}"
+        elif weighed:  # products of colours and alpha
+            dtype = "uint16" if own == 1 else "float64"
+        summed = "channel" in kernel.axes or options.channels in ("sum", "mean")
+        # Of colours weighed with alpha a block has C products, alpha and C plain ones.
+        carried = 2 * count + 1 if weighed and not summed else count
+        memory = _thread_memory(kernel, (*shape[1:], carried), dtype, options) * (2 if floats else 1)
         shape = (axes[0].output, axes[1].output, axes[2].output)
-        count = kernel.shape[0] if "output" in kernel.axes else count
-        if ("channel" in kernel.axes and "output" not in kernel.axes) or options.channels in ("sum", "mean"):
-            count = 1
+        if summed:
+            count = kernel.shape[0] if "output" in kernel.axes else 1
         last = number == len(work.kernels) - 1
         made = math.prod(shape) * (count + alpha) * (target if last else wide)
         peak = max(peak, held + made + available_threads(work.threads) * memory)

@@ -117,7 +117,9 @@ class Plan(NamedTuple):
             (count - 1) * axis.stride + axis.reach for axis, count in zip(self.axes, self.block, strict=True)
         ]
         block = self.carried * math.prod(sides) * self.dtype.itemsize
-        return block * (2 + 2 * self.kernels if self.fourier is None else 4 + self.kernels)
+        if self.fourier is not None:
+            return block * (4 + self.kernels)
+        return block * self.kernels * (4 if any(axis.kernel > 1 for axis in self.axes) else 2)
 
     def regions(self) -> Iterator[tuple[slice, ...]]:
         """Yield the outputs of each block, as one slice for each axis."""
