@@ -12,7 +12,8 @@ from convfilter.filtering import FilterOptions, filter_axes
 from convfilter.filtering.meaning import filter_meant
 from convfilter.geometry import Axis
 from convfilter.images.animation import holds_all, takes_any_size
-from convfilter.images.opening import check_pixels, frame_named
+from convfilter.images.library import frame_named
+from convfilter.images.limits import ANIMATIONS, check_pixels
 from convfilter.images.picture import Size
 from convfilter.images.writing import check_writable
 from convfilter.kernels import Kernel
@@ -106,7 +107,7 @@ def foresee(sizes: Sequence[Size], form: str, work: Work) -> tuple[tuple[int, ..
     if work.frames == "first":
         sizes = sizes[:1]
     _check_alike(sizes, form, work)
-    if work.stacks or holds_all(form):
+    if work.stacks or holds_all(form) or sizes[0].format in ANIMATIONS:
         check_pixels(sizes[0][:2], work.max_pixels, frames)
     told = []
     for number, size in enumerate(sizes):

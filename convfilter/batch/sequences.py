@@ -13,8 +13,8 @@ from convfilter.errors import ImageError
 from convfilter.filtering import Filtered
 from convfilter.filtering.meaning import filter_meant
 from convfilter.images.frames import Frames
+from convfilter.images.library import frame_named
 from convfilter.images.metadata import Metadata
-from convfilter.images.opening import frame_named
 from convfilter.images.picture import Picture
 
 __all__ = ["Shares", "filter_each", "filter_picture", "filter_stack"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, BinaryIO, Protocol, cast
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 from PIL import Image
@@ -12,13 +12,13 @@ from convfilter.errors import ImageError
 from convfilter.images.arrays import write_header
 from convfilter.images.encoders import avif_options
 from convfilter.images.encoding import Encoding
+from convfilter.images.library import PRINTING, collected, frame_named
 from convfilter.images.metadata import Metadata
 from convfilter.images.motion import Clock
-from convfilter.images.opening import frame_named
 from convfilter.images.picture import Picture
-from convfilter.images.plugins import load_plugin, pillow_name
+from convfilter.images.plugins import load_plugin
 from convfilter.images.pnm import PnmWriter
-from convfilter.images.sink import Sink
+from convfilter.images.sink import save
 from convfilter.images.writing import prepared
 
 __all__ = ["holds_all", "takes_any_size", "write_frames"]
@@ -75,21 +75,19 @@ def write_frames(
         Whatever the stream raises.
     """
     encoding = encoding or Encoding()
-    sink = Sink(stream)
-    output = cast("BinaryIO", sink)
     warnings: list[str] = []
-    frames = None if format == "npy" else _writer(format, output, count, encoding, warnings)
-    array = _ArrayFrames(output, count, volume)
+    frames = None if format == "npy" else _writer(format, stream, count, encoding, warnings)
+    array = _ArrayFrames(stream, count, volume)
     size: tuple[int, ...] | None = None
     for number, picture in enumerate(pictures):
-        with frame_named(number, count), sink.encoding(format, warnings):
+        with frame_named(number, count), collected(warnings, prints=format in PRINTING):
             size = _checked_size(picture, size, format)
             if frames is None:
                 array.add(picture)
             else:
                 frames.add(*prepared(picture, format, encoding, warnings, release=True, animated=True))
     if frames is not None:
-        with sink.encoding(format, warnings):
+        with collected(warnings, prints=format in PRINTING):
             frames.finish()
     return list(dict.fromkeys(warnings))
 
@@ -153,14 +151,8 @@ class _AvifFrames:
         """Write them all."""
         first, *others = self._images
         options: dict[str, Any] = avif_options(first, self._metadata, self._encoding, self._warnings)
-        first.save(
-            self._output,
-            pillow_name("avif"),
-            save_all=True,
-            append_images=others,
-            duration=self._ticks,
-            **options,
-        )
+        options |= {"save_all": True, "append_images": others, "duration": self._ticks}
+        save(first, self._output, "avif", **options)
 
 
 class _ArrayFrames:

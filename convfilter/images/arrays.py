@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from convfilter.errors import ImageError
 from convfilter.images.formats import fitting_mode, grey_mode
+from convfilter.images.library import reasons
 
 __all__ = ["array_header", "array_mode", "held_dtype", "in_c_order", "read_array", "write_header"]
 
@@ -39,11 +40,13 @@ def array_header(stream: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]
         If it is not an array of numbers in two to four dimensions.
     """
     stream.seek(0)
-    version = np.lib.format.read_magic(stream)
+    with reasons("broken npy data"):
+        version = np.lib.format.read_magic(stream)
     if version not in ((1, 0), (2, 0)):
         raise ImageError(f"a .npy file of version {version[0]}.{version[1]} holds no plain numbers")
     readers = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}
-    shape, fortran, dtype = readers[version[0]](stream)
+    with reasons("broken npy data"):
+        shape, fortran, dtype = readers[version[0]](stream)
     if dtype.name not in (*_TYPES, *_WIDENED):
         raise ImageError(f"an array of {dtype.name} is no picture; convert it to {', '.join(_TYPES)}")
     if len(shape) not in (2, 3, 4) or 0 in shape:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import struct
-import zlib
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import BinaryIO
@@ -21,6 +20,7 @@ from convfilter.images.encoders import encode
 from convfilter.images.encoding import Encoding
 from convfilter.images.metadata import Metadata
 from convfilter.images.motion import UNTOLD, Clock, changed_box
+from convfilter.images.png import png_chunk
 
 __all__ = ["PngFrames", "WebpFrames"]
 
@@ -106,9 +106,7 @@ class PngFrames:
         return struct.pack(">I", self._number - 1) + content
 
     def _put(self, kind: bytes, content: bytes) -> None:
-        self._output.write(struct.pack(">I", len(content)) + kind)
-        self._output.write(content)
-        self._output.write(struct.pack(">I", zlib.crc32(content, zlib.crc32(kind))))
+        self._output.write(png_chunk(kind, content))
 
 
 def _png_chunks(data: bytes) -> Chunks:

@@ -8,17 +8,14 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.util
-import logging
 from typing import TYPE_CHECKING, Any, BinaryIO
+
+from convfilter.images.library import reasons
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["MEND", "available", "encode_png", "encode_tiff", "open_tiff"]
-
-# What they log of odd files would otherwise end up on stderr, without a file's name.
-for _name in ("imagecodecs", "tifffile"):
-    logging.getLogger(_name).addHandler(logging.NullHandler())
 
 MEND = "install convfilter[codecs]"
 """What to do where they are missing, in words for a message."""
@@ -53,15 +50,20 @@ def encode_png(pixels: NDArray[Any], *, level: int, strategy: int, filter: int |
         The file.
     """
     filters = {} if filter is None else {"filter": filter}
-    encoded = _package("imagecodecs").png_encode(pixels, level=level, strategy=strategy, **filters)
-    return bytes(encoded) if not isinstance(encoded, bytes) else encoded
+    encode = _package("imagecodecs").png_encode
+    # The codec's own room is too small for many rows of few samples. zlib may make data an eighth larger.
+    room = (pixels.nbytes + len(pixels)) * 9 // 8 + 4096
+    with reasons("cannot be written as png"):
+        return bytes(encode(pixels, level=level, strategy=strategy, out=room, **filters))
 
 
 def open_tiff(stream: BinaryIO) -> Any:
     """Return a `tifffile.TiffFile`; the stream is not closed with it."""
     stream.seek(0)
-    # It would take a descriptor's number for the name of the file.
-    return _package("tifffile").TiffFile(stream, name="file.tif")
+    package = _package("tifffile")
+    with reasons("broken tiff data"):
+        # It would take a descriptor's number for the name of the file.
+        return package.TiffFile(stream, name="file.tif")
 
 
 def encode_tiff(
@@ -82,17 +84,19 @@ def encode_tiff(
     compression : int
         By its number in the file.
     """
-    _package("tifffile").imwrite(
-        stream,
-        pixels,
-        bigtiff=False,
-        byteorder="<",
-        photometric=photometric,
-        planarconfig="contig" if pixels.ndim == 3 else None,
-        extrasamples=extra,
-        compression=compression,
-        predictor=compression not in (1, 32773),
-        maxworkers=1,
-        metadata=None,
-        software=False,
-    )
+    write = _package("tifffile").imwrite
+    with reasons("cannot be written as tiff"):
+        write(
+            stream,
+            pixels,
+            bigtiff=False,
+            byteorder="<",
+            photometric=photometric,
+            planarconfig="contig" if pixels.ndim == 3 else None,
+            extrasamples=extra,
+            compression=compression,
+            predictor=compression not in (1, 32773),
+            maxworkers=1,
+            metadata=None,
+            software=False,
+        )

@@ -16,7 +16,8 @@ from PIL import Image, ImageFile
 from convfilter.errors import ImageError
 from convfilter.images.deep import is_deep_colour, raw_mode, read_deep_png
 from convfilter.images.formats import FORMATS
-from convfilter.images.headers import avif_is_deep, check_png_sums, has_late_tags, webp_is_lossless
+from convfilter.images.headers import avif_is_deep, webp_is_lossless
+from convfilter.images.library import reasons
 from convfilter.images.metadata import orientation_of, read_metadata
 from convfilter.images.opening import image_of
 from convfilter.images.picture import Picture, Size
@@ -31,15 +32,13 @@ _AS_RGB = ("RGBX", "HSV", "YCbCr")
 _WITHOUT_ALPHA = {"1": "L", "L": "L", "LA": "LA", "La": "LA", "RGBa": "RGBA"}
 
 
-def size_of(image: ImageFile.ImageFile, stream: BinaryIO, form: str, orient: bool, frames: int) -> Size:
+def size_of(image: ImageFile.ImageFile, form: str, orient: bool, frames: int) -> Size:
     """Tell a picture's size and kind from its header.
 
     Parameters
     ----------
     image : PIL.ImageFile.ImageFile
         The opened picture, at one of its frames.
-    stream : file object
-        Its file.
     form : str
         Its format.
     orient : bool
@@ -54,9 +53,6 @@ def size_of(image: ImageFile.ImageFile, stream: BinaryIO, form: str, orient: boo
     """
     deep = _is_deep(image, frames)
     mode = _deep_mode(image) if deep else mode_of(image)
-    if form == "png" and has_late_tags(stream):  # which may turn it, and are met after its pixels
-        image = image_of(stream, form, None)
-        image.load()
     width, height = image.size
     if orient and orientation_of(image, []) >= 5:
         width, height = height, width
@@ -100,8 +96,6 @@ def decoded(
     """
     deep = _is_deep(image, frames)
     mode = _deep_mode(image) if deep else mode_of(image)
-    if form == "png" and not later:
-        check_png_sums(stream)
     if form == "avif" and avif_is_deep(stream):
         warnings.append("more than 8 bits a channel are read as 8")
     if deep:
@@ -109,7 +103,8 @@ def decoded(
         pixels = turned(stored, orientation_of(image, warnings) if orient else 1)
     else:
         _mend_marked_level(image, later)
-        image.load()
+        with reasons(f"broken {form} data"):
+            image.load()
         pixels = taken_over(image, mode, orientation_of(image, warnings) if orient else 1)
     metadata = read_metadata(image, orient, warnings)
     lossless = FORMATS[form].lossless or (form == "webp" and webp_is_lossless(stream))
@@ -174,10 +169,10 @@ def taken_over(image: ImageFile.ImageFile, mode: str, turn: int) -> NDArray[Any]
     step = max(1, _STRIP_BYTES // (4 * width))
     for top in range(0, height, step):
         part = rows[top : top + step]
-        strip = image.crop((0, top, width, top + part.shape[0]))
-        if convert:
-            strip = strip.convert(mode)
-        part[...] = np.frombuffer(strip.tobytes(), stored).reshape(part.shape)
+        with reasons("cannot be converted"):
+            strip = image.crop((0, top, width, top + part.shape[0]))
+            samples = (strip.convert(mode) if convert else strip).tobytes()
+        part[...] = np.frombuffer(samples, stored).reshape(part.shape)
     return pixels
 
 

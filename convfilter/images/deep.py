@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageFile
 
+from convfilter.images.library import reasons
+
 __all__ = [
     "is_deep_colour",
     "raw_mode",
@@ -98,7 +100,8 @@ def read_deep_png(image: ImageFile.ImageFile, again: Callable[[], ImageFile.Imag
 
 def _loaded(image: ImageFile.ImageFile) -> NDArray[Any]:
     """Decode a picture."""
-    image.load()
+    with reasons("broken png data"):
+        image.load()
     return np.asarray(image)
 
 

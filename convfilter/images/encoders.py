@@ -13,8 +13,9 @@ from convfilter.images import codecs
 from convfilter.images.encoding import Encoding, Options, Raster, Samples, present
 from convfilter.images.formats import loose_channels
 from convfilter.images.metadata import Metadata
-from convfilter.images.plugins import load_plugin, pillow_name
+from convfilter.images.plugins import load_plugin
 from convfilter.images.pnm import write_pnm
+from convfilter.images.sink import save
 from convfilter.images.to_pillow import palette_of, to_image
 
 __all__ = ["avif_options", "encode", "takes_arrays"]
@@ -61,7 +62,7 @@ def encode(
     if form == "png":
         from convfilter.images.png import save_png
 
-        save_png(raster, stream, metadata, warnings, small=small, few_colours=few_colours)
+        save_png(raster, stream, metadata, small=small, few_colours=few_colours)
         return
     if form == "tiff":
         from convfilter.images.tiff_writing import save_tiff
@@ -77,7 +78,7 @@ def encode(
     else:
         options = _OPTIONS[form](image, metadata, encoding, warnings)
     with _room_for(image) if "progressive" in options else contextlib.nullcontext():
-        image.save(stream, pillow_name(form), **options)
+        save(image, stream, form, **options)
 
 
 def takes_arrays(form: str, kind: str, encoding: Encoding) -> bool:

@@ -5,23 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from PIL import ImageFile
 
 from convfilter.images.arrays import array_header, array_mode, held_dtype, in_c_order, read_array
 from convfilter.images.decoding import decoded, size_of
-from convfilter.images.headers import gif_is_whole
-from convfilter.images.opening import (
-    check_pixels,
-    collected,
-    format_of,
-    frame_named,
-    image_of,
-    opened,
-    reasons,
-)
+from convfilter.images.headers import gif_layout, png_chunks
+from convfilter.images.library import PRINTING, collected, disk_errors, frame_named, reasons
+from convfilter.images.limits import check_channels, check_pixels
+from convfilter.images.opening import format_of, image_of, opened
 from convfilter.images.picture import Picture, Size
+from convfilter.images.png import beside_pixels, check_png, pixels_alone
+from convfilter.images.pnm import PnmFrames
 
 __all__ = ["Frames", "opened_frames"]
 
@@ -88,8 +84,6 @@ def opened_frames(
         if form == "npy":
             yield _Arrays(stream, max_pixels, volume, warnings)
         elif form == "ppm":
-            from convfilter.images.pnm import PnmFrames
-
             yield PnmFrames(stream, max_pixels, warnings)
         elif form == "tiff":
             yield _Pages(stream, max_pixels, orient, warnings)
@@ -105,27 +99,42 @@ class _Images:
     ) -> None:
         self.format = form
         self._stream, self._max_pixels, self._orient, self._warnings = stream, max_pixels, orient, warnings
-        with reasons(f"broken {form} data"), collected(warnings):
-            self._image = image_of(stream, form, max_pixels)
+        self._source = stream
+        self._beside: dict[str, Any] = {}
+        self._prints = form in PRINTING
+        with disk_errors(), collected(warnings, prints=self._prints):
+            if form == "png":
+                self._chunks = png_chunks(stream)
+                self._beside = beside_pixels(stream, self._chunks, warnings)
+                self._stream = pixels_alone(stream, self._chunks)
+            self._image = image_of(self._stream, form, max_pixels)
+            self._image.info.update(self._beside)
             self.count, self._still = _counted(self._image, stream, warnings)
         self._decoded = False
 
     def size(self) -> Size:
-        with reasons(f"broken {self.format} data"), collected([]):
-            return size_of(self._image, self._stream, self.format, self._orient, self.count)
+        with disk_errors(), collected([], prints=self._prints):
+            return size_of(self._image, self.format, self._orient, self.count)
 
     def sizes(self) -> list[Size]:
         return [self.size()]
+
+    def _seek(self, number: int) -> None:
+        with reasons(f"broken {self.format} data"):
+            self._image.seek(number)
+        self._image.info.update(self._beside)
 
     def read(self, number: int) -> Picture:
         warnings = [*self._warnings]
         with (
             frame_named(number, self.count),
-            reasons(f"broken {self.format} data"),
-            collected(warnings),
+            disk_errors(),
+            collected(warnings, prints=self._prints),
         ):
+            if self.format == "png" and not self._decoded:
+                check_png(self._source, self._chunks, whole=self.count == 1)
             if number + self._still != self._image.tell():
-                self._image.seek(number + self._still)
+                self._seek(number + self._still)
                 check_pixels(self._image.size, self._max_pixels)
             picture = decoded(
                 *(self._image, self._stream, self.format, self._orient, warnings),
@@ -146,7 +155,7 @@ class _Pages:
         from convfilter.images.tiff import TiffFile  # loaded only when it is needed
 
         self._max_pixels, self._orient, self._warnings = max_pixels, orient, warnings
-        with reasons("broken tiff data"), collected(warnings):
+        with disk_errors(), collected(warnings, prints=True):
             self._file = TiffFile(stream)
         self.count = self._file.count
         with self._reading(0, warnings):
@@ -172,7 +181,7 @@ class _Pages:
 
     @contextlib.contextmanager
     def _reading(self, number: int, warnings: list[str]) -> Iterator[None]:
-        with frame_named(number, self.count), reasons("broken tiff data"), collected(warnings):
+        with frame_named(number, self.count), disk_errors(), collected(warnings, prints=True):
             yield
 
 
@@ -183,13 +192,13 @@ class _Arrays:
 
     def __init__(self, stream: BinaryIO, max_pixels: int | None, volume: bool, warnings: list[str]) -> None:
         self._stream, self._warnings = stream, warnings
-        with reasons("broken npy data"):
-            shape, _, stored = array_header(stream)
-            self._several = len(shape) == 4 or (volume and len(shape) == 3)
-            self.count = shape[0] if self._several else 1
-            self._shape = shape[1:] if self._several else shape
-            self._dtype = held_dtype(stored)
-            check_pixels((self._shape[1], self._shape[0]), max_pixels)
+        shape, _, stored = array_header(stream)
+        self._several = len(shape) == 4 or (volume and len(shape) == 3)
+        self.count = shape[0] if self._several else 1
+        self._shape = shape[1:] if self._several else shape
+        self._dtype = held_dtype(stored)
+        check_pixels((self._shape[1], self._shape[0]), max_pixels)
+        check_channels(self._shape[2] if len(self._shape) == 3 else 1, max_pixels)
 
     def size(self) -> Size:
         height, width, channels = (*self._shape, 1)[:3]
@@ -200,7 +209,7 @@ class _Arrays:
         return [self.size()]
 
     def read(self, number: int) -> Picture:
-        with frame_named(number, self.count), reasons("broken npy data"):
+        with frame_named(number, self.count), disk_errors():
             if self._several and not number:
                 self._stream = in_c_order(self._stream)
             pixels = read_array(self._stream, number if self._several else None)
@@ -210,11 +219,12 @@ class _Arrays:
 
 def _counted(image: ImageFile.ImageFile, stream: BinaryIO, warnings: list[str]) -> tuple[int, int]:
     """Return how many frames a file holds for us, and how many stills stand before them."""
-    frames: int = getattr(image, "n_frames", 1)
+    with reasons(f"broken {(image.format or '').lower()} data"):
+        frames: int = getattr(image, "n_frames", 1)
     if image.format == "MPO":  # a phone's JPEG with further views or a gain map behind it
         warnings.append(f"holds {frames} pictures: only the first is read")
         return 1, 0
-    if image.format == "GIF" and not gif_is_whole(stream):
+    if image.format == "GIF" and not gif_layout(stream).whole:
         warnings.append("ends without its end mark: frames may be missing")
     if frames > 1 and getattr(image, "default_image", False):
         warnings.append("the still picture for programs without animation is left out")

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import struct
-import zlib
 from collections.abc import Iterator
-from typing import BinaryIO
-
-from convfilter.errors import ImageError
+from typing import BinaryIO, NamedTuple
 
 __all__ = [
+    "GifLayout",
+    "PngChunk",
     "avif_is_deep",
-    "check_png_sums",
-    "gif_is_whole",
-    "gif_turns_coloured",
-    "has_late_tags",
+    "gif_layout",
+    "jpeg_segments",
+    "png_chunks",
     "webp_is_lossless",
     "webp_size",
 ]
@@ -79,75 +78,56 @@ def avif_is_deep(stream: BinaryIO) -> bool:
     Returns
     -------
     bool
-        What the configuration of its (first) picture says.
+        What the configurations of its images and tracks say.
     """
     stream.seek(0)
-    head = stream.read(1 << 16)
-    at = head.find(b"av1C")
-    return 0 < at < len(head) - 6 and bool(head[at + 6] & 0x40)
+    return any(content[2:3] and content[2] & 0x40 for content in _av1_configurations(stream.read()))
 
 
-def gif_is_whole(stream: BinaryIO) -> bool:
-    """Tell whether a GIF ends as it should.
+# The boxes of an AVIF that lead to configurations, and how many bytes of their own stand before others.
+_BOXES = {b"meta": 4, b"iprp": 0, b"ipco": 0, b"stsd": 8, b"av01": 78}
+_BOXES |= dict.fromkeys((b"moov", b"trak", b"mdia", b"minf", b"stbl"), 0)
 
-    Parameters
+
+def _av1_configurations(data: bytes) -> Iterator[bytes]:
+    """Yield the content of each av1C box."""
+    place = 0
+    while place + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, place)
+        start = place + 8
+        if length == 1 and start + 8 <= len(data):  # a length of 64 bits follows
+            (length,) = struct.unpack_from(">Q", data, start)
+            start += 8
+        end = len(data) if length == 0 else place + length
+        if end < start:
+            return
+        if kind == b"av1C":
+            yield data[start:end]
+        elif kind in _BOXES:
+            yield from _av1_configurations(data[start + _BOXES[kind] : end])
+        place = end
+
+
+class GifLayout(NamedTuple):
+    """What the blocks of a GIF tell.
+
+    Attributes
     ----------
-    stream : file object
-        The file; left where it was.
-
-    Returns
-    -------
-    bool
-        Whether its last byte, zeros and line ends aside, is the end mark.
+    size : tuple of int
+        Width and height of what all its frames cover.
+    turns_coloured : bool
+        Whether a frame that follows a grey one has colours.
+    whole : bool
+        Whether its end mark is there.
     """
-    place = stream.tell()
-    end = stream.seek(0, os.SEEK_END)
-    stream.seek(max(0, end - 64))
-    tail = stream.read().rstrip(b"\0\r\n")
-    stream.seek(place)
-    return tail.endswith(b";")
+
+    size: tuple[int, int]
+    turns_coloured: bool
+    whole: bool
 
 
-def gif_turns_coloured(stream: BinaryIO) -> bool:
-    """Tell whether a frame of a GIF that follows a grey one has colours.
-
-    Parameters
-    ----------
-    stream : file object
-        The file; left where it was.
-
-    Returns
-    -------
-    bool
-        What the palettes say.
-    """
-    place = stream.tell()
-    palettes = [*_gif_palettes(stream)]
-    stream.seek(place)
-    grey = [all(entry == bytes([number]) * 3 for number, entry in enumerate(each)) for each in palettes]
-    return bool(grey) and grey[0] and not all(grey)
-
-
-def _gif_palettes(stream: BinaryIO) -> Iterator[list[bytes]]:
-    """Yield the palette that each frame of a GIF is drawn with, as far as the file goes."""
-
-    def palette(flags: int) -> list[bytes]:
-        return [stream.read(3) for _ in range(2 << (flags & 7))] if flags & 128 else []
-
-    stream.seek(10)
-    shared = palette(int.from_bytes(stream.read(3)[:1], "big"))
-    while (kind := stream.read(1)) in (b"!", b","):
-        if kind == b"!":
-            stream.read(1)
-        else:
-            yield palette(int.from_bytes(stream.read(9)[8:], "big")) or shared
-            stream.read(1)
-        while length := int.from_bytes(stream.read(1), "big"):
-            stream.seek(length, os.SEEK_CUR)
-
-
-def has_late_tags(stream: BinaryIO) -> bool:
-    """Tell whether a PNG has tags, which may turn it, behind its pixels.
+def gif_layout(stream: BinaryIO) -> GifLayout:
+    """Return what the blocks of a GIF tell, as far as the file goes.
 
     Parameters
     ----------
@@ -156,43 +136,114 @@ def has_late_tags(stream: BinaryIO) -> bool:
 
     Returns
     -------
-    bool
-        Whether there are chunks of EXIF or text behind the last of its pixels.
+    GifLayout
+        Its size, colours and whether it is whole.
     """
-    return bool(_LATE & set(_chunks_behind(stream)))
+    stream.seek(0)
+    data = stream.read()
+    screen = data[6:13].ljust(7, b"\0")
+    width, height = struct.unpack_from("<HH", screen)
+    place = 13
+
+    def palette_is_grey(flags: int) -> bool | None:
+        nonlocal place
+        length = 6 << (flags & 7) if flags & 128 else 0
+        place += length
+        return data[place - length : place] == _GREYS[:length] if length else None
+
+    shared = palette_is_grey(screen[4])
+    greys = []
+    while (kind := data[place : place + 1]) not in (b";", b""):
+        place += 1
+        if kind == b",":
+            left, top, across, down, flags = struct.unpack("<4HB", data[place : place + 9].ljust(9, b"\0"))
+            width, height = max(width, left + across), max(height, top + down)
+            place += 9
+            own = palette_is_grey(flags)
+            greys.append(shared if own is None else own)
+        if kind in (b",", b"!"):
+            place += 1
+            while place < len(data) and data[place]:
+                place += 1 + data[place]
+            place += 1
+    turns = bool(greys) and greys[0] is not False and False in greys
+    return GifLayout((width, height), turns, kind == b";")
 
 
-def check_png_sums(stream: BinaryIO) -> None:
-    """Refuse a PNG whose (first) picture is damaged, which Pillow does not look for.
+_GREYS = bytes(level for level in range(256) for _ in range(3))
 
-    Raises
+
+def jpeg_segments(data: bytes, start: int = 0) -> Iterator[tuple[int, int, int]]:
+    """Yield the segments of a JPEG, found by their lengths.
+
+    Parameters
+    ----------
+    data : bytes
+        What holds the JPEG.
+    start : int
+        Where it begins, with its start mark.
+
+    Yields
     ------
-    ImageError
-        If a check sum of its pixels is wrong.
+    tuple of int
+        The marker, and where its content begins and ends: for a scan, behind its coded data; for the end
+        mark, at once. Nothing more follows what is broken.
     """
-    stream.seek(8)
-    while len(head := stream.read(8)) == 8:
-        length, kind = struct.unpack(">I4s", head)
-        if kind != b"IDAT":
-            stream.seek(length + 4, os.SEEK_CUR)
-        elif zlib.crc32(stream.read(length), zlib.crc32(kind)).to_bytes(4, "big") != stream.read(4):
-            raise ImageError("broken png data (a check sum of its pixels is wrong)")
+    place = start + 2
+    while place + 4 <= len(data) or data[place : place + 2] == b"\xff\xd9":
+        marker = data[place + 1]
+        if data[place] != 0xFF or marker in (0x00, 0x01) or 0xD0 <= marker <= 0xD8:
+            return
+        if marker == 0xFF:  # filling
+            place += 1
+            continue
+        if marker == 0xD9:
+            yield marker, place + 2, place + 2
+            return
+        end = place + 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+        if marker == 0xDA:
+            following = _MARKER.search(data, end)
+            end = following.start() if following else len(data)
+        yield marker, place + 4, end
+        place = end
 
 
-_LATE = {b"eXIf", b"iTXt", b"tEXt", b"zTXt"}
+# What ends coded data: not an escaped byte, not a restart, not filling.
+_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 
 
-def _chunks_behind(stream: BinaryIO) -> list[bytes]:
-    """Return the kinds of a PNG's chunks behind its first pixels."""
-    stream.seek(8)
-    kinds: list[bytes] = []
-    behind = False
-    while len(head := stream.read(8)) == 8:
-        length, kind = struct.unpack(">I4s", head)
-        behind = behind or kind == b"IDAT"
-        if behind:
-            kinds.append(kind)
-        if kind == b"IEND":
+class PngChunk(NamedTuple):
+    """Where a chunk of a PNG is: its kind, the place of its content and its length."""
+
+    kind: bytes
+    place: int
+    length: int
+
+
+def png_chunks(stream: BinaryIO) -> list[PngChunk]:
+    """Return the chunks of a PNG up to its end, found by their lengths, as far as they are whole.
+
+    Parameters
+    ----------
+    stream : file object
+        The file.
+
+    Returns
+    -------
+    list of PngChunk
+        In their order; the last is ``IEND`` if the file is not truncated.
+    """
+    size = stream.seek(0, os.SEEK_END)
+    place = 8
+    chunks: list[PngChunk] = []
+    while not chunks or chunks[-1].kind != b"IEND":
+        stream.seek(place)
+        head = stream.read(8)
+        if len(head) < 8 or not head[4:].isalpha():
             break
-        stream.seek(length + 4, os.SEEK_CUR)
-    return kinds
+        length, kind = struct.unpack(">I4s", head)
+        place += 12 + length
+        if place > size:
+            break
+        chunks.append(PngChunk(kind, place - length - 4, length))
+    return chunks

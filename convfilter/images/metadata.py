@@ -1,8 +1,8 @@
 """What a file says about its picture beside the pixels, kept from reading to writing.
 
 EXIF is kept as the bytes it came in, so that nothing a camera wrote is lost; just the orientation is
-reset in place once it has been applied, and the link to the thumbnail is cut, which shows the picture
-as it was. What cannot be parsed is dropped with a warning.
+reset in place once it has been applied, and thumbnails, which show the image as it was, are overwritten
+with zeros. What cannot be parsed is dropped with a warning.
 """
 
 from __future__ import annotations
@@ -10,18 +10,37 @@ from __future__ import annotations
 import math
 import re
 import struct
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, TypeAlias
 
 from PIL import ExifTags, Image
 
-__all__ = ["Metadata", "descriptive_exif", "icc_fits", "orientation_of", "read_metadata"]
+from convfilter.errors import ImageError
+from convfilter.images.headers import jpeg_segments
+from convfilter.images.library import reasons
+
+__all__ = [
+    "Chunk",
+    "Metadata",
+    "descriptive_exif",
+    "icc_fits",
+    "jpeg_places",
+    "orientation_of",
+    "read_metadata",
+]
+
+Chunk: TypeAlias = tuple[bytes, bytes]
+"""A chunk of a PNG: its kind and its content."""
 
 _ORIENTATION = 0x0112
 # Of a TIFF's tags these describe the picture; the others say how its file is laid out.
 _DESCRIPTIVE = {270, 271, 272, 305, 306, 315, 316, 33432, 33723, 34377, 34665, 34853, _ORIENTATION}
+_EXIF = b"Exif\0\0"
 _XMP_ORIENTATION = re.compile(rb'tiff:Orientation="\d+"|<tiff:Orientation>\d+</tiff:Orientation>')
-_PNG_PROFILES = ("XML:com.adobe.xmp", "Raw profile type exif", "Raw profile type APP1")
+# A JPEG or PNG in base 64, whose lines may be broken by references to characters.
+_BASE64 = rb"[A-Za-z0-9+/=\s]", rb"&#x?[0-9A-Fa-f]{1,6};"
+_XMP_IMAGE = re.compile(rb"(?:/9j/|iVBORw0KGgo)(?=(?:%b|%b){100})(?:%b+|%b)*" % (_BASE64 + _BASE64))
 
 
 @dataclass(frozen=True)
@@ -38,12 +57,10 @@ class Metadata:
         An XMP packet.
     dpi : tuple of float or None
         Dots per inch, horizontally and vertically.
-    text : dict
-        The text chunks of a PNG.
     comment : bytes or None
         The comment of a JPEG or GIF.
-    chunks : dict
-        PNG chunks that say what the numbers mean as colours (gAMA, cHRM, sRGB).
+    chunks : tuple of Chunk
+        PNG chunks that are kept as they are: texts, and what the numbers mean as colours.
     quantization : list of list of int or None
         The quantization tables of a JPEG.
     subsampling : int
@@ -62,9 +79,8 @@ class Metadata:
     icc: bytes | None = None
     xmp: bytes | None = None
     dpi: tuple[float, float] | None = None
-    text: dict[str, str] = field(default_factory=dict)
     comment: bytes | None = None
-    chunks: dict[bytes, bytes] = field(default_factory=dict)
+    chunks: tuple[Chunk, ...] = ()
     quantization: list[list[int]] | None = None
     subsampling: int = -1
     compression: str | None = None
@@ -74,7 +90,7 @@ class Metadata:
 
     def bare(self) -> Metadata:
         """Return what decides how a picture is encoded, without what is written beside it."""
-        return replace(self, exif=None, icc=None, xmp=None, dpi=None, text={}, comment=None, chunks={})
+        return replace(self, exif=None, icc=None, xmp=None, dpi=None, comment=None, chunks=())
 
 
 def orientation_of(image: Image.Image, warnings: list[str]) -> int:
@@ -93,9 +109,10 @@ def orientation_of(image: Image.Image, warnings: list[str]) -> int:
         1 to 8 as in EXIF; 1 (upright) without a tag.
     """
     try:
-        # The method of the base class: the PNG plugin's own would decode the picture to look behind it.
-        found = Image.Image.getexif(image).get(_ORIENTATION, 1)
-    except Exception:  # whatever the parser trips over
+        with reasons("malformed EXIF"):
+            # The method of the base class: the PNG plugin's own would decode the image to look behind it.
+            found = Image.Image.getexif(image).get(_ORIENTATION, 1)
+    except ImageError:
         warnings.append("malformed EXIF dropped")
         image.info.pop("exif", None)
         return 1
@@ -129,9 +146,8 @@ def read_metadata(image: Image.Image, upright: bool, warnings: list[str]) -> Met
         icc=_icc(info.get("icc_profile"), warnings),
         xmp=_xmp(xmp, upright) if isinstance(xmp, bytes) else None,
         dpi=_dpi(info.get("dpi")),
-        text=_text(image),
         comment=comment if isinstance(comment, bytes) else None,
-        chunks=_colour_chunks(info),
+        chunks=info.get("chunks", ()),
         quantization=quantization,
         subsampling=_subsampling(image) if quantization else -1,
         compression=compression if isinstance(compression, str) else None,
@@ -172,52 +188,196 @@ def descriptive_exif(exif: Image.Exif) -> Image.Exif:
     PIL.Image.Exif
         A new set of tags.
     """
-    kept = Image.Exif()
-    for tag in _DESCRIPTIVE & set(exif):
-        if tag in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
-            kept[tag] = dict(exif.get_ifd(tag))
-        else:
-            kept[tag] = exif[tag]
-    parsed = Image.Exif()  # groups that were put in, not parsed, could not be written to a TIFF
-    if len(kept):
-        parsed.load(kept.tobytes())
-    return parsed
+    with reasons("malformed EXIF"):
+        kept = Image.Exif()
+        for tag in _DESCRIPTIVE & set(exif):
+            if tag in _GROUPS:
+                kept[tag] = dict(exif.get_ifd(tag))
+            else:
+                kept[tag] = exif[tag]
+        parsed = Image.Exif()  # groups that were put in, not parsed, could not be written to a TIFF
+        if len(kept):
+            parsed.load(kept.tobytes())
+        return parsed
 
 
 def _exif(image: Image.Image, upright: bool, warnings: list[str]) -> bytes | None:
-    """Return the EXIF block, orientation and thumbnail seen to."""
+    """Return the EXIF block, upright and without thumbnails."""
     raw = image.info.get("exif")
     try:
-        if image.format == "TIFF":
-            tags = descriptive_exif(image.getexif())
-            raw = tags.tobytes() if len(tags) else None
-        elif raw is None and "Raw profile type exif" in image.info:
-            raw = bytes.fromhex("".join(image.info["Raw profile type exif"].split("\n")[3:]))
-        if not isinstance(raw, bytes) or not raw.removeprefix(b"Exif\0\0"):
+        with reasons("malformed EXIF"):
+            tags = image.getexif() if image.format == "TIFF" else None
+        if tags is not None:
+            tags = descriptive_exif(tags)
+        with reasons("malformed EXIF"):
+            if tags is not None:
+                raw = tags.tobytes() if len(tags) else None
+        if not isinstance(raw, bytes) or not raw.removeprefix(_EXIF):
             return None
-        block = _patched(raw.removeprefix(b"Exif\0\0"), upright)
-        parsed = Image.Exif()
-        parsed.load(block)  # whatever cannot be parsed and put together again could not be written
-        parsed.tobytes()
-    except Exception:  # whatever the parsers trip over
+        if len(raw) > _LONGEST_EXIF:
+            warnings.append(f"EXIF of more than {_LONGEST_EXIF} bytes dropped")
+            return None
+        block = _EXIF + _cleaned(raw.removeprefix(_EXIF), upright)
+        with reasons("malformed EXIF"):
+            parsed = Image.Exif()
+            parsed.load(block)  # whatever cannot be parsed and put together again could not be written
+            parsed.tobytes()
+    except ImageError:
         warnings.append("malformed EXIF dropped")
         return None
     return block
 
 
-def _patched(tiff: bytes, upright: bool) -> bytes:
-    """Return an EXIF block with its orientation set upright, if so, and no thumbnail."""
-    order = {b"II": "<", b"MM": ">"}[tiff[:2]]
-    block = bytearray(tiff)
-    (start,) = struct.unpack_from(f"{order}I", block, 4)
-    (count,) = struct.unpack_from(f"{order}H", block, start)
-    for entry in range(start + 2, start + 2 + 12 * count, 12):
-        tag, kind, _ = struct.unpack_from(f"{order}HHI", block, entry)
-        if tag == _ORIENTATION and upright:
-            struct.pack_into(f"{order}{'I' if kind == 4 else 'H'}", block, entry + 8, 1)
-    if start + 2 + 12 * count + 4 <= len(block):
-        struct.pack_into(f"{order}I", block, start + 2 + 12 * count, 0)
-    return b"Exif\0\0" + bytes(block)
+class _Tag(NamedTuple):
+    """An entry of a directory of tags: what it holds, and where that is."""
+
+    number: int
+    kind: int
+    place: int
+    end: int
+
+
+class _Tiff:
+    """A block of EXIF, which is laid out as a TIFF."""
+
+    def __init__(self, block: bytes) -> None:
+        if block[:4] not in (b"II*\0", b"MM\0*") or len(block) < 8:
+            raise ImageError("no EXIF")
+        self.block = block
+        self.order = "<" if block[:2] == b"II" else ">"
+
+    def long(self, place: int) -> int:
+        """Return the number of 32 bits at a place, 0 behind the end."""
+        part = self.block[place : place + 4]
+        return int(struct.unpack(f"{self.order}I", part)[0]) if len(part) == 4 else 0
+
+    def directory(self, start: int) -> tuple[list[_Tag], int]:
+        """Return the tags of a directory, and where it ends."""
+        (count,) = struct.unpack(f"{self.order}H", self.block[start : start + 2].ljust(2, b"\0"))
+        end = start + 2 + 12 * count
+        if start < 8 or end > len(self.block):
+            raise ImageError("tags behind the end")
+        return [self._tag(entry) for entry in range(start + 2, end, 12)], end
+
+    def _tag(self, entry: int) -> _Tag:
+        number, kind, count = struct.unpack_from(f"{self.order}HHI", self.block, entry)
+        length = count * _SIZES.get(kind, 1)
+        place = entry + 8 if length <= 4 else self.long(entry + 8)
+        return _Tag(number, kind, place, min(place + length, len(self.block)))
+
+    def numbers(self, tag: _Tag) -> list[int]:
+        """Return what a tag of whole numbers holds."""
+        size = 2 if tag.kind == _SHORT else 4
+        count = min(max(0, tag.end - tag.place) // size, _MOST_NUMBERS)
+        format = f"{self.order}{count}{'H' if size == 2 else 'I'}"
+        return [*struct.unpack_from(format, self.block, tag.place)] if count else []
+
+
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+_SHORT, _LONG = 3, 4
+_GROUPS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
+# Where image data begin and how long they are: JPEG, strips, tiles.
+_IMAGE_DATA = ((513, 514), (273, 279), (324, 325))
+_DIRECTORIES, _WINDOWS_THUMBNAIL, _PHOTOSHOP = 330, 0x501B, 34377
+_MOST_DIRECTORIES, _MOST_NUMBERS = 16, 4096
+_LONGEST_EXIF = 1 << 22
+
+
+def _cleaned(block: bytes, upright: bool) -> bytes:
+    """Return a block of EXIF with its orientation set upright, if so, and zeros where thumbnails were."""
+    tiff = _Tiff(block)
+    start = tiff.long(4)
+    tags, end = tiff.directory(start)
+    cleaned = bytearray(block)
+    length = len(block)
+    for first, last in sorted(_thumbnails(tiff, tags, end), key=lambda place: -place[1]):
+        if first >= last:
+            continue
+        if first < end and last > start:
+            raise ImageError("a thumbnail within the tags")
+        cleaned[first:last] = bytes(last - first)
+        if last == length:
+            length = first
+    for tag in tags:
+        if tag.number == _ORIENTATION and upright and start < tag.place < end:
+            struct.pack_into(f"{tiff.order}{'I' if tag.kind == _LONG else 'H'}", cleaned, tag.place, 1)
+    cleaned[end : end + 4] = bytes(len(cleaned[end : end + 4]))
+    return bytes(cleaned[: max(length, *_ends(tiff, start))])
+
+
+def _ends(tiff: _Tiff, start: int, *, groups: bool = True) -> Iterator[int]:
+    """Yield where a directory ends, where its values do, and the same for the groups within it."""
+    try:
+        tags, end = tiff.directory(start)
+    except ImageError:
+        return
+    yield end + 4
+    for tag in tags:
+        yield tag.end
+        if groups and tag.number in _GROUPS:
+            yield from _ends(tiff, tiff.long(tag.place), groups=False)
+
+
+def _thumbnails(tiff: _Tiff, tags: list[_Tag], end: int) -> Iterator[tuple[int, int]]:
+    """Yield where images are in a block of EXIF, as far as they are in a known format or place."""
+    yield from jpeg_places(tiff.block)
+    pending = [tiff.long(end)]
+    for tag in tags:
+        if tag.number == _DIRECTORIES:
+            pending += tiff.numbers(tag)
+        elif tag.number == _WINDOWS_THUMBNAIL:
+            yield tag.place, tag.end
+        elif tag.number == _PHOTOSHOP:
+            yield from _photoshop_thumbnails(tiff.block, tag.place, tag.end)
+    yield from _image_data(tiff, tags)
+    for start in filter(None, pending[:_MOST_DIRECTORIES]):
+        try:
+            others, last = tiff.directory(start)
+        except ImageError:
+            continue
+        yield start, last
+        yield from _image_data(tiff, others)
+
+
+def _image_data(tiff: _Tiff, tags: list[_Tag]) -> Iterator[tuple[int, int]]:
+    """Yield where the image is that a directory describes."""
+    found = {tag.number: tag for tag in tags}
+    for begins, lengths in _IMAGE_DATA:
+        if begins in found and lengths in found:
+            pairs = zip(tiff.numbers(found[begins]), tiff.numbers(found[lengths]), strict=False)
+            for start, length in pairs:
+                yield min(start, len(tiff.block)), min(start + length, len(tiff.block))
+
+
+def _photoshop_thumbnails(block: bytes, place: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield where the thumbnails are among the resources of Photoshop."""
+    while place + 12 <= end and block[place : place + 4] == b"8BIM":
+        kind = int.from_bytes(block[place + 4 : place + 6], "big")
+        place += 6 + (block[place + 6] + 2) // 2 * 2  # behind the name, of even length with its own
+        start, length = place + 4, int.from_bytes(block[place : place + 4], "big")
+        if kind in (0x0409, 0x040C):
+            yield min(start, end), min(start + length, end)
+        place = start + length + length % 2
+
+
+def jpeg_places(data: bytes) -> list[tuple[int, int]]:
+    """Return where JPEGs are within other data: what begins as one and has a scan, up to its end."""
+    places = []
+    start = data.find(_JPEG)
+    while start >= 0:
+        end = start
+        for number, (marker, _, last) in enumerate(jpeg_segments(data, start)):
+            end = last if marker in (0xD9, 0xDA) or end > start else end
+            if number == _MOST_SEGMENTS:
+                break
+        if end > start:
+            places.append((start, min(end, len(data))))
+        start = data.find(_JPEG, max(end, start + 3))
+    return places
+
+
+_JPEG = b"\xff\xd8\xff"
+_MOST_SEGMENTS = 1000
 
 
 def _icc(profile: object, warnings: list[str]) -> bytes | None:
@@ -231,7 +391,8 @@ def _icc(profile: object, warnings: list[str]) -> bytes | None:
 
 
 def _xmp(packet: bytes, upright: bool) -> bytes:
-    """Return an XMP packet, without the orientation if that has been applied."""
+    """Return an XMP packet without thumbnails, and without the orientation if that has been applied."""
+    packet = _XMP_IMAGE.sub(b"", packet)
     return _XMP_ORIENTATION.sub(b"", packet) if upright else packet
 
 
@@ -259,25 +420,6 @@ def _plays(image: Image.Image) -> int:
     return loop if isinstance(loop, int) else 0
 
 
-def _text(image: Image.Image) -> dict[str, str]:
-    """Return the text chunks of a PNG but those that are kept as something else."""
-    # Pillow hands the chunks over when it has decoded the picture; before that its reader has them.
-    texts = getattr(image, "_text", None) or getattr(getattr(image, "png", None), "im_text", None) or {}
-    return {key: value for key, value in texts.items() if key not in _PNG_PROFILES}
-
-
-def _colour_chunks(info: dict[Any, Any]) -> dict[bytes, bytes]:
-    """Return the PNG chunks on what the numbers mean as colours."""
-    chunks: dict[bytes, bytes] = {}
-    if isinstance(gamma := info.get("gamma"), float):
-        chunks[b"gAMA"] = struct.pack(">I", round(gamma * 100_000))
-    if isinstance(points := info.get("chromaticity"), tuple):
-        chunks[b"cHRM"] = struct.pack(">8I", *(round(value * 100_000) for value in points))
-    if isinstance(intent := info.get("srgb"), int):
-        chunks[b"sRGB"] = bytes([intent])
-    return chunks
-
-
 def _tables(found: Any) -> list[list[int]] | None:
     """Return a JPEG's quantization tables if they can be used again."""
     if not isinstance(found, dict) or sorted(found) != list(range(len(found))) or not 0 < len(found) < 5:
@@ -289,4 +431,8 @@ def _subsampling(image: Image.Image) -> int:
     """Return a JPEG's chroma subsampling as Pillow numbers it."""
     from PIL.JpegImagePlugin import get_sampling
 
-    return get_sampling(image)
+    try:
+        with reasons("unknown subsampling"):
+            return get_sampling(image)
+    except ImageError:
+        return -1

@@ -6,19 +6,20 @@ import contextlib
 import io
 import os
 import stat
-import warnings as python_warnings
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import Image, ImageFile
 
-from convfilter.errors import ConvfilterError, ImageError
+from convfilter.errors import ImageError
 from convfilter.images.formats import FORMATS, format_of_name
-from convfilter.images.headers import gif_turns_coloured, webp_size
+from convfilter.images.headers import gif_layout
+from convfilter.images.library import reasons
+from convfilter.images.limits import check_density, check_header, check_pixels
 from convfilter.images.plugins import coloured_gif, load_plugin, pillow_name, sniff
-from convfilter.messages import describe, one_line, shown
+from convfilter.messages import describe, shown
 
-__all__ = ["check_pixels", "collected", "format_of", "frame_named", "image_of", "opened", "reasons"]
+__all__ = ["format_of", "image_of", "opened"]
 
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
@@ -76,48 +77,6 @@ def _check_regular(status: os.stat_result) -> None:
         raise ImageError(f"is {kind}, not a picture file")
 
 
-@contextlib.contextmanager
-def reasons(what: str) -> Iterator[None]:
-    """Turn whatever a decoder raises into an `ImageError` of one line.
-
-    Parameters
-    ----------
-    what : str
-        What the message begins with, such as ``broken png data``.
-    """
-    try:
-        yield
-    except ConvfilterError:
-        raise
-    except MemoryError:
-        raise ImageError("not enough memory for it") from None
-    except UnidentifiedImageError:
-        raise ImageError(f"{what} (the header makes no sense)") from None
-    except Exception as error:  # decoders raise all kinds of errors over broken data
-        if isinstance(error, OSError) and error.errno:
-            raise ImageError(describe(error)) from None
-        reason = one_line(error)
-        raise ImageError(f"{what} ({reason})" if reason else what) from None
-
-
-@contextlib.contextmanager
-def collected(warnings: list[str]) -> Iterator[None]:
-    """Gather what is warned about instead of printing it.
-
-    Parameters
-    ----------
-    warnings : list of str
-        Gets each warning once, as one line.
-    """
-    with python_warnings.catch_warnings(record=True) as caught:
-        python_warnings.simplefilter("always")
-        yield
-    for warning in caught:
-        line = one_line(warning.message)
-        if line not in warnings:
-            warnings.append(line)
-
-
 def format_of(stream: BinaryIO, name: str | None, warnings: list[str]) -> str:
     """Tell a file's format by its content.
 
@@ -152,7 +111,7 @@ def format_of(stream: BinaryIO, name: str | None, warnings: list[str]) -> str:
 
 
 def image_of(stream: BinaryIO, form: str, max_pixels: int | None) -> ImageFile.ImageFile:
-    """Have Pillow parse a picture's header.
+    """Have Pillow parse an image's header, once our own look at it has found no bomb.
 
     Parameters
     ----------
@@ -161,68 +120,27 @@ def image_of(stream: BinaryIO, form: str, max_pixels: int | None) -> ImageFile.I
     form : str
         Its format.
     max_pixels : int or None
-        The largest picture to go on with.
+        The largest image to go on with.
 
     Returns
     -------
     PIL.ImageFile.ImageFile
-        The picture, not decoded yet.
+        The image, not decoded yet.
 
     Raises
     ------
     ImageError
-        If it has too many pixels. Pillow's own errors pass.
+        If it is broken or larger than the limits.
     """
-    if form == "webp":  # its decoder makes room for the picture as soon as it is opened
-        check_pixels(webp_size(stream), max_pixels)
+    check_header(stream, form, max_pixels)
+    stream.seek(0)
     load_plugin(form)
-    image = Image.open(stream, formats=[pillow_name(form)])
-    if form == "gif" and image.mode == "L" and gif_turns_coloured(stream):
+    names = [pillow_name(form)]
+    with reasons(f"broken {form} data"):
+        image = Image.open(stream, formats=names)
+    if form == "gif" and image.mode == "L" and gif_layout(stream).turns_coloured:
         image = coloured_gif(stream)
     check_pixels(image.size, max_pixels)
+    if form == "avif":
+        check_density(stream, image.size, max_pixels)
     return image
-
-
-def check_pixels(size: tuple[int, int], max_pixels: int | None, frames: int = 1) -> None:
-    """Refuse a picture that is too large.
-
-    Parameters
-    ----------
-    size : tuple of int
-        Width and height.
-    max_pixels : int or None
-        The most pixels allowed, None for any number.
-    frames : int
-        How many of that size are to be held at once.
-
-    Raises
-    ------
-    ImageError
-        If it has more.
-    """
-    width, height = size
-    total = frames * width * height
-    if max_pixels is not None and total > max_pixels:
-        several = f"{frames} frames of " if frames > 1 else ""
-        raise ImageError(
-            f"{several}{width} x {height} pixels are more than {max_pixels}; "
-            f"if you trust the file, allow them with --max-pixels {total}"
-        )
-
-
-@contextlib.contextmanager
-def frame_named(number: int, count: int | None) -> Iterator[None]:
-    """Say which of several frames an error is about.
-
-    Parameters
-    ----------
-    number, count : int
-        The frame, counted from 0, and how many there are; None where nobody knows yet.
-    """
-    try:
-        yield
-    except ConvfilterError as error:
-        if count == 1:
-            raise
-        of = "" if count is None else f" of {count}"
-        raise ImageError(f"frame {number + 1}{of}: {error}") from None

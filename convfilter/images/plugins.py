@@ -5,7 +5,6 @@ Importing all forty of them takes longer than reading most pictures, and some st
 
 from __future__ import annotations
 
-import logging
 import os
 from importlib import import_module
 from typing import Any, BinaryIO
@@ -13,14 +12,13 @@ from typing import Any, BinaryIO
 from PIL import Image, ImageFile, ImagePalette
 
 from convfilter.images.formats import FORMATS, format_of_name
+from convfilter.images.library import reasons
 
 __all__ = ["coloured_gif", "load_plugin", "pillow_name", "sniff"]
 
 # Pictures are measured against the caller's limit, from the header, before anything is decoded; Pillow's
 # own limit would warn or refuse behind its back.
 Image.MAX_IMAGE_PIXELS = None
-# What Pillow logs of broken files would otherwise end up on stderr, without a file's name.
-logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 _MODULES = {
     "png": "PngImagePlugin",
@@ -88,7 +86,8 @@ def coloured_gif(stream: BinaryIO) -> ImageFile.ImageFile:
             return True
 
     stream.seek(0)
-    image: ImageFile.ImageFile = ColouredGif(stream)
+    with reasons("broken gif data"):
+        image: ImageFile.ImageFile = ColouredGif(stream)
     return image
 
 

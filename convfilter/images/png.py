@@ -1,24 +1,247 @@
-"""PNG files, written quickly or small: by Pillow, or by the codecs where they are installed."""
+"""PNG files: what their chunks say beside the pixels, and writing them, quickly or small.
+
+The decoders see the chunks that make up the pixels only; all others are read and written here, found by their
+lengths and kept as they are.
+"""
 
 from __future__ import annotations
 
+import bisect
 import io
+import itertools
+import os
+import re
+import struct
 import zlib
+from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple, cast
 
 from numpy.typing import NDArray
 from PIL import Image
 
+from convfilter.errors import ImageError
 from convfilter.images import codecs
-from convfilter.images.encoding import Options, Raster, Samples, present
-from convfilter.images.metadata import Metadata
+from convfilter.images.encoding import Options, Raster, Samples
+from convfilter.images.headers import PngChunk
+from convfilter.images.library import add_warning
+from convfilter.images.metadata import Chunk, Metadata, jpeg_places
+from convfilter.images.sink import save
 from convfilter.images.to_pillow import palette_of
 
-__all__ = ["save_png"]
+__all__ = ["beside_pixels", "check_png", "pixels_alone", "png_chunk", "save_png"]
+
+_PIXELS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT"}
+# What the numbers mean as colours, which filters do not change, and how long it is.
+_COLOURS = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4, b"mDCV": 24, b"cLLI": 8}
+_TEXTS = {b"tEXt", b"zTXt", b"iTXt"}
+_XMP = b"XML:com.adobe.xmp"
+_RAW_PROFILE = b"Raw profile type "
+_XMP_SEGMENT = b"http://ns.adobe.com/xap/1.0/\0"
+_EXIF = b"Exif\0\0"
+_METRE = 0.0254
+# What is compressed may be so large; profiles and texts of files that are no bombs are smaller.
+_LARGEST = 1 << 24
+_BLOCK, _SLACK = 1 << 20, 1 << 16
+_HEX = re.compile(rb"(?:[0-9a-fA-F]{2})+")
 
 # Full matching is taken where looking for runs alone makes a sample this much larger.
 _LARGER = 1.3
 _HEADER = 33  # bytes of the signature and the first chunk
+
+
+def pixels_alone(stream: BinaryIO, chunks: list[PngChunk]) -> BinaryIO:
+    """Return a PNG as decoders see it: without what is read by `beside_pixels`.
+
+    Parameters
+    ----------
+    stream : file object
+        The file.
+    chunks : list of PngChunk
+        Its chunks.
+
+    Returns
+    -------
+    file object
+        A view of it, in which nothing is copied.
+
+    Raises
+    ------
+    ImageError
+        If there is a chunk without which the pixels cannot be understood.
+    """
+    spans = [(0, 8)]
+    for each in chunks:
+        if each.kind in _PIXELS:
+            start, end = each.place - 8, each.place + each.length + 4
+            if spans[-1][1] == start:
+                start = spans.pop()[0]
+            spans.append((start, end))
+        elif each.kind[0] < ord("a"):
+            raise ImageError(f"not supported: png data with a chunk {each.kind.decode()}")
+    if not chunks or chunks[-1].kind != b"IEND":  # truncated: what is there may be a header
+        spans.append((spans[-1][1], stream.seek(0, os.SEEK_END)))
+    return io.BufferedReader(_Spans(stream, spans))
+
+
+def check_png(stream: BinaryIO, chunks: list[PngChunk], *, whole: bool) -> None:
+    """Refuse a PNG in which a check sum of the pixels is wrong.
+
+    Parameters
+    ----------
+    stream : file object
+        The file.
+    chunks : list of PngChunk
+        Its chunks.
+    whole : bool
+        Whether it must not end too early; otherwise its decoder finds out at the frame that is missing.
+    """
+    if whole and (not chunks or chunks[-1].kind != b"IEND"):
+        raise ImageError("broken png data (the end is missing)")
+    stream.seek(16)
+    width, height = struct.unpack(">II", stream.read(8))
+    packed = sum(each.length for each in chunks if each.kind == b"IDAT")
+    if packed > height * (8 * width + 1) * 9 // 8 + _SLACK:
+        raise ImageError("broken png data (far more than its pixels need)")
+    for each in chunks:
+        if each.kind in _PIXELS and not _is_sound(stream, each):
+            raise ImageError(f"broken png data (the check sum of its {each.kind.decode()} is wrong)")
+
+
+class _Spans(io.RawIOBase):
+    """Spans of a file, read as if nothing stood between them."""
+
+    def __init__(self, stream: BinaryIO, spans: list[tuple[int, int]]) -> None:
+        self._stream, self._spans = stream, spans
+        self._begins = [0, *itertools.accumulate(end - start for start, end in spans)]
+        self._place = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._place = offset + (0, self._place, self._begins[-1])[whence]
+        return self._place
+
+    def readinto(self, buffer: Any) -> int:
+        if self._place >= self._begins[-1]:
+            return 0
+        number = bisect.bisect_right(self._begins, self._place) - 1
+        start = self._spans[number][0] + self._place - self._begins[number]
+        self._stream.seek(start)
+        data = self._stream.read(min(len(buffer), self._spans[number][1] - start))
+        buffer[: len(data)] = data
+        self._place += len(data)
+        return len(data)
+
+
+def beside_pixels(stream: BinaryIO, chunks: list[PngChunk], warnings: list[str]) -> dict[str, Any]:
+    """Read what a PNG says beside its pixels.
+
+    Parameters
+    ----------
+    stream : file object
+        The file.
+    chunks : list of PngChunk
+        Its chunks.
+    warnings : list of str
+        Gets a line for whatever is damaged and dropped.
+
+    Returns
+    -------
+    dict
+        By Pillow's names (``exif icc_profile xmp dpi``), and in ``chunks`` what is kept as it is.
+    """
+    found: dict[str, Any] = {}
+    kept: list[Chunk] = []
+    kinds: set[bytes] = set()
+    for each in chunks:
+        kind = each.kind
+        carried = kind in _COLOURS or kind == b"iCCP" or _may_be_copied(kind)
+        if kind in _PIXELS or not carried or (kind in kinds and kind not in _TEXTS):
+            continue
+        kinds.add(kind)
+        if not _is_sound(stream, each) or each.length != _COLOURS.get(kind, each.length):
+            add_warning(warnings, f"damaged {kind.decode()} chunk dropped")
+            continue
+        stream.seek(each.place)
+        content = stream.read(each.length)
+        if kind == b"iCCP":
+            found["icc_profile"] = _inflated(content.partition(b"\0")[2][1:], warnings, "ICC profile")
+        elif kind == b"eXIf":
+            found["exif"] = _EXIF + content.removeprefix(_EXIF)
+        elif kind == b"pHYs" and content[8:] == b"\1":
+            across, down = struct.unpack_from(">II", content)
+            found["dpi"] = across * _METRE, down * _METRE
+        elif kind not in _TEXTS:
+            kept.append((kind, content))
+        elif not 0 < content.find(b"\0") < 80:
+            add_warning(warnings, "malformed text dropped")
+        elif not _is_profile(kind, content, found, warnings):
+            kept.append((kind, content))
+    return {name: value for name, value in found.items() if value} | {"chunks": tuple(kept)}
+
+
+def _may_be_copied(kind: bytes) -> bool:
+    """Tell whether a chunk stays true when the pixels change, which its last letter says."""
+    return kind[3] >= ord("a")
+
+
+def _is_sound(stream: BinaryIO, chunk: PngChunk) -> bool:
+    """Tell whether a chunk's check sum is right."""
+    stream.seek(chunk.place - 4)
+    total, left = 0, chunk.length + 4
+    while left:
+        part = stream.read(min(left, _BLOCK))
+        if not part:
+            return False
+        total = zlib.crc32(part, total)
+        left -= len(part)
+    return stream.read(4) == total.to_bytes(4, "big")
+
+
+def _is_profile(kind: bytes, content: bytes, found: dict[str, Any], warnings: list[str]) -> bool:
+    """Take EXIF or XMP out of a text; tell whether it held one, or an image that must not be kept."""
+    key, _, text = content.partition(b"\0")
+    if key != _XMP and not key.startswith(_RAW_PROFILE):
+        return False
+    if kind == b"iTXt":
+        packed, text = text[:1] == b"\1", text[2:].split(b"\0", 2)[-1]
+    else:
+        packed, text = kind == b"zTXt", text[1:] if kind == b"zTXt" else text
+    if packed:
+        text = _inflated(text, warnings, "text")
+    if key == _XMP:
+        found["xmp"] = text
+        return True
+    # The name of the profile and its length stand before it, a line each.
+    digits = b"".join(text.strip().split(b"\n", 2)[-1].split())
+    profile = bytes.fromhex(digits.decode()) if _HEX.fullmatch(digits) else b""
+    if profile.startswith((_EXIF, b"II*\0", b"MM\0*")):
+        found.setdefault("exif", profile)
+    elif profile.startswith(_XMP_SEGMENT) or key.endswith(b"xmp"):
+        found.setdefault("xmp", profile.removeprefix(_XMP_SEGMENT))
+    elif profile and not jpeg_places(profile):
+        return False
+    else:
+        add_warning(warnings, f"{key.decode('latin-1')} dropped: it is damaged or holds a thumbnail")
+    return True
+
+
+def _inflated(packed: bytes, warnings: list[str], what: str) -> bytes:
+    """Return what has been compressed, or nothing if it is broken or would be huge."""
+    inflater = zlib.decompressobj()
+    try:
+        content = inflater.decompress(packed, _LARGEST)
+    except zlib.error:
+        content = b""
+    if content and not inflater.unconsumed_tail:
+        return content
+    fault = f"{what} of more than {_LARGEST} bytes" if content else f"malformed {what}"
+    add_warning(warnings, f"{fault} dropped")
+    return b""
 
 
 class _Settings(NamedTuple):
@@ -43,7 +266,6 @@ def save_png(
     raster: Raster,
     stream: BinaryIO,
     metadata: Metadata,
-    warnings: list[str],
     *,
     small: bool = False,
     few_colours: bool = True,
@@ -58,55 +280,67 @@ def save_png(
         Where to write.
     metadata : Metadata
         What to write beside the pixels.
-    warnings : list of str
-        Gets a line for whatever is lost.
     small : bool
         Whether the size counts more than the time.
     few_colours : bool
         Whether a small one may be given a palette.
     """
-    options = _options(metadata, warnings)
+    beside = b"".join(png_chunk(*each) for each in _chunks_beside(metadata))
     if isinstance(raster, Samples):
         encoded = _encoded(raster.pixels, small)
-        stream.write(encoded[:_HEADER])
-        stream.write(_chunks(options))
-        stream.write(memoryview(encoded)[_HEADER:])
+    elif not small:
+        save(raster, cast("BinaryIO", _Inserting(stream, beside)), "png", **_quick_png(raster))
         return
-    if not small:
-        raster.save(stream, "PNG", **options, **_quick_png(raster))
-        return
-    best: bytes | None = None
-    for candidate, more in _small_pngs(raster, few_colours):
-        buffer = io.BytesIO()
-        candidate.save(buffer, "PNG", **options, **more)
-        if best is None or buffer.tell() < len(best):
-            best = buffer.getvalue()
-    stream.write(cast("bytes", best))
+    else:
+        tries = _small_pngs(raster, few_colours)
+        encoded = min((_saved(candidate, options) for candidate, options in tries), key=len)
+    stream.write(encoded[:_HEADER])
+    stream.write(beside)
+    stream.write(memoryview(encoded)[_HEADER:])
 
 
-def _options(metadata: Metadata, warnings: list[str]) -> Options:
-    """Return Pillow's options for what stands beside the pixels."""
-    from PIL.PngImagePlugin import PngInfo
+class _Inserting:
+    """Writes further chunks behind the first one of a PNG."""
 
-    info = PngInfo()
-    for kind, data in metadata.chunks.items():
-        info.add(kind, data)
-    for key, value in metadata.text.items():
-        try:
-            info.add_text(key, value)
-        except ValueError:  # a key or text that no chunk can hold
-            warnings.append("malformed text dropped")
-    if metadata.xmp is not None:
-        info.add_itxt("XML:com.adobe.xmp", metadata.xmp)
-    return present(pnginfo=info, icc_profile=metadata.icc, exif=metadata.exif, dpi=metadata.dpi)
+    def __init__(self, stream: BinaryIO, beside: bytes) -> None:
+        self._stream, self._beside = stream, beside
+        self._left = _HEADER
+
+    def write(self, data: bytes) -> None:
+        """Write; encoders write a chunk's parts one by one."""
+        self._stream.write(data)
+        self._left -= len(data)
+        if self._left == 0:
+            self._stream.write(self._beside)
 
 
-def _chunks(options: Options) -> bytes:
-    """Return the chunks that Pillow writes before the pixels."""
+def _saved(image: Image.Image, options: Options) -> bytes:
+    """Return an image as Pillow encodes it."""
     buffer = io.BytesIO()
-    Image.new("L", (1, 1)).save(buffer, "PNG", **options)
-    data = buffer.getvalue()
-    return data[_HEADER : data.index(b"IDAT", _HEADER) - 4]
+    save(image, buffer, "png", **options)
+    return buffer.getvalue()
+
+
+def png_chunk(kind: bytes, content: bytes) -> bytes:
+    """Return a chunk as it is written."""
+    checksum = zlib.crc32(content, zlib.crc32(kind))
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)
+
+
+def _chunks_beside(metadata: Metadata) -> Iterator[Chunk]:
+    """Yield what is written between the header and the pixels."""
+    if metadata.icc is not None:
+        yield b"iCCP", b"ICC Profile\0\0" + zlib.compress(metadata.icc)
+    if metadata.dpi is not None:
+        across, down = (min(int(value / _METRE + 0.5), 2**31 - 1) for value in metadata.dpi)
+        yield b"pHYs", struct.pack(">IIB", across, down, 1)
+    if metadata.exif is not None:
+        yield b"eXIf", metadata.exif.removeprefix(_EXIF)
+    if metadata.xmp is not None:
+        yield b"iTXt", _XMP + b"\0" * 5 + metadata.xmp
+    for kind, content in metadata.chunks:
+        if kind != b"sRGB" or metadata.icc is None:  # a file may have one of them
+            yield kind, content
 
 
 def _encoded(pixels: NDArray[Any], small: bool) -> bytes:
@@ -137,12 +371,8 @@ def _quick_png(image: Image.Image) -> Options:
     rows = min(max(image.height // 64, 8), image.height)
     top = (image.height - rows) // 2
     sample = image.crop((0, top, image.width, top + rows))
-    sizes = []
     runs: Options = {"compress_type": zlib.Z_RLE}
-    for options in (runs, {"compress_level": 1}):
-        encoded = io.BytesIO()
-        sample.save(encoded, "PNG", **options)
-        sizes.append(encoded.tell())
+    sizes = [len(_saved(sample, options)) for options in (runs, {"compress_level": 1})]
     return runs if sizes[0] < _LARGER * sizes[1] else {}
 
 

@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 
 from convfilter.errors import ImageError
 from convfilter.images.encoding import Raster, Samples
+from convfilter.images.library import disk_errors, frame_named
+from convfilter.images.limits import check_pixels
 from convfilter.images.metadata import Metadata
-from convfilter.images.opening import check_pixels, frame_named, reasons
 from convfilter.images.picture import Picture, Size
 from convfilter.messages import shown
 
 __all__ = ["PnmFrames", "PnmWriter", "read_stream", "write_pnm"]
 
 _WHITE = b" \t\n\v\f\r"
-_BROKEN = "broken ppm data"
 _LONGEST_LINE, _LONGEST_NUMBER = 1 << 20, 100
 
 
@@ -59,7 +59,7 @@ class PnmFrames:
         self._stream, self._max_pixels, self._warnings = stream, max_pixels, warnings
         stream.seek(0)
         self._places: list[int] = []
-        with reasons(_BROKEN):
+        with disk_errors():
             while header := self._next_header():
                 _skip(stream, header)
         self.count = len(self._places)
@@ -76,7 +76,7 @@ class PnmFrames:
 
     def read(self, number: int) -> Picture:
         """Read an image, counted from 0."""
-        with frame_named(number, self.count), reasons(_BROKEN):
+        with frame_named(number, self.count), disk_errors():
             picture = _read(self._stream, self._header(number), self._max_pixels)
         picture.warnings += self._warnings
         picture.frames = self.count
@@ -87,7 +87,7 @@ class PnmFrames:
         place = self._stream.tell()
         try:
             header = _next_header(self._stream, self._warnings)
-        except (ValueError, OSError):
+        except ImageError:
             if not self._places:
                 raise
             header = None  # to be refused if it is asked for, but not for the sake of the images before it
@@ -104,7 +104,7 @@ class PnmFrames:
         return header
 
     def _size(self, number: int) -> Size:
-        with frame_named(number, self.count), reasons(_BROKEN):
+        with frame_named(number, self.count), disk_errors():
             header = self._header(number)
         channels = header.row // header.width
         return Size(header.width, header.height, channels, header.mode, header.dtype, "ppm", self.count)
@@ -134,7 +134,7 @@ def read_stream(stream: BinaryIO, max_pixels: int | None, warnings: list[str]) -
     """
     number = 0
     while True:
-        with frame_named(number, None), reasons(_BROKEN):
+        with frame_named(number, None), disk_errors():
             header = _next_header(stream, warnings)
             if header is None:
                 return
@@ -161,11 +161,11 @@ def _next_header(stream: BinaryIO, warnings: list[str]) -> _Header | None:
         )
     kind = int(magic[1:])
     if stream.read(1) not in (*(bytes([white]) for white in _WHITE), b"#"):
-        raise ValueError("no white space after the first two bytes")
+        raise _broken("no white space after the first two bytes")
     width, height = _number(stream), _number(stream)
     largest = 1 if kind in (1, 4) else _number(stream)
     if not (width and height and 0 < largest < 65536):
-        raise ValueError(f"{width} x {height} pixels of samples up to {largest}")
+        raise _broken(f"{width} x {height} pixels of samples up to {largest}")
     return _Header(kind, width, height, largest)
 
 
@@ -178,13 +178,17 @@ def _number(stream: BinaryIO) -> int:
             while byte not in b"\r\n":  # nor at the end, where there is no byte
                 byte = stream.read(1)
         if not byte:
-            raise ValueError("it is truncated")
+            raise _broken("it is truncated")
         if byte not in _WHITE:
             digits += byte
             if not byte.isdigit() or len(digits) > 10:
-                raise ValueError(f"'{shown(digits)}' in the header is not a number")
+                raise _broken(f"'{shown(digits)}' in the header is not a number")
         elif digits:
             return int(digits)
+
+
+def _broken(reason: str) -> ImageError:
+    return ImageError(f"broken ppm data ({reason})")
 
 
 def _skip(stream: BinaryIO, header: _Header) -> None:
@@ -208,7 +212,7 @@ def _read(stream: BinaryIO, header: _Header, max_pixels: int | None) -> Picture:
     full = int(np.iinfo(header.dtype).max)
     if header.largest != full:
         if samples.max() > header.largest:
-            raise ValueError(_too_large(samples.max(), header))
+            raise _broken(_too_large(samples.max(), header))
         levels = np.arange(header.largest + 1, dtype=np.int64)
         samples = ((2 * full * levels + header.largest) // (2 * header.largest)).astype(header.dtype)[samples]
     shape = (header.height, header.width, 3) if header.mode == "RGB" else (header.height, header.width)
@@ -219,7 +223,7 @@ def _binary(stream: Any, header: _Header) -> NDArray[Any]:
     """Read samples in binary, rows of bytes or of two bytes each, the higher one first."""
     stored = np.empty((header.height, header.stored_row), np.uint8)
     if stream.readinto(stored.reshape(-1).data) < stored.size:
-        raise ValueError("it is truncated")
+        raise _broken("it is truncated")
     if header.kind == 4:
         return np.unpackbits(stored, axis=1, count=header.width)
     samples = stored.view(header.dtype)
@@ -232,18 +236,21 @@ def _digits(stream: BinaryIO, header: _Header) -> NDArray[Any]:
     done = 0
     for text in _lines(stream, header):
         if text.translate(None, _WHITE + b"0123456789"):
-            raise ValueError("there are other characters than digits among its samples")
+            raise _broken("there are other characters than digits among its samples")
         bits = header.kind == 1
-        values = [digit - 48 for digit in text.translate(None, _WHITE)] if bits else [*map(int, text.split())]
+        words = text.split()
+        if max(map(len, words), default=0) > _LONGEST_NUMBER and not bits:
+            raise _broken(f"a number of more than {_LONGEST_NUMBER} digits")
+        values = [digit - 48 for word in words for digit in word] if bits else [*map(int, words)]
         if done + len(values) > samples.size:
-            raise ValueError("there are more samples than its header says")
+            raise _broken("there are more samples than its header says")
         if max(values, default=0) > header.largest:
-            raise ValueError(_too_large(max(values), header))
+            raise _broken(_too_large(max(values), header))
         samples[done : done + len(values)] = values
         done += len(values)
         if done == samples.size:
             return samples
-    raise ValueError("it is truncated")
+    raise _broken("it is truncated")
 
 
 def _too_large(sample: int, header: _Header) -> str:
@@ -262,7 +269,7 @@ def _lines(stream: BinaryIO, header: _Header) -> Iterator[bytes]:
             *before, rest = text.rsplit(None, 1)
             text = b"".join(before)
             if len(rest) > _LONGEST_NUMBER:
-                raise ValueError(f"a number of more than {_LONGEST_NUMBER} digits")
+                raise _broken(f"a number of more than {_LONGEST_NUMBER} digits")
         yield text
     yield rest
 

@@ -1,41 +1,38 @@
-"""The stream that encoders write to."""
+"""The stream that Pillow's encoders write to."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
-from convfilter.errors import ImageError
-from convfilter.images.opening import collected, reasons
+from PIL import Image
 
-__all__ = ["Sink"]
+from convfilter.images.library import reasons
+from convfilter.images.plugins import pillow_name
+
+__all__ = ["Sink", "save"]
+
+
+def save(image: Image.Image, stream: BinaryIO, form: str, **options: Any) -> None:
+    """Have Pillow encode an image; what the stream raises is passed on."""
+    output, name = cast("BinaryIO", Sink(stream)), pillow_name(form)
+    with reasons(f"cannot be written as {form}", system=False):
+        image.save(output, name, **options)
 
 
 class Sink:
     """A stream as encoders see it: without a descriptor, that they may not write past its buffer.
 
     Pillow writes to a descriptor without looking whether everything was written.
-
-    Attributes
-    ----------
-    error : OSError or None
-        What the stream itself raised, to be told from an encoder's own trouble.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
         self.stream = stream
         self.position = 0
-        self.error: OSError | None = None
 
     def write(self, data: bytes) -> int:
         """Write, and count what was written."""
-        try:
-            self.stream.write(data)
-        except OSError as error:
-            self.error = error
-            raise
+        self.stream.write(data)
         length = memoryview(data).nbytes
         self.position += length
         return length
@@ -52,14 +49,3 @@ class Sink:
 
     def flush(self) -> None:
         """Leave that to the owner of the stream."""
-
-    @contextlib.contextmanager
-    def encoding(self, form: str, warnings: list[str]) -> Iterator[None]:
-        """Turn an encoder's errors into an `ImageError` and gather its warnings; pass on the stream's own."""
-        try:
-            with reasons(f"cannot be written as {form}"), collected(warnings):
-                yield
-        except ImageError:
-            if self.error is not None:  # the encoder only passed on what the stream raised
-                raise self.error from None
-            raise

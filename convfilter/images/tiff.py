@@ -6,6 +6,7 @@ that can be read.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import mmap
 import re
@@ -24,6 +25,7 @@ from convfilter.images import codecs
 from convfilter.images.decoding import mode_of, taken_over, turned
 from convfilter.images.deep import is_deep_colour, raw_mode, read_halves, to_full_scale, with_raw_mode
 from convfilter.images.formats import grey_mode, loose_channels
+from convfilter.images.library import reasons
 from convfilter.images.metadata import orientation_of, read_metadata
 from convfilter.images.picture import Picture, Size
 from convfilter.messages import one_line
@@ -175,7 +177,25 @@ class TiffFile:
         """Return a page as tifffile opens it."""
         if self._tifffile is None:
             self._tifffile = codecs.open_tiff(self._stream)
-        return self._tifffile.pages[number]
+        with reasons("broken tiff data"):
+            return self._tifffile.pages[number]
+
+
+def _wholes(tags: dict[int, Any], number: int, default: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the whole numbers that a tag holds."""
+    found = tags.get(number, default)
+    values = found if isinstance(found, tuple) else (found,)
+    if not all(isinstance(each, int) for each in values):
+        raise ImageError(f"broken tiff data (tag {number} holds other than whole numbers)")
+    return values
+
+
+def _whole(tags: dict[int, Any], number: int, default: int) -> int:
+    """Return the whole number that a tag holds."""
+    (*others, value) = _wholes(tags, number, (default,)) or (default,)
+    if others:
+        raise ImageError(f"broken tiff data (tag {number} holds more than one number)")
+    return value
 
 
 class _Layout(NamedTuple):
@@ -193,31 +213,31 @@ class _Layout(NamedTuple):
     file: str
 
     @classmethod
-    def of(cls, tags: ImageFileDirectory_v2, file: str) -> _Layout:
+    def of(cls, tags: dict[int, Any], file: str) -> _Layout:
         """Read it; refuse samples that differ from one another."""
         if _WIDTH not in tags or _HEIGHT not in tags or not (_STRIPS in tags or _TILES in tags):
             raise ImageError("broken tiff data (its size or the place of its pixels is missing)")
-        compression = tags.get(_COMPRESSION, 1)
-        photometric = 6 if compression == 6 else tags.get(_PHOTOMETRIC, 0)
-        samples = tags.get(_SAMPLES, 3 if compression == 6 else 1)
-        bits, formats = set(tags.get(_BITS, (1,))[:samples]), set(tags.get(_FORMAT, (1,))[:samples])
-        if tags.get(_DEPTH, 1) != 1:
+        compression = _whole(tags, _COMPRESSION, 1)
+        photometric = 6 if compression == 6 else _whole(tags, _PHOTOMETRIC, 0)
+        samples = _whole(tags, _SAMPLES, 3 if compression == 6 else 1)
+        bits, formats = (set(_wholes(tags, each, (1,))[:samples]) for each in (_BITS, _FORMAT))
+        if _whole(tags, _DEPTH, 1) != 1:
             raise _unsupported("a TIFF of volumes", "convert them to pages")
         if len(bits) != 1 or len(formats) != 1:
             raise _unsupported("a TIFF whose channels are of several types", "convert them to one")
         name, _ = _COLOURS.get(photometric, ("", ""))
         colours = {"RGB": 3, "CMYK": 4, "YCbCr": 3, "CIELAB": 3}.get(name, 1)
         others = max(0, samples - colours)
-        extra = (tuple(tags.get(_EXTRA, ())) + (0,) * others)[:others]
+        extra = (_wholes(tags, _EXTRA, ()) + (0,) * others)[:others]
         return cls(
-            width=tags[_WIDTH],
-            height=tags[_HEIGHT],
+            width=_whole(tags, _WIDTH, 0),
+            height=_whole(tags, _HEIGHT, 0),
             photometric=photometric,
             bits=bits.pop(),
             format=_FORMATS.get(formats.pop(), "other"),
             samples=samples,
             extra=extra,
-            planes=tags.get(_PLANES, 1) == 2,
+            planes=_whole(tags, _PLANES, 1) == 2,
             compression=compression,
             file=file,
         )
@@ -311,8 +331,10 @@ class Page:
         self._stream, self._head, self._place = stream, head, place
         self._count, self._codec = count, codec
         stream.seek(place)
-        self._tags = head.directory()
-        self._tags.load(cast("BinaryIO", stream))
+        with reasons("broken tiff data"):
+            directory = head.directory()
+            directory.load(cast("BinaryIO", stream))
+            self._tags: dict[int, Any] = {tag: directory.get(tag) for tag in directory}
         layout = self._layout = _Layout.of(
             self._tags, "big-endian BigTIFF" if head == _BEYOND_PILLOW else "TIFF"
         )
@@ -359,10 +381,11 @@ class Page:
         layout = self._layout
         if not layout.by_libtiff or self._head == _BEYOND_PILLOW:
             return None
-        try:
-            image = Image.open(cast("BinaryIO", self._stream), formats=["TIFF"])
-        except (UnidentifiedImageError, ValueError):
-            return None
+        with reasons("broken tiff data"):
+            try:
+                image = Image.open(cast("BinaryIO", self._stream), formats=["TIFF"])
+            except (UnidentifiedImageError, ValueError):
+                return None
         subsampled = layout.photometric == 6 and self._tags.get(_SUBSAMPLING, (2, 2)) != (1, 1)
         if (
             len(image.getbands()) != layout.samples
@@ -378,8 +401,8 @@ class Page:
         self, image: ImageFile.ImageFile, orient: bool, warnings: list[str]
     ) -> NDArray[Any]:
         """Return what Pillow decodes, turned."""
-        table = self._tags.get(_PALETTE, ())
-        if image.mode in ("P", "PA"):
+        table = _wholes(self._tags, _PALETTE, ())
+        if image.mode in ("P", "PA") and table:
             if max(table) < 256:  # a table of 8 bits in 16
                 image.palette = ImagePalette.raw("RGB;L", bytes(table))
             elif any(level % 257 and level % 256 for level in table):
@@ -400,11 +423,16 @@ class Page:
     def _decoded_by_tifffile(self) -> NDArray[Any]:
         """Return the samples as stored."""
         layout, page = self._layout, self._codec()
-        try:
-            page.decode(None, 0)  # of nothing, which is refused where the page would be
-        except (ValueError, NotImplementedError) as error:
-            raise _unsupported(f"{layout} ({one_line(error)})", "convert it to another one") from None
-        samples: NDArray[Any] = page.asarray(maxworkers=1)
+        refused: Exception | None = None
+        with reasons("broken tiff data"):
+            try:
+                page.decode(None, 0)  # of nothing, which is refused where the page would be
+            except (ValueError, NotImplementedError) as error:
+                refused = error
+        if refused is not None:
+            raise _unsupported(f"{layout} ({one_line(refused)})", "convert it to another one")
+        with reasons("broken tiff data"):
+            samples: NDArray[Any] = page.asarray(maxworkers=1)
         if layout.planes and layout.samples > 1:
             samples = np.moveaxis(samples, 0, -1)
         shape = (layout.height, layout.width) + ((layout.samples,) if layout.samples > 1 else ())
@@ -443,28 +471,33 @@ class Page:
                 warnings.append("EXIF in a big-endian BigTIFF is not read")
         else:
             exif.endian, exif.bigtiff = self._head.order, self._head.big
-            exif.load_from_fp(cast("BinaryIO", self._stream), self._place)
+            with reasons("broken tiff data"):
+                exif.load_from_fp(cast("BinaryIO", self._stream), self._place)
         image.info["compression"] = COMPRESSION_INFO.get(self._layout.compression)
         for name, tag in (("xmp", _XMP), ("icc_profile", _PROFILE)):
             if tag in self._tags:
                 image.info[name] = self._tags[tag]
         unit = {2: 1, 3: 2.54}.get(self._tags.get(_UNIT, 2))
         if unit and _ACROSS in self._tags and _DOWN in self._tags:
-            image.info["dpi"] = tuple(float(self._tags[tag]) * unit for tag in (_ACROSS, _DOWN))
+            with contextlib.suppress(TypeError, ValueError, ZeroDivisionError):
+                image.info["dpi"] = tuple(float(self._tags[tag]) * unit for tag in (_ACROSS, _DOWN))
         return image
 
 
 def _loaded(image: ImageFile.ImageFile, orient: bool, warnings: list[str]) -> int:
     """Decode a page; return the orientation that is still to be applied."""
     stored = orientation_of(image, warnings)
-    tags = image.getexif()
+    with reasons("broken tiff data"):
+        tags = image.getexif()
     for group in _GROUPS:
         try:
-            tags.get_ifd(group)
-        except Exception:  # whatever the parser trips over
+            with reasons("malformed EXIF"):
+                tags.get_ifd(group)
+        except ImageError:
             tags.pop(group, None)
             warnings.append("malformed EXIF dropped")
-    image.load()  # which turns it, asked or not
+    with reasons("broken tiff data"):
+        image.load()  # which turns it, asked or not
     if orient or stored == 1:
         return 1
     tags[ExifTags.Base.Orientation] = stored

@@ -17,6 +17,7 @@ from PIL.TiffImagePlugin import COMPRESSION_INFO_REV, ImageFileDirectory_v2
 from convfilter.errors import ImageError
 from convfilter.images import codecs
 from convfilter.images.encoding import Raster, Samples
+from convfilter.images.library import reasons
 from convfilter.images.metadata import Metadata, descriptive_exif
 
 __all__ = ["TiffPages", "save_tiff"]
@@ -61,7 +62,9 @@ class TiffPages:
         start = self._place + 4  # behind the address of this page
         with encoded.getbuffer() as data:
             entries, lists = _moved(data, start, start + len(data))
-            beside = _tags(metadata).tobytes(start + len(data) + len(lists))
+            tags = _tags(metadata)
+            with reasons("cannot be written as tiff"):
+                beside = tags.tobytes(start + len(data) + len(lists))
             entries |= _entries(memoryview(beside))
             place = start + len(data) + len(lists) + len(beside)
             table = b"".join(struct.pack("<HHI4s", tag, *entry) for tag, entry in sorted(entries.items()))
@@ -138,7 +141,8 @@ def _encoded(raster: Raster, before: str | None, small: bool) -> io.BytesIO:
         codecs.encode_tiff(encoded, pixels, photometric, others, COMPRESSION_INFO_REV[compression])
     else:
         predictor = {} if compression in ("raw", "packbits") else {_PREDICTOR: 3 if mode == "F" else 2}
-        raster.save(encoded, "TIFF", compression=compression, tiffinfo=predictor)
+        with reasons("cannot be written as tiff"):
+            raster.save(encoded, "TIFF", compression=compression, tiffinfo=predictor)
     return encoded
 
 

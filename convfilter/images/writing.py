@@ -6,7 +6,7 @@ What a format can hold is asked first; nothing is narrowed in silence.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -16,9 +16,9 @@ from convfilter.images.arrays import write_header
 from convfilter.images.encoders import encode, takes_arrays
 from convfilter.images.encoding import Encoding, Raster, Samples
 from convfilter.images.formats import FORMATS, fitting_mode, kind_of, route
+from convfilter.images.library import PRINTING, collected
 from convfilter.images.metadata import Metadata, icc_fits
 from convfilter.images.picture import Picture
-from convfilter.images.sink import Sink
 from convfilter.images.to_pillow import background_colour, flattened, to_image
 
 __all__ = ["check_writable", "prepared", "write_picture"]
@@ -127,16 +127,14 @@ def write_picture(
     encoding = encoding or Encoding()
     height, width = picture.pixels.shape[:2]
     check_writable(_mode_of(picture), picture.pixels.dtype, (width, height), 1, form)
-    sink = Sink(stream)
     warnings: list[str] = []
-    with sink.encoding(form, warnings):
-        output = cast("BinaryIO", sink)
+    with collected(warnings, prints=form in PRINTING):
         if form == "npy":
-            write_header(output, picture.pixels.shape, picture.pixels.dtype)
-            output.write(np.ascontiguousarray(picture.pixels).reshape(-1).view(np.uint8).data)
+            write_header(stream, picture.pixels.shape, picture.pixels.dtype)
+            stream.write(np.ascontiguousarray(picture.pixels).reshape(-1).view(np.uint8).data)
         else:
             image, metadata = prepared(picture, form, encoding, warnings, release=release)
-            encode(image, output, form, metadata, encoding, warnings)
+            encode(image, stream, form, metadata, encoding, warnings)
     return warnings
 
 

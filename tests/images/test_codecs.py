@@ -95,11 +95,10 @@ def test_deep_pictures_keep_their_metadata(form, kind):
 
 
 def test_text_and_the_meaning_of_colours_stay_with_a_png():
-    chunks = {b"gAMA": struct.pack(">I", 45455), b"sRGB": b"\1"}
+    chunks = (b"gAMA", struct.pack(">I", 45455)), (b"sRGB", b"\1"), (b"tEXt", b"Title\0late")
     for kind in ("RGB;uint16", "RGB", "L", "I;16"):
         mode = kind if kind == "I;16" else kind.partition(";")[0]
-        found = read(write(noise(kind), mode, "png", text={"Title": "Ünï"}, chunks=chunks)).metadata
-        assert found.text == {"Title": "Ünï"}
+        found = read(write(noise(kind), mode, "png", chunks=chunks)).metadata
         assert found.chunks == chunks
 
 

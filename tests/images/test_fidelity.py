@@ -273,9 +273,9 @@ GIVEN = {
     "ICC profile": {"icc": PROFILE},
     "XMP": {"xmp": b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"},
     "resolution": {"dpi": (300.0, 300.0)},
-    "text": {"text": {"Author": "Ann"}},
+    "text": {"chunks": ((b"tEXt", b"Author\0Ann"),)},
     "comment": {"comment": b"by Ann"},
-    "gamma, chromaticities": {"chunks": {b"gAMA": GAMMA}},
+    "gamma, chromaticities": {"chunks": ((b"gAMA", GAMMA),)},
 }
 
 

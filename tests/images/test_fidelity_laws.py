@@ -48,9 +48,8 @@ def everything(mode):
         icc=SRGB if mode in ("RGB", "RGBA") else None,
         xmp=b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>",
         dpi=(300.0, 150.0),
-        text={"Author": "Ann"},
         comment=b"by Ann",
-        chunks={b"gAMA": bytes([0, 0, 0xB1, 0x8F])},
+        chunks=((b"gAMA", bytes([0, 0, 0xB1, 0x8F])), (b"tEXt", b"Author\0Ann")),
         lossless=True,
     )
 

@@ -100,7 +100,7 @@ def test_an_exif_block_that_imagemagick_put_into_text_is_kept(tmp_path):
     text.add_text("Raw profile type exif", f"\nexif\n{len(block):8}\n{block.hex()}\n")
     path = save(tmp_path / "a.png", grey(), pnginfo=text)
     found = read_picture(path)
-    assert found.metadata.text == {}
+    assert found.metadata.chunks == ()
     parsed = Image.Exif()
     parsed.load(found.metadata.exif)
     assert parsed[315] == "Ann"

@@ -116,12 +116,6 @@ def test_a_jpeg_is_the_one_that_pillow_writes_of_the_same_pixels(shape):
     assert written.getvalue() == expected.getvalue()
 
 
-def test_text_that_no_chunk_can_hold_is_dropped_with_a_warning():
-    stream, warnings = write(samples("L"), "L", "png", text={"Key": "kept", "Ключ": "lost"})
-    assert warnings == ["malformed text dropped"]
-    assert read_picture(stream).metadata.text == {"Key": "kept"}
-
-
 def test_what_can_only_be_written_backwards_is_an_error_of_the_encoder():
     sink = Sink(io.BytesIO())
     sink.write(b"12")

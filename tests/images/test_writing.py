@@ -2,6 +2,7 @@
 
 import io
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -288,15 +289,17 @@ def test_an_orientation_left_alone_is_written_again(form, compression):
 
 
 def test_text_and_the_meaning_of_colours_stay_with_a_png():
-    chunks = {
-        b"gAMA": struct.pack(">I", 45455),
-        b"cHRM": struct.pack(">8I", *range(31270, 31278)),
-        b"sRGB": b"\1",
-    }
-    stream, _ = write(samples("RGB"), "RGB", "png", text={"Title": "Ünï", "Long": "x" * 5000}, chunks=chunks)
-    metadata = read_picture(stream).metadata
-    assert metadata.text == {"Title": "Ünï", "Long": "x" * 5000}
-    assert metadata.chunks == chunks
+    chunks = (
+        (b"gAMA", struct.pack(">I", 45455)),
+        (b"cHRM", struct.pack(">8I", *range(31270, 31278))),
+        (b"sRGB", b"\1"),
+        (b"iTXt", "Title\0\0\0de\0Titel\0Ünï".encode()),
+        (b"tEXt", b"Long\0" + b"x" * 5000),
+        (b"tEXt", b"Long\0twice"),
+        (b"zTXt", b"Packed\0\0" + zlib.compress(b"x")),
+    )
+    stream, _ = write(samples("RGB"), "RGB", "png", chunks=chunks)
+    assert read_picture(stream).metadata.chunks == chunks
 
 
 def test_comments_are_kept():
@@ -336,7 +339,7 @@ def test_a_profile_is_kept_while_it_fits(profile, mode, form, warning):
 def test_strip_leaves_nothing(form):
     stream, warnings = write(
         samples("RGB") // 86, "RGB", form, Encoding(strip=True), exif=exif_block(), icc=SRGB, dpi=(300, 300),
-        xmp=b"<x/>", text={"a": "secret"}, comment=b"secret", chunks={b"gAMA": bytes(4)},
+        xmp=b"<x/>", comment=b"secret", chunks=((b"gAMA", bytes(4)), (b"tEXt", b"a\0secret")),
     )  # fmt: skip
     data = stream.getvalue()
     assert warnings == []

@@ -1,0 +1,268 @@
+"""Calls into Pillow and the codecs: their errors, warnings and printed lines are reported as the file's.
+
+`reasons` is put around such calls only: an error in our own code must pass as what it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+import re
+import sys
+import threading
+import warnings as python_warnings
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO, TextIO
+
+from convfilter.errors import ConvfilterError, ImageError, with_name
+from convfilter.messages import describe, one_line
+
+__all__ = ["PRINTING", "add_warning", "collected", "disk_errors", "frame_named", "reasons"]
+
+PRINTING = ("tiff", "avif")
+"""Formats whose libraries print to standard error."""
+
+_MOST = 5
+_FURTHER = re.compile(r"(\d+) further warnings?")
+_LONGEST_PRINT = 1 << 16
+
+
+@contextlib.contextmanager
+def reasons(what: str, *, system: bool = True) -> Iterator[None]:
+    """Turn whatever a library raises into an `ImageError` of one line.
+
+    Parameters
+    ----------
+    what : str
+        What the message begins with, such as ``broken png data``.
+    system : bool
+        Whether errors of the operating system are turned as well; otherwise they pass, as those of a
+        stream of ours always do.
+    """
+    try:
+        yield
+    except MemoryError:
+        raise ImageError("not enough memory for it") from None
+    except Exception as error:  # decoders raise all kinds of errors over broken data
+        if _raised_by_us(error):
+            raise
+        from PIL import UnidentifiedImageError  # here, so that `--help` need not load Pillow
+
+        if isinstance(error, UnidentifiedImageError):
+            raise ImageError(f"{what} (the header makes no sense)") from None
+        if isinstance(error, OSError) and error.errno:
+            if not system:
+                raise
+            raise ImageError(describe(error)) from None
+        reason = one_line(error)
+        raise ImageError(f"{what} ({reason})" if reason else what) from None
+
+
+def _raised_by_us(error: Exception) -> bool:
+    """Tell whether an error comes out of our own code that a library called, such as a stream."""
+    names = []
+    trace = error.__traceback__
+    while trace is not None:
+        names.append(trace.tb_frame.f_globals.get("__name__", ""))
+        trace = trace.tb_next
+    # The first two are `reasons` and the block; of the others the last that is ours or Pillow's counts.
+    concerned = [name for name in names[2:] if name.startswith(("convfilter.", "PIL."))]
+    return bool(concerned) and concerned[-1].startswith("convfilter.")
+
+
+@contextlib.contextmanager
+def disk_errors() -> Iterator[None]:
+    """Turn what the system reports while a file is read into an `ImageError`."""
+    try:
+        yield
+    except OSError as error:
+        raise ImageError(describe(error)) from None
+
+
+def add_warning(warnings: list[str], line: str) -> None:
+    """Add a line to a file's warnings once; after the first few, only their number."""
+    if line in warnings:
+        return
+    further = _FURTHER.fullmatch(warnings[-1]) if warnings else None
+    if further:
+        warnings[-1] = f"{int(further[1]) + 1} further warnings"
+    else:
+        warnings.append(line if len(warnings) < _MOST else "1 further warning")
+
+
+@contextlib.contextmanager
+def frame_named(number: int, count: int | None) -> Iterator[None]:
+    """Say which of several frames an error is about.
+
+    Parameters
+    ----------
+    number, count : int
+        The frame, counted from 0, and how many there are; None where nobody knows yet.
+    """
+    try:
+        yield
+    except ConvfilterError as error:
+        if count == 1:
+            raise
+        of = "" if count is None else f" of {count}"
+        raise with_name(error, f"frame {number + 1}{of}") from None
+
+
+@contextlib.contextmanager
+def collected(warnings: list[str], *, prints: bool = False) -> Iterator[None]:
+    """Gather what libraries warn of, log or print during a block.
+
+    Parameters
+    ----------
+    warnings : list of str
+        Gets each line once, the first few in words.
+    prints : bool
+        Whether lines on standard error are gathered too; blocks that do run one at a time.
+    """
+    before, _thread.warnings = _thread.warnings, warnings
+    try:
+        with _HEARING, _PRINTS if prints else contextlib.nullcontext():
+            yield
+    finally:
+        _thread.warnings = before
+
+
+class _Thread(threading.local):
+    """Where the warnings of this thread go: each works on another image."""
+
+    warnings: list[str] | None = None
+
+
+_thread = _Thread()
+
+
+class _LogHandler(logging.Handler):
+    """Takes what the libraries log, which would go to standard error without a file's name."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        line = one_line(record.getMessage())
+        if _thread.warnings is not None:
+            add_warning(_thread.warnings, line)
+
+
+for _name in ("PIL", "imagecodecs", "tifffile"):
+    logging.getLogger(_name).addHandler(_LogHandler(logging.WARNING))
+
+
+class _Hearing:
+    """Takes the warnings of the libraries while any thread is in a block; the others' go where they did."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._blocks = 0
+        self._filters = python_warnings.catch_warnings()
+        self._show: Callable[..., Any] = python_warnings.showwarning
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._blocks += 1
+            if self._blocks == 1:
+                self._filters = python_warnings.catch_warnings()
+                self._filters.__enter__()
+                python_warnings.filterwarnings("always", module=r"PIL\.|imagecodecs|tifffile")
+                self._show, python_warnings.showwarning = python_warnings.showwarning, self._heard
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._blocks -= 1
+            if not self._blocks:
+                self._filters.__exit__(None, None, None)
+
+    def _heard(self, message: Warning | str, *more: Any, **options: Any) -> None:
+        if _thread.warnings is None:
+            self._show(message, *more, **options)
+        else:
+            add_warning(_thread.warnings, one_line(message))
+
+
+class _Prints:
+    """Takes what libraries print to the descriptor of standard error; what Python prints still goes there."""
+
+    def __init__(self) -> None:
+        self._spare: TextIO | None = None
+        self._active = False
+        self._begin()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._begin)
+
+    def _begin(self) -> None:
+        """Begin anew: a new process shares neither the file nor what another thread held at the fork."""
+        if self._spare is not None and self._active:
+            os.dup2(self._spare.fileno(), 2)
+        self._lock = threading.RLock()
+        self._depth, self._active = 0, False
+        self._taken: BinaryIO | None = None
+        self._spare = None
+        self._python: TextIO | None = None
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        self._depth += 1
+        if self._depth > 1 or sys.__stderr__ is None:
+            return
+        # Without a spare descriptor or a folder for temporary files, lines stay where they are.
+        with contextlib.suppress(OSError):
+            if self._taken is None:
+                import tempfile
+
+                self._taken = tempfile.TemporaryFile(buffering=0)
+                self._spare = open(
+                    os.dup(2), "w", buffering=1, encoding=sys.__stderr__.encoding, errors="backslashreplace"
+                )
+            assert self._spare is not None
+            os.dup2(2, self._spare.fileno(), inheritable=False)
+            if _descriptor(sys.stderr) == 2:
+                sys.stderr.flush()
+                self._python, sys.stderr = sys.stderr, self._spare
+            os.dup2(self._taken.fileno(), 2)
+            self._active = True
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self._depth -= 1
+        lines: list[str] = []
+        try:
+            if not self._depth and self._active:
+                assert self._taken is not None
+                assert self._spare is not None
+                self._active = False
+                self._spare.flush()
+                os.dup2(self._spare.fileno(), 2)
+                if self._python is not None:
+                    sys.stderr, self._python = self._python, None
+                lines = self._read(self._taken)
+        finally:
+            self._lock.release()
+        if lines and isinstance(error, ImageError):
+            raise ImageError(f"{error}: {lines[0]}") from None
+        if _thread.warnings is not None:
+            for line in lines:
+                add_warning(_thread.warnings, line)
+
+    @staticmethod
+    def _read(taken: BinaryIO) -> list[str]:
+        """Return the lines that were printed."""
+        if not taken.tell():
+            return []
+        taken.seek(0)
+        printed = taken.read(_LONGEST_PRINT).decode(errors="replace")
+        taken.seek(0)
+        taken.truncate()
+        return [line for line in map(one_line, printed.splitlines()) if line]
+
+
+def _descriptor(stream: TextIO | None) -> int | None:
+    """Return the number of a stream's descriptor, None if it has none."""
+    try:
+        return None if stream is None else stream.fileno()
+    except (OSError, ValueError, AttributeError, io.UnsupportedOperation):
+        return None
+
+
+_HEARING, _PRINTS = _Hearing(), _Prints()

@@ -1,0 +1,164 @@
+"""Errors, warnings and printed lines of libraries belong to the file; our own errors are our own."""
+
+import ast
+import importlib
+import io
+import logging
+import os
+import sys
+import threading
+import warnings as python_warnings
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from encoded import saved, smooth
+from PIL import Image
+from samples import colour, save
+
+import convfilter as cf
+from convfilter.errors import ImageError
+from convfilter.images.library import add_warning, collected
+from convfilter.images.reading import read_picture
+
+IMAGES = Path(cf.__file__).parent / "images"
+
+
+def fail(*args, **kwargs):
+    raise AttributeError("ours")
+
+
+PILLOW = ("png", "jpeg")
+EVERY = (*PILLOW, "tiff")
+# A function, and the formats on whose way it is.
+WAY = {
+    "frames.image_of": PILLOW,
+    "frames.beside_pixels": ("png",),
+    "png._is_sound": ("png",),
+    "png.bisect": ("png",),  # in a stream that Pillow reads
+    "decoding.orientation_of": PILLOW,
+    "decoding.read_metadata": PILLOW,
+    "tiff.orientation_of": ("tiff",),
+    "tiff.read_metadata": ("tiff",),
+    "tiff._wholes": ("tiff",),
+    "tiff.min": ("tiff",),  # in a stream that Pillow reads
+    "metadata._cleaned": EVERY,
+    "metadata.descriptive_exif": ("tiff",),
+    "writing.prepared": EVERY,
+    "writing.encode": EVERY,
+    "png._chunks_beside": ("png",),
+    "tiff_writing._tags": ("tiff",),
+    "sink.memoryview": ("jpeg",),  # in a stream that Pillow writes to
+}
+
+
+@pytest.mark.parametrize(("name", "form"), [(name, form) for name, forms in WAY.items() for form in forms])
+def test_a_mistake_of_ours_is_never_called_broken_data(name, form, tmp_path, monkeypatch):
+    exif = Image.Exif()
+    exif[271] = "Maker"
+    save(tmp_path / "a", colour(), exif=exif.tobytes(), format=form.upper())
+    module, _, function = name.partition(".")
+    broken = SimpleNamespace(bisect_right=fail) if function == "bisect" else fail
+    module = importlib.import_module(f"convfilter.images.{module}")
+    monkeypatch.setattr(module, function, broken, raising=function not in ("memoryview", "min"))
+    with pytest.raises(AttributeError, match="ours"):
+        cf.filter_file(tmp_path / "a", tmp_path / f"b.{form}", "identity")
+    assert not (tmp_path / f"b.{form}").exists()
+
+
+def test_only_calls_into_libraries_stand_where_their_errors_are_turned():
+    for path in IMAGES.glob("*.py"):
+        tree = ast.parse(path.read_text())
+        ours = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)} - {"_codecs"}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("convfilter"):
+                ours |= {alias.asname or alias.name for alias in node.names}
+        blocks = [
+            node
+            for node in ast.walk(tree)
+            if isinstance(node, ast.With) and "reasons(" in ast.unparse(node.items[0])
+        ]
+        for block in blocks:
+            for statement in block.body:
+                calls = (node for node in ast.walk(statement) if isinstance(node, ast.Call))
+                called = {ast.unparse(node.func) for node in calls}
+                assert not called & ours, f"{path.name}: {called & ours}"
+
+
+def test_what_a_library_prints_is_a_warning_and_what_python_prints_is_not(capfd):
+    warnings = []
+    with collected(warnings, prints=True):
+        os.write(2, b"TIFFRead: one\nTIFFRead: two\n")
+        print("ours", file=sys.stderr)
+    os.write(2, b"after\n")
+    assert warnings == ["TIFFRead: one", "TIFFRead: two"]
+    assert capfd.readouterr().err == "ours\nafter\n"
+
+
+def test_what_a_library_prints_explains_why_an_image_fails(capfd):
+    data = bytearray(saved(Image.fromarray(smooth()), "TIFF", compression="tiff_adobe_deflate").getvalue())
+    data[len(data) // 2] ^= 255
+    with pytest.raises(ImageError, match=r"^broken tiff data \(decoder error -2\): ZIPDecode: "):
+        read_picture(io.BytesIO(data))
+    assert capfd.readouterr().err == ""
+
+
+def test_lines_on_stderr_are_the_files_warnings(run, tmp_path):
+    script = tmp_path / "sitecustomize.py"
+    script.write_text(
+        "import os\nfrom PIL import TiffImagePlugin as t\nload = t.TiffImageFile.load\n"
+        "def loud(self):\n    os.write(2, b'TIFFlib: odd\\n')\n    return load(self)\n"
+        "t.TiffImageFile.load = loud\n"
+    )
+    save(tmp_path / "a.tif", colour())
+    env = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{Path(cf.__file__).parent.parent}"}
+    ran = run("apply", "a.tif", "-k", "identity", "-o", "b.tif", env=env)
+    assert ran.complaints == ["convfilter: a.tif: warning: TIFFlib: odd"]
+    ran = run("apply", "a.tif", "-k", "identity", "-o", "c.tif", "-q", env=env)
+    assert (ran.code, ran.err) == (0, "")
+    ran = run("apply", "a.tif", "-k", "identity", "-o", "d.tif", "--json", env=env)
+    assert '"warnings": ["TIFFlib: odd"]' in ran.out
+
+
+def test_warnings_and_prints_of_threads_do_not_mix(capfd):
+    found = {}
+    ready = threading.Barrier(4)
+
+    def work(number):
+        lines = found[number] = []
+        ready.wait()
+        for _ in range(50):
+            with collected(lines):
+                python_warnings.warn_explicit(f"warned {number}", UserWarning, "x", 1, module="PIL.x")
+                logging.getLogger("PIL.x").warning("logged %s", number)
+            with collected(lines, prints=True):
+                os.write(2, f"printed {number}\n".encode())
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for number, lines in found.items():
+        assert lines == [f"warned {number}", f"logged {number}", f"printed {number}"]
+    assert capfd.readouterr().err == ""
+    with pytest.warns(UserWarning, match="outside"):
+        python_warnings.warn("outside", stacklevel=1)
+
+
+def test_many_warnings_are_few_lines():
+    warnings = []
+    for number in range(70_000):
+        add_warning(warnings, f"tag {number % 65_535}" if number < 65_535 else "tag 0")
+    assert warnings == [*(f"tag {number}" for number in range(5)), "65530 further warnings"]
+
+
+def test_an_image_with_65535_bad_tags_has_few_warnings():
+    entries = b"".join(
+        number.to_bytes(2, "little") + b"\2\0" + (1 << 30).to_bytes(4, "little") + bytes([8, 0, 0, 0])
+        for number in range(65_535)
+    )
+    block = b"Exif\0\0II*\0\x08\0\0\0\xff\xff" + entries + bytes(4)
+    picture = read_picture(saved(Image.fromarray(smooth(8, 8)), "PNG", exif=block))
+    assert len(picture.warnings) <= 7
+    assert picture.pixels.shape == (8, 8, 3)
