@@ -1,8 +1,8 @@
-"""Filter pictures with convolution kernels: exact results, plain numpy, files that are never harmed.
+"""Filter images with convolution kernels: exact results in plain numpy.
 
-An image is an array of shape (rows, columns) or (rows, columns, channels), in the order (row, column), not
-(x, y). Integers run from 0 to their type's largest value and floats from 0 to 1, their *full scale*; values
-outside stay as they are in `correlate` and its kin, and are brought back by the `range` of `apply_kernel`.
+An image is an array of shape (rows, columns) or (rows, columns, channels). Positions are (row, column), not
+(x, y). Integers range from 0 to their type's largest value and floats from 0 to 1: their *full scale*. Values
+outside are kept by `correlate` and related functions, and handled by the `range` of `apply_kernel`.
 With 2 or 4 channels the last one is alpha.
 
 >>> import numpy as np
@@ -56,9 +56,9 @@ __all__ = [
     "output_shape",
 ]
 
-# Names come from their rooms when they are first asked for: `convfilter shape` needs no numpy, and the
-# interpreter starts several times as fast without it.
-_ROOMS = {
+# Modules are imported when a name is first used: `convfilter shape` needs no numpy, and starts several times
+# as fast without it.
+_MODULES = {
     "Kernel": "kernels",
     "apply_kernel": "filtering",
     "convolve": "convolution",
@@ -75,12 +75,12 @@ _ROOMS = {
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _ROOMS:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_ROOMS[name]}"), name)
+    value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_ROOMS])
+    return sorted([*globals(), *_MODULES])

@@ -1,6 +1,6 @@
-"""Output files that are never half there.
+"""Outputs: files that are never half written, and standard output.
 
-An output is written to a temporary file ``.cf-XXXX.tmp`` in its own folder and put in place by one
+An output file is written to a temporary file ``.cf-XXXX.tmp`` in its own folder and put in place by one
 rename or link, so that its path holds, at every moment, nothing, the complete old file or the
 complete new one. While it is written the temporary file is locked; the next run takes away those
 that nobody holds any more.
@@ -12,26 +12,124 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import filecmp
+import io
 import os
+import re
 import stat
+import sys
 import time
-from typing import TYPE_CHECKING, BinaryIO
+from collections.abc import Callable, Iterable
+from typing import BinaryIO
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from convfilter.errors import ImageError, OptionError
+from convfilter.messages import describe, discard, shown
+from convfilter.signals import at_stop, starting
 
 try:
     import fcntl
 except ImportError:  # Windows; a file cannot be renamed there while it is open, so it is closed first
     fcntl = None  # type: ignore[assignment]  # a module or nothing: no type says both
 
-__all__ = ["commit", "sweep"]
+__all__ = [
+    "EXISTS",
+    "STREAM",
+    "OutputError",
+    "OutputExistsError",
+    "check_output",
+    "commit",
+    "print_bytes",
+    "refuse_input",
+    "refuse_terminal",
+    "sweep",
+    "write_output",
+]
 
-_PREFIX, _SUFFIX = ".cf-", ".tmp"
+STREAM = "-"
+"""The name of standard input and output."""
+
+EXISTS = "the output exists: give --overwrite to replace it"
+
+_TEMPORARY = re.compile(r"\.cf-[0-9a-f]{8}\.tmp")
 _STALE_SECONDS = 24 * 3600
 _NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 _FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+
+
+class OutputError(ImageError):
+    """An output that cannot be written.
+
+    Attributes
+    ----------
+    errno : int or None
+        The system's number for the reason.
+    """
+
+    errno: int | None = None
+
+
+class OutputExistsError(ImageError):
+    """An output that exists and must not be replaced."""
+
+
+def check_output(path: str, *, overwrite: bool) -> None:
+    """Refuse an output that is a folder, or exists and must not be replaced, before anything is computed."""
+    if path == STREAM:
+        return
+    if os.path.isdir(path):
+        raise ImageError(f"{shown(path)} is a folder: name a file")
+    if os.path.lexists(path) and not overwrite:
+        raise OutputExistsError(f"{shown(path)}: {EXISTS}")
+
+
+def refuse_input(output: str, inputs: Iterable[str]) -> None:
+    """Refuse an output that is one of the inputs, by whatever name or link."""
+    for each in inputs if output != STREAM and os.path.exists(output) else ():
+        if os.path.exists(each) and os.path.samefile(output, each):
+            raise OptionError(f"output {shown(output)} is the input {shown(each)}: name another file")
+
+
+def write_output(
+    path: str,
+    write: Callable[[BinaryIO], object],
+    *,
+    overwrite: bool,
+    repeated: bool = False,
+    folders: bool = False,
+) -> None:
+    """Write an output, to a file or to standard output, as a whole or not at all.
+
+    Parameters
+    ----------
+    path : str
+        A file name, or `STREAM`.
+    write, overwrite, repeated
+        As for `commit`.
+    folders : bool
+        Whether to make the folder that it belongs into.
+
+    Raises
+    ------
+    OutputExistsError
+        If the file exists and must not be replaced.
+    OutputError
+        If it cannot be written, except by a `BrokenPipeError`.
+    """
+    try:
+        if path == STREAM:
+            print_bytes(write)
+            return
+        if folders:
+            _make_folders(os.path.dirname(path))
+        commit(path, write, overwrite=overwrite, repeated=repeated)
+    except BrokenPipeError:
+        raise
+    except FileExistsError:
+        raise OutputExistsError(f"{shown(path)}: {EXISTS}") from None
+    except OSError as error:
+        name = "standard output" if path == STREAM else shown(path)
+        fault = OutputError(f"{name} cannot be written: {describe(error)}")
+        fault.errno = error.errno
+        raise fault from None
 
 
 def commit(
@@ -78,35 +176,54 @@ def commit(
     permissions = _replaced_permissions(target, overwrite, repeated)
     # A signal may come at any moment: the name is known here before there is a file of it.
     names: list[str] = []
-    stream: BinaryIO | None = None
-    try:
-        stream = os.fdopen(_create(folder, permissions, names), "wb", 1 << 18)
-        write(stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-        if fcntl is None:
-            stream.close()
-        # Where there are locks the file is put in place under its own: once closed, and still under its
-        # temporary name, another run would sweep it away.
+    with at_stop(lambda: _remove(*names)):
+        stream: BinaryIO | None = None
         try:
-            _put_in_place(names[-1], target, overwrite)
-        except FileExistsError:
-            if not (repeated and filecmp.cmp(names[-1], target, shallow=False)):
-                raise
-            os.unlink(names[-1])
-        stream.close()
-    except BaseException:
-        for name in names:
-            _remove(name)
-        # What is still buffered goes to a file without a name; that this may fail hides nothing.
-        with contextlib.suppress(OSError, ValueError):
-            if stream is not None:
+            stream = os.fdopen(_create(folder, permissions, names), "wb", 1 << 18)
+            write(stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+            if fcntl is None:
                 stream.close()
-        if fcntl is None:
-            for name in names:
-                _remove(name)
-        raise
+            # Where there are locks the file is put in place under its own: once closed, and still under its
+            # temporary name, another run would sweep it away.
+            try:
+                with starting():
+                    _put_in_place(names[-1], target, overwrite)
+            except FileExistsError:
+                if not (repeated and _equal(names[-1], target)):
+                    raise
+                os.unlink(names[-1])
+            stream.close()
+        except BaseException:
+            _remove(*names)
+            # What is still buffered goes to a file without a name; that this may fail hides nothing.
+            with contextlib.suppress(OSError, ValueError):
+                if stream is not None:
+                    stream.close()
+            if fcntl is None:
+                _remove(*names)
+            raise
     _sync_folder(folder)
+
+
+def _make_folders(path: str) -> None:
+    """Make a folder and those above it that are missing."""
+    missing = []  # not by `os.makedirs`, which calls itself for each of them
+    while path:
+        try:
+            os.mkdir(path)
+        except FileNotFoundError:
+            missing.append(path)
+            path = os.path.dirname(path)
+            continue
+        except FileExistsError:
+            if not os.path.isdir(path):
+                raise NotADirectoryError(errno.ENOTDIR, "a file is in the way", path) from None
+        break
+    for each in reversed(missing):
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(each)
 
 
 def _replaced_permissions(target: str, overwrite: bool, repeated: bool) -> int | None:
@@ -136,9 +253,10 @@ def _create(folder: str, permissions: int | None, names: list[str]) -> int:
     """Create and lock a temporary file; return its descriptor. Its name is put into `names` before that."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS
     for _ in range(100):
-        names.append(os.path.join(folder, f"{_PREFIX}{os.urandom(4).hex()}{_SUFFIX}"))
+        names.append(os.path.join(folder, f".cf-{os.urandom(4).hex()}.tmp"))
         try:
-            descriptor = os.open(names[-1], flags, 0o666 if permissions is None else permissions)
+            with starting():
+                descriptor = os.open(names[-1], flags, 0o666 if permissions is None else permissions)
         except FileExistsError:
             names.pop()  # someone else's
             continue
@@ -186,10 +304,17 @@ def _put_in_place(temporary: str, target: str, overwrite: bool) -> None:
         os.unlink(temporary)
 
 
-def _remove(path: str) -> None:
-    """Remove a file if it can be."""
-    with contextlib.suppress(OSError):
-        os.unlink(path)
+def _equal(path: str, other: str) -> bool:
+    import filecmp  # which only a second attempt needs
+
+    return filecmp.cmp(path, other, shallow=False)
+
+
+def _remove(*paths: str) -> None:
+    """Remove files that can be."""
+    for path in paths:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
 
 
 def _sync_folder(folder: str) -> None:
@@ -212,15 +337,12 @@ def sweep(folder: str | os.PathLike[str]) -> None:
 
     Notes
     -----
-    A file that another run holds locked stays. Where there are no locks, those older than a day go.
+    A file that another run holds locked stays, and so does every name that `commit` does not make. Where
+    there are no locks, those older than a day go.
     """
     try:
         with os.scandir(folder) as entries:
-            found = [
-                entry.path
-                for entry in entries
-                if entry.name.startswith(_PREFIX) and entry.name.endswith(_SUFFIX)
-            ]
+            found = [entry.path for entry in entries if _TEMPORARY.fullmatch(entry.name)]
     except OSError:
         return
     for path in found:
@@ -243,3 +365,35 @@ def _remove_stale(path: str) -> None:
         os.close(descriptor)
     if stale and fcntl is None:
         os.unlink(path)
+
+
+def print_bytes(write: Callable[[BinaryIO], object]) -> None:
+    """Write to standard output, once all that is to be written is there."""
+    if sys.stdout is None:
+        raise ImageError("standard output is closed")
+    buffer = io.BytesIO()
+    write(buffer)
+    try:
+        with buffer.getbuffer() as data:
+            _write_all(sys.stdout.buffer, data)
+        sys.stdout.buffer.flush()
+    except OSError:
+        discard(sys.stdout)
+        raise
+
+
+def _write_all(stream: BinaryIO, data: memoryview) -> None:
+    """Write all of some bytes: a stream without a buffer may take a part of them only."""
+    while data:
+        count = stream.write(data)
+        if not count:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        data = data[count:]
+
+
+def refuse_terminal() -> None:
+    """Refuse to write an image to a terminal, which would take its bytes for commands."""
+    if sys.stdout is not None and sys.stdout.isatty():
+        raise OptionError(
+            "standard output is a terminal: pass the picture on with '|' or '>', or name a file with -o"
+        )

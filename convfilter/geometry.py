@@ -1,12 +1,13 @@
-"""What size comes out: the arithmetic of padding, stride and dilation on plain integers.
+"""Sizes without computing: padding, stride and dilation, and chains of layers, on plain integers.
 
 Per axis, with ``N`` samples, a kernel of ``K`` weights, dilation ``d``, stride ``s`` and ``P`` samples of
 padding before and after together, ``floor((N + P - d*(K - 1) - 1) / s) + 1`` samples come out. Everything
-that computes obeys the `Axis` made here.
+that computes uses the `Axis` made here.
 """
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, TypeAlias
@@ -14,7 +15,8 @@ from typing import Any, NamedTuple, TypeAlias
 from convfilter.errors import ShapeError
 from convfilter.messages import brief, propose
 
-__all__ = ["BORDERS", "PADDINGS", "Axis", "Padding", "PerAxis", "axes_of", "output_shape"]
+__all__ = ["BORDERS", "PADDINGS", "Axis", "Layer", "LayerSizes", "Padding", "PerAxis", "axes_of"]
+__all__ += ["follow", "output_of", "output_shape"]
 
 PADDINGS = ("same", "valid", "full")
 BORDERS = ("edge", "symmetric", "reflect", "wrap", "zero", "constant")
@@ -27,19 +29,7 @@ _AXIS_NAMES = {1: ("length",), 2: ("height", "width"), 3: ("frames", "height", "
 
 
 class Axis(NamedTuple):
-    """One axis of a convolution.
-
-    Attributes
-    ----------
-    size : int
-        Samples of the input, ``N``.
-    kernel : int
-        Weights of the kernel, ``K``.
-    before, after : int
-        Samples of padding on either side.
-    stride, dilation : int
-        Distance between two outputs, and between two weights, in samples.
-    """
+    """One axis: ``N`` samples, ``K`` weights, samples of padding on either side, stride and dilation."""
 
     size: int
     kernel: int
@@ -50,29 +40,21 @@ class Axis(NamedTuple):
 
     @property
     def reach(self) -> int:
-        """Samples from the kernel's first weight to its last, both counted."""
+        """Samples from the first weight to the last, both included."""
         return self.dilation * (self.kernel - 1) + 1
 
     @property
     def anchor(self) -> int:
-        """The sample under the kernel that ``same`` puts an output at, counted from its first weight."""
+        """The sample under the kernel where ``same`` places an output, counted from the first weight."""
         return (self.reach - 1) // 2
 
     @property
     def output(self) -> int:
-        """Samples that come out; zero or less when nothing does."""
+        """Samples that come out; zero or less for nothing."""
         return (self.size + self.before + self.after - self.reach) // self.stride + 1
 
     def formula(self) -> str:
-        """Return the calculation of `output` as text, its result included.
-
-        Examples
-        --------
-        >>> Axis(600, 3, 1, 1).formula()
-        '600 + 1 + 1 - 3 + 1 = 600'
-        >>> Axis(600, 3, 2, 2, stride=2, dilation=2).formula()
-        'floor((600 + 2 + 2 - 2*(3 - 1) - 1) / 2) + 1 = 300'
-        """
+        """Return the calculation of `output` with its result, such as ``600 + 1 + 1 - 3 + 1 = 600``."""
         padded = (
             f"{self.size} + {self.before} + {self.after}" if self.before or self.after else f"{self.size}"
         )
@@ -90,12 +72,12 @@ def output_shape(
     stride: PerAxis = 1,
     dilation: PerAxis = 1,
 ) -> tuple[int, ...]:
-    """Tell the shape that a correlation gives, before anything is computed.
+    """Return the shape of a correlation's result without computing it.
 
     Parameters
     ----------
     shape : int or sequence of int
-        Shape of the input array. Axes past those of the kernel are carried along.
+        Shape of the input array. Axes after those of the kernel are carried along.
     kernel_shape : int or sequence of int
         Shape of the kernel; its axes match the leading axes of `shape`.
     padding : {"same", "valid", "full"}, int, (before, after), or one of these per kernel axis
@@ -134,15 +116,9 @@ def axes_of(
     dilation: PerAxis = 1,
     may_be_empty: bool = False,
 ) -> tuple[Axis, ...]:
-    """Check the arguments of a correlation and return one `Axis` for each axis of the kernel.
+    """Check the arguments of `output_shape` and return the `Axis` of each kernel axis.
 
-    Parameters are those of `output_shape`; with `may_be_empty` an axis from which nothing comes out is
-    returned like any other instead of being refused.
-
-    Raises
-    ------
-    ShapeError
-        As `output_shape`.
+    With `may_be_empty` an axis from which nothing comes out is returned instead of refused.
     """
     sizes, kernel = _integers("shape", shape), _integers("kernel shape", kernel_shape)
     if len(kernel) > len(sizes):
@@ -179,7 +155,7 @@ def _refuse_empty(axes: Sequence[Axis]) -> None:
 
 
 def _integer(name: str, value: Any) -> int:
-    # numpy before 2.3 lets its own truth values pass for integers, with a warning.
+    # numpy before 2.3 accepts its own booleans as integers, with a warning.
     if isinstance(value, bool) or str(getattr(value, "dtype", "")) == "bool":
         raise ShapeError(f"{name} {brief(value)} is a truth value: give an integer")
     try:
@@ -198,7 +174,7 @@ def _integers(name: str, values: Any) -> tuple[int, ...]:
 
 
 def _per_axis(name: str, value: PerAxis, count: int) -> tuple[int, ...]:
-    """One positive integer for each kernel axis."""
+    """Return one positive integer for each kernel axis."""
     numbers = _integers(name, value)
     if not isinstance(value, Iterable):
         numbers *= count
@@ -214,7 +190,7 @@ def _per_axis(name: str, value: PerAxis, count: int) -> tuple[int, ...]:
 
 
 def _paddings(padding: Any, count: int) -> tuple[Any, ...]:
-    """One padding for each kernel axis, still unchecked."""
+    """Return one padding, not yet checked, for each kernel axis."""
     if isinstance(padding, str) or not isinstance(padding, Iterable):
         return (padding,) * count
     values = tuple(padding)
@@ -229,7 +205,7 @@ def _paddings(padding: Any, count: int) -> tuple[Any, ...]:
 
 
 def _samples(padding: Any, kernel: int, dilation: int) -> tuple[int, int]:
-    """The samples before and after that a padding stands for on one axis."""
+    """Return the samples before and after on one axis."""
     spread = dilation * (kernel - 1)
     if isinstance(padding, str):
         if padding == "same":
@@ -246,3 +222,111 @@ def _samples(padding: Any, kernel: int, dilation: int) -> tuple[int, int]:
         if number < 0:
             raise ShapeError(f"padding {brief(number)} is negative: it must be at least 0")
     return numbers[0], numbers[-1]
+
+
+class Layer(NamedTuple):
+    """One layer: its name for messages, the weights along each axis, and how many of them.
+
+    `channels` and `outputs` are those its kernel is made for, None for any. `frames` are those it spans
+    where they are not an axis of the window.
+    """
+
+    name: str
+    window: tuple[int, ...]
+    parts: int = 1
+    channels: int | None = None
+    outputs: int | None = None
+    frames: int = 1
+
+    def over_frames(self) -> Layer:
+        """Return the layer with its frames as the first axis of the window."""
+        return self._replace(window=(self.frames, *self.window), frames=1)
+
+
+class LayerSizes(NamedTuple):
+    """What goes into a layer and comes out of it.
+
+    `rows` holds the axes for each padding considered, where `Axis.output` may be below 1; `counted` is
+    the row that the counts are about, and that the next layer follows. `receptive_field` counts the samples
+    of the chain's input that one output depends on, along each axis.
+    """
+
+    layer: Layer
+    size: tuple[int, ...]
+    rows: dict[str, tuple[Axis, ...]]
+    counted: str
+    channels: int
+    outputs: int
+    receptive_field: tuple[int, ...]
+
+    @property
+    def output(self) -> tuple[int, ...] | None:
+        """The output size of the counted row, or None."""
+        return output_of(self.rows[self.counted])
+
+    @property
+    def weights(self) -> int:
+        """Weights of all parts, input and output channels, without biases."""
+        layer = self.layer
+        return layer.parts * layer.frames * math.prod(layer.window) * self.channels * self.outputs
+
+    @property
+    def multiplications(self) -> int:
+        """Multiplications of the counted row."""
+        return self.weights * math.prod(self.output or (0,))
+
+    @property
+    def fully_connected(self) -> int:
+        """Weights of a layer in which every output depends on every input."""
+        return self.channels * math.prod(self.size) * self.outputs * math.prod(self.output or (0,))
+
+
+def output_of(axes: Sequence[Axis]) -> tuple[int, ...] | None:
+    """Return the output size of axes, or None if nothing comes out."""
+    sizes = tuple(axis.output for axis in axes)
+    return sizes if min(sizes) > 0 else None
+
+
+def follow(
+    size: tuple[int, ...],
+    layers: Sequence[Layer],
+    *,
+    padding: Padding | None = None,
+    stride: PerAxis = 1,
+    dilation: PerAxis = 1,
+    channels: int | None = None,
+    outputs: int | None = None,
+) -> list[LayerSizes]:
+    """Follow a size through layers, the output of one being the input of the next.
+
+    Padding None considers ``valid``, ``same`` and ``full`` and counts ``valid``; a chain continues with
+    ``same``. `channels` go into the first layer; `outputs` come out of those that do not fix theirs.
+    """
+    steps = []
+    field, jump = (1,) * len(size), (1,) * len(size)
+    chained = padding if padding is not None or len(layers) == 1 else "same"
+    channels = channels or layers[0].channels or 1
+    options: dict[str, Any] = {"stride": stride, "dilation": dilation}
+    for layer in layers:
+        if layer.channels not in (None, channels):
+            raise ShapeError(f"{layer.name} is made for {layer.channels} channels and {channels} go in")
+        if layer.outputs is not None and outputs not in (None, layer.outputs):
+            raise ShapeError(f"{layer.name} gives {layer.outputs} channels, not {outputs}")
+        rows = {
+            name: axes_of(size, layer.window, padding=name, **options, may_be_empty=True)
+            for name in (PADDINGS if padding is None else ())
+        }
+        if chained is not None:
+            rows["output"] = axes_of(size, layer.window, padding=chained, **options)
+            if isinstance(chained, str):
+                rows[chained] = rows["output"]
+        counted = "output" if chained is not None else "valid"
+        axes = rows[counted]
+        field = tuple(
+            seen + (axis.reach - 1) * step for seen, axis, step in zip(field, axes, jump, strict=True)
+        )
+        made = layer.outputs or outputs or 1
+        steps.append(LayerSizes(layer, size, rows, counted, channels, made, field))
+        jump = tuple(step * axis.stride for step, axis in zip(jump, axes, strict=True))
+        size, channels = tuple(axis.output for axis in axes), made
+    return steps

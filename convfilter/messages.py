@@ -1,15 +1,38 @@
-"""Names, errors of the system and what was probably meant, as they stand in a message of one line."""
+"""Messages of one line: names and errors in words, what was probably meant, and printing on stderr."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 from collections.abc import Iterable
+from typing import TextIO
 
 from convfilter.errors import OptionError
 
-__all__ = ["brief", "check_choice", "describe", "nearest", "one_line", "propose", "shown"]
+__all__ = [
+    "brief",
+    "check_choice",
+    "complain",
+    "describe",
+    "discard",
+    "internal_error",
+    "last_words",
+    "nearest",
+    "one_line",
+    "propose",
+    "shown",
+]
 
 _LONGEST = 60
+
+
+def internal_error(error: BaseException) -> tuple[str, str]:
+    """Return the message for a mistake of the program itself, and the traceback that a report of it needs."""
+    from traceback import format_exception
+
+    reason = f"{type(error).__name__}: {one_line(str(error))}"
+    return f"internal error, please report it: {reason}", "".join(format_exception(error))
 
 
 def describe(error: OSError) -> str:
@@ -37,9 +60,9 @@ def describe(error: OSError) -> str:
     return one_line(error) or "unknown input or output error"
 
 
-def one_line(error: Exception | Warning | str) -> str:
+def one_line(error: BaseException | str) -> str:
     """Return what an error says as one line, and not an endless one."""
-    return " ".join(shown(str(error)).split())[:200]
+    return shown(" ".join(str(error).split()))[:200]
 
 
 def shown(path: str | bytes | os.PathLike[str] | os.PathLike[bytes], *, longest: int | None = None) -> str:
@@ -174,3 +197,34 @@ def propose(word: object, known: Iterable[str]) -> str:
     words = list(known)
     meant = nearest(word, words)
     return f" (did you mean '{meant}'?)" if meant else f" (choose from {', '.join(words)})"
+
+
+def complain(message: str, traceback: str = "") -> None:
+    """Print a message on stderr as one line, and a traceback below it; a stderr that fails stops nothing."""
+    try:
+        if sys.stderr is not None:
+            print(f"convfilter: {shown(message)}\n{traceback}", end="", file=sys.stderr, flush=True)
+    except OSError:
+        discard(sys.stderr)
+
+
+def last_words(text: str) -> None:
+    """Print on stderr when the process is about to end, unless that means to wait for a reader."""
+    if sys.stderr is None:
+        return
+    import select
+
+    # Python's own stream may be locked by a thread that waits in it.
+    descriptor = sys.stderr.fileno()
+    if os.name != "posix" or select.select([], [descriptor], [], 0.1)[1]:
+        os.write(descriptor, text.encode(errors="backslashreplace"))
+
+
+def discard(stream: TextIO) -> None:
+    """Let what is still buffered in a stream, and all that follows, go nowhere."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, stream.fileno())
+        finally:
+            os.close(nowhere)

@@ -7,9 +7,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from convfilter.convolution.borders import ArraySource
+from convfilter.drawing.canvas import FRAME, INK, font
 from convfilter.geometry import BORDERS
-from convfilter.pictures.grids import FRAME
-from convfilter.pictures.lettering import INK, font
 
 __all__ = ["border_plot"]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import convfilter as cf
 from convfilter.cli.kernels import GROUPS
-from convfilter.cli.wording import size_in_words
+from convfilter.cli.report import size_in_words
 
 PAGE = Path(__file__).resolve().with_name("kernels.md")
 

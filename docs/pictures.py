@@ -12,8 +12,8 @@ from PIL import Image
 
 import convfilter as cf
 from convfilter.cli.kernels import GROUPS
-from convfilter.pictures.plots import kernel_plot
-from convfilter.pictures.sheet import Tile, contact_sheet
+from convfilter.drawing.plots import kernel_plot
+from convfilter.drawing.sheet import Tile, contact_sheet
 
 DOCS = Path(__file__).resolve().parent
 SAMPLES = DOCS.parent / "sample_images"

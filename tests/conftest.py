@@ -77,23 +77,20 @@ def quick(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CONVFILTER_THREADS", "1")
 
-    def call(*arguments, stdin=b""):
+    def call(*arguments, stdin=b"", **variables):
         streams = {
             "stdin": io.TextIOWrapper(io.BytesIO(stdin)),
             "stdout": io.TextIOWrapper(io.BytesIO(), encoding="utf-8"),
             "stderr": io.TextIOWrapper(io.BytesIO(), encoding="utf-8"),
         }
-        handlers = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
         with monkeypatch.context() as patch:
+            for name, value in variables.items():
+                patch.setenv(name, value)
             patch.setattr(sys, "argv", ["convfilter", *map(str, arguments)])
             for name, stream in streams.items():
                 patch.setattr(sys, name, stream)
-            try:
-                with pytest.raises(SystemExit) as stop:
-                    main()
-            finally:
-                for number, handler in handlers.items():
-                    signal.signal(number, handler)
+            with pytest.raises(SystemExit) as stop:
+                main()
         for stream in streams.values():
             stream.flush()
         return Ran(

@@ -227,23 +227,26 @@ def test_a_temporary_file_swept_before_its_lock_is_made_anew(tmp_path, monkeypat
 
 
 def test_a_sweep_removes_what_nobody_holds_and_nothing_else(tmp_path):
-    for name in (".cf-dead.tmp", ".cf-live.tmp", "a.png", ".cf-notes", "x.tmp"):
+    stale, locked = ".cf-0000dead.tmp", ".cf-000011fe.tmp"
+    others = [
+        *("a.png", ".cf-notes.tmp", ".cf-0000beef", "cf-0000beef.tmp", ".cf-0000beef.tmp.png"),
+        *(".cf-beef.tmp", ".cf-0000BEEF.tmp", ".cf-0000beef.tmp~"),
+    ]
+    for name in (stale, locked, *others):
         (tmp_path / name).write_bytes(b"x")
-    (tmp_path / ".cf-folder.tmp").mkdir()
-    (tmp_path / ".cf-link.tmp").symlink_to("a.png")
-    os.mkfifo(tmp_path / ".cf-pipe.tmp")
-    with (tmp_path / ".cf-live.tmp").open("rb") as held:
+    (tmp_path / ".cf-00000001.tmp").mkdir()
+    (tmp_path / ".cf-00000002.tmp").symlink_to("a.png")
+    os.mkfifo(tmp_path / ".cf-00000003.tmp")
+    before = set(os.listdir(tmp_path))
+    with (tmp_path / locked).open("rb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         files.sweep(tmp_path)
-    left = sorted(os.listdir(tmp_path))
-    assert left == sorted(
-        [".cf-live.tmp", "a.png", ".cf-notes", "x.tmp", ".cf-folder.tmp", ".cf-link.tmp", ".cf-pipe.tmp"]
-    )
+    assert before - set(os.listdir(tmp_path)) == {stale}
 
 
 @pytest.mark.parametrize(("age", "left"), [(0, 1), (25 * 3600, 0)])
 def test_without_locks_a_sweep_goes_by_age(tmp_path, monkeypatch, age, left):
-    path = tmp_path / ".cf-dead.tmp"
+    path = tmp_path / ".cf-0000dead.tmp"
     path.write_bytes(b"x")
     os.utime(path, (path.stat().st_mtime - age,) * 2)
     monkeypatch.setattr(files, "_lock", lambda descriptor: None)
@@ -264,7 +267,7 @@ def test_without_fcntl_files_are_closed_before_they_are_renamed(tmp_path, monkey
 
 def test_a_sweep_never_raises(tmp_path, monkeypatch):
     files.sweep(tmp_path / "missing")
-    (tmp_path / ".cf-dead.tmp").write_bytes(b"x")
+    (tmp_path / ".cf-0000dead.tmp").write_bytes(b"x")
 
     def gone(path, *args):
         raise FileNotFoundError(errno.ENOENT, "gone", path)

@@ -14,7 +14,7 @@ from convfilter import messages
     [
         (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "secret/name"), "No space left on device"),
         (FileNotFoundError(errno.ENOENT, "No such file or directory"), "No such file or directory"),
-        (OSError("free\ntext"), r"free\ntext"),
+        (OSError("free\ntext"), "free text"),
         (OSError(), "unknown input or output error"),
     ],
 )

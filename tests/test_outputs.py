@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from convfilter import outputs
+from convfilter import files
 from convfilter.errors import ConvfilterError, ImageError
-from convfilter.outputs import STREAM, check_output, deliver, print_bytes, refuse_input, refuse_terminal
+from convfilter.files import STREAM, check_output, print_bytes, refuse_input, refuse_terminal, write_output
 
 
 def whole(stream):
@@ -17,12 +17,12 @@ def whole(stream):
 
 def test_a_file_is_written_and_replaced_only_if_asked(tmp_path):
     path = str(tmp_path / "a")
-    deliver(path, whole, overwrite=False)
-    for refused in (check_output, lambda path, overwrite: deliver(path, whole, overwrite=overwrite)):
+    write_output(path, whole, overwrite=False)
+    for refused in (check_output, lambda path, overwrite: write_output(path, whole, overwrite=overwrite)):
         with pytest.raises(ImageError, match=r"the output exists: give --overwrite to replace it$"):
             refused(path, overwrite=False)
     check_output(path, overwrite=True)
-    deliver(path, lambda stream: stream.write(b"new"), overwrite=True)
+    write_output(path, lambda stream: stream.write(b"new"), overwrite=True)
     assert (tmp_path / "a").read_bytes() == b"new"
 
 
@@ -30,17 +30,17 @@ def test_a_folder_is_refused_before_and_when_written(tmp_path):
     with pytest.raises(ImageError, match="is a folder: name a file"):
         check_output(str(tmp_path), overwrite=True)
     with pytest.raises(ImageError, match="cannot be written"):
-        deliver(str(tmp_path), whole, overwrite=True)
+        write_output(str(tmp_path), whole, overwrite=True)
 
 
 def test_what_the_system_refuses_is_told_in_its_words(tmp_path):
     with pytest.raises(ImageError, match="missing/a cannot be written: No such file or directory"):
-        deliver(str(tmp_path / "missing" / "a"), whole, overwrite=False)
+        write_output(str(tmp_path / "missing" / "a"), whole, overwrite=False)
 
 
 def test_standard_output_gets_all_or_nothing(capsysbinary):
     check_output(STREAM, overwrite=False)
-    deliver(STREAM, whole, overwrite=False)
+    write_output(STREAM, whole, overwrite=False)
     assert capsysbinary.readouterr().out == b"whole"
 
     def half(stream):
@@ -92,7 +92,7 @@ def test_a_stream_without_a_buffer_gets_all_bytes_or_an_error():
             return len(part) or None
 
     enough = Short(100)
-    outputs._write_all(enough, memoryview(b"all of it"))
+    files._write_all(enough, memoryview(b"all of it"))
     assert enough.taken == b"all of it"
     with pytest.raises(BlockingIOError):
-        outputs._write_all(Short(4), memoryview(b"all of it"))
+        files._write_all(Short(4), memoryview(b"all of it"))

@@ -45,7 +45,7 @@ def pip(*arguments, cwd):
 
 
 def test_a_checkout_finds_its_kernels_at_its_top(tmp_path):
-    assert shipped_path() == ROOT / "kernels.toml"
+    assert Path(shipped_path()) == ROOT / "kernels.toml"
     ran = call("-m", "convfilter", "kernels", "sobel", cwd=tmp_path, PYTHONPATH=ROOT)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.startswith("sobel 3x3")

@@ -1,9 +1,9 @@
-"""Pictures by the folder: what a command line program does once its arguments are parsed.
+"""Images by the folder: what a command line program does once its arguments are parsed.
 
-`inputs` lists the pictures, `planning` names every output before a pixel is read and `conflicts` refuses what
-would do harm, `job` takes one picture from file to file, `sequences` the frames of one that holds several,
-`foresight` tells what would come out. Here they are run and counted: one after another, or handed out by
-`dispatch` to the processes of `workers` or of a `cluster`, as far as `memory` allows.
+`plan` lists the inputs, names every output before an image is read and refuses what would do harm, `job`
+takes one image from file to file, `sequences` the frames of one that holds several, `foresight` says what
+would come out. Here they are run and counted: one after another, or by the worker processes of a `pool` or a
+`dask` cluster, as far as `memory` allows.
 """
 
 from __future__ import annotations
@@ -12,26 +12,31 @@ import errno
 import os
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from convfilter.batch.conflicts import refuse_inputs_as_outputs
-from convfilter.batch.job import STATUSES, Outcome, filter_job, not_attempted, plan_job
-from convfilter.batch.planning import format_of_file
+from convfilter.batch.job import (
+    STATUSES,
+    Outcome,
+    filter_image,
+    filter_job,
+    image_error,
+    not_attempted,
+    plan_job,
+)
+from convfilter.batch.plan import format_of_file, refuse_inputs_as_outputs
 from convfilter.batch.work import Job, Work
 from convfilter.convolution.running import available_threads
-from convfilter.errors import ConvfilterError
-from convfilter.files import sweep
+from convfilter.errors import with_name
+from convfilter.files import STREAM, sweep
 from convfilter.filtering import FilterOptions
 from convfilter.images.encoding import Encoding
 from convfilter.images.formats import FORMATS
 from convfilter.kernels import Kernel, get_kernel
 from convfilter.messages import check_choice, shown
-from convfilter.outputs import STREAM
 
 if TYPE_CHECKING:
-    from convfilter.batch.cluster import Cluster
-    from convfilter.batch.workers import Workers
+    from convfilter.batch.dask import Cluster
+    from convfilter.batch.pool import Pool
 
 __all__ = ["Report", "filter_file", "run_jobs"]
 
@@ -105,41 +110,32 @@ def run_jobs(
     Close the iterator when it is not run to its end: then all workers end, and leave nothing behind.
     """
     if dry:
-        yield from _one_by_one(jobs, work, partial(plan_job, lone=len(jobs) == 1), finished)
+        yield from _one_by_one(jobs, work, plan_job, finished)
         return
-    folders = {os.path.dirname(job.target) or "." for job in jobs if job.target != STREAM}
-    for folder in folders:
+    for folder in {os.path.dirname(job.target) or "." for job in jobs if job.target != STREAM}:
         sweep(folder)
-    crew = _crew(work, len(jobs), scheduler, memory)
-    if crew is None:
-        act = partial(filter_job, lone=len(jobs) == 1)
-        yield from _one_by_one(jobs, work, act, finished)
+    executor = _executor(work, len(jobs), scheduler, memory)
+    if executor is None:
+        yield from _one_by_one(jobs, work, filter_job, finished)
         return
-    from convfilter.batch.dispatch import dispatched
+    from convfilter.batch.pool import dispatched
 
-    try:
-        with crew:
-            yield from dispatched(jobs, work, crew, finished)
-    finally:
-        for folder in folders:  # after workers that were killed
-            sweep(folder)
+    with executor:
+        yield from dispatched(jobs, work, executor, finished)
 
 
-def _crew(work: Work, count: int, scheduler: str | None, memory: int | None) -> Cluster | Workers | None:
-    """Call those who do the jobs together; None if there is nobody but this process, or no need."""
+def _executor(work: Work, count: int, scheduler: str | None, memory: int | None) -> Cluster | Pool | None:
+    """Return what does the jobs elsewhere; None if that is not worth it."""
     if scheduler is not None:
-        from convfilter.batch.cluster import Cluster
+        from convfilter.batch.dask import Cluster
 
         return Cluster(work, scheduler)
     cores = available_threads(work.threads)
     if cores == 1 or count == 1:
         return None
-    from convfilter.batch.workers import NoWorkersError, Workers
+    from convfilter.batch.pool import Pool
 
-    try:
-        return Workers(work, cores=cores, count=count, memory=memory)
-    except NoWorkersError:
-        return None
+    return Pool(work, cores=cores, count=count, memory=memory)
 
 
 def _one_by_one(
@@ -179,8 +175,9 @@ def filter_file(
 
     Raises
     ------
-    ConvfilterError
-        If the picture cannot be read, filtered or written; the message begins with the file's name.
+    KernelError, ImageError, ShapeError, OptionError
+        As `apply_kernel` raises them, and `ImageError` if the image cannot be read or written; the message
+        begins with the file's name.
     FileExistsError
         If `target` exists and ``overwrite`` is not given.
     TypeError
@@ -216,9 +213,13 @@ def filter_file(
         raise TypeError(f"filter_file() got an unexpected option '{next(iter(options))}'")
     job = Job(os.fspath(source), target, form)
     refuse_inputs_as_outputs([job], overwrite=work.overwrite)
-    outcome = filter_job(job, work, lone=True)
-    if outcome.error is not None:
-        raise ConvfilterError(f"{shown(source)}: {outcome.error}")
+    try:
+        filter_image(job, work, Outcome(job))
+    except Exception as error:
+        fault = image_error(error)
+        if fault is None:
+            raise
+        raise with_name(fault, shown(source)) from error
 
 
 # Fields of `Work` that are no options of `filter_file`.

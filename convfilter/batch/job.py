@@ -17,20 +17,28 @@ from convfilter.batch.memory import footprint
 from convfilter.batch.sequences import Shares, filter_each, filter_picture, filter_stack
 from convfilter.batch.work import Job, Work
 from convfilter.errors import ConvfilterError, ImageError
-from convfilter.files import commit
+from convfilter.files import EXISTS, STREAM, OutputError, OutputExistsError, write_output
 from convfilter.images.animation import write_frames
 from convfilter.images.frames import Frames, opened_frames
 from convfilter.images.picture import Picture
 from convfilter.images.writing import write_picture
-from convfilter.messages import describe, one_line, shown
-from convfilter.outputs import STREAM, print_bytes
+from convfilter.messages import describe, internal_error
 
-__all__ = ["STATUSES", "Outcome", "TooLargeError", "filter_job", "not_attempted", "plan_job", "settled"]
+__all__ = [
+    "STATUSES",
+    "Outcome",
+    "TooLargeError",
+    "filter_image",
+    "filter_job",
+    "image_error",
+    "not_attempted",
+    "plan_job",
+    "settled",
+]
 
 STATUSES = ("done", "skipped", "planned", "failed", "not attempted")
 
-_EXISTS = "the output exists: give --overwrite to replace it or --skip-existing to keep it"
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+_EXISTS = f"{EXISTS} or --skip-existing to keep it"
 
 
 @dataclass
@@ -55,6 +63,8 @@ class Outcome:
         Time it took.
     disk_full : bool
         Whether going on makes no sense.
+    traceback : str
+        Where a mistake of the program itself was made; empty without one.
     """
 
     job: Job
@@ -72,6 +82,7 @@ class Outcome:
     clipped_above: float | None = None
     seconds: float = 0.0
     disk_full: bool = False
+    traceback: str = ""
 
 
 def not_attempted(job: Job) -> Outcome:
@@ -83,17 +94,13 @@ class TooLargeError(Exception):
     """A picture takes more memory than there is room for now."""
 
 
-def filter_job(
-    job: Job, work: Work, *, lone: bool, room: int | None = None, repeated: bool = False
-) -> Outcome:
-    """Filter one picture; whatever is wrong with it is told in the outcome, not raised.
+def filter_job(job: Job, work: Work, *, room: int | None = None, repeated: bool = False) -> Outcome:
+    """Filter one image; whatever is wrong with it is reported in the outcome, not raised.
 
     Parameters
     ----------
     job, work : Job, Work
         The picture and what is done to it.
-    lone : bool
-        Whether it is the only picture: then an error in the program keeps its traceback.
     room : int, optional
         How many bytes of memory it may take.
     repeated : bool
@@ -109,43 +116,52 @@ def filter_job(
     TooLargeError
         If it takes more memory than `room`; nothing has been decoded then.
     """
-    return _told(job, lambda outcome: _filter(job, work, outcome, room, repeated), lone=lone)
+    return _reported(job, lambda outcome: filter_image(job, work, outcome, room=room, repeated=repeated))
 
 
-def plan_job(job: Job, work: Work, *, lone: bool) -> Outcome:
-    """Tell what `filter_job` would do, from the picture's header alone."""
-    return _told(job, lambda outcome: _foresee(job, work, outcome), lone=lone)
+def plan_job(job: Job, work: Work) -> Outcome:
+    """Report what `filter_job` would do, from the image's header alone."""
+    return _reported(job, lambda outcome: _foresee(job, work, outcome))
 
 
 def settled(job: Job, work: Work) -> Outcome | None:
     """Return what becomes of a job whose output exists, None if there is something to do."""
-    outcome = _told(job, lambda outcome: _look_at_output(job, work, outcome), lone=False)
+    outcome = _reported(job, lambda outcome: _look_at_output(job, work, outcome))
     return None if outcome.error is None and outcome.status == "failed" else outcome
 
 
-def _told(job: Job, act: Callable[[Outcome], object], *, lone: bool) -> Outcome:
+def _reported(job: Job, act: Callable[[Outcome], object]) -> Outcome:
+    """Do something about a job, with whatever it raises as the outcome."""
     outcome = Outcome(job)
     start = time.perf_counter()
     try:
         act(outcome)
-    except ConvfilterError as error:
-        outcome.error = str(error)
-    except MemoryError:
-        outcome.error = "not enough memory: take a smaller picture, kernel or padding, or fewer jobs"
-    except OSError as error:
-        outcome.error = describe(error)
     except TooLargeError:
         raise
     except Exception as error:
-        # An error of ours over one picture must not cost a night's work on the others.
-        if lone:
-            raise
-        outcome.error = f"internal error, please report it: {type(error).__name__}: {one_line(error)}"
+        # A mistake of ours over one image must not cost a night's work on the others either.
+        outcome.status, fault = "failed", image_error(error)
+        if fault is None:
+            outcome.error, outcome.traceback = internal_error(error)
+        else:
+            outcome.error = str(fault)
     outcome.seconds = round(time.perf_counter() - start, 4)
     return outcome
 
 
-def _filter(job: Job, work: Work, outcome: Outcome, room: int | None, repeated: bool) -> None:
+def image_error(error: Exception) -> ConvfilterError | None:
+    """Return what is wrong with an image; None for a mistake of the program itself."""
+    if isinstance(error, ConvfilterError):
+        return error
+    if isinstance(error, MemoryError):
+        return ImageError("not enough memory: take a smaller image, kernel or padding, or fewer jobs")
+    return ImageError(describe(error)) if isinstance(error, OSError) else None
+
+
+def filter_image(
+    job: Job, work: Work, outcome: Outcome, *, room: int | None = None, repeated: bool = False
+) -> None:
+    """Filter one image as `filter_job` does, but raise what is wrong."""
     if not repeated and _look_at_output(job, work, outcome):
         return
     picture = None
@@ -162,7 +178,8 @@ def _filter(job: Job, work: Work, outcome: Outcome, room: int | None, repeated: 
     if picture is not None:
         del frames  # and with it what the decoder holds
         _filter_one(picture, job, work, outcome, repeated)
-    outcome.status = "done"
+    if outcome.status != "skipped":
+        outcome.status = "done"
 
 
 def _filter_one(picture: Picture, job: Job, work: Work, outcome: Outcome, repeated: bool) -> None:
@@ -251,36 +268,20 @@ def _source(job: Job) -> str | BytesIO:
 def _put(
     job: Job, work: Work, outcome: Outcome, encode: Callable[[BinaryIO], list[str]], repeated: bool
 ) -> None:
-    """Have an output written, to its file as a whole or not at all."""
-    if job.target == STREAM:
-        try:
-            print_bytes(lambda stream: outcome.warnings.extend(encode(stream)))
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise _write_error(job, describe(error), error, outcome) from None
-        return
+    """Write an output; its warnings are those of the outcome."""
     try:
-        os.makedirs(os.path.dirname(job.target) or ".", exist_ok=True)
-    except OSError as error:
-        # A file that stands where a folder is needed "exists" to the system; to the user it is in the way.
-        reason = "a file is in the way" if isinstance(error, FileExistsError) else describe(error)
-        raise _write_error(job, reason, error, outcome) from None
-    try:
-        commit(
+        write_output(
             job.target,
             lambda stream: outcome.warnings.extend(encode(stream)),
             overwrite=work.overwrite,
             repeated=repeated,
+            folders=True,
         )
-    except FileExistsError:
-        raise ImageError(_EXISTS) from None
-    except OSError as error:
-        raise _write_error(job, describe(error), error, outcome) from None
-
-
-def _write_error(job: Job, reason: str, error: OSError, outcome: Outcome) -> ImageError:
-    """What went wrong with the output, which the user must be able to tell from the input."""
-    outcome.disk_full = error.errno in _DISK_FULL
-    target = "standard output" if job.target == STREAM else shown(job.target)
-    return ImageError(f"{target} cannot be written: {reason}")
+    except OutputExistsError:
+        if not work.skip_existing:
+            raise ImageError(_EXISTS) from None
+        outcome.status = "skipped"  # another run has made it meanwhile
+        outcome.warnings.clear()
+    except OutputError as error:
+        outcome.disk_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import io
 import os
-import signal
 import sys
 from importlib import import_module
-from types import FrameType
 from typing import NoReturn
 
 import click
 
 from convfilter import __version__
 from convfilter.errors import ConvfilterError, ImageError, ShapeError
-from convfilter.messages import brief, describe, nearest, shown
+from convfilter.messages import brief, complain, describe, internal_error, nearest, shown
+from convfilter.vocabulary import environment_threads
 
 __all__ = ["main"]
 
@@ -71,17 +69,9 @@ def cli() -> None:
 
     Example: convfilter apply photo.jpg --kernel sobel
     """
+    environment_threads()  # refused before any work, whatever the command
 
 
-class _Stopped(BaseException):
-    """A signal came: unwind, so that temporary files are removed, then die of it."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
-
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 
@@ -89,10 +79,6 @@ def main() -> NoReturn:
     """Run the command line; every refusal is one line on stderr and an exit code."""
     # BLAS would start a thread for each core, which the engine has no use for.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    for number in _SIGNALS:
-        with contextlib.suppress(ValueError):  # not in the main thread: then signals are someone else's
-            if signal.getsignal(number) != signal.SIG_IGN:  # as in the background of a script
-                signal.signal(number, _stop)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a letter that the terminal lacks is no reason to fail
             stream.reconfigure(errors="backslashreplace")
@@ -108,18 +94,25 @@ def main() -> NoReturn:
         click.echo(error.format_message(), err=True)
         code = error.exit_code
     except click.ClickException as error:
-        code = _complain(_usage(error), error.exit_code)
+        complain(_usage(error))
+        code = error.exit_code
     except (ImageError, ShapeError) as error:
-        code = _complain(str(error), 1)
+        complain(str(error))
+        code = 1
     except ConvfilterError as error:
-        code = _complain(str(error), 2)
+        complain(str(error))
+        code = 2
     except OSError as error:
         name = error.filename or ("standard output" if error.errno in _WRITE_ERRORS else None)
-        code = _complain(f"{f'{shown(name)}: ' if name else ''}{describe(error)}", 1)
-    except (KeyboardInterrupt, click.Abort):
-        _die(signal.SIGINT)
-    except _Stopped as stop:
-        _die(stop.number)
+        complain(f"{f'{shown(name)}: ' if name else ''}{describe(error)}")
+        code = 1
+    except MemoryError:
+        complain("not enough memory: take a smaller image, kernel, padding or size")
+        code = 1
+    except Exception as error:
+        # Click makes an `Abort` of an `EOFError`.
+        complain(*internal_error((error.__cause__ or error) if isinstance(error, click.Abort) else error))
+        code = 1
     sys.exit(code)
 
 
@@ -129,22 +122,3 @@ def _usage(error: click.ClickException) -> str:
     if isinstance(error, click.UsageError) and error.ctx is not None:
         return f"{text.rstrip('.')} (see '{error.ctx.command_path} --help')"
     return text
-
-
-def _complain(message: str, code: int) -> int:
-    with contextlib.suppress(OSError):
-        click.echo(f"convfilter: {shown(message)}", err=True)
-    return code
-
-
-def _stop(number: int, frame: FrameType | None) -> NoReturn:
-    for each in _SIGNALS:  # a second one must not disturb the cleaning up
-        signal.signal(each, signal.SIG_IGN)
-    raise _Stopped(number)
-
-
-def _die(number: int) -> NoReturn:
-    """End by the signal itself, so that a shell loop around the command stops too."""
-    signal.signal(number, signal.SIG_DFL)
-    os.kill(os.getpid(), number)
-    sys.exit(128 + number)

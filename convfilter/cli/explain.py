@@ -1,10 +1,10 @@
-"""``convfilter explain``: one value of the output, worked out."""
+"""``convfilter explain``: how one value of the output is computed."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ import click
 from convfilter.cli.options import (
     BORDERS_DRAWN,
     HeadedCommand,
+    chosen_filter,
     depth_option,
     filtering_options,
     json_option,
@@ -21,9 +22,12 @@ from convfilter.cli.options import (
     option,
     reading_options,
 )
-from convfilter.errors import OptionError, ShapeError
-from convfilter.messages import brief
-from convfilter.outputs import STREAM
+from convfilter.cli.report import filter_in_words, per_axis_in_words, print_warnings, read_named
+from convfilter.errors import ImageError, OptionError, ShapeError
+from convfilter.files import STREAM, refuse_input
+from convfilter.geometry import Axis, axes_of, output_shape
+from convfilter.kernels import Kernel
+from convfilter.messages import brief, complain, describe, shown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,13 +35,14 @@ if TYPE_CHECKING:
     from convfilter.explaining import Explanation
     from convfilter.filtering import FilterOptions
     from convfilter.images.picture import Picture
-    from convfilter.kernels import Kernel
 
 __all__ = ["command"]
 
 _HOW = "How to filter"
-_MOST = 16  # outputs that are shown without a place
-# What is said of how it was filtered, where it is not as usual.
+_MOST = 16  # outputs explained without --at
+_MOST_FRAMES, _MILLISECONDS = 256, 700  # of an animation
+_LONGEST = 1 << 22  # characters of a file of numbers
+# Options named in the first line if they differ from this value.
 _SAID = (
     ("padding", "padding", "same"),
     ("border", "border", None),
@@ -48,6 +53,14 @@ _SAID = (
     ("alpha", "alpha", "auto"),
     ("depth", "depth", None),
 )
+_COLOURS = {
+    "L": ("grey",),
+    "LA": ("grey", "alpha"),
+    "RGB": ("red", "green", "blue"),
+    "RGBA": ("red", "green", "blue", "alpha"),
+    "CMYK": ("cyan", "magenta", "yellow", "black"),
+    "LAB": ("L", "a", "b"),
+}
 _PLACE = re.compile(r"(\d{1,9})\s*,\s*(\d{1,9})")
 
 
@@ -96,135 +109,155 @@ def command(image: str | None, **options: Any) -> int:
         raise click.UsageError("give a picture or --values, and not both")
     if not options["kernels"] and options["weights"] is None:
         raise click.UsageError("no kernel: name one with -k, or give its --weights")
-    return _run(image, options)
-
-
-def _run(image: str | None, options: dict[str, Any]) -> int:
-    from convfilter.cli.choices import chosen_filter
-    from convfilter.cli.drawing import check_outputs
-    from convfilter.cli.given import kernel_of
-
-    further = () if options["weights"] is None else (kernel_of(options["weights"]),)
+    weights = options["weights"]
+    further = () if weights is None else (Kernel("weights", (_numbers(weights, "--weights").tolist(),)),)
     kernels, filtering = chosen_filter(options, further)
-    check_outputs(image, options)
+    _check_outputs(image, options)
     if image is None or image.lower().endswith(".csv"):
         _explain_numbers(image, kernels, filtering, options)
     else:
-        _explain_picture(image, kernels, filtering, options)
+        _explain_image(image, kernels, filtering, options)
     return 0
+
+
+def _check_outputs(image: str | None, options: dict[str, Any]) -> None:
+    """Refuse outputs that cannot be written, before anything is computed."""
+    from convfilter.drawing.canvas import check_drawing
+
+    if options["output"] == options["animate"] == STREAM:
+        raise OptionError("standard output takes one picture: name a file for the other one")
+    for path, animated in ((options["output"], False), (options["animate"], True)):
+        if path is not None:
+            refuse_input(path, [] if image is None else [image])
+            check_drawing(path, overwrite=options["overwrite"], animated=animated)
 
 
 def _explain_numbers(
     path: str | None, kernels: Sequence[Kernel], filtering: FilterOptions, options: dict[str, Any]
 ) -> None:
-    from convfilter.cli.drawing import animate, axes_to_slide, draw
-    from convfilter.cli.given import numbers_in, text_of
-    from convfilter.explaining import explain_numbers
-
-    text = options["values"] if path is None else text_of(path)
-    numbers = numbers_in(text, "--values" if path is None else path)
-    told = _numbers_explained(numbers, kernels, filtering, options)
-    axes = axes_to_slide(numbers.shape, kernels, filtering) if options["animate"] else ()
-    if options["output"]:  # first, since whoever reads stdout may go away
-        draw(told, ("value",), None, options)
-    if axes:
-        animate(
-            numbers, axes,
-            lambda place: explain_numbers(numbers, kernels[0], filtering, place), options,
-        )  # fmt: skip
-    _print("numbers" if path is None else path, told, kernels, ("value",), options)
-
-
-def _explain_picture(
-    image: str, kernels: Sequence[Kernel], filtering: FilterOptions, options: dict[str, Any]
-) -> None:
-    from convfilter.cli.drawing import animate, axes_to_slide, draw
-    from convfilter.explaining import explain_sample
-    from convfilter.filtering.meaning import options_for
-
-    picture, told, names = _picture_explained(image, kernels, filtering, options)
-    axes = axes_to_slide(picture.pixels.shape, kernels, filtering) if options["animate"] else ()
-    if options["output"]:
-        draw([told], names, picture, options)
-    if axes:
-        colours, chosen = picture.pixels, told.channel
-        values = colours if colours.ndim == 2 else colours[..., min(chosen, colours.shape[2] - 1)]
-        filtering = options_for(picture.mode, filtering)
-        animate(
-            values, axes,
-            lambda place: explain_sample(colours, kernels, filtering, place, channel=chosen), options,
-        )  # fmt: skip
-    _print(image, [told], kernels, names, options)
-
-
-def _numbers_explained(
-    numbers: NDArray[Any], kernels: Sequence[Kernel], filtering: FilterOptions, options: dict[str, Any]
-) -> list[Explanation]:
     import numpy as np
 
     from convfilter.explaining import explain_numbers
-    from convfilter.geometry import output_shape
 
+    text = options["values"] if path is None else _text_of(path)
+    numbers = _numbers(text, "--values" if path is None else path)
     if len(kernels) > 1:
         raise OptionError("numbers are filtered by one kernel: give one -k or --weights")
     (kernel,) = kernels
-    shape = output_shape(
-        numbers.shape, (kernel.height, kernel.width), padding=filtering.padding, stride=filtering.stride,
-        dilation=filtering.dilation,
-    )  # fmt: skip
+    steps: dict[str, Any] = {
+        "padding": filtering.padding,
+        "stride": filtering.stride,
+        "dilation": filtering.dilation,
+    }
+    shape = output_shape(numbers.shape, (kernel.height, kernel.width), **steps)
     if options["at"] is None and shape[0] * shape[1] > _MOST:
         raise OptionError(
             f"{shape[0]} x {shape[1]} values come out, too many to show: choose one with --at ROW,COL"
         )
+    explain = partial(explain_numbers, numbers, kernel, filtering)
     places = np.ndindex(shape) if options["at"] is None else [options["at"]]
-    return [explain_numbers(numbers, kernel, filtering, place) for place in places]
+    explained = [explain(place) for place in places]
+    _draw(explained[0], ("value",), None, numbers, explain, kernels, filtering, options)
+    _print("numbers" if path is None else path, explained, kernels, ("value",), options)
 
 
-def _picture_explained(
+def _explain_image(
     image: str, kernels: Sequence[Kernel], filtering: FilterOptions, options: dict[str, Any]
-) -> tuple[Picture, Explanation, tuple[str, ...]]:
-    from convfilter.cli.given import COLOUR_NAMES, channel_named, output_names, read_frame
+) -> None:
     from convfilter.explaining import explain_sample
     from convfilter.filtering.meaning import options_for
     from convfilter.images.formats import FORMATS
-    from convfilter.messages import shown
 
     if options["at"] is None:
         raise click.UsageError("which value? Give its place with --at ROW,COL")
-    picture = read_frame(image, kernels, options)
-    filtering = options_for(picture.mode, filtering)
+    picture = _read(image, kernels, options)
+    pixels, filtering = picture.pixels, options_for(picture.mode, filtering)
     stack = any("frame" in kernel.axes for kernel in kernels)
     place = (options["frame"], *options["at"]) if stack else options["at"]
-    colours = COLOUR_NAMES.get(picture.mode, ("grey",) if picture.pixels.ndim == 2 + stack else ())
+    colours = _COLOURS.get(picture.mode, ("grey",) if pixels.ndim == 2 + stack else ())
+    explain = partial(explain_sample, pixels, kernels, filtering)
     try:
-        told = explain_sample(picture.pixels, kernels, filtering, place, names=colours)
-        names = output_names(len(told.values), colours)
-        channel = channel_named(options["channel"], names)
+        explained = explain(place, names=colours)
+        names = _output_names(len(explained.values), colours)
+        channel = _channel_named(options["channel"], names)
         if channel:
-            told = explain_sample(picture.pixels, kernels, filtering, place, channel=channel, names=colours)
+            explained = explain(place, channel=channel, names=colours)
     except ShapeError as error:
         raise OptionError(f"{shown(image)}: {error}") from None
     if not picture.metadata.lossless or not FORMATS[picture.format].lossless:
         note = f"{picture.format} loses a little when the output is written"
-        told = told._replace(notes=(*told.notes, note))
-    return picture, told, names
+        explained = explained._replace(notes=(*explained.notes, note))
+    values = pixels if pixels.ndim == 2 else pixels[..., min(channel, pixels.shape[-1] - 1)]
+    _draw(explained, names, picture, values, partial(explain, channel=channel), kernels, filtering, options)
+    _print(image, [explained], kernels, names, options)
+
+
+def _draw(
+    explained: Explanation,
+    names: tuple[str, ...],
+    picture: Picture | None,
+    values: NDArray[Any],
+    explain: Callable[[tuple[int, int]], Explanation],
+    kernels: Sequence[Kernel],
+    filtering: FilterOptions,
+    options: dict[str, Any],
+) -> None:
+    """Write the drawing, and the animation of the kernel sliding over `values`, if asked for."""
+    if options["output"] is options["animate"] is None:
+        return
+    from convfilter.drawing.canvas import as_seen, full_scale, save_animation, save_drawing
+    from convfilter.drawing.explained import draw_explanation, sliding_frames
+
+    axes = None
+    if options["animate"]:
+        shape = values.shape if picture is None else picture.pixels.shape
+        axes = _axes_to_slide(shape, kernels, filtering)
+    if options["output"]:
+        seen = None if picture is None else as_seen(picture.pixels, picture.mode)
+        samples = explained.parts[0].slices[0].samples if picture is None else picture.pixels
+        drawn = draw_explanation(explained, names, seen, full_scale(samples))
+        save_drawing(options["output"], drawn, overwrite=options["overwrite"])
+        complain(f"drawn to {options['output']}")
+    if axes is not None:
+        frames = sliding_frames(values, axes, explain, full_scale(values))
+        count = axes[0].output * axes[1].output
+        save_animation(options["animate"], frames, count, _MILLISECONDS, overwrite=options["overwrite"])
+        complain(f"drawn to {options['animate']}")
+
+
+def _axes_to_slide(
+    shape: tuple[int, ...], kernels: Sequence[Kernel], filtering: FilterOptions
+) -> tuple[Axis, ...]:
+    if len(kernels) > 1 or len(shape) > 3:
+        raise OptionError("--animate draws one kernel over one picture: give one -k without frames")
+    axes = axes_of(
+        shape[:2],
+        (kernels[0].height, kernels[0].width),
+        padding=filtering.padding,
+        stride=filtering.stride,
+        dilation=filtering.dilation,
+    )
+    if axes[0].output * axes[1].output > _MOST_FRAMES:
+        raise OptionError(
+            f"{axes[0].output} x {axes[1].output} values come out: --animate draws at most {_MOST_FRAMES}, "
+            "so give a small picture or --values"
+        )
+    return axes
 
 
 def _print(
     source: str,
-    told: Sequence[Explanation],
+    explained: Sequence[Explanation],
     kernels: Sequence[Kernel],
     names: tuple[str, ...],
     options: dict[str, Any],
 ) -> None:
-    from convfilter.cli.wording import filter_in_words, per_axis_in_words
-    from convfilter.cli.worked import as_lines, as_object
-    from convfilter.messages import shown
+    from convfilter.explaining.text import as_lines, as_object
 
-    # Where a picture goes to stdout, the words go to stderr.
+    # Where an image goes to stdout, the text goes to stderr.
     say = partial(click.echo, err=STREAM in (options["output"], options["animate"]))
     if options["as_json"]:
-        for each in told:
+        for each in explained:
             say(json.dumps(as_object(each, names)))
         return
     words = [", then ".join(map(filter_in_words, kernels))]
@@ -235,7 +268,82 @@ def _print(
     ]
     words += [name for name in ("flip", "linear") if options[name]]
     say(f"{shown(source)}   {', '.join(words)}")
-    for each in told:
-        say()
-        for line in as_lines(each, names):
-            say(line)
+    for each in explained:
+        say("\n".join(["", *as_lines(each, names)]))
+
+
+def _text_of(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8-sig") as stream:
+            text = stream.read(_LONGEST + 1)
+    except OSError as error:
+        raise ImageError(f"{shown(path)}: cannot be opened: {describe(error)}") from None
+    except UnicodeDecodeError:
+        raise ImageError(f"{shown(path)}: holds no text") from None
+    if len(text) > _LONGEST:
+        raise ImageError(f"{shown(path)}: holds more than {_LONGEST} characters: give fewer numbers")
+    return text
+
+
+def _numbers(text: str, name: str) -> NDArray[Any]:
+    """Read rows of numbers, which end with semicolons or line breaks; `name` is for errors."""
+    import numpy as np
+
+    rows = [
+        re.split(r"[\s,]+", row.strip(" ,\t\r")) for row in re.split(r"[;\n]", text) if row.strip(" ,\t\r")
+    ]
+    try:
+        values = [
+            [int(cell) if re.fullmatch(r"[+-]?\d{1,15}", cell) else float(cell) for cell in row]
+            for row in rows
+        ]
+    except ValueError as error:
+        cell = str(error).rpartition(": ")[2]
+        raise OptionError(f"{name}: {cell} is no number: give rows such as '0 1 2; 3 4 5'") from None
+    if not values or len({len(row) for row in values}) != 1:
+        lengths = ", ".join(str(len(row)) for row in values) or "none"
+        raise OptionError(f"{name}: rows of {lengths} numbers: give rows of one length, such as '0 1; 2 3'")
+    array = np.array(values)
+    if not np.isfinite(array).all():
+        raise OptionError(f"{name}: infinite or not a number: give finite ones")
+    return array
+
+
+def _read(image: str, kernels: Sequence[Kernel], options: dict[str, Any]) -> Picture:
+    """Read the frame asked for, or all of them for a kernel that spans frames."""
+    limits = {"max_pixels": options["max_pixels"], "orient": not options["no_orient"]}
+    if not any("frame" in kernel.axes for kernel in kernels):
+        return read_named(image, frame=options["frame"], **limits)
+    import numpy as np
+
+    from convfilter.images.frames import opened_frames
+
+    try:
+        with opened_frames(image, volume=True, **limits) as frames:
+            every = [frames.read(number) for number in range(frames.count)]
+        whole = every[0]
+        whole.pixels = np.stack([each.pixels for each in every])
+    except ImageError as error:
+        raise ImageError(f"{shown(image)}: {error}") from None
+    except ValueError as error:  # frames of several sizes
+        raise ImageError(f"{shown(image)}: its frames are no stack ({error})") from None
+    print_warnings(image, whole)
+    return whole
+
+
+def _output_names(count: int, colours: tuple[str, ...]) -> tuple[str, ...]:
+    if count == len(colours):
+        return colours
+    usual = {1: ("grey",), 2: ("grey", "alpha"), 3: _COLOURS["RGB"], 4: _COLOURS["RGBA"]}
+    return usual.get(count, tuple(f"channel {number}" for number in range(count)))
+
+
+def _channel_named(asked: str | None, names: tuple[str, ...]) -> int:
+    """Return the number of a channel from its name or number; 0 by default."""
+    if asked is None:
+        return 0
+    if asked in names:
+        return names.index(asked)
+    if asked.isascii() and asked.isdecimal() and int(asked) < len(names):
+        return int(asked)
+    raise OptionError(f"there is no channel {brief(asked)}: the output has {', '.join(names)}")

@@ -13,9 +13,7 @@ import click
 from convfilter.cli.options import (
     BORDERS_DRAWN,
     HeadedCommand,
-    as_border,
-    as_padding,
-    as_pair,
+    chosen_filter,
     filtering_options,
     json_option,
     kernel_file_option,
@@ -23,17 +21,18 @@ from convfilter.cli.options import (
     option,
     reading_options,
 )
+from convfilter.cli.report import read_named
 from convfilter.errors import ConvfilterError, KernelError, ShapeError, with_name
-from convfilter.messages import brief
-from convfilter.outputs import STREAM, refuse_input
+from convfilter.files import STREAM, refuse_input
+from convfilter.kernels import Kernel, load_kernels
+from convfilter.messages import brief, complain, shown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from convfilter.drawing.sheet import Tile
     from convfilter.filtering import FilterOptions
     from convfilter.images.picture import Picture
-    from convfilter.kernels import Kernel
-    from convfilter.pictures.sheet import Tile
 
 __all__ = ["command"]
 
@@ -42,7 +41,7 @@ _SWITCHES = {"on": True, "off": False}
 
 
 class _Trial(NamedTuple):
-    """A tile to be: what it is called, and how it is made."""
+    """A tile to make."""
 
     name: str
     kernel: Kernel
@@ -80,10 +79,8 @@ def command(image: str, **options: Any) -> int:
 
     Example: convfilter gallery photo.jpg -k blur -k sobel -k emboss -o sheet.png
     """
-    from convfilter.cli.looking import read_named
-    from convfilter.messages import shown
-    from convfilter.pictures.saving import check_drawing, save_drawing
-    from convfilter.pictures.sheet import WIDEST, contact_sheet, default_columns
+    from convfilter.drawing.canvas import check_drawing, save_drawing
+    from convfilter.drawing.sheet import WIDEST, contact_sheet, default_columns
 
     refuse_input(options["output"], [image])
     check_drawing(options["output"], overwrite=options["overwrite"])
@@ -99,7 +96,7 @@ def command(image: str, **options: Any) -> int:
     tiles = [*_tiles(image, picture, trials, chosen, width, options)]
     sheet = contact_sheet(tiles, columns=columns, width=width)
     save_drawing(options["output"], sheet, overwrite=options["overwrite"])
-    _tell(
+    _report(
         options,
         f"{shown(image)} -> {shown(options['output'])}   "
         f"{len(tiles)} tiles, {sheet.shape[1]}x{sheet.shape[0]}",
@@ -109,20 +106,17 @@ def command(image: str, **options: Any) -> int:
     return 0
 
 
-def _tell(options: dict[str, Any], line: str, told: dict[str, Any]) -> None:
-    """Print what was drawn; on stderr where the sheet itself goes to stdout."""
+def _report(options: dict[str, Any], line: str, described: dict[str, Any]) -> None:
+    """Print what was drawn; on stderr if the sheet itself goes to stdout."""
     aside = options["output"] == STREAM
     if options["as_json"]:
-        click.echo(json.dumps(told), err=aside)
+        click.echo(json.dumps(described), err=aside)
     elif not options["quiet"]:
         click.echo(line, err=aside)
 
 
 def _trials(options: dict[str, Any]) -> tuple[list[_Trial], bool]:
-    """Return what is to be shown, and whether the user has chosen it."""
-    from convfilter.cli.choices import chosen_filter
-    from convfilter.kernels import load_kernels
-
+    """Return the tiles to make, and whether the user named their kernels."""
     names = options["kernels"]
     chosen = bool(names)
     if options["vary"]:
@@ -140,15 +134,13 @@ def _trials(options: dict[str, Any]) -> tuple[list[_Trial], bool]:
                 raise
             _leave_out(name, error, options)
             continue
-        if chosen or "frame" not in kernel.axes:  # of a single picture those show nothing
+        if chosen or "frame" not in kernel.axes:  # those need several frames
             trials.append(_Trial(kernel.name, kernel, filtering))
     return trials, chosen
 
 
 def _variations(options: dict[str, Any]) -> Iterator[_Trial]:
-    """Yield one kernel with all combinations of what varies."""
-    from convfilter.cli.choices import chosen_filter
-
+    """Yield one kernel with all combinations of the values."""
     (base,) = options["kernels"]
     lists = [_values(text) for text in options["vary"]]
     if len({key for key, _ in lists}) < len(lists):
@@ -183,10 +175,7 @@ def _as_option(key: str, value: str) -> Any:
         if value not in _SWITCHES:
             raise click.UsageError(f"--vary {key}: {brief(value)} is neither on nor off")
         return _SWITCHES[value]
-    readers = {"padding": as_padding, "border": as_border, "stride": as_pair, "dilation": as_pair}
-    if key in readers:
-        return readers[key](context, parameter, value)
-    return parameter.type.convert(value, parameter, context)
+    return parameter.process_value(context, value)
 
 
 def _tiles(
@@ -197,10 +186,9 @@ def _tiles(
     width: int,
     options: dict[str, Any],
 ) -> Iterator[Tile]:
-    """Yield the picture, then what each filter makes of it."""
-    from convfilter.messages import shown
-    from convfilter.pictures.sheet import Tile
-    from convfilter.pictures.viewing import as_seen, shrunk
+    """Yield the original, then each result."""
+    from convfilter.drawing.canvas import as_seen, shrunk
+    from convfilter.drawing.sheet import Tile
 
     small = shrunk(picture.pixels, width, picture.mode)
     height, across = picture.pixels.shape[:2]
@@ -228,4 +216,4 @@ def _made(pixels: NDArray[Any], mode: str, trial: _Trial) -> tuple[NDArray[Any],
 
 def _leave_out(name: str, error: ConvfilterError, options: dict[str, Any]) -> None:
     if not options["quiet"]:
-        click.echo(f"convfilter: {name} is left out: {error}", err=True)
+        complain(f"{name} is left out: {error}")

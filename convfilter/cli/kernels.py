@@ -1,4 +1,4 @@
-"""``convfilter kernels``: the list of kernels, or one of them looked at."""
+"""``convfilter kernels``: the list of kernels, or one of them in detail."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from convfilter.cli.options import (
     option,
     written_size,
 )
-from convfilter.cli.wording import kernel_in_lines, size_in_words
+from convfilter.cli.report import kernel_in_lines, size_in_words
+from convfilter.files import STREAM
 from convfilter.kernels import Kernel, get_kernel, load_kernels
-from convfilter.messages import shown
-from convfilter.outputs import STREAM
+from convfilter.messages import complain, shown
 
 __all__ = ["GROUPS", "command"]
 
@@ -41,7 +41,6 @@ GROUPS = {
     "Time": ("temporal-blur", "temporal-edge"),
     "Colour": ("luma", "sepia", "opponent"),
 }
-"""The shipped kernels under the headings of the list."""
 
 
 @click.command(cls=HeadedCommand, short_help="List the kernels, or show one.")
@@ -89,7 +88,6 @@ def command(
 
 
 def _list(kernels: list[Kernel], as_json: bool) -> None:
-    """Print all kernels, in groups."""
     if as_json:
         click.echo(json.dumps([_as_object(kernel, weights=False) for kernel in kernels]))
         return
@@ -106,34 +104,33 @@ def _list(kernels: list[Kernel], as_json: bool) -> None:
 
 
 def _draw(kernel: Kernel, output: str, overwrite: bool) -> None:
-    from convfilter.pictures.plots import kernel_plot
-    from convfilter.pictures.saving import check_drawing, save_drawing
+    from convfilter.drawing.canvas import check_drawing, save_drawing
+    from convfilter.drawing.plots import kernel_plot
 
     check_drawing(output, overwrite=overwrite)
     save_drawing(output, kernel_plot(kernel), overwrite=overwrite)
-    click.echo(f"convfilter: drawn to {shown(output)}", err=True)
+    complain(f"drawn to {output}")
 
 
 def _traits(kernel: Kernel) -> dict[str, Any]:
-    """What follows from the weights, for programs."""
-    from convfilter.kernels.traits import ranks, symmetry, value_range
+    from convfilter.kernels.analysis import ranks, symmetry, value_range
 
     low, high = value_range(kernel, 255)
     return {"values": [low, high], "symmetry": symmetry(kernel), "ranks": ranks(kernel)}
 
 
 def _traits_as_text(kernel: Kernel) -> list[str]:
-    told = _traits(kernel)
-    low, high = told["values"]
+    traits = _traits(kernel)
+    low, high = traits["values"]
     turned = {
         "even": "even: turned by half (--flip) it is the same",
         "odd": "odd: turned by half (--flip) it changes its sign",
         None: "none: turned by half (--flip) it is another filter",
-    }[told["symmetry"]]
+    }[traits["symmetry"]]
     lines = [f"  values      {low:.6g} .. {high:.6g} from samples 0 .. 255", f"  symmetry    {turned}"]
     height, width = kernel.height, kernel.width
     if min(height, width) > 1:
-        highest = max(told["ranks"])
+        highest = max(traits["ranks"])
         saves = (
             f", a column times a row: {height} + {width} multiplications instead of {height * width}"
             if highest == 1
@@ -144,7 +141,7 @@ def _traits_as_text(kernel: Kernel) -> list[str]:
 
 
 def _plan(kernel: Kernel, sides: Sequence[int]) -> dict[str, Any]:
-    """How a kernel is computed on 8-bit RGB, or on as many channels as it is made for."""
+    """Return how a kernel is computed on 8-bit RGB, or on as many channels as it needs."""
     from convfilter.convolution.running import available_threads
     from convfilter.filtering import FilterOptions, plan_kernel
 

@@ -1,20 +1,23 @@
-"""``convfilter learn``: the kernel that turns one picture into another, into a kernel file."""
+"""``convfilter learn``: estimate the kernel between two images and write it to a kernel file."""
 
 from __future__ import annotations
 
 import json
 import math
 import os
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from convfilter.cli.options import HeadedCommand, as_border, json_option, option, written_size
-from convfilter.cli.wording import kernel_in_lines
+from convfilter.cli.report import kernel_in_lines, read_named
 from convfilter.errors import ConvfilterError, ImageError, OptionError, ShapeError
-from convfilter.messages import shown
-from convfilter.outputs import STREAM, check_output, deliver, refuse_input
+from convfilter.files import STREAM, check_output, refuse_input, write_output
+from convfilter.kernels.kernel import NAME, NAMES
+from convfilter.kernels.library import table_of
+from convfilter.messages import complain, shown
 from convfilter.vocabulary import LEARNED_CHANNELS
 
 if TYPE_CHECKING:
@@ -81,7 +84,8 @@ def command(
     """
     named = _named_pairs(pictures, pairs)
     window = _window(size)
-    _check_name(name)
+    if not re.fullmatch(NAME, name):
+        raise OptionError(f"--name {shown(name)!r}: {NAMES}")
     if border[1]:
         raise click.UsageError("a constant border other than 0 is not learned with: give --border zero")
     if output is not None:
@@ -101,10 +105,10 @@ def command(
         summary=_summary(named, linear=linear),
     )
     if output is not None:
-        table = _table(fit).encode()
-        deliver(output, lambda stream: stream.write(table), overwrite=overwrite)
+        table = f"# Residual {_residual(fit)}\n{table_of(fit.kernel)}".encode()
+        write_output(output, lambda stream: stream.write(table), overwrite=overwrite)
     for warning in fit.warnings if not quiet else ():
-        click.echo(f"convfilter: warning: {warning}", err=True)
+        complain(f"warning: {warning}")
     if as_json:
         click.echo(json.dumps(_as_object(fit, channels, output, linear)), err=output == STREAM)
     elif not quiet:
@@ -112,7 +116,6 @@ def command(
 
 
 def _named_pairs(pictures: Sequence[str], pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """All pairs of file names."""
     context = click.get_current_context()
     if len(pictures) not in (0, 2):
         raise click.UsageError("give two pictures, BEFORE and AFTER; further ones with --pair", context)
@@ -132,18 +135,9 @@ def _window(size: str) -> tuple[int, ...]:
     return window
 
 
-def _check_name(name: str) -> None:
-    from convfilter.kernels.kernel import NAME, NAMES
-
-    if not NAME.fullmatch(name):
-        raise OptionError(f"--name {shown(name)!r}: {NAMES}")
-
-
 def _read_pair(
     names: tuple[str, str], window: Sequence[int], channels: str, border: str, *, linear: bool, quiet: bool
 ) -> Pair:
-    """Read two pictures and lay them on each other."""
-    from convfilter.cli.looking import read_named
     from convfilter.learning import make_pair, planes_of
 
     planes = []
@@ -160,21 +154,15 @@ def _read_pair(
 
 
 def _summary(named: Sequence[tuple[str, str]], *, linear: bool) -> str:
-    """What the kernel's table says of it: names alone, since folders may move and are nobody's business."""
+    """Return the summary of the kernel's table: file names without folders, which are private."""
     before, after = (os.path.basename(each) for each in named[0])
     others = f" and {len(named) - 1} more" if len(named) > 1 else ""
     light = ", in linear light" if linear else ""
     return f"Learned from {shown(before)} and {shown(after)}{others}{light}"
 
 
-def _table(fit: Fit) -> str:
-    from convfilter.kernels.writing import table_of
-
-    return f"# Residual {_residual(fit)}\n{table_of(fit.kernel)}"
-
-
 def _residual(fit: Fit) -> str:
-    """How well the kernel does, in words."""
+    """Return the residual in words."""
     where = f"on {fit.held_out:,} samples held out" if fit.held_out else "on the samples it was learned from"
     psnr = "exact" if math.isinf(fit.psnr) else f"PSNR {fit.psnr:.1f} dB"
     return f"{fit.rms:.3g} {fit.unit} RMS, {psnr}, {where}; learned from {fit.samples:,}"

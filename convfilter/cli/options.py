@@ -1,9 +1,8 @@
-"""What the commands share: how values are spelt, options under headings, and help that shows them so."""
+"""Options that commands share: how values are written, and headings in the help."""
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +10,14 @@ import click
 
 from convfilter.errors import ConvfilterError
 from convfilter.geometry import BORDERS, PADDINGS, Padding, PerAxis
-from convfilter.messages import brief, propose
+from convfilter.kernels import Kernel, get_kernel, load_kernels
+from convfilter.messages import brief, complain, propose
 from convfilter.vocabulary import ALPHAS, CHANNELS, DEPTHS, MAX_PIXELS, RANGES
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
+
+    from convfilter.filtering import FilterOptions
 
 __all__ = [
     "BORDERS_DRAWN",
@@ -23,6 +25,7 @@ __all__ = [
     "as_border",
     "as_padding",
     "as_pair",
+    "chosen_filter",
     "complete_kernel",
     "depth_option",
     "filtering_options",
@@ -44,13 +47,10 @@ BORDERS_DRAWN = (
 _Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 _PLAIN_BORDERS = [border for border in BORDERS if border != "constant"]
-_SIZE = re.compile(r"(\d{1,9})x(\d{1,9})", re.IGNORECASE)
-_LENGTH = re.compile(r"\d{1,9}")
-_NUMBERS = re.compile(r"\d{1,9}(,\d{1,9})?")
 
 
 class _HeadedOption(click.Option):
-    """An option that stands under a heading of the help page."""
+    """An option under a heading of the help page."""
 
     def __init__(self, *args: Any, heading: str = "Options", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -58,7 +58,7 @@ class _HeadedOption(click.Option):
 
 
 class HeadedCommand(click.Command):
-    """A command whose help lists options under their headings, in the order in which these first come."""
+    """A command whose help lists options under headings, in the order of their first use."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write one section for each heading."""
@@ -74,15 +74,22 @@ class HeadedCommand(click.Command):
 
 
 def option(*names: str, heading: str = "Options", **settings: Any) -> _Decorator:
-    """Return Click's option decorator for an option under a heading."""
+    """Return Click's decorator for an option under a heading."""
     return click.option(*names, cls=_HeadedOption, heading=heading, **settings)
+
+
+def _numbers(text: str, sign: str) -> tuple[int, ...]:
+    """Return one or two integers of up to 9 digits with `sign` between them; nothing for anything else."""
+    parts = text.split(sign)
+    fits = len(parts) <= 2 and all(part.isdecimal() and len(part) <= 9 for part in parts)
+    return tuple(map(int, parts)) if fits else ()
 
 
 def as_pair(ctx: click.Context, param: click.Parameter, value: str) -> PerAxis:
     """Read ``N``, or ``N,M`` for rows and columns; both at least 1."""
-    if not _NUMBERS.fullmatch(value):
+    numbers = _numbers(value, ",")
+    if not numbers:
         raise click.BadParameter(f"{brief(value)} is not a number N or two, N,M (rows, columns)", ctx, param)
-    numbers = tuple(int(number) for number in value.split(","))
     if min(numbers) < 1:
         raise click.BadParameter(f"{brief(value)}: it must be at least 1", ctx, param)
     return numbers if len(numbers) == 2 else numbers[0]
@@ -92,12 +99,12 @@ def as_padding(ctx: click.Context, param: click.Parameter, value: str | None) ->
     """Read ``same``, ``valid``, ``full``, ``N`` or ``N,M``."""
     if value is None or value in PADDINGS:
         return value
-    if not _NUMBERS.fullmatch(value):
+    numbers = _numbers(value, ",")
+    if not numbers:
         hint = propose(value, PADDINGS)
         raise click.BadParameter(
             f"unknown padding {brief(value)}{hint}: give a name, N, or N,M (rows, columns)", ctx, param
         )
-    numbers = tuple(int(number) for number in value.split(","))
     return numbers if len(numbers) == 2 else numbers[0]
 
 
@@ -121,10 +128,8 @@ def as_border(ctx: click.Context, param: click.Parameter, value: str) -> tuple[s
 
 
 def complete_kernel(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Return the kernels, the user's among them, whose names begin like what was typed."""
+    """Return the kernels, including the user's, whose names begin with `incomplete`."""
     from click.shell_completion import CompletionItem
-
-    from convfilter.kernels import load_kernels
 
     try:
         kernels = load_kernels(ctx.params.get("kernel_file"))
@@ -138,7 +143,7 @@ def complete_kernel(ctx: click.Context, param: click.Parameter, incomplete: str)
 
 
 def kernel_option(text: str, *, required: bool = True) -> _Decorator:
-    """Return the option that names one or more kernels."""
+    """Return -k."""
     return option(
         "-k",
         "--kernel",
@@ -152,7 +157,7 @@ def kernel_option(text: str, *, required: bool = True) -> _Decorator:
 
 
 def kernel_file_option() -> _Decorator:
-    """Return the option for a user's kernel file."""
+    """Return --kernels."""
     return option(
         "--kernels",
         "kernel_file",
@@ -163,92 +168,64 @@ def kernel_file_option() -> _Decorator:
 
 
 def json_option(heading: str = "Options") -> _Decorator:
-    """Return the option for output that programs read."""
+    """Return --json."""
     return option("--json", "as_json", is_flag=True, heading=heading, help="Print JSON instead of text.")
 
 
 def sampling_options(heading: str) -> _Decorator:
-    """Return stride and dilation."""
-
-    def add(function: Callable[..., Any]) -> Callable[..., Any]:
-        for name, text in (
-            ("--dilation", "Distance between two weights"),
-            ("--stride", "Distance between two outputs"),
-        ):
-            function = option(
-                name,
-                metavar="N|N,M",
-                default="1",
-                show_default=True,
-                callback=as_pair,
-                heading=heading,
-                help=f"{text}, rows and columns.",
-            )(function)
-        return function
-
-    return add
+    """Return --stride and --dilation."""
+    shared = {"metavar": "N|N,M", "default": "1", "show_default": True, "callback": as_pair}
+    return _all_of([
+        option(f"--{name}", **shared, heading=heading, help=f"Distance between two {what}, rows and columns.")
+        for name, what in (("stride", "outputs"), ("dilation", "weights"))
+    ])  # fmt: skip
 
 
 def filtering_options(heading: str) -> _Decorator:
-    """Return the options on how to filter, but those on frames."""
-    each = (
-        option(
-            "--padding",
-            default="same",
-            callback=as_padding,
-            heading=heading,
-            metavar="same|valid|full|N|N,M",
-            help="Border made on each side, rows and columns.  [default: same]",
-        ),
-        option(
-            "--border",
-            default="edge",
-            callback=as_border,
-            heading=heading,
-            metavar="MODE",
-            help=f"What the border is made of: {', '.join(_PLAIN_BORDERS)} or constant=V, "
-            "drawn below.  [default: edge]",
-        ),
-        sampling_options(heading),
-        option(
-            "--flip",
-            is_flag=True,
-            heading=heading,
-            help="True convolution: turn the kernel by 180 degrees first.",
-        ),
-        option(
-            "--channels",
-            type=click.Choice(CHANNELS),
-            default="each",
-            show_default=True,
-            heading=heading,
-            help="Each colour channel on its own, all summed into one, or their mean.",
-        ),
-        option(
-            "--range",
-            "range_",
-            type=click.Choice(RANGES),
-            default="auto",
-            show_default=True,
-            heading=heading,
-            help="What becomes of values outside 0..full scale; auto is the kernel's own choice.",
-        ),
-        option(
-            "--alpha",
-            type=click.Choice(ALPHAS),
-            default="auto",
-            show_default=True,
-            heading=heading,
-            help="What becomes of transparency; auto weighs colours with it, but keeps it for edge filters.",
-        ),
-        option(
-            "--linear",
-            is_flag=True,
-            heading=heading,
-            help="Filter in linear light (sRGB decoded and encoded again).",
-        ),
+    """Return the options on how to filter, except those on frames."""
+
+    def choice(name: str, values: Sequence[str], text: str, *more: str) -> _Decorator:
+        kind = click.Choice(values)
+        return option(
+            name, *more, type=kind, default=values[0], show_default=True, heading=heading, help=text
+        )
+
+    padding = option(
+        "--padding",
+        default="same",
+        callback=as_padding,
+        heading=heading,
+        metavar="same|valid|full|N|N,M",
+        help="Border made on each side, rows and columns.  [default: same]",
     )
-    return _all_of(each)
+    border = option(
+        "--border",
+        default="edge",
+        callback=as_border,
+        heading=heading,
+        metavar="MODE",
+        help=f"What the border is made of: {', '.join(_PLAIN_BORDERS)} or constant=V, "
+        "drawn below.  [default: edge]",
+    )
+    flip, linear = (
+        option(f"--{name}", is_flag=True, heading=heading, help=text)
+        for name, text in (
+            ("flip", "True convolution: turn the kernel by 180 degrees first."),
+            ("linear", "Filter in linear light (sRGB decoded and encoded again)."),
+        )
+    )
+    return _all_of((
+        padding,
+        border,
+        sampling_options(heading),
+        flip,
+        choice("--channels", CHANNELS, "Each colour channel on its own, all summed into one, or their mean."),
+        choice("--range", RANGES, "What becomes of values outside 0..full scale; auto is the kernel's own "
+               "choice.", "range_"),
+        choice("--alpha", ALPHAS, "What becomes of transparency; auto weighs colours with it, but keeps it "
+               "for edge filters."),
+        linear,
+    ))  # fmt: skip
 
 
 def depth_option(heading: str) -> _Decorator:
@@ -263,7 +240,7 @@ def depth_option(heading: str) -> _Decorator:
 
 
 def reading_options(heading: str) -> _Decorator:
-    """Return the options on how pictures are read."""
+    """Return the options on how images are read."""
     return _all_of((
         option("--no-orient", is_flag=True, heading=heading, help="Leave the orientation tag alone."),
         option(
@@ -278,7 +255,7 @@ def reading_options(heading: str) -> _Decorator:
 
 
 def _all_of(decorators: Sequence[_Decorator]) -> _Decorator:
-    """Return one decorator that adds options in their order."""
+    """Return one decorator for several."""
 
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
         for each in reversed(decorators):
@@ -297,7 +274,31 @@ def refuse_both(first: object, second: object, names: str) -> None:
 
 
 def written_size(text: str) -> tuple[int, ...] | None:
-    """``WxH`` as (height, width), ``N`` as (length,), None for anything else."""
-    if match := _SIZE.fullmatch(text):
-        return int(match[2]), int(match[1])
-    return (int(text),) if _LENGTH.fullmatch(text) else None
+    """Return ``WxH`` as (height, width), ``N`` as (length,), None for anything else."""
+    return _numbers(text.lower(), "x")[::-1] or None
+
+
+def chosen_filter(
+    options: dict[str, Any], further: tuple[Kernel, ...] = ()
+) -> tuple[tuple[Kernel, ...], FilterOptions]:
+    """Return the kernels, then `further` ones, and how to filter, from options as Click passes them."""
+    from convfilter.filtering import FilterOptions, check_options
+
+    known = load_kernels(options["kernel_file"])
+    kernels = (*(get_kernel(name, known) for name in options["kernels"]), *further)
+    border, fill = options["border"]
+    if not 0 <= fill <= 1 and not options.get("quiet"):
+        complain(
+            f"warning: --border constant={fill:g} is {fill:g} times full scale: V is a fraction, "
+            "such as constant=0.5"
+        )
+    same_names = ("padding", "stride", "dilation", "flip", "channels", "alpha", "linear")
+    filtering = FilterOptions(
+        border=border,
+        fill=fill,
+        range=options["range_"],
+        depth=options.get("depth"),
+        **{name: options[name] for name in same_names},
+    )
+    check_options(filtering, kernels)
+    return kernels, filtering

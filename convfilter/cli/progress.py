@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Progress"]
 
-_CLEAR_LINE = "\r\x1b[K"
+_CLEAR_LINE, _SHOW_CURSOR = "\r\x1b[K", "\x1b[?25h"
 
 
 class Progress:
@@ -67,6 +67,11 @@ class Progress:
         """Clear the line, for one that stays; the bar comes again with the next picture."""
         if self._bar is not None:
             click.echo(_CLEAR_LINE, nl=False, err=True)
+
+    @property
+    def closing(self) -> str:
+        """What clears the line and shows the cursor again, if the bar is drawn."""
+        return f"{_CLEAR_LINE}{_SHOW_CURSOR}" if self._bar is not None else ""
 
     def _told(self) -> str:
         seconds = max(time.monotonic() - self._start, 1e-9)

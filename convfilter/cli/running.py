@@ -8,17 +8,24 @@ from collections.abc import Generator, Sequence
 from typing import Any
 
 from convfilter.batch import Report, run_jobs
-from convfilter.batch.inputs import find_inputs, named_inputs
 from convfilter.batch.job import Outcome
-from convfilter.batch.planning import Plan, kernel_suffix, output_folders, plan_jobs
+from convfilter.batch.plan import (
+    Plan,
+    find_inputs,
+    kernel_suffix,
+    named_inputs,
+    output_folders,
+    plan_jobs,
+)
 from convfilter.batch.work import Work
-from convfilter.cli.choices import chosen_filter
-from convfilter.cli.previewing import can_preview, previewed
+from convfilter.cli.options import chosen_filter
 from convfilter.cli.progress import Progress
+from convfilter.cli.report import can_preview, previewed
 from convfilter.cli.telling import Printer
-from convfilter.errors import ConvfilterError, OptionError
+from convfilter.errors import OptionError
+from convfilter.files import STREAM, refuse_terminal
 from convfilter.images.encoding import Encoding
-from convfilter.outputs import STREAM, refuse_terminal
+from convfilter.signals import at_stop
 
 __all__ = ["run"]
 
@@ -64,15 +71,14 @@ def run(inputs: Sequence[str], options: dict[str, Any]) -> int:
         outcomes = run_jobs(
             jobs, work, dry=options["dry_run"], scheduler=options["scheduler"], finished=count
         )
-        try:
-            shown = options["preview"] and can_preview() and not options["as_json"]
-            _tell(outcomes, printer, preview=work.max_pixels if shown else None)
-        except ConvfilterError:
-            raise
-        except BaseException:
+
+        def last_words() -> None:
             left = len(jobs) - report.counts.total()
-            printer.complain(f"stopped: {report.in_words()}, {left} not finished")
-            raise
+            printer.last_words(f"stopped: {report.in_words()}, {left} not finished")
+
+        shown = options["preview"] and can_preview() and not options["as_json"]
+        with at_stop(last_words):
+            _tell(outcomes, printer, preview=work.max_pixels if shown else None)
     if several and not options["quiet"]:
         printer.note(report.in_words())
     return 1 if problems or printer.unheard else report.exit_code

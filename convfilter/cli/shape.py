@@ -1,7 +1,8 @@
-"""``convfilter shape``: output sizes told before anything is computed."""
+"""``convfilter shape``: output sizes, without computing anything."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -18,11 +19,11 @@ from convfilter.cli.options import (
     sampling_options,
     written_size,
 )
-from convfilter.cli.wording import calculation, filter_in_words, per_axis_in_words
+from convfilter.cli.report import calculation, filter_in_words, per_axis_in_words
 from convfilter.errors import ImageError, OptionError, ShapeError
-from convfilter.geometry import PADDINGS, Padding, PerAxis
-from convfilter.layers import Layer, Report, follow, output_of
-from convfilter.messages import shown
+from convfilter.geometry import PADDINGS, Layer, LayerSizes, Padding, PerAxis, follow, output_of
+from convfilter.kernels import get_kernel, load_kernels
+from convfilter.messages import complain, shown
 
 __all__ = ["command"]
 
@@ -66,7 +67,7 @@ def command(
 
     Example: convfilter shape 28x28 -k 3x3 --padding valid
     """
-    # All kernels are looked at before anything is told.
+    # All kernels are checked before anything is printed.
     layers = {axes: [_layer(name, axes, kernel_file) for name in kernels] for axes in _dimensions(sizes)}
     code = 0
     for text in sizes:
@@ -76,7 +77,7 @@ def command(
             if len(size) == 3:
                 spans = any(layer.frames > 1 for layer in chain)
                 size, chain = (size, [layer.over_frames() for layer in chain]) if spans else (size[1:], chain)
-            reports = follow(
+            steps = follow(
                 size,
                 chain,
                 padding=_for_frames(padding, "same", len(size)),
@@ -86,20 +87,18 @@ def command(
                 outputs=out_channels,
             )
         except (ImageError, ShapeError) as error:
-            click.echo(f"convfilter: {shown(text)}: {error}", err=True)
+            complain(f"{text}: {error}")
             code = 1
             continue
         if as_json:
-            import json
-
-            click.echo(json.dumps(_as_object(reports, padding)))
+            click.echo(json.dumps(_as_object(steps, padding)))
         else:
-            click.echo("\n".join(_as_text(shown(text), reports)))
+            click.echo("\n".join(_as_text(shown(text), steps)))
     return code
 
 
 def _dimensions(sizes: Sequence[str]) -> set[int]:
-    """How many axes the inputs have; a picture has two. A size without samples is refused."""
+    """Return the numbers of axes of the inputs, two for an image; refuse a size without samples."""
     written = {text: written_size(text) for text in sizes}
     for text in sizes:
         if re.fullmatch(r"\d+(x\d+)+", text, re.IGNORECASE) and written[text] is None:
@@ -113,28 +112,25 @@ def _dimensions(sizes: Sequence[str]) -> set[int]:
 
 
 def _size(text: str) -> tuple[int, ...]:
-    """The size that was typed, (height, width) or (length,), or that of the picture of that name.
-
-    Of a file of several frames it is (frames, height, width).
-    """
+    """Return a size, or that of an image file: ([frames,] height, width) or (length,)."""
     size = written_size(text)
     if size is None:
         from convfilter.images.reading import read_size
 
-        told = read_size(text)
-        return (told.frames, told.height, told.width)[told.frames == 1 :]
+        found = read_size(text)
+        return (found.frames, found.height, found.width)[found.frames == 1 :]
     return size
 
 
 def _for_frames(value: Any, usual: Any, axes: int) -> Any:
-    """An option for every axis: numbers are meant for rows and columns only."""
+    """Return an option for all axes: numbers are for rows and columns only."""
     if axes < 3 or value is None or isinstance(value, str):
         return value
     return (usual, *value) if isinstance(value, tuple) else (usual, value, value)
 
 
 def _layer(text: str, axes: int, kernel_file: str | None) -> Layer:
-    """The layer that a kernel's size or name stands for, for an input of so many axes."""
+    """Return the layer of a kernel's size or name, for an input of `axes` axes."""
     window = written_size(text)
     if window is not None:
         if len(window) > axes:
@@ -142,9 +138,6 @@ def _layer(text: str, axes: int, kernel_file: str | None) -> Layer:
         if min(window) < 1:
             raise OptionError(f"kernel {text} holds no weights: every side must be at least 1")
         return Layer(f"kernel {text}", window * (axes // len(window)))
-    # Only a name needs the kernel files; a size must not pay for them.
-    from convfilter.kernels import get_kernel, load_kernels
-
     kernel = get_kernel(text, load_kernels(kernel_file))
     if axes == 1 and kernel.height > 1:
         raise OptionError(f"kernel '{kernel.name}' has two dimensions and a size has one: give sizes as WxH")
@@ -167,30 +160,28 @@ def _sides(size: Sequence[int] | None) -> dict[str, int] | None:
     return sides | {"frames": size[0]} if len(size) == 3 else sides
 
 
-def _as_object(reports: Sequence[Report], padding: Padding | None) -> dict[str, Any]:
-    """The JSON object of a chain: its only layer's, or one for each and the last output."""
-    steps = [_step_object(report, padding, chained=len(reports) > 1) for report in reports]
-    return steps[0] if len(steps) == 1 else {"steps": steps, "output": steps[-1]["output"]}
+def _as_object(steps: Sequence[LayerSizes], padding: Padding | None) -> dict[str, Any]:
+    """Return the JSON object of the only layer, or one for each and the last output."""
+    found = [_step_object(sizes, padding, chained=len(steps) > 1) for sizes in steps]
+    return found[0] if len(found) == 1 else {"steps": found, "output": found[-1]["output"]}
 
 
-def _step_object(report: Report, padding: Padding | None, *, chained: bool) -> dict[str, Any]:
-    step: dict[str, Any] = {"input": _sides(report.size), "kernel": _sides(report.layer.window)}
+def _step_object(sizes: LayerSizes, padding: Padding | None, *, chained: bool) -> dict[str, Any]:
+    step: dict[str, Any] = {"input": _sides(sizes.size), "kernel": _sides(sizes.layer.window)}
     if padding is not None:
         step["padding"] = per_axis_in_words(padding)
     elif chained:
         step["padding"] = "same"
-    if "output" in report.rows:
-        step["output"] = _sides(report.output)
+    if "output" in sizes.rows:
+        step["output"] = _sides(sizes.output)
     step |= {
-        name: _sides(output_of(report.rows[name]))
-        for name in ("valid", "same", "full")
-        if name in report.rows
+        name: _sides(output_of(sizes.rows[name])) for name in ("valid", "same", "full") if name in sizes.rows
     }
     return step | {
-        "weights": report.weights,
-        "multiplications": report.multiplications,
-        "fully_connected": report.fully_connected,
-        "receptive_field": _sides(report.receptive_field),
+        "weights": sizes.weights,
+        "multiplications": sizes.multiplications,
+        "fully_connected": sizes.fully_connected,
+        "receptive_field": _sides(sizes.receptive_field),
     }
 
 
@@ -200,44 +191,42 @@ def _written(size: Sequence[int] | None, sign: str = "x") -> str:
     return sign.join(str(side) for side in reversed(size))
 
 
-def _as_text(text: str, reports: Sequence[Report]) -> list[str]:
-    """The report as lines for a reader."""
-    first = _written(reports[0].size)
+def _as_text(text: str, steps: Sequence[LayerSizes]) -> list[str]:
+    """Return the report as lines."""
+    first = _written(steps[0].size)
     head = first if first == text.lower() else f"{text}: {first}"
-    last = reports[-1]
+    last = steps[-1]
     if "output" in last.rows:
         head += f" -> {_written(last.output)}"
     lines = [head]
-    for number, report in enumerate(reports, start=1):
-        order = f"{number}. " if len(reports) > 1 else ""
-        lines += [f"  {order}{report.layer.name}", *(f"    {line}" for line in _layer_lines(report))]
+    for number, sizes in enumerate(steps, start=1):
+        order = f"{number}. " if len(steps) > 1 else ""
+        lines += [f"  {order}{sizes.layer.name}", *(f"    {line}" for line in _layer_lines(sizes))]
     return lines
 
 
-def _layer_lines(report: Report) -> list[str]:
-    names = {1: ("length",), 2: ("height", "width"), 3: ("frames", "height", "width")}[len(report.size)]
+def _layer_lines(sizes: LayerSizes) -> list[str]:
+    names = {1: ("length",), 2: ("height", "width"), 3: ("frames", "height", "width")}[len(sizes.size)]
     labels = " x ".join(reversed(names))
-    if report.counted == "output":
-        lines = [f"{'output':<16} {_written(report.output, ' x ')}  ({labels})"]
-        lines += calculation(report.rows["output"], names)
+    if sizes.counted == "output":
+        lines = [f"{'output':<16} {_written(sizes.output, ' x ')}  ({labels})"]
+        lines += calculation(sizes.rows["output"], names)
     else:
         lines = []
         room = 12 if len(names) < 3 else 19
         for name in PADDINGS[1], PADDINGS[0], PADDINGS[2]:
-            axes = report.rows[name]
+            axes = sizes.rows[name]
             named = reversed(list(zip(names, axes, strict=True)))  # in the order of WxH
             formulas = "   ".join(f"{each} {axis.formula()}" for each, axis in named)
             lines.append(f"{name:<16} {_written(output_of(axes), ' x '):<{room}} {formulas}")
     channels = (
-        f", {report.channels} -> {report.outputs} channels"
-        if (report.channels, report.outputs) != (1, 1)
-        else ""
+        f", {sizes.channels} -> {sizes.outputs} channels" if (sizes.channels, sizes.outputs) != (1, 1) else ""
     )
-    counted = "" if report.counted == "output" else f"  ({report.counted})"
+    counted = "" if sizes.counted == "output" else f"  ({sizes.counted})"
     return [
         *lines,
-        f"{'weights':<16} {report.weights:,}{channels}",
-        f"{'multiplications':<16} {report.multiplications:,}{counted}",
-        f"{'fully connected':<16} {report.fully_connected:,} weights{counted}",
-        f"{'receptive field':<16} {_written(report.receptive_field, ' x ')}  ({labels})",
+        f"{'weights':<16} {sizes.weights:,}{channels}",
+        f"{'multiplications':<16} {sizes.multiplications:,}{counted}",
+        f"{'fully connected':<16} {sizes.fully_connected:,} weights{counted}",
+        f"{'receptive field':<16} {_written(sizes.receptive_field, ' x ')}  ({labels})",
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import sys
 from collections.abc import Sequence
@@ -14,10 +13,9 @@ from convfilter.batch.foresight import chain_axes
 from convfilter.batch.job import Outcome
 from convfilter.batch.work import Work
 from convfilter.cli.progress import Progress
-from convfilter.cli.wording import calculation, filter_in_words, per_axis_in_words
+from convfilter.cli.report import calculation, filter_in_words, per_axis_in_words
 from convfilter.kernels import Kernel
-from convfilter.messages import describe, shown
-from convfilter.outputs import discard
+from convfilter.messages import complain, describe, discard, last_words, shown
 
 __all__ = ["Printer"]
 
@@ -48,7 +46,8 @@ class Printer:
         for warning in outcome.warnings:
             self.note(f"{shown(job.source)}: warning: {warning}")
         if outcome.error is not None:
-            self.complain(f"{shown(job.source) or repr('')}: {outcome.error}")
+            traceback = outcome.traceback if self._every else ""
+            self.complain(f"{shown(job.source) or repr('')}: {outcome.error}", traceback)
         if self._as_json:
             self._say(json.dumps(_as_object(outcome, self._work.kernels)))
         elif not self._quiet:
@@ -76,11 +75,14 @@ class Printer:
         if not self._quiet:
             self.complain(text)
 
-    def complain(self, text: str) -> None:
+    def complain(self, text: str, traceback: str = "") -> None:
         """Print an error on stderr."""
         self._progress.make_way()
-        with contextlib.suppress(OSError):
-            _print(f"convfilter: {shown(text)}", to_stderr=True)
+        complain(text, traceback)
+
+    def last_words(self, text: str) -> None:
+        """Print a line on stderr when the run is stopped, unless that would have to wait for a reader."""
+        last_words(f"{self._progress.closing}convfilter: {text}\n")
 
     def _lines(self, outcome: Outcome) -> list[str]:
         arrow = f"{shown(outcome.job.source)} -> {shown(outcome.job.target)}"

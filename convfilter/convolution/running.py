@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -15,6 +16,10 @@ from convfilter.convolution.recipes import Recipe
 from convfilter.convolution.scratch import Scratch
 from convfilter.errors import OptionError
 from convfilter.messages import brief
+from convfilter.vocabulary import environment_threads
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 __all__ = ["Finish", "Read", "available_threads", "mark_infinite", "run", "share_out"]
 
@@ -80,7 +85,9 @@ def share_out(
     from concurrent.futures import ThreadPoolExecutor  # costs milliseconds that small pictures need not pay
 
     with ThreadPoolExecutor(count - 1) as pool:
-        others = [pool.submit(labour) for _ in range(count - 1)]
+        others: list[Future[None]] = []
+        with contextlib.suppress(RuntimeError):  # the system lets no further thread start
+            others += (pool.submit(labour) for _ in range(count - 1))
         labour()
         for other in others:
             other.result()
@@ -100,12 +107,9 @@ def available_threads(threads: int | None = None) -> int:
         If a number below 1 is asked for.
     """
     if threads is None:
-        text = os.environ.get("CONVFILTER_THREADS", "").strip()
-        if not text:
-            return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        if not (text.isascii() and text.isdecimal() and int(text) > 0):
-            raise OptionError(f"CONVFILTER_THREADS is {brief(text)}: give a whole number, at least 1")
-        threads = int(text)
+        threads = environment_threads()
+    if threads is None:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if isinstance(threads, bool) or not isinstance(threads, int | np.integer) or threads < 1:
         raise OptionError(f"threads={brief(threads)}: give a whole number, at least 1")
     return int(threads)

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, Protocol
 
 from PIL import ImageFile
 
-from convfilter.errors import ConvfilterError, ImageError
+from convfilter.errors import ConvfilterError, with_name
 from convfilter.images.arrays import array_header, array_mode, held_dtype, in_c_order, read_array
 from convfilter.images.decoding import decoded, size_of
 from convfilter.images.headers import gif_layout, png_chunks
@@ -103,7 +103,7 @@ def frame_named(number: int, count: int) -> Iterator[None]:
     except ConvfilterError as error:
         if count == 1:
             raise
-        raise ImageError(f"frame {number + 1} of {count}: {error}") from None
+        raise with_name(error, f"frame {number + 1} of {count}") from None
 
 
 class _Images:

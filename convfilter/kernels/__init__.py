@@ -1,8 +1,4 @@
-"""What a named kernel is, and the files that name them.
-
-Nothing here needs numpy until the weights are asked for as arrays: sizes, lists of kernels and
-every message about a wrong one come without it.
-"""
+"""Named kernels and the files that define them. No numpy is loaded until weights are used as arrays."""
 
 from convfilter.kernels.kernel import Kernel
 from convfilter.kernels.library import get_kernel, load_kernels

@@ -1,4 +1,4 @@
-"""What is checked of numbers, tables and names, and how a refusal is worded."""
+"""Checks of numbers, tables and names in kernels, and the words of their refusals."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ LARGEST_SIDE = 1023
 FLOAT32_LARGEST = (2 - 2.0**-23) * 2.0**127
 FLOAT32_SMALLEST = 2.0**-126  # of the normal numbers
 
+_KINDS = {bool: "a boolean", int: "a number", float: "a number", str: "a string"}
+_KINDS |= {list: "a list", tuple: "a list", dict: "a table", type(None): "nothing"}
+
 
 class FieldError(KernelError):
-    """A kernel refused for one of its fields; the file's reader turns the field into the key."""
+    """A kernel refused for one of its fields; the reader of a file replaces the field by the key."""
 
     def __init__(self, field: str, reason: str, kernel: str = "") -> None:
         super().__init__(field, reason, kernel)
-        self.field = field
-        self.reason = reason
-        self.kernel = kernel
+        self.field, self.reason, self.kernel = field, reason, kernel
 
     def __str__(self) -> str:
         prefix = f"kernel {named(self.kernel)!r}: " if self.kernel else ""
@@ -31,19 +32,17 @@ class FieldError(KernelError):
 
 
 def named(text: str) -> str:
-    """Return a name or value out of a kernel file as messages show it: on one line, and not endless."""
+    """Return a name or value from a kernel file on one line, shortened to 80 characters."""
     return shown(text, longest=80)
 
 
 def kind_of(value: object) -> str:
-    """Return what kind of thing a value from a file is, in words."""
-    names = {bool: "a boolean", int: "a number", float: "a number", str: "a string"}
-    names |= {list: "a list", tuple: "a list", dict: "a table", type(None): "nothing"}
-    return names.get(type(value), f"a {type(value).__name__}")
+    """Return the kind of a value from a file in words, such as ``a list``."""
+    return _KINDS.get(type(value), f"a {type(value).__name__}")
 
 
 def choice(value: object, choices: Sequence[str]) -> str:
-    """Return the value if it is one of the choices, else raise with the nearest of them."""
+    """Return the value if it is one of the choices."""
     if not isinstance(value, str):
         raise KernelError(f"{kind_of(value)} where one of {' '.join(choices)} belongs")
     if value not in choices:
@@ -52,11 +51,11 @@ def choice(value: object, choices: Sequence[str]) -> str:
 
 
 def number(value: object) -> int | float:
-    """Return a finite number that float32 can hold, an integral one as int."""
+    """Return a finite number within float32; an integral one as int."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise KernelError(f"{kind_of(value)} is not a number")
-    if not -FLOAT32_LARGEST <= value <= FLOAT32_LARGEST:  # nan, too, lies nowhere
-        # An integer here may be too long to be printed, or even to become a float.
+    if not -FLOAT32_LARGEST <= value <= FLOAT32_LARGEST:  # also false for nan
+        # An int may be too long to print or to convert to float.
         if isinstance(value, float) and value - value != 0:
             raise KernelError(f"{value} is not a finite number")
         raise KernelError("a number beyond float32, whose largest is 3.4e+38")
@@ -66,7 +65,7 @@ def number(value: object) -> int | float:
 
 
 def table(value: object, axes: Sequence[str]) -> tuple[Any, ...]:
-    """Return nested lists as nested tuples, one level for each axis, every number checked."""
+    """Return nested lists as nested tuples, one level for each axis, with every number checked."""
     lengths: list[int] = []
     inner = value
     while isinstance(inner, list | tuple) and inner and len(lengths) < len(axes):
@@ -76,7 +75,6 @@ def table(value: object, axes: Sequence[str]) -> tuple[Any, ...]:
 
 
 def _table(value: object, axes: Sequence[str], lengths: list[int], index: tuple[int, ...]) -> tuple[Any, ...]:
-    """Return the part of the table at this index."""
     level = len(index)
     axis = axes[level]
     if not isinstance(value, list | tuple):
@@ -100,7 +98,7 @@ def _table(value: object, axes: Sequence[str], lengths: list[int], index: tuple[
 
 
 def _place(axes: Sequence[str], index: tuple[int, ...]) -> str:
-    """Return the words for a place in a table: "row 0, column 2: ", counted from 0."""
+    """Return a place in a table, counted from 0: ``row 0, column 2: ``."""
     words = ", ".join(f"{axis} {place}" for axis, place in zip(axes, index, strict=False))
     return f"{words}: " if words else ""
 

@@ -1,7 +1,7 @@
-"""Kernels from formulas: each is a function of its parameters, in plain Python numbers.
+"""Kernels from formulas, in plain Python numbers.
 
-In all of them x counts columns to the right and y rows downwards from the middle sample. Angles
-are in degrees, counter-clockwise as the picture is seen, from the direction of the row.
+x counts columns to the right and y rows downwards from the middle sample. Angles are in degrees,
+counter-clockwise as displayed, from the direction of a row.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SMALLEST = 0.01
 
 
 class Generated(NamedTuple):
-    """What a generator makes: one table, its divisor, and all parameters with their values."""
+    """One table, its divisor, and all parameters with their values."""
 
     weights: Weights
     divisor: int | float
@@ -33,15 +33,15 @@ class Generated(NamedTuple):
 
 
 class Parameter(NamedTuple):
-    """One parameter of a generator: the value it has when not given, and its limits."""
+    """One parameter of a generator: its default and its limits."""
 
     default: Value
     lowest: float = -math.inf
     highest: float = math.inf
-    is_size: bool = False  # one or two whole numbers: side, or width and height
+    is_size: bool = False  # one or two integers: side, or width and height
 
     def checked(self, name: str, value: object) -> Value:
-        """Return the value if it is within the limits."""
+        """Return the value if it is within the limits; `name` is for the error."""
         values = value if isinstance(value, list | tuple) else (value,)
         if len(values) not in ((1, 2) if self.is_size else (1,)):
             raise KernelError(f"{name} takes {'one or two numbers' if self.is_size else 'one number'}")
@@ -49,7 +49,6 @@ class Parameter(NamedTuple):
         return numbers if len(numbers) > 1 else numbers[0]
 
     def _checked_number(self, name: str, value: object) -> int | float:
-        """Return one number if it is within the limits."""
         try:
             checked = number(value)
         except KernelError as error:
@@ -64,26 +63,7 @@ class Parameter(NamedTuple):
 
 
 def generate(generator: object, given: object) -> Generated:
-    """Return the weights of a generator; parameters that are not given take their defaults.
-
-    Parameters
-    ----------
-    generator : str
-        One of the names in `GENERATORS`.
-    given : mapping of str to int, float or a pair of int
-        Parameters of that generator.
-
-    Raises
-    ------
-    KernelError
-        If there is no such generator or parameter, or a value is outside its limits. The message
-        names the parameter, not the kernel.
-
-    Examples
-    --------
-    >>> generate("box", {"size": (3, 2)})
-    Generated(weights=[[1, 1, 1], [1, 1, 1]], divisor=6, parameters={'size': (3, 2)})
-    """
+    """Return the weights of a generator; parameters that are not in `given` have their defaults."""
     make, parameters = GENERATORS[choice(generator, tuple(GENERATORS))]
     if not isinstance(given, Mapping):
         raise KernelError(f"{kind_of(given)} where a table of parameters belongs")
@@ -109,12 +89,12 @@ def _disk(radius: float) -> tuple[Weights, int]:
 
 
 def _gaussian(sigma: float) -> tuple[Weights, int]:
-    """exp(-(x² + y²) / 2 sigma²) out to ceil(3 sigma), brought to the sum 1."""
+    """exp(-(x² + y²) / 2 sigma²) out to ceil(3 sigma), normalized to the sum 1."""
     return _gaussian_of_radius(sigma, math.ceil(3 * sigma)), 1
 
 
 def _unsharp(sigma: float, amount: float) -> tuple[Weights, int]:
-    """Identity plus `amount` times what a Gaussian blur takes away."""
+    """Identity plus `amount` times (identity minus Gaussian)."""
     blur, _ = _gaussian(sigma)
     weights = [[-amount * weight for weight in row] for row in blur]
     middle = len(weights) // 2
@@ -125,8 +105,8 @@ def _unsharp(sigma: float, amount: float) -> tuple[Weights, int]:
 def _log(sigma: float) -> tuple[Weights, int]:
     """Laplacian of a Gaussian, (r² - 2 sigma²) / (2 pi sigma⁶) exp(-r² / 2 sigma²), mean removed.
 
-    The middle is negative, as in the discrete Laplacian. It dies out more slowly than the Gaussian:
-    cut at 3 sigma it would lose more than a tenth of its positive ring, so it goes out to 4.
+    The middle is negative, as in the discrete Laplacian. It decays more slowly than the Gaussian:
+    cut at 3 sigma it would lose more than a tenth of its positive ring, so the radius is 4 sigma.
     """
     steps = _steps(math.ceil(4 * sigma))
     scale = math.pi * sigma**4
@@ -139,7 +119,7 @@ def _log(sigma: float) -> tuple[Weights, int]:
 def _dog(sigma: float, ratio: float) -> tuple[Weights, int]:
     """Narrow Gaussian (sigma) minus wide one (ratio * sigma), mean removed.
 
-    The middle is positive: it approximates the Laplacian of a Gaussian turned upside down.
+    The middle is positive: it approximates the negative Laplacian of a Gaussian.
     """
     wide = ratio * sigma
     if wide > _LARGEST_RADIUS / 3:
@@ -152,10 +132,10 @@ def _dog(sigma: float, ratio: float) -> tuple[Weights, int]:
 
 
 def _motion(length: float, angle: float) -> tuple[Weights, int | float]:
-    """Line of `length` samples: max(0, 1 - distance to the segment of length - 1), sum 1."""
+    """Line of `length` samples: max(0, 1 - distance to the segment of that length - 1), sum 1."""
     cosine, sine = _direction(angle)
     half = (length - 1) / 2
-    # One row and column more than the segment reaches; what stays empty is trimmed.
+    # One row and column more than the segment reaches; empty ones are trimmed.
     columns, rows = (_steps(math.ceil(half * abs(reach)) + 1) for reach in (cosine, sine))
 
     def weight(x: int, y: int) -> float:
@@ -164,7 +144,7 @@ def _motion(length: float, angle: float) -> tuple[Weights, int | float]:
         return 1 - distance if distance < 1 - 1e-9 else 0
 
     weights = _trimmed([[weight(x, y) for x in columns] for y in rows])
-    # Along rows and columns the weights are whole or half samples: exact as integers.
+    # Along rows and columns all weights are multiples of 1/2: exact as integers.
     if all(float(2 * each).is_integer() for row in weights for each in row):
         doubled = [[int(2 * each) for each in row] for row in weights]
         common = math.gcd(*(each for row in doubled for each in row))
@@ -193,12 +173,12 @@ def _gabor(sigma: float, wavelength: float, angle: float, phase: float) -> tuple
 
 
 def _steps(radius: int) -> range:
-    """Return the places of the samples on one axis, counted from the middle one."""
+    """Return the positions of samples on one axis, counted from the middle."""
     return range(-radius, radius + 1)
 
 
 def _gaussian_of_radius(sigma: float, radius: int) -> Weights:
-    """Return a Gaussian as the product of two profiles, each brought to the sum 1."""
+    """Return a Gaussian as the product of two profiles, each normalized to the sum 1."""
     profile = [math.exp(-(x * x) / (2 * sigma * sigma)) for x in _steps(radius)]
     total = math.fsum(profile)
     profile = [each / total for each in profile]
@@ -207,7 +187,7 @@ def _gaussian_of_radius(sigma: float, radius: int) -> Weights:
 
 def _direction(angle: float) -> tuple[float, float]:
     """Return cosine and sine of an angle in degrees, exact at right angles."""
-    angle = angle % 360 % 360  # twice: the remainder of -1e-20 is rounded to 360 itself
+    angle = angle % 360 % 360  # twice: -1e-20 % 360 is rounded to 360
     right_angles = {0.0: (1.0, 0.0), 90.0: (0.0, 1.0), 180.0: (-1.0, 0.0), 270.0: (0.0, -1.0)}
     if angle in right_angles:
         return right_angles[angle]
@@ -220,7 +200,7 @@ def _sum(weights: Weights) -> float:
 
 
 def _positive(weights: Weights, mend: str) -> float:
-    """Return the sum of the positive weights; refuse a table in which none is left."""
+    """Return the sum of the positive weights; refuse a table without any."""
     positive = math.fsum(each for row in weights for each in row if each > 0)
     if positive < 1e-9:
         raise KernelError(f"with these parameters all weights vanish; {mend}")
@@ -228,7 +208,7 @@ def _positive(weights: Weights, mend: str) -> float:
 
 
 def _mean_removed(weights: Weights) -> Weights:
-    """Return the table less its mean, so that it sums to zero."""
+    """Return the table minus its mean, so that it sums to zero."""
     mean = _sum(weights) / sum(map(len, weights))
     return [[each - mean for each in row] for row in weights]
 

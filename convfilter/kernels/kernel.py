@@ -1,4 +1,4 @@
-"""What a kernel is: tables of weights and how their results become one value."""
+"""The kernel: tables of weights, and how their results are combined into one value."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ __all__ = ["AXES", "NAME", "NAMES", "ZERO_SUM", "Kernel", "is_zero_sum"]
 
 AXES = ("column", "row,column", "channel,row,column", "output,channel,row,column", "frame,row,column")
 _COMBINES = ("magnitude", "maximum", "sum")
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
+NAME = r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}"
 NAMES = "names are letters, digits and _.+- after a letter or digit, at most 64"
 
-# The name of a kernel that was asked for with parameters ends up in file names.
-_FULL_NAME = re.compile(NAME.pattern + r"(:[A-Za-z0-9_.+=,-]+)?")
+# A name with parameters becomes part of file names.
+_FULL_NAME = NAME + r"(:[A-Za-z0-9_.+=,-]+)?"
 _EXACT = 2**53  # integers up to here are exact in float64
 ZERO_SUM = 1e-6
 
@@ -46,40 +46,40 @@ ZERO_SUM = 1e-6
 class Kernel:
     """A named kernel: one or more tables of weights, applied as written (cross-correlation).
 
-    Each part gives ``sum(w * x) / divisor``; several parts are combined into one value, to which
-    `offset` times full scale is added before the range is seen to.
+    Each part gives ``sum(w * x) / divisor``. Several parts are combined into one value. Then `offset`
+    times full scale is added, and last the range is applied.
 
     Parameters
     ----------
     name : str
-        The name as asked for, with the parameters that were given: ``"gaussian:sigma=3"``.
+        The name, with its parameters where they were set: ``"gaussian:sigma=3"``.
     parts : tuple of nested tuples of int or float
-        One table for each part, as deep as there are axes, all of one shape. Lists and arrays are
-        taken as well; an integral float is stored as an int.
+        One table for each part, one level for each axis, all of the same shape. Lists and arrays are
+        accepted too; an integral float is stored as an int.
     axes : tuple of str
         ``("column",)``, ``("row", "column")``, ``("channel", "row", "column")``,
         ``("output", "channel", "row", "column")`` or ``("frame", "row", "column")``.
     divisors : tuple of int or float
-        One for each part; 1 when left out.
+        One for each part; 1 by default.
     combine : {None, "magnitude", "maximum", "sum"}
-        How several parts become one: the root of the sum of squares, the largest signed value,
+        How several parts are combined: the root of the sum of squares, the largest signed value, or
         the sum. None for one part.
     offset : float
         Added to the value, as a fraction of full scale.
     range : {"auto", "clip", "absolute", "signed", "stretch", "raw"}
-        What becomes of values outside 0 .. full scale when nothing else is asked for.
+        How values outside 0 .. full scale are handled by default.
     summary, source : str
         What it does, and where its numbers come from.
     parameters : mapping of str to int, float or tuple
-        Every parameter of the generator with its value in force; read-only.
+        Every parameter of the generator with its value; read-only.
     generator : str
-        The formula that the weights come from; empty where they were written down.
+        The name of the formula that made the weights; empty if there is none.
 
     Raises
     ------
     KernelError
-        If a table is empty, ragged, of the wrong depth or holds anything but finite numbers that
-        float32 can hold, or if any other field has no such value.
+        If a table is empty, ragged, of the wrong depth or holds anything but finite numbers within
+        float32, or if another field has an invalid value.
 
     Examples
     --------
@@ -122,7 +122,7 @@ class Kernel:
 
     def __getstate__(self) -> dict[str, Any]:
         state = {each.name: getattr(self, each.name) for each in fields(self)}
-        return {**state, "parameters": dict(self.parameters)}  # a mapping proxy does not travel
+        return {**state, "parameters": dict(self.parameters)}  # a mapping proxy cannot be pickled
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, parameters=MappingProxyType(state["parameters"]))
@@ -139,7 +139,7 @@ class Kernel:
 
     @property
     def height(self) -> int:
-        """Rows of one part; 1 for a kernel that has only columns."""
+        """Rows of one part; 1 for a kernel without rows."""
         return self.shape[-2] if "row" in self.axes else 1
 
     @property
@@ -149,7 +149,7 @@ class Kernel:
 
     @property
     def frames(self) -> int:
-        """Frames of one part; 1 for a kernel that has no axis for them."""
+        """Frames of one part; 1 for a kernel without a frame axis."""
         return self.shape[0] if "frame" in self.axes else 1
 
     @property
@@ -181,7 +181,7 @@ class Kernel:
 
     @cached_property
     def _arrays(self) -> tuple[NDArray[np.int64] | NDArray[np.float64], ...]:
-        """The arrays, made once; numpy is imported only when weights are about to be used."""
+        # numpy is imported only when weights are used.
         import numpy as np
 
         def array(part: Any) -> NDArray[np.int64] | NDArray[np.float64]:
@@ -195,19 +195,16 @@ class Kernel:
         return arrays
 
     def _checked_name(self) -> str:
-        """Return the name if files can be called by it."""
-        if not isinstance(self.name, str) or not _FULL_NAME.fullmatch(self.name):
+        if not isinstance(self.name, str) or not re.fullmatch(_FULL_NAME, self.name):
             raise KernelError(NAMES)
         return self.name
 
     def _checked_axes(self) -> tuple[str, ...]:
-        """Return the axes if they are among those that exist."""
         if not isinstance(self.axes, list | tuple):
             raise KernelError(f"{kind_of(self.axes)} where a tuple of names belongs")
         return tuple(choice(",".join(map(str, self.axes)), AXES).split(","))
 
     def _checked_parts(self) -> tuple[Any, ...]:
-        """Return the parts as nested tuples of one shape."""
         if not isinstance(self.parts, list | tuple):
             raise KernelError(f"{kind_of(self.parts)} where a list of tables belongs")
         if not self.parts:
@@ -215,10 +212,9 @@ class Kernel:
         parts = [part.tolist() if hasattr(part, "tolist") else part for part in self.parts]
         if len(parts) == 1:
             return (table(parts[0], self.axes),)
-        return table(parts, ("part", *self.axes))  # as one table they are of one shape, too
+        return table(parts, ("part", *self.axes))  # as one table, so that all have the same shape
 
     def _checked_divisors(self) -> tuple[int | float, ...]:
-        """Return one divisor for each part; no quotient may leave float32."""
         divisors = tuple(map(number, self.divisors)) or (1,) * len(self.parts)
         if len(divisors) != len(self.parts):
             raise KernelError(f"{len(divisors)} divisors for {len(self.parts)} parts")
@@ -231,7 +227,6 @@ class Kernel:
         return divisors
 
     def _checked_combine(self) -> str | None:
-        """Return the way to combine, which several parts need and one part cannot have."""
         if len(self.parts) == 1:
             if self.combine is not None:
                 raise KernelError("there is only one part, so there is nothing to combine")
@@ -242,17 +237,16 @@ class Kernel:
 
 
 def is_zero_sum(weights: list[int | float]) -> bool:
-    """Return whether the weights cancel, but for what rounding leaves."""
+    """Return whether the weights cancel, apart from rounding."""
     return abs(math.fsum(weights)) <= ZERO_SUM * math.fsum(map(abs, weights))
 
 
 def _is_exact(value: int | float) -> bool:
-    """Return whether the number is an integer that float64, too, holds exactly."""
+    """Return whether the number is an integer that float64 holds exactly."""
     return isinstance(value, int) and abs(value) < _EXACT
 
 
 def _text(value: object) -> str:
-    """Return the value if it is a string."""
     if not isinstance(value, str):
         raise KernelError(f"{kind_of(value)} is not a string")
     return value

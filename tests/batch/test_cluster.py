@@ -1,15 +1,22 @@
 """The same pictures handed to a real Dask cluster of two workers, one of which is killed midway."""
 
+import contextlib
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 from conftest import SECONDS, environment
 from samples import colour, save, tree
+
+import convfilter as cf
+from convfilter.batch.dask import Cluster
+from convfilter.batch.work import Work
 
 pytest.importorskip("distributed", reason="needs the extra 'dask'")
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX systems")
@@ -17,8 +24,8 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX sys
 # Each picture takes a while, and who comes first to the marked one dies over it.
 PRELOAD = """
 import os, signal, time
-from convfilter.batch import job
-unchanged = vars(job).setdefault("unchanged", job.commit)  # this may be loaded more than once
+from convfilter import files
+unchanged = vars(files).setdefault("unchanged", files.commit)  # this may be loaded more than once
 def commit(target, write, **options):
     time.sleep(0.05)
     unchanged(target, write, **options)
@@ -29,7 +36,7 @@ def commit(target, write, **options):
             pass
         else:  # the output is there, and nobody has been told
             os.kill(os.getpid(), signal.SIGKILL)
-job.commit = commit
+files.commit = commit
 """
 CLUSTER = """
 import subprocess, sys, json
@@ -94,11 +101,128 @@ def test_a_scheduler_that_cannot_be_reached_is_an_error_before_any_work(run, tmp
         ran = run("apply", "in", "-k", "blur", "-o", "out", "--scheduler", address, env=IMPATIENT)
     assert ran.code == 2
     (line,) = ran.complaints
-    assert line.startswith(f"convfilter: --scheduler {address}: no scheduler can be reached there")
+    assert line.startswith(f"convfilter: --scheduler {address}: no scheduler answers within 1 s")
     assert not (tmp_path / "out").exists()
     ran = run("apply", "in", "-k", "blur", "-o", "out", "--scheduler", "nonsense://x")
     assert ran.code == 2
     assert len(ran.complaints) == 1
+
+
+@pytest.fixture
+def impatient():
+    import dask
+
+    with dask.config.set({"distributed.comm.timeouts.connect": "700ms"}):
+        yield
+
+
+def refusal(address):
+    """What is said of a scheduler, within its time-out."""
+    start = time.monotonic()
+    with pytest.raises(cf.OptionError) as caught:
+        Cluster(Work((cf.get_kernel("blur"),)), address)
+    assert time.monotonic() - start < 2
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "there is no such file"),
+        (b"{", "it is not a scheduler file"),
+        (b"[]", "it is not a scheduler file"),
+        (b"\xff\xfe", "it is not a scheduler file"),
+        (b"[" * 100_000, "it is not a scheduler file"),
+        (b'{"address": 5}', "no scheduler can be reached there"),
+    ],
+)
+def test_a_scheduler_file_that_names_no_scheduler_is_refused(tmp_path, impatient, content, reason):
+    path = tmp_path / "scheduler.json"
+    if content is not None:
+        path.write_bytes(content)
+    assert f"--scheduler {path}: {reason}" in refusal(str(path))
+
+
+@pytest.mark.parametrize(
+    "said", [None, b"HTTP/1.1 400 Bad Request\r\n\r\n", b"SSH-2.0-OpenSSH_9.2\r\n", b"\0" * 64]
+)
+def test_what_is_silent_or_speaks_something_else_is_refused(impatient, said):
+    def serve():
+        with contextlib.suppress(OSError):
+            connection, _ = server.accept()
+            connection.sendall(said)
+            connections.append(connection)
+
+    connections = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        if said is not None:
+            threading.Thread(target=serve).start()
+        reason = refusal(f"tcp://127.0.0.1:{server.getsockname()[1]}")
+        for connection in connections:
+            connection.close()
+    assert ("no scheduler answers within 0.7 s" if said is None else "scheduler") in reason
+
+
+def test_an_address_that_makes_no_sense_is_refused(impatient):
+    for address in ("tls://127.0.0.1:8786", "nonsense://x", "", "tcp://127.0.0.1", "inproc://x"):
+        assert f"--scheduler {address}: no scheduler can be reached there" in refusal(address)
+
+
+def test_a_cluster_without_workers_is_refused_and_one_that_is_lost_fails_every_image(tmp_path, impatient):
+    begun = []
+
+    def begin(module, *arguments, **options):
+        command = [sys.executable, "-m", module, *arguments]
+        begun.append(subprocess.Popen(command, cwd=tmp_path, env=environment(**IMPATIENT), **options))
+        return begun[-1]
+
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    listed = tmp_path / "scheduler.json"
+    try:
+        scheduler = begin(
+            *("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file"),
+            *(listed, "--dashboard-address", ":0"),
+            **quiet,
+        )
+        while not listed.exists() or not listed.read_bytes().endswith(b"}"):
+            assert scheduler.poll() is None
+            time.sleep(0.05)
+        assert refusal(str(listed)).endswith("the scheduler has no workers, after 0.7 s: start some")
+        (tmp_path / "preload.py").write_text(PRELOAD.format(once=tmp_path / "killed"))
+        begin(
+            *("distributed.cli.dask_worker", "--scheduler-file", listed, "--nthreads", "1", "--no-dashboard"),
+            *("--no-nanny", "--preload", "preload.py"),
+            **quiet,
+        )
+        count = 150
+        for number in range(count):
+            save(tmp_path / "in" / f"{number:03}.png", colour(5, 5))
+        patient = {"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "5s"}
+        ran = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "convfilter", "apply", "in", "-k", "blur", "-o", "out", "-q"),
+                *("--scheduler", str(listed)),
+            ],
+            cwd=tmp_path,
+            env=environment(**patient),
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        begun.append(ran)
+        while ran.poll() is None and not ((tmp_path / "out").is_dir() and len(tree(tmp_path / "out")) > 3):
+            time.sleep(0.05)
+        scheduler.kill()
+        _, complained = ran.communicate(timeout=SECONDS)
+    finally:
+        for process in begun:
+            process.kill()
+            process.communicate()
+    lines = complained.splitlines()
+    assert ran.returncode == 1
+    assert 0 < len(lines) <= count - 3
+    assert [line.split(": ")[1] for line in lines] == [f"in/{n:03}.png" for n in range(count)][-len(lines) :]
+    assert "the cluster has lost its scheduler or all of its workers" in lines[-1]
 
 
 def test_cores_and_a_cluster_contradict_each_other(quick, tmp_path):

@@ -20,21 +20,22 @@ needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="needs 
 SERVER = """
 import os, sys
 import convfilter as cf
+from convfilter import files
 from convfilter.batch import job
 from convfilter.batch.work import Job, Work
 
 work = Work((cf.get_kernel("blur"),), overwrite={overwrite}, threads=1)
-inner = job.commit
+inner = files.commit
 def commit(*arguments, **options):
     print(os.getpid(), flush=True)
     sys.stdin.buffer.raw.read(3)
     return inner(*arguments, **options)
-job.commit = commit
-job.filter_job(Job("in.png", "warm.png", "png"), work, lone=True)
+files.commit = commit
+job.filter_job(Job("in.png", "warm.png", "png"), work)
 while sys.stdin.buffer.raw.read(3):
     child = os.fork()
     if not child:
-        outcome = job.filter_job(Job("in.png", "out/out.png", "png"), work, lone=True)
+        outcome = job.filter_job(Job("in.png", "out/out.png", "png"), work)
         os._exit(0 if outcome.status == "done" else 1)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """

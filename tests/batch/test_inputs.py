@@ -7,10 +7,11 @@ import sys
 
 import pytest
 from conftest import environment
+from samples import grey, save
 
 from convfilter import ConvfilterError
-from convfilter.batch.inputs import find_inputs, named_inputs
-from convfilter.outputs import STREAM
+from convfilter.batch.plan import find_inputs, named_inputs
+from convfilter.files import STREAM
 
 
 @pytest.fixture(autouse=True)
@@ -201,8 +202,8 @@ def test_a_list_that_cannot_be_read_or_names_nothing_is_refused():
 # Of the planner alone: it must not hold on to what follows from the names.
 MILLION = """
 import resource, sys
-from convfilter.batch.inputs import find_inputs, named_inputs
-from convfilter.batch.planning import plan_jobs
+from convfilter.batch.plan import find_inputs, named_inputs
+from convfilter.batch.plan import plan_jobs
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -233,3 +234,55 @@ def test_the_plan_of_many_pictures_takes_less_than_a_kilobyte_each(tmp_path):
         timeout=60,
     )
     assert float(ran.stdout) < 800
+
+
+@pytest.fixture
+def removed(tmp_path):
+    """Have folders removed that are too deep for Python's own ways."""
+    yield
+    subprocess.run(["rm", "-rf", *(str(path) for path in tmp_path.iterdir())], check=True)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="paths of 4,000 characters")
+@pytest.mark.usefixtures("removed")
+def test_folders_of_any_depth_are_walked(quick, tmp_path, monkeypatch):
+    save(tmp_path / "a.png", grey())
+    data = (tmp_path / "a.png").read_bytes()
+    (tmp_path / "in").mkdir()
+    monkeypatch.chdir(tmp_path / "in")
+    for depth in range(1500):
+        os.mkdir("d")
+        os.chdir("d")
+        if depth in (3, 1499):
+            with open("b.png", "xb") as stream:
+                stream.write(data)
+    os.chdir(tmp_path)
+    deep = "d/" * 1500 + "b.png"
+    assert quick("apply", "in", "-k", "blur", "-o", "out", "-q") == (0, b"", "")
+    assert os.path.exists(f"out/{deep}")
+    ran = quick("apply", "in/**/*.png", "-k", "blur", "-n", "--json", "--skip-existing", "-o", "there")
+    assert f"in/{deep}" in ran.err
+    assert quick("apply", "a.png", "-k", "blur", "-o", f"new/{deep}", "-q").code == 0
+    for command in ("apply a.png -k blur", "learn a.png a.png --size 1x1", "gallery a.png -k blur"):
+        ran = quick(*command.split(), "-o", "x/" * 3000 + "b.png")
+        assert ran.code == 1, ran.err
+        assert len(ran.complaints) == 1
+    assert not os.path.exists("x")
+
+
+def test_a_pattern_across_folders_does_not_follow_links(tmp_path, monkeypatch):
+    save(tmp_path / "d" / "e" / "a.png", grey())
+    save(tmp_path / "d" / ".hidden" / "a.png", grey())
+    for name in "123456":
+        (tmp_path / "d" / name).symlink_to(".")
+    monkeypatch.chdir(tmp_path)
+    for pattern, matched in {
+        "d/**/*.png": ["d/e/a.png"],
+        "**/e/*.png": ["d/e/a.png"],
+        "d/**/e/**/a.*": ["d/e/a.png"],
+        "d/e/**": ["d/e/", "d/e/a.png"],
+        "d/**/": ["d/", "d/e/"],
+        "d/1/e/*.png": ["d/1/e/a.png"],
+        "nothing/**": ["nothing/**"],
+    }.items():
+        assert named_inputs([pattern]).arguments == matched, pattern

@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import pty
+import resource
 import signal
 import subprocess
 import sys
@@ -28,10 +29,19 @@ BLUR = ["-k", "blur", "-o", "out", "-j", "2"]
 # Changes to the program are inherited by its workers, which are copies of it.
 MAIN = """
 import os, signal, sys, time
+from convfilter import files
 from convfilter.batch import job
 {change}
-from convfilter.cli import main
+from convfilter.__main__ import main
 main()
+"""
+# Every output comes into being after it was looked for.
+LATE_LOOK = """
+inner = job.opened_frames
+def opened_frames(source, **options):
+    time.sleep(0.05)
+    return inner(source, **options)
+job.opened_frames = opened_frames
 """
 SLOW_FIRST = """
 inner = job.opened_frames
@@ -50,7 +60,7 @@ def opened_frames(source, **options):
 job.opened_frames = opened_frames
 """
 LATE = """
-inner = job.commit
+inner = files.commit
 def commit(target, write, **options):
     inner(target, write, **options)
     try:
@@ -58,26 +68,34 @@ def commit(target, write, **options):
     except FileExistsError:
         return
     os.kill(os.getpid(), signal.SIGKILL)
-job.commit = commit
+files.commit = commit
 """
 FULL = """
-inner = job.commit
+inner = files.commit
 def commit(target, write, **options):
     if os.path.basename(target) == "b.png":
         raise OSError({number}, os.strerror({number}), target)
     time.sleep(0.2)
     return inner(target, write, **options)
-job.commit = commit
+files.commit = commit
 """
-ODD = """
-inner = job.opened_frames
+MISTAKEN = """
+inner = job.{function}
+names = []
+opened = job.opened_frames
 def opened_frames(source, **options):
-    return {}["oops"] if str(source).endswith("b.png") else inner(source, **options)
+    names[:] = [str(source)]
+    return (inner if "{function}" == "opened_frames" else opened)(source, **options)
+def mistaken(*arguments, **options):
+    if any(each.endswith("b.png") for each in [*names, *filter(lambda a: isinstance(a, str), arguments)]):
+        return {{}}["oops"]
+    return inner(*arguments, **options)
 job.opened_frames = opened_frames
+job.{function} = mistaken
 """
 # The temporary file is there, and nothing but force ends the process.
 STUBBORN = """
-inner = job.commit
+inner = files.commit
 def commit(target, write, **options):
     def forever(stream):
         if os.path.basename(target) != "a.png":
@@ -85,7 +103,7 @@ def commit(target, write, **options):
             time.sleep(60)
         write(stream)
     return inner(target, forever, **options)
-job.commit = commit
+files.commit = commit
 """
 WAITING = STUBBORN.replace("signal.pthread_sigmask", "(lambda *_: None)")
 
@@ -100,8 +118,13 @@ def begin(tmp_path):
             [sys.executable, "-c", MAIN.format(change=change), *arguments],
             cwd=tmp_path,
             env=environment(),
-            preexec_fn=heed_interrupts,
-            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options,
+            **{
+                "stdout": subprocess.PIPE,
+                "stderr": subprocess.PIPE,
+                "text": True,
+                "preexec_fn": heed_interrupts,
+            }
+            | options,
         )
         begun.append(process)
         return process
@@ -216,12 +239,46 @@ def test_a_full_disk_stops_all_workers_and_the_rest_is_not_attempted(begin, tmp_
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
-def test_an_error_of_the_program_over_one_picture_does_not_stop_the_others(begin, tmp_path, jobs):
+@pytest.mark.parametrize("function", ["opened_frames", "filter_picture", "write_picture", "write_output"])
+def test_a_mistake_of_the_program_over_one_image_is_an_internal_error(begin, tmp_path, function, jobs):
     pictures(tmp_path / "in", "abc")
-    code, _, err = run(begin("apply", "in", "-k", "blur", "-o", "out", "-j", jobs, change=ODD))
+    change = MISTAKEN.format(function=function)
+    arguments = ["apply", "in", "-k", "blur", "-j", jobs, "--json"]
+    code, out, err = run(begin(*arguments, "-o", "out", change=change))
+    reason = "internal error, please report it: KeyError: 'oops'"
     assert code == 1
-    assert err[0] == "convfilter: in/b.png: internal error, please report it: KeyError: 'oops'"
+    assert err == [f"convfilter: in/b.png: {reason}", "convfilter: 2 done, 1 failed"]
+    assert [json.loads(line)["status"] for line in out] == ["done", "failed", "done"]
+    assert json.loads(out[1])["error"] == reason
     assert sorted(tree(tmp_path / "out")) == ["a.png", "c.png"]
+    code, _, err = run(begin(*arguments, "-o", "again", "-v", change=change))
+    assert (code, err[0]) == (1, f"convfilter: in/b.png: {reason}")
+    assert err[1] == "Traceback (most recent call last):"
+    assert err[-2:] == ["KeyError: 'oops'", "convfilter: 2 done, 1 failed"]
+
+
+@pytest.mark.parametrize("arguments", ["apply b.png -k blur -o out.png", "apply b.png -k blur -o out.png -n"])
+def test_a_mistake_of_the_program_over_a_single_image_comes_with_its_traceback(begin, tmp_path, arguments):
+    pictures(tmp_path, "b")
+    code, _, err = run(begin(*arguments.split(), change=MISTAKEN.format(function="opened_frames")))
+    assert code == 1
+    assert err[0] == "convfilter: b.png: internal error, please report it: KeyError: 'oops'"
+    assert (err[1], err[-1]) == ("Traceback (most recent call last):", "KeyError: 'oops'")
+
+
+@pytest.mark.parametrize("error", ["KeyError('oops')", "EOFError('oops')", "ValueError('oops')"])
+def test_a_mistake_of_the_program_in_any_command_is_an_internal_error(begin, error):
+    change = f"""
+from convfilter.cli import shape
+def broken(*arguments, **options):
+    raise {error}
+shape.command.callback = broken
+"""
+    code, out, err = run(begin("shape", "9x9", "-k", "3", change=change))
+    assert (code, out) == (1, [])
+    first, traceback, *_ = filter(None, err)
+    assert first.startswith(f"convfilter: internal error, please report it: {error.partition('(')[0]}: ")
+    assert traceback == "Traceback (most recent call last):"
 
 
 def test_standard_input_is_read_beside_pictures_of_other_processes(begin, tmp_path):
@@ -243,8 +300,8 @@ def test_a_picture_larger_than_its_room_is_refused_before_it_is_decoded(tmp_path
     work = Work((cf.get_kernel("blur"),))
     job = Job(str(tmp_path / "a.png"), str(tmp_path / "b.png"), "png")
     with pytest.raises(TooLargeError):
-        filter_job(job, work, lone=False, room=30 * 20 * 3 * 4 - 1)
-    assert "truncated" in filter_job(job, work, lone=False, room=30 * 20 * 3 * 4).error
+        filter_job(job, work, room=30 * 20 * 3 * 4 - 1)
+    assert "truncated" in filter_job(job, work, room=30 * 20 * 3 * 4).error
 
 
 def test_the_estimate_counts_all_that_is_held_at_once():
@@ -317,6 +374,71 @@ def test_a_single_picture_is_done_in_the_process_itself_on_all_cores(tmp_path, m
     (outcome,) = run_jobs([Job("a.png", "b.png", "png")], Work((cf.get_kernel("blur"),), threads=4))
     assert outcome.status == "done"
     assert os.times().children_user == before
+
+
+# Few processes, threads and descriptors.
+
+
+@pytest.mark.parametrize("count", [7, 13, 16, 20])
+def test_with_few_descriptors_there_are_fewer_workers(begin, tmp_path, count):
+    pictures(tmp_path / "in")
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (count, count))
+
+    code, _, err = run(begin("apply", "in", "-k", "blur", "-o", "out", "-j", "4", preexec_fn=limit))
+    assert (code, err) == (0, ["convfilter: 6 done"])
+    assert len(tree(tmp_path / "out")) == 6
+
+
+# All modules are loaded by a first run: the user that limits hold for may read none of them.
+FEW_PROCESSES = """
+import concurrent.futures.thread
+from convfilter.batch import pool
+from convfilter.__main__ import main
+try:
+    main()
+except SystemExit:
+    sys.argv[sys.argv.index("first")] = "out"
+    sys.argv[sys.argv.index("-j") + 1] = "4"
+import resource
+resource.setrlimit(resource.RLIMIT_NPROC, ({count}, {count}))
+os.setgid(65534)
+os.setuid(65534)
+"""
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become another user"
+)
+@pytest.mark.parametrize("count", [1, 3, 4])
+@pytest.mark.parametrize("source", ["in", "in/a.png"])
+def test_with_few_processes_there_are_fewer_workers_and_threads(begin, tmp_path, count, source):
+    pictures(tmp_path / "in")
+    save(tmp_path / "in" / "a.png", colour(600, 600))
+    for folder in ("first", "out"):
+        (tmp_path / folder).mkdir()
+    for path in (tmp_path, tmp_path / "out", tmp_path / "in"):
+        path.chmod(0o777)
+    change = FEW_PROCESSES.format(count=count)
+    code, _, err = run(
+        begin("apply", source, "-k", "gaussian:sigma=5", "-o", "first", "-j", "1", change=change)
+    )
+    names = "abcdef" if source == "in" else "a"
+    assert (code, err) == (0, ["convfilter: 6 done"] * 2 if source == "in" else [])
+    assert tree(tmp_path / "out") == tree(tmp_path / "first")
+    assert sorted(tree(tmp_path / "out")) == [f"{name}.png" for name in names]
+
+
+def test_workers_that_are_not_copies_of_this_process_do_the_same(begin, tmp_path):
+    pictures(tmp_path / "in")
+    change = """
+import multiprocessing
+from convfilter.batch import pool
+pool._context = lambda: multiprocessing.get_context("spawn")
+"""
+    code, _, err = run(begin("apply", "in", "-k", "blur", "-o", "out", "-j", "2", change=change))
+    assert (code, err) == (0, ["convfilter: 6 done"])
 
 
 # Signals.
@@ -397,6 +519,23 @@ def test_of_two_runs_at_once_each_output_is_made_by_one(begin, tmp_path):
         assert sorted((one["status"], other["status"])) == ["done", "failed"]
         assert "the output exists" in (one["error"] or other["error"])
     assert len(tree(tmp_path / "out")) == 16
+
+
+def test_of_two_runs_at_once_that_skip_what_exists_none_fails(begin, tmp_path):
+    pictures(tmp_path / "in", "abcdefghijklmnop")
+    change = LATE_LOOK
+    both = [
+        begin(
+            "apply", "in", "-k", "sobel", "-o", "out", "-j", jobs, "--skip-existing", "--json", change=change
+        )
+        for jobs in ("1", "2")
+    ]
+    ends = [run(process) for process in both]
+    for _, out, _ in ends:
+        assert {json.loads(line)["status"] for line in out} <= {"done", "skipped"}
+    told = [[json.loads(line)["status"] for line in out] for _, out, _ in ends]
+    assert [sorted(pair) for pair in zip(*told, strict=True)] == [["done", "skipped"]] * 16
+    assert [code for code, _, _ in ends] == [0, 0]
 
 
 def test_progress_is_drawn_at_a_terminal_only(begin, tmp_path):

@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from convfilter import ConvfilterError, get_kernel
-from convfilter.batch import conflicts
-from convfilter.batch.inputs import find_inputs, named_inputs
-from convfilter.batch.planning import kernel_suffix, output_folders, plan_jobs
+from convfilter.batch import plan as planning
+from convfilter.batch.plan import find_inputs, kernel_suffix, named_inputs, output_folders, plan_jobs
 
 
 @pytest.fixture(autouse=True)
@@ -196,16 +195,16 @@ TWINS = [("in/a.png", "in/A.PNG"), ("in/b/a.png", "in/B/a.png"), ("in/\u00e9.png
 def test_twins_are_refused_only_where_the_file_system_folds_them(monkeypatch, twins):
     make(*twins)
     asked = []
-    monkeypatch.setattr(conflicts, "_folds_case", lambda folder, touch: bool(asked.append(folder)))
+    monkeypatch.setattr(planning, "_folds_case", lambda folder, touch: bool(asked.append(folder)))
     assert len(targets("in", output="out")) == 2
     assert len(asked) == 1
-    monkeypatch.setattr(conflicts, "_folds_case", lambda folder, touch: True)
+    monkeypatch.setattr(planning, "_folds_case", lambda folder, touch: True)
     message = refusal("in", output="out")
     assert all(twin in message for twin in twins)
 
 
 def test_the_file_system_is_not_probed_without_twins(monkeypatch):
-    monkeypatch.setattr(conflicts, "_folds_case", lambda folder, touch: pytest.fail("nobody asked"))
+    monkeypatch.setattr(planning, "_folds_case", lambda folder, touch: pytest.fail("nobody asked"))
     assert targets("a.png", "b.png", output="out") == ["out/a.png", "out/b.png"]
 
 
@@ -218,14 +217,14 @@ def test_whether_case_is_folded_is_told_rightly_and_nothing_is_left(names):
     folded = os.path.exists("out/PROBE")
     (Path("out") / "probe").unlink()
     before = sorted(os.listdir("out"))
-    assert conflicts._folds_case(os.path.abspath("out/not/yet/there"), touch=True) == folded
+    assert planning._folds_case(os.path.abspath("out/not/yet/there"), touch=True) == folded
     assert sorted(os.listdir("out")) == before
 
 
 def test_a_dry_run_makes_no_file_to_see_whether_case_is_folded(monkeypatch):
     make("in/a.png", "in/A.PNG")
     os.mkdir("out")
-    monkeypatch.setattr(conflicts, "_folds_a_probe", lambda folder: pytest.fail("a file was made"))
+    monkeypatch.setattr(planning, "_folds_a_probe", lambda folder: pytest.fail("a file was made"))
     assert len(targets("in", output="out", touch=False)) == 2
 
 

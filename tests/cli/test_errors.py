@@ -263,3 +263,36 @@ def test_a_channel_is_a_name_or_a_plain_number(quick, tmp_path):
     save(tmp_path / "a.png", grey())
     ran = quick("explain", "a.png", "-k", "blur", "--at", "0,0", "--channel", "\u00b2")
     assert (ran.code, len(ran.complaints)) == (2, 1)
+
+
+@pytest.mark.parametrize("value", ["abc", "0", "-1", "2.5", "1e3", "9" * 5000])
+def test_a_number_of_threads_that_makes_no_sense_is_refused_by_every_command(
+    quick, monkeypatch, tmp_path, value
+):
+    save(tmp_path / "a.png", grey())
+    for command in (
+        "apply a.png -k blur -j 1",
+        "apply a.png -k blur -n",
+        "shape 9x9 -k 3x3",
+        "kernels",
+        "explain a.png -k blur --at 1,1",
+        "gallery a.png -o s.png",
+        "learn a.png a.png --size 3x3",
+    ):
+        ran = quick(*command.split(), CONVFILTER_THREADS=value)
+        assert (ran.code, ran.out) == (2, "")
+        (line,) = ran.complaints
+        assert line.startswith(f"convfilter: CONVFILTER_THREADS is '{value[:9]}")
+    assert os.listdir(tmp_path) == ["a.png"]
+
+
+def test_what_needs_more_memory_than_there_is_is_told_in_a_line(quick, tmp_path):
+    save(tmp_path / "a.png", grey())
+    for command in (
+        "gallery a.png -k blur --vary padding=1,1000000 -o s.png",
+        "apply a.png -k blur --padding 10000000",
+    ):
+        ran = quick(*command.split())
+        assert ran.code == 1
+        (line,) = ran.complaints
+        assert "not enough memory" in line

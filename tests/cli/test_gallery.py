@@ -9,7 +9,6 @@ from PIL import Image
 from samples import SAMPLE_IMAGES, animate, colour, grey, load, moving, save, tree
 
 import convfilter as cf
-from convfilter.cli import looking
 
 
 @pytest.fixture
@@ -90,11 +89,20 @@ def test_one_parameter_or_option_varies_and_two_make_all_pairs(quick, tmp_path, 
         assert holds(load(tmp_path / "c.png"), made), option
 
 
+def test_options_hold_for_every_tile(quick, tmp_path, photograph):
+    options = {"dilation": 2, "border": "wrap", "padding": 3, "flip": True}
+    words = ["--dilation", "2", "--border", "wrap", "--padding", "3", "--flip"]
+    quick("gallery", "photo.png", "-k", "sobel-x", "-k", "emboss", *words, "-o", "sheet.png")
+    sheet = load(tmp_path / "sheet.png")
+    for name in ("sobel-x", "emboss"):
+        assert holds(sheet, cf.apply_kernel(colour(40, 60), name, **options)), name
+
+
 def test_the_picture_is_decoded_once(quick, tmp_path, photograph, monkeypatch):
     calls = []
-    inner = looking.read_picture
-    monkeypatch.setattr(looking, "read_picture", lambda *a, **k: (calls.append(a), inner(*a, **k))[1])
-    quick("gallery", "photo.png", "-o", "sheet.png")
+    inner = Image.open
+    monkeypatch.setattr(Image, "open", lambda *a, **k: (calls.append(a), inner(*a, **k))[1])
+    assert quick("gallery", "photo.png", "-o", "sheet.png").code == 0
     assert len(calls) == 1
 
 
@@ -152,6 +160,7 @@ WRONG = {
     "no values": ("photo.png -k gaussian --vary sigma= -o sheet.png", 2),
     "no name": ("photo.png -k gaussian --vary 1,2 -o sheet.png", 2),
     "the same twice": ("photo.png -k gaussian --vary sigma=1 --vary sigma=2 -o sheet.png", 2),
+    "an option twice": ("photo.png -k gaussian --vary border=edge --vary border=wrap -o sheet.png", 2),
     "a border that is not there": ("photo.png -k gaussian --vary border=edg -o sheet.png", 2),
     "a switch that is neither": ("photo.png -k gaussian --vary flip=1 -o sheet.png", 2),
     "a range that is not there": ("photo.png -k gaussian --vary range=clamp -o sheet.png", 2),

@@ -17,7 +17,7 @@ COMMANDS = ("apply", "explain", "gallery", "kernels", "learn", "shape")
 EVERYDAY = ["--kernel", "--output", "--overwrite", "--skip-existing", "--dry-run", "--kernels", "--help"]
 FURTHER = {
     "How to filter:": "padding border stride dilation flip channels range alpha linear frames",
-    "How to write:": "format quality compress background strip no-orient max-pixels",
+    "How to write:": "format depth quality compress background strip no-orient max-pixels",
     "How to run:": "jobs scheduler files-from null preview json quiet verbose",
 }
 

@@ -111,12 +111,12 @@ def test_an_unknown_kernel_proposes_the_nearest(quick):
     ]
 
 
-@pytest.mark.parametrize("name", SHIPPED)
-def test_every_shipped_kernel_can_be_shown(quick, name):
-    ran = quick("kernels", name)
-    assert ran.code == 0, ran.err
-    assert ran.out.startswith(f"{name} ")
-    assert "\n  source      " in ran.out
+def test_every_shipped_kernel_can_be_shown(quick):
+    for name in SHIPPED:
+        ran = quick("kernels", name)
+        assert ran.code == 0, ran.err
+        assert ran.out.startswith(f"{name} ")
+        assert "\n  source      " in ran.out
 
 
 def test_a_kernel_over_frames_shows_them(quick):
@@ -147,8 +147,8 @@ def test_one_kernel_tells_what_follows_from_its_weights(quick):
     assert (told["values"], told["symmetry"], told["ranks"]) == ([-1020, 1020], "odd", [1])
 
 
-@pytest.mark.parametrize("name", SHIPPED)
-def test_every_kernel_can_be_drawn(quick, tmp_path, name):
+@pytest.mark.parametrize("name", ["sobel", "gabor", "box:size=101,3", "identity", "sepia", "temporal-edge"])
+def test_kernels_of_every_kind_can_be_drawn(quick, tmp_path, name):
     ran = quick("kernels", name, "-o", "kernel.png")
     assert ran.code == 0
     assert ran.complaints == ["convfilter: drawn to kernel.png"]

@@ -1,3 +1,5 @@
+"""What a kernel is, and what it refuses to be."""
+
 import copy
 import math
 import pickle
@@ -6,8 +8,7 @@ from dataclasses import FrozenInstanceError
 import numpy as np
 import pytest
 
-from convfilter.errors import KernelError
-from convfilter.kernels import Kernel, get_kernel
+from convfilter import Kernel, KernelError, get_kernel
 
 FLOAT32_LARGEST = float(np.finfo(np.float32).max)
 

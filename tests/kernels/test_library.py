@@ -1,18 +1,21 @@
+"""Kernel files: what they may say, how errors in them are reported, and what reading them costs."""
+
+import json
+import math
 import os
+import shutil
 import subprocess
 import sys
 import tomllib
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-import convfilter.kernels
-from convfilter.errors import KernelError
-from convfilter.kernels import library, load_kernels
-from convfilter.kernels.tables import kernel_from_table
-from convfilter.messages import shown
+import convfilter
+from convfilter import KernelError, load_kernels
 
 
 @pytest.fixture
@@ -32,18 +35,8 @@ def refusal(path):
         load_kernels(path)
     message = str(caught.value)
     assert message.startswith(f"{path}: ")
-    assert message == shown(message)
+    assert message.splitlines() == [message]
     return message.removeprefix(f"{path}: ")
-
-
-def made_unless_refused(make, *arguments):
-    """Return what is made, or None for a KernelError, which must be one line; others pass through."""
-    try:
-        return make(*arguments)
-    except KernelError as error:
-        message = str(error)
-    assert message == shown(message)
-    return None
 
 
 # ---- What a file may say ------------------------------------------------------
@@ -137,93 +130,68 @@ def test_the_mapping_is_read_only_and_builds_each_kernel_once():
 
 # ---- What it may not ------------------------------------------------------------
 
+# The keys of a table, with | for a line break, and the message that they get.
+BAD_KEYS = """
+weights = [] => weights: empty
+weights = [] | axes = 'row,column' => weights: empty
+weights = 3 => weights: a number where a list of numbers belongs
+weights = '3' => weights: a string where a list of numbers belongs
+weights = [[1, 2], [3]] => weights: row 1: ragged, 1 columns where the first has 2
+weights = [[1, true]] => weights: row 0, column 1: a boolean is not a number
+weights = [[1, {}]] => weights: row 0, column 1: a table is not a number
+weights = [[1979-05-27]] => weights: row 0, column 0: a date is not a number
+weights = [[nan]] => weights: row 0, column 0: nan is not a finite number
+weights = [[1e999]] => weights: row 0, column 0: inf is not a finite number
+weights = [[[1]]] => axes: missing; lists 3 deep need one of channel,row,column
+weights = [[1]] | axes = 'column' => axes: column needs lists 1 deep, not 2
+weights = [1] | axes = 'row,column' => axes: row,column needs lists 2 deep, not 1
+weights = [[1]] | axes = 'row, column' => axes: unknown value 'row, column' (did you mean 'row,column'?)
+weights = [[1]] | axes = ['row', 'column'] => axes: a list where one of column row,column
+summary = 'x' => weights: missing; a kernel has one of weights parts generator
+weights = [[1]] | parts = [[[1]]] => parts: cannot stand beside weights
+weights = [[1]] | generator = 'box' => generator: cannot stand beside weights
+parts = [] | combine = 'sum' => parts: empty where a list of tables belongs
+parts = 3 | combine = 'sum' => parts: a number where a list of tables belongs
+parts = [[[1]], [[1, 2]]] | combine = 'sum' => parts: part 1, row 0: ragged, 2 columns where the first has 1
+parts = [[[1]], [[2]]] => combine: missing; several parts need one of magnitude
+parts = [[[1]]] | combine = 'sum' => combine: there is only one part
+weights = [[1]] | combine = 'sum' => combine: goes with parts only
+parts = [[[1]], [[2]]] | combine = 'magnitud' => combine: unknown value 'magnitud' (did you mean 'magnitude'?)
+parts = [[[1]], [[2]]] | combine = 2 => combine: a number where one of magnitude maximum
+weights = [[1]] | divisor = 0 => divisor: zero
+weights = [[1]] | divisor = true => divisor: a boolean is not a number
+weights = [[1]] | divisor = 1e-300 => divisor: 1e-300 is so small
+weights = [[1]] | divisor = 'sun' => divisor: unknown value 'sun' (did you mean 'sum'?)
+weights = [[1, -1]] | divisor = 'sum' => divisor: the weights sum to zero
+weights = [[0.1, 0.2, -0.3]] | divisor = 'sum' => divisor: the weights sum to zero
+parts = [[[1]], [[0]]] | combine = 'sum' | divisor = 'sum' => divisor: the weights sum to zero
+weights = [[3e38, 3e38]] | divisor = 'sum' => divisor: a number beyond float32
+weights = [[1]] | offset = '1' => offset: a string is not a number
+weights = [[1]] | range = 'sigend' => range: unknown value 'sigend' (did you mean 'signed'?)
+weights = [[1]] | source = ['x'] => source: a list is not a string
+wieghts = [[1]] => wieghts: unknown key (did you mean 'weights'?)
+zzz = 1 => zzz: unknown key (choose from weights, parts, generator
+generator = 'gausian' => generator: unknown value 'gausian' (did you mean 'gaussian'?)
+generator = 1 => generator: a number where one of box disk
+generator = 'gaussian' | parameters = { sgima = 1 } => parameters: unknown parameter 'sgima' (did you mean
+generator = 'gaussian' | parameters = { sigma = 0 } => parameters: sigma must be from 0.01 to 170.333, not 0
+generator = 'box' | parameters = { size = [1, true] } => parameters: size: a boolean is not a number
+generator = 'box' | parameters = 3 => parameters: a number where a table of parameters belongs
+generator = 'unsharp' | parameters = { amount = 3.4e38 } | range = 'bogus' => range: unknown value 'bogus'
+weights = [[1]] | parameters = {} => parameters: goes with a generator only
+generator = 'box' | divisor = 2 => divisor: does not go with a generator
+generator = 'box' | axes = 'row,column' => axes: does not go with a generator
+generator = 'box' | combine = 'sum' => combine: does not go with a generator
+"""
 BAD_TABLES = [
-    ("[mine]\nweights = []", "[mine] weights: empty"),
-    ("[mine]\nweights = [[]]", "[mine] weights: row 0: empty"),
-    ("[mine]\nweights = []\naxes = 'row,column'", "[mine] weights: empty"),
-    ("[mine]\nweights = [[1], []]", "[mine] weights: row 1: empty"),
-    ("[mine]\nweights = 3", "[mine] weights: a number where a list of numbers belongs"),
-    ("[mine]\nweights = '3'", "[mine] weights: a string where a list of numbers belongs"),
-    ("[mine]\nweights = [[1, 2], [3]]", "[mine] weights: row 1: ragged, 1 columns where the first has 2"),
-    ("[mine]\nweights = [[1, 2], 3]", "[mine] weights: row 1: a number where a list of columns belongs"),
-    ("[mine]\nweights = [1, [2]]", "[mine] weights: column 1: a list is not a number"),
-    ("[mine]\nweights = [[1, true]]", "[mine] weights: row 0, column 1: a boolean is not a number"),
-    ("[mine]\nweights = [[1, '2']]", "[mine] weights: row 0, column 1: a string is not a number"),
-    ("[mine]\nweights = [[1, {}]]", "[mine] weights: row 0, column 1: a table is not a number"),
-    ("[mine]\nweights = [[1979-05-27]]", "[mine] weights: row 0, column 0: a date is not a number"),
-    ("[mine]\nweights = [[nan]]", "[mine] weights: row 0, column 0: nan is not a finite number"),
-    ("[mine]\nweights = [[-inf]]", "[mine] weights: row 0, column 0: -inf is not a finite number"),
-    ("[mine]\nweights = [[1e999]]", "[mine] weights: row 0, column 0: inf is not a finite number"),
-    ("[mine]\nweights = [[1e39]]", "[mine] weights: row 0, column 0: a number beyond float32"),
+    *((f"[mine]\n{keys}".replace(" | ", "\n"), f"[mine] {message}")
+      for keys, message in (line.split(" => ") for line in BAD_KEYS.strip().splitlines())),
     (f"[mine]\nweights = [[0x{'f' * 9999}]]", "[mine] weights: row 0, column 0: a number beyond float32"),
-    (f"[mine]\nweights = [{[0] * 1024}]", "[mine] weights: row 0: 1024 columns, at most 1023 can be used"),
-    (f"[mine]\nweights = {[[0]] * 1024}", "[mine] weights: 1024 rows, at most 1023 can be used"),
     (
         f"[mine]\nweights = {[[[0]]] * 1024}\naxes = 'channel,row,column'",
         "[mine] weights: 1024 channels, at most 1023 can be used",
     ),
-    ("[mine]\nweights = [[[1]]]", "[mine] axes: missing; lists 3 deep need one of channel,row,column"),
     (f"[mine]\nweights = {'[' * 90}1{']' * 90}", "[mine] axes: missing; lists 6 deep need"),
-    ("[mine]\nweights = [[1]]\naxes = 'column'", "[mine] axes: column needs lists 1 deep, not 2"),
-    ("[mine]\nweights = [1]\naxes = 'row,column'", "[mine] axes: row,column needs lists 2 deep, not 1"),
-    (
-        "[mine]\nweights = [[1]]\naxes = 'row, column'",
-        "[mine] axes: unknown value 'row, column' (did you mean 'row,column'?)",
-    ),
-    (
-        "[mine]\nweights = [[1]]\naxes = ['row', 'column']",
-        "[mine] axes: a list where one of column row,column",
-    ),
-    ("[mine]\nsummary = 'x'", "[mine] weights: missing; a kernel has one of weights parts generator"),
-    ("[mine]", "[mine] weights: missing; a kernel has one of weights parts generator"),
-    ("[mine]\nweights = [[1]]\nparts = [[[1]]]", "[mine] parts: cannot stand beside weights"),
-    ("[mine]\nweights = [[1]]\ngenerator = 'box'", "[mine] generator: cannot stand beside weights"),
-    ("[mine]\nparts = []\ncombine = 'sum'", "[mine] parts: empty where a list of tables belongs"),
-    ("[mine]\nparts = 3\ncombine = 'sum'", "[mine] parts: a number where a list of tables belongs"),
-    (
-        "[mine]\nparts = [[[1]], [[1, 2]]]\ncombine = 'sum'",
-        "[mine] parts: part 1, row 0: ragged, 2 columns where the first has 1",
-    ),
-    (
-        "[mine]\nparts = [[[1]], [[nan]]]\ncombine = 'sum'",
-        "[mine] parts: part 1, row 0, column 0: nan is not",
-    ),
-    ("[mine]\nparts = [[[1]], [[2]]]", "[mine] combine: missing; several parts need one of magnitude"),
-    ("[mine]\nparts = [[[1]]]\ncombine = 'sum'", "[mine] combine: there is only one part"),
-    ("[mine]\nweights = [[1]]\ncombine = 'sum'", "[mine] combine: goes with parts only"),
-    (
-        "[mine]\nparts = [[[1]], [[2]]]\ncombine = 'magnitud'",
-        "[mine] combine: unknown value 'magnitud' (did you mean 'magnitude'?)",
-    ),
-    (
-        "[mine]\nparts = [[[1]], [[2]]]\ncombine = 2",
-        "[mine] combine: a number where one of magnitude maximum",
-    ),
-    ("[mine]\nweights = [[1]]\ndivisor = 0", "[mine] divisor: zero"),
-    ("[mine]\nweights = [[1]]\ndivisor = -0.0", "[mine] divisor: zero"),
-    ("[mine]\nweights = [[1]]\ndivisor = nan", "[mine] divisor: nan is not a finite number"),
-    ("[mine]\nweights = [[1]]\ndivisor = true", "[mine] divisor: a boolean is not a number"),
-    ("[mine]\nweights = [[1]]\ndivisor = [1]", "[mine] divisor: a list is not a number"),
-    ("[mine]\nweights = [[1]]\ndivisor = 1e-300", "[mine] divisor: 1e-300 is so small"),
-    ("[mine]\nweights = [[1]]\ndivisor = 'sun'", "[mine] divisor: unknown value 'sun' (did you mean 'sum'?)"),
-    ("[mine]\nweights = [[1, -1]]\ndivisor = 'sum'", "[mine] divisor: the weights sum to zero"),
-    ("[mine]\nweights = [[0.1, 0.2, -0.3]]\ndivisor = 'sum'", "[mine] divisor: the weights sum to zero"),
-    (
-        "[mine]\nparts = [[[1]], [[0]]]\ncombine = 'sum'\ndivisor = 'sum'",
-        "[mine] divisor: the weights sum to zero",
-    ),
-    ("[mine]\nweights = [[3e38, 3e38]]\ndivisor = 'sum'", "[mine] divisor: a number beyond float32"),
-    ("[mine]\nweights = [[1]]\noffset = '1'", "[mine] offset: a string is not a number"),
-    ("[mine]\nweights = [[1]]\noffset = inf", "[mine] offset: inf is not a finite number"),
-    (
-        "[mine]\nweights = [[1]]\nrange = 'sigend'",
-        "[mine] range: unknown value 'sigend' (did you mean 'signed'?)",
-    ),
-    ("[mine]\nweights = [[1]]\nrange = 1", "[mine] range: a number where one of auto clip absolute"),
-    ("[mine]\nweights = [[1]]\nsummary = 1", "[mine] summary: a number is not a string"),
-    ("[mine]\nweights = [[1]]\nsource = ['x']", "[mine] source: a list is not a string"),
-    ("[mine]\nwieghts = [[1]]", "[mine] wieghts: unknown key (did you mean 'weights'?)"),
-    ("[mine]\nzzz = 1", "[mine] zzz: unknown key (choose from weights, parts, generator"),
     ('[mine]\n"a\\nb" = 1', "[mine] a\\nb: unknown key"),
     (
         "[mine.v2]\nweights = [[1]]",
@@ -232,52 +200,16 @@ BAD_TABLES = [
     ("weights = [[1]]", "[weights] table: a list where a table of keys belongs"),
     ("[[mine]]\nweights = [[1]]", "[mine] table: a list where a table of keys belongs"),
     ('["my kernel"]\nweights = [[1]]', "[my kernel] name: names are letters, digits and _.+-"),
-    ('["box:size=3"]\nweights = [[1]]', "[box:size=3] name: names are letters"),
-    ('["-x"]\nweights = [[1]]', "[-x] name: names are letters"),
     ('[""]\nweights = [[1]]', "[] name: names are letters"),
     ('["a\\n"]\nweights = [[1]]', "[a\\n] name: names are letters"),
     ('["é"]\nweights = [[1]]', "[é] name: names are letters"),
     (f"[{'a' * 65}]\nweights = [[1]]", f"[{'a' * 65}] name: names are letters"),
-    ("[mine]\ngenerator = 'gausian'", "[mine] generator: unknown value 'gausian' (did you mean 'gaussian'?)"),
-    ("[mine]\ngenerator = 1", "[mine] generator: a number where one of box disk"),
-    (
-        "[mine]\ngenerator = 'gaussian'\nparameters = { sgima = 1 }",
-        "[mine] parameters: unknown parameter 'sgima' (did you mean 'sigma'?)",
-    ),
-    (
-        "[mine]\ngenerator = 'gaussian'\nparameters = { sigma = 0 }",
-        "[mine] parameters: sigma must be from 0.01 to 170.333, not 0",
-    ),
-    (
-        "[mine]\ngenerator = 'box'\nparameters = { size = [1, true] }",
-        "[mine] parameters: size: a boolean is not a number",
-    ),
-    (
-        "[mine]\ngenerator = 'box'\nparameters = 3",
-        "[mine] parameters: a number where a table of parameters belongs",
-    ),
-    (
-        "[mine]\ngenerator = 'unsharp'\nparameters = { amount = 3.4e38, sigma = 0.5 }\nrange = 'bogus'",
-        "[mine] range: unknown value 'bogus'",
-    ),
-    ("[mine]\nweights = [[1]]\nparameters = {}", "[mine] parameters: goes with a generator only"),
-    ("[mine]\ngenerator = 'box'\ndivisor = 2", "[mine] divisor: does not go with a generator"),
-    ("[mine]\ngenerator = 'box'\naxes = 'row,column'", "[mine] axes: does not go with a generator"),
-    ("[mine]\ngenerator = 'box'\ncombine = 'sum'", "[mine] combine: does not go with a generator"),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("content", "message"), BAD_TABLES)
 def test_a_bad_table_is_refused_with_its_key_and_the_reason(kernel_file, content, message):
     assert refusal(kernel_file(content)).startswith(message)
-
-
-def test_weights_that_a_generator_cannot_bring_into_float32_are_blamed_on_its_parameters(
-    kernel_file, monkeypatch
-):
-    monkeypatch.setitem(library.generate.__globals__["GENERATORS"], "box", (lambda: ([[1e39]], 1), {}))
-    message = refusal(kernel_file("[mine]\ngenerator = 'box'"))
-    assert message.startswith("[mine] parameters: row 0, column 0: a number beyond float32")
 
 
 def test_one_bad_table_refuses_the_whole_file(kernel_file):
@@ -334,7 +266,7 @@ def test_the_file_is_named_as_it_was_given_with_odd_characters_escaped(tmp_path,
 
 
 TOML_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.dates() | st.just(10**400),
+    st.booleans() | st.integers() | st.floats() | st.text() | st.dates() | st.just(10**400),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=12,
 )
@@ -357,14 +289,15 @@ LIKELY_VALUES = {
 TABLES = st.fixed_dictionaries({}, optional={k: v | TOML_VALUES for k, v in LIKELY_VALUES.items()})
 
 
-@settings(deadline=None, max_examples=400)
-@given(name=st.just("mine") | st.text(), table=TABLES | TOML_VALUES)
-@example(name="mine", table={"weights": [[10**400]]})
-def test_any_table_is_a_kernel_or_a_kernel_error_of_one_line(name, table):
-    kernel = made_unless_refused(kernel_from_table, name, table)
-    if kernel:
-        assert all(len(part) == kernel.shape[0] for part in kernel.parts)
-        assert all(abs(divisor) > 0 for divisor in kernel.divisors)
+def toml(value):
+    """A value as TOML; JSON has the same strings and lists."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{json.dumps(key)} = {toml(each)}' for key, each in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(toml, value))}]"
+    if isinstance(value, float) and math.isnan(value):
+        return "nan"
+    return json.dumps(value) if isinstance(value, bool | str) else str(value)
 
 
 @pytest.fixture(scope="module")
@@ -372,46 +305,69 @@ def scratch(tmp_path_factory):
     return tmp_path_factory.mktemp("any") / "any.toml"
 
 
+def loaded_unless_refused(path, content):
+    """Return the library of a file, or None for a KernelError of one line; others pass through."""
+    path.write_bytes(content)
+    try:
+        return load_kernels(path)
+    except KernelError as error:
+        message = str(error)
+    assert message.splitlines() == [message]
+    return None
+
+
+@settings(deadline=None, max_examples=200)
+@given(name=st.just("mine") | st.text(), table=TABLES | TOML_VALUES)
+@example(name="mine", table={"weights": [[10**400]]})
+def test_any_table_is_a_kernel_or_a_kernel_error_of_one_line(scratch, name, table):
+    content = f"{json.dumps(name)} = {toml(table)}".encode(errors="surrogatepass")
+    kernels = loaded_unless_refused(scratch, content)
+    if kernels is not None:
+        kernel = kernels[name]
+        assert all(len(part) == kernel.shape[0] for part in kernel.parts)
+        assert all(abs(divisor) > 0 for divisor in kernel.divisors)
+
+
 @settings(deadline=None, max_examples=300)
 @given(content=st.binary() | st.text(alphabet="[]{}=.,\"'\n\\ab1e-+#:_").map(str.encode))
 def test_any_bytes_are_a_library_or_a_kernel_error_of_one_line(scratch, content):
-    scratch.write_bytes(content)
-    kernels = made_unless_refused(load_kernels, scratch)
+    kernels = loaded_unless_refused(scratch, content)
     assert kernels is None or "sobel" in kernels
 
 
 # ---- Where the shipped ones are, and what looking them up costs -------------------
 
-
-def test_the_shipped_file_is_sought_in_the_package_before_beside_it(tmp_path, monkeypatch):
-    module = tmp_path / "convfilter" / "kernels" / "library.py"
-    module.parent.mkdir(parents=True)
-    monkeypatch.setattr(library, "__file__", str(module))
-    with pytest.raises(KernelError, match=r"kernels\.toml is neither in .* nor beside it"):
-        library.shipped_path()
-    beside = tmp_path / "kernels.toml"
-    beside.write_text("")
-    assert library.shipped_path() == beside.resolve()
-    inside = tmp_path / "convfilter" / "kernels.toml"
-    inside.write_text("")
-    assert library.shipped_path() == inside.resolve()
+SHIPPED = Path(convfilter.__file__).parent.parent / "kernels.toml"
 
 
-def run(code):
-    """Run code with the kernels alone: the package around them may import what it likes."""
-    folder = Path(convfilter.kernels.__file__).parent.parent
-    stub = f"import sys, types\nstub = types.ModuleType('convfilter')\nstub.__path__ = [{str(folder)!r}]\n"
-    program = f"{stub}sys.modules['convfilter'] = stub\nfrom convfilter.kernels import *\n{code}"
+def run(code, folder=SHIPPED.parent):
+    """Run code with the package of a folder and return the words that it prints."""
+    program = f"import sys\nsys.path.insert(0, {str(folder)!r})\nimport convfilter\n{code}"
     return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+
+
+def test_the_shipped_file_is_sought_in_the_package_before_beside_it(tmp_path):
+    shutil.copytree(SHIPPED.parent / "convfilter", tmp_path / "convfilter")
+    show = """
+try:
+    print(*convfilter.load_kernels())
+except convfilter.KernelError as error:
+    print(error)
+"""
+    assert "kernels.toml is neither in" in run(show, tmp_path)
+    (tmp_path / "kernels.toml").write_text("[beside]\nweights = [1]")
+    assert run(show, tmp_path) == "beside\n"
+    (tmp_path / "convfilter" / "kernels.toml").write_text("[inside]\nweights = [1]")
+    assert run(show, tmp_path) == "inside\n"
 
 
 def test_nothing_but_the_arrays_needs_numpy():
     code = """
-for kernel in load_kernels().values():
+for kernel in convfilter.load_kernels().values():
     kernel.shape, kernel.weight_count, kernel.is_integer, kernel.is_zero_sum
-get_kernel("gaussian:sigma=2")
+convfilter.get_kernel("gaussian:sigma=2")
 print("numpy" in sys.modules)
-get_kernel("sobel").arrays()
+convfilter.get_kernel("sobel").arrays()
 print("numpy" in sys.modules)
 """
     assert run(code).split() == ["False", "True"]
@@ -419,10 +375,9 @@ print("numpy" in sys.modules)
 
 def test_loading_the_shipped_kernels_makes_none_of_them():
     code = """
-from convfilter.kernels import kernel, library
 made = []
-kernel.Kernel.__post_init__ = lambda self: made.append(self.name)
-kernels = load_kernels()
+convfilter.Kernel.__post_init__ = lambda self: made.append(self.name)
+kernels = convfilter.load_kernels()
 print(len(kernels) > 30, "sobel" in kernels, made)
 kernels["sobel"]
 print(made)
@@ -430,6 +385,9 @@ print(made)
     assert run(code).splitlines() == ["True True []", "['sobel']"]
 
 
-def test_the_shipped_file_is_plain_toml_beside_or_in_the_package():
-    with library.shipped_path().open("rb") as stream:
+def test_the_shipped_file_is_plain_toml_read_as_any_other():
+    with SHIPPED.open("rb") as stream:
         assert list(tomllib.load(stream)) == list(load_kernels())
+    for name, kernel in load_kernels(SHIPPED).items():
+        shipped = load_kernels()[name]
+        assert all(getattr(kernel, each.name) == getattr(shipped, each.name) for each in fields(kernel)), name

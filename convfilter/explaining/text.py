@@ -1,4 +1,4 @@
-"""A value worked out, as lines for a terminal and as an object for programs."""
+"""An explanation as lines for a terminal, and as an object for JSON."""
 
 from __future__ import annotations
 
@@ -14,50 +14,42 @@ from convfilter.explaining.records import Explanation, Part, Slice
 __all__ = ["as_lines", "as_object"]
 
 _LINE = 80
-_SIDES = (15, 9, 7, 5)  # rows and columns that are shown at the most, if fewer do not fit
+_SIDES = (15, 9, 7, 5)  # the most rows and columns; the first that fits is taken
 
 
-def as_lines(told: Explanation, names: Sequence[str]) -> list[str]:
-    """Return what was worked out, for a reader.
-
-    Parameters
-    ----------
-    told : Explanation
-        The value.
-    names : sequence of str
-        What the output's channels are called.
-    """
-    lines = [_where(told, names), *(f"  {note}" for note in told.notes)]
-    for number, part in enumerate(told.parts, start=1):
+def as_lines(explained: Explanation, names: Sequence[str]) -> list[str]:
+    """Return an explanation as lines; `names` are those of the output's channels."""
+    lines = [_where(explained, names), *(f"  {note}" for note in explained.notes)]
+    for number, part in enumerate(explained.parts, start=1):
         lines.append("")
-        if len(told.parts) > 1:
+        if len(explained.parts) > 1:
             lines.append(f"part {number}")
         for each in part.slices:
             lines += _slice_in_lines(each)
         lines += _steps_in_lines(part.steps)
-    if any(each.border.any() for part in told.parts for each in part.slices):
+    if any(each.border.any() for part in explained.parts for each in part.slices):
         lines.append("  [in brackets: made by the border]")
-    if told.steps:
-        lines += ["", *_steps_in_lines(told.steps)]
-    return [*lines, "", _result(told, names)]
+    if explained.steps:
+        lines += ["", *_steps_in_lines(explained.steps)]
+    return [*lines, "", _result(explained, names)]
 
 
-def _where(told: Explanation, names: Sequence[str]) -> str:
-    _, row, column = told.place
-    frame, at_row, at_column = told.anchor
-    channel = f", {names[told.channel]}" if len(told.values) > 1 else ""
-    frames = f"frame {told.place[0]}, " if told.size[0] > 1 else ""
-    source = f"frame {frame}, " if told.size[0] > 1 else ""
+def _where(explained: Explanation, names: Sequence[str]) -> str:
+    _, row, column = explained.place
+    frame, at_row, at_column = explained.anchor
+    channel = f", {names[explained.channel]}" if len(explained.values) > 1 else ""
+    frames = f"frame {explained.place[0]}, " if explained.size[0] > 1 else ""
+    source = f"frame {frame}, " if explained.size[0] > 1 else ""
     place = f"{frames}row {row}, column {column}{channel}"
     return f"{place}   (the anchor is over {source}row {at_row}, column {at_column})"
 
 
-def _result(told: Explanation, names: Sequence[str]) -> str:
+def _result(explained: Explanation, names: Sequence[str]) -> str:
     others = ""
-    if len(told.values) > 1:
-        pairs = zip(names, told.values, strict=True)
+    if len(explained.values) > 1:
+        pairs = zip(names, explained.values, strict=True)
         others = f"   ({', '.join(f'{name} {figure(value)}' for name, value in pairs)})"
-    return f"value {figure(told.value)}{others}"
+    return f"value {figure(explained.value)}{others}"
 
 
 def _steps_in_lines(steps: Sequence[Step]) -> list[str]:
@@ -66,7 +58,7 @@ def _steps_in_lines(steps: Sequence[Step]) -> list[str]:
 
 
 def _slice_in_lines(piece: Slice) -> list[str]:
-    """The samples, the weights and their products, side by side where they fit."""
+    """Return samples, weights and products, side by side if they fit."""
     samples = [
         [
             f"[{figure(value, 4)}]" if made else f" {figure(value, 4)} "
@@ -92,7 +84,7 @@ def _slice_in_lines(piece: Slice) -> list[str]:
 
 
 def _left_out(count: int, side: int) -> int:
-    """How many cells are left out at either end, so that about `side` are shown; 0 for none."""
+    """Return how many cells to leave out at either end, so that about `side` remain."""
     return 0 if count <= side else max(1, (count - min(side, _SIDES[1]) + 1) // 2)
 
 
@@ -101,7 +93,7 @@ def _cells(numbers: NDArray[Any]) -> list[list[str]]:
 
 
 def _cut(cells: list[list[str]], rows: int, columns: int) -> list[list[str]]:
-    """Leave out what lies near the edges, with dots for it."""
+    """Replace cells near the edges by dots."""
     if columns:
         cells = [["...", *row[columns:-columns], "..."] for row in cells]
     if rows:
@@ -117,17 +109,17 @@ def _block(name: str, cells: list[list[str]]) -> list[str]:
     return [f"  {line.ljust(width)}" for line in (name, *lines)]
 
 
-def as_object(told: Explanation, names: Sequence[str]) -> dict[str, Any]:
-    """Return what was worked out, for programs; the parameters are those of `as_lines`."""
+def as_object(explained: Explanation, names: Sequence[str]) -> dict[str, Any]:
+    """Return an explanation as an object for JSON."""
     return {
-        "place": {"frame": told.place[0], "row": told.place[1], "column": told.place[2]},
-        "anchor": {"frame": told.anchor[0], "row": told.anchor[1], "column": told.anchor[2]},
-        "channel": names[told.channel] if told.channel < len(names) else str(told.channel),
-        "parts": [_part_as_object(part) for part in told.parts],
-        "steps": [_step_as_object(step) for step in told.steps],
-        "notes": list(told.notes),
-        "values": list(told.values),
-        "value": told.value,
+        "place": {"frame": explained.place[0], "row": explained.place[1], "column": explained.place[2]},
+        "anchor": {"frame": explained.anchor[0], "row": explained.anchor[1], "column": explained.anchor[2]},
+        "channel": names[explained.channel] if explained.channel < len(names) else str(explained.channel),
+        "parts": [_part_as_object(part) for part in explained.parts],
+        "steps": [_step_as_object(step) for step in explained.steps],
+        "notes": list(explained.notes),
+        "values": list(explained.values),
+        "value": explained.value,
     }
 
 

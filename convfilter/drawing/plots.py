@@ -1,4 +1,4 @@
-"""Kernels looked at: their weights, and how strongly they pass stripes of each width and direction."""
+"""Drawings of kernels: weights and frequency response."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from convfilter.drawing.canvas import INK, PALE, Grid, diverging, font, write_centred
 from convfilter.explaining.arithmetic import figure
 from convfilter.kernels import Kernel
-from convfilter.kernels.traits import slices
-from convfilter.pictures.grids import Grid, diverging
-from convfilter.pictures.lettering import INK, PALE, font, write_centred
+from convfilter.kernels.analysis import slices
 
 __all__ = ["kernel_plot"]
 
 _SIDE = 300
 _MARGIN, _GAP, _TITLE = 30, 70, 30
 _AXIS = 46
-_MOST = 9  # tables of a kernel with many
+_MOST = 9  # tables
 _FREQUENCIES = 151
-# A scale from dark blue over green to yellow, whose lightness grows evenly.
+# Dark blue to green to yellow, with even steps of lightness.
 _SCALE = np.array(
     [[68, 1, 84], [71, 44, 122], [59, 81, 139], [44, 113, 142], [33, 144, 141], [39, 173, 129],
      [92, 200, 99], [170, 220, 50], [253, 231, 37]], float,
@@ -29,19 +28,8 @@ _SCALE = np.array(
 
 
 def kernel_plot(kernel: Kernel) -> NDArray[np.uint8]:
-    """Draw a kernel's weights, and beside them its frequency response.
+    """Draw weights and frequency response of up to nine tables of a kernel, of shape (H, W, 3).
 
-    Parameters
-    ----------
-    kernel : Kernel
-        A kernel; of one with many tables the first nine are drawn.
-
-    Returns
-    -------
-    ndarray of uint8 and shape (H, W, 3)
-
-    Notes
-    -----
     The response is the magnitude of the discrete Fourier transform, with frequency 0 in the middle and axes
     in cycles a sample: 0.5 is a stripe two samples wide.
     """
@@ -56,12 +44,13 @@ def kernel_plot(kernel: Kernel) -> NDArray[np.uint8]:
     largest = max(float(np.abs(table).max()) for _, table in tables)
     for number, (name, table) in enumerate(tables):
         top = _MARGIN + _TITLE + number * row
-        _draw_weights(draw, _MARGIN, top, name, table, largest)
+        _draw_weights(image, draw, _MARGIN, top, name, table, largest)
         _draw_response(image, draw, _MARGIN + _SIDE + _GAP, top, table)
     return np.asarray(image)
 
 
 def _draw_weights(
+    image: Image.Image,
     draw: ImageDraw.ImageDraw,
     left: int,
     top: int,
@@ -77,12 +66,9 @@ def _draw_weights(
         Grid(labels, colours, cell=cell).draw(draw, left, top + _TITLE)
         return
     cell = max(1, cell)
-    for (down, across), _ in np.ndenumerate(table):
-        x, y = left + across * cell, top + _TITLE + down * cell
-        ground = tuple(int(level) for level in colours[down, across])
-        draw.rectangle((x, y, x + cell - 1, y + cell - 1), fill=ground)
-    rows, columns = table.shape
-    corner = (left + columns * cell, top + _TITLE + rows * cell)
+    size = (table.shape[1] * cell, table.shape[0] * cell)
+    image.paste(Image.fromarray(colours).resize(size, Image.Resampling.NEAREST), (left, top + _TITLE))
+    corner = (left + size[0], top + _TITLE + size[1])
     draw.rectangle((left - 1, top + _TITLE - 1, *corner), outline=PALE)
 
 
@@ -107,7 +93,7 @@ def _draw_response(
 
 
 def _transform(table: NDArray[np.float64]) -> NDArray[np.complex128]:
-    """The transform of a table at frequencies from -0.5 to 0.5, down and across."""
+    """Return the Fourier transform at frequencies from -0.5 to 0.5, down and across."""
     frequencies = np.linspace(-0.5, 0.5, _FREQUENCIES)
     down, across = (np.exp(-2j * np.pi * np.outer(frequencies, np.arange(side))) for side in table.shape)
     return np.asarray(down @ table @ across.T)

@@ -1,47 +1,47 @@
-"""How kernels and sizes are put into words."""
+"""What commands print: kernels and sizes in words, warnings of images that are read, previews."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from convfilter.errors import ConvfilterError, ImageError
+from convfilter.files import STREAM
 from convfilter.geometry import Axis
-from convfilter.messages import shown
+from convfilter.messages import complain, shown
+from convfilter.vocabulary import MAX_PIXELS
 
 if TYPE_CHECKING:
+    from convfilter.batch.job import Outcome
+    from convfilter.images.picture import Picture
     from convfilter.kernels import Kernel
 
-__all__ = ["calculation", "filter_in_words", "kernel_in_lines", "per_axis_in_words", "size_in_words"]
+__all__ = ["calculation", "can_preview", "filter_in_words", "kernel_in_lines", "per_axis_in_words"]
+__all__ += ["previewed", "print_warnings", "read_named", "size_in_words"]
 
-_WIDEST = 15  # columns of weights that fit a terminal; wider kernels are described only
+_WIDEST = 15  # columns of weights that fit a terminal
 
 
 def filter_in_words(kernel: Kernel) -> str:
-    """Return what a kernel is, such as ``sobel 3x3, magnitude of 2``."""
+    """Return a short description, such as ``sobel 3x3, magnitude of 2``."""
     combined = f", {kernel.combine} of {len(kernel.parts)}" if kernel.combine else ""
     return f"{kernel.name} {size_in_words(kernel)}{combined}"
 
 
 def size_in_words(kernel: Kernel) -> str:
-    """Return width x height, and x frames of a kernel that has them."""
+    """Return width x height, and x frames if there is such an axis."""
     frames = f"x{kernel.frames}" if "frame" in kernel.axes else ""
     return f"{kernel.width}x{kernel.height}{frames}"
 
 
 def per_axis_in_words(value: object) -> str:
-    """Return a padding, stride or dilation as it is typed: ``same``, ``2`` or ``2,1``."""
+    """Return a padding, stride or dilation as users type it: ``same``, ``2`` or ``2,1``."""
     return ",".join(str(each) for each in value) if isinstance(value, tuple | list) else str(value)
 
 
 def calculation(axes: Sequence[Axis], names: Sequence[str] = ("height", "width")) -> list[str]:
-    r"""Return the size arithmetic, one line an axis, the last axis first.
-
-    Examples
-    --------
-    >>> print(*calculation([Axis(400, 3, 1, 1), Axis(600, 3, 1, 1)]), sep="\n")
-    width   600 + 1 + 1 - 3 + 1 = 600    (valid: 600 - 3 + 1 = 598)
-    height  400 + 1 + 1 - 3 + 1 = 400    (valid: 400 - 3 + 1 = 398)
-    """
+    """Return the size arithmetic, one line an axis, the last axis first."""
     lines = []
     for name, axis in reversed(list(zip(names, axes, strict=True))):
         line = f"{name:<6}  {axis.formula()}"
@@ -53,7 +53,7 @@ def calculation(axes: Sequence[Axis], names: Sequence[str] = ("height", "width")
 
 
 def kernel_in_lines(kernel: Kernel) -> list[str]:
-    """Return what a kernel is and its weights, as lines for a reader."""
+    """Return a description of a kernel with its weights."""
     lines = [f"{filter_in_words(kernel)}: {shown(kernel.summary)}".rstrip(": ")]
     parameters = ", ".join(f"{key}={_number(value)}" for key, value in kernel.parameters.items())
     if parameters:
@@ -81,7 +81,7 @@ def _sum(weights: Any) -> Any:
 
 
 def _table(weights: Any, axes: Sequence[str], place: str = "") -> list[str]:
-    """Rows of numbers, right-aligned; deeper tables one under the other, each under its place."""
+    """Return rows of numbers, right-aligned; deeper tables follow each other, each under its place."""
     if len(axes) > 2:
         lines = []
         for number, each in enumerate(weights):
@@ -93,3 +93,58 @@ def _table(weights: Any, axes: Sequence[str], place: str = "") -> list[str]:
     cells = [[f"{weight:.4g}" for weight in row] for row in rows]
     width = max(len(cell) for row in cells for cell in row)
     return ["    " + "  ".join(cell.rjust(width) for cell in row) for row in cells]
+
+
+def read_named(
+    path: str,
+    *,
+    quiet: bool = False,
+    max_pixels: int = MAX_PIXELS,
+    orient: bool = True,
+    frame: int | None = None,
+) -> Picture:
+    """Read an image and print its warnings, with the file's name; frame None is the first, with a warning."""
+    from convfilter.images.reading import read_picture
+
+    try:
+        picture = read_picture(path, max_pixels=max_pixels, orient=orient, frame=frame or 0)
+    except ImageError as error:
+        raise ImageError(f"{shown(path)}: {error}") from None
+    if picture.frames > 1 and frame is None:
+        picture.warnings.append(f"holds {picture.frames} frames: only the first is looked at")
+    if not quiet:
+        print_warnings(path, picture)
+    return picture
+
+
+def print_warnings(path: str, picture: Picture) -> None:
+    """Print on stderr what was lost in reading."""
+    for warning in picture.warnings:
+        complain(f"{path}: warning: {warning}")
+
+
+def can_preview() -> bool:
+    """Return whether stdout is a terminal."""
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
+def previewed(outcome: Outcome, max_pixels: int) -> str:
+    """Return an image before and after as text; nothing if it cannot be read again."""
+    import shutil
+
+    from convfilter.drawing.canvas import as_seen, shrunk
+    from convfilter.drawing.terminal import has_true_colour, preview
+    from convfilter.images.reading import read_picture
+
+    job = outcome.job
+    if outcome.status != "done" or STREAM in (job.source, job.target):
+        return ""
+    width = shutil.get_terminal_size().columns
+    images = []
+    for path in (job.source, job.target):
+        try:
+            picture = read_picture(path, max_pixels=max_pixels)
+        except ConvfilterError:
+            return ""
+        images.append(as_seen(shrunk(picture.pixels, width, picture.mode), picture.mode))
+    return preview(*images, width=width, true_colour=has_true_colour())

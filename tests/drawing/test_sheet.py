@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from samples import colour, grey
 
-from convfilter.pictures.lettering import fitted, text_size
-from convfilter.pictures.sheet import Tile, contact_sheet, default_columns
-from convfilter.pictures.viewing import as_seen, full_scale, shrunk
+from convfilter.drawing.canvas import as_seen, fitted, full_scale, shrunk, text_size
+from convfilter.drawing.sheet import Tile, contact_sheet, default_columns
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A value worked out, drawn: the window, the weights, the products and what comes of them."""
+"""Drawings of an explanation: window, weights, products and result."""
 
 from __future__ import annotations
 
@@ -9,11 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from convfilter.drawing.canvas import (
+    FRAME,
+    INK,
+    PALE,
+    Grid,
+    diverging,
+    font,
+    greys,
+    middle,
+    text_size,
+    write_centred,
+)
 from convfilter.explaining.arithmetic import figure
 from convfilter.explaining.records import Explanation, Slice
 from convfilter.geometry import Axis
-from convfilter.pictures.grids import FRAME, Grid, diverging, greys, middle
-from convfilter.pictures.lettering import INK, PALE, font, text_size, write_centred
 
 __all__ = ["draw_explanation", "sliding_frames"]
 
@@ -26,28 +36,15 @@ _EMPTY = (246, 247, 248)
 
 
 def draw_explanation(
-    told: Explanation, names: Sequence[str], picture: NDArray[np.uint8] | None, full: float
+    explained: Explanation, names: Sequence[str], picture: NDArray[np.uint8] | None, full: float
 ) -> NDArray[np.uint8]:
-    """Draw one value worked out.
+    """Draw an explanation, of shape (H, W, 3), beside the 8-bit RGB image that the window lies in.
 
-    Parameters
-    ----------
-    told : Explanation
-        The value.
-    names : sequence of str
-        What the output's channels are called.
-    picture : ndarray of uint8 and shape (H, W, 3), or None
-        The picture that the window lies in.
-    full : float
-        What is drawn as white.
-
-    Returns
-    -------
-    ndarray of uint8 and shape (H, W, 3)
+    `names` are those of the output's channels; `full` is drawn as white.
     """
-    rows = [_row(piece, full) for part in told.parts for piece in part.slices[:4]]
-    lines = _lines(told, names)
-    thumbnail = None if picture is None else _thumbnail(told, picture)
+    rows = [_row(piece, full) for part in explained.parts for piece in part.slices[:4]]
+    lines = _lines(explained, names)
+    thumbnail = None if picture is None else _thumbnail(explained, picture)
     side = 0 if thumbnail is None else thumbnail.width + _GAP
     width = max(
         [side + sum(grid.size[0] for grid in row) + _GAP * (len(row) - 1) for row in rows]
@@ -60,8 +57,8 @@ def draw_explanation(
     if thumbnail is not None:
         image.paste(thumbnail, (_MARGIN, _MARGIN))
     top = _MARGIN
-    faint = [piece.border for part in told.parts for piece in part.slices[:4]]
-    for row, border in zip(rows, faint, strict=True):
+    bordered = [piece.border for part in explained.parts for piece in part.slices[:4]]
+    for row, border in zip(rows, bordered, strict=True):
         left = _MARGIN + side
         for number, grid in enumerate(row):
             grid.draw(draw, left, top, middle(border) if number == 0 else None)
@@ -80,7 +77,7 @@ def draw_explanation(
 
 
 def _row(piece: Slice, full: float) -> list[Grid]:
-    """The tables of one slice."""
+    """Return the grids of one slice."""
     name = f" {piece.name}" if piece.name else ""
     samples, weights = middle(piece.samples), middle(piece.weights)
     tables = [
@@ -99,30 +96,30 @@ def _labels(numbers: NDArray[Any]) -> list[list[str]]:
     return [[figure(value, 3) for value in row] for row in numbers]
 
 
-def _lines(told: Explanation, names: Sequence[str]) -> list[str]:
-    """The steps as text, the value last."""
+def _lines(explained: Explanation, names: Sequence[str]) -> list[str]:
+    """Return the steps as text, the value last."""
     lines = []
-    for number, part in enumerate(told.parts, start=1):
-        which = f"part {number}: " if len(told.parts) > 1 else ""
+    for number, part in enumerate(explained.parts, start=1):
+        which = f"part {number}: " if len(explained.parts) > 1 else ""
         lines += [f"{which}{step.name}: {step.formula} = {figure(step.value)}" for step in part.steps]
-    lines += [f"{step.name}: {step.formula} = {figure(step.value)}" for step in told.steps]
-    _, row, column = told.place
-    channel = f" {names[told.channel]}" if len(told.values) > 1 else ""
-    return [*lines, f"value at row {row}, column {column}:{channel} {figure(told.value)}"]
+    lines += [f"{step.name}: {step.formula} = {figure(step.value)}" for step in explained.steps]
+    _, row, column = explained.place
+    channel = f" {names[explained.channel]}" if len(explained.values) > 1 else ""
+    return [*lines, f"value at row {row}, column {column}:{channel} {figure(explained.value)}"]
 
 
-def _thumbnail(told: Explanation, picture: NDArray[np.uint8]) -> Image.Image:
-    """The picture, small or enlarged, with a frame where the window lies."""
+def _thumbnail(explained: Explanation, picture: NDArray[np.uint8]) -> Image.Image:
+    """Return the image, scaled, with a frame around the window."""
     image = Image.fromarray(picture)
     scale = _THUMBNAIL / max(image.size)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     image = image.resize(size, Image.Resampling.NEAREST if scale > 1 else Image.Resampling.LANCZOS)
-    _, row, column = told.anchor
-    reach = max(told.parts[0].slices[0].samples.shape) / 2 if told.parts else 1
+    _, row, column = explained.anchor
+    reach = max(explained.parts[0].slices[0].samples.shape) / 2 if explained.parts else 1
     half = max(reach * scale, 6.0)
     x, y = (column + 0.5) * scale, (row + 0.5) * scale
     draw = ImageDraw.Draw(image)
-    for margin, colour, width in ((2, _GROUND, 6), (0, FRAME, 2)):  # seen on any ground
+    for margin, colour, width in ((2, _GROUND, 6), (0, FRAME, 2)):  # visible on any background
         reach = half + margin
         draw.rectangle((x - reach, y - reach, x + reach, y + reach), outline=colour, width=width)
     return image
@@ -134,23 +131,10 @@ def sliding_frames(
     explain: Callable[[tuple[int, int]], Explanation],
     full: float,
 ) -> Iterator[NDArray[np.uint8]]:
-    """Draw a kernel as it slides over a small input, one frame for each output.
+    """Yield one frame of shape (H, W, 3) for each output of a kernel that slides over a small input.
 
-    Parameters
-    ----------
-    values : ndarray of shape (H, W)
-        The input.
-    axes : sequence of Axis
-        Those of rows and columns.
-    explain : callable
-        Works out the output at a row and column.
-    full : float
-        What is drawn as white.
-
-    Yields
-    ------
-    ndarray of uint8 and shape (H, W, 3)
-        All of one size.
+    `values` has shape (H, W), `axes` are those of rows and columns, `explain` explains the output at a
+    (row, column), and `full` is drawn as white.
     """
     rows, columns = axes
     cell = max(22, min(44, 640 // max(values.shape[1] + columns.before + columns.after, columns.output)))
@@ -159,10 +143,10 @@ def sliding_frames(
     results = np.zeros((rows.output, columns.output))
     peak = full
     for row, column in np.ndindex(rows.output, columns.output):
-        told = explain((row, column))
-        piece = told.parts[0].slices[0]
-        labels[row, column], results[row, column] = figure(told.value, 3), float(told.value)
-        peak = max(peak, abs(float(told.value)))
+        explained = explain((row, column))
+        piece = explained.parts[0].slices[0]
+        labels[row, column], results[row, column] = figure(explained.value, 3), float(explained.value)
+        peak = max(peak, abs(float(explained.value)))
         ground, words = _padded(values, rows, columns, padded, full)
         at = (row * rows.stride, column * columns.stride)
         for (down, across), made in np.ndenumerate(piece.border):
@@ -175,14 +159,14 @@ def sliding_frames(
             Grid(labels.tolist(), _results(results, labels, peak), cell=cell, title="output"),
             (*at, rows.reach, columns.reach),
             (row, column),
-            _sum_in_words(told),
+            _sum_in_words(explained),
         )
 
 
 def _padded(
     values: NDArray[Any], rows: Axis, columns: Axis, shape: tuple[int, int], full: float
 ) -> tuple[NDArray[np.uint8], NDArray[Any]]:
-    """The input with room for its border."""
+    """Return colours and labels of the input within its padding."""
     ground = np.full((*shape, 3), _EMPTY, np.uint8)
     words = np.full(shape, "", object)
     inside = (
@@ -200,24 +184,24 @@ def _results(results: NDArray[Any], labels: NDArray[Any], peak: float) -> NDArra
     return colours
 
 
-def _sum_in_words(told: Explanation) -> str:
-    piece = told.parts[0].slices[0]
-    if piece.samples.size > 12 or len(told.parts) > 1:
-        return f"= {figure(told.value)}"
+def _sum_in_words(explained: Explanation) -> str:
+    piece = explained.parts[0].slices[0]
+    if piece.samples.size > 12 or len(explained.parts) > 1:
+        return f"= {figure(explained.value)}"
     pairs = zip(piece.weights.ravel(), piece.samples.ravel(), strict=True)
     products = " + ".join(f"{figure(weight, 3)}*{figure(sample, 3)}" for weight, sample in pairs)
-    return f"{products.replace('+ -', '- ')} = {figure(told.value)}"
+    return f"{products.replace('+ -', '- ')} = {figure(explained.value)}"
 
 
 def _frame(
-    given: Grid,
+    source: Grid,
     weights: Grid,
     output: Grid,
     window: tuple[int, int, int, int],
     place: tuple[int, int],
     words: str,
 ) -> NDArray[np.uint8]:
-    grids = (given, weights, output)
+    grids = (source, weights, output)
     wide = sum(grid.size[0] for grid in grids) + 2 * _GAP
     size = (wide + 2 * _MARGIN, max(grid.size[1] for grid in grids) + 3 * _MARGIN + _LINE)
     image = Image.new("RGB", size, _GROUND)
@@ -225,7 +209,7 @@ def _frame(
     left = _MARGIN
     for grid in grids:
         grid.draw(draw, left, _MARGIN)
-        if grid is given:
+        if grid is source:
             grid.frame(draw, left, _MARGIN, window)
         if grid is output:
             grid.frame(draw, left, _MARGIN, (*place, 1, 1))

@@ -1,4 +1,4 @@
-"""Contact sheets: pictures side by side, each with its label."""
+"""Contact sheets: images side by side, each with its label."""
 
 from __future__ import annotations
 
@@ -9,30 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from convfilter.pictures.lettering import INK, PALE, fitted, font, text_size
+from convfilter.drawing.canvas import INK, PALE, fitted, font, text_size
 
 __all__ = ["WIDEST", "Tile", "contact_sheet", "default_columns"]
 
-WIDEST = 320
-"""The widest tile, in pixels."""
-
+WIDEST = 320  # pixels, of a tile
 _NARROWEST_SHEET = 1000
 _GAP = 18
 _GROUND = (255, 255, 255)
-_COLUMNS = ((3, 3), (4, 4), (6, 3), (8, 4), (9, 3), (12, 4), (20, 5))  # the most tiles, and how they stand
+_COLUMNS = ((3, 3), (4, 4), (6, 3), (8, 4), (9, 3), (12, 4), (20, 5))  # most tiles, columns
 _NAME, _NOTE = 16, 13
 
 
 class Tile(NamedTuple):
-    """A picture on a sheet.
-
-    Attributes
-    ----------
-    pixels : ndarray of uint8 and shape (H, W, 3)
-        The picture.
-    name, note : str
-        What stands below it, and below that in smaller letters.
-    """
+    """An image of shape (H, W, 3) on a sheet, with its name and a note in smaller type below."""
 
     pixels: NDArray[np.uint8]
     name: str
@@ -40,34 +30,16 @@ class Tile(NamedTuple):
 
 
 def default_columns(count: int) -> int:
-    """Return how many tiles stand side by side on a sheet of so many.
-
-    Examples
-    --------
-    >>> [default_columns(count) for count in (2, 4, 6, 12, 40)]
-    [3, 4, 3, 4, 6]
-    """
+    """Return how many of `count` tiles are placed side by side."""
     return next((columns for most, columns in _COLUMNS if count <= most), 6)
 
 
 def contact_sheet(
     tiles: Sequence[Tile], *, columns: int | None = None, width: int | None = None
 ) -> NDArray[np.uint8]:
-    """Lay tiles on a sheet.
+    """Return a sheet of shape (H, W, 3), at least 1000 pixels wide, with the tiles in reading order.
 
-    Parameters
-    ----------
-    tiles : sequence of Tile
-        At least one, in the order in which they are read.
-    columns : int, optional
-        How many stand side by side.
-    width : int, optional
-        Room for each, in pixels. Wider pictures are shrunk, narrower ones stand in its middle.
-
-    Returns
-    -------
-    ndarray of uint8 and shape (H, W, 3)
-        At least 1000 pixels wide.
+    `width` is that of a tile: wider images are shrunk to it, narrower ones centred.
     """
     columns = columns or default_columns(len(tiles))
     width = width or max(tile.pixels.shape[1] for tile in tiles)

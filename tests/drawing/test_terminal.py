@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from samples import colour
 
-from convfilter.pictures.terminal import has_true_colour, preview
+from convfilter.drawing.terminal import has_true_colour, preview
 
 
 def pixels(*rows):

@@ -1,4 +1,4 @@
-"""Pictures in a terminal: two pixels to a character, by the upper half block in two colours."""
+"""Images in a terminal: two pixels a character, as an upper half block in two colours."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TALLEST = 60  # pixels, half as many lines
 
 
 def has_true_colour(environment: Mapping[str, str] | None = None) -> bool:
-    """Tell whether the terminal says that it shows 24-bit colours."""
+    """Return whether the terminal claims to show 24-bit colours."""
     found = (os.environ if environment is None else environment).get("COLORTERM", "")
     return found.lower() in ("truecolor", "24bit")
 
@@ -26,21 +26,9 @@ def has_true_colour(environment: Mapping[str, str] | None = None) -> bool:
 def preview(
     before: NDArray[np.uint8], after: NDArray[np.uint8], *, width: int, true_colour: bool = True
 ) -> str:
-    """Return two pictures side by side, as text for a terminal.
+    """Return two images of shape (H, W, 3) side by side as lines of text, none wider than `width` columns.
 
-    Parameters
-    ----------
-    before, after : ndarray of uint8 and shape (H, W, 3)
-        As `convfilter.pictures.viewing.as_seen` gives them.
-    width : int
-        Columns of the terminal.
-    true_colour : bool
-        24-bit colours; else the nearest of the 216 that terminals of 256 colours share.
-
-    Returns
-    -------
-    str
-        Lines, the last one ended. No line is wider than `width`.
+    Without `true_colour`, the nearest of the 216 colours that terminals with 256 colours share.
     """
     room = max(1, (width - 2) // 2)
     pictures = [_fitted(each, room) for each in (before, after)]
@@ -53,7 +41,7 @@ def preview(
 
 
 def _fitted(pixels: NDArray[np.uint8], room: int) -> NDArray[np.uint8]:
-    """Shrink a picture to so many columns; a half block is about as wide as it is high."""
+    """Shrink an image to `room` columns; a half block is about as wide as it is high."""
     rows, columns = pixels.shape[:2]
     scale = min(1.0, room / columns, _TALLEST / rows)
     size = (max(1, round(columns * scale)), max(1, round(rows * scale)))
@@ -61,7 +49,6 @@ def _fitted(pixels: NDArray[np.uint8], room: int) -> NDArray[np.uint8]:
 
 
 def _line(pixels: NDArray[np.uint8], row: int, true_colour: bool) -> str:
-    """Return the characters of two rows."""
     if row >= len(pixels):
         return " " * int(pixels.shape[1])
     upper = pixels[row]
@@ -76,7 +63,7 @@ def _line(pixels: NDArray[np.uint8], row: int, true_colour: bool) -> str:
 
 
 def _colour(ground: int, pixel: NDArray[np.uint8], true_colour: bool) -> str:
-    """Return the sequence that sets the colour of the letter (3) or of what is behind it (4)."""
+    """Return the sequence that sets the colour of the character (3) or its background (4)."""
     if true_colour:
         red, green, blue = (int(level) for level in pixel)
         return f"\x1b[{ground}8;2;{red};{green};{blue}m"
