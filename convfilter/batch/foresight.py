@@ -8,7 +8,7 @@ import numpy as np
 
 from convfilter.batch.work import Work
 from convfilter.errors import ImageError
-from convfilter.filtering import FilterOptions, filter_axes
+from convfilter.filtering import filter_axes
 from convfilter.filtering.meaning import filter_meant
 from convfilter.geometry import Axis
 from convfilter.images.animation import holds_all, takes_any_size
@@ -17,6 +17,7 @@ from convfilter.images.limits import ANIMATIONS, check_pixels
 from convfilter.images.picture import Size
 from convfilter.images.writing import check_writable
 from convfilter.kernels import Kernel
+from convfilter.options import FilterOptions
 
 __all__ = [
     "chain_axes",

@@ -15,7 +15,7 @@ from convfilter.explaining.arithmetic import Number, Step, combined, figure, fin
 from convfilter.explaining.pieces import checked_place, part_of, slice_of
 from convfilter.explaining.records import Explanation, Part, Slice
 from convfilter.explaining.window import anchor_of, window_at
-from convfilter.filtering import FilterOptions, filter_pixels
+from convfilter.filtering import filter_pixels
 from convfilter.filtering.alpha import kept_alpha
 from convfilter.filtering.bank import Bank, make_bank
 from convfilter.filtering.chain import Stage, last_stage
@@ -24,6 +24,7 @@ from convfilter.filtering.light import encode
 from convfilter.filtering.step import filter_layer
 from convfilter.kernels import Kernel
 from convfilter.kernels.kernel import is_zero_sum
+from convfilter.options import FilterOptions
 
 __all__ = ["explain_sample"]
 

@@ -16,10 +16,11 @@ from convfilter.filtering.depth import Depth, depth_of
 from convfilter.filtering.finish import Clipping
 from convfilter.filtering.layer import Layer, plan_layer
 from convfilter.filtering.light import decode
-from convfilter.filtering.options import FilterOptions, check_options
+from convfilter.filtering.options import check_options
 from convfilter.filtering.step import filter_layer
 from convfilter.geometry import Axis, axes_of
 from convfilter.kernels import Kernel
+from convfilter.options import FilterOptions
 
 __all__ = ["Filtered", "Stage", "filter_axes", "filter_pixels", "last_stage", "plan_kernel"]
 
