@@ -256,7 +256,7 @@ class ReadOptions(NamedTuple):
         bool, Option("Ignore the orientation tag.", _READ, flags="--no-orient", inverted=True)
     ] = True
     max_pixels: Annotated[
-        int, Option("Refuse larger images, before they are decoded.", _READ, metavar="N")
+        int, Option("Refuse larger images and animations before decoding them.", _READ, metavar="N")
     ] = MAX_PIXELS
 
 

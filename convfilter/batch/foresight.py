@@ -12,7 +12,7 @@ from convfilter.filtering import filter_axes
 from convfilter.filtering.meaning import filter_meant
 from convfilter.geometry import Axis
 from convfilter.images.animation import holds_all, takes_any_size
-from convfilter.images.frames import frame_named
+from convfilter.images.library import frame_named
 from convfilter.images.limits import ANIMATIONS, check_pixels
 from convfilter.images.picture import Size
 from convfilter.images.writing import check_writable

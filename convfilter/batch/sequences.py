@@ -12,7 +12,8 @@ from convfilter.batch.work import Work
 from convfilter.errors import ImageError
 from convfilter.filtering import Filtered
 from convfilter.filtering.meaning import filter_meant
-from convfilter.images.frames import Frames, frame_named
+from convfilter.images.frames import Frames
+from convfilter.images.library import frame_named
 from convfilter.images.metadata import Metadata
 from convfilter.images.picture import Picture
 

@@ -40,7 +40,6 @@ __all__ = ["command"]
 @option("-n", "--dry-run", is_flag=True, help="Print the plan, change nothing.")
 @kernel_file_option()
 @record_options("filtering", FilterOptions)
-@record_options("batch", BatchOptions)
 @option(
     "--format",
     "format_",
@@ -50,6 +49,7 @@ __all__ = ["command"]
 )
 @record_options("encoding", EncodeOptions)
 @record_options("reading", ReadOptions)
+@record_options("batch", BatchOptions)
 @option(
     "--files-from",
     metavar="FILE",

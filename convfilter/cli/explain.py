@@ -345,11 +345,13 @@ def _read(image: str, kernels: Sequence[Kernel], reading: ReadOptions, frame: in
     import numpy as np
 
     from convfilter.images.frames import opened_frames
+    from convfilter.images.limits import check_pixels
 
     try:
         with opened_frames(
             image, volume=True, max_pixels=reading.max_pixels, orient=reading.orient
         ) as frames:
+            check_pixels(frames.size()[:2], reading.max_pixels, frames.count)
             every = [frames.read(number) for number in range(frames.count)]
         whole = every[0]
         whole.pixels = np.stack([each.pixels for each in every])

@@ -22,7 +22,7 @@ from convfilter.geometry import Axis, axes_of
 from convfilter.kernels import Kernel
 from convfilter.options import FilterOptions
 
-__all__ = ["Filtered", "Stage", "filter_axes", "filter_pixels", "last_stage", "plan_kernel"]
+__all__ = ["Filtered", "Stage", "filter_axes", "filter_pixels", "last_stage", "plan_kernel", "weighs_alpha"]
 
 
 class Filtered(NamedTuple):
@@ -159,7 +159,7 @@ def last_stage(
     for number, kernel in enumerate(kernels):
         last = number == len(kernels) - 1
         layer = _layer(kernel, colours.shape, options, depth, threads, last=last)
-        premultiply = alpha is not None and _weighs_alpha(kernel, options)
+        premultiply = alpha is not None and weighs_alpha(kernel, options)
         if last:
             break
         colours = filter_layer(layer, colours, alpha, premultiply=premultiply)
@@ -282,7 +282,8 @@ def _fill(options: FilterOptions, depth: Depth) -> float:
     return float(decode(np.array([fill]), depth, np.dtype(np.float64))[0]) if options.linear else fill
 
 
-def _weighs_alpha(kernel: Kernel, options: FilterOptions) -> bool:
+def weighs_alpha(kernel: Kernel, options: FilterOptions) -> bool:
+    """Tell whether a filter weighs colours with alpha, where there is one."""
     if options.alpha == "auto":
         one_sample = kernel.height == kernel.width == 1 and "frame" not in kernel.axes
         return not kernel.is_zero_sum and not one_sample

@@ -19,7 +19,8 @@ def decode(pixels: np.ndarray, depth: Depth, dtype: np.dtype[Any]) -> np.ndarray
     if depth.integer and depth.low == 0 and pixels.dtype == depth.dtype and pixels.itemsize <= 2:
         # Every value there can be is computed once, in double precision.
         table = _to_linear(np.arange(int(depth.full) + 1) / depth.full) * depth.full
-        return np.take(table.astype(dtype), pixels)
+        # By an index: `take` would make whole numbers of 8 bytes of all pixels.
+        return np.asarray(table.astype(dtype)[pixels])
     return np.asarray(_to_linear(pixels / depth.full) * depth.full, dtype)
 
 
