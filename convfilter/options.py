@@ -13,7 +13,6 @@ import os
 from collections.abc import Callable
 from types import NoneType, UnionType
 from typing import (
-    TYPE_CHECKING,
     Annotated,
     Any,
     Literal,
@@ -28,9 +27,6 @@ from convfilter.errors import OptionError
 from convfilter.geometry import PADDINGS, Padding, PerAxis
 from convfilter.messages import brief, check_choice
 from convfilter.messages import propose as did_you_mean
-
-if TYPE_CHECKING:
-    from convfilter.kernels import Kernel
 
 __all__ = [
     "MAX_PIXELS",
@@ -221,14 +217,6 @@ class FilterOptions(NamedTuple):
             "Bits of the output: full scale stays full scale, rounded once.", _WRITE, default="the input's"
         ),
     ] = None
-
-    def resolved_range(self, kernel: Kernel) -> str:
-        """Return what ``auto`` means for a kernel."""
-        chosen = kernel.range if self.range == "auto" else self.range
-        if chosen != "auto":
-            return chosen
-        edges = kernel.is_zero_sum and len(kernel.parts) == 1 and not kernel.offset
-        return "absolute" if edges else "clip"
 
 
 class EncodeOptions(NamedTuple):

@@ -10,6 +10,7 @@ from convfilter.batch.work import Work
 from convfilter.errors import ImageError
 from convfilter.filtering import filter_axes
 from convfilter.filtering.meaning import filter_meant
+from convfilter.filtering.options import resolved_range
 from convfilter.geometry import Axis
 from convfilter.images.animation import holds_all, takes_any_size
 from convfilter.images.library import frame_named
@@ -31,7 +32,7 @@ __all__ = [
 
 def output_format(asked: str | None, own: str, work: Work) -> str:
     """Return the format of an output: that asked for by option or name, else the input's own."""
-    raw = work.filtering.resolved_range(work.kernels[-1]) == "raw"
+    raw = resolved_range(work.filtering, work.kernels[-1]) == "raw"
     return asked or ("npy" if raw else own)
 
 

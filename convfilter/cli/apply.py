@@ -110,6 +110,7 @@ def command(
     from convfilter.cli.report import can_preview, previewed
     from convfilter.cli.telling import Printer
     from convfilter.files import STREAM, refuse_terminal
+    from convfilter.filtering.options import resolved_range
     from convfilter.signals import at_stop
 
     chain = chosen_filter(kernels, kernel_file, filtering, quiet=quiet)
@@ -134,7 +135,7 @@ def command(
         several=several,
         output=output,
         format=format_,
-        fallback="npy" if filtering.resolved_range(chain[-1]) == "raw" else None,
+        fallback="npy" if resolved_range(filtering, chain[-1]) == "raw" else None,
         suffix=suffix,
         overwrite=batch.overwrite,
         touch=not dry_run,

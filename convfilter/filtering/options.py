@@ -10,7 +10,7 @@ from convfilter.geometry import axes_of
 from convfilter.kernels.kernel import Kernel
 from convfilter.options import FilterOptions, check_choices
 
-__all__ = ["check_options"]
+__all__ = ["check_options", "resolved_range"]
 
 
 def check_options(options: FilterOptions, kernels: Sequence[Kernel]) -> None:
@@ -28,7 +28,7 @@ def check_options(options: FilterOptions, kernels: Sequence[Kernel]) -> None:
         (1, 1), (1, 1), padding=options.padding, stride=options.stride, dilation=options.dilation,
         may_be_empty=True,
     )  # fmt: skip
-    if options.depth is not None and kernels and options.resolved_range(kernels[-1]) == "raw":
+    if options.depth is not None and kernels and resolved_range(options, kernels[-1]) == "raw":
         raise OptionError(
             "depth cannot be chosen with range 'raw', which gives floats in the picture's own units: "
             "take another range, such as 'clip'"
@@ -43,3 +43,12 @@ def check_options(options: FilterOptions, kernels: Sequence[Kernel]) -> None:
             raise KernelError(
                 f"kernel '{kernel.name}' sums to zero: alpha cannot be weighed with it, so keep or drop it"
             )
+
+
+def resolved_range(options: FilterOptions, kernel: Kernel) -> str:
+    """Return what the range ``auto`` means for a kernel."""
+    chosen = kernel.range if options.range == "auto" else options.range
+    if chosen != "auto":
+        return chosen
+    edges = kernel.is_zero_sum and len(kernel.parts) == 1 and not kernel.offset
+    return "absolute" if edges else "clip"
