@@ -16,7 +16,7 @@ from convfilter.convolution.recipes import Recipe
 from convfilter.convolution.scratch import Scratch
 from convfilter.errors import OptionError
 from convfilter.messages import brief
-from convfilter.vocabulary import environment_threads
+from convfilter.options import environment_threads
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

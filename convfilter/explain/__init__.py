@@ -35,7 +35,7 @@ from convfilter.explain.steps import (
     total,
     window_at,
 )
-from convfilter.filtering import FilterOptions, filter_pixels
+from convfilter.filtering import filter_pixels
 from convfilter.filtering.alpha import kept_alpha
 from convfilter.filtering.bank import Bank, make_bank
 from convfilter.filtering.chain import Stage, last_stage
@@ -46,6 +46,7 @@ from convfilter.geometry import Axis, axes_of
 from convfilter.kernels import Kernel
 from convfilter.kernels.kernel import is_zero_sum
 from convfilter.messages import figure
+from convfilter.options import FilterOptions
 
 __all__ = ["Explanation", "explain_numbers", "explain_sample"]
 

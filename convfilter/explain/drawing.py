@@ -23,10 +23,10 @@ from convfilter.drawing.canvas import (
 )
 from convfilter.errors import OptionError
 from convfilter.explain.steps import Explanation, Slice
-from convfilter.filtering import FilterOptions
 from convfilter.geometry import Axis, axes_of
 from convfilter.kernels import Kernel
 from convfilter.messages import figure
+from convfilter.options import FilterOptions
 
 __all__ = ["draw_explanation", "sliding_axes", "sliding_frames"]
 

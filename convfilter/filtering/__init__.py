@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from convfilter.filtering.chain import Filtered, filter_axes, filter_pixels, plan_kernel
-from convfilter.filtering.options import FilterOptions, check_options
+from convfilter.filtering.options import check_options
 from convfilter.geometry import Padding, PerAxis
 from convfilter.kernels import Kernel, get_kernel
+from convfilter.options import Alpha, Border, Channels, Depth, FilterOptions, Range
 
 __all__ = [
     "FilterOptions",
@@ -25,16 +26,16 @@ def apply_kernel(
     kernel: Kernel | str,
     *,
     padding: Padding = "same",
-    border: str = "edge",
+    border: Border = "edge",
     fill: float = 0.0,
     stride: PerAxis = 1,
     dilation: PerAxis = 1,
     flip: bool = False,
-    channels: str = "each",
-    range: str = "auto",
-    alpha: str = "auto",
+    channels: Channels = "each",
+    range: Range = "auto",
+    alpha: Alpha = "auto",
     linear: bool = False,
-    depth: int | str | None = None,
+    depth: Depth | None = None,
     threads: int | None = None,
 ) -> np.ndarray:
     """Filter a picture as ``convfilter apply`` does.

@@ -16,10 +16,11 @@ from convfilter.filtering.depth import Depth, depth_of
 from convfilter.filtering.finish import Clipping
 from convfilter.filtering.layer import Layer, plan_layer
 from convfilter.filtering.light import decode
-from convfilter.filtering.options import FilterOptions, check_options
+from convfilter.filtering.options import check_options, resolved_range
 from convfilter.filtering.step import filter_layer
 from convfilter.geometry import Axis, axes_of
 from convfilter.kernels import Kernel
+from convfilter.options import FilterOptions
 
 __all__ = ["Filtered", "Stage", "filter_axes", "filter_pixels", "last_stage", "plan_kernel", "weighs_alpha"]
 
@@ -245,7 +246,7 @@ def _layer(
     bank = make_bank(kernel, options.channels, shape[-1], options.flip)
     asked = depth.result(options.depth)
     result, target = (asked, asked.dtype) if last else (depth, depth.unrounded(asked))
-    if options.resolved_range(kernel) == "raw" and last:
+    if resolved_range(options, kernel) == "raw" and last:
         target = np.dtype(np.float32)
     if result.full != depth.full:
         bank = bank.scaled(Fraction(result.full) / Fraction(depth.full))
@@ -256,7 +257,7 @@ def _layer(
         fill=_fill(options, depth),
         combine=kernel.combine,
         offset=Fraction(str(kernel.offset)) * Fraction(result.full),  # the decimals that were written
-        range=options.resolved_range(kernel),
+        range=resolved_range(options, kernel),
         depth=depth,
         result=result,
         target=target,

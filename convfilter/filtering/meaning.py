@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from convfilter.filtering.chain import Filtered, filter_pixels
-from convfilter.filtering.options import FilterOptions
 from convfilter.images.formats import fitting_mode, loose_channels
 from convfilter.kernels import Kernel
+from convfilter.options import FilterOptions
 
 __all__ = ["filter_meant", "options_for"]
 

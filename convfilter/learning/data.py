@@ -22,7 +22,7 @@ from convfilter.filtering.light import decode
 from convfilter.geometry import Axis, axes_of
 from convfilter.kernels.checks import LARGEST_SIDE
 from convfilter.messages import check_choice
-from convfilter.vocabulary import LEARNED_CHANNELS
+from convfilter.options import LearnedChannels, choices
 
 __all__ = ["Block", "Pair", "Planes", "check_window", "choose_blocks", "make_pair", "planes_of"]
 
@@ -178,7 +178,7 @@ def make_pair(
     before: Planes, after: Planes, window: Sequence[int], *, channels: str = "each", border: str = "edge"
 ) -> Pair:
     """Lay two images on each other as a kernel of that size would; channels and border as in `fit_kernel`."""
-    check_choice("channels", channels, LEARNED_CHANNELS)
+    check_choice("channels", channels, choices(LearnedChannels))
     border = check_border(border)
     depths = before.depth, after.depth
     if depths[0].integer != depths[1].integer:
