@@ -211,7 +211,11 @@ def _explain_image(
     if not picture.metadata.lossless or not FORMATS[picture.format].lossless:
         note = f"{picture.format} loses a little when the output is written"
         explained = explained._replace(notes=(*explained.notes, note))
-    values = pixels if pixels.ndim == 2 else pixels[..., min(channel, pixels.shape[-1] - 1)]
+    if stack:  # drawn is the frame under the anchor
+        picture.pixels = pixels[min(max(explained.anchor[0], 0), len(pixels) - 1)]
+    values = picture.pixels
+    if values.ndim == 3:
+        values = values[..., min(channel, values.shape[2] - 1)]
     _draw(explained, names, picture, values, partial(explain, channel=channel), kernels, filtering, request)
     _print(image, [explained], kernels, names, filtering, request)
 
@@ -234,8 +238,7 @@ def _draw(
 
     axes = None
     if request.animate:
-        shape = values.shape if picture is None else picture.pixels.shape
-        axes = sliding_axes(shape, kernels, filtering)
+        axes = sliding_axes(values.shape, kernels, filtering)
     if request.output:
         seen = None if picture is None else as_seen(picture.pixels, picture.mode)
         samples = explained.parts[0].slices[0].samples if picture is None else picture.pixels

@@ -133,10 +133,10 @@ def sliding_axes(
     shape: tuple[int, ...], kernels: Sequence[Kernel], options: FilterOptions
 ) -> tuple[Axis, ...]:
     """Return the axes of rows and columns that `sliding_frames` takes, or refuse what it cannot draw."""
-    if len(kernels) > 1 or len(shape) > 3:
+    if len(kernels) > 1 or "frame" in kernels[0].axes:
         raise OptionError("--animate draws one kernel over one image: give one -k without frames")
     axes = axes_of(
-        shape[:2],
+        shape,
         (kernels[0].height, kernels[0].width),
         padding=options.padding,
         stride=options.stride,

@@ -231,6 +231,7 @@ WRONG = {
     "a file of far too many numbers": ("long.csv -k blur --at 0,0", 1),
     "frames of two sizes": ("two.tif -k temporal-blur --at 0,0", 1),
     "an animation of frames": ("two.gif -k temporal-blur --at 0,0 --animate b.gif", 2),
+    "an animation of grey frames": ("grey.tif -k temporal-blur --at 0,0 --animate b.gif", 2),
     "an animation of a large picture": ("large.png -k blur --at 0,0 --animate b.gif", 2),
     "a chain over numbers": ("--values 1 -k blur -k blur", 2),
     "a kernel of channels over numbers": ("--values 1 -k luma", 2),
@@ -257,6 +258,7 @@ def test_what_is_wrong_is_told_in_a_line_and_nothing_is_written(quick, tmp_path,
     (tmp_path / "long.csv").write_text("1 " * (1 << 21) + "1")
     animate(tmp_path / "two.tif", [grey(5, 6), grey(6, 5)])
     animate(tmp_path / "two.gif", moving(2))
+    animate(tmp_path / "grey.tif", [grey(5, 6), grey(5, 6)])
     save(tmp_path / "large.png", grey(20, 20))
     (tmp_path / "bytes.csv").write_bytes(b"\xff\xfe\xfd")
     before = tree(tmp_path)
@@ -329,6 +331,14 @@ def test_drawings_replace_others_only_when_told(quick, tmp_path):
     (tmp_path / "slide.gif").write_bytes(b"mine")
     assert quick("explain", *NUMBERS, "--animate", "slide.gif", "--overwrite").code == 0
     assert (tmp_path / "slide.gif").read_bytes()[:3] == b"GIF"
+
+
+@pytest.mark.parametrize("frame", ["0", "5"])
+def test_a_value_of_a_kernel_over_frames_is_drawn_in_its_frame(quick, tmp_path, frame):
+    options = ["-k", "temporal-edge", "--at", "40,64", "--frame", frame, "--padding", "full"]
+    ran = quick("explain", SAMPLE_IMAGES / "pendulum.gif", *options, "-o", "drawn.png")
+    assert ran.code == 0, ran.err
+    assert (load(tmp_path / "drawn.png") == (214, 40, 57)).all(axis=2).sum() > 40
 
 
 def test_numbers_are_drawn_too(quick, tmp_path):
