@@ -165,7 +165,7 @@ def _explain_image(
     image: str, kernels: Sequence[Kernel], filtering: FilterOptions, options: dict[str, Any]
 ) -> None:
     from convfilter.explaining import explain_sample
-    from convfilter.filtering.meaning import options_for
+    from convfilter.filtering import options_for
     from convfilter.images.formats import FORMATS
 
     if options["at"] is None:

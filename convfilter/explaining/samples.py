@@ -15,13 +15,10 @@ from convfilter.explaining.arithmetic import Number, Step, combined, figure, fin
 from convfilter.explaining.pieces import checked_place, part_of, slice_of
 from convfilter.explaining.records import Explanation, Part, Slice
 from convfilter.explaining.window import anchor_of, window_at
-from convfilter.filtering import FilterOptions, filter_pixels
+from convfilter.filtering import FilterOptions, Stage, filter_pixels, last_stage
 from convfilter.filtering.alpha import kept_alpha
-from convfilter.filtering.bank import Bank, make_bank
-from convfilter.filtering.chain import Stage, last_stage
-from convfilter.filtering.layer import noise_of, sums_type
-from convfilter.filtering.light import encode
-from convfilter.filtering.step import filter_layer
+from convfilter.filtering.layer import FilterBank, filter_bank, filter_layer, noise_of
+from convfilter.filtering.quantize import encode
 from convfilter.kernels import Kernel
 from convfilter.kernels.kernel import is_zero_sum
 
@@ -77,7 +74,7 @@ def explain_sample(
     notes = [] if len(kernels) == 1 else [f"the window is what {_in_words(kernels[:-1])} made, unrounded"]
     if stage.layer.linear:
         notes.append("samples are in linear light")
-    bank = make_bank(kernels[-1], options.channels, stage.colours.shape[-1], options.flip)
+    bank = filter_bank(kernels[-1], options.channels, stage.colours.shape[-1], options.flip)
     if made.alpha and channel == len(written) - 1:
         return _compared(_alpha_explained(told._replace(notes=tuple(notes)), stage, bank), stage)
     parts, steps = _worked_out(stage, bank, at, channel, names)
@@ -98,7 +95,7 @@ def _in_words(kernels: Sequence[Kernel]) -> str:
 
 
 def _worked_out(
-    stage: Stage, bank: Bank, at: tuple[int, ...], channel: int, names: Sequence[str] = ()
+    stage: Stage, bank: FilterBank, at: tuple[int, ...], channel: int, names: Sequence[str] = ()
 ) -> tuple[list[Part], list[Step]]:
     """Work out every part of the kernel for one channel of the output, and how they are combined."""
     layer = stage.layer
@@ -107,7 +104,7 @@ def _worked_out(
         window_at(stage.colours[..., source], layer.axes, at, layer.border, layer.fill) for source in sources
     ]
     alpha = None
-    if stage.alpha is not None and stage.premultiply:
+    if stage.alpha is not None and stage.layer.premultiply:
         alpha = window_at(stage.alpha, layer.axes, at, layer.border, layer.depth.full).samples
     parts = []
     for weights in bank.weights[channel if bank.summed else 0]:
@@ -126,7 +123,7 @@ def _worked_out(
 
 
 def _weighed_part(
-    slices: list[Slice], weights: NDArray[Any], alpha: NDArray[Any], stage: Stage, bank: Bank
+    slices: list[Slice], weights: NDArray[Any], alpha: NDArray[Any], stage: Stage, bank: FilterBank
 ) -> Part:
     """Work out a part whose colours are weighed with alpha."""
     layer = stage.layer
@@ -176,7 +173,7 @@ def _number(value: float | Fraction) -> Number:
     return int(value) if value == int(value) else value
 
 
-def _finished(stage: Stage, bank: Bank, kernel: Kernel, value: Number) -> list[Step]:
+def _finished(stage: Stage, bank: FilterBank, kernel: Kernel, value: Number) -> list[Step]:
     layer = stage.layer
     depth, result = layer.depth, layer.result
     offset = Fraction(str(kernel.offset)) * Fraction(depth.full)
@@ -198,10 +195,10 @@ def _finished(stage: Stage, bank: Bank, kernel: Kernel, value: Number) -> list[S
     )
 
 
-def _extremes(stage: Stage, bank: Bank, offset: Number) -> tuple[Number, Number]:
+def _extremes(stage: Stage, bank: FilterBank, offset: Number) -> tuple[Number, Number]:
     """The smallest and largest value of the whole picture, before they are stretched."""
     layer = stage.layer._replace(range="raw", target=np.dtype(np.float64), linear=False, offset=Fraction(0))
-    values = filter_layer(layer, stage.colours, stage.alpha, premultiply=stage.premultiply)
+    values = filter_layer(layer, stage.colours, stage.alpha)
     colours = values[..., :-1] if stage.alpha is not None else values
     finite = np.where(np.isfinite(colours), colours, np.nan)
     if not np.isfinite(finite).any():
@@ -213,10 +210,7 @@ def _extremes(stage: Stage, bank: Bank, offset: Number) -> tuple[Number, Number]
         found.append((steps[-1].value if steps else parts[0].value) + offset)
     low, high = found
     # What the engine takes for its own roundings is flat.
-    kind = sums_type(
-        stage.layer, stage.colours.dtype, premultiply=stage.alpha is not None and stage.premultiply
-    )
-    noise = noise_of(layer, stage.colours, kind)
+    noise = noise_of(layer, stage.colours)
     noise *= layer.depth.full / layer.result.full / layer.bank.divisor
     return (low, high) if high - low > noise else (low, low)
 
@@ -256,12 +250,12 @@ def _compared(told: Explanation, stage: Stage) -> Explanation:
     raise RuntimeError(f"explain works out {plain(worked)!r} where apply writes {told.value!r}")
 
 
-def _alpha_explained(told: Explanation, stage: Stage, bank: Bank) -> Explanation:
+def _alpha_explained(told: Explanation, stage: Stage, bank: FilterBank) -> Explanation:
     """Work out what becomes of alpha."""
     layer, full = stage.layer, stage.layer.depth.full
     if stage.alpha is None:
         return told._replace(steps=(Step("alpha", "opaque everywhere", told.value),))
-    if not stage.premultiply:
+    if not stage.layer.premultiply:
         kept = kept_alpha(stage.alpha, layer.axes, layer.border, full)[told.place].item()
         first = Step("alpha", "kept from under the kernel's anchor", kept)
         return told._replace(steps=(first, *_as_sample(kept, stage)))

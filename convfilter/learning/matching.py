@@ -13,8 +13,7 @@ from convfilter.convolution.arguments import samples_of
 from convfilter.convolution.borders import check_border
 from convfilter.errors import ImageError, KernelError, ShapeError
 from convfilter.filtering.alpha import planar
-from convfilter.filtering.depth import Depth, depth_of
-from convfilter.filtering.light import decode
+from convfilter.filtering.quantize import Depth, decode, depth_of
 from convfilter.geometry import Axis, axes_of
 from convfilter.kernels.checks import LARGEST_SIDE
 from convfilter.learning.pairs import Pair

@@ -11,7 +11,7 @@ import numpy as np
 from convfilter.convolution import correlate
 from convfilter.convolution.borders import ArraySource
 from convfilter.convolution.scratch import Scratch
-from convfilter.filtering.depth import Depth
+from convfilter.filtering.quantize import Depth
 from convfilter.geometry import Axis
 
 __all__ = ["Block", "Pair", "Region"]
