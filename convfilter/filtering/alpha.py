@@ -61,7 +61,7 @@ def planar(values: np.ndarray) -> np.ndarray:
 class PremultipliedSums(NamedTuple):
     """The sums of one part of a kernel over premultiplied colours, and the colours that follow from them."""
 
-    weighed: np.ndarray  # sum(w*a*c), of shape (..., C)
+    weighted: np.ndarray  # sum(w*a*c), of shape (..., C)
     plain: np.ndarray  # sum(w*c), of shape (..., C)
     alpha: np.ndarray  # sum(w*a), of shape (..., 1)
     total: float  # sum(w), S
@@ -74,9 +74,9 @@ class PremultipliedSums(NamedTuple):
     def of(
         cls, sums: Sequence[np.ndarray], total: float, divisor: int, image: Depth, result: Depth
     ) -> PremultipliedSums:
-        """Take the three sums of a part: weighed, alpha, plain."""
-        weighed, alpha, plain = sums
-        part = cls(weighed, plain, alpha, total, divisor, result.full, image.full, np.zeros(1, bool))
+        """Take the three sums of a part: weighted, alpha, plain."""
+        weighted, alpha, plain = sums
+        part = cls(weighted, plain, alpha, total, divisor, result.full, image.full, np.zeros(1, bool))
         mean = part.mean()
         if mean is None:
             return part
@@ -103,7 +103,7 @@ class PremultipliedSums(NamedTuple):
             return bare
         total, divisor = self._lowest()
         # One division of exact products: a tie stays a tie.
-        colours = np.multiply(self.weighed, float(total), dtype=np.float64)
+        colours = np.multiply(self.weighted, float(total), dtype=np.float64)
         divisors = np.multiply(self.alpha, float(divisor), dtype=np.float64)
         np.divide(colours, divisors, out=bare, where=np.broadcast_to(self.visible, bare.shape))
         return bare
@@ -114,8 +114,8 @@ class PremultipliedSums(NamedTuple):
         visible = np.broadcast_to(self.visible, self.plain.shape)[places].tolist()
         sums = (np.broadcast_to(each, self.plain.shape)[places].tolist() for each in self[:3])
         rows = [
-            (weighed * total, alpha * divisor) if seen else (plain, self.divisor)
-            for weighed, plain, alpha, seen in zip(*sums, visible, strict=True)
+            (weighted * total, alpha * divisor) if seen else (plain, self.divisor)
+            for weighted, plain, alpha, seen in zip(*sums, visible, strict=True)
         ]
         return [top for top, _ in rows], [bottom for _, bottom in rows]
 

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from convfilter.convolution.borders import ArraySource, fill_of
+from convfilter.convolution.execute import Read, run
 from convfilter.convolution.plan import Plan, exact_type, make_plan
-from convfilter.convolution.running import Read, run
-from convfilter.convolution.scratch import Scratch
+from convfilter.convolution.recipes import Workspace
 from convfilter.errors import ShapeError
 from convfilter.filtering.alpha import (
     PremultipliedSource,
@@ -44,7 +44,7 @@ __all__ = ["FilterBank", "Layer", "filter_axes", "filter_bank", "filter_layer", 
 _TOLERANCE = 0.0005
 
 # Takes the sums of one block, a list for each output channel, with the channel axis last.
-_Visit: TypeAlias = Callable[[list[list[np.ndarray]], tuple[slice, ...], Scratch], None]
+_Visit: TypeAlias = Callable[[list[list[np.ndarray]], tuple[slice, ...], Workspace], None]
 
 
 class FilterBank(NamedTuple):
@@ -286,10 +286,10 @@ def filter_layer(
     else:
         finish = finish._replace(inside=layer.inside)
 
-    def store(outputs: list[list[np.ndarray]], where: tuple[slice, ...], scratch: Scratch) -> None:
+    def store(outputs: list[list[np.ndarray]], where: tuple[slice, ...], workspace: Workspace) -> None:
         for number, parts in enumerate(outputs):
             channels = slice(number, number + parts[0].shape[-1])
-            finish(parts, result[(*where, channels)], scratch, clipping, _whole(parts))
+            finish(parts, result[(*where, channels)], workspace, clipping, _whole(parts))
 
     _run(layer, read, store)
     return result
@@ -333,18 +333,18 @@ def _premultiplied(
 
         finish = _stretched(layer, finish, read, colours_of, noise_of(layer, colours) / bank.divisor)
 
-    def store(outputs: list[list[np.ndarray]], where: tuple[slice, ...], scratch: Scratch) -> None:
+    def store(outputs: list[list[np.ndarray]], where: tuple[slice, ...], workspace: Workspace) -> None:
         alphas: list[PremultipliedSums] = []
         for number, parts in enumerate(outputs):
             separated = separate(number, parts)
             alphas += [each for each in separated if each.total]
             made = [each.colours() for each in separated]
             channels = slice(number, number + made[0].shape[-1])
-            finish(made, result[(*where, channels)], scratch, clipping, _quotients(separated))
+            finish(made, result[(*where, channels)], workspace, clipping, _quotients(separated))
         means = [mean for each in alphas if (mean := each.mean()) is not None]
         where = (*where, slice(-1, None))
         finish_alpha(
-            means, result[where], scratch, None, lambda places: [each.opacity(places) for each in alphas]
+            means, result[where], workspace, None, lambda places: [each.opacity(places) for each in alphas]
         )
 
     _run(layer, read, store)
@@ -392,10 +392,10 @@ def _run(layer: Layer, read: Read, visit: _Visit) -> None:
     """Run the plan, and pass on the sums of each block by output channel."""
     group = layer.plan.kernels // len(layer.bank.weights)
 
-    def finish(sums: list[np.ndarray], where: tuple[slice, ...], scratch: Scratch) -> None:
+    def finish(sums: list[np.ndarray], where: tuple[slice, ...], workspace: Workspace) -> None:
         if layer.bank.summed:
             sums, where = [part[0] for part in sums], where[1:]
-        visit([sums[first : first + group] for first in range(0, len(sums), group)], where, scratch)
+        visit([sums[first : first + group] for first in range(0, len(sums), group)], where, workspace)
 
     run(layer.plan, read, finish, layer.threads)
 
@@ -434,7 +434,8 @@ def _stretched(
     finish = finish._replace(add=0.0, bound=np.inf)
     extremes = Extremes()
 
-    def look(outputs: list[list[np.ndarray]], _: tuple[slice, ...], scratch: Scratch) -> None:
+    def look(outputs: list[list[np.ndarray]], _: tuple[slice, ...], workspace: Workspace) -> None:
+        level = workspace.level
         for number, parts in enumerate(outputs):
             colours, quotients = separate(number, parts)
 
@@ -442,7 +443,8 @@ def _stretched(
                 tops, bottoms = zip(*quotients(places), strict=True)
                 return exact_value([top[0] for top in tops], [bottom[0] for bottom in bottoms], layer.combine)
 
-            extremes.add(finish.value(colours, scratch), exactly if finish.exact is not None else None)
+            extremes.add(finish.value(colours, workspace), exactly if finish.exact is not None else None)
+            workspace.level = level
 
     _run(layer, read, look)
     spread = extremes.high - extremes.low

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from convfilter.convolution.scratch import Scratch
+from convfilter.convolution.recipes import Workspace
 from convfilter.errors import ImageError
 
 __all__ = [
@@ -242,31 +242,31 @@ class Finish(NamedTuple):
         self,
         parts: Sequence[np.ndarray],
         target: np.ndarray,
-        scratch: Scratch,
+        workspace: Workspace,
         clipping: Clipping | None = None,
         quotients: Quotients | None = None,
     ) -> None:
         """Turn the sums of all parts into samples; overwrites the sums. `exact` needs their `quotients`."""
+        level = workspace.level
         if not self._rounds:
-            self._store_unrounded(self.value(parts, scratch), target, scratch, clipping)
-            return
-        value = self._ready_to_floor(parts, scratch, quotients)
-        if value.dtype.kind == "f":
-            self._store_rounded(value, target, scratch, clipping)
+            self._store_unrounded(self.value(parts, workspace), target, workspace, clipping)
         else:
-            self._store_integers(value, target, scratch, clipping)
+            value = self._ready_to_floor(parts, workspace, quotients)
+            store = self._store_rounded if value.dtype.kind == "f" else self._store_integers
+            store(value, target, workspace, clipping)
+        workspace.level = level
 
-    def value(self, parts: Sequence[np.ndarray], scratch: Scratch) -> np.ndarray:
-        """Return ``f(sums) + add``, or its magnitude, as floats in scratch memory."""
+    def value(self, parts: Sequence[np.ndarray], workspace: Workspace) -> np.ndarray:
+        """Return ``f(sums) + add``, or its magnitude, as floats in memory of the workspace."""
         kind = self._float_type(parts)
         if self.combine == "magnitude":
-            value = _squares(parts, kind, scratch)
+            value = _squares(parts, kind, workspace)
             if kind == np.float32 and not self.depth.integer and not _TINY < value.max() < np.inf:
-                value = _squares(parts, np.dtype(np.float64), scratch)
+                value = _squares(parts, np.dtype(np.float64), workspace)
         elif kind == parts[0].dtype:
             value = self._combined(parts)
         else:
-            value = scratch.like("value", parts[0], kind)
+            value = workspace.like(parts[0], kind)
             np.copyto(value, self._combined(parts))
         if self.add:
             value += self.add
@@ -307,17 +307,17 @@ class Finish(NamedTuple):
         return parts[0]
 
     def _store_integers(
-        self, value: np.ndarray, target: np.ndarray, scratch: Scratch, clipping: Clipping | None
+        self, value: np.ndarray, target: np.ndarray, workspace: Workspace, clipping: Clipping | None
     ) -> None:
         low, high, past = _integer_limits(self.depth, value.dtype)
         if clipping is not None:
             clipping.add(value, low, past)
         if not self.inside:
             value.clip(low, high, out=value)
-        _store(value, target, scratch)
+        _store(value, target, workspace)
 
     def _ready_to_floor(
-        self, parts: Sequence[np.ndarray], scratch: Scratch, quotients: Quotients | None
+        self, parts: Sequence[np.ndarray], workspace: Workspace, quotients: Quotients | None
     ) -> np.ndarray:
         """Return values whose floor is the rounded value."""
         if self._stays_integer(parts[0]):
@@ -326,8 +326,8 @@ class Finish(NamedTuple):
         exact = self.combine != "magnitude" and parts[0].dtype.kind in "iu" and not self.linear
         halves = self.add == 0 or (not self.absolute and (2 * self.add).is_integer())
         if exact and self.multiply == 1 and halves:
-            return self._divided_exactly(parts, scratch)
-        value = self._scaled(self.value(parts, scratch))
+            return self._divided_exactly(parts, workspace)
+        value = self._scaled(self.value(parts, workspace))
         if self.linear:
             encode(value, self.depth)
         value += 0.5
@@ -338,7 +338,7 @@ class Finish(NamedTuple):
             _settle(value, quotients, self.combine, self.exact, absolute=self.absolute, error=error)
         return value
 
-    def _divided_exactly(self, parts: Sequence[np.ndarray], scratch: Scratch) -> np.ndarray:
+    def _divided_exactly(self, parts: Sequence[np.ndarray], workspace: Workspace) -> np.ndarray:
         """``(sum + add) / divide + 1/2``, or its floor: never on the wrong side of an integer.
 
         Sums are integers and `add` counts halves, so that before the division values lie 1/2 apart. Where
@@ -369,7 +369,7 @@ class Finish(NamedTuple):
             whole = np.clip(doubled // int(2 * self.divide), self.depth.low, self.depth.high)
             return np.asarray(whole, np.int64)
         small = self.bound + abs(shift) < 2**20
-        scaled = scratch.like("value", value, np.float32 if small else np.float64)
+        scaled = workspace.like(value, np.float32 if small else np.float64)
         np.add(value, scaled.dtype.type(shift), out=scaled, dtype=scaled.dtype)
         scaled *= scaled.dtype.type(1 / self.divide)
         return scaled
@@ -382,7 +382,7 @@ class Finish(NamedTuple):
         return value
 
     def _store_rounded(
-        self, value: np.ndarray, target: np.ndarray, scratch: Scratch, clipping: Clipping | None
+        self, value: np.ndarray, target: np.ndarray, workspace: Workspace, clipping: Clipping | None
     ) -> None:
         if clipping is not None:
             clipping.add(value, self.depth.low, self.depth.high + 1)
@@ -393,10 +393,10 @@ class Finish(NamedTuple):
             np.clip(value, self.depth.low, self.depth.high, out=value)
         if self.loose:
             np.copyto(value, 0, where=np.isnan(value))
-        _store(value, target, scratch)
+        _store(value, target, workspace)
 
     def _store_unrounded(
-        self, value: np.ndarray, target: np.ndarray, scratch: Scratch, clipping: Clipping | None
+        self, value: np.ndarray, target: np.ndarray, workspace: Workspace, clipping: Clipping | None
     ) -> None:
         self._scaled(value)
         if self.saturate and self.depth.integer:
@@ -405,7 +405,7 @@ class Finish(NamedTuple):
             np.clip(value, self.depth.low, self.depth.high, out=value)
         if self.linear:
             encode(value, self.depth)
-        _store(value, target, scratch)
+        _store(value, target, workspace)
 
 
 @functools.lru_cache(64)
@@ -423,9 +423,9 @@ def _is_power_of_two(divisor: float) -> bool:
     return divisor >= 2 and divisor.is_integer() and int(divisor).bit_count() == 1
 
 
-def _squares(parts: Sequence[np.ndarray], kind: np.dtype[Any], scratch: Scratch) -> np.ndarray:
-    """The root of the sum of squares, in scratch memory."""
-    value, square = scratch.like("value", parts[0], kind), scratch.like("square", parts[0], kind)
+def _squares(parts: Sequence[np.ndarray], kind: np.dtype[Any], workspace: Workspace) -> np.ndarray:
+    """The root of the sum of squares, in memory of the workspace."""
+    value, square = workspace.like(parts[0], kind), workspace.like(parts[0], kind)
     for number, part in enumerate(parts):
         into = square if number else value
         np.copyto(into, part)
@@ -436,14 +436,14 @@ def _squares(parts: Sequence[np.ndarray], kind: np.dtype[Any], scratch: Scratch)
     return value
 
 
-def _store(values: np.ndarray, target: np.ndarray, scratch: Scratch) -> None:
+def _store(values: np.ndarray, target: np.ndarray, workspace: Workspace) -> None:
     """Convert values, which may lie channel after channel or column by column, into samples of an image."""
     channel, column = values.strides[-1], values.strides[-2]
     if channel <= min(column, *values.strides[:-1]):
         np.copyto(target, values, casting="unsafe")
         return
     # Narrow first, in the order in which they lie; then fewer bytes change places.
-    narrow = scratch.like("narrow", values, target.dtype)
+    narrow = workspace.like(values, target.dtype)
     np.copyto(narrow, values, casting="unsafe")
     if channel > column:
         # Channel by channel numpy takes long runs of one of the two, which is more than twice as fast.

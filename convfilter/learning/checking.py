@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from convfilter.convolution.gradients import kernel_gradient
-from convfilter.convolution.scratch import Scratch
-from convfilter.convolution.taps import WindowSum
+from convfilter.convolution.recipes import Workspace
+from convfilter.convolution.window import WindowSum
 from convfilter.learning.sampling import Job, in_lots
 
 __all__ = ["Check", "check_weights"]
@@ -41,8 +41,8 @@ class Check:
 def check_weights(jobs: Sequence[Job], weights: np.ndarray, offset: float) -> Check:
     """Apply a kernel to all blocks and compare."""
 
-    def work(lot: Sequence[Job], scratch: Scratch) -> Check:
-        return _compared(lot, weights, offset, scratch)
+    def work(lot: Sequence[Job], workspace: Workspace) -> Check:
+        return _compared(lot, weights, offset, workspace)
 
     parts = in_lots(list(_stacks(jobs)), work)
     squares, counts = (
@@ -75,7 +75,7 @@ def _numbers(job: Job) -> int:
     return (channel + 1) * (height + row) * (width + column) * job.pair.carried
 
 
-def _compared(jobs: Sequence[Job], weights: np.ndarray, offset: float, scratch: Scratch) -> Check:
+def _compared(jobs: Sequence[Job], weights: np.ndarray, offset: float, workspace: Workspace) -> Check:
     """Compare some blocks of a pair with what the kernel makes of them."""
     pair = jobs[0].pair
     full, scale = pair.depth_after.full, pair.depth_after.full / pair.depth_before.full
@@ -87,10 +87,13 @@ def _compared(jobs: Sequence[Job], weights: np.ndarray, offset: float, scratch: 
     sums = [WindowSum(kernel * scale, pair.axes) for kernel in weights]
     squares, counts = [0.0, 0.0], [0, 0]
     for number, job in enumerate(jobs):
-        block = pair.read(job.region, scratch)
+        workspace.level = 0
+        block = pair.read(job.region, workspace)
+        level = workspace.level
         counts[job.held_out] += int(block.mask.sum())
         for output, window in enumerate(sums):
-            residual = window.recipe(block.samples, (1, *job.region.shape), scratch, "sums")()[0]
+            workspace.level = level
+            residual = window.recipe(block.samples, (1, *job.region.shape), workspace)()[0]
             residual += offset * full
             residual *= block.mask
             residual -= block.outputs[output]

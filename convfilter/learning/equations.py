@@ -8,16 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from convfilter.convolution.banded import QUIET
-from convfilter.convolution.scratch import Scratch
-from convfilter.convolution.taps import windows
+from convfilter.convolution.matmul import QUIET, QUIET_SQUARE, quiet_parts
+from convfilter.convolution.recipes import Workspace
+from convfilter.convolution.window import windows
 from convfilter.learning.pairs import Block, Pair
 from convfilter.learning.sampling import Job, in_lots
 
 __all__ = ["Equations", "Solver", "add_up", "make_solver"]
 
-# Multiplications up to which OpenBLAS keeps a product of a matrix with itself on the thread that asks for it.
-_QUIET_SQUARE = 5 * 2**18
 # Rows beyond which too few samples would be left to such a product: it is made of tiles of so many rows then.
 _MOST_ROWS, _TILE = 128, 32
 # How much of the ones the weights must leave for an offset to be known; rounding leaves less.
@@ -194,24 +192,25 @@ def _condition(values: np.ndarray) -> float:
     return math.sqrt(values[-1] / values[0]) if values[0] > _zero(values) else math.inf
 
 
-def _lot(jobs: Sequence[Job], scratch: Scratch) -> np.ndarray:
+def _lot(jobs: Sequence[Job], workspace: Workspace) -> np.ndarray:
     """The sums of some blocks, in the units of the pictures."""
     outputs, *taps = jobs[0].pair.kernel_shape
     rows = math.prod(taps) + outputs + 1
     total = np.zeros((rows, rows))
     for job in jobs:
-        _add(job.pair, job.pair.read(job.region, scratch), total, scratch)
+        workspace.level = 0
+        _add(job.pair, job.pair.read(job.region, workspace), total, workspace)
     # Above the diagonal not all tiles were made.
     return np.asarray(np.tril(total) + np.tril(total, -1).T)
 
 
-def _add(pair: Pair, block: Block, total: np.ndarray, scratch: Scratch) -> None:
+def _add(pair: Pair, block: Block, total: np.ndarray, workspace: Workspace) -> None:
     """Add the sums of a block, those below the diagonal at least."""
     outputs, *taps = pair.kernel_shape
     height, width = block.mask.shape[:2]
     view = windows(block.samples, pair.axes, (1, height, width))
     # Outputs and ones lie as the samples do, which go on past the row ends.
-    beside = scratch.take("beside", (outputs + 1, height, *block.samples.shape[2:]), np.float64)
+    beside = workspace.take((outputs + 1, height, *block.samples.shape[2:]), np.float64)
     beside[:, :, width:] = 0
     beside[:-1, :, :width], beside[-1, :, :width] = block.outputs, block.mask
     run = view.shape[-1]
@@ -220,12 +219,12 @@ def _add(pair: Pair, block: Block, total: np.ndarray, scratch: Scratch) -> None:
     whole = len(total) <= _MOST_ROWS
     tile = len(total) if whole else _TILE
     tiles = [slice(top, top + tile) for top in range(0, len(total), tile)]
-    step = (_QUIET_SQUARE if whole else QUIET) // tile**2
-    product = scratch.take("product", total.shape, np.float64)
+    product = workspace.take(total.shape, np.float64)
     product[...] = 0
-    for left in range(0, run, step):
-        part = slice(left, min(left + step, run))
-        matrix = scratch.take("matrix", (len(total), part.stop - left), np.float64)
+    level = workspace.level
+    for part in quiet_parts(run, tile**2, QUIET_SQUARE if whole else QUIET):
+        workspace.level = level
+        matrix = workspace.take((len(total), part.stop - part.start), np.float64)
         np.multiply(view[..., part], lines[-1, part], out=matrix[:weights].reshape(*taps, -1))
         matrix[weights:] = lines[:, part]
         for number, rows in enumerate(tiles):

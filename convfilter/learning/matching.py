@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from convfilter.convolution.arguments import samples_of
+from convfilter.convolution import samples_of
 from convfilter.convolution.borders import check_border
 from convfilter.errors import ImageError, KernelError, ShapeError
 from convfilter.filtering.alpha import planar

@@ -10,7 +10,7 @@ import numpy as np
 
 from convfilter.convolution import correlate
 from convfilter.convolution.borders import ArraySource
-from convfilter.convolution.scratch import Scratch
+from convfilter.convolution.recipes import Workspace
 from convfilter.filtering.quantize import Depth
 from convfilter.geometry import Axis
 
@@ -127,12 +127,12 @@ class Pair:
             for top in range(0, values.shape[1], step)
         )
 
-    def read(self, region: Region, scratch: Scratch) -> Block:
+    def read(self, region: Region, workspace: Workspace) -> Block:
         """Read the outputs of a region and all that their windows see."""
         rows, columns = region
         starts = (0, rows.start - self.axes[1].before, columns.start - self.axes[2].before)
         shape = [count + axis.kernel - 1 for count, axis in zip((1, *region.shape), self.axes, strict=True)]
-        samples = scratch.take("samples", (*shape, self.before.shape[-1]), np.float64)
+        samples = workspace.take((*shape, self.before.shape[-1]), np.float64)
         ArraySource(self.before, self.border, 0.0)(starts, samples)
         values = self.after[:, rows, columns]
         counts = self._within(values)
@@ -141,10 +141,10 @@ class Pair:
         if self.blind is not None:
             samples[~np.isfinite(samples)] = 0
             counts &= ~self._blinded(starts, shape)
-        outputs = scratch.take("outputs", values.shape, np.float64)
+        outputs = workspace.take(values.shape, np.float64)
         outputs[...] = 0
         np.copyto(outputs, values, where=counts)
-        mask = scratch.take("mask", counts.shape, np.float64)
+        mask = workspace.take(counts.shape, np.float64)
         mask[...] = counts
         return Block(samples, outputs, mask)
 

@@ -13,8 +13,8 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from convfilter.convolution.running import share_out
-from convfilter.convolution.scratch import Scratch
+from convfilter.convolution.execute import share_out
+from convfilter.convolution.recipes import Workspace
 from convfilter.learning.pairs import Pair, Region
 
 __all__ = ["Job", "choose_blocks", "in_lots"]
@@ -81,7 +81,7 @@ def choose_blocks(pairs: Sequence[Pair], regions: Sequence[Region], unknowns: in
 
 
 def in_lots(
-    lots: Sequence[Sequence[Job]], work: Callable[[Sequence[Job], Scratch], _Result]
+    lots: Sequence[Sequence[Job]], work: Callable[[Sequence[Job], Workspace], _Result]
 ) -> list[_Result]:
     """Have lots of jobs done by several threads.
 
@@ -99,8 +99,8 @@ def in_lots(
     """
     results: dict[int, _Result] = {}
 
-    def one(number: int, scratch: Scratch) -> None:
-        results[number] = work(lots[number], scratch)
+    def one(number: int, workspace: Workspace) -> None:
+        results[number] = work(lots[number], workspace)
 
     share_out(range(len(lots)), one)
     return [results[number] for number in range(len(lots))]
