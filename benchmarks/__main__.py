@@ -11,7 +11,7 @@ import importlib.util
 import platform
 import sys
 
-from benchmarks import engine, folders, processes
+from benchmarks import engine, folders, memory, processes
 
 _PARTS = {
     "rivals": lambda slow: engine.rivals(_installed(), slow=slow),
@@ -20,6 +20,7 @@ _PARTS = {
     "growth": lambda slow: engine.growth(),
     "processes": lambda slow: processes.main(),
     "folders": lambda slow: folders.main(),
+    "memory": lambda slow: memory.main(),
 }
 
 

@@ -1,12 +1,14 @@
 """Benchmarks compare like with like: every strategy and every rival makes the picture that is expected."""
 
 import importlib.util
+import sys
 
 import numpy as np
 import pytest
+from conftest import uncovered
 
 import convfilter as cf
-from benchmarks import engine, suite
+from benchmarks import engine, memory, suite
 from convfilter.filtering import layer
 
 
@@ -32,6 +34,22 @@ def test_a_strategy_that_is_forced_is_the_one_that_runs(name, pixels, monkeypatc
         assert [plan.strategy for plan in taken] == [strategy]
         assert np.abs(difference).max() <= 1
     assert layer.make_plan is noted
+
+
+@uncovered
+@pytest.mark.skipif(sys.platform != "linux", reason="measures as Linux does")
+@pytest.mark.parametrize(
+    "case",
+    [
+        memory.Case("npy RGBA", "ppm"),
+        memory.Case("npy RGB", "npy", options={"linear": True, "padding": 400}),
+        memory.Case("ppm RGB 3", "png", ("gaussian:sigma=3", "sobel")),
+    ],
+    ids=str,
+)
+def test_the_memory_that_an_image_takes_is_estimated(case, tmp_path):
+    peak, estimate = memory.measured(tmp_path, case)
+    assert 1 / 1.4 < peak / estimate < 1.4  # of one run on a busy machine
 
 
 @pytest.mark.parametrize(("rival", "module"), [("cv2", "cv2"), ("scipy", "scipy"), ("Pillow", "PIL")])

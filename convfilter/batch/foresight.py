@@ -11,7 +11,7 @@ from convfilter.errors import ImageError
 from convfilter.filtering import FilterOptions, filter_axes, filter_image
 from convfilter.geometry import Axis
 from convfilter.images.animation import holds_all, takes_any_size
-from convfilter.images.frames import frame_named
+from convfilter.images.library import frame_named
 from convfilter.images.limits import ANIMATIONS, check_pixels
 from convfilter.images.picture import Size
 from convfilter.images.writing import check_writable

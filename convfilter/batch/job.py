@@ -6,7 +6,7 @@ import errno
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -14,13 +14,16 @@ from typing import BinaryIO
 
 from convfilter.batch.foresight import foresee, output_format, warn_of_one_frame
 from convfilter.batch.memory import footprint
+from convfilter.batch.plan import format_of_stdin
 from convfilter.batch.sequences import Shares, filter_each, filter_picture, filter_stack
 from convfilter.batch.work import Job, Work
 from convfilter.errors import ConvfilterError, ImageError
 from convfilter.files import EXISTS, STREAM, OutputError, OutputExistsError, write_output
 from convfilter.images.animation import write_frames
 from convfilter.images.frames import Frames, opened_frames
+from convfilter.images.library import frame_named
 from convfilter.images.picture import Picture
+from convfilter.images.pnm import read_stream
 from convfilter.images.writing import write_picture
 from convfilter.messages import describe, internal_error
 
@@ -164,6 +167,10 @@ def filter_image(
     """Filter one image as `filter_job` does, but raise what is wrong."""
     if not repeated and _look_at_output(job, work, outcome):
         return
+    if _comes_in_pieces(job, work):
+        _filter_stream(job, work, outcome)
+        outcome.status = "done"
+        return
     picture = None
     with _opened(job, work, work.max_pixels) as frames:
         outcome.frames = frames.count
@@ -184,13 +191,11 @@ def filter_image(
 
 def _filter_one(picture: Picture, job: Job, work: Work, outcome: Outcome, repeated: bool) -> None:
     outcome.warnings += picture.warnings
-    outcome.height, outcome.width = picture.pixels.shape[:2]
-    outcome.channels = 1 if picture.pixels.ndim == 2 else picture.pixels.shape[2]
+    outcome.height, outcome.width, outcome.channels = _size_of(picture)
     shares = Shares()
     filter_picture(picture, work, shares)
     outcome.clipped_below, outcome.clipped_above = shares.told()
-    outcome.output_height, outcome.output_width = picture.pixels.shape[:2]
-    outcome.output_channels = 1 if picture.pixels.ndim == 2 else picture.pixels.shape[2]
+    outcome.output_height, outcome.output_width, outcome.output_channels = _size_of(picture)
     form = output_format(job.format, picture.format, work)
     _put(
         job,
@@ -218,6 +223,55 @@ def _filter_several(frames: Frames, job: Job, work: Work, outcome: Outcome, repe
     if work.stacks:
         made += filter_stack(frames, work, shares, outcome.warnings)
     _put(job, work, outcome, encode, repeated)
+    outcome.clipped_below, outcome.clipped_above = shares.told()
+
+
+def _size_of(picture: Picture) -> tuple[int, ...]:
+    """Return a picture's height, width and channels."""
+    return (*picture.pixels.shape, 1)[:3]
+
+
+def _comes_in_pieces(job: Job, work: Work) -> bool:
+    """Tell whether images are read from standard input, filtered and written one by one."""
+    if job.source != STREAM or work.stacks or format_of_stdin() != "ppm":
+        return False
+    return work.frames == "first" or output_format(job.format, "ppm", work) == "ppm"
+
+
+def _filter_stream(job: Job, work: Work, outcome: Outcome) -> None:
+    """Filter images as they come; to standard output each is written before the next one is read."""
+    pictures = read_stream(sys.stdin.buffer, work.max_pixels, outcome.warnings)
+    if work.frames == "first":
+        outcome.frames = 1
+        _filter_one(next(pictures), job, work, outcome, repeated=False)
+        return
+    shares = Shares()
+
+    def filtered() -> Iterator[Picture]:
+        for number, picture in enumerate(pictures):
+            outcome.frames = number + 1
+            size = _size_of(picture)
+            with frame_named(number, None):
+                filter_picture(picture, work, shares)
+            if not number:
+                outcome.height, outcome.width, outcome.channels = size
+                outcome.output_height, outcome.output_width, outcome.output_channels = _size_of(picture)
+            yield picture
+
+    def put(pictures: Iterable[Picture]) -> None:
+        def encode(out: BinaryIO) -> list[str]:
+            lost: dict[str, None] = {}
+            for picture in pictures:
+                lost |= dict.fromkeys(write_picture(out, picture, "ppm", work.encoding, release=True))
+            return [line for line in lost if line not in outcome.warnings]
+
+        _put(job, work, outcome, encode, repeated=False)
+
+    if job.target == STREAM:
+        for picture in filtered():
+            put([picture])
+    else:
+        put(filtered())
     outcome.clipped_below, outcome.clipped_above = shares.told()
 
 

@@ -28,6 +28,7 @@ __all__ = [
     "Plan",
     "find_inputs",
     "format_of_file",
+    "format_of_stdin",
     "kernel_suffix",
     "named_inputs",
     "output_folders",

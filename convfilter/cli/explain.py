@@ -317,9 +317,11 @@ def _read(image: str, kernels: Sequence[Kernel], options: dict[str, Any]) -> Pic
     import numpy as np
 
     from convfilter.images.frames import opened_frames
+    from convfilter.images.limits import check_pixels
 
     try:
         with opened_frames(image, volume=True, **limits) as frames:
+            check_pixels(frames.size()[:2], limits["max_pixels"], frames.count)
             every = [frames.read(number) for number in range(frames.count)]
         whole = every[0]
         whole.pixels = np.stack([each.pixels for each in every])

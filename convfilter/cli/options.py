@@ -249,7 +249,7 @@ def reading_options(heading: str) -> _Decorator:
             default=MAX_PIXELS,
             show_default=True,
             heading=heading,
-            help="Refuse larger pictures before decoding them.",
+            help="Refuse larger images and animations before decoding them.",
         ),
     ))  # fmt: skip
 

@@ -61,7 +61,8 @@ class ArraySource:
             ]
             for axis, source in enumerate(sources):
                 if isinstance(source, np.ndarray):
-                    view = view.take(source, axis)
+                    # By an index: of a view `take` would copy all, not the border alone.
+                    view = view[(slice(None),) * axis + (source,)]
             where[...] = view
 
 

@@ -113,6 +113,17 @@ class Plan(NamedTuple):
         """How many blocks there are."""
         return math.prod(-(-axis.output // count) for axis, count in zip(self.axes, self.block, strict=True))
 
+    @property
+    def memory(self) -> int:
+        """Estimated bytes of a thread's workspace: blocks, sums and, as measured, what is between them."""
+        sides = [
+            (count - 1) * axis.stride + axis.reach for axis, count in zip(self.axes, self.block, strict=True)
+        ]
+        block = self.carried * math.prod(sides) * self.dtype.itemsize
+        if self.fourier is not None:
+            return block * (4 + self.kernels)
+        return block * self.kernels * (4 if any(axis.kernel > 1 for axis in self.axes) else 2)
+
     def regions(self) -> Iterator[tuple[slice, ...]]:
         """Yield the outputs of each block, as one slice for each axis."""
         yield from itertools.product(

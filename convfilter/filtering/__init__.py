@@ -31,6 +31,7 @@ __all__ = [
     "last_stage",
     "options_for",
     "plan_kernel",
+    "premultiplies",
 ]
 
 
@@ -206,7 +207,7 @@ def last_stage(
         colours = decode(colours, depth, depth.unrounded(depth.result(options.depth)))
     for number, kernel in enumerate(kernels):
         last = number == len(kernels) - 1
-        premultiply = alpha is not None and _premultiplies(kernel, options)
+        premultiply = alpha is not None and premultiplies(kernel, options)
         shape_and_type = (colours.shape, colours.dtype)
         layer = make_layer(
             kernel, shape_and_type, options, depth, threads, last=last, premultiply=premultiply
@@ -262,7 +263,8 @@ def _as_stack(values: np.ndarray) -> np.ndarray:
     return values[np.newaxis] if values.ndim == 3 else values
 
 
-def _premultiplies(kernel: Kernel, options: FilterOptions) -> bool:
+def premultiplies(kernel: Kernel, options: FilterOptions) -> bool:
+    """Whether a filter uses alpha, where there is one, as a weight of the colours."""
     if options.alpha == "auto":
         one_sample = kernel.height == kernel.width == 1 and "frame" not in kernel.axes
         return not kernel.is_zero_sum and not one_sample

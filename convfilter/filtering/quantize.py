@@ -103,9 +103,9 @@ def depth_of(dtype: np.dtype[Any]) -> Depth:
 def decode(pixels: np.ndarray, depth: Depth, dtype: np.dtype[Any]) -> np.ndarray:
     """Decode sRGB (IEC 61966-2-1:1999): linear light on the same scale, the curve mirrored at the origin."""
     if depth.integer and depth.low == 0 and pixels.dtype == depth.dtype and pixels.itemsize <= 2:
-        # One table of all values, in double precision.
+        # One table of all values, in double precision; `take` would make 8-byte integers of all pixels.
         table = _to_linear(np.arange(int(depth.full) + 1) / depth.full) * depth.full
-        return np.take(table.astype(dtype), pixels)
+        return np.asarray(table.astype(dtype)[pixels])
     return np.asarray(_to_linear(pixels / depth.full) * depth.full, dtype)
 
 

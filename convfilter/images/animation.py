@@ -9,14 +9,15 @@ import numpy as np
 from PIL import Image
 
 from convfilter.errors import ImageError
+from convfilter.images.arrays import write_header
 from convfilter.images.encoders import avif_options
 from convfilter.images.encoding import Encoding
-from convfilter.images.frames import frame_named
-from convfilter.images.library import PRINTING, collected
+from convfilter.images.library import PRINTING, collected, frame_named
 from convfilter.images.metadata import Metadata
 from convfilter.images.motion import Clock
 from convfilter.images.picture import Picture
 from convfilter.images.plugins import load_plugin
+from convfilter.images.pnm import PnmWriter
 from convfilter.images.sink import save
 from convfilter.images.writing import prepared
 
@@ -25,7 +26,7 @@ __all__ = ["holds_all", "takes_any_size", "write_frames"]
 
 def takes_any_size(format: str) -> bool:
     """Tell whether the pictures of one file may differ in size and mode."""
-    return format == "tiff"
+    return format in ("tiff", "ppm")
 
 
 def holds_all(format: str) -> bool:
@@ -111,6 +112,8 @@ class _Writer(Protocol):
 
 def _writer(form: str, output: BinaryIO, count: int, encoding: Encoding, warnings: list[str]) -> _Writer:
     """Return what writes the frames of a format; each is loaded only when it is needed."""
+    if form == "ppm":
+        return PnmWriter(output)
     load_plugin(form)
     if form == "gif":
         from convfilter.images.gif import GifFrames
@@ -167,12 +170,8 @@ class _ArrayFrames:
         kind = pixels.shape, pixels.dtype
         if self._kind is None:
             self._kind = kind
-            header = {
-                "descr": np.lib.format.dtype_to_descr(pixels.dtype),
-                "fortran_order": False,
-                "shape": (self._count, *pixels.shape),
-            }
-            np.lib.format.write_array_header_1_0(self._output, header)
+            write_header(self._output, (self._count, *pixels.shape), pixels.dtype)
         elif kind != self._kind:
             raise ImageError(f"{pixels.dtype} of shape {pixels.shape} after others; try tiff")
         self._output.write(np.ascontiguousarray(pixels).data)
+        picture.pixels = np.empty((0, 0), np.uint8)  # or it would be held while the next one is made

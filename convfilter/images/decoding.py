@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from convfilter.errors import ImageError
-from convfilter.images.deep import is_deep_colour, raw_mode, read_deep_png, read_deep_ppm
+from convfilter.images.deep import is_deep_colour, raw_mode, read_deep_png
 from convfilter.images.formats import FORMATS
 from convfilter.images.headers import avif_is_deep, webp_is_lossless
 from convfilter.images.library import reasons
@@ -99,11 +99,7 @@ def decoded(
     if form == "avif" and avif_is_deep(stream):
         warnings.append("more than 8 bits a channel are read as 8")
     if deep:
-        stored = (
-            read_deep_png(image, lambda: image_of(stream, form, None))
-            if form == "png"
-            else read_deep_ppm(image, stream)
-        )
+        stored = read_deep_png(image, lambda: image_of(stream, form, None))
         pixels = turned(stored, orientation_of(image, warnings) if orient else 1)
     else:
         _mend_marked_level(image, later)
@@ -144,7 +140,7 @@ def turned(stored: NDArray[Any], turn: int) -> NDArray[Any]:
 def mode_of(image: ImageFile.ImageFile) -> str:
     """Return the mode in which what Pillow decodes is handed on."""
     mode, transparent = image.mode, image.has_transparency_data
-    if mode.startswith("I;16") or (mode == "I" and image.format == "PPM"):
+    if mode.startswith("I;16"):
         return "I;16"
     if mode in ("P", "PA") or (mode == "RGB" and transparent):
         return "RGBA" if transparent else "RGB"

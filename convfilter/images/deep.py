@@ -1,24 +1,21 @@
-"""Colours of 16 bits in PNG, TIFF and PPM, of which Pillow gives 8."""
+"""Colours of 16 bits in PNG and TIFF, of which Pillow gives 8."""
 
 from __future__ import annotations
 
-import itertools
 import sys
 from collections.abc import Callable
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageFile
 
-from convfilter.errors import ImageError
 from convfilter.images.library import reasons
 
 __all__ = [
     "is_deep_colour",
     "raw_mode",
     "read_deep_png",
-    "read_deep_ppm",
     "read_halves",
     "to_full_scale",
     "with_raw_mode",
@@ -35,11 +32,6 @@ def raw_mode(image: ImageFile.ImageFile) -> str:
 
 def is_deep_colour(image: ImageFile.ImageFile) -> bool:
     """Tell whether Pillow would give 8 bits of a picture's 16: of colours, of grey with alpha in a PNG."""
-    if image.format == "PPM":
-        args = image.tile[0].args if image.tile else None
-        return (
-            image.mode == "RGB" and isinstance(args, tuple) and isinstance(args[-1], int) and args[-1] > 255
-        )
     raw = raw_mode(image)
     if image.format == "PNG" and raw == "I;16B":  # a level that is marked as transparent
         return image.info.get("transparency") is not None
@@ -111,26 +103,6 @@ def _loaded(image: ImageFile.ImageFile) -> NDArray[Any]:
     with reasons("broken png data"):
         image.load()
     return np.asarray(image)
-
-
-def read_deep_ppm(image: ImageFile.ImageFile, stream: BinaryIO) -> NDArray[np.uint16]:
-    """Read the samples of a PPM of more than 8 bits, binary or spelt in digits, brought to full scale."""
-    tile = image.tile[0]
-    args: Any = tile.args
-    width, height = image.size
-    count = 3 * width * height
-    stream.seek(tile.offset)
-    if tile.codec_name == "ppm":
-        data = stream.read(2 * count)
-        samples = np.frombuffer(data, ">u2", len(data) // 2)
-    else:
-        lines = (line.partition(b"#")[0] for line in stream)
-        words = itertools.islice((word for line in lines for word in line.split()), count)
-        with reasons("broken ppm data"):
-            samples = np.fromiter(map(int, words), np.float64)
-    if len(samples) < count or samples.min() < 0:
-        raise ImageError("broken ppm data (it is truncated or has negative samples)")
-    return to_full_scale(samples.reshape(height, width, 3), args[-1], "uint16")
 
 
 def to_full_scale(samples: NDArray[Any], largest: int, dtype: str) -> NDArray[Any]:

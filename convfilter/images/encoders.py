@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from convfilter.images import codecs
@@ -15,6 +14,7 @@ from convfilter.images.encoding import Encoding, Options, Raster, Samples, prese
 from convfilter.images.formats import loose_channels
 from convfilter.images.metadata import Metadata
 from convfilter.images.plugins import load_plugin
+from convfilter.images.pnm import write_pnm
 from convfilter.images.sink import save
 from convfilter.images.to_pillow import palette_of, to_image
 
@@ -54,7 +54,8 @@ def encode(
     few_colours : bool
         Whether a small PNG may be given a palette.
     """
-    load_plugin(form)
+    if form != "ppm":
+        load_plugin(form)
     if encoding.quality is not None and form not in _WITH_QUALITY:
         warnings.append(f"{form} has no quality to choose: it is left out of account")
     small = encoding.compress == "small"
@@ -68,8 +69,8 @@ def encode(
 
         save_tiff(raster, stream, metadata, small)
         return
-    if isinstance(raster, Samples):
-        _save_deep_ppm(raster.pixels, stream)
+    if isinstance(raster, Samples) or form == "ppm":
+        write_pnm(raster, stream)
         return
     image = raster
     if form == "gif":
@@ -86,14 +87,7 @@ def takes_arrays(form: str, kind: str, encoding: Encoding) -> bool:
         return True
     if ";" in kind and kind != "I;16":
         return form != "npy"
-    return form == "png" and encoding.compress == "fast" and codecs.available()
-
-
-def _save_deep_ppm(pixels: NDArray[np.uint16], stream: BinaryIO) -> None:
-    """Write colours of 16 bits as a PPM."""
-    height, width = pixels.shape[:2]
-    stream.write(b"P6\n%d %d\n65535\n" % (width, height))
-    stream.write(pixels.astype(">u2").tobytes())
+    return form == "ppm" or (form == "png" and encoding.compress == "fast" and codecs.available())
 
 
 @contextlib.contextmanager
@@ -158,18 +152,12 @@ def _tga(image: Image.Image, metadata: Metadata, encoding: Encoding, warnings: l
     return {"rle": encoding.compress == "small" or metadata.compression == "tga_rle"}
 
 
-def _ppm(image: Image.Image, metadata: Metadata, encoding: Encoding, warnings: list[str]) -> Options:
-    """Return the options for a PPM: there are none."""
-    return {}
-
-
 _OPTIONS: dict[str, Callable[[Image.Image, Metadata, Encoding, list[str]], Options]] = {
     "jpeg": _jpeg,
     "webp": _webp,
     "avif": avif_options,
     "bmp": _bmp,
     "tga": _tga,
-    "ppm": _ppm,
 }
 
 

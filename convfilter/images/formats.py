@@ -94,7 +94,7 @@ FORMATS: dict[str, Format] = {
     "webp": _format(".webp", "RGB RGBA", True, 16_383, False),
     "bmp": _format(".bmp .dib", "L RGB", False, 2**31 - 1, True),
     "gif": _format(".gif", "L RGB RGBA", True, 65_535, True),
-    "ppm": _format(".ppm .pgm .pbm .pnm", "L RGB I;16 RGB;uint16", False, 2**31 - 1, True),
+    "ppm": _format(".ppm .pgm .pbm .pnm", "L RGB I;16 RGB;uint16", True, 2**31 - 1, True),
     "tga": _format(".tga .icb .vda .vst", "L LA RGB RGBA", False, 65_535, True),
     "avif": _format(".avif .avifs", "L RGB RGBA", True, 32_768, False),
     "npy": _format(".npy", "*", True, 2**63 - 1, True),

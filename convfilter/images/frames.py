@@ -9,17 +9,17 @@ from typing import Any, BinaryIO, Protocol
 
 from PIL import ImageFile
 
-from convfilter.errors import ConvfilterError, with_name
 from convfilter.images.arrays import array_header, array_mode, held_dtype, in_c_order, read_array
 from convfilter.images.decoding import decoded, size_of
 from convfilter.images.headers import gif_layout, png_chunks
-from convfilter.images.library import PRINTING, collected, disk_errors, reasons
+from convfilter.images.library import PRINTING, collected, disk_errors, frame_named, reasons
 from convfilter.images.limits import check_channels, check_pixels
 from convfilter.images.opening import format_of, image_of, opened
 from convfilter.images.picture import Picture, Size
 from convfilter.images.png import beside_pixels, check_png, pixels_alone
+from convfilter.images.pnm import PnmFrames
 
-__all__ = ["Frames", "frame_named", "opened_frames"]
+__all__ = ["Frames", "opened_frames"]
 
 
 class Frames(Protocol):
@@ -83,27 +83,12 @@ def opened_frames(
         form = format_of(stream, name, warnings)
         if form == "npy":
             yield _Arrays(stream, max_pixels, volume, warnings)
+        elif form == "ppm":
+            yield PnmFrames(stream, max_pixels, warnings)
         elif form == "tiff":
             yield _Pages(stream, max_pixels, orient, warnings)
         else:
             yield _Images(stream, form, max_pixels, orient, warnings)
-
-
-@contextlib.contextmanager
-def frame_named(number: int, count: int) -> Iterator[None]:
-    """Say which of several frames an error is about.
-
-    Parameters
-    ----------
-    number, count : int
-        The frame, counted from 0, and how many there are.
-    """
-    try:
-        yield
-    except ConvfilterError as error:
-        if count == 1:
-            raise
-        raise with_name(error, f"frame {number + 1} of {count}") from None
 
 
 class _Images:

@@ -16,10 +16,10 @@ import warnings as python_warnings
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, TextIO
 
-from convfilter.errors import ImageError
+from convfilter.errors import ConvfilterError, ImageError, with_name
 from convfilter.messages import describe, one_line
 
-__all__ = ["PRINTING", "add_warning", "collected", "disk_errors", "reasons"]
+__all__ = ["PRINTING", "add_warning", "collected", "disk_errors", "frame_named", "reasons"]
 
 PRINTING = ("tiff", "avif")
 """Formats whose libraries print to standard error."""
@@ -90,6 +90,24 @@ def add_warning(warnings: list[str], line: str) -> None:
         warnings[-1] = f"{int(further[1]) + 1} further warnings"
     else:
         warnings.append(line if len(warnings) < _MOST else "1 further warning")
+
+
+@contextlib.contextmanager
+def frame_named(number: int, count: int | None) -> Iterator[None]:
+    """Say which of several frames an error is about.
+
+    Parameters
+    ----------
+    number, count : int
+        The frame, counted from 0, and how many there are; None where nobody knows yet.
+    """
+    try:
+        yield
+    except ConvfilterError as error:
+        if count == 1:
+            raise
+        of = "" if count is None else f" of {count}"
+        raise with_name(error, f"frame {number + 1}{of}") from None
 
 
 @contextlib.contextmanager

@@ -27,7 +27,6 @@ _MODULES = {
     "webp": "WebPImagePlugin",
     "bmp": "BmpImagePlugin",
     "gif": "GifImagePlugin",
-    "ppm": "PpmImagePlugin",
     "tga": "TgaImagePlugin",
     "avif": "AvifImagePlugin",
 }
@@ -58,7 +57,7 @@ def load_plugin(format: str) -> None:
     Parameters
     ----------
     format : str
-        A name out of `FORMATS` other than ``npy``.
+        A name out of `FORMATS` other than ``npy`` and ``ppm``.
     """
     plugin: Any = import_module(f"PIL.{_MODULES[format]}")
     if format == "avif":  # pictures run side by side, each on one thread
@@ -144,4 +143,4 @@ def _ends_as_tga(stream: BinaryIO) -> bool:
     return footer == _TGA_FOOTER
 
 
-assert set(_MODULES) | {"npy"} == set(FORMATS)
+assert set(_MODULES) | {"npy", "ppm"} == set(FORMATS)

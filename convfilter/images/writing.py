@@ -6,19 +6,19 @@ What a format can hold is asked first; nothing is narrowed in silence.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from convfilter.errors import ImageError
+from convfilter.images.arrays import write_header
 from convfilter.images.encoders import encode, takes_arrays
 from convfilter.images.encoding import Encoding, Raster, Samples
 from convfilter.images.formats import FORMATS, fitting_mode, kind_of, route
 from convfilter.images.library import PRINTING, collected
 from convfilter.images.metadata import Metadata, icc_fits
 from convfilter.images.picture import Picture
-from convfilter.images.sink import Sink
 from convfilter.images.to_pillow import background_colour, flattened, to_image
 
 __all__ = ["check_writable", "prepared", "write_picture"]
@@ -130,7 +130,8 @@ def write_picture(
     warnings: list[str] = []
     with collected(warnings, prints=form in PRINTING):
         if form == "npy":
-            np.save(cast("BinaryIO", Sink(stream)), picture.pixels, allow_pickle=False)
+            write_header(stream, picture.pixels.shape, picture.pixels.dtype)
+            stream.write(np.ascontiguousarray(picture.pixels).reshape(-1).view(np.uint8).data)
         else:
             image, metadata = prepared(picture, form, encoding, warnings, release=release)
             encode(image, stream, form, metadata, encoding, warnings)
@@ -175,7 +176,7 @@ def prepared(
     held = kind_of(mode, dtype)
     if form == "jpeg" and held == kind == "RGB":
         held = kind = "RGBX"  # its encoder takes what Pillow need not convert
-    if held == kind and (form == "tiff" or not animated) and takes_arrays(form, kind, encoding):
+    if held == kind and (form in ("tiff", "ppm") or not animated) and takes_arrays(form, kind, encoding):
         if release:
             picture.pixels = np.empty((0, 0), np.uint8)
         return Samples(np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("=")), mode), metadata

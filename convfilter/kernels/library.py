@@ -22,6 +22,9 @@ from convfilter.messages import brief, nearest, propose, shown
 __all__ = ["get_kernel", "load_kernels", "shipped_path", "table_of"]
 
 _LARGEST_FILE = 2**20
+_KEY = r"""(?:(?<![\w-])[\w-]+|"[^"\n]*"|'[^'\n]*')"""
+# Time and memory of tomllib grow with the square of a key's parts, so that many are refused unparsed.
+_DEEP_KEY = re.compile(rf"{_KEY}(?:[ \t]*\.[ \t]*{_KEY}){{16}}", re.ASCII)
 _NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 _FORMS = ("weights", "parts", "generator")
 _COMMON_KEYS = ("summary", "source", "offset", "range")
@@ -188,6 +191,9 @@ def _text_of(path: str | os.PathLike[str], file: str) -> str:
 
 def _parsed(text: str, file: str) -> dict[str, Any]:
     """Return the tables of a kernel file, unchecked."""
+    if deep := _DEEP_KEY.search(text):
+        line = text.count("\n", 0, deep.start()) + 1
+        raise KernelError(f"{file}: line {line}: a key of more than 16 parts; those of kernels have one")
     try:
         return tomllib.loads(text)
     except RecursionError:

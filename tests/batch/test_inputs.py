@@ -199,6 +199,11 @@ def test_a_list_that_cannot_be_read_or_names_nothing_is_refused():
     assert "not a file name" in refusal([], "a\0b")
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="no devices here")
+def test_a_list_without_an_end_is_refused():
+    assert refusal([], "/dev/zero") == "--files-from /dev/zero: longer than 256 MiB: give it in parts"
+
+
 # Of the planner alone: it must not hold on to what follows from the names.
 MILLION = """
 import resource, sys

@@ -115,6 +115,11 @@ WARNED = {
         lambda: png(8, 0, 1, 1, [b"\7"], before=chunk(b"acTL", struct.pack(">II", 0, 0))),
         "Invalid APNG",
     ),
+    "bytes behind a binary image": (
+        "a.ppm",
+        lambda: b"P5 1 1 255\n1\n",
+        "white space after an image is ignored",
+    ),
     "no end mark": ("a.gif", lambda: saved(GREY, "GIF")[:-1], "ends without its end mark"),
 }
 REFUSED = {

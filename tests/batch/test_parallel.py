@@ -20,6 +20,7 @@ import convfilter as cf
 from convfilter.batch import memory, run_jobs
 from convfilter.batch.job import TooLargeError, filter_job
 from convfilter.batch.work import Job, Work
+from convfilter.filtering import FilterOptions
 from convfilter.images.picture import Size
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and processes of POSIX systems")
@@ -299,19 +300,30 @@ def test_a_picture_larger_than_its_room_is_refused_before_it_is_decoded(tmp_path
         stream.truncate(200)
     work = Work((cf.get_kernel("blur"),))
     job = Job(str(tmp_path / "a.png"), str(tmp_path / "b.png"), "png")
+    estimate = memory.footprint(Size(30, 20, 3, "RGB", "uint8", "png", 1), "png", work)
     with pytest.raises(TooLargeError):
-        filter_job(job, work, room=30 * 20 * 3 * 4 - 1)
-    assert "truncated" in filter_job(job, work, room=30 * 20 * 3 * 4).error
+        filter_job(job, work, room=estimate - 1)
+    assert "broken png data" in filter_job(job, work, room=estimate).error
 
 
 def test_the_estimate_counts_all_that_is_held_at_once():
-    size = Size(100, 50, 3, "RGB", "uint16", "tiff", 7)
-    work = Work((cf.get_kernel("blur"),))
-    stack = Work((cf.get_kernel("blur"),), frames="stack")
-    one = memory.footprint(size, "tiff", work)
-    assert one >= 100 * 50 * 3 * 2
-    assert memory.footprint(size, "tiff", stack) == memory.footprint(size, "avif", work) == 7 * one
-    assert memory.footprint(size._replace(width=200), "tiff", work) == 2 * one
+    size = Size(4000, 3000, 3, "RGB", "uint16", "ppm", 7)
+    samples = 4000 * 3000 * 3
+
+    def estimate(kernels=("blur",), form="ppm", size=size, filtering=None, **options):
+        chain = tuple(cf.get_kernel(kernel) for kernel in kernels)
+        work = Work(chain, filtering or FilterOptions(), threads=1, **options)
+        return memory.footprint(size, form, work) / samples
+
+    assert 4 < estimate() < 5  # in and out, and a few megabytes
+    assert 28 < estimate(frames="stack") < 29
+    assert estimate(form="avif") > 7 * 4 / 3 + estimate()
+    assert 12 < estimate(("blur", "sobel")) < 14  # in, floats of 64 bits between them, and out
+    assert 18 < estimate(("blur", "sharpen", "sobel")) < 20
+    assert 12 < estimate(filtering=FilterOptions(linear=True)) < 14
+    grown = (4000 + 7998) * (3000 + 7998) / (4000 * 3000)
+    assert 2 + 2 * grown < estimate(filtering=FilterOptions(padding=4000)) < 3 + 2 * grown
+    assert estimate(size=size._replace(width=1 << 20, height=1 << 20)) > 1 << 13
 
 
 def test_the_least_of_what_system_and_group_allow_is_available(monkeypatch, tmp_path):
@@ -513,7 +525,9 @@ def test_a_run_that_was_killed_is_finished_byte_for_byte_by_skipping_what_exists
 
 def test_of_two_runs_at_once_each_output_is_made_by_one(begin, tmp_path):
     pictures(tmp_path / "in", "abcdefghijklmnop")
-    both = [begin("apply", "in", "-k", "sobel", "-o", "out", "-j", "2", "--json") for _ in range(2)]
+    change = f"{LATE_LOOK}\nfrom convfilter.batch import pool\npool.available_memory = lambda: None"
+    arguments = ["apply", "in", "-k", "sobel", "-o", "out", "-j", "2", "--json"]
+    both = [begin(*arguments, change=change) for _ in range(2)]
     told = [[json.loads(line) for line in run(process)[1]] for process in both]
     for one, other in zip(*told, strict=True):
         assert sorted((one["status"], other["status"])) == ["done", "failed"]

@@ -420,3 +420,110 @@ def test_a_picture_from_stdin_gets_the_extension_of_its_format_in_a_folder(run, 
     assert ran.code == 0, ran.err
     assert os.listdir(tmp_path / "out") == [name]
     assert run("apply", "-", "-k", "blur", "-o", "more/", stdin=b"garbage").code == 1
+
+
+# Images one after another
+
+
+def ppm(level, height=8, width=10):
+    return b"P6\n%d %d\n255\n" % (width, height) + bytes([level, 0, 9]) * (height * width)
+
+
+@pytest.mark.parametrize("target", ["-", "out.ppm"])
+def test_concatenated_images_are_filtered_one_by_one(run, tmp_path, target):
+    data = ppm(1) + ppm(2, 5, 7) + b"P5\n2 1\n255\n\3\4"
+    (tmp_path / "in.ppm").write_bytes(data)
+    for source, frames in (("-", ()), ("in.ppm", ()), ("-", ("--frames", "first"))):
+        ran = run(
+            "apply", source, "-k", "identity", "-o", target, "--json", "--overwrite", *frames, stdin=data
+        )
+        made = ran.raw if target == "-" else (tmp_path / target).read_bytes()
+        told = json.loads(ran.err if target == "-" else ran.out)
+        assert made == (ppm(1) if frames else data)
+        assert (told["status"], told["frames"], told["warnings"]) == ("done", 1 if frames else 3, [])
+        assert (told["width"], told["output_height"]) == (10, 8)
+
+
+def test_concatenated_images_go_into_other_formats_as_frames_do(run, tmp_path):
+    data = ppm(1) + ppm(2) + ppm(3)
+    assert run("apply", "-", "-k", "identity", "-o", "a.png", stdin=data).code == 0
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.n_frames == 3
+    ran = run("apply", "-", "-k", "identity", "-o", "a.jpg", stdin=data)
+    assert (ran.code, ran.complaints) == (
+        1,
+        ["convfilter: -: jpeg cannot hold 3 frames; try --frames first, or tiff"],
+    )
+    ran = run("apply", "-", "-k", "temporal-blur", "-o", "-", "-q", stdin=data)
+    assert ran.raw == ppm(1) + ppm(2) + ppm(3)  # of 1 1 2 3 3, weighed 1 2 1 and rounded
+    ran = run("apply", "-", "-k", "temporal-blur", "-o", "b.ppm", "--max-pixels", "200", stdin=data)
+    assert "3 frames of 10 x 8 pixels are more than 200" in ran.err
+
+
+def test_frames_before_a_broken_one_are_written_and_the_run_fails(run, tmp_path):
+    data = ppm(1) + ppm(2)[:-1]
+    ran = run("apply", "-", "-k", "identity", "-o", "-", "-q", stdin=data)
+    assert (ran.code, ran.raw) == (1, ppm(1))
+    assert ran.complaints == ["convfilter: -: frame 2: broken ppm data (it is truncated)"]
+    assert run("apply", "-", "-k", "identity", "-o", "a.ppm", stdin=data).code == 1
+    assert [*tmp_path.iterdir()] == []
+
+
+@posix
+def test_each_image_comes_out_before_the_next_one_goes_in(tmp_path):
+    commands = [["-k", "identity"], ["-k", "identity", "--channels", "sum"]]
+    processes = []
+    for command in commands:
+        before = processes[-1].stdout if processes else subprocess.PIPE
+        processes.append(
+            subprocess.Popen(
+                [sys.executable, "-m", "convfilter", "apply", "-", "-o", "-", "-q", *command],
+                stdin=before,
+                stdout=subprocess.PIPE,
+                cwd=tmp_path,
+                env=environment(),
+            )
+        )
+    first, last = processes
+    first.stdout.close()
+    try:
+        for level in range(3):
+            first.stdin.write(ppm(level))
+            first.stdin.flush()
+            expected = b"P5\n10 8\n255\n" + bytes([level + 9]) * 80
+            assert last.stdout.read(len(expected)) == expected
+        first.stdin.close()
+        assert last.stdout.read() == b""
+        last.stdout.close()
+        assert [each.wait(SECONDS) for each in processes] == [0, 0]
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+@posix
+@uncovered
+def test_memory_does_not_grow_with_the_number_of_images(tmp_path):
+    frame = ppm(3, 500, 800)
+    script = (
+        "import resource, subprocess, sys; frame, count = sys.stdin.buffer.read(), int(sys.argv[1]);"
+        "run = subprocess.Popen([sys.executable, *'-m convfilter apply - -o - -q -k blur'.split()],"
+        "stdin=subprocess.PIPE, stdout=subprocess.DEVNULL);"
+        "[run.stdin.write(frame) for _ in range(count)]; run.stdin.close(); assert run.wait() == 0;"
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    )
+    peaks = [
+        int(
+            subprocess.run(
+                [sys.executable, "-c", script, str(count)],
+                input=frame,
+                stdout=subprocess.PIPE,
+                check=True,
+                env=environment(),
+                timeout=SECONDS,
+            ).stdout
+        )
+        for count in (2, 40)
+    ]
+    assert peaks[1] < peaks[0] + 8 * 1024  # of 45 MB more frames

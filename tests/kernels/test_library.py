@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 import tomllib
 from dataclasses import fields
 from pathlib import Path
@@ -224,6 +225,8 @@ def test_one_bad_table_refuses_the_whole_file(kernel_file):
         (b"[mine]\nweights = [[1]]\nweights = [[1]]", "Cannot overwrite a value"),
         (b"\xff\xfe", "holds no text"),
         (b"a = " + b"[" * 100_000, "tables nested too deeply"),
+        (b"\n" + b".".join([b"a"] * 50_000) + b" = 1", "line 2: a key of more than 16 parts"),
+        (b"[" + b" . ".join([b'"a"'] * 50_000) + b"]", "line 1: a key of more than 16 parts"),
         (b"a = 1" + b"0" * 5000, "Exceeds the limit"),
         (b"a = '\n'", ""),
         (b"a = 9999-99-99", ""),
@@ -232,6 +235,14 @@ def test_one_bad_table_refuses_the_whole_file(kernel_file):
 )
 def test_whatever_the_parser_meets_is_told_in_one_line(kernel_file, content, message):
     assert refusal(kernel_file(content)).startswith(message)
+
+
+@pytest.mark.parametrize("line", [b"a" * 99 + b" ", b"'", b"a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a\n", b"- "])
+def test_looking_for_long_keys_takes_linear_time(kernel_file, line):
+    content = line * (2**20 // len(line))
+    start = time.process_time()
+    refusal(kernel_file(content))
+    assert time.process_time() - start < 10  # measured: below 2
 
 
 def test_a_file_of_exactly_one_mebibyte_is_read(kernel_file):
