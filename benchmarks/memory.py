@@ -17,13 +17,12 @@ from benchmarks.suite import kernel_of, photograph
 from convfilter.batch.job import filter_job
 from convfilter.batch.memory import footprint
 from convfilter.batch.work import Job, Work
-from convfilter.filtering import FilterOptions
 from convfilter.images.animation import write_frames
-from convfilter.images.encoding import Encoding
 from convfilter.images.formats import FORMATS, extension_of
 from convfilter.images.picture import Picture
 from convfilter.images.reading import read_size
 from convfilter.images.writing import write_picture
+from convfilter.options import EncodeOptions, FilterOptions
 
 __all__ = ["main", "measured"]
 
@@ -147,7 +146,7 @@ def _measure(folder: Path, small: str, large: str, case: Case) -> tuple[float, f
     work = Work(
         tuple(kernel_of(name) for name in case.kernels),
         FilterOptions(**taken(FilterOptions)),
-        Encoding(**taken(Encoding)),
+        EncodeOptions(**taken(EncodeOptions)),
         overwrite=True,
         threads=1,
         **options,
@@ -157,7 +156,7 @@ def _measure(folder: Path, small: str, large: str, case: Case) -> tuple[float, f
         with open("/proc/self/clear_refs", "w") as peak:
             peak.write("5")
         job = Job(str(folder / name), str(folder / f"out{extension_of(case.target)}"), case.target)
-        outcome = filter_job(job, work, lone=True)
+        outcome = filter_job(job, work)
         assert outcome.error is None, outcome.error
     return _held("VmHWM") - before, footprint(read_size(folder / large), case.target, work)
 

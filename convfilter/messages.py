@@ -129,7 +129,7 @@ def brief(value: object) -> str:
         return f"a very large {type(value).__name__}"
 
 
-def check_choice(name: str, value: object, known: Iterable[str]) -> None:
+def check_choice(name: str, value: object, known: Iterable[object]) -> None:
     """Refuse a value that is not one of the known words; the nearest one is proposed.
 
     Raises
@@ -137,9 +137,9 @@ def check_choice(name: str, value: object, known: Iterable[str]) -> None:
     OptionError
         With the name of the option and the value.
     """
-    words = list(known)
-    if not isinstance(value, str) or value not in words:
-        raise OptionError(f"unknown {name} {brief(value)}{propose(value, words)}")
+    values = list(known)
+    if not any(type(value) is type(each) and value == each for each in values):
+        raise OptionError(f"unknown {name} {brief(value)}{propose(value, map(str, values))}")
 
 
 def nearest(word: object, known: Iterable[str]) -> str | None:

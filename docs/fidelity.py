@@ -130,7 +130,8 @@ of these limits; a message says which number allows a file.
 - A WebP or AVIF of more than 67,108,864 pixels with less than 1 byte for 10,000 of them is refused unless
   `--max-pixels` is above its default.
 
-Beside the pixels, texts and profiles of more than 16 MiB and EXIF of more than 4 MiB are dropped with a warning.
+Beside the pixels, texts and profiles of more than 16 MiB and EXIF of more than 4 MiB are dropped with a
+warning.
 """
 
 

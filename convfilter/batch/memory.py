@@ -13,6 +13,7 @@ import numpy as np
 from convfilter.batch.work import Work
 from convfilter.convolution.execute import available_threads
 from convfilter.filtering import FilterOptions, filter_axes, options_for, plan_kernel, premultiplies
+from convfilter.filtering.options import resolved_range
 from convfilter.images.picture import Size
 from convfilter.kernels import Kernel
 
@@ -165,7 +166,7 @@ def _filtering(size: Size, volume: int, work: Work) -> tuple[float, _Made]:
     alpha, count = has_alpha and options.alpha != "drop", size.channels - has_alpha
     own = np.dtype(size.dtype).itemsize
     target = {None: own, 8: 1, 16: 2, "float": 4}[options.depth]
-    way = options.resolved_range(work.kernels[-1])
+    way = resolved_range(options, work.kernels[-1])
     target = 4 if way == "raw" else target
     floats = options.linear or way in ("raw", "stretch")  # made of the sums, block by block
     wide = 4 if own == target == 1 else 8

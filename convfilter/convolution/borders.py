@@ -25,8 +25,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from convfilter.errors import OptionError
-from convfilter.geometry import BORDERS
 from convfilter.messages import brief, check_choice
+from convfilter.options import Border, choices
 
 __all__ = ["ArraySource", "check_border", "check_fill", "fill_of", "source_index"]
 
@@ -85,7 +85,7 @@ def source_index(positions: np.ndarray, size: int, border: str) -> np.ndarray:
 
 def check_border(border: Any) -> str:
     """Return the border mode, or refuse it with the nearest known one."""
-    check_choice("border", border, BORDERS)
+    check_choice("border", border, choices(Border))
     return str(border)
 
 

@@ -16,7 +16,7 @@ from convfilter.convolution.plan import Plan, exact_type, make_plan
 from convfilter.convolution.recipes import Recipe, Workspace
 from convfilter.errors import OptionError
 from convfilter.messages import brief
-from convfilter.vocabulary import environment_threads
+from convfilter.options import environment_threads
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

@@ -15,9 +15,9 @@ from convfilter.explaining.arithmetic import Step, combined, figure, plain
 from convfilter.explaining.pieces import checked_place, part_of, slice_of
 from convfilter.explaining.records import Explanation
 from convfilter.explaining.window import anchor_of, window_at
-from convfilter.filtering import FilterOptions
 from convfilter.geometry import Axis, axes_of
 from convfilter.kernels import Kernel
+from convfilter.options import FilterOptions
 
 __all__ = ["explain_numbers"]
 

@@ -15,12 +15,13 @@ from convfilter.explaining.arithmetic import Number, Step, combined, figure, fin
 from convfilter.explaining.pieces import checked_place, part_of, slice_of
 from convfilter.explaining.records import Explanation, Part, Slice
 from convfilter.explaining.window import anchor_of, window_at
-from convfilter.filtering import FilterOptions, Stage, filter_pixels, last_stage
+from convfilter.filtering import Stage, filter_pixels, last_stage
 from convfilter.filtering.alpha import kept_alpha
 from convfilter.filtering.layer import FilterBank, filter_bank, filter_layer, noise_of
 from convfilter.filtering.quantize import encode
 from convfilter.kernels import Kernel
 from convfilter.kernels.kernel import is_zero_sum
+from convfilter.options import FilterOptions
 
 __all__ = ["explain_sample"]
 

@@ -13,11 +13,12 @@ import numpy as np
 from convfilter.convolution.plan import Plan
 from convfilter.errors import ImageError, OptionError, ShapeError
 from convfilter.filtering.layer import Layer, filter_axes, filter_layer, make_layer
-from convfilter.filtering.options import FilterOptions, check_options
-from convfilter.filtering.quantize import Clipping, Depth, decode, depth_of
+from convfilter.filtering.options import check_options
+from convfilter.filtering.quantize import Clipping, decode, depth_of
 from convfilter.geometry import Padding, PerAxis
 from convfilter.images.formats import fitting_mode, loose_channels
 from convfilter.kernels import Kernel, get_kernel
+from convfilter.options import Alpha, Border, Channels, Depth, FilterOptions, Range
 
 __all__ = [
     "FilterOptions",
@@ -49,16 +50,16 @@ def apply_kernel(
     kernel: Kernel | str,
     *,
     padding: Padding = "same",
-    border: str = "edge",
+    border: Border = "edge",
     fill: float = 0.0,
     stride: PerAxis = 1,
     dilation: PerAxis = 1,
     flip: bool = False,
-    channels: str = "each",
-    range: str = "auto",
-    alpha: str = "auto",
+    channels: Channels = "each",
+    range: Range = "auto",
+    alpha: Alpha = "auto",
     linear: bool = False,
-    depth: int | str | None = None,
+    depth: Depth | None = None,
     threads: int | None = None,
 ) -> np.ndarray:
     """Filter an image as ``convfilter apply`` does.
@@ -163,7 +164,7 @@ def filter_pixels(
     result = filter_layer(stage.layer, stage.colours, stage.alpha, clipping=clipping)
     summed = result.shape[-1] - (stage.alpha is not None) == 1 and (stage.grey or stage.layer.bank.summed)
     if stage.opaque:
-        result = _with_opaque_alpha(result, stage.layer.result)
+        result = _with_opaque_alpha(result, stage.layer.result.full)
     has_alpha = stage.alpha is not None or stage.opaque
     kept = None if options.alpha == "plain" else has_alpha
     return _filtered(result, kept, stage.stack, stage.grey or summed, clipping)
@@ -271,7 +272,7 @@ def premultiplies(kernel: Kernel, options: FilterOptions) -> bool:
     return options.alpha == "premultiply"
 
 
-def _with_opaque_alpha(colours: np.ndarray, depth: Depth) -> np.ndarray:
+def _with_opaque_alpha(colours: np.ndarray, opaque: float) -> np.ndarray:
     whole = np.empty((*colours.shape[:-1], colours.shape[-1] + 1), colours.dtype)
-    whole[..., :-1], whole[..., -1] = colours, depth.full
+    whole[..., :-1], whole[..., -1] = colours, opaque
     return whole

@@ -21,7 +21,7 @@ from convfilter.filtering.alpha import (
     planar,
     premultiplied_weights,
 )
-from convfilter.filtering.options import FilterOptions
+from convfilter.filtering.options import resolved_range
 from convfilter.filtering.quantize import (
     Clipping,
     Depth,
@@ -37,6 +37,7 @@ from convfilter.filtering.quantize import (
 from convfilter.geometry import Axis, axes_of
 from convfilter.kernels import Kernel
 from convfilter.kernels.kernel import ZERO_SUM
+from convfilter.options import FilterOptions
 
 __all__ = ["FilterBank", "Layer", "filter_axes", "filter_bank", "filter_layer", "make_layer", "noise_of"]
 
@@ -159,7 +160,7 @@ def make_layer(
     bank = filter_bank(kernel, options.channels, count, options.flip)
     asked = depth.result(options.depth)
     result, target = (asked, asked.dtype) if last else (depth, depth.unrounded(asked))
-    chosen = options.resolved_range(kernel)
+    chosen = resolved_range(options, kernel)
     if chosen == "raw" and last:
         target = np.dtype(np.float32)
     if result.full != depth.full:

@@ -18,7 +18,7 @@ from convfilter.geometry import Axis, axes_of
 from convfilter.kernels.checks import LARGEST_SIDE
 from convfilter.learning.pairs import Pair
 from convfilter.messages import check_choice
-from convfilter.vocabulary import LEARNED_CHANNELS
+from convfilter.options import LearnedChannels, choices
 
 __all__ = ["Planes", "check_window", "make_pair", "planes_of"]
 
@@ -143,7 +143,7 @@ def make_pair(
     ConvfilterError
         If `channels` or `border` has no such value.
     """
-    check_choice("channels", channels, LEARNED_CHANNELS)
+    check_choice("channels", channels, choices(LearnedChannels))
     border = check_border(border)
     depths = before.depth, after.depth
     if depths[0].integer != depths[1].integer:

@@ -8,8 +8,8 @@ from samples import animate, frames_of, grey, load, moving, save
 import convfilter as cf
 from convfilter.batch import run_jobs
 from convfilter.batch.work import Job, Work
-from convfilter.filtering import FilterOptions
 from convfilter.images.formats import format_of_name
+from convfilter.options import FilterOptions
 
 TIMES = [200, 80, 60, 50, 120]
 

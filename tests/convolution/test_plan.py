@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from oracles import BORDERS
 
 from convfilter.convolution import plan as planning
 from convfilter.convolution.borders import ArraySource
@@ -18,7 +19,7 @@ from convfilter.convolution.execute import available_threads, run, share_out
 from convfilter.convolution.plan import Plan, exact_type, make_plan
 from convfilter.convolution.separable import factors_of
 from convfilter.errors import ConvfilterError, ShapeError
-from convfilter.geometry import BORDERS, axes_of
+from convfilter.geometry import axes_of
 
 STRATEGIES = ("window", "shifted", "banded", "separable", "crossed", "fourier")
 

@@ -6,7 +6,8 @@ from samples import colour, grey
 
 import convfilter as cf
 from convfilter.explaining import explain_numbers, explain_sample
-from convfilter.filtering import Filtered, FilterOptions, check_options, filter_pixels
+from convfilter.filtering import Filtered, check_options, filter_pixels
+from convfilter.options import FilterOptions
 
 KERNELS = [
     *cf.load_kernels(), "box:size=4,3", "gaussian:sigma=0.8", "gaussian:sigma=2", "motion:length=5,angle=30",
