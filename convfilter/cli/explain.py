@@ -189,7 +189,7 @@ def _explain_image(
 ) -> None:
     from convfilter.explain import explain_sample
     from convfilter.explain.text import channel_names, output_names
-    from convfilter.filtering.meaning import options_for
+    from convfilter.filtering import options_for
     from convfilter.images.formats import FORMATS
 
     if request.at is None:

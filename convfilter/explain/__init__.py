@@ -35,13 +35,10 @@ from convfilter.explain.steps import (
     total,
     window_at,
 )
-from convfilter.filtering import filter_pixels
+from convfilter.filtering import Stage, filter_pixels, last_stage
 from convfilter.filtering.alpha import kept_alpha
-from convfilter.filtering.bank import Bank, make_bank
-from convfilter.filtering.chain import Stage, last_stage
-from convfilter.filtering.layer import noise_of, sums_type
-from convfilter.filtering.light import encode
-from convfilter.filtering.step import filter_layer
+from convfilter.filtering.layer import FilterBank, filter_bank, filter_layer, noise_of
+from convfilter.filtering.quantize import encode
 from convfilter.geometry import Axis, axes_of
 from convfilter.kernels import Kernel
 from convfilter.kernels.kernel import is_zero_sum
@@ -120,7 +117,7 @@ def explain_sample(
         notes.append(f"the window is what {chain} made, unrounded")
     if stage.layer.linear:
         notes.append("samples are in linear light")
-    bank = make_bank(kernels[-1], options.channels, stage.colours.shape[-1], options.flip)
+    bank = filter_bank(kernels[-1], options.channels, stage.colours.shape[-1], options.flip)
     if made.alpha and channel == len(written) - 1:
         parts, steps = _explain_alpha(stage, bank, at, value)
     else:
@@ -141,7 +138,7 @@ def explain_sample(
 
 
 def _explain_parts(
-    stage: Stage, bank: Bank, at: tuple[int, ...], channel: int, names: Sequence[str] = ()
+    stage: Stage, bank: FilterBank, at: tuple[int, ...], channel: int, names: Sequence[str] = ()
 ) -> tuple[list[Part], list[Step]]:
     """Compute every part of the kernel for one colour channel of the output, and how they are combined."""
     layer = stage.layer
@@ -150,7 +147,7 @@ def _explain_parts(
         window_at(stage.colours[..., source], layer.axes, at, layer.border, layer.fill) for source in sources
     ]
     alpha = None
-    if stage.alpha is not None and stage.premultiply:
+    if stage.alpha is not None and stage.layer.premultiply:
         alpha, _ = window_at(stage.alpha, layer.axes, at, layer.border, layer.depth.full)
     parts = []
     for weights in bank.weights[channel if bank.summed else 0]:
@@ -169,7 +166,7 @@ def _explain_parts(
 
 
 def _premultiplied_part(
-    slices: list[Slice], weights: NDArray[Any], alpha: NDArray[Any], stage: Stage, bank: Bank
+    slices: list[Slice], weights: NDArray[Any], alpha: NDArray[Any], stage: Stage, bank: FilterBank
 ) -> Part:
     """Compute a part whose colours are weighed with alpha."""
     full, result = _number(stage.layer.depth.full), stage.layer.result
@@ -199,7 +196,7 @@ def _number(value: float | Fraction) -> Number:
     return int(value) if value == int(value) else value
 
 
-def _finish_colour(stage: Stage, bank: Bank, kernel: Kernel, value: Number) -> list[Step]:
+def _finish_colour(stage: Stage, bank: FilterBank, kernel: Kernel, value: Number) -> list[Step]:
     layer = stage.layer
     depth, result = layer.depth, layer.result
     offset = _number(Fraction(str(kernel.offset)) * Fraction(depth.full))
@@ -221,10 +218,10 @@ def _finish_colour(stage: Stage, bank: Bank, kernel: Kernel, value: Number) -> l
     )
 
 
-def _extremes(stage: Stage, bank: Bank, offset: Number) -> tuple[Number, Number]:
+def _extremes(stage: Stage, bank: FilterBank, offset: Number) -> tuple[Number, Number]:
     """Return the smallest and largest value of the whole image, before they are stretched."""
     layer = stage.layer._replace(range="raw", target=np.dtype(np.float64), linear=False, offset=Fraction(0))
-    values = filter_layer(layer, stage.colours, stage.alpha, premultiply=stage.premultiply)
+    values = filter_layer(layer, stage.colours, stage.alpha)
     colours = values[..., :-1] if stage.alpha is not None else values
     finite = np.where(np.isfinite(colours), colours, np.nan)
     if not np.isfinite(finite).any():
@@ -236,22 +233,19 @@ def _extremes(stage: Stage, bank: Bank, offset: Number) -> tuple[Number, Number]
         found.append((steps[-1].value if steps else parts[0].value) + offset)
     low, high = found
     # What the engine takes for its own roundings is flat.
-    kind = sums_type(
-        stage.layer, stage.colours.dtype, premultiply=stage.alpha is not None and stage.premultiply
-    )
-    noise = noise_of(layer, stage.colours, kind)
+    noise = noise_of(layer, stage.colours)
     noise *= layer.depth.full / layer.result.full / layer.bank.divisor
     return (low, high) if high - low > noise else (low, low)
 
 
 def _explain_alpha(
-    stage: Stage, bank: Bank, at: tuple[int, ...], value: int | float
+    stage: Stage, bank: FilterBank, at: tuple[int, ...], value: int | float
 ) -> tuple[list[Part], list[Step]]:
     """Compute alpha: as it was where nothing weighs with it, else the mean over the parts of the kernel."""
     layer, full = stage.layer, stage.layer.depth.full
     if stage.alpha is None:
         return [], [Step("alpha", "opaque everywhere", value)]
-    if not stage.premultiply:
+    if not stage.layer.premultiply:
         kept = kept_alpha(stage.alpha, layer.axes, layer.border, full)[at].item()
         return [], [Step("alpha", "kept from under the kernel's anchor", kept), *_finish_alpha(kept, stage)]
     samples, made = window_at(stage.alpha, layer.axes, at, layer.border, full)

@@ -11,14 +11,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from convfilter.convolution import correlate
-from convfilter.convolution.arguments import samples_of
+from convfilter.convolution import correlate, samples_of
 from convfilter.convolution.borders import ArraySource, check_border
-from convfilter.convolution.scratch import Scratch
+from convfilter.convolution.recipes import Workspace
 from convfilter.errors import ImageError, KernelError, ShapeError
 from convfilter.filtering.alpha import planar
-from convfilter.filtering.depth import Depth, depth_of
-from convfilter.filtering.light import decode
+from convfilter.filtering.quantize import Depth, decode, depth_of
 from convfilter.geometry import Axis, axes_of
 from convfilter.kernels.checks import LARGEST_SIDE
 from convfilter.messages import check_choice
@@ -254,7 +252,7 @@ class Block(NamedTuple):
     region: Region
     held_out: bool
 
-    def read(self, scratch: Scratch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def read(self, workspace: Workspace) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Read the samples that the windows see, the outputs, and a mask, all as float64.
 
         The samples (channels, rows, columns, carried) are C-contiguous and larger than the region by the
@@ -265,7 +263,7 @@ class Block(NamedTuple):
         starts = (0, rows.start - pair.axes[1].before, columns.start - pair.axes[2].before)
         sizes = zip((1, *self.region.shape), pair.axes, strict=True)
         shape = [count + axis.kernel - 1 for count, axis in sizes]
-        samples = scratch.take("samples", (*shape, pair.before.shape[-1]), np.float64)
+        samples = workspace.take((*shape, pair.before.shape[-1]), np.float64)
         ArraySource(pair.before, pair.border, 0.0)(starts, samples)
         values = pair.after[:, rows, columns]
         counts = pair.within_limits(values)
@@ -277,10 +275,10 @@ class Block(NamedTuple):
             ArraySource(pair.masked[..., np.newaxis].view(np.uint8), pair.border, 0.0)(starts[1:], under)
             ones = np.ones(pair.kernel_shape[2:], np.uint8)
             counts &= correlate(under, ones, padding="valid") == 0
-        outputs = scratch.take("outputs", values.shape, np.float64)
+        outputs = workspace.take(values.shape, np.float64)
         outputs[...] = 0
         np.copyto(outputs, values, where=counts)
-        mask = scratch.take("mask", counts.shape, np.float64)
+        mask = workspace.take(counts.shape, np.float64)
         mask[...] = counts
         return samples, outputs, mask
 

@@ -9,11 +9,11 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from convfilter.convolution.banded import QUIET
+from convfilter.convolution.execute import share_out
 from convfilter.convolution.gradients import kernel_gradient
-from convfilter.convolution.running import share_out
-from convfilter.convolution.scratch import Scratch
-from convfilter.convolution.taps import WindowSum, windows
+from convfilter.convolution.matmul import QUIET, QUIET_SQUARE, quiet_parts
+from convfilter.convolution.recipes import Workspace
+from convfilter.convolution.window import WindowSum, windows
 from convfilter.errors import ImageError, OptionError
 from convfilter.kernels import Kernel
 from convfilter.learning.data import Block, Pair, choose_blocks
@@ -31,8 +31,6 @@ _STILL, _STEPS = 1e-9, 3
 _UNCERTAIN = 0.05
 # How much of the ones the weights must leave for an offset to be known; rounding leaves less.
 _SLACK = 1e-10
-# Multiplications up to which OpenBLAS keeps a product of a matrix with itself on the thread that asks for it.
-_QUIET_SQUARE = 5 * 2**18
 # Rows beyond which too few samples would be left to such a product: it is made of tiles of rows then.
 _MOST_ROWS, _TILE = 128, 32
 # Numbers of all sums that are under way at a time, and of a stack of blocks that are compared together.
@@ -251,13 +249,13 @@ def _doubts(equations: _Equations, uncertainty: float, weights: int) -> list[str
 
 
 def _each_lot(
-    lots: Sequence[Sequence[Block]], work: Callable[[Sequence[Block], Scratch], _Result]
+    lots: Sequence[Sequence[Block]], work: Callable[[Sequence[Block], Workspace], _Result]
 ) -> list[_Result]:
     """Work on lots of blocks with several threads; lots must not depend on their number, so sums do not."""
     results: dict[int, _Result] = {}
 
-    def one(number: int, scratch: Scratch) -> None:
-        results[number] = work(lots[number], scratch)
+    def one(number: int, workspace: Workspace) -> None:
+        results[number] = work(lots[number], workspace)
 
     share_out(range(len(lots)), one)
     return [results[number] for number in range(len(lots))]
@@ -287,25 +285,26 @@ def _mean_products(blocks: Sequence[Block]) -> tuple[np.ndarray, int]:
     return total / max(count, 1), count
 
 
-def _sum_products(blocks: Sequence[Block], scratch: Scratch) -> np.ndarray:
+def _sum_products(blocks: Sequence[Block], workspace: Workspace) -> np.ndarray:
     """Add up the products of some blocks of a pair, in the units of the images."""
     outputs, *taps = blocks[0].pair.kernel_shape
     rows = math.prod(taps) + outputs + 1
     total = np.zeros((rows, rows))
     for block in blocks:
-        _add_products(block, total, scratch)
+        workspace.level = 0
+        _add_products(block, total, workspace)
     # Above the diagonal not all tiles were made.
     return np.asarray(np.tril(total) + np.tril(total, -1).T)
 
 
-def _add_products(block: Block, total: np.ndarray, scratch: Scratch) -> None:
+def _add_products(block: Block, total: np.ndarray, workspace: Workspace) -> None:
     """Add the products of a block, those below the diagonal at least."""
-    samples, targets, mask = block.read(scratch)
+    samples, targets, mask = block.read(workspace)
     outputs, *taps = block.pair.kernel_shape
     height, width = block.region.shape
     view = windows(samples, block.pair.axes, (1, height, width))
     # Outputs and ones lie as the samples do, which go on past the row ends.
-    beside = scratch.take("beside", (outputs + 1, height, *samples.shape[2:]), np.float64)
+    beside = workspace.take((outputs + 1, height, *samples.shape[2:]), np.float64)
     beside[:, :, width:] = 0
     beside[:-1, :, :width], beside[-1, :, :width] = targets, mask
     run = view.shape[-1]
@@ -314,12 +313,12 @@ def _add_products(block: Block, total: np.ndarray, scratch: Scratch) -> None:
     whole = len(total) <= _MOST_ROWS
     tile = len(total) if whole else _TILE
     tiles = [slice(top, top + tile) for top in range(0, len(total), tile)]
-    step = (_QUIET_SQUARE if whole else QUIET) // tile**2
-    product = scratch.take("product", total.shape, np.float64)
+    product = workspace.take(total.shape, np.float64)
     product[...] = 0
-    for left in range(0, run, step):
-        part = slice(left, min(left + step, run))
-        matrix = scratch.take("matrix", (len(total), part.stop - left), np.float64)
+    level = workspace.level
+    for part in quiet_parts(run, tile**2, QUIET_SQUARE if whole else QUIET):
+        workspace.level = level
+        matrix = workspace.take((len(total), part.stop - part.start), np.float64)
         np.multiply(view[..., part], lines[-1, part], out=matrix[:weights].reshape(*taps, -1))
         matrix[weights:] = lines[:, part]
         for number, rows in enumerate(tiles):
@@ -346,7 +345,7 @@ def _check_weights(blocks: Sequence[Block], weights: np.ndarray, offset: float) 
     """Apply a kernel to all blocks and compare."""
     full = blocks[0].pair.depth_after.full
     lots = list(_stacks(blocks))
-    checks = _each_lot(lots, lambda lot, scratch: _compare(lot, weights, offset * full, scratch))
+    checks = _each_lot(lots, lambda lot, workspace: _compare(lot, weights, offset * full, workspace))
     squares, counts, gradients, drifts = zip(*checks, strict=True)
     held_in, held_out = map(sum, zip(*counts, strict=True))
     return _Check(
@@ -371,7 +370,7 @@ def _stacks(blocks: Sequence[Block]) -> Iterator[list[Block]]:
     yield stack
 
 
-def _compare(blocks: Sequence[Block], weights: np.ndarray, offset: float, scratch: Scratch) -> _Check:
+def _compare(blocks: Sequence[Block], weights: np.ndarray, offset: float, workspace: Workspace) -> _Check:
     """Compare some blocks of a pair with what the kernel makes of them; the offset is in their units."""
     pair = blocks[0].pair
     full, scale = pair.depth_after.full, pair.depth_after.full / pair.depth_before.full
@@ -384,11 +383,14 @@ def _compare(blocks: Sequence[Block], weights: np.ndarray, offset: float, scratc
     squares, counts = [0.0, 0.0], [0, 0]
     for number, block in enumerate(blocks):
         rows, columns = block.region.shape
-        seen, targets, mask = block.read(scratch)
+        workspace.level = 0
+        seen, targets, mask = block.read(workspace)
+        level = workspace.level
         samples[number, :, : seen.shape[1], : seen.shape[2]] = seen
         counts[block.held_out] += int(mask.sum())
         for output, window in enumerate(sums):
-            residual = window.recipe(seen, (1, rows, columns), scratch, "sums")()[0]
+            workspace.level = level
+            residual = window.recipe(seen, (1, rows, columns), workspace)()[0]
             residual += offset
             residual *= mask
             residual -= targets[output]

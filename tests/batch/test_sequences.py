@@ -292,7 +292,7 @@ def test_what_the_headers_forbid_is_refused_before_anything_is_computed(
 ):
     animate("a.tif", frames)
     before = sorted(tmp_path.iterdir())
-    monkeypatch.setattr("convfilter.batch.sequences.filter_meant", None)
+    monkeypatch.setattr("convfilter.batch.sequences.filter_image", None)
     outcome = ran("a.tif", target, kernel, dry=dry, **options)
     assert outcome.status == "failed"
     assert reason in outcome.error
