@@ -85,7 +85,9 @@ def write_frames(
             if frames is None:
                 array.add(picture)
             else:
-                frames.add(*prepared(picture, format, encoding, warnings, release=True, animated=True))
+                frames.add(
+                    *prepared(picture, format, encoding, warnings, release=True, animated=True, frames=count)
+                )
     if frames is not None:
         with collected(warnings, prints=format in PRINTING):
             frames.finish()

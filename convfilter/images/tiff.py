@@ -28,6 +28,7 @@ from convfilter.images.formats import grey_mode, loose_channels
 from convfilter.images.library import reasons
 from convfilter.images.metadata import orientation_of, read_metadata
 from convfilter.images.picture import Picture, Size
+from convfilter.images.tiff_tags import Origin, no_data, read_tags, text_of
 from convfilter.messages import one_line
 
 __all__ = ["Page", "TiffFile"]
@@ -371,9 +372,19 @@ class Page:
             pixels = np.ascontiguousarray(turned(stored, turn))
         else:
             pixels = self._decoded_by_pillow(self._pillow, orient, warnings)
+        with reasons("broken tiff data"):
+            tags = read_tags(self._stream.data, self._head.order, self._head.big, self._place)
+            exif = beside.getexif()
+        exif.pop(ExifTags.Base.ImageDescription, None)  # there may be several, for programs too
+        if text := text_of(tags):
+            exif[ExifTags.Base.ImageDescription] = text
         metadata = read_metadata(beside, orient, warnings)
         lossless = metadata.compression not in ("jpeg", "tiff_jpeg", "webp")
-        metadata = replace(metadata, lossless=lossless)
+        if (value := no_data(tags)) is not None:
+            warnings.append(f"declares the no-data value {value}, which is filtered like any other sample")
+        upright = not orient or self._tags.get(ExifTags.Base.Orientation, 1) == 1
+        origin = Origin(pixels.shape[:2] if upright else (), pixels.dtype.name, self._count)
+        metadata = replace(metadata, lossless=lossless, tags=tags, origin=origin)
         return Picture(pixels, self._mode, "tiff", metadata, warnings, self._count)
 
     def _opened(self) -> ImageFile.ImageFile | None:
