@@ -28,7 +28,7 @@ from convfilter.images.formats import grey_mode, loose_channels
 from convfilter.images.library import reasons
 from convfilter.images.metadata import orientation_of, read_metadata
 from convfilter.images.picture import Picture, Size
-from convfilter.images.tiff_tags import Origin, no_data, read_tags, text_of
+from convfilter.images.tiff_tags import IPTC, Origin, no_data, read_tags, text_of
 from convfilter.messages import one_line
 
 __all__ = ["Page", "TiffFile"]
@@ -335,7 +335,7 @@ class Page:
         with reasons("broken tiff data"):
             directory = head.directory()
             directory.load(cast("BinaryIO", stream))
-            self._tags: dict[int, Any] = {tag: directory.get(tag) for tag in directory}
+            self._tags: dict[int, Any] = {tag: directory.get(tag) for tag in directory if tag != IPTC}
         layout = self._layout = _Layout.of(
             self._tags, "big-endian BigTIFF" if head == _BEYOND_PILLOW else "TIFF"
         )
@@ -378,12 +378,16 @@ class Page:
         exif.pop(ExifTags.Base.ImageDescription, None)  # there may be several, for programs too
         if text := text_of(tags):
             exif[ExifTags.Base.ImageDescription] = text
+        for tag in tags:
+            if tag.number == IPTC:  # of which Pillow takes the first number only
+                exif[IPTC] = tag.data
         metadata = read_metadata(beside, orient, warnings)
         lossless = metadata.compression not in ("jpeg", "tiff_jpeg", "webp")
         if (value := no_data(tags)) is not None:
             warnings.append(f"declares the no-data value {value}, which is filtered like any other sample")
         upright = not orient or self._tags.get(ExifTags.Base.Orientation, 1) == 1
-        origin = Origin(pixels.shape[:2] if upright else (), pixels.dtype.name, self._count)
+        origin = Origin.of(pixels, self._count)
+        origin = origin if upright else origin._replace(shape=())
         metadata = replace(metadata, lossless=lossless, tags=tags, origin=origin)
         return Picture(pixels, self._mode, "tiff", metadata, warnings, self._count)
 

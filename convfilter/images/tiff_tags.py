@@ -9,12 +9,14 @@ import mmap
 import re
 import struct
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import TiffTags
 
 __all__ = [
+    "IPTC",
     "SIZES",
     "Origin",
     "TiffTag",
@@ -48,7 +50,7 @@ SIZES = {
 _NUMBERS = {3: 2, 4: 4, 5: 4, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _ADDRESSES = (4, 13, 16, 18)
 _NARROWED = {16: (4, "<u4"), 17: (9, "<i4"), 18: (13, "<u4")}
-_DESCRIPTION, _PAGE_NUMBER, _NO_DATA, _PRIVATE = 270, 297, 42113, 32768
+_DESCRIPTION, _PAGE_NUMBER, IPTC, _NO_DATA, _PRIVATE = 270, 297, 33723, 42113, 32768
 _ACROSS, _DOWN, _UNIT = 282, 283, 296
 _MOST_BYTES = 1 << 22
 
@@ -74,7 +76,7 @@ _REFUSED = {
     *range(33628, 33632),
     *range(50706, 50838),
 }
-_LONGS = {33723, *_IMAGEJ}  # private tags of this type that are no addresses
+_LONGS = {IPTC, *_IMAGEJ}  # private tags of this type that are no addresses
 _PROGRAMS = {
     "ImageJ": re.compile(rb"\s*ImageJ="),
     "OME": re.compile(rb"[^\0]*<(\w+:)?OME\b"),
@@ -87,11 +89,16 @@ _PLAIN_SHAPE = re.compile(rb'\{"shape": \[\d+, \d+(, [34])?\](, "axes": "YXS?")?
 
 
 class Origin(NamedTuple):
-    """The image that tags were read with; no size if it has been turned."""
+    """What tags depend on, of the image that was read (without a shape if it has been turned) or is written."""
 
-    size: tuple[int, ...]
+    shape: tuple[int, ...]
     dtype: str
     frames: int
+
+    @classmethod
+    def of(cls, pixels: NDArray[Any], frames: int) -> Origin:
+        """Return that of an image."""
+        return cls((*pixels.shape, 1)[:3], pixels.dtype.name, frames)
 
 
 class TiffTag(NamedTuple):
@@ -165,7 +172,7 @@ def _tag(number: int, type: int, count: int, stored: bytes, length: int, order: 
         return refused
     if b"\xff\xd8\xff" in stored or b"\x89PNG\r\n" in stored:  # an image, not filtered
         return refused
-    if size := _NUMBERS.get(type):
+    if (size := _NUMBERS.get(type)) and number != IPTC:  # which are bytes, also if called numbers
         values = np.frombuffer(stored, f"{order}{'i' if type == 17 else 'u'}{size}")
         type, form = _NARROWED.get(type, (type, f"<u{size}"))
         narrowed = values.astype(form)
@@ -204,19 +211,16 @@ def fitting_tags(
     if form != "tiff":
         names = dict.fromkeys(tag.kind for tag in tags if tag.number not in elsewhere or _counts(tag))
         return (), [f"{form} cannot hold {', '.join(names)}: dropped"] if names else []
-    size, dtype = (read.size, read.dtype) if read else ((), "")
+    shape, dtype = (read.shape, read.dtype) if read else ((), "")
     stale = {
         tag.kind
         for tag in tags
-        if (tag.kind in _OF_SIZE and size != written.size)
+        if (tag.kind in _OF_SIZE and shape[:2] != written.shape[:2])
         or (tag.number == _NO_DATA and dtype != written.dtype)
         or (_counts(tag) and not (read == written and _images(tag) in (None, written.frames)))
     }
     kept = tuple(tag for tag in tags if tag.type and tag.kind not in stale)
-    lines = []
-    if stale:
-        verb = "fits" if len(stale) == 1 and not min(stale).endswith("s") else "fit"
-        lines.append(f"the {' and the '.join(sorted(stale))} no longer {verb}: dropped")
+    lines = [f"the {kind} no longer fit{'s' * (kind[-1] != 's')}: dropped" for kind in sorted(stale)]
     lost = dict.fromkeys(tag.kind for tag in tags if not tag.type and tag.kind not in stale)
     if lost:
         lines.append(f"cannot be carried to another file: {', '.join(lost)}: dropped")

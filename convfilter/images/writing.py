@@ -133,7 +133,7 @@ def write_picture(
     with collected(warnings, prints=form in PRINTING):
         if form == "npy":
             if not encoding.strip:
-                origin = Origin((height, width), picture.pixels.dtype.name, 1)
+                origin = Origin.of(picture.pixels, 1)
                 warnings += fitting_tags(picture.metadata.tags, None, origin, form, DESCRIPTIVE)[1]
             write_header(stream, picture.pixels.shape, picture.pixels.dtype)
             stream.write(np.ascontiguousarray(picture.pixels).reshape(-1).view(np.uint8).data)
@@ -180,7 +180,7 @@ def prepared(
     if mode in ("LA", "RGBA") and dtype == "uint8" and not (animated and form == "gif"):
         pixels, mode = _alpha_settled(pixels, mode, kind, form, encoding.background, warnings)
         kind, _ = route(mode, dtype, form)
-    origin = Origin(picture.pixels.shape[:2], picture.pixels.dtype.name, frames)
+    origin = Origin.of(picture.pixels, frames)
     metadata = _fitting(picture.metadata, origin, kind, form, encoding, warnings)
     held = kind_of(mode, dtype)
     if form == "jpeg" and held == kind == "RGB":
