@@ -66,7 +66,7 @@ _KINDS = {
     **dict.fromkeys((33550, 33920, 33922, 34264, 34735, 34736, 34737, 42112), "GeoTIFF tags"),
     _NO_DATA: "no-data value",
     **dict.fromkeys((_ACROSS, _DOWN, _UNIT), "pixel size"),
-    **dict.fromkeys(_IMAGEJ, "ImageJ description"),
+    **dict.fromkeys(_IMAGEJ, "ImageJ metadata"),
     _PAGE_NUMBER: "page numbers",
 }
 _OF_SIZE = ("GeoTIFF tags", "no-data value", "pixel size")
@@ -89,7 +89,7 @@ _PLAIN_SHAPE = re.compile(rb'\{"shape": \[\d+, \d+(, [34])?\](, "axes": "YXS?")?
 
 
 class Origin(NamedTuple):
-    """What tags depend on, of the image that was read (without a shape if it has been turned) or is written."""
+    """What tags depend on, of the image read (without a shape if it has been turned) or written."""
 
     shape: tuple[int, ...]
     dtype: str
@@ -168,7 +168,7 @@ def _tag(number: int, type: int, count: int, stored: bytes, length: int, order: 
     private = number >= _PRIVATE and number not in _LONGS
     if not length or len(stored) != length or number in _REFUSED or (private and type in _ADDRESSES):
         return refused
-    if number == 50839 and order == ">":  # its content has the byte order of the file
+    if number in _IMAGEJ and order == ">":  # their content has the byte order of the file
         return refused
     if b"\xff\xd8\xff" in stored or b"\x89PNG\r\n" in stored:  # an image, not filtered
         return refused
@@ -184,7 +184,7 @@ def _tag(number: int, type: int, count: int, stored: bytes, length: int, order: 
 
 def of_first_page(tags: Iterable[TiffTag]) -> Iterator[TiffTag]:
     """Yield those tags of a first page that speak of the whole file."""
-    return (tag for tag in tags if tag.kind.endswith(" description"))
+    return (tag for tag in tags if _counts(tag) and tag.number != _PAGE_NUMBER)
 
 
 def fitting_tags(
@@ -229,7 +229,7 @@ def fitting_tags(
 
 def _counts(tag: TiffTag) -> bool:
     """Tell whether a tag counts frames."""
-    return tag.kind.endswith(" description") or tag.number == _PAGE_NUMBER
+    return tag.kind.endswith(" description") or tag.number in (*_IMAGEJ, _PAGE_NUMBER)
 
 
 def _images(tag: TiffTag) -> int | None:

@@ -23,7 +23,7 @@ from convfilter.images.tiff_tags import Origin, fitting_tags
 from convfilter.images.to_pillow import background_colour, flattened, to_image
 from convfilter.options import EncodeOptions
 
-__all__ = ["check_writable", "prepared", "write_picture"]
+__all__ = ["check_writable", "lost_in_npy", "prepared", "write_picture"]
 
 _WITH_PROFILE = ("png", "jpeg", "tiff", "webp", "avif")
 
@@ -132,9 +132,7 @@ def write_picture(
     warnings: list[str] = []
     with collected(warnings, prints=form in PRINTING):
         if form == "npy":
-            if not encoding.strip:
-                origin = Origin.of(picture.pixels, 1)
-                warnings += fitting_tags(picture.metadata.tags, None, origin, form, DESCRIPTIVE)[1]
+            warnings += lost_in_npy(picture, encoding)
             write_header(stream, picture.pixels.shape, picture.pixels.dtype)
             stream.write(np.ascontiguousarray(picture.pixels).reshape(-1).view(np.uint8).data)
         else:
@@ -194,6 +192,12 @@ def prepared(
     if release:
         picture.pixels = np.empty((0, 0), np.uint8)
     return (image if image.mode == kind else image.convert(kind)), metadata
+
+
+def lost_in_npy(picture: Picture, encoding: EncodeOptions) -> list[str]:
+    """Return what an array cannot hold of the tags beside an image, one line each."""
+    tags = () if encoding.strip else picture.metadata.tags
+    return fitting_tags(tags, None, Origin.of(picture.pixels, 1), "npy", DESCRIPTIVE)[1]
 
 
 def _mode_of(picture: Picture) -> str:
