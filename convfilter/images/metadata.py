@@ -19,7 +19,7 @@ from PIL import ExifTags, Image
 from convfilter.errors import ImageError
 from convfilter.images.headers import jpeg_segments
 from convfilter.images.library import reasons
-from convfilter.images.tiff_tags import Origin, TiffTag
+from convfilter.images.tiff_tags import SIZES, Origin, TiffTag
 
 __all__ = [
     "DESCRIPTIVE",
@@ -277,7 +277,7 @@ class _Tiff:
 
     def _tag(self, entry: int) -> _Tag:
         number, kind, count = struct.unpack_from(f"{self.order}HHI", self.block, entry)
-        length = count * _SIZES.get(kind, 1)
+        length = count * SIZES.get(kind, 1)
         place = entry + 8 if length <= 4 else self.long(entry + 8)
         return _Tag(number, kind, place, min(place + length, len(self.block)))
 
@@ -289,7 +289,6 @@ class _Tiff:
         return [*struct.unpack_from(format, self.block, tag.place)] if count else []
 
 
-_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _SHORT, _LONG = 3, 4
 _GROUPS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 # Where image data begin and how long they are: JPEG, strips, tiles.

@@ -218,6 +218,8 @@ class _Layout(NamedTuple):
         """Read it; refuse samples that differ from one another."""
         if _WIDTH not in tags or _HEIGHT not in tags or not (_STRIPS in tags or _TILES in tags):
             raise ImageError("broken tiff data (its size or the place of its pixels is missing)")
+        for places in (_STRIPS, _TILES):
+            _wholes(tags, places, ())
         compression = _whole(tags, _COMPRESSION, 1)
         photometric = 6 if compression == 6 else _whole(tags, _PHOTOMETRIC, 0)
         samples = _whole(tags, _SAMPLES, 3 if compression == 6 else 1)

@@ -457,3 +457,11 @@ def test_texts_of_other_formats_and_for_them_are_utf8_too(tmp_path):
     filter_file(tmp_path / "in.tif", tmp_path / "out.png", "identity")
     for name in ("in.tif", "out.png"):
         assert "Jörg".encode() in (tmp_path / name).read_bytes()
+
+
+def test_pixels_at_a_place_that_is_a_text_are_refused():
+    data = bytearray(file_of(some("uint8", 8, 8)).getvalue())
+    place = data.index(struct.pack("<HH", 273, 4))
+    data[place + 2] = 2
+    with pytest.raises(ImageError, match="tag 273 holds other than whole numbers"):
+        read_picture(io.BytesIO(data))
