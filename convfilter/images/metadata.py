@@ -19,10 +19,13 @@ from PIL import ExifTags, Image
 from convfilter.errors import ImageError
 from convfilter.images.headers import jpeg_segments
 from convfilter.images.library import reasons
+from convfilter.images.tiff_tags import SIZES, Origin, TiffTag
 
 __all__ = [
+    "DESCRIPTIVE",
     "Chunk",
     "Metadata",
+    "as_stored",
     "descriptive_exif",
     "icc_fits",
     "jpeg_places",
@@ -35,7 +38,7 @@ Chunk: TypeAlias = tuple[bytes, bytes]
 
 _ORIENTATION = 0x0112
 # Of a TIFF's tags these describe the picture; the others say how its file is laid out.
-_DESCRIPTIVE = {270, 271, 272, 305, 306, 315, 316, 33432, 33723, 34377, 34665, 34853, _ORIENTATION}
+DESCRIPTIVE = {270, 271, 272, 305, 306, 315, 316, 33432, 33723, 34377, 34665, 34853, _ORIENTATION}
 _EXIF = b"Exif\0\0"
 _XMP_ORIENTATION = re.compile(rb'tiff:Orientation="\d+"|<tiff:Orientation>\d+</tiff:Orientation>')
 # A JPEG or PNG in base 64, whose lines may be broken by references to characters.
@@ -61,6 +64,10 @@ class Metadata:
         The comment of a JPEG or GIF.
     chunks : tuple of Chunk
         PNG chunks that are kept as they are: texts, and what the numbers mean as colours.
+    tags : tuple of TiffTag
+        What else the tags of a TIFF say.
+    origin : Origin or None
+        The image that they were read with.
     quantization : list of list of int or None
         The quantization tables of a JPEG.
     subsampling : int
@@ -81,6 +88,8 @@ class Metadata:
     dpi: tuple[float, float] | None = None
     comment: bytes | None = None
     chunks: tuple[Chunk, ...] = ()
+    tags: tuple[TiffTag, ...] = ()
+    origin: Origin | None = None
     quantization: list[list[int]] | None = None
     subsampling: int = -1
     compression: str | None = None
@@ -90,7 +99,7 @@ class Metadata:
 
     def bare(self) -> Metadata:
         """Return what decides how a picture is encoded, without what is written beside it."""
-        return replace(self, exif=None, icc=None, xmp=None, dpi=None, comment=None, chunks=())
+        return replace(self, exif=None, icc=None, xmp=None, dpi=None, comment=None, chunks=(), tags=())
 
 
 def orientation_of(image: Image.Image, warnings: list[str]) -> int:
@@ -190,15 +199,20 @@ def descriptive_exif(exif: Image.Exif) -> Image.Exif:
     """
     with reasons("malformed EXIF"):
         kept = Image.Exif()
-        for tag in _DESCRIPTIVE & set(exif):
+        for tag in DESCRIPTIVE & set(exif):
             if tag in _GROUPS:
-                kept[tag] = dict(exif.get_ifd(tag))
+                kept[tag] = {key: as_stored(value) for key, value in exif.get_ifd(tag).items()}
             else:
-                kept[tag] = exif[tag]
+                kept[tag] = as_stored(exif[tag])
         parsed = Image.Exif()  # groups that were put in, not parsed, could not be written to a TIFF
         if len(kept):
             parsed.load(kept.tobytes())
         return parsed
+
+
+def as_stored(value: Any) -> Any:
+    """Return a text as the bytes that Pillow read as Latin 1, and would write as ASCII."""
+    return value.encode("latin-1") if isinstance(value, str) and not value.isascii() else value
 
 
 def _exif(image: Image.Image, upright: bool, warnings: list[str]) -> bytes | None:
@@ -211,6 +225,8 @@ def _exif(image: Image.Image, upright: bool, warnings: list[str]) -> bytes | Non
             tags = descriptive_exif(tags)
         with reasons("malformed EXIF"):
             if tags is not None:
+                for tag, value in [*tags.items()]:
+                    tags[tag] = as_stored(value)
                 raw = tags.tobytes() if len(tags) else None
         if not isinstance(raw, bytes) or not raw.removeprefix(_EXIF):
             return None
@@ -261,7 +277,7 @@ class _Tiff:
 
     def _tag(self, entry: int) -> _Tag:
         number, kind, count = struct.unpack_from(f"{self.order}HHI", self.block, entry)
-        length = count * _SIZES.get(kind, 1)
+        length = count * SIZES.get(kind, 1)
         place = entry + 8 if length <= 4 else self.long(entry + 8)
         return _Tag(number, kind, place, min(place + length, len(self.block)))
 
@@ -273,7 +289,6 @@ class _Tiff:
         return [*struct.unpack_from(format, self.block, tag.place)] if count else []
 
 
-_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _SHORT, _LONG = 3, 4
 _GROUPS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 # Where image data begin and how long they are: JPEG, strips, tiles.

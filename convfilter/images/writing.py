@@ -17,12 +17,13 @@ from convfilter.images.encoders import encode, takes_arrays
 from convfilter.images.encoding import Raster, Samples
 from convfilter.images.formats import FORMATS, fitting_mode, kind_of, route
 from convfilter.images.library import PRINTING, collected
-from convfilter.images.metadata import Metadata, icc_fits
+from convfilter.images.metadata import DESCRIPTIVE, Metadata, icc_fits
 from convfilter.images.picture import Picture
+from convfilter.images.tiff_tags import Origin, fitting_tags
 from convfilter.images.to_pillow import background_colour, flattened, to_image
 from convfilter.options import EncodeOptions
 
-__all__ = ["check_writable", "prepared", "write_picture"]
+__all__ = ["check_writable", "lost_in_npy", "prepared", "write_picture"]
 
 _WITH_PROFILE = ("png", "jpeg", "tiff", "webp", "avif")
 
@@ -131,6 +132,7 @@ def write_picture(
     warnings: list[str] = []
     with collected(warnings, prints=form in PRINTING):
         if form == "npy":
+            warnings += lost_in_npy(picture, encoding)
             write_header(stream, picture.pixels.shape, picture.pixels.dtype)
             stream.write(np.ascontiguousarray(picture.pixels).reshape(-1).view(np.uint8).data)
         else:
@@ -147,6 +149,7 @@ def prepared(
     *,
     release: bool = False,
     animated: bool = False,
+    frames: int = 1,
 ) -> tuple[Raster, Metadata]:
     """Bring a picture into the kind that a format holds.
 
@@ -160,6 +163,8 @@ def prepared(
         Gets a line for whatever is lost.
     animated : bool
         Whether it is a frame of several, whose alpha a GIF's writer sees to itself.
+    frames : int
+        How many are written.
 
     Returns
     -------
@@ -173,7 +178,8 @@ def prepared(
     if mode in ("LA", "RGBA") and dtype == "uint8" and not (animated and form == "gif"):
         pixels, mode = _alpha_settled(pixels, mode, kind, form, encoding.background, warnings)
         kind, _ = route(mode, dtype, form)
-    metadata = _fitting(picture.metadata, kind, form, encoding, warnings)
+    origin = Origin.of(picture.pixels, frames)
+    metadata = _fitting(picture.metadata, origin, kind, form, encoding, warnings)
     held = kind_of(mode, dtype)
     if form == "jpeg" and held == kind == "RGB":
         held = kind = "RGBX"  # its encoder takes what Pillow need not convert
@@ -186,6 +192,12 @@ def prepared(
     if release:
         picture.pixels = np.empty((0, 0), np.uint8)
     return (image if image.mode == kind else image.convert(kind)), metadata
+
+
+def lost_in_npy(picture: Picture, encoding: EncodeOptions) -> list[str]:
+    """Return what an array cannot hold of the tags beside an image, one line each."""
+    tags = () if encoding.strip else picture.metadata.tags
+    return fitting_tags(tags, None, Origin.of(picture.pixels, 1), "npy", DESCRIPTIVE)[1]
 
 
 def _mode_of(picture: Picture) -> str:
@@ -221,11 +233,14 @@ def _alpha_settled(
 
 
 def _fitting(
-    metadata: Metadata, kind: str, form: str, encoding: EncodeOptions, warnings: list[str]
+    metadata: Metadata, written: Origin, kind: str, form: str, encoding: EncodeOptions, warnings: list[str]
 ) -> Metadata:
     """Return the metadata to write."""
     if encoding.strip:
         return metadata.bare()
+    tags, lost = fitting_tags(metadata.tags, metadata.origin, written, form, DESCRIPTIVE)
+    warnings += lost
+    metadata = replace(metadata, tags=tags)
     if metadata.icc is None:
         return metadata
     if form not in _WITH_PROFILE:
