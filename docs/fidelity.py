@@ -107,7 +107,7 @@ NOTES = """
 - **TIFF** stays compressed as it was if that loses nothing; other files become LZW, and Deflate if
   deep.
 - **What a format cannot hold** of this is named in one warning a file, unless with `--strip`. Nothing is said
-  of what programs write unasked: 72 or 96 dots per inch, and gamma and chromaticities that are those of sRGB or
+  of what programs write unasked: 72 or 96 dots per inch, gamma and chromaticities that are those of sRGB or
   stand beside a colour profile.
 - **PNG chunks.** Texts, chunks about colour (`gAMA cHRM sRGB iCCP cICP mDCV cLLI`) and `pHYs` are kept in
   their order, and so are unknown chunks that are marked as safe to copy. `bKGD` is kept while grey stays grey
