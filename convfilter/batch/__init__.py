@@ -25,7 +25,7 @@ from convfilter.batch.job import (
 )
 from convfilter.batch.plan import format_of_file, refuse_inputs_as_outputs
 from convfilter.batch.work import Job, Work
-from convfilter.convolution.running import available_threads
+from convfilter.convolution.execute import available_threads
 from convfilter.errors import with_name
 from convfilter.files import STREAM, sweep
 from convfilter.images.formats import FORMATS

@@ -23,31 +23,22 @@ from convfilter.cli.options import (
 from convfilter.cli.report import filter_in_words, per_axis_in_words, print_warnings, read_named
 from convfilter.errors import ImageError, OptionError, ShapeError
 from convfilter.files import STREAM, refuse_input
-from convfilter.geometry import Axis, axes_of, output_shape
+from convfilter.geometry import output_shape
 from convfilter.kernels import Kernel
-from convfilter.messages import brief, complain, describe, shown
+from convfilter.messages import brief, complain, shown
 from convfilter.options import FilterOptions, ReadOptions, declared
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from convfilter.explaining import Explanation
+    from convfilter.explain import Explanation
     from convfilter.images.picture import Picture
     from convfilter.options import FilterOptions
 
 __all__ = ["command"]
 
 _MOST = 16  # outputs explained without --at
-_MOST_FRAMES, _MILLISECONDS = 256, 700  # of an animation
-_LONGEST = 1 << 22  # characters of a file of numbers
-_COLOURS = {
-    "L": ("grey",),
-    "LA": ("grey", "alpha"),
-    "RGB": ("red", "green", "blue"),
-    "RGBA": ("red", "green", "blue", "alpha"),
-    "CMYK": ("cyan", "magenta", "yellow", "black"),
-    "LAB": ("L", "a", "b"),
-}
+_MILLISECONDS = 700  # of a frame of an animation
 _PLACE = re.compile(r"(\d{1,9})\s*,\s*(\d{1,9})")
 
 
@@ -124,17 +115,26 @@ def command(
         raise click.UsageError("give a picture or --values, and not both")
     if not kernels and weights is None:
         raise click.UsageError("no kernel: name one with -k, or give its --weights")
-    further = () if weights is None else (Kernel("weights", (_numbers(weights, "--weights").tolist(),)),)
+    further = () if weights is None else (_kernel_of(weights),)
     chain = chosen_filter(kernels, kernel_file, filtering, further)
     request = _Request(at, channel, frame, output, animate, overwrite, as_json)
     _check_outputs(image, request)
-    if values is not None:
-        _explain_numbers("numbers", _numbers(values, "--values"), chain, filtering, request)
-    elif image is not None and image.lower().endswith(".csv"):
-        _explain_numbers(image, _numbers(_text_of(image), image), chain, filtering, request)
-    elif image is not None:
+    if image is not None and not image.lower().endswith(".csv"):
         _explain_image(image, chain, filtering, reading, request)
+        return 0
+    from convfilter.explain.text import parse_numbers, read_numbers
+
+    if image is not None:
+        _explain_numbers(image, read_numbers(image), chain, filtering, request)
+    elif values is not None:
+        _explain_numbers("numbers", parse_numbers(values, "--values"), chain, filtering, request)
     return 0
+
+
+def _kernel_of(weights: str) -> Kernel:
+    from convfilter.explain.text import parse_numbers
+
+    return Kernel("weights", (parse_numbers(weights, "--weights").tolist(),))
 
 
 def _check_outputs(image: str | None, request: _Request) -> None:
@@ -158,7 +158,7 @@ def _explain_numbers(
 ) -> None:
     import numpy as np
 
-    from convfilter.explaining import explain_numbers
+    from convfilter.explain import explain_numbers
 
     if len(kernels) > 1:
         raise OptionError("numbers are filtered by one kernel: give one -k or --weights")
@@ -187,8 +187,9 @@ def _explain_image(
     reading: ReadOptions,
     request: _Request,
 ) -> None:
-    from convfilter.explaining import explain_sample
-    from convfilter.filtering.meaning import options_for
+    from convfilter.explain import explain_sample
+    from convfilter.explain.text import channel_names, output_names
+    from convfilter.filtering import options_for
     from convfilter.images.formats import FORMATS
 
     if request.at is None:
@@ -197,11 +198,11 @@ def _explain_image(
     pixels, filtering = picture.pixels, options_for(picture.mode, filtering)
     stack = any("frame" in kernel.axes for kernel in kernels)
     place = (request.frame, *request.at) if stack else request.at
-    colours = _COLOURS.get(picture.mode, ("grey",) if pixels.ndim == 2 + stack else ())
+    colours = channel_names(picture.mode, grey=pixels.ndim == 2 + stack)
     explain = partial(explain_sample, pixels, kernels, filtering)
     try:
         explained = explain(place, names=colours)
-        names = _output_names(len(explained.values), colours)
+        names = output_names(len(explained.values), colours)
         channel = _channel_named(request.channel, names)
         if channel:
             explained = explain(place, channel=channel, names=colours)
@@ -210,7 +211,11 @@ def _explain_image(
     if not picture.metadata.lossless or not FORMATS[picture.format].lossless:
         note = f"{picture.format} loses a little when the output is written"
         explained = explained._replace(notes=(*explained.notes, note))
-    values = pixels if pixels.ndim == 2 else pixels[..., min(channel, pixels.shape[-1] - 1)]
+    if stack:  # drawn is the frame under the anchor
+        picture.pixels = pixels[min(max(explained.anchor[0], 0), len(pixels) - 1)]
+    values = picture.pixels
+    if values.ndim == 3:
+        values = values[..., min(channel, values.shape[2] - 1)]
     _draw(explained, names, picture, values, partial(explain, channel=channel), kernels, filtering, request)
     _print(image, [explained], kernels, names, filtering, request)
 
@@ -229,12 +234,11 @@ def _draw(
     if request.output is request.animate is None:
         return
     from convfilter.drawing.canvas import as_seen, full_scale, save_animation, save_drawing
-    from convfilter.drawing.explained import draw_explanation, sliding_frames
+    from convfilter.explain.drawing import draw_explanation, sliding_axes, sliding_frames
 
     axes = None
     if request.animate:
-        shape = values.shape if picture is None else picture.pixels.shape
-        axes = _axes_to_slide(shape, kernels, filtering)
+        axes = sliding_axes(values.shape, kernels, filtering)
     if request.output:
         seen = None if picture is None else as_seen(picture.pixels, picture.mode)
         samples = explained.parts[0].slices[0].samples if picture is None else picture.pixels
@@ -248,26 +252,6 @@ def _draw(
         complain(f"drawn to {request.animate}")
 
 
-def _axes_to_slide(
-    shape: tuple[int, ...], kernels: Sequence[Kernel], filtering: FilterOptions
-) -> tuple[Axis, ...]:
-    if len(kernels) > 1 or len(shape) > 3:
-        raise OptionError("--animate draws one kernel over one picture: give one -k without frames")
-    axes = axes_of(
-        shape[:2],
-        (kernels[0].height, kernels[0].width),
-        padding=filtering.padding,
-        stride=filtering.stride,
-        dilation=filtering.dilation,
-    )
-    if axes[0].output * axes[1].output > _MOST_FRAMES:
-        raise OptionError(
-            f"{axes[0].output} x {axes[1].output} values come out: --animate draws at most {_MOST_FRAMES}, "
-            "so give a small picture or --values"
-        )
-    return axes
-
-
 def _print(
     source: str,
     explained: Sequence[Explanation],
@@ -276,7 +260,7 @@ def _print(
     filtering: FilterOptions,
     request: _Request,
 ) -> None:
-    from convfilter.explaining.text import as_lines, as_object
+    from convfilter.explain.text import as_lines, as_object
 
     # Where an image goes to stdout, the text goes to stderr.
     say = partial(click.echo, err=STREAM in (request.output, request.animate))
@@ -299,43 +283,6 @@ def _in_words(filtering: FilterOptions) -> list[str]:
         if kind is not bool and (name == "border" or value != default):
             words.append(f"{name} {per_axis_in_words(value)}")
     return words + [name for name in ("flip", "linear") if getattr(filtering, name)]
-
-
-def _text_of(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8-sig") as stream:
-            text = stream.read(_LONGEST + 1)
-    except OSError as error:
-        raise ImageError(f"{shown(path)}: cannot be opened: {describe(error)}") from None
-    except UnicodeDecodeError:
-        raise ImageError(f"{shown(path)}: holds no text") from None
-    if len(text) > _LONGEST:
-        raise ImageError(f"{shown(path)}: holds more than {_LONGEST} characters: give fewer numbers")
-    return text
-
-
-def _numbers(text: str, name: str) -> NDArray[Any]:
-    """Read rows of numbers, which end with semicolons or line breaks; `name` is for errors."""
-    import numpy as np
-
-    rows = [
-        re.split(r"[\s,]+", row.strip(" ,\t\r")) for row in re.split(r"[;\n]", text) if row.strip(" ,\t\r")
-    ]
-    try:
-        values = [
-            [int(cell) if re.fullmatch(r"[+-]?\d{1,15}", cell) else float(cell) for cell in row]
-            for row in rows
-        ]
-    except ValueError as error:
-        cell = str(error).rpartition(": ")[2]
-        raise OptionError(f"{name}: {cell} is no number: give rows such as '0 1 2; 3 4 5'") from None
-    if not values or len({len(row) for row in values}) != 1:
-        lengths = ", ".join(str(len(row)) for row in values) or "none"
-        raise OptionError(f"{name}: rows of {lengths} numbers: give rows of one length, such as '0 1; 2 3'")
-    array = np.array(values)
-    if not np.isfinite(array).all():
-        raise OptionError(f"{name}: infinite or not a number: give finite ones")
-    return array
 
 
 def _read(image: str, kernels: Sequence[Kernel], reading: ReadOptions, frame: int) -> Picture:
@@ -361,13 +308,6 @@ def _read(image: str, kernels: Sequence[Kernel], reading: ReadOptions, frame: in
         raise ImageError(f"{shown(image)}: its frames are no stack ({error})") from None
     print_warnings(image, whole)
     return whole
-
-
-def _output_names(count: int, colours: tuple[str, ...]) -> tuple[str, ...]:
-    if count == len(colours):
-        return colours
-    usual = {1: ("grey",), 2: ("grey", "alpha"), 3: _COLOURS["RGB"], 4: _COLOURS["RGBA"]}
-    return usual.get(count, tuple(f"channel {number}" for number in range(count)))
 
 
 def _channel_named(asked: str | None, names: tuple[str, ...]) -> int:

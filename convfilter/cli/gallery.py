@@ -225,11 +225,11 @@ def _tiles(
 
 
 def _made(pixels: NDArray[Any], mode: str, trial: _Trial) -> tuple[NDArray[Any], str]:
-    from convfilter.filtering.meaning import filter_meant
+    from convfilter.filtering import filter_image
 
     if "frame" in trial.kernel.axes:
         raise ShapeError(f"kernel '{trial.name}' spans frames, and this is a single picture")
-    filtered, made = filter_meant(pixels, mode, [trial.kernel], trial.filtering)
+    filtered, made = filter_image(pixels, mode, [trial.kernel], trial.filtering)
     return filtered.pixels, made
 
 

@@ -142,7 +142,7 @@ def _traits_as_text(kernel: Kernel) -> list[str]:
 
 def _plan(kernel: Kernel, sides: Sequence[int]) -> dict[str, Any]:
     """Return how a kernel is computed on 8-bit RGB, or on as many channels as it needs."""
-    from convfilter.convolution.running import available_threads
+    from convfilter.convolution.execute import available_threads
     from convfilter.filtering import plan_kernel
     from convfilter.options import FilterOptions
 
