@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from convfilter.errors import ImageError
 from convfilter.images.formats import FORMATS, kind_of, route
+from convfilter.images.metadata import HELD
 from convfilter.images.writing import check_writable
 
 PAGE = Path(__file__).resolve().with_name("fidelity.md")
@@ -51,13 +52,9 @@ ROWS = (
 
 # What is kept beside the pixels, by format; `tests/images/test_fidelity.py` tries every cell.
 KEPT = {
-    "EXIF": "png jpeg tiff webp avif",
-    "ICC profile": "png jpeg tiff webp avif",
-    "XMP": "png jpeg tiff webp avif",
-    "resolution": "png jpeg tiff bmp",
-    "text": "png",
-    "comment": "jpeg gif",
-    "gamma, chromaticities": "png",
+    **{name.removeprefix("a "): forms for name, forms in HELD.items()},
+    **dict.fromkeys(("text", "pixel aspect", "HDR chunks", "gamma and chromaticities"), "png"),
+    "background colour": "png",
     "durations": "png gif webp avif",
     "number of showings": "png gif webp",
 }
@@ -113,9 +110,17 @@ NOTES = """
   LONG, sub-images, what other programs use to lay out a file. A no-data value that is declared is reported.
 - **TIFF** stays compressed as it was if that loses nothing; other files become LZW, and Deflate if
   deep.
-- **PNG chunks.** Texts, and chunks about colour (`gAMA cHRM sRGB iCCP cICP mDCV cLLI`), are kept as they
-  are and in their order, and so are unknown chunks that are marked as safe to copy. All others, such as
-  `tIME`, `sBIT` and `bKGD`, are left out, since they describe the image as it was.
+- **What a format cannot hold** of this is named in one warning a file, unless with `--strip`. Nothing is said
+  of what programs write unasked: 72 or 96 dots per inch, gamma and chromaticities that are those of sRGB or
+  stand beside a colour profile.
+- **PNG chunks.** Texts, chunks about colour (`gAMA cHRM sRGB iCCP cICP mDCV cLLI`) and `pHYs` are kept in
+  their order, and so are unknown chunks that are marked as safe to copy. `bKGD` is kept while grey stays grey
+  and colours stay colours. `tIME`, `sBIT`, `sPLT`, `hIST` and Apple's `iDOT` are left out by rule, since they
+  describe the file or the image as it was. All others are left out with a warning that names them.
+- **JPEG segments.** All comments are kept in their order, and so is Photoshop's data with IPTC in it, without
+  thumbnails and its copies of EXIF, XMP and ICC profile. Segments about how the file was made (JFIF, MPF,
+  Ducky, Adobe) are the writer's own. All others, such as APP11 and the extension of XMP, are left out with a
+  warning that names them. The pixel aspect of JFIF goes to PNG only.
 - **Malformed** metadata is dropped with a warning, and the picture is done.
 - **Damage** to the pixels is reported as far as the format lets it be noticed: truncated files always, other
   damage by check sums, which PNG has, and Deflate in TIFF partly. JPEG, WebP, AVIF, GIF, BMP, TGA, PPM and

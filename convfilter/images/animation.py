@@ -18,7 +18,8 @@ from convfilter.images.picture import Picture
 from convfilter.images.plugins import load_plugin
 from convfilter.images.pnm import PnmWriter
 from convfilter.images.sink import save
-from convfilter.images.writing import lost_in_npy, prepared
+from convfilter.images.tiff_tags import Origin
+from convfilter.images.writing import fitting, prepared
 from convfilter.options import EncodeOptions
 
 __all__ = ["holds_all", "takes_any_size", "write_frames"]
@@ -83,7 +84,8 @@ def write_frames(
         with frame_named(number, count), collected(warnings, prints=format in PRINTING):
             size = _checked_size(picture, size, format)
             if frames is None:
-                warnings += lost_in_npy(picture, encoding)
+                written = Origin.of(picture.pixels, count)
+                fitting(picture.metadata, written, picture.mode, format, encoding, warnings)
                 array.add(picture)
             else:
                 frames.add(

@@ -12,7 +12,7 @@ from PIL import Image, ImageFile
 from convfilter.images import codecs
 from convfilter.images.encoding import Options, Raster, Samples, present
 from convfilter.images.formats import loose_channels
-from convfilter.images.metadata import Metadata
+from convfilter.images.metadata import PHOTOSHOP, Metadata
 from convfilter.images.plugins import load_plugin
 from convfilter.images.pnm import write_pnm
 from convfilter.images.sink import save
@@ -104,14 +104,15 @@ def _room_for(image: Image.Image) -> Iterator[None]:
 
 def _jpeg(image: Image.Image, metadata: Metadata, encoding: EncodeOptions, warnings: list[str]) -> Options:
     """Return the options for a JPEG: its own tables again, or a quality."""
-    parts = {"exif": metadata.exif, "xmp": metadata.xmp, "comment": metadata.comment}
-    limits = {"exif": _JPEG_SEGMENT, "xmp": _JPEG_SEGMENT - 29, "comment": _JPEG_SEGMENT}
+    parts = {"exif": metadata.exif, "xmp": metadata.xmp}
+    limits = {"exif": _JPEG_SEGMENT, "xmp": _JPEG_SEGMENT - 29}
     for name, part in parts.items():
         if part is not None and len(part) > limits[name]:
             warnings.append(f"{name} of {len(part)} bytes is too long for jpeg: dropped")
             parts[name] = None
     dpi = metadata.dpi if metadata.dpi and max(metadata.dpi) < 65_535 else None
-    options = present(**parts, icc_profile=metadata.icc, dpi=dpi)
+    extra = _jpeg_segments(metadata, warnings)
+    options = present(**parts, icc_profile=metadata.icc, dpi=dpi, extra=extra or None)
     if encoding.quality is None and metadata.quantization is not None:
         options |= {"qtables": metadata.quantization, "subsampling": metadata.subsampling}
     else:
@@ -121,6 +122,21 @@ def _jpeg(image: Image.Image, metadata: Metadata, encoding: EncodeOptions, warni
     if encoding.compress == "small":
         options |= {"optimize": True, "progressive": True}
     return options
+
+
+def _jpeg_segments(metadata: Metadata, warnings: list[str]) -> bytes:
+    """Return what is written into a JPEG as it is: Photoshop data, split if long, and comments."""
+    data, size = metadata.photoshop or b"", _JPEG_SEGMENT - len(PHOTOSHOP)
+    segments = [(0xED, PHOTOSHOP + data[at : at + size]) for at in range(0, len(data), size)]
+    for comment in metadata.comments:
+        if len(comment) > _JPEG_SEGMENT:
+            warnings.append(f"comment of {len(comment)} bytes is too long for jpeg: dropped")
+        else:
+            segments.append((0xFE, comment))
+    return b"".join(
+        bytes([0xFF, marker]) + (len(content) + 2).to_bytes(2, "big") + content
+        for marker, content in segments
+    )
 
 
 def _webp(image: Image.Image, metadata: Metadata, encoding: EncodeOptions, warnings: list[str]) -> Options:
@@ -166,7 +182,7 @@ _OPTIONS: dict[str, Callable[[Image.Image, Metadata, EncodeOptions, list[str]], 
 
 def _gif(image: Image.Image, metadata: Metadata, warnings: list[str]) -> tuple[Image.Image, Options]:
     """Return a picture with a palette for a GIF: exactly its colours if it has few enough."""
-    options = present(comment=metadata.comment)
+    options = present(comment=b"\n".join(metadata.comments) or None)
     if image.mode == "L":  # with the greys in order it is read as grey again
         return image, options | {"optimize": False}
     clear = None

@@ -87,8 +87,8 @@ class GifFrames:
         if metadata.plays != 1:
             loop = struct.pack("<BBHB", 3, 1, min(max(metadata.plays - 1, 0), 65_535), 0)
             self._output.write(b"!\xff\x0bNETSCAPE2.0" + loop)
-        if metadata.comment:
-            parts = [metadata.comment[at : at + 255] for at in range(0, len(metadata.comment), 255)]
+        for comment in metadata.comments:
+            parts = [comment[at : at + 255] for at in range(0, len(comment), 255)]
             self._output.write(b"!\xfe" + b"".join(bytes([len(part)]) + part for part in parts) + b"\0")
 
     def _packed(self, image: Image.Image) -> Packed:

@@ -11,7 +11,7 @@ import math
 import re
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 from PIL import ExifTags, Image
@@ -23,6 +23,8 @@ from convfilter.images.tiff_tags import SIZES, Origin, TiffTag
 
 __all__ = [
     "DESCRIPTIVE",
+    "HELD",
+    "PHOTOSHOP",
     "Chunk",
     "Metadata",
     "as_stored",
@@ -35,6 +37,27 @@ __all__ = [
 
 Chunk: TypeAlias = tuple[bytes, bytes]
 """A chunk of a PNG: its kind and its content."""
+
+HELD = {
+    "EXIF": "png jpeg tiff webp avif",
+    "a colour profile": "png jpeg tiff webp avif",
+    "XMP": "png jpeg tiff webp avif",
+    "resolution": "png jpeg tiff bmp",
+    "comments": "jpeg gif",
+    "Photoshop data (IPTC)": "jpeg",
+}
+"""Which formats hold what, by the names of `Metadata.blocks`; all that is not listed is a PNG's."""
+
+_GAMMA = "gamma and chromaticities"
+_CHUNKS = dict.fromkeys((b"tEXt", b"zTXt", b"iTXt"), "text")
+_CHUNKS |= dict.fromkeys((b"cICP", b"mDCV", b"cLLI"), "HDR chunks")
+_CHUNKS |= dict.fromkeys((b"gAMA", b"cHRM", b"sRGB"), _GAMMA)
+_CHUNKS |= {b"pHYs": "a pixel aspect", b"bKGD": "a background colour"}
+# What says no more than a file without it: nothing is lost with these.
+_SRGB = {
+    (b"gAMA", struct.pack(">I", 45455)),
+    (b"cHRM", struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)),
+}
 
 _ORIENTATION = 0x0112
 # Of a TIFF's tags these describe the picture; the others say how its file is laid out.
@@ -60,14 +83,18 @@ class Metadata:
         An XMP packet.
     dpi : tuple of float or None
         Dots per inch, horizontally and vertically.
-    comment : bytes or None
-        The comment of a JPEG or GIF.
+    comments : tuple of bytes
+        The comments of a JPEG or GIF, in their order.
+    photoshop : bytes or None
+        Photoshop's resources in a JPEG, IPTC among them, without thumbnails.
     chunks : tuple of Chunk
-        PNG chunks that are kept as they are: texts, and what the numbers mean as colours.
+        PNG chunks that are kept as they are, but for ``bKGD``, whose levels are brought to 16 bits.
     tags : tuple of TiffTag
         What else the tags of a TIFF say.
     origin : Origin or None
         The image that they were read with.
+    unknown : tuple of str
+        Names of what the file holds besides, which is not kept.
     quantization : list of list of int or None
         The quantization tables of a JPEG.
     subsampling : int
@@ -86,10 +113,12 @@ class Metadata:
     icc: bytes | None = None
     xmp: bytes | None = None
     dpi: tuple[float, float] | None = None
-    comment: bytes | None = None
+    comments: tuple[bytes, ...] = ()
+    photoshop: bytes | None = None
     chunks: tuple[Chunk, ...] = ()
     tags: tuple[TiffTag, ...] = ()
     origin: Origin | None = None
+    unknown: tuple[str, ...] = ()
     quantization: list[list[int]] | None = None
     subsampling: int = -1
     compression: str | None = None
@@ -99,7 +128,27 @@ class Metadata:
 
     def bare(self) -> Metadata:
         """Return what decides how a picture is encoded, without what is written beside it."""
-        return replace(self, exif=None, icc=None, xmp=None, dpi=None, comment=None, chunks=(), tags=())
+        kept = "quantization", "subsampling", "compression", "lossless", "duration", "plays"
+        return Metadata(**{name: getattr(self, name) for name in kept})
+
+    def blocks(self) -> list[str]:
+        """Return the names of what there is beside the pixels, by which `HELD` says where it can go."""
+        blocks = {
+            "EXIF": self.exif,
+            "a colour profile": self.icc,
+            "XMP": self.xmp,
+            "resolution": None if _is_default(self.dpi) else self.dpi,
+            "comments": self.comments,
+            "Photoshop data (IPTC)": self.photoshop,
+        }
+        names = [name for name, block in blocks.items() if block is not None and block != ()]
+        kinds = {kind for kind, _ in self.chunks}
+        plain = self.icc is not None or b"sRGB" in kinds
+        for kind, content in self.chunks:
+            name = _CHUNKS.get(kind, f"a {kind.decode()} chunk")
+            if not ((plain and name == _GAMMA) or (kind, content) in _SRGB or _is_square(kind, content)):
+                names.append(name)
+        return list(dict.fromkeys(names))
 
 
 def orientation_of(image: Image.Image, warnings: list[str]) -> int:
@@ -147,16 +196,23 @@ def read_metadata(image: Image.Image, upright: bool, warnings: list[str]) -> Met
     """
     info = image.info
     quantization = _tables(getattr(image, "quantization", None))
-    comment = info.get("comment")
     compression = info.get("compression")
     xmp = info.get("xmp")
+    segments = getattr(image, "applist", [])
+    comments = [content for name, content in segments if name == "COM"]
+    if image.format == "GIF" and "comment" in info:
+        comments = [info["comment"]]
+    known = [name == "COM" or content.startswith(_SEGMENTS) for name, content in segments]
+    unknown = [f"segment {name}" for (name, _), each in zip(segments, known, strict=True) if not each]
     return Metadata(
         exif=_exif(image, upright, warnings),
         icc=_icc(info.get("icc_profile"), warnings),
         xmp=_xmp(xmp, upright) if isinstance(xmp, bytes) else None,
         dpi=_dpi(info.get("dpi")),
-        comment=comment if isinstance(comment, bytes) else None,
-        chunks=info.get("chunks", ()),
+        comments=tuple(comments),
+        photoshop=_photoshop(segments, warnings),
+        chunks=info.get("chunks", ()) + _aspect(info),
+        unknown=info.get("unknown", ()) + tuple(dict.fromkeys(unknown)),
         quantization=quantization,
         subsampling=_subsampling(image) if quantization else -1,
         compression=compression if isinstance(compression, str) else None,
@@ -296,6 +352,14 @@ _IMAGE_DATA = ((513, 514), (273, 279), (324, 325))
 _DIRECTORIES, _WINDOWS_THUMBNAIL, _PHOTOSHOP = 330, 0x501B, 34377
 _MOST_DIRECTORIES, _MOST_NUMBERS = 16, 4096
 _LONGEST_EXIF = 1 << 22
+PHOTOSHOP = b"Photoshop 3.0\0"
+# How the segments of a JPEG begin that are read, or say how the file is made (JFIF, MPF, Ducky, Adobe).
+_SEGMENTS = (
+    *(b"Exif\0", b"http://ns.adobe.com/xap/1.0/\0", b"ICC_PROFILE\0", PHOTOSHOP),
+    *(b"JFIF", b"JFXX", b"MPF\0", b"Ducky", b"Adobe"),
+)
+# Photoshop's resources that show the image as it was: thumbnails, ICC, EXIF twice, XMP.
+_COPIES = (0x0409, 0x040C, 0x040F, 0x0422, 0x0423, 0x0424)
 
 
 def _cleaned(block: bytes, upright: bool) -> bytes:
@@ -366,13 +430,55 @@ def _image_data(tiff: _Tiff, tags: list[_Tag]) -> Iterator[tuple[int, int]]:
 
 def _photoshop_thumbnails(block: bytes, place: int, end: int) -> Iterator[tuple[int, int]]:
     """Yield where the thumbnails are among the resources of Photoshop."""
+    for kind, _, start, stop in _resources(block, place, end):
+        if kind in (0x0409, 0x040C):
+            yield min(start, end), min(stop, end)
+
+
+def _resources(block: bytes, place: int, end: int) -> Iterator[tuple[int, int, int, int]]:
+    """Yield Photoshop's resources: their kind, where they begin, and where their content begins and ends."""
     while place + 12 <= end and block[place : place + 4] == b"8BIM":
+        begin = place
         kind = int.from_bytes(block[place + 4 : place + 6], "big")
         place += 6 + (block[place + 6] + 2) // 2 * 2  # behind the name, of even length with its own
         start, length = place + 4, int.from_bytes(block[place : place + 4], "big")
-        if kind in (0x0409, 0x040C):
-            yield min(start, end), min(start + length, end)
+        yield kind, begin, start, start + length
         place = start + length + length % 2
+
+
+def _photoshop(segments: list[tuple[str, bytes]], warnings: list[str]) -> bytes | None:
+    """Return Photoshop's resources in a JPEG, without thumbnails and without copies of EXIF, XMP and ICC."""
+    parts = [content.removeprefix(PHOTOSHOP) for _, content in segments if content.startswith(PHOTOSHOP)]
+    block = b"".join(parts)  # a resource may go on in the next segment
+    kept = []
+    end = 0
+    for kind, begin, start, stop in _resources(block, 0, len(block)):
+        if stop > len(block):
+            break
+        end = stop + (stop - start) % 2
+        if kind not in _COPIES and not jpeg_places(block[start:stop]):
+            kept.append(block[begin:stop] + bytes((stop - start) % 2))
+    if block[end:].strip(b"\0"):
+        warnings.append("malformed Photoshop data dropped")
+    return b"".join(kept) or None
+
+
+def _aspect(info: dict[Any, Any]) -> tuple[Chunk, ...]:
+    """Return the pixel aspect that a JPEG tells, as a chunk of PNG."""
+    aspect = info.get("jfif_density")
+    if info.get("jfif_unit") != 0 or not aspect or 0 in aspect or aspect[0] == aspect[1]:
+        return ()
+    return ((b"pHYs", struct.pack(">IIB", *aspect, 0)),)
+
+
+def _is_default(dpi: tuple[float, float] | None) -> bool:
+    """Tell whether a resolution is what programs write when nobody has chosen one."""
+    return dpi is not None and {*map(round, dpi)} in ({1}, {72}, {96})
+
+
+def _is_square(kind: bytes, content: bytes) -> bool:
+    """Tell whether a chunk says that pixels are as wide as high, as they are in a file without it."""
+    return kind == b"pHYs" and content[:4] == content[4:8]
 
 
 def jpeg_places(data: bytes) -> list[tuple[int, int]]:

@@ -28,17 +28,21 @@ from convfilter.images.metadata import Chunk, Metadata, jpeg_places
 from convfilter.images.sink import save
 from convfilter.images.to_pillow import palette_of
 
-__all__ = ["beside_pixels", "check_png", "pixels_alone", "png_chunk", "save_png"]
+__all__ = ["background_for", "beside_pixels", "check_png", "pixels_alone", "png_chunk", "save_png"]
 
 _PIXELS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT"}
-# What the numbers mean as colours, which filters do not change, and how long it is.
-_COLOURS = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4, b"mDCV": 24, b"cLLI": 8}
+# What the numbers mean as colours, which filters do not change, the shape of pixels, and how long it is.
+_LENGTHS = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4, b"mDCV": 24, b"cLLI": 8, b"pHYs": 9}
+_ONCE = {*_LENGTHS, b"iCCP", b"eXIf", b"bKGD"}
+# What describes the image as it was.
+_DROPPED = {b"tIME", b"sBIT", b"sPLT", b"hIST", b"iDOT"}
 _TEXTS = {b"tEXt", b"zTXt", b"iTXt"}
 _XMP = b"XML:com.adobe.xmp"
 _RAW_PROFILE = b"Raw profile type "
 _XMP_SEGMENT = b"http://ns.adobe.com/xap/1.0/\0"
 _EXIF = b"Exif\0\0"
 _METRE = 0.0254
+_PALETTED = 3
 # What is compressed may be so large; profiles and texts of files that are no bombs are smaller.
 _LARGEST = 1 << 24
 _BLOCK, _SLACK = 1 << 20, 1 << 16
@@ -152,18 +156,22 @@ def beside_pixels(stream: BinaryIO, chunks: list[PngChunk], warnings: list[str])
     Returns
     -------
     dict
-        By Pillow's names (``exif icc_profile xmp dpi``), and in ``chunks`` what is kept as it is.
+        By Pillow's names (``exif icc_profile xmp dpi``), in ``chunks`` what is kept as it is, and in
+        ``unknown`` what is not kept.
     """
     found: dict[str, Any] = {}
     kept: list[Chunk] = []
     kinds: set[bytes] = set()
+    unknown: dict[str, None] = {}
     for each in chunks:
         kind = each.kind
-        carried = kind in _COLOURS or kind == b"iCCP" or _may_be_copied(kind)
-        if kind in _PIXELS or not carried or (kind in kinds and kind not in _TEXTS):
+        if kind in _PIXELS or kind in _DROPPED or (kind in kinds and kind in _ONCE):
             continue
         kinds.add(kind)
-        if not _is_sound(stream, each) or each.length != _COLOURS.get(kind, each.length):
+        if kind not in _ONCE and not _may_be_copied(kind):
+            unknown[f"chunk {kind.decode()}"] = None
+            continue
+        if not _is_sound(stream, each) or each.length != _LENGTHS.get(kind, each.length):
             add_warning(warnings, f"damaged {kind.decode()} chunk dropped")
             continue
         stream.seek(each.place)
@@ -175,13 +183,45 @@ def beside_pixels(stream: BinaryIO, chunks: list[PngChunk], warnings: list[str])
         elif kind == b"pHYs" and content[8:] == b"\1":
             across, down = struct.unpack_from(">II", content)
             found["dpi"] = across * _METRE, down * _METRE
+        elif kind == b"bKGD":
+            if background := _full_scale(content, stream, chunks):
+                kept.append((kind, background))
+            else:
+                add_warning(warnings, "damaged bKGD chunk dropped")
         elif kind not in _TEXTS:
             kept.append((kind, content))
         elif not 0 < content.find(b"\0") < 80:
             add_warning(warnings, "malformed text dropped")
         elif not _is_profile(kind, content, found, warnings):
             kept.append((kind, content))
-    return {name: value for name, value in found.items() if value} | {"chunks": tuple(kept)}
+    found = {name: value for name, value in found.items() if value}
+    return found | {"chunks": tuple(kept), "unknown": tuple(unknown)}
+
+
+def _full_scale(content: bytes, stream: BinaryIO, chunks: list[PngChunk]) -> bytes:
+    """Return a background colour with levels of 16 bits, out of the palette if there is one."""
+    stream.seek(24)
+    depth, colours = stream.read(2)
+    if colours == _PALETTED:
+        palette = next((each for each in chunks if each.kind == b"PLTE"), None)
+        if palette is None or len(content) != 1 or 3 * content[0] + 3 > palette.length:
+            return b""
+        stream.seek(palette.place + 3 * content[0])
+        return bytes(level for each in stream.read(3) for level in (each, each))
+    if len(content) != (6 if colours & 2 else 2):
+        return b""
+    levels = struct.unpack(f">{len(content) // 2}H", content)
+    full = (1 << depth) - 1
+    return struct.pack(f">{len(levels)}H", *(min(level, full) * 65535 // full for level in levels))
+
+
+def background_for(kind: str, content: bytes) -> bytes:
+    """Return a background colour of 16 bits as a kind of image has it; nothing if it does not fit."""
+    if len(content) != (6 if kind.startswith("RGB") else 2):
+        return b""
+    levels = struct.unpack(f">{len(content) // 2}H", content)
+    deep = kind.startswith("I") or "16" in kind
+    return content if deep else struct.pack(f">{len(levels)}H", *((each + 128) // 257 for each in levels))
 
 
 def _may_be_copied(kind: bytes) -> bool:
@@ -292,6 +332,8 @@ def save_png(
         save(raster, cast("BinaryIO", _Inserting(stream, beside)), "png", **_quick_png(raster))
         return
     else:
+        # With a palette, a background would be one of its entries.
+        few_colours = few_colours and b"bKGD" not in dict(metadata.chunks)
         tries = _small_pngs(raster, few_colours)
         encoded = min((_saved(candidate, options) for candidate, options in tries), key=len)
     stream.write(encoded[:_HEADER])

@@ -17,15 +17,13 @@ from convfilter.images.encoders import encode, takes_arrays
 from convfilter.images.encoding import Raster, Samples
 from convfilter.images.formats import FORMATS, fitting_mode, kind_of, route
 from convfilter.images.library import PRINTING, collected
-from convfilter.images.metadata import DESCRIPTIVE, Metadata, icc_fits
+from convfilter.images.metadata import DESCRIPTIVE, HELD, Metadata, icc_fits
 from convfilter.images.picture import Picture
 from convfilter.images.tiff_tags import Origin, fitting_tags
 from convfilter.images.to_pillow import background_colour, flattened, to_image
 from convfilter.options import EncodeOptions
 
-__all__ = ["check_writable", "lost_in_npy", "prepared", "write_picture"]
-
-_WITH_PROFILE = ("png", "jpeg", "tiff", "webp", "avif")
+__all__ = ["check_writable", "fitting", "prepared", "write_picture"]
 
 
 def check_writable(
@@ -132,7 +130,8 @@ def write_picture(
     warnings: list[str] = []
     with collected(warnings, prints=form in PRINTING):
         if form == "npy":
-            warnings += lost_in_npy(picture, encoding)
+            written = Origin.of(picture.pixels, 1)
+            fitting(picture.metadata, written, picture.mode, form, encoding, warnings)
             write_header(stream, picture.pixels.shape, picture.pixels.dtype)
             stream.write(np.ascontiguousarray(picture.pixels).reshape(-1).view(np.uint8).data)
         else:
@@ -178,8 +177,8 @@ def prepared(
     if mode in ("LA", "RGBA") and dtype == "uint8" and not (animated and form == "gif"):
         pixels, mode = _alpha_settled(pixels, mode, kind, form, encoding.background, warnings)
         kind, _ = route(mode, dtype, form)
-    origin = Origin.of(picture.pixels, frames)
-    metadata = _fitting(picture.metadata, origin, kind, form, encoding, warnings)
+    written = Origin.of(picture.pixels, frames)
+    metadata = fitting(picture.metadata, written, kind, form, encoding, warnings)
     held = kind_of(mode, dtype)
     if form == "jpeg" and held == kind == "RGB":
         held = kind = "RGBX"  # its encoder takes what Pillow need not convert
@@ -192,12 +191,6 @@ def prepared(
     if release:
         picture.pixels = np.empty((0, 0), np.uint8)
     return (image if image.mode == kind else image.convert(kind)), metadata
-
-
-def lost_in_npy(picture: Picture, encoding: EncodeOptions) -> list[str]:
-    """Return what an array cannot hold of the tags beside an image, one line each."""
-    tags = () if encoding.strip else picture.metadata.tags
-    return fitting_tags(tags, None, Origin.of(picture.pixels, 1), "npy", DESCRIPTIVE)[1]
 
 
 def _mode_of(picture: Picture) -> str:
@@ -232,21 +225,39 @@ def _alpha_settled(
     return result, "L" if result.ndim == 2 else "RGB"
 
 
-def _fitting(
+def fitting(
     metadata: Metadata, written: Origin, kind: str, form: str, encoding: EncodeOptions, warnings: list[str]
 ) -> Metadata:
-    """Return the metadata to write."""
+    """Return the metadata to write; what a format cannot hold is named in one warning."""
     if encoding.strip:
         return metadata.bare()
-    tags, lost = fitting_tags(metadata.tags, metadata.origin, written, form, DESCRIPTIVE)
-    warnings += lost
+    origin = None if form == "npy" else metadata.origin
+    tags, lost_tags = fitting_tags(metadata.tags, origin, written, form, DESCRIPTIVE)
+    warnings += lost_tags
     metadata = replace(metadata, tags=tags)
-    if metadata.icc is None:
-        return metadata
-    if form not in _WITH_PROFILE:
-        warnings.append(f"{form} cannot hold a colour profile: dropped")
-    elif not icc_fits(metadata.icc, kind):
+    lost = [name for name in metadata.blocks() if form not in HELD.get(name, "png").split()]
+    if lost:
+        names = " and ".join(filter(None, [", ".join(lost[:-1]), lost[-1]]))
+        warnings.append(f"{form} cannot hold {names}: dropped")
+    if metadata.unknown:
+        warnings.append(f"not known to fit the filtered image: {', '.join(metadata.unknown)} dropped")
+    if "a colour profile" in lost:
+        metadata = replace(metadata, icc=None)
+    if metadata.icc is not None and not icc_fits(metadata.icc, kind):
         warnings.append(f"the colour profile does not fit {kind} pixels: dropped")
-    else:
+        metadata = replace(metadata, icc=None)
+    return _with_background(metadata, kind, warnings) if form == "png" else metadata
+
+
+def _with_background(metadata: Metadata, kind: str, warnings: list[str]) -> Metadata:
+    """Bring the background colour of a PNG to the kind of image that is written."""
+    chunks = dict(metadata.chunks)
+    if b"bKGD" not in chunks:
         return metadata
-    return replace(metadata, icc=None)
+    from convfilter.images.png import background_for
+
+    content = background_for(kind, chunks[b"bKGD"])
+    if not content:
+        warnings.append(f"the background colour does not fit {kind} pixels: dropped")
+    kept = [(name, content if name == b"bKGD" else each) for name, each in metadata.chunks]
+    return replace(metadata, chunks=tuple(chunk for chunk in kept if chunk != (b"bKGD", b"")))

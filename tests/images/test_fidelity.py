@@ -17,6 +17,7 @@ from convfilter.images.metadata import Metadata
 from convfilter.images.picture import Picture
 from convfilter.images.reading import read_picture
 from convfilter.images.writing import write_picture
+from convfilter.options import EncodeOptions
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 FORMS = list(FORMATS)
@@ -267,15 +268,19 @@ def exif():
     return tags.tobytes()
 
 
-GAMMA = struct.pack(">I", 45455)
+GAMMA = struct.pack(">I", 100_000)
 GIVEN = {
     "EXIF": {"exif": exif()},
-    "ICC profile": {"icc": PROFILE},
+    "colour profile": {"icc": PROFILE},
     "XMP": {"xmp": b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"},
     "resolution": {"dpi": (300.0, 300.0)},
     "text": {"chunks": ((b"tEXt", b"Author\0Ann"),)},
-    "comment": {"comment": b"by Ann"},
-    "gamma, chromaticities": {"chunks": ((b"gAMA", GAMMA),)},
+    "comments": {"comments": (b"by Ann",)},
+    "Photoshop data (IPTC)": {"photoshop": b"8BIM\4\4\0\0\0\0\0\4IPTC"},
+    "gamma and chromaticities": {"chunks": ((b"gAMA", GAMMA),)},
+    "HDR chunks": {"chunks": ((b"cICP", bytes([9, 16, 0, 1])), (b"cLLI", bytes(8)))},
+    "pixel aspect": {"chunks": ((b"pHYs", struct.pack(">IIB", 4, 3, 0)),)},
+    "background colour": {"chunks": ((b"bKGD", bytes([1, 1, 2, 2, 3, 3])),)},
 }
 
 
@@ -301,5 +306,10 @@ def test_every_cell_beside_the_pixels_is_what_happens(what, form, quick, monkeyp
     warnings = write_picture(stream, Picture(few(3), "RGB", "png", Metadata(**GIVEN[what])), form)
     kept = BESIDE[what][1][form] == "kept"
     assert seen(read_picture(stream).metadata, what) == kept
-    told = what == "ICC profile" and not kept and form != "npy"
-    assert warnings == ([f"{form} cannot hold a colour profile: dropped"] if told else [])
+    article = "a " if what.endswith(("profile", "aspect", "colour")) else ""
+    assert warnings == ([] if kept else [f"{form} cannot hold {article}{what}: dropped"])
+    stripped = EncodeOptions(strip=True)
+    assert (
+        write_picture(io.BytesIO(), Picture(few(3), "RGB", "png", Metadata(**GIVEN[what])), form, stripped)
+        == []
+    )

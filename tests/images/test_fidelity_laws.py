@@ -48,7 +48,8 @@ def everything(mode):
         icc=SRGB if mode in ("RGB", "RGBA") else None,
         xmp=b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>",
         dpi=(300.0, 150.0),
-        comment=b"by Ann",
+        comments=(b"by Ann",),
+        photoshop=b"8BIM\4\4\0\0\0\0\0\4IPTC",
         chunks=((b"gAMA", bytes([0, 0, 0xB1, 0x8F])), (b"tEXt", b"Author\0Ann")),
         lossless=True,
     )

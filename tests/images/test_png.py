@@ -62,10 +62,31 @@ def test_chunks_are_kept_in_their_order_whatever_they_say(bare, request):
     assert copied(data) == (first + last, [])
 
 
-def test_chunks_about_what_is_changed_are_left_out():
-    others = [(b"bKGD", bytes(2)), (b"tIME", bytes(7)), (b"sBIT", b"\5"), (b"prIV", b"unknown")]
-    data = png(8, 0, 6, 4, ROWS, b"".join(chunk(*each) for each in others))
-    assert copied(data) == ([], [])
+def test_chunks_about_what_is_changed_are_left_out_and_unknown_ones_named_in_one_warning():
+    others = [(b"tIME", bytes(7)), (b"sBIT", b"\5"), (b"hIST", bytes(4)), (b"prIV", b"unknown")]
+    data = png(8, 0, 6, 4, ROWS, b"".join(chunk(*each) for each in [*others, (b"caBX", b"signed")]))
+    word = "not known to fit the filtered image: chunk prIV, chunk caBX dropped"
+    assert copied(data) == ([], [word])
+
+
+@pytest.mark.parametrize(
+    ("depth", "colours", "background", "mode", "dtype", "written"),
+    [
+        (8, 0, b"\0\x80", "L", "uint8", b"\0\x80"),
+        (8, 0, b"\0\x80", "I;16", "uint16", b"\x80\x80"),
+        (8, 3, b"\1", "RGB", "uint8", b"\0\1\0\2\0\3"),
+        (8, 0, b"\0\x80", "RGB", "uint8", None),
+        (8, 0, b"\x80", "L", "uint8", None),
+    ],
+)
+def test_a_background_keeps_its_colour_whatever_the_depth(depth, colours, background, mode, dtype, written):
+    palette = chunk(b"PLTE", bytes([0, 0, 0, 1, 2, 3]).ljust(768, b"\0")) if colours == 3 else b""
+    picture = read_picture(io.BytesIO(png(depth, colours, 6, 4, ROWS, palette + chunk(b"bKGD", background))))
+    stream, warnings = write(
+        noise(mode if mode == "RGB" else "L").astype(dtype), mode, "png", **vars(picture.metadata)
+    )
+    assert dict(chunks_of(stream.getvalue())).get(b"bKGD") == written
+    assert len(picture.warnings + warnings) == (written is None)
 
 
 @pytest.mark.parametrize("kind", [b"tEXt", b"gAMA", b"iCCP", b"eXIf"])
