@@ -157,7 +157,7 @@ def _measure(folder: Path, small: str, large: str, case: Case) -> tuple[float, f
         with open("/proc/self/clear_refs", "w") as peak:
             peak.write("5")
         job = Job(str(folder / name), str(folder / f"out{extension_of(case.target)}"), case.target)
-        outcome = filter_job(job, work, lone=True)
+        outcome = filter_job(job, work)
         assert outcome.error is None, outcome.error
     return _held("VmHWM") - before, footprint(read_size(folder / large), case.target, work)
 
