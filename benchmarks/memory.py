@@ -17,13 +17,12 @@ from benchmarks.suite import kernel_of, photograph
 from convfilter.batch.job import filter_job
 from convfilter.batch.memory import footprint
 from convfilter.batch.work import Job, Work
-from convfilter.filtering import FilterOptions
 from convfilter.images.animation import write_frames
-from convfilter.images.encoding import Encoding
 from convfilter.images.formats import FORMATS, extension_of
 from convfilter.images.picture import Picture
 from convfilter.images.reading import read_size
 from convfilter.images.writing import write_picture
+from convfilter.options import EncodeOptions, FilterOptions
 
 __all__ = ["main", "measured"]
 
@@ -147,7 +146,7 @@ def _measure(folder: Path, small: str, large: str, case: Case) -> tuple[float, f
     work = Work(
         tuple(kernel_of(name) for name in case.kernels),
         FilterOptions(**taken(FilterOptions)),
-        Encoding(**taken(Encoding)),
+        EncodeOptions(**taken(EncodeOptions)),
         overwrite=True,
         threads=1,
         **options,

@@ -15,11 +15,10 @@ from typing import Any, NamedTuple, TypeAlias
 from convfilter.errors import ShapeError
 from convfilter.messages import brief, propose
 
-__all__ = ["BORDERS", "PADDINGS", "Axis", "Layer", "LayerSizes", "Padding", "PerAxis", "axes_of"]
+__all__ = ["PADDINGS", "Axis", "Layer", "LayerSizes", "Padding", "PerAxis", "axes_of"]
 __all__ += ["follow", "output_of", "output_shape"]
 
 PADDINGS = ("same", "valid", "full")
-BORDERS = ("edge", "symmetric", "reflect", "wrap", "zero", "constant")
 
 AxisPadding: TypeAlias = str | int | tuple[int, int]
 Padding: TypeAlias = AxisPadding | Sequence[AxisPadding]

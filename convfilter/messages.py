@@ -6,7 +6,8 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterable
-from typing import TextIO
+from fractions import Fraction
+from typing import Any, TextIO
 
 from convfilter.errors import OptionError
 
@@ -16,6 +17,7 @@ __all__ = [
     "complain",
     "describe",
     "discard",
+    "figure",
     "internal_error",
     "last_words",
     "nearest",
@@ -129,7 +131,7 @@ def brief(value: object) -> str:
         return f"a very large {type(value).__name__}"
 
 
-def check_choice(name: str, value: object, known: Iterable[str]) -> None:
+def check_choice(name: str, value: object, known: Iterable[object]) -> None:
     """Refuse a value that is not one of the known words; the nearest one is proposed.
 
     Raises
@@ -137,9 +139,9 @@ def check_choice(name: str, value: object, known: Iterable[str]) -> None:
     OptionError
         With the name of the option and the value.
     """
-    words = list(known)
-    if not isinstance(value, str) or value not in words:
-        raise OptionError(f"unknown {name} {brief(value)}{propose(value, words)}")
+    values = list(known)
+    if not any(type(value) is type(each) and value == each for each in values):
+        raise OptionError(f"unknown {name} {brief(value)}{propose(value, map(str, values))}")
 
 
 def nearest(word: object, known: Iterable[str]) -> str | None:
@@ -197,6 +199,21 @@ def propose(word: object, known: Iterable[str]) -> str:
     words = list(known)
     meant = nearest(word, words)
     return f" (did you mean '{meant}'?)" if meant else f" (choose from {', '.join(words)})"
+
+
+def figure(value: Any, digits: int = 6) -> str:
+    """Return a number as it is shown: integers in full, others with `digits` significant digits.
+
+    Examples
+    --------
+    >>> figure(65535), figure(2 / 3), figure(4.0)
+    ('65535', '0.666667', '4')
+    """
+    number = value.item() if hasattr(value, "item") else value
+    number = float(number) if isinstance(number, Fraction) else number
+    if isinstance(number, float) and number.is_integer() and abs(number) < 1e15:
+        number = int(number)
+    return str(number) if isinstance(number, int) else f"{number:.{digits}g}"
 
 
 def complain(message: str, traceback: str = "") -> None:

@@ -99,8 +99,9 @@ NOTES = """
 - **Colour profiles** are kept while they fit: one that no longer does, because the channels mean
   something else now, is dropped with a warning, and so is any in a format that holds none.
 - **Orientation** is applied and its tag reset, in EXIF and XMP; `--no-orient` leaves both alone.
-- **Thumbnails** inside EXIF are dropped, since they would show the picture before. `--strip` drops all
-  metadata.
+- **Thumbnails** are removed from EXIF, XMP and Photoshop's data, since they would show the image as it was:
+  those in the places made for them, and every JPEG in between, such as a camera's own preview. A preview
+  that is none of these, in a maker's own coding, stays; `--strip` drops all metadata.
 - **Frames.** png, tiff, webp, gif, avif and npy hold several; other formats refuse them without
   `--frames first`. Every frame stays one, also where nothing moves; how each was put together is the
   writer's own choice.
@@ -108,7 +109,29 @@ NOTES = """
   `--quality` is given.
 - **TIFF** stays compressed as it was if that loses nothing; other files become LZW, and Deflate if
   deep.
+- **PNG chunks.** Texts, and chunks about colour (`gAMA cHRM sRGB iCCP cICP mDCV cLLI`), are kept as they
+  are and in their order, and so are unknown chunks that are marked as safe to copy. All others, such as
+  `tIME`, `sBIT` and `bKGD`, are left out, since they describe the image as it was.
 - **Malformed** metadata is dropped with a warning, and the picture is done.
+- **Damage** to the pixels is reported as far as the format lets it be noticed: truncated files always, other
+  damage by check sums, which PNG has, and Deflate in TIFF partly. JPEG, WebP, AVIF, GIF, BMP, TGA, PPM and
+  uncompressed files have none: a byte that has changed there may go unnoticed.
+
+## Limits
+
+Files that would cost far more than their size suggests are refused by their header. `--max-pixels` moves all
+of these limits; a message says which number allows a file.
+
+- An image counts as its pixels. An animation (GIF, PNG, WebP, AVIF) counts as the pixels of all its frames,
+  unless with `--frames first`; the pages of a TIFF count one by one.
+- A JPEG of more than 100 scans counts as its pixels once for each scan, one of more than 16 segments of EXIF
+  as 4,194,304 pixels for each segment.
+- An array counts as 4,096 pixels for each channel, if that is more than its pixels.
+- A WebP or AVIF of more than 67,108,864 pixels with less than 1 byte for 10,000 of them is refused unless
+  `--max-pixels` is above its default.
+
+Beside the pixels, texts and profiles of more than 16 MiB and EXIF of more than 4 MiB are dropped with a
+warning.
 """
 
 

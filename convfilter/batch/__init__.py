@@ -25,14 +25,13 @@ from convfilter.batch.job import (
 )
 from convfilter.batch.plan import format_of_file, refuse_inputs_as_outputs
 from convfilter.batch.work import Job, Work
-from convfilter.convolution.running import available_threads
+from convfilter.convolution.execute import available_threads
 from convfilter.errors import with_name
 from convfilter.files import STREAM, sweep
-from convfilter.filtering import FilterOptions
-from convfilter.images.encoding import Encoding
 from convfilter.images.formats import FORMATS
 from convfilter.kernels import Kernel, get_kernel
 from convfilter.messages import check_choice, shown
+from convfilter.options import EncodeOptions, FilterOptions
 
 if TYPE_CHECKING:
     from convfilter.batch.dask import Cluster
@@ -206,7 +205,7 @@ def filter_file(
     work = Work(
         kernels,
         FilterOptions(**_taken(options, FilterOptions)),
-        Encoding(**_taken(options, Encoding)),
+        EncodeOptions(**_taken(options, EncodeOptions)),
         **_taken(options, Work),
     )
     if options:

@@ -8,8 +8,8 @@ import numpy as np
 
 from convfilter.batch.work import Work
 from convfilter.errors import ImageError
-from convfilter.filtering import FilterOptions, filter_axes
-from convfilter.filtering.meaning import filter_meant
+from convfilter.filtering import filter_axes, filter_image
+from convfilter.filtering.options import resolved_range
 from convfilter.geometry import Axis
 from convfilter.images.animation import holds_all, takes_any_size
 from convfilter.images.library import frame_named
@@ -17,6 +17,7 @@ from convfilter.images.limits import ANIMATIONS, check_pixels
 from convfilter.images.picture import Size
 from convfilter.images.writing import check_writable
 from convfilter.kernels import Kernel
+from convfilter.options import FilterOptions
 
 __all__ = [
     "chain_axes",
@@ -30,7 +31,7 @@ __all__ = [
 
 def output_format(asked: str | None, own: str, work: Work) -> str:
     """Return the format of an output: that asked for by option or name, else the input's own."""
-    raw = work.filtering.resolved_range(work.kernels[-1]) == "raw"
+    raw = resolved_range(work.filtering, work.kernels[-1]) == "raw"
     return asked or ("npy" if raw else own)
 
 
@@ -141,7 +142,7 @@ def _foresee_frame(size: Size, frames: int, form: str, work: Work) -> tuple[tupl
     # One sample tells what becomes of channels and type, and whether kernels and format take them.
     sample = np.zeros((1, 1, 1, size.channels), size.dtype)
     options = work.filtering._replace(padding="same")
-    filtered, mode = filter_meant(sample, size.mode, work.kernels, options, threads=1)
+    filtered, mode = filter_image(sample, size.mode, work.kernels, options, threads=1)
     made = filtered.pixels
     channels = made.shape[3] if made.ndim == 4 else 1
     count = last[0].output if work.stacks else frames

@@ -11,10 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from convfilter.batch.work import Work
-from convfilter.convolution.running import available_threads
-from convfilter.filtering import FilterOptions, filter_axes, plan_kernel
-from convfilter.filtering.chain import weighs_alpha
-from convfilter.filtering.meaning import options_for
+from convfilter.convolution.execute import available_threads
+from convfilter.filtering import FilterOptions, filter_axes, options_for, plan_kernel, premultiplies
+from convfilter.filtering.options import resolved_range
 from convfilter.images.picture import Size
 from convfilter.kernels import Kernel
 
@@ -167,7 +166,7 @@ def _filtering(size: Size, volume: int, work: Work) -> tuple[float, _Made]:
     alpha, count = has_alpha and options.alpha != "drop", size.channels - has_alpha
     own = np.dtype(size.dtype).itemsize
     target = {None: own, 8: 1, 16: 2, "float": 4}[options.depth]
-    way = options.resolved_range(work.kernels[-1])
+    way = resolved_range(options, work.kernels[-1])
     target = 4 if way == "raw" else target
     floats = options.linear or way in ("raw", "stretch")  # made of the sums, block by block
     wide = 4 if own == target == 1 else 8
@@ -176,7 +175,7 @@ def _filtering(size: Size, volume: int, work: Work) -> tuple[float, _Made]:
     dtype, peak = size.dtype, 0.0
     for number, kernel in enumerate(work.kernels):
         axes = filter_axes(shape, (kernel.frames, kernel.height, kernel.width), options)
-        weighed = alpha and weighs_alpha(kernel, options)
+        weighed = alpha and premultiplies(kernel, options)
         if number or options.linear:
             dtype = f"float{8 * wide}"
         elif weighed:  # products of colours and alpha

@@ -194,7 +194,7 @@ class Pool:
         self._busy[worker.pipe] = worker
         threads = self._cores if alone else max(1, self._cores // self._count)
         with contextlib.suppress(OSError):  # it has died, which `answer` sees
-            worker.pipe.send((job, threads, None if alone else self._share))
+            worker.pipe.send((job, threads, None if alone else self._share, alone))
 
     def answer(self) -> tuple[int, Outcome | None]:
         """Wait for the next result; None if the image is too large for its share, or the worker died."""
@@ -249,9 +249,9 @@ def _serve(pipe: Any, not_its_own: Sequence[Any], work: Work) -> None:
         threading.Thread(target=_follow_parent, daemon=True).start()
     with contextlib.suppress(EOFError, OSError):
         while True:
-            job, threads, room = pipe.recv()
+            job, threads, room, repeated = pipe.recv()
             try:
-                outcome = filter_job(job, replace(work, threads=threads), room=room, repeated=room is None)
+                outcome = filter_job(job, replace(work, threads=threads), room=room, repeated=repeated)
             except TooLargeError:
                 outcome = None
             pipe.send(outcome)

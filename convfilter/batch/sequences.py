@@ -10,8 +10,7 @@ import numpy as np
 from convfilter.batch.foresight import chain_axes, kept_frames, no_stack
 from convfilter.batch.work import Work
 from convfilter.errors import ImageError
-from convfilter.filtering import Filtered
-from convfilter.filtering.meaning import filter_meant
+from convfilter.filtering import Filtered, filter_image
 from convfilter.images.frames import Frames
 from convfilter.images.library import frame_named
 from convfilter.images.metadata import Metadata
@@ -63,7 +62,7 @@ def filter_picture(picture: Picture, work: Work, shares: Shares) -> Picture:
     Picture
         The same one with other pixels, and a mode that fits them.
     """
-    filtered, picture.mode = filter_meant(
+    filtered, picture.mode = filter_image(
         picture.pixels,
         picture.mode,
         work.kernels,

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from convfilter.convolution.running import available_threads
+from convfilter.convolution.execute import available_threads
 from convfilter.errors import KernelError, OptionError
-from convfilter.filtering import FilterOptions, check_options
-from convfilter.images.encoding import Encoding
+from convfilter.filtering import check_options
+from convfilter.images.encoding import check_encoding
 from convfilter.kernels import Kernel
 from convfilter.messages import brief, check_choice
-from convfilter.vocabulary import FRAMES, MAX_PIXELS
+from convfilter.options import MAX_PIXELS, EncodeOptions, FilterOptions, Frames, choices
 
 __all__ = ["Job", "Work"]
 
@@ -42,7 +42,7 @@ class Work:
         The chain of filters.
     filtering : FilterOptions
         How to filter.
-    encoding : Encoding
+    encoding : EncodeOptions
         How to write.
     frames : {None, "each", "first", "stack"}
         Every frame of a file on its own, the first one alone, or all as one volume. None is ``stack``
@@ -66,7 +66,7 @@ class Work:
 
     kernels: tuple[Kernel, ...]
     filtering: FilterOptions = field(default_factory=FilterOptions)
-    encoding: Encoding = field(default_factory=Encoding)
+    encoding: EncodeOptions = field(default_factory=EncodeOptions)
     frames: str | None = None
     overwrite: bool = False
     skip_existing: bool = False
@@ -77,9 +77,10 @@ class Work:
 
     def __post_init__(self) -> None:
         check_options(self.filtering, self.kernels)
+        check_encoding(self.encoding)
         available_threads(self.threads)
         if self.frames is not None:
-            check_choice("frames", self.frames, FRAMES)
+            check_choice("frames", self.frames, choices(Frames))
         whole = isinstance(self.max_pixels, int) and not isinstance(self.max_pixels, bool)
         if not whole or self.max_pixels < 1:
             raise OptionError(f"max_pixels={brief(self.max_pixels)}: give a whole number, at least 1")

@@ -14,7 +14,7 @@ import click
 from convfilter import __version__
 from convfilter.errors import ConvfilterError, ImageError, ShapeError
 from convfilter.messages import brief, complain, describe, internal_error, nearest, shown
-from convfilter.vocabulary import environment_threads
+from convfilter.options import environment_threads
 
 __all__ = ["main"]
 

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -14,54 +14,44 @@ from convfilter.cli.options import (
     BORDERS_DRAWN,
     HeadedCommand,
     chosen_filter,
-    depth_option,
-    filtering_options,
     json_option,
     kernel_file_option,
     kernel_option,
     option,
-    reading_options,
+    record_options,
 )
 from convfilter.cli.report import filter_in_words, per_axis_in_words, print_warnings, read_named
 from convfilter.errors import ImageError, OptionError, ShapeError
 from convfilter.files import STREAM, refuse_input
-from convfilter.geometry import Axis, axes_of, output_shape
+from convfilter.geometry import output_shape
 from convfilter.kernels import Kernel
-from convfilter.messages import brief, complain, describe, shown
+from convfilter.messages import brief, complain, shown
+from convfilter.options import FilterOptions, ReadOptions, declared
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from convfilter.explaining import Explanation
-    from convfilter.filtering import FilterOptions
+    from convfilter.explain import Explanation
     from convfilter.images.picture import Picture
+    from convfilter.options import FilterOptions
 
 __all__ = ["command"]
 
-_HOW = "How to filter"
 _MOST = 16  # outputs explained without --at
-_MOST_FRAMES, _MILLISECONDS = 256, 700  # of an animation
-_LONGEST = 1 << 22  # characters of a file of numbers
-# Options named in the first line if they differ from this value.
-_SAID = (
-    ("padding", "padding", "same"),
-    ("border", "border", None),
-    ("stride", "stride", 1),
-    ("dilation", "dilation", 1),
-    ("channels", "channels", "each"),
-    ("range", "range_", "auto"),
-    ("alpha", "alpha", "auto"),
-    ("depth", "depth", None),
-)
-_COLOURS = {
-    "L": ("grey",),
-    "LA": ("grey", "alpha"),
-    "RGB": ("red", "green", "blue"),
-    "RGBA": ("red", "green", "blue", "alpha"),
-    "CMYK": ("cyan", "magenta", "yellow", "black"),
-    "LAB": ("L", "a", "b"),
-}
+_MILLISECONDS = 700  # of a frame of an animation
 _PLACE = re.compile(r"(\d{1,9})\s*,\s*(\d{1,9})")
+
+
+class _Request(NamedTuple):
+    """What to explain of the output, and where the results go."""
+
+    at: tuple[int, int] | None
+    channel: str | None
+    frame: int
+    output: str | None
+    animate: str | None
+    overwrite: bool
+    as_json: bool
 
 
 def _as_place(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, int] | None:
@@ -94,53 +84,82 @@ def _as_place(ctx: click.Context, param: click.Parameter, value: str | None) -> 
 @option("--overwrite", is_flag=True, help="Replace outputs that exist.")
 @json_option()
 @kernel_file_option()
-@filtering_options(_HOW)
-@depth_option(_HOW)
-@option("--frame", type=click.IntRange(min=0), default=0, heading=_HOW, help="Which frame, counted from 0.")
-@reading_options("How to read")
-def command(image: str | None, **options: Any) -> int:
+@record_options("filtering", FilterOptions)
+@option(
+    "--frame", type=click.IntRange(min=0), default=0, heading="Filtering", help="Which frame, counted from 0."
+)
+@record_options("reading", ReadOptions)
+def command(
+    image: str | None,
+    kernels: tuple[str, ...],
+    kernel_file: str | None,
+    at: tuple[int, int] | None,
+    channel: str | None,
+    frame: int,
+    values: str | None,
+    weights: str | None,
+    output: str | None,
+    animate: str | None,
+    overwrite: bool,
+    as_json: bool,
+    filtering: FilterOptions,
+    reading: ReadOptions,
+) -> int:
     """Work out one value of the output: the samples under the kernel, weights, products, sums, rounding.
 
     IMAGE is a picture, or a .csv file of plain numbers.
 
     Example: convfilter explain photo.jpg -k sobel --at 120,200
     """
-    if (image is None) == (options["values"] is None):
+    if (image is None) == (values is None):
         raise click.UsageError("give a picture or --values, and not both")
-    if not options["kernels"] and options["weights"] is None:
+    if not kernels and weights is None:
         raise click.UsageError("no kernel: name one with -k, or give its --weights")
-    weights = options["weights"]
-    further = () if weights is None else (Kernel("weights", (_numbers(weights, "--weights").tolist(),)),)
-    kernels, filtering = chosen_filter(options, further)
-    _check_outputs(image, options)
-    if image is None or image.lower().endswith(".csv"):
-        _explain_numbers(image, kernels, filtering, options)
-    else:
-        _explain_image(image, kernels, filtering, options)
+    further = () if weights is None else (_kernel_of(weights),)
+    chain = chosen_filter(kernels, kernel_file, filtering, further)
+    request = _Request(at, channel, frame, output, animate, overwrite, as_json)
+    _check_outputs(image, request)
+    if image is not None and not image.lower().endswith(".csv"):
+        _explain_image(image, chain, filtering, reading, request)
+        return 0
+    from convfilter.explain.text import parse_numbers, read_numbers
+
+    if image is not None:
+        _explain_numbers(image, read_numbers(image), chain, filtering, request)
+    elif values is not None:
+        _explain_numbers("numbers", parse_numbers(values, "--values"), chain, filtering, request)
     return 0
 
 
-def _check_outputs(image: str | None, options: dict[str, Any]) -> None:
+def _kernel_of(weights: str) -> Kernel:
+    from convfilter.explain.text import parse_numbers
+
+    return Kernel("weights", (parse_numbers(weights, "--weights").tolist(),))
+
+
+def _check_outputs(image: str | None, request: _Request) -> None:
     """Refuse outputs that cannot be written, before anything is computed."""
     from convfilter.drawing.canvas import check_drawing
 
-    if options["output"] == options["animate"] == STREAM:
+    if request.output == request.animate == STREAM:
         raise OptionError("standard output takes one picture: name a file for the other one")
-    for path, animated in ((options["output"], False), (options["animate"], True)):
+    for path, animated in ((request.output, False), (request.animate, True)):
         if path is not None:
             refuse_input(path, [] if image is None else [image])
-            check_drawing(path, overwrite=options["overwrite"], animated=animated)
+            check_drawing(path, overwrite=request.overwrite, animated=animated)
 
 
 def _explain_numbers(
-    path: str | None, kernels: Sequence[Kernel], filtering: FilterOptions, options: dict[str, Any]
+    source: str,
+    numbers: NDArray[Any],
+    kernels: Sequence[Kernel],
+    filtering: FilterOptions,
+    request: _Request,
 ) -> None:
     import numpy as np
 
-    from convfilter.explaining import explain_numbers
+    from convfilter.explain import explain_numbers
 
-    text = options["values"] if path is None else _text_of(path)
-    numbers = _numbers(text, "--values" if path is None else path)
     if len(kernels) > 1:
         raise OptionError("numbers are filtered by one kernel: give one -k or --weights")
     (kernel,) = kernels
@@ -150,36 +169,41 @@ def _explain_numbers(
         "dilation": filtering.dilation,
     }
     shape = output_shape(numbers.shape, (kernel.height, kernel.width), **steps)
-    if options["at"] is None and shape[0] * shape[1] > _MOST:
+    if request.at is None and shape[0] * shape[1] > _MOST:
         raise OptionError(
             f"{shape[0]} x {shape[1]} values come out, too many to show: choose one with --at ROW,COL"
         )
     explain = partial(explain_numbers, numbers, kernel, filtering)
-    places = np.ndindex(shape) if options["at"] is None else [options["at"]]
+    places = np.ndindex(shape) if request.at is None else [request.at]
     explained = [explain(place) for place in places]
-    _draw(explained[0], ("value",), None, numbers, explain, kernels, filtering, options)
-    _print("numbers" if path is None else path, explained, kernels, ("value",), options)
+    _draw(explained[0], ("value",), None, numbers, explain, kernels, filtering, request)
+    _print(source, explained, kernels, ("value",), filtering, request)
 
 
 def _explain_image(
-    image: str, kernels: Sequence[Kernel], filtering: FilterOptions, options: dict[str, Any]
+    image: str,
+    kernels: Sequence[Kernel],
+    filtering: FilterOptions,
+    reading: ReadOptions,
+    request: _Request,
 ) -> None:
-    from convfilter.explaining import explain_sample
-    from convfilter.filtering.meaning import options_for
+    from convfilter.explain import explain_sample
+    from convfilter.explain.text import channel_names, output_names
+    from convfilter.filtering import options_for
     from convfilter.images.formats import FORMATS
 
-    if options["at"] is None:
+    if request.at is None:
         raise click.UsageError("which value? Give its place with --at ROW,COL")
-    picture = _read(image, kernels, options)
+    picture = _read(image, kernels, reading, request.frame)
     pixels, filtering = picture.pixels, options_for(picture.mode, filtering)
     stack = any("frame" in kernel.axes for kernel in kernels)
-    place = (options["frame"], *options["at"]) if stack else options["at"]
-    colours = _COLOURS.get(picture.mode, ("grey",) if pixels.ndim == 2 + stack else ())
+    place = (request.frame, *request.at) if stack else request.at
+    colours = channel_names(picture.mode, grey=pixels.ndim == 2 + stack)
     explain = partial(explain_sample, pixels, kernels, filtering)
     try:
         explained = explain(place, names=colours)
-        names = _output_names(len(explained.values), colours)
-        channel = _channel_named(options["channel"], names)
+        names = output_names(len(explained.values), colours)
+        channel = _channel_named(request.channel, names)
         if channel:
             explained = explain(place, channel=channel, names=colours)
     except ShapeError as error:
@@ -187,9 +211,13 @@ def _explain_image(
     if not picture.metadata.lossless or not FORMATS[picture.format].lossless:
         note = f"{picture.format} loses a little when the output is written"
         explained = explained._replace(notes=(*explained.notes, note))
-    values = pixels if pixels.ndim == 2 else pixels[..., min(channel, pixels.shape[-1] - 1)]
-    _draw(explained, names, picture, values, partial(explain, channel=channel), kernels, filtering, options)
-    _print(image, [explained], kernels, names, options)
+    if stack:  # drawn is the frame under the anchor
+        picture.pixels = pixels[min(max(explained.anchor[0], 0), len(pixels) - 1)]
+    values = picture.pixels
+    if values.ndim == 3:
+        values = values[..., min(channel, values.shape[2] - 1)]
+    _draw(explained, names, picture, values, partial(explain, channel=channel), kernels, filtering, request)
+    _print(image, [explained], kernels, names, filtering, request)
 
 
 def _draw(
@@ -200,49 +228,28 @@ def _draw(
     explain: Callable[[tuple[int, int]], Explanation],
     kernels: Sequence[Kernel],
     filtering: FilterOptions,
-    options: dict[str, Any],
+    request: _Request,
 ) -> None:
     """Write the drawing, and the animation of the kernel sliding over `values`, if asked for."""
-    if options["output"] is options["animate"] is None:
+    if request.output is request.animate is None:
         return
     from convfilter.drawing.canvas import as_seen, full_scale, save_animation, save_drawing
-    from convfilter.drawing.explained import draw_explanation, sliding_frames
+    from convfilter.explain.drawing import draw_explanation, sliding_axes, sliding_frames
 
     axes = None
-    if options["animate"]:
-        shape = values.shape if picture is None else picture.pixels.shape
-        axes = _axes_to_slide(shape, kernels, filtering)
-    if options["output"]:
+    if request.animate:
+        axes = sliding_axes(values.shape, kernels, filtering)
+    if request.output:
         seen = None if picture is None else as_seen(picture.pixels, picture.mode)
         samples = explained.parts[0].slices[0].samples if picture is None else picture.pixels
         drawn = draw_explanation(explained, names, seen, full_scale(samples))
-        save_drawing(options["output"], drawn, overwrite=options["overwrite"])
-        complain(f"drawn to {options['output']}")
-    if axes is not None:
+        save_drawing(request.output, drawn, overwrite=request.overwrite)
+        complain(f"drawn to {request.output}")
+    if axes is not None and request.animate is not None:
         frames = sliding_frames(values, axes, explain, full_scale(values))
         count = axes[0].output * axes[1].output
-        save_animation(options["animate"], frames, count, _MILLISECONDS, overwrite=options["overwrite"])
-        complain(f"drawn to {options['animate']}")
-
-
-def _axes_to_slide(
-    shape: tuple[int, ...], kernels: Sequence[Kernel], filtering: FilterOptions
-) -> tuple[Axis, ...]:
-    if len(kernels) > 1 or len(shape) > 3:
-        raise OptionError("--animate draws one kernel over one picture: give one -k without frames")
-    axes = axes_of(
-        shape[:2],
-        (kernels[0].height, kernels[0].width),
-        padding=filtering.padding,
-        stride=filtering.stride,
-        dilation=filtering.dilation,
-    )
-    if axes[0].output * axes[1].output > _MOST_FRAMES:
-        raise OptionError(
-            f"{axes[0].output} x {axes[1].output} values come out: --animate draws at most {_MOST_FRAMES}, "
-            "so give a small picture or --values"
-        )
-    return axes
+        save_animation(request.animate, frames, count, _MILLISECONDS, overwrite=request.overwrite)
+        complain(f"drawn to {request.animate}")
 
 
 def _print(
@@ -250,78 +257,48 @@ def _print(
     explained: Sequence[Explanation],
     kernels: Sequence[Kernel],
     names: tuple[str, ...],
-    options: dict[str, Any],
+    filtering: FilterOptions,
+    request: _Request,
 ) -> None:
-    from convfilter.explaining.text import as_lines, as_object
+    from convfilter.explain.text import as_lines, as_object
 
     # Where an image goes to stdout, the text goes to stderr.
-    say = partial(click.echo, err=STREAM in (options["output"], options["animate"]))
-    if options["as_json"]:
+    say = partial(click.echo, err=STREAM in (request.output, request.animate))
+    if request.as_json:
         for each in explained:
             say(json.dumps(as_object(each, names)))
         return
     words = [", then ".join(map(filter_in_words, kernels))]
-    words += [
-        f"{name} {per_axis_in_words(options[key][0] if key == 'border' else options[key])}"
-        for name, key, usual in _SAID
-        if options[key] != usual
-    ]
-    words += [name for name in ("flip", "linear") if options[name]]
+    words += _in_words(filtering)
     say(f"{shown(source)}   {', '.join(words)}")
     for each in explained:
         say("\n".join(["", *as_lines(each, names)]))
 
 
-def _text_of(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8-sig") as stream:
-            text = stream.read(_LONGEST + 1)
-    except OSError as error:
-        raise ImageError(f"{shown(path)}: cannot be opened: {describe(error)}") from None
-    except UnicodeDecodeError:
-        raise ImageError(f"{shown(path)}: holds no text") from None
-    if len(text) > _LONGEST:
-        raise ImageError(f"{shown(path)}: holds more than {_LONGEST} characters: give fewer numbers")
-    return text
+def _in_words(filtering: FilterOptions) -> list[str]:
+    """Return the border, and the options that differ from their defaults."""
+    words = []
+    for name, kind, default, _ in declared(FilterOptions):
+        value = getattr(filtering, name)
+        if kind is not bool and (name == "border" or value != default):
+            words.append(f"{name} {per_axis_in_words(value)}")
+    return words + [name for name in ("flip", "linear") if getattr(filtering, name)]
 
 
-def _numbers(text: str, name: str) -> NDArray[Any]:
-    """Read rows of numbers, which end with semicolons or line breaks; `name` is for errors."""
-    import numpy as np
-
-    rows = [
-        re.split(r"[\s,]+", row.strip(" ,\t\r")) for row in re.split(r"[;\n]", text) if row.strip(" ,\t\r")
-    ]
-    try:
-        values = [
-            [int(cell) if re.fullmatch(r"[+-]?\d{1,15}", cell) else float(cell) for cell in row]
-            for row in rows
-        ]
-    except ValueError as error:
-        cell = str(error).rpartition(": ")[2]
-        raise OptionError(f"{name}: {cell} is no number: give rows such as '0 1 2; 3 4 5'") from None
-    if not values or len({len(row) for row in values}) != 1:
-        lengths = ", ".join(str(len(row)) for row in values) or "none"
-        raise OptionError(f"{name}: rows of {lengths} numbers: give rows of one length, such as '0 1; 2 3'")
-    array = np.array(values)
-    if not np.isfinite(array).all():
-        raise OptionError(f"{name}: infinite or not a number: give finite ones")
-    return array
-
-
-def _read(image: str, kernels: Sequence[Kernel], options: dict[str, Any]) -> Picture:
+def _read(image: str, kernels: Sequence[Kernel], reading: ReadOptions, frame: int) -> Picture:
     """Read the frame asked for, or all of them for a kernel that spans frames."""
-    limits = {"max_pixels": options["max_pixels"], "orient": not options["no_orient"]}
     if not any("frame" in kernel.axes for kernel in kernels):
-        return read_named(image, frame=options["frame"], **limits)
+        return read_named(image, frame=frame, max_pixels=reading.max_pixels, orient=reading.orient)
     import numpy as np
 
     from convfilter.images.frames import opened_frames
     from convfilter.images.limits import check_pixels
 
     try:
-        with opened_frames(image, volume=True, **limits) as frames:
-            check_pixels(frames.size()[:2], limits["max_pixels"], frames.count)
+        with opened_frames(
+            image, volume=True, max_pixels=reading.max_pixels, orient=reading.orient
+        ) as frames:
+            check_pixels(frames.size()[:2], reading.max_pixels, frames.count)
             every = [frames.read(number) for number in range(frames.count)]
         whole = every[0]
         whole.pixels = np.stack([each.pixels for each in every])
@@ -331,13 +308,6 @@ def _read(image: str, kernels: Sequence[Kernel], options: dict[str, Any]) -> Pic
         raise ImageError(f"{shown(image)}: its frames are no stack ({error})") from None
     print_warnings(image, whole)
     return whole
-
-
-def _output_names(count: int, colours: tuple[str, ...]) -> tuple[str, ...]:
-    if count == len(colours):
-        return colours
-    usual = {1: ("grey",), 2: ("grey", "alpha"), 3: _COLOURS["RGB"], 4: _COLOURS["RGBA"]}
-    return usual.get(count, tuple(f"channel {number}" for number in range(count)))
 
 
 def _channel_named(asked: str | None, names: tuple[str, ...]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -14,30 +14,31 @@ from convfilter.cli.options import (
     BORDERS_DRAWN,
     HeadedCommand,
     chosen_filter,
-    filtering_options,
     json_option,
     kernel_file_option,
     kernel_option,
     option,
-    reading_options,
+    parsed,
+    record_options,
 )
 from convfilter.cli.report import read_named
-from convfilter.errors import ConvfilterError, KernelError, ShapeError, with_name
+from convfilter.errors import ConvfilterError, KernelError, OptionError, ShapeError, with_name
 from convfilter.files import STREAM, refuse_input
 from convfilter.kernels import Kernel, load_kernels
 from convfilter.messages import brief, complain, shown
+from convfilter.options import Declared, FilterOptions, ReadOptions, declared
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from convfilter.drawing.sheet import Tile
-    from convfilter.filtering import FilterOptions
     from convfilter.images.picture import Picture
+    from convfilter.options import FilterOptions
 
 __all__ = ["command"]
 
-_VARIED = ("padding", "border", "stride", "dilation", "flip", "channels", "range", "alpha", "linear")
-_SWITCHES = {"on": True, "off": False}
+
+_Report = Callable[[str, ConvfilterError], None]
 
 
 class _Trial(NamedTuple):
@@ -70,9 +71,23 @@ class _Trial(NamedTuple):
 @option("--full", is_flag=True, help="Filter the whole picture and shrink what comes out, not the reverse.")
 @json_option()
 @option("-q", "--quiet", is_flag=True, help="Print errors only.")
-@filtering_options("How to filter")
-@reading_options("How to read")
-def command(image: str, **options: Any) -> int:
+@record_options("filtering", FilterOptions)
+@record_options("reading", ReadOptions)
+def command(
+    image: str,
+    kernels: tuple[str, ...],
+    kernel_file: str | None,
+    output: str,
+    overwrite: bool,
+    vary: tuple[str, ...],
+    columns: int | None,
+    tile: int | None,
+    full: bool,
+    as_json: bool,
+    quiet: bool,
+    filtering: FilterOptions,
+    reading: ReadOptions,
+) -> int:
     """Lay a picture and what filters make of it side by side.
 
     The picture is shrunk to a tile first, so that filters are seen at their own scale.
@@ -82,79 +97,93 @@ def command(image: str, **options: Any) -> int:
     from convfilter.drawing.canvas import check_drawing, save_drawing
     from convfilter.drawing.sheet import WIDEST, contact_sheet, default_columns
 
-    refuse_input(options["output"], [image])
-    check_drawing(options["output"], overwrite=options["overwrite"])
-    trials, chosen = _trials(options)
-    columns = options["columns"] or default_columns(len(trials) + 1)
-    width = options["tile"] or (WIDEST if columns <= 4 else 240)
-    picture = read_named(
-        image,
-        quiet=options["quiet"],
-        max_pixels=options["max_pixels"],
-        orient=not options["no_orient"],
-    )
-    tiles = [*_tiles(image, picture, trials, chosen, width, options)]
+    refuse_input(output, [image])
+    check_drawing(output, overwrite=overwrite)
+    report = _ignore if quiet else _leave_out
+    chosen = bool(kernels or vary)
+    if vary:
+        trials = _variations(kernels, kernel_file, vary, filtering, quiet=quiet)
+    else:
+        trials = _trials(kernels, kernel_file, filtering, report, quiet=quiet)
+    columns = columns or default_columns(len(trials) + 1)
+    width = tile or (WIDEST if columns <= 4 else 240)
+    picture = read_named(image, quiet=quiet, max_pixels=reading.max_pixels, orient=reading.orient)
+    tiles = [*_tiles(image, picture, trials, chosen, width, full, report)]
     sheet = contact_sheet(tiles, columns=columns, width=width)
-    save_drawing(options["output"], sheet, overwrite=options["overwrite"])
-    _report(
-        options,
-        f"{shown(image)} -> {shown(options['output'])}   "
-        f"{len(tiles)} tiles, {sheet.shape[1]}x{sheet.shape[0]}",
-        {"input": image, "output": options["output"], "width": sheet.shape[1], "height": sheet.shape[0],
-         "tiles": [tile.name for tile in tiles]},
-    )  # fmt: skip
+    save_drawing(output, sheet, overwrite=overwrite)
+    height, across = sheet.shape[:2]
+    # Where the sheet itself goes to stdout, the text goes to stderr.
+    if as_json:
+        described = {"input": image, "output": output, "width": across, "height": height}
+        described["tiles"] = [each.name for each in tiles]
+        click.echo(json.dumps(described), err=output == STREAM)
+    elif not quiet:
+        line = f"{shown(image)} -> {shown(output)}   {len(tiles)} tiles, {across}x{height}"
+        click.echo(line, err=output == STREAM)
     return 0
 
 
-def _report(options: dict[str, Any], line: str, described: dict[str, Any]) -> None:
-    """Print what was drawn; on stderr if the sheet itself goes to stdout."""
-    aside = options["output"] == STREAM
-    if options["as_json"]:
-        click.echo(json.dumps(described), err=aside)
-    elif not options["quiet"]:
-        click.echo(line, err=aside)
-
-
-def _trials(options: dict[str, Any]) -> tuple[list[_Trial], bool]:
-    """Return the tiles to make, and whether the user named their kernels."""
-    names = options["kernels"]
-    chosen = bool(names)
-    if options["vary"]:
-        if len(names) != 1:
-            raise click.UsageError("--vary shows one kernel several times: name it with one -k")
-        return [*_variations(options)], True
-    if not chosen:
-        names = tuple(name for name in load_kernels(options["kernel_file"]) if name != "identity")
+def _trials(
+    names: Sequence[str],
+    kernel_file: str | None,
+    filtering: FilterOptions,
+    report: _Report,
+    *,
+    quiet: bool,
+) -> list[_Trial]:
+    """Return a tile for each named kernel, or for all that can be used."""
     trials = []
-    for name in names:
+    for name in names or [name for name in load_kernels(kernel_file) if name != "identity"]:
         try:
-            (kernel,), filtering = chosen_filter({**options, "kernels": (name,)})
+            (kernel,) = chosen_filter([name], kernel_file, filtering, quiet=quiet)
         except KernelError as error:
-            if chosen:
+            if names:
                 raise
-            _leave_out(name, error, options)
+            report(name, error)
             continue
-        if chosen or "frame" not in kernel.axes:  # those need several frames
+        if names or "frame" not in kernel.axes:  # those need several frames
             trials.append(_Trial(kernel.name, kernel, filtering))
-    return trials, chosen
+    return trials
 
 
-def _variations(options: dict[str, Any]) -> Iterator[_Trial]:
-    """Yield one kernel with all combinations of the values."""
-    (base,) = options["kernels"]
-    lists = [_values(text) for text in options["vary"]]
+def _variations(
+    names: Sequence[str],
+    kernel_file: str | None,
+    vary: Sequence[str],
+    filtering: FilterOptions,
+    *,
+    quiet: bool,
+) -> list[_Trial]:
+    """Return one kernel with all combinations of the values."""
+    if len(names) != 1:
+        raise click.UsageError("--vary shows one kernel several times: name it with one -k")
+    lists = [_values(text) for text in vary]
     if len({key for key, _ in lists}) < len(lists):
         raise click.UsageError("--vary names the same thing twice: put all its values into one")
+    options = {each.name: each for each in declared(FilterOptions)}
+    trials = []
     for values in itertools.product(*(values for _, values in lists)):
-        name, changed, label = base, dict(options), []
+        name, changed, label = names[0], filtering, []
         for (key, _), value in zip(lists, values, strict=True):
             label.append(f"{key}={value}")
-            if key in _VARIED:
-                changed["range_" if key == "range" else key] = _as_option(key, value)
+            if key in options:
+                changed = _changed(changed, options[key], value)
             else:
                 name += f"{',' if ':' in name else ':'}{key}={value}"
-        (kernel,), filtering = chosen_filter({**changed, "kernels": (name,)})
-        yield _Trial(" ".join(label), kernel, filtering)
+        (kernel,) = chosen_filter([name], kernel_file, changed, quiet=quiet)
+        trials.append(_Trial(" ".join(label), kernel, changed))
+    return trials
+
+
+def _changed(filtering: FilterOptions, option: Declared, text: str) -> FilterOptions:
+    """Return the options with one of them read from text."""
+    try:
+        value = parsed(option, text)
+    except OptionError as error:
+        raise click.UsageError(f"--vary {option.name}: {error}") from None
+    if option.name == "border":
+        return filtering._replace(border=value[0], fill=value[1])
+    return filtering._replace(**{option.name: value})
 
 
 def _values(text: str) -> tuple[str, list[str]]:
@@ -167,24 +196,14 @@ def _values(text: str) -> tuple[str, list[str]]:
     return name, values
 
 
-def _as_option(key: str, value: str) -> Any:
-    """Return an option's value as its own parser reads it."""
-    context = click.get_current_context()
-    parameter = next(each for each in context.command.params if f"--{key}" in each.opts)
-    if key in ("flip", "linear"):
-        if value not in _SWITCHES:
-            raise click.UsageError(f"--vary {key}: {brief(value)} is neither on nor off")
-        return _SWITCHES[value]
-    return parameter.process_value(context, value)
-
-
 def _tiles(
     image: str,
     picture: Picture,
     trials: Sequence[_Trial],
     chosen: bool,
     width: int,
-    options: dict[str, Any],
+    full: bool,
+    report: _Report,
 ) -> Iterator[Tile]:
     """Yield the original, then each result."""
     from convfilter.drawing.canvas import as_seen, shrunk
@@ -195,25 +214,28 @@ def _tiles(
     yield Tile(as_seen(small, picture.mode), "original", f"{across}x{height}")
     for trial in trials:
         try:
-            made, mode = _made(picture.pixels if options["full"] else small, picture.mode, trial)
+            made, mode = _made(picture.pixels if full else small, picture.mode, trial)
         except ConvfilterError as error:
             if chosen:
                 raise with_name(error, shown(image)) from None
-            _leave_out(trial.name, error, options)
+            report(trial.name, error)
             continue
         size = f"{trial.kernel.width}x{trial.kernel.height}"
         yield Tile(as_seen(shrunk(made, width, mode), mode), trial.name, size)
 
 
 def _made(pixels: NDArray[Any], mode: str, trial: _Trial) -> tuple[NDArray[Any], str]:
-    from convfilter.filtering.meaning import filter_meant
+    from convfilter.filtering import filter_image
 
     if "frame" in trial.kernel.axes:
         raise ShapeError(f"kernel '{trial.name}' spans frames, and this is a single picture")
-    filtered, made = filter_meant(pixels, mode, [trial.kernel], trial.filtering)
+    filtered, made = filter_image(pixels, mode, [trial.kernel], trial.filtering)
     return filtered.pixels, made
 
 
-def _leave_out(name: str, error: ConvfilterError, options: dict[str, Any]) -> None:
-    if not options["quiet"]:
-        complain(f"{name} is left out: {error}")
+def _leave_out(name: str, error: ConvfilterError) -> None:
+    complain(f"{name} is left out: {error}")
+
+
+def _ignore(name: str, error: ConvfilterError) -> None:
+    pass

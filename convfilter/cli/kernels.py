@@ -142,8 +142,9 @@ def _traits_as_text(kernel: Kernel) -> list[str]:
 
 def _plan(kernel: Kernel, sides: Sequence[int]) -> dict[str, Any]:
     """Return how a kernel is computed on 8-bit RGB, or on as many channels as it needs."""
-    from convfilter.convolution.running import available_threads
-    from convfilter.filtering import FilterOptions, plan_kernel
+    from convfilter.convolution.execute import available_threads
+    from convfilter.filtering import plan_kernel
+    from convfilter.options import FilterOptions
 
     channels = kernel.shape[kernel.axes.index("channel")] if "channel" in kernel.axes else 3
     plan = plan_kernel(kernel, (*sides, channels), "uint8", FilterOptions())

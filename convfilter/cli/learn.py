@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convfilter.cli.options import HeadedCommand, as_border, json_option, option, written_size
+from convfilter.cli.options import HeadedCommand, filter_option, json_option, option, written_size
 from convfilter.cli.report import kernel_in_lines, read_named
 from convfilter.errors import ConvfilterError, ImageError, OptionError, ShapeError
 from convfilter.files import STREAM, check_output, refuse_input, write_output
 from convfilter.kernels.kernel import NAME, NAMES
 from convfilter.kernels.library import table_of
 from convfilter.messages import complain, shown
-from convfilter.vocabulary import LEARNED_CHANNELS
+from convfilter.options import LearnedChannels, choices
 
 if TYPE_CHECKING:
     from convfilter.learning import Fit, Pair
@@ -39,7 +39,7 @@ __all__ = ["command"]
 @option("--pair", "pairs", nargs=2, multiple=True, metavar="BEFORE AFTER", help="One more pair; repeat it.")
 @option(
     "--channels",
-    type=click.Choice(LEARNED_CHANNELS),
+    type=click.Choice(choices(LearnedChannels)),
     default="each",
     show_default=True,
     help="One kernel for every colour channel, one that sums them into one, or a mix for each channel.",
@@ -53,12 +53,9 @@ __all__ = ["command"]
     show_default=True,
     help="Pull weights that the pictures tell little of towards zero: 1e-6 is a little.",
 )
-@option(
-    "--border",
-    callback=as_border,
-    default="edge",
-    metavar="MODE",
-    show_default=True,
+@filter_option(
+    "border",
+    heading="Options",
     help="What stood past the edge; used only where samples are too few without it.",
 )
 @json_option()

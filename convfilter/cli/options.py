@@ -1,41 +1,34 @@
-"""Options that commands share: how values are written, and headings in the help."""
+"""Options at the command line, made from their declarations, and headings in the help."""
 
 from __future__ import annotations
 
-import math
+import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from convfilter.errors import ConvfilterError
-from convfilter.geometry import BORDERS, PADDINGS, Padding, PerAxis
+from convfilter.errors import ConvfilterError, OptionError
 from convfilter.kernels import Kernel, get_kernel, load_kernels
-from convfilter.messages import brief, complain, propose
-from convfilter.vocabulary import ALPHAS, CHANNELS, DEPTHS, MAX_PIXELS, RANGES
+from convfilter.messages import brief, check_choice, complain
+from convfilter.options import Declared, FilterOptions, choices, declared, one_or_two
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from convfilter.filtering import FilterOptions
-
 __all__ = [
     "BORDERS_DRAWN",
     "HeadedCommand",
-    "as_border",
-    "as_padding",
-    "as_pair",
     "chosen_filter",
     "complete_kernel",
-    "depth_option",
-    "filtering_options",
+    "filter_option",
     "json_option",
     "kernel_file_option",
     "kernel_option",
     "option",
-    "reading_options",
+    "parsed",
+    "record_options",
     "refuse_both",
-    "sampling_options",
     "written_size",
 ]
 
@@ -45,8 +38,6 @@ BORDERS_DRAWN = (
 )
 
 _Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
-
-_PLAIN_BORDERS = [border for border in BORDERS if border != "constant"]
 
 
 class _HeadedOption(click.Option):
@@ -78,53 +69,87 @@ def option(*names: str, heading: str = "Options", **settings: Any) -> _Decorator
     return click.option(*names, cls=_HeadedOption, heading=heading, **settings)
 
 
-def _numbers(text: str, sign: str) -> tuple[int, ...]:
-    """Return one or two integers of up to 9 digits with `sign` between them; nothing for anything else."""
-    parts = text.split(sign)
-    fits = len(parts) <= 2 and all(part.isdecimal() and len(part) <= 9 for part in parts)
-    return tuple(map(int, parts)) if fits else ()
+def record_options(parameter: str, record: type[tuple[Any, ...]]) -> _Decorator:
+    """Add the options of a record to a command, which gets them as that record."""
+    fields = declared(record)
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def call(*args: Any, **values: Any) -> Any:
+            options = {each.name: values.pop(each.name) for each in fields}
+            return function(*args, **values, **{parameter: record(**_split(options))})
+
+        command: Callable[..., Any] = call
+        for each in reversed(fields):
+            command = _declared_option(each)(command)
+        return command
+
+    return decorate
 
 
-def as_pair(ctx: click.Context, param: click.Parameter, value: str) -> PerAxis:
-    """Read ``N``, or ``N,M`` for rows and columns; both at least 1."""
-    numbers = _numbers(value, ",")
-    if not numbers:
-        raise click.BadParameter(f"{brief(value)} is not a number N or two, N,M (rows, columns)", ctx, param)
-    if min(numbers) < 1:
-        raise click.BadParameter(f"{brief(value)}: it must be at least 1", ctx, param)
-    return numbers if len(numbers) == 2 else numbers[0]
+def filter_option(name: str, **changes: Any) -> _Decorator:
+    """Return one of the options of `FilterOptions`; `changes` are settings that differ in this command."""
+    declaration = next(each for each in declared(FilterOptions) if each.name == name)
+    return _declared_option(declaration, **changes)
 
 
-def as_padding(ctx: click.Context, param: click.Parameter, value: str | None) -> Padding | None:
-    """Read ``same``, ``valid``, ``full``, ``N`` or ``N,M``."""
-    if value is None or value in PADDINGS:
-        return value
-    numbers = _numbers(value, ",")
-    if not numbers:
-        hint = propose(value, PADDINGS)
-        raise click.BadParameter(
-            f"unknown padding {brief(value)}{hint}: give a name, N, or N,M (rows, columns)", ctx, param
-        )
-    return numbers if len(numbers) == 2 else numbers[0]
+def _split(options: dict[str, Any]) -> dict[str, Any]:
+    """Return options with the value of a constant border, which is read with the mode, on its own."""
+    if isinstance(options.get("border"), tuple):
+        border, fill = options["border"]
+        return options | {"border": border, "fill": fill}
+    return options
 
 
-def as_border(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, float]:
-    """Read a border mode, or ``constant=V``, as the mode and its fill."""
-    mode, equals, number = value.partition("=")
-    if mode not in BORDERS:
-        raise click.BadParameter(f"unknown border {brief(mode)}{propose(mode, BORDERS)}", ctx, param)
-    if mode != "constant":
-        if equals:
-            raise click.BadParameter(f"border {brief(mode)} takes no value: only constant=V does", ctx, param)
-        return mode, 0.0
-    try:
-        fill = float(number)
-    except ValueError:
-        fill = math.nan
-    if not math.isfinite(fill):
-        mend = "give constant=V with V a fraction of full scale, such as constant=0.5"
-        raise click.BadParameter(f"{brief(value)}: {mend}", ctx, param)
-    return mode, fill
+def _declared_option(declaration: Declared, **changes: Any) -> _Decorator:
+    """Return Click's decorator for a declared option; `changes` override its settings."""
+    name, kind, default, declared_as = declaration
+    flags = declared_as.flags.split() or [f"--{name.replace('_', '-')}"]
+    settings: dict[str, Any] = {
+        "help": declared_as.help,
+        "heading": declared_as.heading,
+        "metavar": declared_as.metavar,
+        "default": default,
+        "show_default": default is not None,
+    }
+    if kind is bool:
+        settings |= {"is_flag": True, "flag_value": not declared_as.inverted, "show_default": False}
+    elif declared_as.read is not None:
+        settings |= {"type": str, "callback": _reader(declaration)}
+    elif kind is int:
+        settings["type"] = click.IntRange(1, declared_as.largest)
+    elif known := choices(kind):
+        settings["type"] = click.Choice([str(each) for each in known])
+        settings["callback"] = _reader(declaration)
+    if declared_as.default:
+        settings["help"] += f"  [default: {declared_as.default}]"
+    return option(*flags, name, **(settings | changes))
+
+
+def parsed(declaration: Declared, text: str) -> Any:
+    """Return the value that the text of an option stands for; raises `OptionError`."""
+    if declaration.option.read is not None:
+        return declaration.option.read(text)
+    if declaration.type is bool:
+        if text not in ("on", "off"):
+            raise OptionError(f"{brief(text)} is neither on nor off")
+        return text == "on"
+    known = {str(each): each for each in choices(declaration.type)}
+    if text not in known:
+        check_choice(declaration.name, text, known)
+    return known[text]
+
+
+def _reader(declaration: Declared) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    """Return a callback that reads an option's text, and names the option if it is refused."""
+
+    def read(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
+        try:
+            return None if value is None else parsed(declaration, str(value))
+        except OptionError as error:
+            raise click.BadParameter(str(error), ctx, param) from None
+
+    return read
 
 
 def complete_kernel(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -172,99 +197,6 @@ def json_option(heading: str = "Options") -> _Decorator:
     return option("--json", "as_json", is_flag=True, heading=heading, help="Print JSON instead of text.")
 
 
-def sampling_options(heading: str) -> _Decorator:
-    """Return --stride and --dilation."""
-    shared = {"metavar": "N|N,M", "default": "1", "show_default": True, "callback": as_pair}
-    return _all_of([
-        option(f"--{name}", **shared, heading=heading, help=f"Distance between two {what}, rows and columns.")
-        for name, what in (("stride", "outputs"), ("dilation", "weights"))
-    ])  # fmt: skip
-
-
-def filtering_options(heading: str) -> _Decorator:
-    """Return the options on how to filter, except those on frames."""
-
-    def choice(name: str, values: Sequence[str], text: str, *more: str) -> _Decorator:
-        kind = click.Choice(values)
-        return option(
-            name, *more, type=kind, default=values[0], show_default=True, heading=heading, help=text
-        )
-
-    padding = option(
-        "--padding",
-        default="same",
-        callback=as_padding,
-        heading=heading,
-        metavar="same|valid|full|N|N,M",
-        help="Border made on each side, rows and columns.  [default: same]",
-    )
-    border = option(
-        "--border",
-        default="edge",
-        callback=as_border,
-        heading=heading,
-        metavar="MODE",
-        help=f"What the border is made of: {', '.join(_PLAIN_BORDERS)} or constant=V, "
-        "drawn below.  [default: edge]",
-    )
-    flip, linear = (
-        option(f"--{name}", is_flag=True, heading=heading, help=text)
-        for name, text in (
-            ("flip", "True convolution: turn the kernel by 180 degrees first."),
-            ("linear", "Filter in linear light (sRGB decoded and encoded again)."),
-        )
-    )
-    return _all_of((
-        padding,
-        border,
-        sampling_options(heading),
-        flip,
-        choice("--channels", CHANNELS, "Each colour channel on its own, all summed into one, or their mean."),
-        choice("--range", RANGES, "What becomes of values outside 0..full scale; auto is the kernel's own "
-               "choice.", "range_"),
-        choice("--alpha", ALPHAS, "What becomes of transparency; auto weighs colours with it, but keeps it "
-               "for edge filters."),
-        linear,
-    ))  # fmt: skip
-
-
-def depth_option(heading: str) -> _Decorator:
-    """Return the option for the bits of the output."""
-    return option(
-        "--depth",
-        type=click.Choice([str(depth) for depth in DEPTHS]),
-        callback=lambda ctx, param, value: int(value) if value in ("8", "16") else value,
-        heading=heading,
-        help="Bits of the output: full scale stays full scale, rounded once.  [default: the input's]",
-    )
-
-
-def reading_options(heading: str) -> _Decorator:
-    """Return the options on how images are read."""
-    return _all_of((
-        option("--no-orient", is_flag=True, heading=heading, help="Leave the orientation tag alone."),
-        option(
-            "--max-pixels",
-            type=click.IntRange(min=1),
-            default=MAX_PIXELS,
-            show_default=True,
-            heading=heading,
-            help="Refuse larger pictures before decoding them.",
-        ),
-    ))  # fmt: skip
-
-
-def _all_of(decorators: Sequence[_Decorator]) -> _Decorator:
-    """Return one decorator for several."""
-
-    def add(function: Callable[..., Any]) -> Callable[..., Any]:
-        for each in reversed(decorators):
-            function = each(function)
-        return function
-
-    return add
-
-
 def refuse_both(first: object, second: object, names: str) -> None:
     """Refuse two options that contradict each other."""
     if first and second:
@@ -275,30 +207,27 @@ def refuse_both(first: object, second: object, names: str) -> None:
 
 def written_size(text: str) -> tuple[int, ...] | None:
     """Return ``WxH`` as (height, width), ``N`` as (length,), None for anything else."""
-    return _numbers(text.lower(), "x")[::-1] or None
+    return one_or_two(text.lower(), "x")[::-1] or None
 
 
 def chosen_filter(
-    options: dict[str, Any], further: tuple[Kernel, ...] = ()
-) -> tuple[tuple[Kernel, ...], FilterOptions]:
-    """Return the kernels, then `further` ones, and how to filter, from options as Click passes them."""
-    from convfilter.filtering import FilterOptions, check_options
+    names: Sequence[str],
+    kernel_file: str | None,
+    filtering: FilterOptions,
+    further: tuple[Kernel, ...] = (),
+    *,
+    quiet: bool = False,
+) -> tuple[Kernel, ...]:
+    """Return the named kernels, then `further` ones, checked against the options."""
+    from convfilter.filtering import check_options
 
-    known = load_kernels(options["kernel_file"])
-    kernels = (*(get_kernel(name, known) for name in options["kernels"]), *further)
-    border, fill = options["border"]
-    if not 0 <= fill <= 1 and not options.get("quiet"):
+    known = load_kernels(kernel_file)
+    kernels = (*(get_kernel(name, known) for name in names), *further)
+    fill = filtering.fill
+    if not 0 <= fill <= 1 and not quiet:
         complain(
             f"warning: --border constant={fill:g} is {fill:g} times full scale: V is a fraction, "
             "such as constant=0.5"
         )
-    same_names = ("padding", "stride", "dilation", "flip", "channels", "alpha", "linear")
-    filtering = FilterOptions(
-        border=border,
-        fill=fill,
-        range=options["range_"],
-        depth=options.get("depth"),
-        **{name: options[name] for name in same_names},
-    )
     check_options(filtering, kernels)
-    return kernels, filtering
+    return kernels

@@ -10,7 +10,7 @@ from convfilter.errors import ConvfilterError, ImageError
 from convfilter.files import STREAM
 from convfilter.geometry import Axis
 from convfilter.messages import complain, shown
-from convfilter.vocabulary import MAX_PIXELS
+from convfilter.options import MAX_PIXELS
 
 if TYPE_CHECKING:
     from convfilter.batch.job import Outcome

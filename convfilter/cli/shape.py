@@ -11,12 +11,11 @@ import click
 
 from convfilter.cli.options import (
     HeadedCommand,
-    as_padding,
+    filter_option,
     json_option,
     kernel_file_option,
     kernel_option,
     option,
-    sampling_options,
     written_size,
 )
 from convfilter.cli.report import calculation, filter_in_words, per_axis_in_words
@@ -36,13 +35,15 @@ __all__ = ["command"]
 )
 @click.argument("sizes", nargs=-1, required=True, metavar="SIZE|IMAGE...")
 @kernel_option("A kernel's name or its size WxH; repeat it for a chain of layers.")
-@option(
-    "--padding",
-    callback=as_padding,
-    metavar="same|valid|full|N|N,M",
+@filter_option(
+    "padding",
+    default=None,
+    heading="Options",
+    show_default=False,
     help="Show this one only.  [default: all three names]",
 )
-@sampling_options("Options")
+@filter_option("stride", heading="Options")
+@filter_option("dilation", heading="Options")
 @option("--in-channels", type=click.IntRange(min=1), metavar="C", help="Channels that go in.  [default: 1]")
 @option(
     "--out-channels",

@@ -30,14 +30,22 @@ class Printer:
     """
 
     def __init__(
-        self, work: Work, options: dict[str, Any], *, alone: bool, aside: bool, progress: Progress
+        self,
+        work: Work,
+        *,
+        as_json: bool,
+        quiet: bool,
+        verbose: bool,
+        single: bool,
+        aside: bool,
+        progress: Progress,
     ) -> None:
         self._work, self._progress = work, progress
         self._aside = aside
         self.unheard = False
-        self._as_json, self._quiet = options["as_json"], options["quiet"]
-        self._every = alone or options["verbose"]
-        self._verbose = options["verbose"]
+        self._as_json, self._quiet = as_json, quiet
+        self._every = single or verbose
+        self._verbose = verbose
         self._sizes: set[tuple[int | None, ...]] = set()
 
     def show(self, outcome: Outcome) -> None:

@@ -7,19 +7,27 @@ wraps and nothing is clipped.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from convfilter.convolution.arguments import result_types, samples_of, weights_of
 from convfilter.convolution.borders import ArraySource, check_border, check_fill, fill_of
-from convfilter.convolution.plan import make_plan
-from convfilter.convolution.running import run
-from convfilter.convolution.scratch import Scratch
-from convfilter.errors import ShapeError
+from convfilter.convolution.execute import run
+from convfilter.convolution.plan import exact_type, make_plan
+from convfilter.convolution.recipes import Workspace
+from convfilter.errors import ImageError, KernelError, ShapeError
 from convfilter.geometry import Padding, PerAxis, axes_of
 
-__all__ = ["convolve", "correlate", "correlate_channels"]
+__all__ = [
+    "convolve",
+    "correlate",
+    "correlate_channels",
+    "largest_magnitude",
+    "result_types",
+    "samples_of",
+    "weights_of",
+]
 
 
 def correlate(
@@ -43,7 +51,7 @@ def correlate(
     padding : {"same", "valid", "full"}, int, (before, after), or one of these per kernel axis
         The border made on each side; ``same`` puts its smaller half before.
     border : {"edge", "symmetric", "reflect", "wrap", "zero", "constant"}
-        What the border is made of, by numpy's names.
+        How the border is filled, by numpy's names.
     fill : float
         Value of a ``constant`` border, in units of the array.
     stride, dilation : int or one int per kernel axis
@@ -87,7 +95,7 @@ def correlate(
     sizes = tuple(axis.output for axis in axes)
     result = np.empty((*sizes, math.prod(carried)), kept)
 
-    def store(sums: list[np.ndarray], where: tuple[slice, ...], _: Scratch) -> None:
+    def store(sums: list[np.ndarray], where: tuple[slice, ...], _: Workspace) -> None:
         result[where] = sums[0]
 
     if result.size:
@@ -110,7 +118,7 @@ def convolve(
     stride: PerAxis = 1,
     dilation: PerAxis = 1,
 ) -> np.ndarray:
-    """Convolve in the mathematical sense: `correlate` with the kernel turned by 180 degrees on every axis.
+    """Convolve in the mathematical sense: `correlate` with the kernel rotated by 180 degrees on every axis.
 
     Parameters, result and errors are those of `correlate`; padding and anchor stay on the same sides, so that
     ``convolve(x, k)`` equals ``correlate(x, np.flip(k))`` for even kernels too.
@@ -120,9 +128,9 @@ def convolve(
     >>> convolve([0, 0, 1, 0, 0], [1, 2, 3])
     array([0, 1, 2, 3, 0])
     """
-    turned = np.flip(weights_of(kernel))
+    rotated = np.flip(weights_of(kernel))
     return correlate(
-        array, turned, padding=padding, border=border, fill=fill, stride=stride, dilation=dilation
+        array, rotated, padding=padding, border=border, fill=fill, stride=stride, dilation=dilation
     )
 
 
@@ -141,7 +149,7 @@ def correlate_channels(
     Parameters
     ----------
     image : array_like of shape (H, W, C)
-        A picture with C channels.
+        An image with C channels.
     kernels : array_like of shape (O, C, Kh, Kw) or (C, Kh, Kw)
         One kernel with C slices for each of O output channels.
     padding, border, fill, stride, dilation
@@ -160,7 +168,7 @@ def correlate_channels(
     Notes
     -----
     The channel sum is itself a correlation, ``valid`` on the channel axis with a kernel as deep as the
-    picture: ``C - C + 1 = 1`` channel comes out.
+    image: ``C - C + 1 = 1`` channel comes out.
 
     Examples
     --------
@@ -208,4 +216,102 @@ def _bound(samples: np.ndarray, weights: np.ndarray, fill: float) -> float:
     limits = np.iinfo(samples.dtype)
     return max(float(limits.max), -float(limits.min), abs(fill)) * float(
         np.abs(weights.astype(np.float64)).sum()
+    )
+
+
+def samples_of(array: ArrayLike, name: str = "array") -> np.ndarray:
+    """Return an array of real numbers, bool as uint8, or refuse it by a name that starts with a vowel."""
+    try:
+        samples = np.asarray(array)
+    except ValueError:
+        raise ImageError(f"the {name} is ragged: give rows of one length") from None
+    if samples.dtype == bool:
+        return samples.view(np.uint8)
+    if samples.dtype.kind not in "iuf":
+        raise ImageError(f"an {name} of type {samples.dtype} cannot be filtered: give integers or floats")
+    if samples.ndim == 0:
+        raise ShapeError(f"a single number cannot be filtered: give an {name} of at least one axis")
+    return samples
+
+
+def weights_of(kernel: ArrayLike) -> np.ndarray:
+    """Return a kernel of finite real numbers, bool as uint8, or refuse it."""
+    try:
+        weights = np.asarray(kernel)
+    except ValueError:
+        raise KernelError("the kernel is ragged: give rows of one length") from None
+    if weights.dtype == bool:
+        return weights.view(np.uint8)
+    if weights.dtype.kind not in "iuf":
+        raise KernelError(f"a kernel of type {weights.dtype} cannot be used: give integers or floats")
+    if not np.isfinite(weights).all():
+        raise KernelError(
+            "a kernel with nan or infinity among its weights cannot be used: give finite numbers"
+        )
+    return weights
+
+
+def result_types(
+    samples: np.ndarray,
+    weights: np.ndarray,
+    fill: float = 0.0,
+    *,
+    names: tuple[str, str] = ("samples", "weights"),
+    repeats: int = 1,
+) -> tuple[np.dtype[Any], np.dtype[Any]]:
+    """Return the type of sums of samples times weights, and the one to work in.
+
+    int64 and the narrowest integer type that holds every sum, or a float type; float16 is only for storing.
+    A `fill` may be among the samples, and every weight may count `repeats` times in a sum. Sums that may pass
+    int64 are refused.
+    """
+    integer_array, integer_kernel = samples.dtype.kind in "iu", weights.dtype.kind in "iu"
+    if integer_array and integer_kernel:
+        return np.dtype(np.int64), _integer_work(samples, weights, fill, names, repeats)
+    if integer_array:
+        narrow = weights.dtype == np.float32 and samples.dtype.itemsize <= 2
+        kind = np.dtype(np.float32 if narrow else np.result_type(weights.dtype, np.float64))
+    else:
+        kind = samples.dtype if integer_kernel else np.result_type(samples.dtype, weights.dtype)
+    kind = kind.newbyteorder("=")
+    # Half precision is for storing: numpy itself computes it in float32.
+    return kind, np.dtype(np.float32) if kind == np.float16 else kind
+
+
+def largest_magnitude(values: np.ndarray) -> int:
+    """Return the largest magnitude among integers."""
+    return max(abs(int(values.min())), abs(int(values.max())))
+
+
+def _integer_work(
+    samples: np.ndarray, weights: np.ndarray, fill: float, names: tuple[str, str], repeats: int
+) -> np.dtype[Any]:
+    if fill != int(fill):
+        raise ImageError(
+            f"a fill of {fill:g} among integers would not stay exact: give a whole number or a float array"
+        )
+    total = _sum_of_magnitudes(weights) * repeats
+    limits = np.iinfo(samples.dtype)
+    # Every sample passes through the work type, also where the kernel is all zeros.
+    kind = exact_type(max(abs(limits.min), limits.max, abs(int(fill))) * max(total, 1))
+    if kind is None and samples.size:
+        largest = max(largest_magnitude(samples), abs(int(fill)))
+        kind = exact_type(largest * max(total, 1))
+        if kind is None:
+            raise KernelError(
+                f"sums of {names[0]} up to {largest} with {names[1]} adding up to {total} may pass int64: "
+                "give either of them as floats"
+            )
+        return np.dtype(np.int64)
+    return kind or np.dtype(np.int64)
+
+
+def _sum_of_magnitudes(values: np.ndarray) -> int:
+    """The sum of all magnitudes, exact however large it is."""
+    if largest_magnitude(values) * values.size > np.iinfo(np.int64).max:
+        return sum(abs(int(value)) for value in values.flat)
+    # In parts, for an upstream is as large as an image.
+    parts = np.array_split(values, min(len(values), values.size // 2**20 + 1))
+    return sum(
+        2 * int(np.maximum(part, 0).sum(dtype=np.int64)) - int(part.sum(dtype=np.int64)) for part in parts
     )

@@ -9,8 +9,8 @@ edge      ``aaa|abcd|ddd``     the last sample again
 symmetric ``cba|abcd|dcb``     mirrored, the edge sample twice
 reflect   ``dcb|abcd|cba``     mirrored, the edge sample once
 wrap      ``bcd|abcd|abc``     from the other side
-zero      ``000|abcd|000``     nothing
-constant  ``vvv|abcd|vvv``     a value of one's own
+zero      ``000|abcd|000``     zero
+constant  ``vvv|abcd|vvv``     the fill value
 ========= ==================== ====================================
 """
 
@@ -25,8 +25,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from convfilter.errors import OptionError
-from convfilter.geometry import BORDERS
 from convfilter.messages import brief, check_choice
+from convfilter.options import Border, choices
 
 __all__ = ["ArraySource", "check_border", "check_fill", "fill_of", "source_index"]
 
@@ -34,17 +34,7 @@ _Piece: TypeAlias = tuple[slice, "slice | np.ndarray | None"]
 
 
 class ArraySource:
-    """An array with its border, to be read block by block.
-
-    Parameters
-    ----------
-    array : ndarray
-        Of shape (N1, ..., Nd, carried): the last axis holds what is carried along.
-    border : str
-        One of `BORDERS`.
-    fill : float
-        What stands where the border's rule leads nowhere, in units of the array; see `fill_of`.
-    """
+    """An array (N1, ..., Nd, carried) with its border, read block by block; `fill` is from `fill_of`."""
 
     def __init__(self, array: np.ndarray, border: str, fill: float) -> None:
         self.array, self.border, self.fill = array, border, fill
@@ -77,22 +67,7 @@ class ArraySource:
 
 
 def source_index(positions: np.ndarray, size: int, border: str) -> np.ndarray:
-    """Return the sample that stands at each position of an axis of `size` samples; -1 where none does.
-
-    Parameters
-    ----------
-    positions : ndarray of int
-        Counted from the first sample; negative ones lie before it.
-    size : int
-        Samples of the axis.
-    border : str
-        One of `BORDERS`.
-
-    Returns
-    -------
-    ndarray of int
-        Indices in ``0..size-1``, or -1 where a constant stands.
-    """
+    """Return the sample at each position of an axis of `size` samples; -1 where a constant stands."""
     if border == "edge":
         return positions.clip(0, size - 1)
     if border == "wrap":
@@ -110,7 +85,7 @@ def source_index(positions: np.ndarray, size: int, border: str) -> np.ndarray:
 
 def check_border(border: Any) -> str:
     """Return the border mode, or refuse it with the nearest known one."""
-    check_choice("border", border, BORDERS)
+    check_choice("border", border, choices(Border))
     return str(border)
 
 

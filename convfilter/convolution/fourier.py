@@ -14,9 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from convfilter.convolution.recipes import Call, Recipe
-from convfilter.convolution.scratch import Scratch
-from convfilter.convolution.taps import outputs_of
+from convfilter.convolution.recipes import Call, Recipe, Workspace
+from convfilter.convolution.window import outputs_of
 from convfilter.geometry import Axis
 
 __all__ = ["Fourier", "tile_sides", "transform_type"]
@@ -34,18 +33,8 @@ _SIDES = (32, 64, 96, 128, 192, 256, 320, 384, 512, 640, 768, 1024, 1536, 2048, 
 class Fourier:
     """Correlate tiles with all kernels of a plan at once; a tile is transformed only once.
 
-    Parameters
-    ----------
-    kernels : sequence of ndarray
-        Of one shape.
-    axes : sequence of Axis
-        The axes of the kernels.
-    sides : sequence of int
-        Positions of a tile along each axis, from `tile_sides`.
-    dtype : numpy.dtype
-        float32 or float64.
-    result : numpy.dtype
-        Type of the sums; they are rounded to whole numbers for an integer type.
+    `sides` are positions of a tile along each axis, from `tile_sides`; tiles are in `dtype`, float32 or
+    float64, and sums in `result`, rounded for an integer type.
     """
 
     name = "fourier"
@@ -72,42 +61,26 @@ class Fourier:
         """How many kernels share the tiles."""
         return len(self._spectra)
 
-    def block(self, shape: Sequence[int], scratch: Scratch) -> np.ndarray:
-        """Return memory for a tile, channel after channel, seen as (B1, ..., Bd, carried).
-
-        What lies past `shape` in the tile is zero.
-        """
-        tile = scratch.take("tile", (shape[-1], *self._sides), self.dtype)
-        for number, count in enumerate(shape[:-1], start=1):
-            tile[(slice(None),) * number + (slice(count, None),)] = 0
+    def recipes(
+        self, shape: Sequence[int], outputs: Sequence[int], workspace: Workspace
+    ) -> tuple[np.ndarray, list[Recipe]]:
+        """Return memory for a block (B1, ..., Bd, carried), and recipes for each kernel, in that order."""
+        # Channel after channel; what lies past the block in the tile is zero.
+        tile = workspace.take((shape[-1], *self._sides), self.dtype)
         inside = tile[(slice(None), *(slice(count) for count in shape[:-1]))]
-        return np.moveaxis(inside, 0, -1)
-
-    def recipes(self, carried: int, outputs: Sequence[int], scratch: Scratch) -> list[Recipe]:
-        """Return how the sums of the tile in memory come about, for each kernel.
-
-        Parameters
-        ----------
-        carried : int
-            Channels of the tile.
-        outputs : sequence of int
-            How many outputs along each axis.
-        scratch : Scratch
-            Work memory.
-
-        Returns
-        -------
-        list of Recipe
-            To be carried out in their order; the first one transforms the tile for all.
-        """
-        tile = scratch.take("tile", (carried, *self._sides), self.dtype)
-        calls, spectrum, spare = self._there(tile, scratch)
+        calls: list[Call] = [
+            partial(tile[(slice(None),) * number + (slice(count, None),)].fill, 0)
+            for number, count in enumerate(shape[:-1], start=1)
+        ]
+        sums = [workspace.take(tile.shape, self.dtype) for _ in self._spectra]
+        there, spectrum, spare = self._there(tile, workspace)
+        calls += there
         recipes = []
-        for number, own in enumerate(self._spectra):
-            back, sums = self._back(spectrum, own, spare, (number, outputs), scratch)
-            recipes.append(Recipe([*calls, *back], sums))
+        for own, each in zip(self._spectra, sums, strict=True):
+            back, places = self._back(spectrum, own, spare, each, outputs, workspace)
+            recipes.append(Recipe([*calls, *back], places))
             calls = []
-        return recipes
+        return np.moveaxis(inside, 0, -1), recipes
 
     def _spectrum(self, kernel: np.ndarray) -> np.ndarray:
         """The conjugate spectrum of a kernel, scaled so that a transform there and back gives sums."""
@@ -119,18 +92,17 @@ class Fourier:
         # Complex numbers of the narrow type from a spectrum computed in the wide one.
         return spectrum.astype(np.result_type(self.dtype, np.complex64) if axes else self.dtype)
 
-    def _there(self, tile: np.ndarray, scratch: Scratch) -> tuple[list[Call], np.ndarray, np.ndarray | None]:
-        """Return what transforms a tile, its spectrum, and memory for another one if there is a need."""
+    def _there(
+        self, tile: np.ndarray, workspace: Workspace
+    ) -> tuple[list[Call], np.ndarray, np.ndarray | None]:
+        """Return what transforms a tile, its spectrum, and memory for another one if it is needed."""
         if not self._transformed:
             return [], tile, None
         *others, last = (number + 1 for number in self._transformed)
         shape = list(tile.shape)
         shape[last] = shape[last] // 2 + 1
-        spectrum, spare = (
-            scratch.take(name, shape, np.result_type(self.dtype, np.complex64))
-            for name in ("spectrum", "product")
-        )
-        # With a norm given numpy stays in single precision; without one it passes through a wider type,
+        spectrum, spare = (workspace.take(shape, np.result_type(self.dtype, np.complex64)) for _ in range(2))
+        # With a norm numpy stays in single precision; without one it passes through a wider type,
         # which takes several times as long.
         calls: list[Call] = [partial(np.fft.rfft, tile, axis=last, norm="ortho", out=spectrum)]
         calls += [partial(np.fft.fft, spectrum, axis=axis, norm="ortho", out=spectrum) for axis in others]
@@ -141,12 +113,11 @@ class Fourier:
         spectrum: np.ndarray,
         own: np.ndarray,
         spare: np.ndarray | None,
-        wanted: tuple[int, Sequence[int]],
-        scratch: Scratch,
+        sums: np.ndarray,
+        outputs: Sequence[int],
+        workspace: Workspace,
     ) -> tuple[list[Call], np.ndarray]:
-        """Return what makes sums of a spectrum and a kernel's own, and where they stand then."""
-        number, outputs = wanted
-        sums = scratch.take(("sums", number), (len(spectrum), *self._sides), self.dtype)
+        """Return what makes sums of a spectrum and a kernel's own, and where the outputs stand then."""
         calls: list[Call] = [partial(np.multiply, spectrum, own, out=sums if spare is None else spare)]
         if spare is not None:
             *others, last = (axis + 1 for axis in self._transformed)
@@ -156,7 +127,7 @@ class Fourier:
         places = outputs_of(np.moveaxis(sums, 0, -1), self._axes, outputs)
         if self._result.kind == "f":
             return calls, places
-        whole = scratch.like(("whole", number), places, self._result)
+        whole = workspace.like(places, self._result)
         calls += [partial(np.rint, places, out=places), partial(np.copyto, whole, places, casting="unsafe")]
         return calls, whole
 

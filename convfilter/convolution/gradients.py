@@ -16,22 +16,18 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import ArrayLike
 
-from convfilter.convolution import correlate
-from convfilter.convolution.arguments import largest_magnitude, result_types, samples_of, weights_of
-from convfilter.convolution.banded import QUIET
+from convfilter.convolution import correlate, largest_magnitude, result_types, samples_of, weights_of
 from convfilter.convolution.borders import ArraySource, check_border, check_fill, fill_of, source_index
+from convfilter.convolution.execute import mark_infinite, run
+from convfilter.convolution.matmul import QUIET, QUIET_VECTOR, quiet_parts
 from convfilter.convolution.plan import make_plan
-from convfilter.convolution.recipes import Recipe
-from convfilter.convolution.running import mark_infinite, run
-from convfilter.convolution.scratch import Scratch
-from convfilter.convolution.taps import WindowSum, outputs_of
+from convfilter.convolution.recipes import Recipe, Workspace
+from convfilter.convolution.window import WindowSum, outputs_of
 from convfilter.errors import ShapeError
 from convfilter.geometry import Axis, Padding, PerAxis, axes_of
 
 __all__ = ["input_gradient", "kernel_gradient"]
 
-# Multiplications up to which OpenBLAS keeps a product with a vector on the thread that asks for it.
-_QUIET_VECTOR = 4 * 2304 - 1
 # Rows of derivatives in a matrix product; more of them only make more of what is left out.
 _ROWS = 4
 
@@ -79,7 +75,7 @@ def input_gradient(
 
     Notes
     -----
-    It is a correlation itself: of the upstream, padded in ``full``, with the kernel turned by 180 degrees.
+    It is a correlation itself: of the upstream, padded in ``full``, with the kernel rotated by 180 degrees.
     What comes out past the edge is added to the samples that stood there.
 
     Examples
@@ -176,8 +172,8 @@ def kernel_gradient(
     plan = make_plan(axes, [ones], samples.shape[-1], work, strategy=WindowSum.name)
     shares: dict[tuple[int, ...], np.ndarray] = {}
 
-    def share(blocks: list[np.ndarray], where: tuple[slice, ...], scratch: Scratch) -> None:
-        part = scratch.take("upstream", derivatives[where].shape, work)
+    def share(blocks: list[np.ndarray], where: tuple[slice, ...], workspace: Workspace) -> None:
+        part = workspace.take(derivatives[where].shape, work)
         part[...] = derivatives[where]
         (block,) = blocks
         masks: list[np.ndarray] = []
@@ -203,7 +199,7 @@ def kernel_gradient(
 class _Samples(WindowSum):
     """Hands on the samples of a block in place of sums."""
 
-    def recipe(self, block: np.ndarray, outputs: Sequence[int], scratch: Scratch, name: object) -> Recipe:
+    def recipe(self, block: np.ndarray, outputs: Sequence[int], workspace: Workspace) -> Recipe:
         return Recipe((), block)
 
 
@@ -286,11 +282,13 @@ def _row_products(lines: np.ndarray, derivatives: np.ndarray, axis: Axis, rows: 
     """
     groups, depth = len(derivatives) // rows, axis.kernel + rows - 1
     steps = (rows * axis.stride * lines.strides[0], axis.dilation * lines.strides[0], lines.itemsize)
-    width = max(1, QUIET // (rows * depth) if rows > 1 else _QUIET_VECTOR // depth)
+    limit = QUIET if rows > 1 else QUIET_VECTOR
     total = np.zeros(axis.kernel, lines.dtype)
-    for left in range(0, lines.shape[1] if groups else 0, width):
-        part = derivatives[:, left : left + width].reshape(groups, rows, -1)
-        samples = as_strided(lines[:, left:], (groups, depth, part.shape[2]), steps, writeable=False)
+    for columns in quiet_parts(lines.shape[1] if groups else 0, rows * depth, limit):
+        part = derivatives[:, columns].reshape(groups, rows, -1)
+        samples = as_strided(
+            lines[:, columns.start :], (groups, depth, part.shape[2]), steps, writeable=False
+        )
         products = np.matmul(samples, part.swapaxes(1, 2)).sum(axis=0)
         for row in range(rows):
             total += products[row : row + axis.kernel, row]

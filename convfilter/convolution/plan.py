@@ -1,7 +1,9 @@
-"""Which way a correlation is computed: decided once, from shape, type and kernel.
+"""Which way a correlation is computed: decided once, by cost, from shape, type and kernel.
 
 The grid of blocks and the order of summation follow from shape, type and kernel alone, never from the number
-of threads, so that results do not depend on it.
+of threads, so that results do not depend on it. Costs are nanoseconds a sample and thread, measured on blocks
+of a 12-megapixel image; only their ratios matter. `benchmarks` forces each strategy in turn and shows whether
+the choice is right.
 """
 
 from __future__ import annotations
@@ -10,18 +12,22 @@ import functools
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from convfilter.convolution.banded import Banded
-from convfilter.convolution.costs import direct_costs, fourier_cost
-from convfilter.convolution.crossed import Crossed
 from convfilter.convolution.fourier import Fourier, tile_sides, transform_type
-from convfilter.convolution.recipes import Direct
-from convfilter.convolution.separable import Separable, factors_of
-from convfilter.convolution.shifted import ShiftedSums
-from convfilter.convolution.taps import WindowSum
+from convfilter.convolution.matmul import BAND_ROWS, Banded
+from convfilter.convolution.separable import (
+    FIRST_ROWS,
+    SECOND_COLUMNS,
+    Crossed,
+    Separable,
+    factors_of,
+    pass_kind,
+)
+from convfilter.convolution.shifted import ShiftedSums, compiled
+from convfilter.convolution.window import WindowSum
 from convfilter.errors import ShapeError
 from convfilter.geometry import Axis
 
@@ -34,51 +40,48 @@ _BLOCK = 2 * 1024 * 1024
 _LARGEST = 2**31
 # Matrix products gain from longer ones.
 _BANDED_BLOCK = 2 * _BLOCK
-# Planning costs milliseconds, as much as filtering a small picture. Of kernels with more bytes than these a
+# Planning costs milliseconds, as much as filtering a small image. Of kernels with more bytes than these a
 # plan is not remembered: it would hold on to memory, and they take longer anyway.
 _REMEMBERED = 1 << 16
-# Rows are cut before columns, down to so many times the kernel: flat runs are long then.
+# Rows are cut before columns, down to this many times the kernel: flat runs are long then.
 _ROWS = 4
+# One weight of a window in `numpy.einsum`, and one elementwise pass over a block, by type.
+_TAP = {"i2": 0.047, "u2": 0.047, "i4": 0.11, "i8": 0.25, "f4": 0.10, "f8": 0.20}
+_PASS = {"i2": 0.04, "u2": 0.04, "i4": 0.08, "i8": 0.16, "f4": 0.08, "f8": 0.16}
+# Work memories, each as large as a block, that the cache has room for.
+_FEW = 3
+# One weight in a matrix product, zeros of its band counted.
+_PRODUCT = {"f4": 0.026, "f8": 0.052}
+# What a product costs besides: BLAS clears what it adds to, and packs what it multiplies.
+_CLEARED = 0.22
+# Rows and columns changing places and back.
+_CROSSING = {"f4": 0.6, "f8": 1.0}
+# A transform of a tile, there or back; samples into channels one after the other and together again.
+_TRANSFORM = {"f4": 2.8, "f8": 4.0}
+_PLANAR = {"f4": 1.2, "f8": 1.7}
+# What a call costs, divided by the samples of a block.
+_CALL = 0.01
+
+Direct: TypeAlias = WindowSum | ShiftedSums | Banded | Separable | Crossed
+"""A strategy that sums a block for one kernel."""
 
 
 class Plan(NamedTuple):
-    """How a correlation is computed.
+    """How a correlation is computed."""
 
-    Attributes
-    ----------
-    axes : tuple of Axis
-        One for each axis of the kernels.
-    idle : tuple of int
-        Numbers of the axes of one sample and one weight, which strategies need not see.
-    carried : int
-        Samples at each position that are carried along.
-    dtype : numpy.dtype
-        Type of the sums.
-    block : tuple of int
-        Outputs of a block along each axis.
-    direct : tuple of Direct
-        What sums a block for each kernel; empty with `fourier`.
-    fourier : Fourier or None
-        What sums tiles for all kernels at once.
-    costs : dict of str to float
-        What each strategy was reckoned to cost, in nanoseconds a sample, for all kernels together.
-    loose : tuple of ndarray
-        The kernels, where samples may be anything, nan and infinity among them; else empty.
-    """
-
-    axes: tuple[Axis, ...]
-    idle: tuple[int, ...]
-    carried: int
-    dtype: np.dtype[Any]
-    block: tuple[int, ...]
-    direct: tuple[Direct, ...]
-    fourier: Fourier | None
-    costs: dict[str, float]
-    loose: tuple[np.ndarray, ...] = ()
+    axes: tuple[Axis, ...]  # one for each axis of the kernels
+    idle: tuple[int, ...]  # axes of one sample and one weight, which strategies need not see
+    carried: int  # samples at each position that are carried along
+    dtype: np.dtype[Any]  # of the sums
+    block: tuple[int, ...]  # outputs of a block along each axis
+    direct: tuple[Direct, ...]  # what sums a block, for each kernel; empty with `fourier`
+    fourier: Fourier | None  # what sums tiles for all kernels at once
+    costs: dict[str, float]  # estimated for each strategy, for all kernels together
+    loose: tuple[np.ndarray, ...] = ()  # the kernels, where samples may be nan or infinite
 
     @property
     def limit(self) -> float:
-        """The magnitude of samples from which on sums may leave the type."""
+        """The magnitude of samples at which sums may leave the type."""
         largest = max(max(float(np.abs(each).sum()), each.size) for each in self.loose)
         return float(np.finfo(self.dtype).max) / (2 * max(largest, 1.0))
 
@@ -112,7 +115,7 @@ class Plan(NamedTuple):
 
     @property
     def memory(self) -> int:
-        """Bytes that a thread works in, about: a block and, as measured, what is made of it on the way."""
+        """Estimated bytes of a thread's workspace: blocks, sums and, as measured, what is between them."""
         sides = [
             (count - 1) * axis.stride + axis.reach for axis, count in zip(self.axes, self.block, strict=True)
         ]
@@ -141,34 +144,12 @@ def make_plan(
     tolerance: float = 0.0,
     strategy: str | None = None,
 ) -> Plan:
-    """Decide how kernels of one shape are correlated with an array.
+    """Decide how kernels of one shape are correlated with an array in a work type.
 
-    Parameters
-    ----------
-    axes : sequence of Axis
-        One for each axis of the kernels.
-    kernels : sequence of ndarray
-        At least one.
-    carried : int
-        Samples at each position that are carried along.
-    dtype : data-type
-        Work type; it must hold every sum exactly if it is an integer type.
-    bound : float
-        The largest magnitude of a sum. Infinite where samples may be anything, nan among them: then no
-        strategy is taken that would let one sample touch others than those under the kernel, and a sample
-        that is not finite counts only under weights that are not zero.
-    tolerance : float
-        What a sum of floats may be off by.
-    strategy : {"window", "shifted", "banded", "separable", "crossed", "fourier"}, optional
-        Take this one where it is possible, instead of the cheapest.
-
-    Returns
-    -------
-    Plan
-
-    Notes
-    -----
-    The last plans are remembered: a folder of pictures, or the frames of an animation, need few.
+    `bound` is the largest magnitude of a sum, infinite where samples may be nan or infinite: then a sample
+    must touch only the outputs whose window it is in, and count only under weights that are not zero.
+    `tolerance` is the largest error of sums of floats; an integer work type must hold every sum. `strategy`
+    is taken where it is possible, instead of the cheapest. The last plans are remembered: a folder needs few.
     """
     settings = (carried, np.dtype(dtype), bound, tolerance, strategy)
     if sum(kernel.nbytes for kernel in kernels) > _REMEMBERED:
@@ -193,35 +174,35 @@ def _decided(
     tolerance: float,
     strategy: str | None,
 ) -> Plan:
-    """Decide; the parameters are those of `make_plan`."""
+    """`make_plan`, not remembered."""
     finite = math.isfinite(bound)
     idle = _idle(axes)
     core = tuple(axis for number, axis in enumerate(axes) if number not in idle)
     loose = () if finite or kind.kind != "f" else tuple(kernels)
     kernels = [kernel.reshape([axis.kernel for axis in core]) for kernel in kernels]
-    costs = [direct_costs(each, core, kind, finite=finite) for each in kernels]
+    costs = [_direct_costs(each, core, kind, finite=finite) for each in kernels]
     best = [strategy if strategy in cost else min(cost, key=cost.__getitem__) for cost in costs]
     total = sum(cost[name] for cost, name in zip(costs, best, strict=True))
-    reckoned = {
+    estimated = {
         name: sum(cost[name] for cost in costs) for name in costs[0] if all(name in cost for cost in costs)
     }
-    # Integers are told apart by less than one half.
+    # Integers are distinguished by less than one half.
     narrow = transform_type(bound, 0.25 if kind.kind in "iu" else tolerance)
     sides = tile_sides(axes)
     if narrow is not None and carried * math.prod(sides) * narrow.itemsize <= _LARGEST:
-        reckoned[Fourier.name] = fourier_cost(axes, sides, len(kernels), narrow)
-        if strategy == Fourier.name or (strategy is None and reckoned[Fourier.name] < total):
+        estimated[Fourier.name] = _fourier_cost(axes, sides, len(kernels), narrow)
+        if strategy == Fourier.name or (strategy is None and estimated[Fourier.name] < total):
             kernels = [kernel.reshape([axis.kernel for axis in axes]) for kernel in kernels]
             fourier = Fourier(kernels, axes, sides, narrow, kind)
             block = tuple(
                 min(axis.output, (side - axis.reach) // axis.stride + 1)
                 for side, axis in zip(sides, axes, strict=True)
             )
-            return Plan(axes, idle, carried, kind, block, (), fourier, reckoned)
+            return Plan(axes, idle, carried, kind, block, (), fourier, estimated)
     direct = tuple(_direct(name, each, core, kind, finite) for name, each in zip(best, kernels, strict=True))
     limit = _BANDED_BLOCK if Banded.name in best else _BLOCK // min(len(kernels), 2)
     block = _block(axes, carried * kind.itemsize, limit)
-    return Plan(axes, idle, carried, kind, block, direct, None, reckoned, loose)
+    return Plan(axes, idle, carried, kind, block, direct, None, estimated, loose)
 
 
 def _idle(axes: Sequence[Axis]) -> tuple[int, ...]:
@@ -235,7 +216,7 @@ def _idle(axes: Sequence[Axis]) -> tuple[int, ...]:
 def _direct(
     name: str, kernel: np.ndarray, axes: Sequence[Axis], dtype: np.dtype[Any], finite: bool
 ) -> Direct:
-    # Factors come from the weights as they are given: rounded to the work type they may have a higher rank.
+    # Factors come from the weights as they are: rounded to the work type they may have a higher rank.
     factors = factors_of(kernel) if name in (Separable.name, Crossed.name) else None
     if factors is not None:
         factors = [np.ascontiguousarray(factor, dtype) for factor in factors]
@@ -248,19 +229,7 @@ def _direct(
 
 
 def exact_type(bound: int, *, negative: bool = True) -> np.dtype[Any] | None:
-    """Return the narrowest integer type of 16 to 64 bits that holds every sum, if one does.
-
-    Parameters
-    ----------
-    bound : int
-        The largest magnitude of samples, weights and sums.
-    negative : bool
-        Whether any of them may be negative.
-
-    Returns
-    -------
-    numpy.dtype or None
-    """
+    """Return the narrowest integer type of 16 to 64 bits that holds magnitudes up to a bound, if one does."""
     for kind in (np.int16, np.int32, np.int64) if negative else (np.int16, np.uint16, np.int32, np.int64):
         if bound <= np.iinfo(kind).max:
             return np.dtype(kind)
@@ -293,3 +262,68 @@ def _block(axes: Sequence[Axis], position: int, limit: int) -> tuple[int, ...]:
             f"{size() / 2**30:.0f} GiB of memory for a block: take a smaller kernel or dilation"
         )
     return tuple(block)
+
+
+def _direct_costs(
+    weights: np.ndarray, axes: Sequence[Axis], dtype: np.dtype[Any], *, finite: bool
+) -> dict[str, float]:
+    """Return the cost of an output sample for each strategy that can correlate with a kernel directly.
+
+    Unless the samples are known to be `finite`, the zeros of a band would spread nan and infinity.
+    """
+    kind = dtype.str[1:]
+    tap, once = _TAP.get(kind, _TAP["f8"]), _PASS.get(kind, _PASS["f8"])
+    # What a stride leaves out the window leaves out but along the last axis, and bands along the first.
+    dense = math.prod(axis.stride for axis in axes)
+    costs = {"window": (weights.size * tap + _CALL) * axes[-1].stride}
+    program = compiled(weights.astype(dtype))
+    if program is not None:
+        # Many sums at a time fall out of the cache.
+        crowded = 2 if program.buffers > _FEW else 1
+        costs["shifted"] = len(program) * (once * crowded + _CALL) * dense
+    if finite and kind in _PRODUCT and len(axes) > 1:
+        columns = weights.size // len(weights)
+        product = _band_cost(axes[0], kind) + once
+        costs["banded"] = columns * product * dense / axes[0].stride
+    factors = factors_of(weights)
+    several = sum(axis.kernel > 1 for axis in axes) > 1
+    if factors is not None and several:
+        costs["separable"] = dense * sum(
+            _pass_cost(factor, axis, dtype, bands=finite and number == 0)
+            for number, (factor, axis) in enumerate(zip(factors, axes, strict=True))
+            if len(factor) > 1
+        )
+    if factors is not None and several and finite and kind in _PRODUCT and len(axes) == 2:
+        costs["crossed"] = dense * _crossed_cost(axes, kind)
+    return costs
+
+
+def _fourier_cost(axes: Sequence[Axis], sides: Sequence[int], kernels: int, dtype: np.dtype[Any]) -> float:
+    """Return the cost of an output sample of tiles in frequencies, for that many kernels at once."""
+    kind = dtype.str[1:]
+    transforms = 1 + kernels
+    waste = math.prod(side / (side - axis.reach + 1) for side, axis in zip(sides, axes, strict=True))
+    strides = math.prod(axis.stride for axis in axes)
+    return (transforms * _TRANSFORM[kind] + kernels * _PLANAR[kind]) * waste * strides
+
+
+def _band_cost(axis: Axis, kind: str) -> float:
+    """The cost of one product with a band."""
+    return _PRODUCT[kind] * ((BAND_ROWS - 1) * axis.stride + axis.reach) + _CLEARED
+
+
+def _crossed_cost(axes: Sequence[Axis], kind: str) -> float:
+    """The cost of two passes in matrix products between which rows and columns change places, and back."""
+    depths = [rows + axis.reach - 1 for rows, axis in zip((FIRST_ROWS, SECOND_COLUMNS), axes, strict=True)]
+    return _PRODUCT[kind] * sum(depths) + _CROSSING[kind]
+
+
+def _pass_cost(factor: np.ndarray, axis: Axis, dtype: np.dtype[Any], *, bands: bool) -> float:
+    """The cost of one pass of a separable kernel."""
+    kind = dtype.str[1:]
+    tap, once = _TAP.get(kind, _TAP["f8"]), _PASS.get(kind, _PASS["f8"])
+    way = pass_kind(factor, dtype, bands=bands)
+    if way == "shifted":
+        program = compiled(factor)
+        return (len(program) if program else 0) * (once + _CALL)
+    return _band_cost(axis, kind) if way == "banded" else len(factor) * tap + _CALL

@@ -1,34 +1,25 @@
 """What is done to a block, prepared once for all blocks of its shape: numpy's calls on memory that stays.
 
-To find the views that a call is about takes longer than the call itself has to do on a small block, and
-holds the interpreter's lock meanwhile, which other threads wait for.
+Finding the views for a call takes longer than the call itself on a small block, and holds the interpreter's
+lock meanwhile, which other threads wait for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol, TypeAlias
+import math
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from convfilter.convolution.scratch import Scratch
-
-__all__ = ["Call", "Direct", "Recipe"]
+__all__ = ["Call", "Recipe", "Workspace"]
 
 Call: TypeAlias = Callable[[], object]
 """One step of a recipe, with all that it works on."""
 
 
 class Recipe(NamedTuple):
-    """How the sums of a block come about.
-
-    Attributes
-    ----------
-    calls : sequence of callable
-        What is done to the block, in order.
-    sums : ndarray of shape (o1, ..., od, carried)
-        Where the sums stand then.
-    """
+    """What is done to a block, and the memory (o1, ..., od, carried) that holds the sums afterwards."""
 
     calls: Sequence[Call]
     sums: np.ndarray
@@ -40,31 +31,33 @@ class Recipe(NamedTuple):
         return self.sums
 
 
-class Direct(Protocol):
-    """A strategy that sums a block for one kernel.
+class Workspace:
+    """Memory of one thread, taken piece by piece; what is taken from `level` on is the same each time.
 
-    Attributes
-    ----------
-    name : str
-        What it is called.
+    To reuse memory, keep the level and set it back. A piece that has to grow is replaced: arrays in the old
+    one stay valid.
     """
 
-    name: str
+    def __init__(self) -> None:
+        self._pieces: list[np.ndarray] = []
+        self.level = 0
+        self.prepared: dict[Hashable, Any] = {}
+        """Recipes by the shape of their blocks."""
 
-    def __str__(self) -> str:
-        """Say what it does with a block."""
+    def take(self, shape: Sequence[int], dtype: Any) -> np.ndarray:
+        """Return an uninitialised C-contiguous array."""
+        kind = np.dtype(dtype)
+        size = math.prod(shape) * kind.itemsize
+        if self.level == len(self._pieces):
+            self._pieces.append(np.empty(size, np.uint8))
+        elif self._pieces[self.level].size < size:
+            self._pieces[self.level] = np.empty(size, np.uint8)
+        piece: np.ndarray = self._pieces[self.level][:size].view(kind)
+        self.level += 1
+        return piece.reshape(shape)
 
-    def recipe(self, block: np.ndarray, outputs: Sequence[int], scratch: Scratch, name: object) -> Recipe:
-        """Return how the sums of a block come about.
-
-        Parameters
-        ----------
-        block : ndarray, C-contiguous, of shape (B1, ..., Bd, carried)
-            Memory of samples with their border, which are put there before the recipe is carried out.
-        outputs : sequence of int
-            How many outputs along each axis.
-        scratch : Scratch
-            Work memory.
-        name : object
-            What the memory of the sums is called.
-        """
+    def like(self, array: np.ndarray, dtype: Any) -> np.ndarray:
+        """Return an uninitialised array of another type whose axes lie in memory in the same order."""
+        order = sorted(range(array.ndim), key=lambda axis: -array.strides[axis])
+        packed = self.take([array.shape[axis] for axis in order], dtype)
+        return packed.transpose([order.index(axis) for axis in range(array.ndim)])

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from convfilter.drawing.canvas import INK, PALE, Grid, diverging, font, write_centred
-from convfilter.explaining.arithmetic import figure
 from convfilter.kernels import Kernel
 from convfilter.kernels.analysis import slices
+from convfilter.messages import figure
 
 __all__ = ["kernel_plot"]
 

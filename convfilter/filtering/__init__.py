@@ -1,23 +1,48 @@
-"""A kernel on pixels: parts, channels, alpha, linear light, range and rounding."""
+"""Kernels on the pixels of an image: chains of filters, channels, alpha, range, depth and rounding.
+
+`layer` is one filter of a chain; what the channels of an image mean is decided here.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
 import numpy as np
 
-from convfilter.filtering.chain import Filtered, filter_axes, filter_pixels, plan_kernel
-from convfilter.filtering.options import FilterOptions, check_options
+from convfilter.convolution.plan import Plan
+from convfilter.errors import ImageError, OptionError, ShapeError
+from convfilter.filtering.layer import Layer, filter_axes, filter_layer, make_layer
+from convfilter.filtering.options import check_options
+from convfilter.filtering.quantize import Clipping, decode, depth_of
 from convfilter.geometry import Padding, PerAxis
+from convfilter.images.formats import fitting_mode, loose_channels
 from convfilter.kernels import Kernel, get_kernel
+from convfilter.options import Alpha, Border, Channels, Depth, FilterOptions, Range
 
 __all__ = [
     "FilterOptions",
     "Filtered",
+    "Stage",
     "apply_kernel",
     "check_options",
     "filter_axes",
+    "filter_image",
     "filter_pixels",
+    "last_stage",
+    "options_for",
     "plan_kernel",
+    "premultiplies",
 ]
+
+
+class Filtered(NamedTuple):
+    """A filtered image; the shares of colour samples that were cut off are known if they were counted."""
+
+    pixels: np.ndarray  # as `apply_kernel` returns them
+    alpha: bool | None = None  # whether the last channel is alpha; None with ``alpha="plain"``
+    clipped_below: float | None = None
+    clipped_above: float | None = None
 
 
 def apply_kernel(
@@ -25,19 +50,19 @@ def apply_kernel(
     kernel: Kernel | str,
     *,
     padding: Padding = "same",
-    border: str = "edge",
+    border: Border = "edge",
     fill: float = 0.0,
     stride: PerAxis = 1,
     dilation: PerAxis = 1,
     flip: bool = False,
-    channels: str = "each",
-    range: str = "auto",
-    alpha: str = "auto",
+    channels: Channels = "each",
+    range: Range = "auto",
+    alpha: Alpha = "auto",
     linear: bool = False,
-    depth: int | str | None = None,
+    depth: Depth | None = None,
     threads: int | None = None,
 ) -> np.ndarray:
-    """Filter a picture as ``convfilter apply`` does.
+    """Filter an image as ``convfilter apply`` does.
 
     Parameters
     ----------
@@ -51,15 +76,15 @@ def apply_kernel(
     fill : float
         Value of a ``constant`` border, as a fraction of full scale.
     flip : bool
-        True convolution: turn rows, columns and frames of the kernel first.
+        True convolution: rotate the kernel by 180 degrees first (rows, columns, frames).
     channels : {"each", "sum", "mean"}
         Every colour channel on its own, all summed into one, or that sum divided by their number.
     range : {"auto", "clip", "absolute", "signed", "stretch", "raw"}
-        What becomes of values outside 0..full scale. ``auto`` is the kernel's own choice: ``absolute`` for
+        How to handle values outside 0..full scale. ``auto`` is the kernel's own choice: ``absolute`` for
         one part that sums to zero without offset, else ``clip``.
     alpha : {"auto", "keep", "premultiply", "plain", "drop"}
-        What becomes of alpha; ``auto`` weighs the colours with it (``premultiply``) unless the kernel sums to
-        zero or covers one sample only, and else keeps it.
+        How to handle alpha; ``auto`` uses it as a weight of the colours (``premultiply``) unless the kernel
+        sums to zero or covers one sample only, and otherwise keeps it.
     linear : bool
         Filter in linear light: decode sRGB first and encode it last.
     depth : {8, 16, "float"}, optional
@@ -81,7 +106,7 @@ def apply_kernel(
     OptionError
         If an option has no such value.
     ImageError
-        If the pixels are of a type that no picture has.
+        If the pixels are of a type that no image has.
     ShapeError
         If shapes and options do not fit together, or nothing would come out.
 
@@ -96,3 +121,158 @@ def apply_kernel(
         padding, border, fill, stride, dilation, flip, channels, range, alpha, linear, depth
     )
     return filter_pixels(pixels, [get_kernel(kernel)], options, threads=threads).pixels
+
+
+def options_for(mode: str, options: FilterOptions) -> FilterOptions:
+    """Return the options as they apply to a mode: the last channel of CMYK and of loose ones is not alpha."""
+    return options._replace(alpha="plain") if mode == "CMYK" or loose_channels(mode) else options
+
+
+def filter_image(
+    pixels: np.ndarray,
+    mode: str,
+    kernels: Sequence[Kernel],
+    options: FilterOptions,
+    *,
+    threads: int | None = None,
+    count_clipped: bool = False,
+) -> tuple[Filtered, str]:
+    """Run `filter_pixels` on pixels of a mode (see `Picture.mode`), and return the mode of the result too."""
+    filtered = filter_pixels(
+        pixels, kernels, options_for(mode, options), threads=threads, count_clipped=count_clipped
+    )
+    made = filtered.pixels
+    frames = pixels.ndim == 4 or (pixels.ndim == 3 and made.ndim == 4)
+    channels = made.shape[-1] if made.ndim - frames == 3 else 1
+    return filtered, fitting_mode(mode, channels, filtered.alpha)
+
+
+def filter_pixels(
+    pixels: np.ndarray,
+    kernels: Sequence[Kernel],
+    options: FilterOptions,
+    *,
+    threads: int | None = None,
+    count_clipped: bool = False,
+) -> Filtered:
+    """Run a chain of filters over one image, on unrounded values until the last one.
+
+    `count_clipped` counts the samples that were cut off, which costs a little time.
+    """
+    stage = last_stage(pixels, kernels, options, threads=threads)
+    clipping = Clipping() if count_clipped else None
+    result = filter_layer(stage.layer, stage.colours, stage.alpha, clipping=clipping)
+    summed = result.shape[-1] - (stage.alpha is not None) == 1 and (stage.grey or stage.layer.bank.summed)
+    if stage.opaque:
+        result = _with_opaque_alpha(result, stage.layer.result.full)
+    has_alpha = stage.alpha is not None or stage.opaque
+    kept = None if options.alpha == "plain" else has_alpha
+    return _filtered(result, kept, stage.stack, stage.grey or summed, clipping)
+
+
+class Stage(NamedTuple):
+    """The last filter of a chain and its input."""
+
+    layer: Layer
+    colours: np.ndarray  # (T, H, W, C): the image, or unrounded values, in linear light if that was asked for
+    alpha: np.ndarray | None  # (T, H, W); None also for an image that is opaque everywhere
+    opaque: bool  # add an alpha of full scale to the result
+    stack: bool  # the input has an axis of frames
+    grey: bool  # the input has no axis of channels, or an earlier filter has summed them
+
+
+def last_stage(
+    pixels: np.ndarray,
+    kernels: Sequence[Kernel],
+    options: FilterOptions,
+    *,
+    threads: int | None = None,
+) -> Stage:
+    """Run all filters of a chain but the last one, and return what that one has to do."""
+    if not kernels:
+        raise OptionError("no kernel was given: name at least one")
+    check_options(options, kernels)
+    values = _checked_pixels(pixels, kernels)
+    depth = depth_of(values.dtype)
+    stack = values.ndim == 4
+    grey = values.ndim == 2 or (stack and np.ndim(pixels) == 3)
+    values = _as_stack(values)
+    has_alpha = options.alpha != "plain" and values.shape[-1] in (2, 4)
+    colours, alpha = (values[..., :-1], values[..., -1]) if has_alpha else (values, None)
+    opaque = alpha is not None and bool((alpha == depth.full).all())
+    if options.alpha == "drop":
+        has_alpha, alpha = False, None
+    if opaque:  # then weights of alpha change nothing
+        alpha = None
+    if options.linear:
+        colours = decode(colours, depth, depth.unrounded(depth.result(options.depth)))
+    for number, kernel in enumerate(kernels):
+        last = number == len(kernels) - 1
+        premultiply = alpha is not None and premultiplies(kernel, options)
+        shape_and_type = (colours.shape, colours.dtype)
+        layer = make_layer(
+            kernel, shape_and_type, options, depth, threads, last=last, premultiply=premultiply
+        )
+        if last:
+            break
+        colours = filter_layer(layer, colours, alpha)
+        grey = grey or (layer.bank.summed and len(layer.bank.weights) == 1)
+        if alpha is not None:
+            colours, alpha = colours[..., :-1], colours[..., -1]
+    return Stage(layer, colours, alpha, opaque and has_alpha, stack, grey)
+
+
+def plan_kernel(kernel: Kernel, shape: Sequence[int], dtype: Any, options: FilterOptions) -> Plan:
+    """Return the plan for a kernel and an image of shape (H, W, C) without alpha; computes nothing."""
+    depth = depth_of(np.dtype(dtype))
+    return make_layer(kernel, ((1, *shape), depth.dtype), options, depth).plan
+
+
+def _filtered(
+    result: np.ndarray, alpha: bool | None, stack: bool, grey: bool, clipping: Clipping | None
+) -> Filtered:
+    """Take off the axes that the caller's pixels do not have."""
+    result = result if stack else result[0]
+    result = result[..., 0] if grey and result.shape[-1] == 1 else result
+    if clipping is None or not clipping.samples:
+        return Filtered(result, alpha)
+    return Filtered(result, alpha, clipping.below / clipping.samples, clipping.above / clipping.samples)
+
+
+def _checked_pixels(pixels: np.ndarray, kernels: Sequence[Kernel]) -> np.ndarray:
+    """Pixels as an array that says by its axes whether it is a stack: (H, W), (H, W, C) or (T, H, W, C)."""
+    values = np.asarray(pixels)
+    if values.dtype == bool:
+        values = values.astype(np.uint8) * np.uint8(255)
+    if not values.dtype.isnative:
+        values = values.astype(values.dtype.newbyteorder("="))
+    frames = any("frame" in kernel.axes for kernel in kernels)
+    if frames and values.ndim == 3:
+        values = values[..., np.newaxis]
+    if values.ndim not in ((4,) if frames else (2, 3, 4)):
+        wanted = "(T, H, W) or (T, H, W, C), for a kernel of frames" if frames else "(H, W) or (H, W, C)"
+        raise ShapeError(f"pixels of shape {values.shape} are not an image: give {wanted}")
+    if 0 in values.shape:
+        raise ImageError(f"pixels of shape {values.shape} hold no samples")
+    return values
+
+
+def _as_stack(values: np.ndarray) -> np.ndarray:
+    """The same samples with all four axes: frames, rows, columns, channels."""
+    if values.ndim == 2:
+        return values[np.newaxis, :, :, np.newaxis]
+    return values[np.newaxis] if values.ndim == 3 else values
+
+
+def premultiplies(kernel: Kernel, options: FilterOptions) -> bool:
+    """Whether a filter uses alpha, where there is one, as a weight of the colours."""
+    if options.alpha == "auto":
+        one_sample = kernel.height == kernel.width == 1 and "frame" not in kernel.axes
+        return not kernel.is_zero_sum and not one_sample
+    return options.alpha == "premultiply"
+
+
+def _with_opaque_alpha(colours: np.ndarray, opaque: float) -> np.ndarray:
+    whole = np.empty((*colours.shape[:-1], colours.shape[-1] + 1), colours.dtype)
+    whole[..., :-1], whole[..., -1] = colours, opaque
+    return whole

@@ -1,4 +1,4 @@
-"""Transparency: kept where the kernel's anchor is, or weighing the colours under the kernel.
+"""Transparency: alpha kept from under the kernel's anchor, or used as a weight of the colours.
 
 With S the sum of weights, a premultiplied filter gives ``alpha' = sum(w*a) / S`` and
 ``colour = sum(w*a*c) / alpha'``, so that invisible colours do not bleed into visible ones. Where ``alpha'``
@@ -14,29 +14,17 @@ from typing import NamedTuple
 import numpy as np
 
 from convfilter.convolution.borders import ArraySource, source_index
-from convfilter.filtering.depth import Depth
+from convfilter.filtering.quantize import Depth
 from convfilter.geometry import Axis
 
-__all__ = ["PremultipliedSource", "Unweighed", "kept_alpha", "planar", "premultiplied_weights"]
+__all__ = ["PremultipliedSource", "PremultipliedSums", "kept_alpha", "planar", "premultiplied_weights"]
 
 
 class PremultipliedSource:
-    """Blocks of what a premultiplied filter sums: colours times alpha, alpha, and plain colours.
+    """Blocks of what a premultiplied filter sums: C colours times alpha, alpha, and the C plain colours.
 
-    They follow one another on the channel axis: C, 1 and C channels.
-
-    Parameters
-    ----------
-    colours : ndarray of shape (T, H, W, C)
-        Or as `planar` gives them.
-    alpha : ndarray of shape (T, H, W)
-        On the same scale.
-    border, fill
-        As in `ArraySource`, for the colours; a constant border is opaque.
-    opaque : float
-        Full scale of alpha.
-    summed : bool
-        Whether the channel axis is the first one, to be summed over.
+    `colours` have the shape (T, H, W, C), or that of `planar` if `summed`; `alpha` has the shape (T, H, W)
+    and the same scale, `opaque` is its full scale: a constant border is opaque.
     """
 
     def __init__(
@@ -66,45 +54,29 @@ class PremultipliedSource:
 
 
 def planar(values: np.ndarray) -> np.ndarray:
-    """Return values of shape (T, H, W, C) as (C, T, H, W, 1): the channels are an axis of the kernel then."""
+    """Return values of shape (T, H, W, C) as (C, T, H, W, 1): the channels become an axis of the kernel."""
     return np.moveaxis(values, -1, 0)[..., np.newaxis]
 
 
-class Unweighed(NamedTuple):
-    """The sums of one part of a kernel over colours weighed with alpha, and how colours come of them.
+class PremultipliedSums(NamedTuple):
+    """The sums of one part of a kernel over premultiplied colours, and the colours that follow from them."""
 
-    Attributes
-    ----------
-    weighed, plain : ndarray of shape (..., C)
-        ``sum(w*a*c)`` and ``sum(w*c)``.
-    alpha : ndarray of shape (..., 1)
-        ``sum(w*a)``.
-    total : int or float
-        ``sum(w)``, S.
-    divisor : int
-        What the sums are divided by.
-    full, own : float
-        Full scale of the result, and of the picture.
-    visible : ndarray of bool and shape (..., 1)
-        Where alpha does not round to 0.
-    """
-
-    weighed: np.ndarray
-    plain: np.ndarray
-    alpha: np.ndarray
-    total: float
+    weighted: np.ndarray  # sum(w*a*c), of shape (..., C)
+    plain: np.ndarray  # sum(w*c), of shape (..., C)
+    alpha: np.ndarray  # sum(w*a), of shape (..., 1)
+    total: float  # sum(w), S
     divisor: int
-    full: float
-    own: float
-    visible: np.ndarray
+    full: float  # full scale of the result
+    own: float  # full scale of the image
+    visible: np.ndarray  # where alpha does not round to 0, of shape (..., 1)
 
     @classmethod
     def of(
-        cls, sums: Sequence[np.ndarray], total: float, divisor: int, picture: Depth, result: Depth
-    ) -> Unweighed:
-        """Take the three sums of a part: weighed, alpha, plain."""
-        weighed, alpha, plain = sums
-        part = cls(weighed, plain, alpha, total, divisor, result.full, picture.full, np.zeros(1, bool))
+        cls, sums: Sequence[np.ndarray], total: float, divisor: int, image: Depth, result: Depth
+    ) -> PremultipliedSums:
+        """Take the three sums of a part: weighted, alpha, plain."""
+        weighted, alpha, plain = sums
+        part = cls(weighted, plain, alpha, total, divisor, result.full, image.full, np.zeros(1, bool))
         mean = part.mean()
         if mean is None:
             return part
@@ -120,7 +92,7 @@ class Unweighed(NamedTuple):
         return np.asarray(opacities / (float(self.total) * self.own))
 
     def opacity(self, places: tuple[np.ndarray, ...]) -> tuple[list[int], list[int]]:
-        """Return alpha at some places as whole numbers over others."""
+        """Return alpha at some places as integers over integers."""
         tops = [each * int(self.full) for each in self.alpha[places].tolist()]
         return tops, [int(self.total) * int(self.own)] * len(tops)
 
@@ -131,19 +103,19 @@ class Unweighed(NamedTuple):
             return bare
         total, divisor = self._lowest()
         # One division of exact products: a tie stays a tie.
-        colours = np.multiply(self.weighed, float(total), dtype=np.float64)
+        colours = np.multiply(self.weighted, float(total), dtype=np.float64)
         divisors = np.multiply(self.alpha, float(divisor), dtype=np.float64)
         np.divide(colours, divisors, out=bare, where=np.broadcast_to(self.visible, bare.shape))
         return bare
 
     def quotients(self, places: tuple[np.ndarray, ...]) -> tuple[list[int], list[int]]:
-        """Return the colours at some places as whole numbers over others."""
+        """Return the colours at some places as integers over integers."""
         total, divisor = self._lowest()
         visible = np.broadcast_to(self.visible, self.plain.shape)[places].tolist()
         sums = (np.broadcast_to(each, self.plain.shape)[places].tolist() for each in self[:3])
         rows = [
-            (weighed * total, alpha * divisor) if seen else (plain, self.divisor)
-            for weighed, plain, alpha, seen in zip(*sums, visible, strict=True)
+            (weighted * total, alpha * divisor) if seen else (plain, self.divisor)
+            for weighted, plain, alpha, seen in zip(*sums, visible, strict=True)
         ]
         return [top for top, _ in rows], [bottom for _, bottom in rows]
 
@@ -156,17 +128,9 @@ class Unweighed(NamedTuple):
 
 
 def premultiplied_weights(weights: np.ndarray) -> np.ndarray:
-    """Return the weights that sum the channels of a planar `PremultipliedSource`.
+    """Return weights (O, P, C, ...) as those, (O, 3 P, 2 C + 1, ...), for a planar `PremultipliedSource`.
 
-    Parameters
-    ----------
-    weights : ndarray of shape (O, P, C, ...)
-        Those that sum C colour channels.
-
-    Returns
-    -------
-    ndarray of shape (O, 3 P, 2 C + 1, ...)
-        For each part: the colours weighed with alpha, alpha, and the plain colours.
+    Each part becomes three: premultiplied colours, alpha, and plain colours.
     """
     outputs, parts, count, *window = weights.shape
     spread = np.zeros((outputs, parts, 3, 2 * count + 1, *window), weights.dtype)
@@ -177,23 +141,9 @@ def premultiplied_weights(weights: np.ndarray) -> np.ndarray:
 
 
 def kept_alpha(alpha: np.ndarray, axes: Sequence[Axis], border: str, opaque: float) -> np.ndarray:
-    """Return the alpha that stands under the kernel's anchor at each output.
+    """Return the alpha under the kernel's anchor at each output, of shape (T', H', W').
 
-    Parameters
-    ----------
-    alpha : ndarray of shape (T, H, W)
-        The alpha as it was.
-    axes : sequence of Axis
-        Those of frames, rows and columns.
-    border : str
-        What stands past the edge; a constant border is opaque.
-    opaque : float
-        Full scale of alpha.
-
-    Returns
-    -------
-    ndarray of shape (T', H', W')
-        `alpha` itself where nothing moves.
+    `alpha` is of shape (T, H, W) and is returned itself where nothing moves; a constant border is opaque.
     """
     for number, axis in enumerate(axes):
         places = np.arange(axis.output) * axis.stride - axis.before + axis.anchor

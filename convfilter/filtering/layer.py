@@ -1,177 +1,459 @@
-"""One filter of a chain, with all that was decided about it, and the plan by which it is summed."""
+"""One filter of a chain: its weights, all that is decided about it once, and its run through the engine."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Sequence
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from convfilter.convolution.borders import ArraySource, fill_of
+from convfilter.convolution.execute import Read, run
 from convfilter.convolution.plan import Plan, exact_type, make_plan
-from convfilter.filtering.bank import Bank
-from convfilter.filtering.depth import Depth
-from convfilter.geometry import Axis
+from convfilter.convolution.recipes import Workspace
+from convfilter.errors import ShapeError
+from convfilter.filtering.alpha import (
+    PremultipliedSource,
+    PremultipliedSums,
+    kept_alpha,
+    planar,
+    premultiplied_weights,
+)
+from convfilter.filtering.options import resolved_range
+from convfilter.filtering.quantize import (
+    Clipping,
+    Depth,
+    Extremes,
+    Finish,
+    Places,
+    Quotients,
+    Scale,
+    decode,
+    exact_value,
+    rescaled,
+)
+from convfilter.geometry import Axis, axes_of
+from convfilter.kernels import Kernel
+from convfilter.kernels.kernel import ZERO_SUM
+from convfilter.options import FilterOptions
 
-__all__ = [
-    "TOLERANCE",
-    "Layer",
-    "largest_sample",
-    "largest_value",
-    "noise_of",
-    "plan_bank",
-    "plan_layer",
-    "stays_inside",
-    "sums_type",
-]
+__all__ = ["FilterBank", "Layer", "filter_axes", "filter_bank", "filter_layer", "make_layer", "noise_of"]
 
 # What a sum may be off by, in levels of 8 or 16 bits: results may only differ near a tie.
-TOLERANCE = 0.0005
+_TOLERANCE = 0.0005
+
+# Takes the sums of one block, a list for each output channel, with the channel axis last.
+_Visit: TypeAlias = Callable[[list[list[np.ndarray]], tuple[slice, ...], Workspace], None]
+
+
+class FilterBank(NamedTuple):
+    """The weights of one filter, int64 or float64, over a common divisor (1 for floats).
+
+    Their axes are output channels, parts, channels that are summed (1 if none are), frames, rows, columns.
+    """
+
+    weights: np.ndarray
+    divisor: int
+    summed: bool
+
+    @property
+    def integer(self) -> bool:
+        """Whether sums over integers are exact."""
+        return self.weights.dtype.kind == "i"
+
+    @property
+    def largest_sum(self) -> int | float:
+        """The largest ``sum |w|`` of any output and part."""
+        sums = np.abs(self.weights).sum(axis=(2, 3, 4, 5)).max()
+        return int(sums) if self.integer else float(sums)
+
+    def scaled(self, factor: Fraction) -> FilterBank:
+        """Return the bank whose results are larger by a factor; integers stay integers where they can."""
+        largest = int(np.abs(self.weights).max()) * self.weights.size if self.integer else 2**53
+        top, bottom = (Fraction(factor) / self.divisor).as_integer_ratio()
+        if largest * top < 2**53 and bottom < 2**53:
+            return self._replace(weights=self.weights * top, divisor=bottom)
+        return self._replace(weights=self.weights * (top / bottom), divisor=1)
+
+
+def filter_bank(kernel: Kernel, channels: str, count: int, flip: bool) -> FilterBank:
+    """Return a kernel's weights for an image of `count` colour channels; `channels` as in `apply_kernel`."""
+    own = "channel" in kernel.axes
+    weights, divisor = _common_divisor(kernel)
+    # Every kernel gets the same six axes.
+    absent = [axis for axis in ("output", "channel", "frame", "row", "column") if axis not in kernel.axes]
+    order = ["output", "part", "channel", "frame", "row", "column"]
+    present = ["part", *kernel.axes]
+    weights = weights.transpose([present.index(axis) for axis in order if axis in present])
+    weights = np.expand_dims(weights, [order.index(axis) for axis in absent])
+    if flip:
+        weights = np.flip(weights, (3, 4, 5))
+    if own and weights.shape[2] != count:
+        raise ShapeError(
+            f"kernel '{kernel.name}' is for {weights.shape[2]} channels and the image has {count}: "
+            "take an image or a kernel with as many"
+        )
+    if channels != "each":
+        weights = np.repeat(weights, count, axis=2)
+    if channels == "mean":
+        if weights.dtype.kind == "i":
+            divisor *= count
+        else:
+            weights = weights / count
+    return FilterBank(weights, divisor, own or channels != "each")
+
+
+def _common_divisor(kernel: Kernel) -> tuple[np.ndarray, int]:
+    """All parts stacked, as integers over their divisors' least common multiple where that is exact."""
+    parts = kernel.arrays()
+    if kernel.is_integer:
+        common = math.lcm(*(int(divisor) for divisor in kernel.divisors))
+        factors = [common // int(divisor) for divisor in kernel.divisors]
+        largest = max(
+            int(np.abs(part).max()) * abs(factor) for part, factor in zip(parts, factors, strict=True)
+        )
+        if largest * parts[0].size < 2**53 and common < 2**53:
+            return np.stack([part * factor for part, factor in zip(parts, factors, strict=True)]), common
+    return np.stack([part / divisor for part, divisor in zip(parts, kernel.divisors, strict=True)]), 1
 
 
 class Layer(NamedTuple):
-    """A filter and all that was decided about it.
+    """A filter and all that is decided about it, from options and the type and shape of the samples."""
 
-    Attributes
-    ----------
-    bank : Bank
-        Its weights.
-    axes : tuple of Axis
-        Frames, rows, columns.
-    border : str
-        What stands past the edge.
-    fill : float
-        Value of a constant border, in units of the picture.
-    combine : str or None
-        How several parts become one value.
-    offset : Fraction
-        Added to the value, in units of the result.
-    range : str
-        One of the range modes but ``auto``.
-    depth, result : Depth
-        Scales of the picture and of what comes out, to which the weights bring it.
-    target : numpy.dtype
-        Type of what comes out; a float type for unrounded values.
-    linear : bool
-        Whether the result is encoded from linear light.
-    threads : int or None
-        As in `available_threads`.
-    """
-
-    bank: Bank
-    axes: tuple[Axis, ...]
+    bank: FilterBank
+    axes: tuple[Axis, ...]  # frames, rows, columns
     border: str
-    fill: float
+    fill: float  # of a constant border, in units of the image
     combine: str | None
-    offset: Fraction
-    range: str
-    depth: Depth
-    result: Depth
-    target: np.dtype[Any]
-    linear: bool
+    offset: Fraction  # in units of the result
+    range: str  # any but ``auto``
+    depth: Depth  # of the image
+    result: Depth  # to which the weights bring it
+    target: np.dtype[Any]  # type of the result; a float type for unrounded values
+    linear: bool  # encode the result from linear light
+    premultiply: bool  # use alpha as a weight of the colours
+    bound: float  # the largest magnitude of a value before the division; infinite for floats
+    inside: bool  # no value can leave 0..full scale
+    plan: Plan
     threads: int | None
 
     @property
     def rounds(self) -> bool:
-        """Whether results are whole numbers."""
+        """Whether results are integers."""
         return self.target.kind in "iu"
 
 
-def plan_layer(layer: Layer, dtype: np.dtype[Any], channels: int) -> Plan:
-    """Return the plan by which a filter runs over colours of a type; `filter_layer` runs it."""
-    largest = largest_sample(layer, dtype)
-    bound = largest_value(layer, largest)
-    work = sums_type(layer, dtype)
-    return plan_bank(layer, layer.bank.weights, work, channels, bound=bound, tolerance=TOLERANCE)
-
-
-def plan_bank(
-    layer: Layer,
-    weights: np.ndarray,
-    work: np.dtype[Any],
-    carried: int,
+def make_layer(
+    kernel: Kernel,
+    colours: tuple[Sequence[int], np.dtype[Any]],
+    options: FilterOptions,
+    depth: Depth,
+    threads: int | None = None,
     *,
-    bound: float,
-    tolerance: float,
-) -> Plan:
-    """Plan all outputs and parts of a bank of shape (O, P, C, Kt, Kh, Kw), which share the blocks read."""
-    kernels = weights.reshape(-1, *weights.shape[2:])
-    axes = layer.axes
-    if layer.bank.summed:
-        axes = (Axis(weights.shape[2], weights.shape[2]), *axes)
-        carried = 1
+    last: bool = True,
+    premultiply: bool = False,
+) -> Layer:
+    """Decide everything about one filter for colours of a shape (T, H, W, C) and a type."""
+    (*sizes, count), dtype = colours
+    bank = filter_bank(kernel, options.channels, count, options.flip)
+    asked = depth.result(options.depth)
+    result, target = (asked, asked.dtype) if last else (depth, depth.unrounded(asked))
+    chosen = resolved_range(options, kernel)
+    if chosen == "raw" and last:
+        target = np.dtype(np.float32)
+    if result.full != depth.full:
+        bank = bank.scaled(Fraction(result.full) / Fraction(depth.full))
+    weights, largest_sum = bank.weights, bank.largest_sum
+    axes = filter_axes(sizes, weights.shape[3:], options)
+    offset = Fraction(str(kernel.offset)) * Fraction(result.full)  # the decimals that were written
+    fill = fill_of(options.border, float(options.fill)) * depth.full
+    if options.linear:
+        fill = float(decode(np.array([fill]), depth, np.dtype(np.float64))[0])
+    negative = bool((weights < 0).any())
+    exact = dtype.kind in "iu" and fill.is_integer()
+    # What is summed: samples, or the products of colours and alpha, on the scale of full scale squared.
+    largest = max(depth.full, -float(np.iinfo(dtype).min) if exact else 0.0, abs(fill))
+    largest *= depth.full if premultiply else 1
+    parts = weights.shape[1] if kernel.combine == "sum" else 1
+    bound = float(largest * largest_sum * (1 if premultiply else parts)) if depth.integer else math.inf
+    integers = None
+    if exact and bank.integer:
+        most = int(max(float(largest * largest_sum * parts), largest, largest_sum))
+        integers = exact_type(most, negative=negative or dtype.kind == "i" or fill < 0)
+    linear = options.linear and last
+    if integers is not None:
+        work = integers
+    elif premultiply:
+        work = np.dtype(np.float64)
+    elif not depth.integer:
+        work = np.dtype(np.float64) if result.integer else dtype
     else:
-        kernels = kernels[:, 0]
-    if work == np.float64:  # what is computed in double precision passes through no other
+        # In float32 the roundings of a sum grow like a random walk; the curve of sRGB enlarges those near
+        # black.
+        steep = 12.92 if linear and negative else 1.0
+        error = steep * 2.0**-24 * bound * (1 + 0.5 * weights[0, 0].size ** 0.5)
+        narrow = depth.dtype.itemsize == 1 and target.itemsize in (1, 4)
+        enlarged = chosen in ("stretch", "raw") or not result.integer
+        work = np.dtype(np.float32 if narrow and not enlarged and error < _TOLERANCE else np.float64)
+    # A mean of samples with weights of one sign stays inside.
+    inside = (
+        not premultiply
+        and not negative
+        and dtype.kind == "u"
+        and dtype.itemsize <= 2
+        and kernel.combine is None
+        and chosen in ("clip", "absolute")
+        and offset == 0
+        and 0 <= fill <= depth.full
+        and depth.full * largest_sum <= result.full * bank.divisor * (1 + 1e-6)
+    )
+    # Sums over premultiplied colours are divided by an alpha that may be small, and their errors with them.
+    tolerance = _TOLERANCE / 1000 if premultiply else _TOLERANCE
+    if work == np.float64:  # what is computed in double precision passes through no other type
         tolerance = min(tolerance, 2.0**-40 * bound)
-    return make_plan(axes, list(kernels), carried, work, bound=bound, tolerance=tolerance)
-
-
-def largest_sample(layer: Layer, dtype: np.dtype[Any]) -> float | None:
-    """The largest magnitude of samples and fill, if they are all integers."""
-    if dtype.kind not in "iu" or not float(layer.fill).is_integer():
-        return None
-    limits = np.iinfo(dtype)
-    return max(float(limits.max), -float(limits.min), abs(layer.fill))
-
-
-def largest_value(layer: Layer, largest: float | None) -> float:
-    """The largest magnitude that a combined value can have before the division."""
-    if largest is None:
-        largest = max(layer.depth.full, abs(layer.fill)) if layer.depth.integer else np.inf
-    return float(
-        largest * layer.bank.largest_sum * (layer.bank.weights.shape[1] if layer.combine == "sum" else 1)
+    if bank.summed:
+        weights = premultiplied_weights(weights) if premultiply else weights
+        kernels = list(weights.reshape(-1, *weights.shape[2:]))
+        plan_axes, carried = (Axis(weights.shape[2], weights.shape[2]), *axes), 1
+    else:
+        kernels = list(weights.reshape(-1, *weights.shape[3:]))
+        plan_axes, carried = axes, 2 * count + 1 if premultiply else count
+    return Layer(
+        bank=bank,
+        axes=axes,
+        border=options.border,
+        fill=fill,
+        combine=kernel.combine,
+        offset=offset,
+        range=chosen,
+        depth=depth,
+        result=result,
+        target=target,
+        linear=linear,
+        premultiply=premultiply,
+        bound=bound,
+        inside=inside,
+        plan=make_plan(plan_axes, kernels, carried, work, bound=bound, tolerance=tolerance),
+        threads=threads,
     )
 
 
-def noise_of(layer: Layer, colours: np.ndarray, dtype: np.dtype[Any]) -> float:
-    """How far apart equal sums of a type can come out: some roundings of the largest; zero for integers."""
-    if dtype.kind in "iu":
+def filter_axes(shape: Sequence[int], window: Sequence[int], options: FilterOptions) -> tuple[Axis, ...]:
+    """Return the axes of frames, rows and columns; numbers among the options are for rows and columns."""
+    padding = options.padding if isinstance(options.padding, str) else "same"
+    frames = axes_of(shape[0], window[0], padding=padding)
+    rows_columns = axes_of(
+        shape[1:], window[1:], padding=options.padding, stride=options.stride, dilation=options.dilation
+    )
+    return frames + rows_columns
+
+
+def noise_of(layer: Layer, colours: np.ndarray) -> float:
+    """How far apart equal sums can come out: some roundings of the largest one; zero for integers."""
+    if layer.plan.dtype.kind in "iu":
         return 0.0
     finite = colours[np.isfinite(colours)] if not layer.depth.integer else np.array([layer.depth.full])
     largest = float(np.abs(finite).max(initial=0.0))
-    return 16 * float(np.finfo(dtype).eps) * largest * float(layer.bank.largest_sum)
+    return 16 * float(np.finfo(layer.plan.dtype).eps) * largest * float(layer.bank.largest_sum)
 
 
-def stays_inside(layer: Layer, dtype: np.dtype[Any]) -> bool:
-    """Tell whether no value can leave 0..full scale: a mean of samples with weights of one sign."""
-    weights = layer.bank.weights
-    full, result = layer.depth.full, layer.result.full
+def filter_layer(
+    layer: Layer, colours: np.ndarray, alpha: np.ndarray | None = None, *, clipping: Clipping | None = None
+) -> np.ndarray:
+    """Filter colours (T, H, W, C) on the scale of the layer's depth, and alpha (T, H, W) on the same.
+
+    Returns an array (T', H', W', O), or O + 1 channels with alpha; `clipping` counts what saturates.
+    """
+    count = len(layer.bank.weights) if layer.bank.summed else colours.shape[-1]
+    sizes = [axis.output for axis in layer.axes]
+    result = np.empty((*sizes, count + (alpha is not None)), layer.target)
+    if alpha is not None and layer.premultiply:
+        _premultiplied(layer, colours, alpha, result, clipping)
+        return result
+    if alpha is not None:
+        kept = kept_alpha(alpha, layer.axes, layer.border, layer.depth.full)
+        # Alpha that an earlier filter has changed is not rounded yet.
+        final = layer.target == layer.result.dtype
+        result[..., -1] = rescaled(kept, layer.depth, layer.result) if final else kept
+    read = ArraySource(planar(colours) if layer.bank.summed else colours, layer.border, layer.fill)
+    finish = _finish(layer, layer.bank.divisor, layer.bound)
+    if layer.plan.dtype.kind in "iu" and _rounds_twice(layer):
+        finish = finish._replace(exact=Scale.of(finish.add, finish.divide))
+    if layer.range == "stretch":
+        noise = noise_of(layer, colours)
+        finish = _stretched(layer, finish, read, lambda _, parts: (parts, _whole(parts)), noise)
+    else:
+        finish = finish._replace(inside=layer.inside)
+
+    def store(outputs: list[list[np.ndarray]], where: tuple[slice, ...], workspace: Workspace) -> None:
+        for number, parts in enumerate(outputs):
+            channels = slice(number, number + parts[0].shape[-1])
+            finish(parts, result[(*where, channels)], workspace, clipping, _whole(parts))
+
+    _run(layer, read, store)
+    return result
+
+
+def _premultiplied(
+    layer: Layer, colours: np.ndarray, alpha: np.ndarray, result: np.ndarray, clipping: Clipping | None
+) -> None:
+    """Filter premultiplied colours, and alpha with the same weights, into `result`."""
+    bank, depth, count = layer.bank, layer.depth, colours.shape[-1]
+    laid_out = planar(colours) if bank.summed else colours
+    read = PremultipliedSource(laid_out, alpha, layer.border, layer.fill, depth.full, summed=bank.summed)
+    totals = bank.weights.sum(axis=(2, 3, 4, 5))
+    # A sum of zero may be off by the roundings of its weights.
+    totals[np.abs(totals) <= ZERO_SUM * np.abs(bank.weights).sum(axis=(2, 3, 4, 5))] = 0
+
+    def separate(number: int, parts: list[np.ndarray]) -> list[PremultipliedSums]:
+        if bank.summed:
+            triples = [parts[first : first + 3] for first in range(0, len(parts), 3)]
+        else:
+            triples = [np.split(part, (count, count + 1), axis=-1) for part in parts]
+        return [
+            PremultipliedSums.of(triple, each, bank.divisor, depth, layer.result)
+            for triple, each in zip(triples, totals[number].tolist(), strict=True)
+        ]
+
+    # The quotients are divided already, and are not sums of integers.
+    finish = _finish(layer, 1, np.inf)
+    opaque = np.count_nonzero(totals)
+    finish_alpha = finish._replace(combine="sum", add=0.0, divide=float(opaque), absolute=False, linear=False)
+    if layer.plan.dtype.kind in "iu" and layer.rounds and layer.result.dtype.itemsize <= 2:
+        if _weighing_rounds_twice(layer, totals.ravel().tolist()):
+            finish = finish._replace(exact=Scale.of(finish.add, finish.divide))
+        if opaque > 1:
+            finish_alpha = finish_alpha._replace(exact=Scale.of(0.0, finish_alpha.divide))
+    if layer.range == "stretch":
+
+        def colours_of(number: int, parts: list[np.ndarray]) -> tuple[list[np.ndarray], Quotients]:
+            separated = separate(number, parts)
+            return [each.colours() for each in separated], _quotients(separated)
+
+        finish = _stretched(layer, finish, read, colours_of, noise_of(layer, colours) / bank.divisor)
+
+    def store(outputs: list[list[np.ndarray]], where: tuple[slice, ...], workspace: Workspace) -> None:
+        alphas: list[PremultipliedSums] = []
+        for number, parts in enumerate(outputs):
+            separated = separate(number, parts)
+            alphas += [each for each in separated if each.total]
+            made = [each.colours() for each in separated]
+            channels = slice(number, number + made[0].shape[-1])
+            finish(made, result[(*where, channels)], workspace, clipping, _quotients(separated))
+        means = [mean for each in alphas if (mean := each.mean()) is not None]
+        where = (*where, slice(-1, None))
+        finish_alpha(
+            means, result[where], workspace, None, lambda places: [each.opacity(places) for each in alphas]
+        )
+
+    _run(layer, read, store)
+
+
+def _whole(parts: Sequence[np.ndarray]) -> Quotients:
+    """Sums of integers as they are."""
+    return lambda places: [(each := part[places].tolist(), [1] * len(each)) for part in parts]
+
+
+def _quotients(separated: Sequence[PremultipliedSums]) -> Quotients:
+    return lambda places: [each.quotients(places) for each in separated]
+
+
+def _rounds_twice(layer: Layer) -> bool:
+    """Whether floats may put a value of 8 or 16 bits on the wrong side of a tie.
+
+    They do not where exact integers are divided once, or a root of one is: what is not a tie is farther from
+    one than a rounding.
+    """
+    bound = layer.bound
+    if not layer.rounds or layer.linear or layer.result.dtype.itemsize > 2:
+        return False
+    top, stretched = layer.result.full + 1, layer.range == "stretch"
+    if layer.combine != "magnitude":
+        return stretched and bound * top >= 2**51
+    spread = layer.bank.divisor * top
+    return stretched or layer.offset != 0 or spread**2 >= 2**46 or bound**2 >= 2**51
+
+
+def _weighing_rounds_twice(layer: Layer, totals: Sequence[int]) -> bool:
+    """The same for premultiplied colours."""
+    divisor, top, bound = layer.bank.divisor, layer.result.full + 1, layer.bound
+    factor = max(max(abs(total), divisor) // math.gcd(total, divisor) for total in totals)
     return (
-        dtype.kind == "u"
-        and dtype.itemsize <= 2
-        and layer.combine is None
-        and layer.range in ("clip", "absolute")
-        and layer.offset == 0
-        and 0 <= layer.fill <= full
-        and bool((weights >= 0).all())
-        and full * layer.bank.largest_sum <= result * layer.bank.divisor * (1 + 1e-6)
+        layer.combine in ("magnitude", "sum")
+        or layer.range == "stretch"
+        or layer.offset != 0
+        or bound * factor >= 2**53
+        or bound * factor * top >= 2**51 * layer.depth.full
     )
 
 
-def _integer_type(layer: Layer, dtype: np.dtype[Any], largest: float | None) -> np.dtype[Any] | None:
-    """Return the narrowest type in which sums of integers are exact, if they are sums of integers."""
-    if largest is None or not layer.bank.integer:
-        return None
-    negative = dtype.kind == "i" or layer.fill < 0 or bool((layer.bank.weights < 0).any())
-    bound = max(largest_value(layer, largest), largest, layer.bank.largest_sum)
-    return exact_type(int(bound), negative=negative)
+def _run(layer: Layer, read: Read, visit: _Visit) -> None:
+    """Run the plan, and pass on the sums of each block by output channel."""
+    group = layer.plan.kernels // len(layer.bank.weights)
+
+    def finish(sums: list[np.ndarray], where: tuple[slice, ...], workspace: Workspace) -> None:
+        if layer.bank.summed:
+            sums, where = [part[0] for part in sums], where[1:]
+        visit([sums[first : first + group] for first in range(0, len(sums), group)], where, workspace)
+
+    run(layer.plan, read, finish, layer.threads)
 
 
-def sums_type(layer: Layer, dtype: np.dtype[Any], *, premultiply: bool = False) -> np.dtype[Any]:
-    """Return the type of the sums: the narrowest in which they are exact, or near enough to that."""
-    largest = largest_sample(layer, dtype)
-    if premultiply:
-        kind = _integer_type(layer, dtype, None if largest is None else largest * layer.depth.full)
-        return np.dtype(np.float64) if kind is None else kind
-    kind = _integer_type(layer, dtype, largest)
-    if kind is not None:
-        return kind
-    if not layer.depth.integer:
-        return np.dtype(np.float64) if layer.result.integer else dtype
-    # In float32 the roundings of a sum grow like a random walk; the curve of sRGB enlarges those near black.
-    weights = layer.bank.weights
-    steep = 12.92 if layer.linear and bool((weights < 0).any()) else 1.0
-    error = steep * 2.0**-24 * largest_value(layer, largest) * (1 + 0.5 * weights[0, 0].size ** 0.5)
-    narrow = layer.depth.dtype.itemsize == 1 and layer.target.itemsize in (1, 4)
-    enlarged = layer.range in ("stretch", "raw") or not layer.result.integer
-    return np.dtype(np.float32 if narrow and not enlarged and error < TOLERANCE else np.float64)
+def _finish(layer: Layer, divisor: int, bound: float) -> Finish:
+    """The arithmetic after the sums, for every range but ``stretch``."""
+    add, divide = layer.offset * divisor, float(divisor)
+    if layer.range == "signed":
+        add, divide = add + int(layer.result.full) * divisor, 2.0 * divisor
+    return Finish(
+        depth=layer.result,
+        target=layer.target,
+        bound=bound,
+        combine=layer.combine,
+        add=float(add),
+        divide=divide,
+        absolute=layer.range == "absolute",
+        saturate=layer.range != "raw",
+        linear=layer.linear,
+        loose=layer.rounds and not layer.depth.integer,
+    )
+
+
+def _stretched(
+    layer: Layer,
+    finish: Finish,
+    read: Read,
+    separate: Callable[[int, list[np.ndarray]], tuple[list[np.ndarray], Quotients]],
+    noise: float,
+) -> Finish:
+    """Find the scale that maps the smallest value to 0 and the largest to full scale.
+
+    Sums are computed twice instead of being kept: that costs time, but no memory.
+    """
+    # The scale ignores an offset, and roots are not rounded to what eight bits need.
+    finish = finish._replace(add=0.0, bound=np.inf)
+    extremes = Extremes()
+
+    def look(outputs: list[list[np.ndarray]], _: tuple[slice, ...], workspace: Workspace) -> None:
+        level = workspace.level
+        for number, parts in enumerate(outputs):
+            colours, quotients = separate(number, parts)
+
+            def exactly(places: Places, quotients: Quotients = quotients) -> int:
+                tops, bottoms = zip(*quotients(places), strict=True)
+                return exact_value([top[0] for top in tops], [bottom[0] for bottom in bottoms], layer.combine)
+
+            extremes.add(finish.value(colours, workspace), exactly if finish.exact is not None else None)
+            workspace.level = level
+
+    _run(layer, read, look)
+    spread = extremes.high - extremes.low
+    if not spread > noise:  # a flat result must not become an image of its roundings
+        return finish._replace(add=0.0, multiply=0.0, divide=1.0, exact=None)
+    exact = (
+        None
+        if finish.exact is None
+        else Scale.between(extremes.exact[0], extremes.exact[1], layer.result.full)
+    )
+    return finish._replace(add=-extremes.low, multiply=layer.result.full, divide=spread, exact=exact)

@@ -11,7 +11,6 @@ from PIL import Image
 from convfilter.errors import ImageError
 from convfilter.images.arrays import write_header
 from convfilter.images.encoders import avif_options
-from convfilter.images.encoding import Encoding
 from convfilter.images.library import PRINTING, collected, frame_named
 from convfilter.images.metadata import Metadata
 from convfilter.images.motion import Clock
@@ -20,6 +19,7 @@ from convfilter.images.plugins import load_plugin
 from convfilter.images.pnm import PnmWriter
 from convfilter.images.sink import save
 from convfilter.images.writing import prepared
+from convfilter.options import EncodeOptions
 
 __all__ = ["holds_all", "takes_any_size", "write_frames"]
 
@@ -39,7 +39,7 @@ def write_frames(
     pictures: Iterable[Picture],
     count: int,
     format: str,
-    encoding: Encoding | None = None,
+    encoding: EncodeOptions | None = None,
     *,
     volume: bool = False,
 ) -> list[str]:
@@ -56,7 +56,7 @@ def write_frames(
         How many there are.
     format : str
         A format that holds several.
-    encoding : Encoding, optional
+    encoding : EncodeOptions, optional
         How to write them.
     volume : bool
         Whether an ``.npy`` of grey frames is (T, H, W); otherwise it is (T, H, W, 1), which cannot be taken
@@ -74,7 +74,7 @@ def write_frames(
     OSError
         Whatever the stream raises.
     """
-    encoding = encoding or Encoding()
+    encoding = encoding or EncodeOptions()
     warnings: list[str] = []
     frames = None if format == "npy" else _writer(format, stream, count, encoding, warnings)
     array = _ArrayFrames(stream, count, volume)
@@ -110,7 +110,7 @@ class _Writer(Protocol):
         """Write what is left."""
 
 
-def _writer(form: str, output: BinaryIO, count: int, encoding: Encoding, warnings: list[str]) -> _Writer:
+def _writer(form: str, output: BinaryIO, count: int, encoding: EncodeOptions, warnings: list[str]) -> _Writer:
     """Return what writes the frames of a format; each is loaded only when it is needed."""
     if form == "ppm":
         return PnmWriter(output)
@@ -133,7 +133,7 @@ def _writer(form: str, output: BinaryIO, count: int, encoding: Encoding, warning
 class _AvifFrames:
     """Holds the frames of an AVIF, which are encoded one after another but only by Pillow itself."""
 
-    def __init__(self, output: BinaryIO, encoding: Encoding, warnings: list[str]) -> None:
+    def __init__(self, output: BinaryIO, encoding: EncodeOptions, warnings: list[str]) -> None:
         self._output, self._encoding, self._warnings = output, encoding, warnings
         self._clock = Clock(1, 2**31 - 1, warnings)
         self._images: list[Image.Image] = []

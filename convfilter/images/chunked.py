@@ -17,10 +17,10 @@ from PIL import Image
 
 from convfilter.errors import ImageError
 from convfilter.images.encoders import encode
-from convfilter.images.encoding import Encoding
 from convfilter.images.metadata import Metadata
 from convfilter.images.motion import UNTOLD, Clock, changed_box
 from convfilter.images.png import png_chunk
+from convfilter.options import EncodeOptions
 
 __all__ = ["PngFrames", "WebpFrames"]
 
@@ -58,13 +58,13 @@ class PngFrames:
         Where to write.
     count : int
         How many frames there will be.
-    encoding : Encoding
+    encoding : EncodeOptions
         How each is encoded.
     warnings : list of str
         Gets a line for whatever is lost.
     """
 
-    def __init__(self, output: BinaryIO, count: int, encoding: Encoding, warnings: list[str]) -> None:
+    def __init__(self, output: BinaryIO, count: int, encoding: EncodeOptions, warnings: list[str]) -> None:
         self._output, self._count, self._encoding, self._warnings = output, count, encoding, warnings
         self._changes = _Changes(1)
         self._number = 0
@@ -134,7 +134,7 @@ class WebpFrames:
     Parameters are those of `PngFrames`.
     """
 
-    def __init__(self, output: BinaryIO, count: int, encoding: Encoding, warnings: list[str]) -> None:
+    def __init__(self, output: BinaryIO, count: int, encoding: EncodeOptions, warnings: list[str]) -> None:
         self._output, self._encoding, self._warnings = output, encoding, warnings
         self._changes = _Changes(2)
         self._clock = Clock(1, (1 << 24) - 1, warnings)

@@ -10,13 +10,14 @@ import numpy as np
 from PIL import Image, ImageFile
 
 from convfilter.images import codecs
-from convfilter.images.encoding import Encoding, Options, Raster, Samples, present
+from convfilter.images.encoding import Options, Raster, Samples, present
 from convfilter.images.formats import loose_channels
 from convfilter.images.metadata import Metadata
 from convfilter.images.plugins import load_plugin
 from convfilter.images.pnm import write_pnm
 from convfilter.images.sink import save
 from convfilter.images.to_pillow import palette_of, to_image
+from convfilter.options import EncodeOptions
 
 __all__ = ["avif_options", "encode", "takes_arrays"]
 
@@ -30,7 +31,7 @@ def encode(
     stream: BinaryIO,
     form: str,
     metadata: Metadata,
-    encoding: Encoding,
+    encoding: EncodeOptions,
     warnings: list[str],
     *,
     few_colours: bool = True,
@@ -47,7 +48,7 @@ def encode(
         A name out of `convfilter.images.formats.FORMATS` other than ``npy``.
     metadata : Metadata
         What to write beside the pixels, where the format can.
-    encoding : Encoding
+    encoding : EncodeOptions
         How.
     warnings : list of str
         Gets a line for whatever is lost.
@@ -81,7 +82,7 @@ def encode(
         save(image, stream, form, **options)
 
 
-def takes_arrays(form: str, kind: str, encoding: Encoding) -> bool:
+def takes_arrays(form: str, kind: str, encoding: EncodeOptions) -> bool:
     """Tell whether pictures of a kind are encoded from the array itself, not by Pillow."""
     if form == "tiff" and loose_channels(kind.partition(";")[0]):
         return True
@@ -101,7 +102,7 @@ def _room_for(image: Image.Image) -> Iterator[None]:
         ImageFile.MAXBLOCK = before
 
 
-def _jpeg(image: Image.Image, metadata: Metadata, encoding: Encoding, warnings: list[str]) -> Options:
+def _jpeg(image: Image.Image, metadata: Metadata, encoding: EncodeOptions, warnings: list[str]) -> Options:
     """Return the options for a JPEG: its own tables again, or a quality."""
     parts = {"exif": metadata.exif, "xmp": metadata.xmp, "comment": metadata.comment}
     limits = {"exif": _JPEG_SEGMENT, "xmp": _JPEG_SEGMENT - 29, "comment": _JPEG_SEGMENT}
@@ -122,7 +123,7 @@ def _jpeg(image: Image.Image, metadata: Metadata, encoding: Encoding, warnings: 
     return options
 
 
-def _webp(image: Image.Image, metadata: Metadata, encoding: Encoding, warnings: list[str]) -> Options:
+def _webp(image: Image.Image, metadata: Metadata, encoding: EncodeOptions, warnings: list[str]) -> Options:
     """Return the options for a WebP: without loss after an input without loss."""
     options = present(exif=metadata.exif, icc_profile=metadata.icc, xmp=metadata.xmp)
     if encoding.quality is None and metadata.lossless:
@@ -132,7 +133,9 @@ def _webp(image: Image.Image, metadata: Metadata, encoding: Encoding, warnings: 
     return options | ({"method": 6} if encoding.compress == "small" else {})
 
 
-def avif_options(image: Image.Image, metadata: Metadata, encoding: Encoding, warnings: list[str]) -> Options:
+def avif_options(
+    image: Image.Image, metadata: Metadata, encoding: EncodeOptions, warnings: list[str]
+) -> Options:
     """Return Pillow's options for an AVIF; the parameters are those of `encode`."""
     quality = encoding.quality or _QUALITY
     options = present(exif=metadata.exif, icc_profile=metadata.icc, xmp=metadata.xmp)
@@ -142,17 +145,17 @@ def avif_options(image: Image.Image, metadata: Metadata, encoding: Encoding, war
     return options | {"quality": quality, "max_threads": 1, "speed": 3 if encoding.compress == "small" else 6}
 
 
-def _bmp(image: Image.Image, metadata: Metadata, encoding: Encoding, warnings: list[str]) -> Options:
+def _bmp(image: Image.Image, metadata: Metadata, encoding: EncodeOptions, warnings: list[str]) -> Options:
     """Return the options for a BMP."""
     return present(dpi=metadata.dpi)
 
 
-def _tga(image: Image.Image, metadata: Metadata, encoding: Encoding, warnings: list[str]) -> Options:
+def _tga(image: Image.Image, metadata: Metadata, encoding: EncodeOptions, warnings: list[str]) -> Options:
     """Return the options for a TGA."""
     return {"rle": encoding.compress == "small" or metadata.compression == "tga_rle"}
 
 
-_OPTIONS: dict[str, Callable[[Image.Image, Metadata, Encoding, list[str]], Options]] = {
+_OPTIONS: dict[str, Callable[[Image.Image, Metadata, EncodeOptions, list[str]], Options]] = {
     "jpeg": _jpeg,
     "webp": _webp,
     "avif": avif_options,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 from numpy.typing import NDArray
@@ -10,10 +9,10 @@ from PIL import Image
 
 from convfilter.errors import OptionError
 from convfilter.images.to_pillow import background_colour
-from convfilter.messages import brief, check_choice
-from convfilter.vocabulary import COMPRESSIONS
+from convfilter.messages import brief
+from convfilter.options import EncodeOptions, check_choices
 
-__all__ = ["Encoding", "Options", "Raster", "Samples", "present"]
+__all__ = ["Options", "Raster", "Samples", "check_encoding", "present"]
 
 Options: TypeAlias = dict[str, Any]
 """Options of Pillow's `save`."""
@@ -30,39 +29,14 @@ Raster: TypeAlias = Image.Image | Samples
 """A picture ready to be encoded."""
 
 
-@dataclass(frozen=True)
-class Encoding:
-    """How to write a file.
-
-    Attributes
-    ----------
-    quality : int or None
-        1 to 100 for JPEG, WebP and AVIF. None takes over a JPEG's own tables, writes WebP without loss
-        if the input had none, and is 90 otherwise.
-    compress : str
-        ``fast``, or ``small`` for the smallest file, at any price in time.
-    background : str
-        The colour that transparent pixels are laid on where the format has no alpha.
-    strip : bool
-        Whether to leave out all metadata.
-
-    Raises
-    ------
-    OptionError
-        If there is no such quality, compression or colour.
-    """
-
-    quality: int | None = None
-    compress: str = "fast"
-    background: str = "white"
-    strip: bool = False
-
-    def __post_init__(self) -> None:
-        whole = isinstance(self.quality, int) and not isinstance(self.quality, bool)
-        if self.quality is not None and not (whole and 1 <= self.quality <= 100):
-            raise OptionError(f"quality {brief(self.quality)} is not a whole number from 1 to 100")
-        check_choice("compress", self.compress, COMPRESSIONS)
-        background_colour(self.background)
+def check_encoding(options: EncodeOptions) -> None:
+    """Refuse a quality, compression or colour that does not exist."""
+    quality = options.quality
+    whole = isinstance(quality, int) and not isinstance(quality, bool)
+    if quality is not None and not (whole and 1 <= quality <= 100):
+        raise OptionError(f"quality {brief(quality)} is not an integer from 1 to 100")
+    check_choices(options)
+    background_colour(options.background)
 
 
 def present(**options: object) -> Options:

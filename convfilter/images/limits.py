@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from convfilter.errors import ImageError
 from convfilter.images.headers import gif_layout, jpeg_segments, webp_size
-from convfilter.vocabulary import MAX_PIXELS
+from convfilter.options import MAX_PIXELS
 
 __all__ = ["ANIMATIONS", "check_channels", "check_density", "check_header", "check_pixels"]
 

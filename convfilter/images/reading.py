@@ -8,7 +8,7 @@ from typing import BinaryIO
 from convfilter.errors import ImageError
 from convfilter.images.frames import opened_frames
 from convfilter.images.picture import Picture, Size
-from convfilter.vocabulary import MAX_PIXELS
+from convfilter.options import MAX_PIXELS
 
 __all__ = ["read_picture", "read_size"]
 

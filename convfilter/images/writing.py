@@ -14,12 +14,13 @@ from numpy.typing import DTypeLike, NDArray
 from convfilter.errors import ImageError
 from convfilter.images.arrays import write_header
 from convfilter.images.encoders import encode, takes_arrays
-from convfilter.images.encoding import Encoding, Raster, Samples
+from convfilter.images.encoding import Raster, Samples
 from convfilter.images.formats import FORMATS, fitting_mode, kind_of, route
 from convfilter.images.library import PRINTING, collected
 from convfilter.images.metadata import Metadata, icc_fits
 from convfilter.images.picture import Picture
 from convfilter.images.to_pillow import background_colour, flattened, to_image
+from convfilter.options import EncodeOptions
 
 __all__ = ["check_writable", "prepared", "write_picture"]
 
@@ -90,7 +91,7 @@ def write_picture(
     stream: BinaryIO,
     picture: Picture,
     format: str | None = None,
-    encoding: Encoding | None = None,
+    encoding: EncodeOptions | None = None,
     *,
     release: bool = False,
 ) -> list[str]:
@@ -104,7 +105,7 @@ def write_picture(
         The picture; of its fields pixels, mode, format and metadata count.
     format : str, optional
         The format, by default the picture's own.
-    encoding : Encoding, optional
+    encoding : EncodeOptions, optional
         How to write it.
     release : bool
         Whether `picture.pixels` may be given up: it is replaced by an empty array as soon as Pillow has
@@ -124,7 +125,7 @@ def write_picture(
         Whatever the stream raises.
     """
     form = format or picture.format
-    encoding = encoding or Encoding()
+    encoding = encoding or EncodeOptions()
     height, width = picture.pixels.shape[:2]
     check_writable(_mode_of(picture), picture.pixels.dtype, (width, height), 1, form)
     warnings: list[str] = []
@@ -141,7 +142,7 @@ def write_picture(
 def prepared(
     picture: Picture,
     form: str,
-    encoding: Encoding,
+    encoding: EncodeOptions,
     warnings: list[str],
     *,
     release: bool = False,
@@ -219,7 +220,9 @@ def _alpha_settled(
     return result, "L" if result.ndim == 2 else "RGB"
 
 
-def _fitting(metadata: Metadata, kind: str, form: str, encoding: Encoding, warnings: list[str]) -> Metadata:
+def _fitting(
+    metadata: Metadata, kind: str, form: str, encoding: EncodeOptions, warnings: list[str]
+) -> Metadata:
     """Return the metadata to write."""
     if encoding.strip:
         return metadata.bare()

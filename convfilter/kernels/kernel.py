@@ -23,7 +23,7 @@ from convfilter.kernels.checks import (
 )
 from convfilter.kernels.generators import GENERATORS
 from convfilter.messages import brief
-from convfilter.vocabulary import RANGES
+from convfilter.options import Range, choices
 
 if TYPE_CHECKING:
     import numpy as np
@@ -108,7 +108,7 @@ class Kernel:
             "divisors": self._checked_divisors,
             "combine": self._checked_combine,
             "offset": lambda: float(number(self.offset)),
-            "range": lambda: choice(self.range, RANGES),
+            "range": lambda: choice(self.range, choices(Range)),
             "summary": lambda: _text(self.summary),
             "source": lambda: _text(self.source),
             "parameters": lambda: MappingProxyType(dict(self.parameters)),

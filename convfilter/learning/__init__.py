@@ -1,10 +1,8 @@
-"""The kernel that turns one picture into another, found by least squares.
+"""The kernel that turns one image into another, found by least squares.
 
-A correlation is linear in its kernel. So the weights that bring a picture as near as possible to another one
-solve as many linear equations as there are weights, whatever the pictures' size: their *normal equations*,
-added up block by block from what stands under the window. `matching` lays two pictures on each other, `pairs`
-reads what they tell, `sampling` chooses the blocks that are looked at, `equations` adds them up and solves,
-`fitting` checks the solution by the gradient and by blocks that were held out.
+A correlation is linear in its kernel, so that the weights which bring an image as near as possible to another
+one solve as many linear equations as there are weights, whatever the size of the images: their *normal
+equations*, added up block by block. `data` prepares images and chooses blocks, `solve` finds the weights.
 """
 
 from __future__ import annotations
@@ -15,9 +13,8 @@ from collections.abc import Sequence
 from numpy.typing import ArrayLike
 
 from convfilter.kernels import Kernel
-from convfilter.learning.fitting import Fit, fit_pairs
-from convfilter.learning.matching import check_window, make_pair, planes_of
-from convfilter.learning.pairs import Pair
+from convfilter.learning.data import Pair, check_window, make_pair, planes_of
+from convfilter.learning.solve import Fit, fit_pairs
 
 __all__ = ["Fit", "Pair", "check_window", "fit_kernel", "fit_pairs", "make_pair", "planes_of"]
 
@@ -33,7 +30,7 @@ def fit_kernel(
     ridge: float = 0.0,
     linear: bool = False,
 ) -> Kernel:
-    """Find the kernel that turns one picture into another, as well as a kernel can.
+    """Find the kernel that turns one image into another, as well as a kernel can.
 
     Parameters
     ----------
@@ -45,16 +42,16 @@ def fit_kernel(
     size : (rows, columns) or int
         Of the kernel. A single number gives a kernel that has only columns.
     border : {"edge", "symmetric", "reflect", "wrap", "zero", "constant"}
-        What stood past the edge, a constant being zero. It matters only for pictures so small that fewer
-        samples than weights are left without those whose window touches the border.
+        How the image before was continued past its edges, a constant being zero. It matters only for images
+        so small that fewer samples than weights are left without those whose window touches the border.
     channels : {"each", "sum", "mix"}
         One kernel for every colour channel on its own; one that sums all of them into one; or one for each
         channel of `after`, each summing all of `before`.
     offset : bool
         Whether to find an offset, too.
     ridge : float
-        Pull the weights towards zero where the pictures tell little of them: ``ridge`` times the mean of the
-        equations' diagonal is added to it. 1e-6 is a little.
+        Pull weights that the images hardly determine towards zero: ``ridge`` times the mean of the equations'
+        diagonal is added to it. 1e-6 is a little.
     linear : bool
         Find the kernel that works in linear light: the one with which ``apply_kernel(..., linear=True)``
         makes `after` of `before`.
@@ -70,27 +67,27 @@ def fit_kernel(
     ShapeError
         If the sizes or channels cannot come from such a kernel.
     ImageError
-        If the arrays are no pictures, or not one sample tells anything.
+        If the arrays are not images, or no sample can be used.
     KernelError
         If a side is over 1023 or there are more than 4096 weights to find.
     ConvfilterError
-        If another argument has no such value.
+        If another argument has an unknown value.
 
     Warns
     -----
     RuntimeWarning
-        If the pictures do not determine the kernel.
+        If the images do not determine the kernel.
 
     Notes
     -----
     It minimises the sum of ``(sum_a w[a] * before[i + a] + offset - after[i])**2`` over the samples. Left out
-    are those at which an integer `after` stands at its limits, where filters clip; those whose window touches
-    the border or anything transparent or not finite; and, of large pictures, all but about 2.4 million in
-    evenly spread blocks, one in eight of which is only kept to measure what is left over.
+    are those at which an integer `after` is at its limits, where filters clip; those whose window touches the
+    border or anything transparent or not finite; and, of large images, all but about 2.4 million in evenly
+    spread blocks, one in eight of which is held out to measure the residual.
 
     Examples
     --------
-    Of five samples and three outputs come the three weights that made them.
+    Five samples and three outputs determine the three weights between them.
 
     >>> fit_kernel([2, 3, 5, 7, 11], [11, 14, 24], 3).parts
     ((1, -2, 3),)

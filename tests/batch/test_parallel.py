@@ -525,7 +525,9 @@ def test_a_run_that_was_killed_is_finished_byte_for_byte_by_skipping_what_exists
 
 def test_of_two_runs_at_once_each_output_is_made_by_one(begin, tmp_path):
     pictures(tmp_path / "in", "abcdefghijklmnop")
-    both = [begin("apply", "in", "-k", "sobel", "-o", "out", "-j", "2", "--json") for _ in range(2)]
+    change = f"{LATE_LOOK}\nfrom convfilter.batch import pool\npool.available_memory = lambda: None"
+    arguments = ["apply", "in", "-k", "sobel", "-o", "out", "-j", "2", "--json"]
+    both = [begin(*arguments, change=change) for _ in range(2)]
     told = [[json.loads(line) for line in run(process)[1]] for process in both]
     for one, other in zip(*told, strict=True):
         assert sorted((one["status"], other["status"])) == ["done", "failed"]

@@ -1,6 +1,7 @@
 """Many pictures: one after the other, counted, and none in the way of the others."""
 
 import errno
+import importlib
 import os
 import sys
 
@@ -76,6 +77,31 @@ def test_filter_file_raises_what_apply_kernel_raises_and_mistakes_of_the_program
     monkeypatch.setattr(job, "opened_frames", lambda *_, **__: {}["oops"])
     with pytest.raises(KeyError, match="oops"):
         cf.filter_file("a.png", "b.png", "blur")
+
+
+@pytest.mark.parametrize("name", [
+    *("opening.image_of", "opening.sniff", "frames.decoded", "decoding.taken_over", "decoding.read_metadata"),
+    *("metadata._exif", "metadata._dpi", "png.beside_pixels", "png.check_png", "writing._fitting"),
+    *("encoders.encode", "png._chunks_beside", "png.png_chunk"),
+])  # fmt: skip
+@pytest.mark.parametrize("error", [KeyError("oops"), ValueError("oops")])
+def test_a_mistake_in_reading_metadata_or_writing_is_never_called_broken_data(monkeypatch, name, error):
+    save("a.png", colour(), dpi=(72, 72), exif=b"Exif\0\0MM\0*\0\0\0\10\0\0\0\0\0\0")
+    module, _, function = name.partition(".")
+    called = []
+
+    def mistaken(*arguments, **options):
+        called.append(name)
+        raise error
+
+    for place in ("opening", "frames", "decoding", "metadata", "png", "writing", "encoders", "plugins"):
+        found = importlib.import_module(f"convfilter.images.{place}")
+        if place == module or getattr(found, function, None) is not None:
+            monkeypatch.setattr(found, function, mistaken)
+    (outcome,) = run_jobs(jobs("a"), work())
+    assert called
+    assert outcome.error == f"internal error, please report it: {type(error).__name__}: {error}"
+    assert "Traceback (most recent call last):" in outcome.traceback
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
@@ -245,7 +271,7 @@ def test_filter_file_names_the_file_and_refuses_unknown_options():
     save("a.png", grey())
     with pytest.raises(cf.ConvfilterError, match=r"^gone\.png: cannot be opened: No such file"):
         cf.filter_file("gone.png", "b.png", "blur")
-    with pytest.raises(cf.ConvfilterError, match=r"^a\.png: .*unknown border"):
+    with pytest.raises(cf.ConvfilterError, match=r"^unknown border"):
         cf.filter_file("a.png", "b.png", "blur", border="mirror")
     for option in ("bordr", "skip_existing", "count_clipped", "kernels"):
         with pytest.raises(TypeError, match=option):

@@ -1,5 +1,7 @@
 """Files of several frames, from file to file."""
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -8,8 +10,8 @@ from samples import animate, frames_of, grey, load, moving, save
 import convfilter as cf
 from convfilter.batch import run_jobs
 from convfilter.batch.work import Job, Work
-from convfilter.filtering import FilterOptions
 from convfilter.images.formats import format_of_name
+from convfilter.options import FilterOptions
 
 TIMES = [200, 80, 60, 50, 120]
 
@@ -171,6 +173,25 @@ def test_padding_full_gives_more_frames_whose_times_are_those_of_the_ends():
     assert times_of("b.png") == [200, *TIMES, 120]
 
 
+@pytest.mark.parametrize("length", [2, 4])
+@pytest.mark.parametrize("padding", ["valid", "same", "full"])
+def test_kernels_over_an_even_number_of_frames_give_what_the_dry_run_says(tmp_path, quick, length, padding):
+    volume()
+    (tmp_path / "even.toml").write_text(
+        f'[even]\naxes = "frame,row,column"\nweights = {[[[1]]] * length}\ndivisor = {length}\n'
+    )
+    options = ("a.png", "--kernels", "even.toml", "-k", "even", "--padding", padding, "-o", "b.png", "--json")
+    planned, done = (json.loads(quick("apply", *options, *dry).out) for dry in (["-n"], []))
+    assert (planned["status"], done["status"]) == ("planned", "done")
+    alike = [key for key in done if key not in ("status", "seconds") and not key.startswith("clipped")]
+    assert [planned[key] for key in alike] == [done[key] for key in alike]
+    # An output frame has the time of the one under the anchor, which is at (K - 1) // 2.
+    before = {"valid": 0, "same": (length - 1) // 2, "full": length - 1}[padding]
+    count = {"valid": 6 - length, "same": 5, "full": 4 + length}[padding]
+    under = [min(max(frame + (length - 1) // 2 - before, 0), 4) for frame in range(count)]
+    assert times_of("b.png") == [TIMES[frame] for frame in under]
+
+
 def test_a_stack_stretches_the_range_over_all_frames():
     frames = [np.full((4, 4), level, np.uint8) for level in (50, 100, 150)]
     animate("a.tif", frames)
@@ -271,7 +292,7 @@ def test_what_the_headers_forbid_is_refused_before_anything_is_computed(
 ):
     animate("a.tif", frames)
     before = sorted(tmp_path.iterdir())
-    monkeypatch.setattr("convfilter.batch.sequences.filter_meant", None)
+    monkeypatch.setattr("convfilter.batch.sequences.filter_image", None)
     outcome = ran("a.tif", target, kernel, dry=dry, **options)
     assert outcome.status == "failed"
     assert reason in outcome.error

@@ -221,7 +221,7 @@ WRONG = {
     "an unknown kernel": ("a.png -k blr --at 0,0", 2),
     "neither picture nor numbers": ("-k blur --at 0,0", 2),
     "both picture and numbers": ("a.png --values 1 -k blur --at 0,0", 2),
-    "what is no number": ("--values 1,x -k blur", 2),
+    "what is not a number": ("--values 1,x -k blur", 2),
     "rows of different lengths": ("--values 1,2;3 -k blur", 2),
     "no numbers": ("--values ; -k blur", 2),
     "numbers without end": ("--values 1e999 -k blur", 2),
@@ -231,6 +231,7 @@ WRONG = {
     "a file of far too many numbers": ("long.csv -k blur --at 0,0", 1),
     "frames of two sizes": ("two.tif -k temporal-blur --at 0,0", 1),
     "an animation of frames": ("two.gif -k temporal-blur --at 0,0 --animate b.gif", 2),
+    "an animation of grey frames": ("grey.tif -k temporal-blur --at 0,0 --animate b.gif", 2),
     "an animation of a large picture": ("large.png -k blur --at 0,0 --animate b.gif", 2),
     "a chain over numbers": ("--values 1 -k blur -k blur", 2),
     "a kernel of channels over numbers": ("--values 1 -k luma", 2),
@@ -257,6 +258,7 @@ def test_what_is_wrong_is_told_in_a_line_and_nothing_is_written(quick, tmp_path,
     (tmp_path / "long.csv").write_text("1 " * (1 << 21) + "1")
     animate(tmp_path / "two.tif", [grey(5, 6), grey(6, 5)])
     animate(tmp_path / "two.gif", moving(2))
+    animate(tmp_path / "grey.tif", [grey(5, 6), grey(5, 6)])
     save(tmp_path / "large.png", grey(20, 20))
     (tmp_path / "bytes.csv").write_bytes(b"\xff\xfe\xfd")
     before = tree(tmp_path)
@@ -331,6 +333,14 @@ def test_drawings_replace_others_only_when_told(quick, tmp_path):
     assert (tmp_path / "slide.gif").read_bytes()[:3] == b"GIF"
 
 
+@pytest.mark.parametrize("frame", ["0", "5"])
+def test_a_value_of_a_kernel_over_frames_is_drawn_in_its_frame(quick, tmp_path, frame):
+    options = ["-k", "temporal-edge", "--at", "40,64", "--frame", frame, "--padding", "full"]
+    ran = quick("explain", SAMPLE_IMAGES / "pendulum.gif", *options, "-o", "drawn.png")
+    assert ran.code == 0, ran.err
+    assert (load(tmp_path / "drawn.png") == (214, 40, 57)).all(axis=2).sum() > 40
+
+
 def test_numbers_are_drawn_too(quick, tmp_path):
     assert quick("explain", *NUMBERS, "--at", "0,0", "-o", "drawn.png").code == 0
     assert load(tmp_path / "drawn.png").ndim == 3
@@ -351,7 +361,7 @@ def test_what_is_odd_about_a_picture_is_told(quick, tmp_path):
 def test_a_flat_picture_stretched_is_told_to_be_flat(quick, tmp_path):
     save(tmp_path / "a.png", np.full((5, 6), 90, np.uint8))
     ran = quick("explain", "a.png", "-k", "sobel-x", "--range", "stretch", "--at", "2,2")
-    assert "the picture is flat" in ran.out
+    assert "the image is flat" in ran.out
     assert ran.out.endswith("value 0\n")
 
 

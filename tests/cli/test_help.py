@@ -14,11 +14,12 @@ from convfilter.cli import cli
 
 COMMANDS = ("apply", "explain", "gallery", "kernels", "learn", "shape")
 
-EVERYDAY = ["--kernel", "--output", "--overwrite", "--skip-existing", "--dry-run", "--kernels", "--help"]
+EVERYDAY = ["--kernel", "--output", "--dry-run", "--kernels", "--overwrite", "--skip-existing", "--help"]
 FURTHER = {
-    "How to filter:": "padding border stride dilation flip channels range alpha linear frames",
-    "How to write:": "format depth quality compress background strip no-orient max-pixels",
-    "How to run:": "jobs scheduler files-from null preview json quiet verbose",
+    "Filtering:": "padding border stride dilation flip channels range alpha linear frames",
+    "Writing:": "depth format quality compress background strip",
+    "Reading:": "no-orient max-pixels",
+    "Running:": "jobs scheduler files-from null preview json quiet verbose",
 }
 
 

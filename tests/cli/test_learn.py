@@ -159,6 +159,8 @@ def test_a_kernel_of_linear_light_is_found_in_linear_light(folder, run):
     assert load_kernels(folder / "mine.toml")["learned"].summary.endswith(", in linear light")
     run("apply", "before.png", "--kernels", "mine.toml", "-k", "learned", "--linear", "-o", "again.png")
     wanted, made = load(folder / "bright.png").astype(int), load(folder / "again.png").astype(int)
-    assert np.abs(made - wanted).max() <= 1
+    # A level of a dark sample is many levels of linear light, so that a few may be off by two.
+    assert np.abs(made - wanted).max() <= 2
+    assert (np.abs(made - wanted) > 1).mean() < 1e-4
     said = run("learn", "before.png", "bright.png", "--size", "7x7", "--linear", "-o", "other.toml").out
     assert "-k learned --linear" in said

@@ -14,6 +14,7 @@ from convfilter import (
     ConvfilterError,
     ImageError,
     KernelError,
+    OptionError,
     ShapeError,
     correlate,
     input_gradient,
@@ -621,7 +622,7 @@ def test_a_single_number_is_refused(gradient):
 @pytest.mark.parametrize("fill", [np.nan, np.inf, "x", None])
 def test_a_fill_is_a_finite_number(fill, gradient):
     """Also where it is not used."""
-    with pytest.raises(ImageError):
+    with pytest.raises(OptionError):
         either(gradient, np.ones(5), np.ones(3), np.ones(5), fill=fill)
 
 

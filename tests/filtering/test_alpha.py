@@ -127,6 +127,13 @@ def test_alpha_by_default(kernel, kept):
     assert np.array_equal(result[..., -1], pixels[..., -1]) == kept
 
 
+def test_a_kernel_of_one_sample_a_frame_weighs_with_alpha():
+    frames = np.stack([picture(seed, 8, 9, 4) for seed in range(3)])
+    result = apply_kernel(frames, "temporal-blur")
+    np.testing.assert_array_equal(result, apply_kernel(frames, "temporal-blur", alpha="premultiply"))
+    assert not np.array_equal(result[..., -1], frames[..., -1])
+
+
 @pytest.mark.parametrize("channels", [2, 4])
 def test_alpha_is_no_colour(channels):
     """Kept beside what the colours give alone, or removed from it."""

@@ -11,7 +11,8 @@ from samples import colour, grey, save
 
 import convfilter as cf
 from convfilter import apply_kernel
-from convfilter.filtering import FilterOptions, check_options
+from convfilter.filtering import check_options
+from convfilter.options import FilterOptions
 
 TYPES = {8: "uint8", 16: "uint16", "float": "float32"}
 FULL = {8: 255, 16: 65535, "float": 1}

@@ -10,9 +10,10 @@ import pytest
 
 import convfilter as cf
 from convfilter.convolution.plan import make_plan
-from convfilter.filtering import FilterOptions, filter_pixels, plan_kernel
+from convfilter.filtering import filter_pixels, plan_kernel
 from convfilter.geometry import axes_of
 from convfilter.kernels import Kernel, get_kernel
+from convfilter.options import FilterOptions
 
 RGBA = np.random.default_rng(7).integers(0, 256, (12, 14, 4)).astype(np.uint8)
 

@@ -11,12 +11,12 @@ from samples import moving
 
 from convfilter.errors import ImageError, OptionError
 from convfilter.images.animation import write_frames
-from convfilter.images.encoding import Encoding
 from convfilter.images.formats import FORMATS
 from convfilter.images.frames import opened_frames
 from convfilter.images.metadata import Metadata
 from convfilter.images.motion import Clock, changed_box
 from convfilter.images.picture import Picture
+from convfilter.options import EncodeOptions
 
 SEVERAL = [form for form, row in FORMATS.items() if row.frames]
 TIMED = ("gif", "png", "webp")
@@ -70,7 +70,7 @@ def clearing(count=5):
 @pytest.mark.parametrize("kind", ["L", "RGB", "RGBA"])
 def test_frames_come_back_exactly_and_none_is_merged(form, kind, compress):
     frames = {"L": [frame[..., 0] for frame in moving()], "RGB": moving(), "RGBA": clearing()}[kind]
-    stream, warnings = write(frames, form, Encoding(compress=compress))
+    stream, warnings = write(frames, form, EncodeOptions(compress=compress))
     if (form, kind) == ("ppm", "RGBA"):
         assert warnings == ["ppm cannot hold alpha: laid on white"]
         return
@@ -112,7 +112,7 @@ def test_what_stands_still_takes_no_room(form):
 def test_small_frames_of_few_colours_need_not_have_the_same_ones(form):
     rng = np.random.default_rng(0)
     frames = [rng.integers(0, 256, (4, 3), np.uint8)[rng.integers(0, 4, (64, 64))] for _ in range(3)]
-    assert_same(write(frames, form, Encoding(compress="small"))[0], frames)
+    assert_same(write(frames, form, EncodeOptions(compress="small"))[0], frames)
 
 
 @pytest.mark.parametrize("form", ["png", "tiff", "npy"])
@@ -208,7 +208,7 @@ def test_metadata_of_the_first_frame_are_kept_unless_stripped(form):
     assert back[0].metadata.exif[:6] == b"Exif\0\0"
     assert b"Maker" in back[0].metadata.exif
     assert (back[0].metadata.icc, back[0].metadata.xmp) == (profile, kept["xmp"])
-    bare = read(write(moving(), form, Encoding(strip=True), **kept, plays=3)[0])[0].metadata
+    bare = read(write(moving(), form, EncodeOptions(strip=True), **kept, plays=3)[0])[0].metadata
     assert (bare.exif, bare.icc, bare.xmp) == (None, None, None)
     assert bare.plays == (0 if form == "avif" else 3)
 
@@ -226,11 +226,11 @@ def test_a_webp_without_loss_stays_one():
 
 def test_a_gif_keeps_what_is_clear_and_lays_the_half_transparent_on_the_background():
     frame = np.array([[[0, 0, 0, 0], [0, 0, 0, 51], [9, 9, 9, 255]]], np.uint8)
-    stream, warnings = write([frame, frame], "gif", Encoding(background="red"))
+    stream, warnings = write([frame, frame], "gif", EncodeOptions(background="red"))
     assert warnings == ["gif cannot hold partial transparency: laid on red"]
     assert read(stream)[1].pixels.tolist() == [[[0, 0, 0, 0], [204, 0, 0, 255], [9, 9, 9, 255]]]
     with pytest.raises(OptionError, match="unknown colour 'rad'"):
-        write([frame, frame], "gif", Encoding(background="rad"))
+        write([frame, frame], "gif", EncodeOptions(background="rad"))
 
 
 # Arrays

@@ -18,13 +18,13 @@ from convfilter.batch import filter_file
 from convfilter.errors import ImageError
 from convfilter.images import codecs
 from convfilter.images.animation import write_frames
-from convfilter.images.encoding import Encoding
 from convfilter.images.formats import FORMATS, route
 from convfilter.images.frames import opened_frames
 from convfilter.images.metadata import Metadata
 from convfilter.images.picture import Picture
 from convfilter.images.reading import read_picture, read_size
 from convfilter.images.writing import check_writable, write_picture
+from convfilter.options import EncodeOptions
 
 pytest.importorskip("tifffile", reason="needs the extra 'codecs'")
 pytest.importorskip("imagecodecs", reason="needs the extra 'codecs'")
@@ -55,7 +55,7 @@ def read(data, **options):
 @pytest.mark.parametrize("compress", ["fast", "small"])
 def test_deep_colours_come_back_bit_by_bit(form, kind, compress):
     pixels, mode = noise(kind), mode_of(kind)
-    data = write(pixels, mode, form, Encoding(compress=compress))
+    data = write(pixels, mode, form, EncodeOptions(compress=compress))
     mode = mode.replace("C5", "LXXXX")
     picture = read(data)
     assert (picture.mode, picture.pixels.dtype, picture.warnings) == (mode, pixels.dtype, [])

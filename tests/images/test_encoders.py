@@ -10,9 +10,9 @@ from PIL import Image, ImageFile
 from samples import noise as samples
 
 from convfilter.images import png
-from convfilter.images.encoding import Encoding
 from convfilter.images.reading import read_picture
 from convfilter.images.writing import write_picture
+from convfilter.options import EncodeOptions
 
 pytestmark = pytest.mark.usefixtures("without_codecs")  # as Pillow alone does it
 
@@ -32,7 +32,7 @@ def test_a_jpeg_keeps_its_tables_and_subsampling():
     assert quantization(second) == quantization(first)
     assert read_picture(second).metadata.subsampling == 1
     third = io.BytesIO()
-    write_picture(third, picture, encoding=Encoding(quality=90))
+    write_picture(third, picture, encoding=EncodeOptions(quality=90))
     assert quantization(third) != quantization(first)
     assert read_picture(third).metadata.subsampling == 0
 
@@ -52,14 +52,16 @@ def test_a_jpegs_tables_serve_other_channels_too(mode):
 def test_noise_fits_into_a_jpeg_at_every_quality(quality, compress):
     before = ImageFile.MAXBLOCK
     for mode in ("RGB", "CMYK"):
-        stream, _ = write(samples(mode, 300, 400), mode, "jpeg", Encoding(quality=quality, compress=compress))
+        stream, _ = write(
+            samples(mode, 300, 400), mode, "jpeg", EncodeOptions(quality=quality, compress=compress)
+        )
         assert read_picture(stream).pixels.shape[:2] == (300, 400)
     assert before == ImageFile.MAXBLOCK
 
 
 def test_quality_decides_the_size():
     for form in ("jpeg", "webp", "avif"):
-        small, large = (write(smooth(), "RGB", form, Encoding(quality=q))[0].tell() for q in (20, 95))
+        small, large = (write(smooth(), "RGB", form, EncodeOptions(quality=q))[0].tell() for q in (20, 95))
         assert small < large
 
 
@@ -69,7 +71,7 @@ def test_webp_is_lossless_after_a_lossless_input_and_only_then():
     stream, _ = write(pixels, "RGBA", "webp")
     np.testing.assert_array_equal(read_picture(stream).pixels, pixels)
     assert read_picture(stream).metadata.lossless
-    for encoding, metadata in ((None, {"lossless": False}), (Encoding(quality=90), {})):
+    for encoding, metadata in ((None, {"lossless": False}), (EncodeOptions(quality=90), {})):
         stream, _ = write(pixels, "RGBA", "webp", encoding, **metadata)
         assert not read_picture(stream).metadata.lossless
 
@@ -125,7 +127,9 @@ def test_small_is_never_larger_than_fast_or_plain():
         (few, "RGB"),
         (samples("I;16"), "I;16"),
     ):
-        fast, small = (write(pixels, mode, "png", Encoding(compress=c))[0].tell() for c in ("fast", "small"))
+        fast, small = (
+            write(pixels, mode, "png", EncodeOptions(compress=c))[0].tell() for c in ("fast", "small")
+        )
         assert small <= fast
     plain = io.BytesIO()
     Image.fromarray(few).save(plain, "PNG", optimize=True)
@@ -133,4 +137,4 @@ def test_small_is_never_larger_than_fast_or_plain():
 
 
 def small_size(pixels):
-    return write(pixels, "RGB", "png", Encoding(compress="small"))[0].tell()
+    return write(pixels, "RGB", "png", EncodeOptions(compress="small"))[0].tell()

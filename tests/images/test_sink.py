@@ -11,12 +11,12 @@ from samples import noise as samples
 
 from convfilter.errors import ImageError
 from convfilter.images import png
-from convfilter.images.encoding import Encoding
 from convfilter.images.formats import FORMATS
 from convfilter.images.picture import Picture
 from convfilter.images.reading import read_picture
 from convfilter.images.sink import Sink
 from convfilter.images.writing import write_picture
+from convfilter.options import EncodeOptions
 
 pytestmark = pytest.mark.usefixtures("without_codecs")  # as Pillow alone does it
 
@@ -111,7 +111,7 @@ def test_the_same_pixels_give_the_same_bytes():
 def test_a_jpeg_is_the_one_that_pillow_writes_of_the_same_pixels(shape):
     pixels = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
     written, expected = io.BytesIO(), io.BytesIO()
-    write_picture(written, Picture(pixels, "RGB", "png"), "jpeg", Encoding(quality=80))
+    write_picture(written, Picture(pixels, "RGB", "png"), "jpeg", EncodeOptions(quality=80))
     Image.fromarray(pixels).save(expected, "JPEG", quality=80, subsampling=2)
     assert written.getvalue() == expected.getvalue()
 

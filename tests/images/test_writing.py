@@ -11,11 +11,11 @@ from PIL import Image, ImageCms
 from samples import noise as samples
 
 from convfilter.errors import ImageError, OptionError
-from convfilter.images.encoding import Encoding
 from convfilter.images.formats import FORMATS
 from convfilter.images.picture import Picture
 from convfilter.images.reading import read_picture
 from convfilter.images.writing import check_writable, write_picture
+from convfilter.options import EncodeOptions
 
 pytestmark = pytest.mark.usefixtures("without_codecs")  # as Pillow alone does it
 
@@ -46,7 +46,7 @@ def test_every_cell_of_the_whitelist_comes_back(form, kind, compress):
         pixels[..., 3] = np.where(pixels[..., 3] > 0, 255, 0)
         pixels[pixels[..., 3] == 0] = 0
     before = pixels.copy()
-    stream, warnings = write(pixels, mode, form, Encoding(compress=compress))
+    stream, warnings = write(pixels, mode, form, EncodeOptions(compress=compress))
     picture = read_picture(stream)
     assert warnings == picture.warnings == []
     assert (picture.format, picture.mode, picture.pixels.dtype) == (form, mode, pixels.dtype)
@@ -137,7 +137,7 @@ def test_no_pixels_are_no_picture():
 @pytest.mark.parametrize("mode", ["LA", "RGBA"])
 def test_alpha_is_laid_on_the_background(form, mode):
     pixels = samples(mode)
-    stream, warnings = write(pixels, mode, form, Encoding(background="#404040"))
+    stream, warnings = write(pixels, mode, form, EncodeOptions(background="#404040"))
     assert warnings == [f"{form} cannot hold alpha: laid on #404040"]
     alpha = pixels[..., -1:] / 255
     expected = np.floor(pixels[..., :-1] * alpha + 0x40 * (1 - alpha) + 0.5)
@@ -151,7 +151,7 @@ def test_alpha_is_laid_on_the_background(form, mode):
 
 
 def test_grey_on_a_colour_becomes_coloured():
-    stream, _ = write(np.array([[[0, 255], [0, 0]]], np.uint8), "LA", "ppm", Encoding(background="red"))
+    stream, _ = write(np.array([[[0, 255], [0, 0]]], np.uint8), "LA", "ppm", EncodeOptions(background="red"))
     assert read_picture(stream).pixels.tolist() == [[[0, 0, 0], [255, 0, 0]]]
 
 
@@ -165,7 +165,7 @@ def test_alpha_that_hides_nothing_goes_without_a_word():
 
 def test_an_unknown_background_is_refused():
     with pytest.raises(OptionError, match="unknown colour 'whyte'"):
-        write(samples("RGB"), "RGB", "jpeg", Encoding(background="whyte"))
+        write(samples("RGB"), "RGB", "jpeg", EncodeOptions(background="whyte"))
 
 
 def test_cmyk_becomes_rgb_with_a_warning():
@@ -191,7 +191,7 @@ def test_few_colours_are_kept_exactly(form, compress, colours):
     rng = np.random.default_rng(colours)
     table = np.unique(rng.integers(0, 256, (2 * colours + 9, 3), dtype=np.uint8), axis=0)[:colours]
     pixels = table[np.arange(40 * 50).reshape(40, 50) % colours]
-    stream, warnings = write(pixels, "RGB", form, Encoding(compress=compress))
+    stream, warnings = write(pixels, "RGB", form, EncodeOptions(compress=compress))
     assert warnings == []
     np.testing.assert_array_equal(read_picture(stream).pixels, pixels)
 
@@ -338,8 +338,8 @@ def test_a_profile_is_kept_while_it_fits(profile, mode, form, warning):
 @pytest.mark.parametrize("form", ["jpeg", "png", "webp", "avif", "tiff", "gif"])
 def test_strip_leaves_nothing(form):
     stream, warnings = write(
-        samples("RGB") // 86, "RGB", form, Encoding(strip=True), exif=exif_block(), icc=SRGB, dpi=(300, 300),
-        xmp=b"<x/>", comment=b"secret", chunks=((b"gAMA", bytes(4)), (b"tEXt", b"a\0secret")),
+        samples("RGB") // 86, "RGB", form, EncodeOptions(strip=True), exif=exif_block(), icc=SRGB,
+        dpi=(300, 300), xmp=b"<x/>", comment=b"secret", chunks=((b"gAMA", bytes(4)), (b"tEXt", b"a\0secret")),
     )  # fmt: skip
     data = stream.getvalue()
     assert warnings == []

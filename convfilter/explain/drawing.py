@@ -21,11 +21,14 @@ from convfilter.drawing.canvas import (
     text_size,
     write_centred,
 )
-from convfilter.explaining.arithmetic import figure
-from convfilter.explaining.records import Explanation, Slice
-from convfilter.geometry import Axis
+from convfilter.errors import OptionError
+from convfilter.explain.steps import Explanation, Slice
+from convfilter.geometry import Axis, axes_of
+from convfilter.kernels import Kernel
+from convfilter.messages import figure
+from convfilter.options import FilterOptions
 
-__all__ = ["draw_explanation", "sliding_frames"]
+__all__ = ["draw_explanation", "sliding_axes", "sliding_frames"]
 
 _GROUND = (255, 255, 255)
 _MARGIN, _GAP = 28, 40
@@ -33,10 +36,11 @@ _THUMBNAIL = 320
 _LINE = 26
 _TEXT = 17
 _EMPTY = (246, 247, 248)
+_MOST_FRAMES = 256
 
 
 def draw_explanation(
-    explained: Explanation, names: Sequence[str], picture: NDArray[np.uint8] | None, full: float
+    explained: Explanation, names: Sequence[str], image: NDArray[np.uint8] | None, full: float
 ) -> NDArray[np.uint8]:
     """Draw an explanation, of shape (H, W, 3), beside the 8-bit RGB image that the window lies in.
 
@@ -44,7 +48,7 @@ def draw_explanation(
     """
     rows = [_row(piece, full) for part in explained.parts for piece in part.slices[:4]]
     lines = _lines(explained, names)
-    thumbnail = None if picture is None else _thumbnail(explained, picture)
+    thumbnail = None if image is None else _thumbnail(explained, image)
     side = 0 if thumbnail is None else thumbnail.width + _GAP
     width = max(
         [side + sum(grid.size[0] for grid in row) + _GAP * (len(row) - 1) for row in rows]
@@ -52,10 +56,10 @@ def draw_explanation(
     )
     tall = sum(max(grid.size[1] for grid in row) + _MARGIN for row in rows) + _LINE * len(lines)
     height = max(tall, 0 if thumbnail is None else thumbnail.height)
-    image = Image.new("RGB", (width + 2 * _MARGIN, height + 2 * _MARGIN), _GROUND)
-    draw = ImageDraw.Draw(image)
+    drawn = Image.new("RGB", (width + 2 * _MARGIN, height + 2 * _MARGIN), _GROUND)
+    draw = ImageDraw.Draw(drawn)
     if thumbnail is not None:
-        image.paste(thumbnail, (_MARGIN, _MARGIN))
+        drawn.paste(thumbnail, (_MARGIN, _MARGIN))
     top = _MARGIN
     bordered = [piece.border for part in explained.parts for piece in part.slices[:4]]
     for row, border in zip(rows, bordered, strict=True):
@@ -73,7 +77,7 @@ def draw_explanation(
         last = number == len(lines) - 1
         draw.text((_MARGIN + side, top), line, font=font(_TEXT), fill=FRAME if last else INK)
         top += _LINE
-    return np.asarray(image)
+    return np.asarray(drawn)
 
 
 def _row(piece: Slice, full: float) -> list[Grid]:
@@ -108,9 +112,9 @@ def _lines(explained: Explanation, names: Sequence[str]) -> list[str]:
     return [*lines, f"value at row {row}, column {column}:{channel} {figure(explained.value)}"]
 
 
-def _thumbnail(explained: Explanation, picture: NDArray[np.uint8]) -> Image.Image:
+def _thumbnail(explained: Explanation, pixels: NDArray[np.uint8]) -> Image.Image:
     """Return the image, scaled, with a frame around the window."""
-    image = Image.fromarray(picture)
+    image = Image.fromarray(pixels)
     scale = _THUMBNAIL / max(image.size)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     image = image.resize(size, Image.Resampling.NEAREST if scale > 1 else Image.Resampling.LANCZOS)
@@ -123,6 +127,27 @@ def _thumbnail(explained: Explanation, picture: NDArray[np.uint8]) -> Image.Imag
         reach = half + margin
         draw.rectangle((x - reach, y - reach, x + reach, y + reach), outline=colour, width=width)
     return image
+
+
+def sliding_axes(
+    shape: tuple[int, ...], kernels: Sequence[Kernel], options: FilterOptions
+) -> tuple[Axis, ...]:
+    """Return the axes of rows and columns that `sliding_frames` takes, or refuse what it cannot draw."""
+    if len(kernels) > 1 or "frame" in kernels[0].axes:
+        raise OptionError("--animate draws one kernel over one image: give one -k without frames")
+    axes = axes_of(
+        shape,
+        (kernels[0].height, kernels[0].width),
+        padding=options.padding,
+        stride=options.stride,
+        dilation=options.dilation,
+    )
+    if axes[0].output * axes[1].output > _MOST_FRAMES:
+        raise OptionError(
+            f"{axes[0].output} x {axes[1].output} values come out: --animate draws at most {_MOST_FRAMES}, "
+            "so give a small image or --values"
+        )
+    return axes
 
 
 def sliding_frames(

@@ -8,28 +8,34 @@ too, and is still about twice as fast as the window in one call: BLAS uses the p
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from convfilter.convolution.recipes import Call, Recipe
-from convfilter.convolution.scratch import Scratch
-from convfilter.convolution.taps import outputs_of
+from convfilter.convolution.recipes import Call, Recipe, Workspace
+from convfilter.convolution.window import outputs_of
 from convfilter.geometry import Axis
 
-__all__ = ["BAND_ROWS", "QUIET", "Banded", "band_matrix"]
+__all__ = ["BAND_ROWS", "QUIET", "QUIET_SQUARE", "QUIET_VECTOR", "Banded", "band_matrix", "quiet_parts"]
 
 BAND_ROWS = 4
 """Rows of outputs that one product serves; more of them only multiply by more of the band's zeros."""
 
-QUIET = 4 * 65536
-"""Multiplications up to which OpenBLAS keeps a product on the thread that asks for it."""
+# Multiplications up to which OpenBLAS keeps a product on the thread that asks for it: of two matrices, of a
+# matrix with a vector, of a matrix with itself. Above, its own threads compete with ours.
+QUIET, QUIET_VECTOR, QUIET_SQUARE = 4 * 65536, 4 * 2304 - 1, 5 * 2**18
+
+
+def quiet_parts(length: int, height: int, limit: int = QUIET) -> Iterator[slice]:
+    """Cut a product's columns: `height` multiplications a column, at most `limit` a part."""
+    step = max(1, limit // height)
+    return (slice(left, min(left + step, length)) for left in range(0, length, step))
 
 
 class Banded:
-    """One matrix product for each column of the kernel; see `WindowSum` for the parameters."""
+    """One matrix product for each column of the kernel; parameters as for `WindowSum`."""
 
     name = "banded"
 
@@ -46,8 +52,15 @@ class Banded:
     def __str__(self) -> str:
         return f"{len(self._bands)} matrix products for {self._rows} rows at a time"
 
-    def recipe(self, block: np.ndarray, outputs: Sequence[int], scratch: Scratch, name: object) -> Recipe:
-        """Return how the sums of a block come about; see `Direct`."""
+    def recipe(self, block: np.ndarray, outputs: Sequence[int], workspace: Workspace) -> Recipe:
+        """Return what sums a block, as `WindowSum.recipe` does."""
+        sums = workspace.take((outputs[0], *block.shape[1:]), block.dtype)
+        # The products have left out what the stride of the first axis leaves out.
+        axes = [self._axes[0]._replace(stride=1), *self._axes[1:]]
+        return Recipe(self.calls(block, sums, workspace), outputs_of(sums, axes, outputs))
+
+    def calls(self, block: np.ndarray, sums: np.ndarray, workspace: Workspace) -> list[Call]:
+        """Return what sums a block at every position but those that the first axis's stride leaves out."""
         lines = block.reshape(len(block), -1)
         steps = [step // block.itemsize for step in block.strides[1:]]
         shifts = [
@@ -58,25 +71,22 @@ class Banded:
             for place, _ in self._bands
         ]
         reach = sum((axis.reach - 1) * step for axis, step in zip(self._axes[1:], steps, strict=False))
-        sums = scratch.take(name, (outputs[0], *block.shape[1:]), block.dtype)
-        flat = sums.reshape(outputs[0], -1)
+        flat = sums.reshape(len(sums), -1)
         run = lines.shape[1] - reach
         calls: list[Call] = [partial(flat[:, run if self._bands else 0 :].fill, 0)]
-        width = max(1, QUIET // self._bands[0][1].size) if self._bands else run
-        for left in range(0, run, width):
-            calls += self._columns(lines[:, left:], shifts, flat[:, left : min(left + width, run)], scratch)
-        # The products have left out what the stride of the first axis leaves out.
-        axes = [self._axes[0]._replace(stride=1), *self._axes[1:]]
-        return Recipe(calls, outputs_of(sums, axes, outputs))
+        if self._bands:
+            for part in quiet_parts(run, self._bands[0][1].size):
+                calls += self._columns(lines[:, part.start :], shifts, flat[:, part], workspace)
+        return calls
 
     def _columns(
-        self, lines: np.ndarray, shifts: Sequence[int], sums: np.ndarray, scratch: Scratch
+        self, lines: np.ndarray, shifts: Sequence[int], sums: np.ndarray, workspace: Workspace
     ) -> list[Call]:
         """Sum some columns of a block: whole bands, then the rows that are left over for a shorter one."""
         whole = len(sums) // self._rows * self._rows
-        calls = self._products(lines, shifts, sums[:whole], 0, self._rows, scratch) if whole else []
+        calls = self._products(lines, shifts, sums[:whole], 0, self._rows, workspace) if whole else []
         if whole < len(sums):
-            calls += self._products(lines, shifts, sums[whole:], whole, len(sums) - whole, scratch)
+            calls += self._products(lines, shifts, sums[whole:], whole, len(sums) - whole, workspace)
         return calls
 
     def _products(
@@ -86,14 +96,14 @@ class Banded:
         sums: np.ndarray,
         start: int,
         rows: int,
-        scratch: Scratch,
+        workspace: Workspace,
     ) -> list[Call]:
         """Add up the products of all columns for output rows from `start` on, `rows` to a band."""
         first = self._axes[0]
         groups, run = len(sums) // rows, sums.shape[1]
         depth = (rows - 1) * first.stride + first.reach
         into = as_strided(sums, (groups, rows, run), (rows * sums.strides[0], *sums.strides))
-        product = scratch.take("product", (groups, rows, run), sums.dtype)
+        level, product = workspace.level, workspace.take((groups, rows, run), sums.dtype)
         top = lines[start * first.stride :]
         step = lines.strides[0]
         calls: list[Call] = []
@@ -107,25 +117,14 @@ class Banded:
             calls.append(partial(np.matmul, band[:rows, :depth], view, out=product if number else into))
             if number:
                 calls.append(partial(np.add, into, product, out=into))
+        workspace.level = level
         return calls
 
 
 def band_matrix(weights: np.ndarray, axis: Axis, rows: int) -> np.ndarray:
-    """Return the matrix that takes the samples under several outputs of one axis to these outputs.
+    """Return the matrix (rows, (rows - 1) * stride + reach) from samples to some outputs of one axis.
 
-    Parameters
-    ----------
-    weights : ndarray of shape (K,)
-        The kernel.
-    axis : Axis
-        Its stride and dilation.
-    rows : int
-        How many outputs.
-
-    Returns
-    -------
-    ndarray of shape (rows, (rows - 1) * stride + reach)
-        The weights, each row a stride further on than the one above it.
+    Each row holds the weights, a stride further on than the one above it.
     """
     band = np.zeros((rows, (rows - 1) * axis.stride + axis.reach), weights.dtype)
     for row in range(rows):

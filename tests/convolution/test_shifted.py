@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from convfilter import get_kernel
-from convfilter.convolution.programs import compiled
-from convfilter.convolution.scratch import Scratch
+from convfilter.convolution.recipes import Workspace
+from convfilter.convolution.shifted import compiled
 
 
 def summed(kernel: np.ndarray, block: np.ndarray) -> np.ndarray:
@@ -21,7 +21,7 @@ def summed(kernel: np.ndarray, block: np.ndarray) -> np.ndarray:
     distance = sum((side - 1) * step for side, step in zip(kernel.shape, steps, strict=True))
     sums = np.full(block.shape, -99, block.dtype)
     flat = sums.reshape(-1)[: block.size - distance]
-    for call in program.calls(block.reshape(-1), steps, flat, Scratch()):
+    for call in program.calls(block.reshape(-1), steps, flat, Workspace()):
         call()
     return sums[tuple(slice(size - side + 1) for size, side in zip(block.shape, kernel.shape, strict=True))]
 

@@ -5,8 +5,9 @@ import pytest
 from samples import colour, grey
 
 import convfilter as cf
-from convfilter.explaining import explain_numbers, explain_sample
-from convfilter.filtering import Filtered, FilterOptions, check_options, filter_pixels
+from convfilter.explain import explain_numbers, explain_sample
+from convfilter.filtering import Filtered, check_options, filter_pixels
+from convfilter.options import FilterOptions
 
 KERNELS = [
     *cf.load_kernels(), "box:size=4,3", "gaussian:sigma=0.8", "gaussian:sigma=2", "motion:length=5,angle=30",
@@ -109,10 +110,20 @@ def test_a_partly_transparent_image_under_parts_of_different_sums_is_explained()
     assert told.notes == ()
 
 
+@pytest.mark.parametrize("name", ["tilted", "halves", "real"])
+def test_alpha_is_the_mean_over_the_parts_that_do_not_sum_to_zero(name):
+    kernel, pixels = TABLES[name], np.random.default_rng(0).integers(0, 256, (4, 5, 2), np.uint8)
+    made = cf.apply_kernel(pixels, kernel, alpha="premultiply")
+    means = []
+    for row, column in np.ndindex(4, 5):
+        found = explain_sample(pixels, [kernel], FilterOptions(alpha="premultiply"), (row, column), channel=1)
+        assert worked(found) == found.value == made[row, column, 1]
+        means += [step for step in found.steps if step.name == "mean of parts"]
+    assert len(means) == (0 if name == "tilted" else 20)  # of which one part sums to zero
+
+
 def test_a_difference_that_no_tie_explains_is_an_error_of_ours(monkeypatch):
-    monkeypatch.setattr(
-        "convfilter.explaining.samples.filter_pixels", lambda *_: Filtered(grey(3, 4) + 9, False)
-    )
+    monkeypatch.setattr("convfilter.explain.filter_pixels", lambda *_: Filtered(grey(3, 4) + 9, False))
     with pytest.raises(RuntimeError, match="explain works out"):
         explain_sample(grey(3, 4), [cf.get_kernel("blur")], FilterOptions(), (1, 1))
 

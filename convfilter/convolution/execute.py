@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
@@ -12,11 +13,10 @@ import numpy as np
 
 from convfilter.convolution.borders import ArraySource
 from convfilter.convolution.plan import Plan, exact_type, make_plan
-from convfilter.convolution.recipes import Recipe
-from convfilter.convolution.scratch import Scratch
+from convfilter.convolution.recipes import Recipe, Workspace
 from convfilter.errors import OptionError
 from convfilter.messages import brief
-from convfilter.vocabulary import environment_threads
+from convfilter.options import environment_threads
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -26,86 +26,63 @@ __all__ = ["Finish", "Read", "available_threads", "mark_infinite", "run", "share
 _Task = TypeVar("_Task")
 
 Read: TypeAlias = Callable[[Sequence[int], np.ndarray], None]
-"""Fills a block of shape (B1, ..., Bd, carried) that starts at the given position of each kernel axis."""
+"""Fills a block of shape (B1, ..., Bd, carried) that starts at a position of each kernel axis."""
 
-Finish: TypeAlias = Callable[[list[np.ndarray], tuple[slice, ...], Scratch], None]
+Finish: TypeAlias = Callable[[list[np.ndarray], tuple[slice, ...], Workspace], None]
 """Takes one array of sums for each kernel, of shape (o1, ..., od, carried), and where they belong."""
 
 
 def run(plan: Plan, read: Read, finish: Finish, threads: int | None = None) -> None:
-    """Compute every block of a plan.
-
-    Parameters
-    ----------
-    plan : Plan
-        From `make_plan`.
-    read : callable
-        Fills blocks; called by several threads at once.
-    finish : callable
-        Takes the sums; called by several threads at once, for disjoint regions.
-    threads : int, optional
-        As in `available_threads`.
-    """
+    """Compute every block of a plan; `read` and `finish` are called by several threads at once."""
     share_out(
-        list(plan.regions()), lambda where, scratch: _compute(plan, where, read, finish, scratch), threads
+        list(plan.regions()),
+        lambda where, workspace: _compute(plan, where, read, finish, workspace),
+        threads,
     )
 
 
 def share_out(
-    tasks: Sequence[_Task], work: Callable[[_Task, Scratch], object], threads: int | None = None
+    tasks: Sequence[_Task], work: Callable[[_Task, Workspace], object], threads: int | None = None
 ) -> None:
-    """Have tasks done, in their order, by as many threads as there are.
+    """Do tasks, begun in their order, on several threads, each with its own workspace."""
+    queue = deque(tasks)
 
-    Parameters
-    ----------
-    tasks : sequence
-        What is to be done.
-    work : callable
-        Does one task; called by several threads at once, each with its own memory.
-    threads : int, optional
-        As in `available_threads`.
-    """
-    queue = iter(tasks)
+    def remaining() -> Iterator[_Task]:
+        while True:
+            try:
+                task = queue.popleft()
+            except IndexError:
+                return
+            yield task
 
-    def labour() -> None:
-        scratch = Scratch()
+    def work_off() -> None:
+        workspace = Workspace()
         try:
-            # Samples that are not finite are passed on as arithmetic has it, without a word.
+            # Samples that are not finite follow the rules of arithmetic, without warnings.
             with np.errstate(all="ignore"):
-                for task in queue:
-                    work(task, scratch)
+                for task in remaining():
+                    workspace.level = 0
+                    work(task, workspace)
         finally:
-            for _ in queue:  # after an error in one thread the others stop too
-                pass
+            queue.clear()  # after an error in one thread the others stop too
 
     count = min(available_threads(threads), len(tasks))
     if count <= 1:
-        labour()
+        work_off()
         return
-    from concurrent.futures import ThreadPoolExecutor  # costs milliseconds that small pictures need not pay
+    from concurrent.futures import ThreadPoolExecutor  # costs milliseconds, which small images need not pay
 
     with ThreadPoolExecutor(count - 1) as pool:
         others: list[Future[None]] = []
         with contextlib.suppress(RuntimeError):  # the system lets no further thread start
-            others += (pool.submit(labour) for _ in range(count - 1))
-        labour()
+            others += (pool.submit(work_off) for _ in range(count - 1))
+        work_off()
         for other in others:
             other.result()
 
 
 def available_threads(threads: int | None = None) -> int:
-    """Return how many threads to use.
-
-    Parameters
-    ----------
-    threads : int, optional
-        None is the environment's ``CONVFILTER_THREADS``, or every core that the process may use.
-
-    Raises
-    ------
-    ConvfilterError
-        If a number below 1 is asked for.
-    """
+    """Return how many threads to use: by default the environment's number, or every core there is."""
     if threads is None:
         threads = environment_threads()
     if threads is None:
@@ -115,31 +92,29 @@ def available_threads(threads: int | None = None) -> int:
     return int(threads)
 
 
-def _compute(plan: Plan, where: tuple[slice, ...], read: Read, finish: Finish, scratch: Scratch) -> None:
+def _compute(plan: Plan, where: tuple[slice, ...], read: Read, finish: Finish, workspace: Workspace) -> None:
     outputs = [part.stop - part.start for part in where]
     starts = [part.start * axis.stride - axis.before for part, axis in zip(where, plan.axes, strict=True)]
-    shape = [(count - 1) * axis.stride + axis.reach for count, axis in zip(outputs, plan.axes, strict=True)]
-    whole = (*shape, plan.carried)
-    if plan.fourier is None:
-        block = scratch.take("block", whole, plan.dtype)
-    else:
-        block = plan.fourier.block(whole, scratch)
+    key = (plan.dtype, *outputs)
+    if key not in workspace.prepared:
+        workspace.level = 0
+        workspace.prepared[key] = (*_prepared(plan, outputs, workspace), workspace.level)
+    block, recipes, workspace.level = workspace.prepared[key]
     read(starts, block)
     masks: list[np.ndarray] = []
     if plan.loose and not (block.min() > -plan.limit and block.max() < plan.limit):
         finite = np.isfinite(block)
         if plan.dtype == np.float32 and (np.abs(block[finite]) >= plan.limit).any():
-            _compute(plan.widened(), where, read, finish, scratch)
+            _compute(plan.widened(), where, read, finish, workspace)
             return
         if not finite.all():
             masks = [np.isnan(block), block == np.inf, block == -np.inf]
             block[~finite] = 0
-    recipes = scratch.kept((plan.dtype, *shape), lambda: _recipes(plan, block, outputs, scratch))
     sums = [recipe() for recipe in recipes]
     if masks:
         for kernel, own in zip(plan.loose, sums, strict=True):
             mark_infinite(own, masks, kernel, partial(_meets, plan, own.shape))
-    finish(sums, where, scratch)
+    finish(sums, where, workspace)
 
 
 def mark_infinite(
@@ -150,16 +125,8 @@ def mark_infinite(
 ) -> None:
     """Put nan and infinities into sums, which were made with zeros in their places.
 
-    Parameters
-    ----------
-    sums : ndarray
-        The sums; those that meet a sample that is not finite under a weight other than zero are replaced.
-    masks : sequence of three ndarray of bool
-        Where samples are nan, infinite and infinite below zero.
-    weights : ndarray
-        What the samples were multiplied by.
-    meets : callable
-        Takes one of the masks and one of weights; returns, in the shape of the sums, where they meet.
+    `masks` are where samples are nan, infinite, and infinite below zero. `meets` takes one of them and a mask
+    of weights, and returns at which sums they meet.
     """
     nan, above, below = masks
     undefined = meets(nan, weights != 0) if nan.any() else np.zeros(sums.shape, bool)
@@ -173,7 +140,7 @@ def mark_infinite(
 
 
 def _meets(plan: Plan, shape: Sequence[int], mask: np.ndarray, pattern: np.ndarray) -> np.ndarray:
-    """Tell for each output of a block whether a sample of a mask stands under a weight of a pattern."""
+    """At which outputs of a block a sample of a mask stands under a weight of a pattern."""
     axes = [
         axis._replace(size=size, before=0, after=0) for axis, size in zip(plan.axes, mask.shape, strict=False)
     ]
@@ -181,20 +148,20 @@ def _meets(plan: Plan, shape: Sequence[int], mask: np.ndarray, pattern: np.ndarr
     if mask.any() and pattern.any():
         count = make_plan(axes, [pattern.astype(np.int32)], mask.shape[-1], exact_type(pattern.size))
 
-        def store(sums: list[np.ndarray], where: tuple[slice, ...], _: Scratch) -> None:
+        def store(sums: list[np.ndarray], where: tuple[slice, ...], _: Workspace) -> None:
             np.greater(sums[0], 0, out=met[where])
 
         run(count, ArraySource(mask, "zero", 0), store, 1)
     return met
 
 
-def _recipes(plan: Plan, block: np.ndarray, outputs: Sequence[int], scratch: Scratch) -> list[Recipe]:
-    """Prepare what is done to blocks of a shape, one recipe for each kernel."""
+def _prepared(plan: Plan, outputs: Sequence[int], workspace: Workspace) -> tuple[np.ndarray, list[Recipe]]:
+    """Return memory for blocks of a shape, samples with their border, and a recipe for each kernel."""
+    shape = [(count - 1) * axis.stride + axis.reach for count, axis in zip(outputs, plan.axes, strict=True)]
     if plan.fourier is not None:
-        return plan.fourier.recipes(plan.carried, outputs, scratch)
+        return plan.fourier.recipes((*shape, plan.carried), outputs, workspace)
+    block = workspace.take((*shape, plan.carried), plan.dtype)
     seen = block.reshape([count for number, count in enumerate(block.shape) if number not in plan.idle])
     counts = [count for number, count in enumerate(outputs) if number not in plan.idle]
-    recipes = [
-        each.recipe(seen, counts, scratch, ("sums", number)) for number, each in enumerate(plan.direct)
-    ]
-    return [recipe._replace(sums=np.expand_dims(recipe.sums, plan.idle)) for recipe in recipes]
+    recipes = [each.recipe(seen, counts, workspace) for each in plan.direct]
+    return block, [recipe._replace(sums=np.expand_dims(recipe.sums, plan.idle)) for recipe in recipes]

@@ -5,7 +5,8 @@ import pytest
 from filters import BLUR, DEPTHS, assert_filtered, picture, random_kernel
 
 from convfilter import ConvfilterError, ShapeError, apply_kernel, get_kernel
-from convfilter.filtering import FilterOptions, filter_pixels
+from convfilter.filtering import filter_pixels
+from convfilter.options import FilterOptions
 
 
 @pytest.mark.parametrize("dtype", DEPTHS)

@@ -1,20 +1,80 @@
-"""An explanation as lines for a terminal, and as an object for JSON."""
+"""Numbers read from text, and an explanation as lines for a terminal and as an object for JSON."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convfilter.explaining.arithmetic import Step, figure, plain
-from convfilter.explaining.records import Explanation, Part, Slice
+from convfilter.errors import ImageError, OptionError
+from convfilter.explain.steps import Explanation, Part, Slice, Step, plain
+from convfilter.messages import describe, figure, shown
 
-__all__ = ["as_lines", "as_object"]
+__all__ = ["as_lines", "as_object", "channel_names", "output_names", "parse_numbers", "read_numbers"]
 
+_LONGEST = 1 << 22  # characters of a file of numbers
+_NAMES = {
+    "L": ("grey",),
+    "LA": ("grey", "alpha"),
+    "RGB": ("red", "green", "blue"),
+    "RGBA": ("red", "green", "blue", "alpha"),
+    "CMYK": ("cyan", "magenta", "yellow", "black"),
+    "LAB": ("L", "a", "b"),
+}
 _LINE = 80
 _SIDES = (15, 9, 7, 5)  # the most rows and columns; the first that fits is taken
+
+
+def read_numbers(path: str) -> NDArray[Any]:
+    """Read rows of numbers from a file."""
+    try:
+        with open(path, encoding="utf-8-sig") as stream:
+            text = stream.read(_LONGEST + 1)
+    except OSError as error:
+        raise ImageError(f"{shown(path)}: cannot be opened: {describe(error)}") from None
+    except UnicodeDecodeError:
+        raise ImageError(f"{shown(path)}: holds no text") from None
+    if len(text) > _LONGEST:
+        raise ImageError(f"{shown(path)}: holds more than {_LONGEST} characters: give fewer numbers")
+    return parse_numbers(text, shown(path))
+
+
+def parse_numbers(text: str, name: str) -> NDArray[Any]:
+    """Parse rows of numbers, which end with semicolons or line breaks; `name` is for errors."""
+    rows = [
+        re.split(r"[\s,]+", row.strip(" ,\t\r")) for row in re.split(r"[;\n]", text) if row.strip(" ,\t\r")
+    ]
+    try:
+        values = [
+            [int(cell) if re.fullmatch(r"[+-]?\d{1,15}", cell) else float(cell) for cell in row]
+            for row in rows
+        ]
+    except ValueError as error:
+        cell = str(error).rpartition(": ")[2]
+        raise OptionError(f"{name}: {cell} is not a number: give rows such as '0 1 2; 3 4 5'") from None
+    if not values or len({len(row) for row in values}) != 1:
+        lengths = ", ".join(str(len(row)) for row in values) or "none"
+        raise OptionError(f"{name}: rows of {lengths} numbers: give rows of one length, such as '0 1; 2 3'")
+    array = np.array(values)
+    if not np.isfinite(array).all():
+        raise OptionError(f"{name}: infinite or not a number: give finite ones")
+    return array
+
+
+def channel_names(mode: str, *, grey: bool) -> tuple[str, ...]:
+    """Return the names of an image's channels; none if its mode is not known and it is not grey."""
+    return _NAMES.get(mode, ("grey",) if grey else ())
+
+
+def output_names(count: int, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of the output's channels, from those of the input's."""
+    if count == len(names):
+        return names
+    usual = {len(_NAMES[mode]): _NAMES[mode] for mode in ("L", "LA", "RGB", "RGBA")}
+    return usual.get(count, tuple(f"channel {number}" for number in range(count)))
 
 
 def as_lines(explained: Explanation, names: Sequence[str]) -> list[str]:

@@ -13,8 +13,7 @@ from functools import partial
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from convfilter.convolution.recipes import Call, Recipe
-from convfilter.convolution.scratch import Scratch
+from convfilter.convolution.recipes import Call, Recipe, Workspace
 from convfilter.geometry import Axis
 
 __all__ = ["WindowSum", "outputs_of", "window_calls", "windows"]
@@ -23,22 +22,11 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
 def windows(block: np.ndarray, axes: Sequence[Axis], outputs: Sequence[int]) -> np.ndarray:
-    """Return what stands under each weight as a view of a contiguous block.
+    """Return what stands under each weight as a view of a C-contiguous block (B1, ..., Bd, carried).
 
-    Parameters
-    ----------
-    block : ndarray, C-contiguous, of shape (B1, ..., Bd, carried)
-        The samples with their border.
-    axes : sequence of Axis
-        The d axes of the kernel.
-    outputs : sequence of int
-        How many outputs per axis.
-
-    Returns
-    -------
-    ndarray of shape (K1, ..., Kd, n) or (K1, ..., Kd, o1, ..., n)
-        One flat run of n samples if all strides are 1; else one run for each output of the axes before the
-        last. Runs go on past the row ends, and ignore the stride of the last axis.
+    Its shape is (K1, ..., Kd, n), one flat run of n samples, if all strides are 1; else there is a run for
+    each output of the axes before the last: (K1, ..., Kd, o1, ..., n). Runs go on past the row ends, and
+    ignore the stride of the last axis.
     """
     steps, item = block.strides[:-1], block.strides[-1]
     taps = [axis.dilation * step for axis, step in zip(axes, steps, strict=True)]
@@ -52,29 +40,19 @@ def windows(block: np.ndarray, axes: Sequence[Axis], outputs: Sequence[int]) -> 
     return as_strided(block, shape, (*taps, *strides, item), writeable=False)
 
 
-def window_calls(weights: np.ndarray, view: np.ndarray, sums: np.ndarray, scratch: Scratch) -> list[Call]:
-    """Return what multiplies and adds whole windows.
-
-    Parameters
-    ----------
-    weights : ndarray of shape (K1, ..., Kd)
-        The kernel.
-    view : ndarray of shape (K1, ..., Kd, ...)
-        From `windows`.
-    sums : ndarray of the shape of one window's place in `view`
-        Where the sums are put.
-    scratch : Scratch
-        Work memory.
-    """
+def window_calls(weights: np.ndarray, view: np.ndarray, sums: np.ndarray, workspace: Workspace) -> list[Call]:
+    """Return what multiplies and adds whole windows, from `windows`, into an array like one weight's run."""
     if view.strides[weights.ndim - 1] == view.strides[-1] and weights.shape[-1] > 1:
         # Weights that lie as close as the samples would become numpy's innermost loop, which is short: 0.7 ns
         # a tap, against 0.1 in two calls for every other weight.
-        odd = scratch.take("odd", sums.shape, sums.dtype)
-        return [
-            *window_calls(weights[..., ::2], view[_every_other(weights.ndim, 0)], sums, scratch),
-            *window_calls(weights[..., 1::2], view[_every_other(weights.ndim, 1)], odd, scratch),
+        level, odd = workspace.level, workspace.take(sums.shape, sums.dtype)
+        calls: list[Call] = [
+            *window_calls(weights[..., ::2], view[_every_other(weights.ndim, 0)], sums, workspace),
+            *window_calls(weights[..., 1::2], view[_every_other(weights.ndim, 1)], odd, workspace),
             partial(np.add, sums, odd, out=sums),
         ]
+        workspace.level = level
+        return calls
     taps, places = _LETTERS[: weights.ndim], _LETTERS[weights.ndim : view.ndim]
     return [partial(np.einsum, f"{taps},{taps}{places}->{places}", weights, view, out=sums)]
 
@@ -95,15 +73,7 @@ def outputs_of(sums: np.ndarray, axes: Sequence[Axis], outputs: Sequence[int]) -
 
 
 class WindowSum:
-    """Multiply and add the whole window in one call.
-
-    Parameters
-    ----------
-    weights : ndarray
-        The kernel, one axis for each of `axes`, in the type of the blocks.
-    axes : sequence of Axis
-        The axes of the kernel.
-    """
+    """Multiply and add the whole window in one call; weights have the type of the blocks."""
 
     name = "window"
 
@@ -113,15 +83,15 @@ class WindowSum:
     def __str__(self) -> str:
         return f"{self._weights.size} weights in one call"
 
-    def recipe(self, block: np.ndarray, outputs: Sequence[int], scratch: Scratch, name: object) -> Recipe:
-        """Return how the sums of a block come about; see `Direct`."""
+    def recipe(self, block: np.ndarray, outputs: Sequence[int], workspace: Workspace) -> Recipe:
+        """Return what sums a C-contiguous block (B1, ..., Bd, carried), samples with their border."""
         view = windows(block, self._axes, outputs)
         carried = block.shape[-1]
         if all(axis.stride == 1 for axis in self._axes):
-            sums = scratch.take(name, (outputs[0], *block.shape[1:]), block.dtype)
-            calls = window_calls(self._weights, view, sums.reshape(-1)[: view.shape[-1]], scratch)
+            sums = workspace.take((outputs[0], *block.shape[1:]), block.dtype)
+            calls = window_calls(self._weights, view, sums.reshape(-1)[: view.shape[-1]], workspace)
             return Recipe(calls, sums[tuple(slice(count) for count in outputs)])
-        sums = scratch.take(name, view.shape[len(self._axes) :], block.dtype)
-        calls = window_calls(self._weights, view, sums, scratch)
+        sums = workspace.take(view.shape[len(self._axes) :], block.dtype)
+        calls = window_calls(self._weights, view, sums, workspace)
         last = self._axes[-1].stride * carried * sums.itemsize
         return Recipe(calls, as_strided(sums, (*outputs, carried), (*sums.strides[:-1], last, sums.itemsize)))

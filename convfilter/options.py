@@ -1,0 +1,315 @@
+"""Every option, declared once: its type, default, help and how its text is read.
+
+The fields of the records below are the options. The command line, the checks of the Python functions and
+``gallery --vary`` are made from these declarations, so that none of them can disagree with another.
+Imports neither numpy nor Click.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+from collections.abc import Callable
+from types import NoneType, UnionType
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    NamedTuple,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+from convfilter.errors import OptionError
+from convfilter.geometry import PADDINGS, Padding, PerAxis
+from convfilter.messages import brief, check_choice
+from convfilter.messages import propose as did_you_mean
+
+__all__ = [
+    "MAX_PIXELS",
+    "Alpha",
+    "BatchOptions",
+    "Border",
+    "Channels",
+    "Compress",
+    "Declared",
+    "Depth",
+    "EncodeOptions",
+    "FilterOptions",
+    "Frames",
+    "LearnedChannels",
+    "Option",
+    "Range",
+    "ReadOptions",
+    "check_choices",
+    "choices",
+    "declared",
+    "environment_threads",
+    "one_or_two",
+]
+
+Alpha = Literal["auto", "keep", "premultiply", "plain", "drop"]
+Border = Literal["edge", "symmetric", "reflect", "wrap", "zero", "constant"]
+Channels = Literal["each", "sum", "mean"]
+Compress = Literal["fast", "small"]
+Frames = Literal["each", "first", "stack"]
+LearnedChannels = Literal["each", "sum", "mix"]
+Range = Literal["auto", "clip", "absolute", "signed", "stretch", "raw"]
+
+Depth = Literal[8, 16, "float"]
+
+MAX_PIXELS = 268_402_689
+"""Pixels of the largest image that is read by default: 16383 x 16383."""
+
+
+class Option(NamedTuple):
+    """How one field of a record is offered at the command line.
+
+    Attributes
+    ----------
+    help : str
+        One sentence.
+    heading : str
+        The heading of the help page that it stands under.
+    flags : str
+        Its names at the command line, separated by blanks; by default ``--`` and the field's name.
+    metavar : str or None
+        What the help page shows for its value.
+    read : callable or None
+        Reads its text; raises `OptionError`. Not needed for `Literal` types, flags and integers.
+    default : str or None
+        The default in words, where the value itself says too little.
+    largest : int or None
+        Of an integer, which is at least 1.
+    inverted : bool
+        Whether the flag at the command line turns the field off.
+    """
+
+    help: str
+    heading: str = "Options"
+    flags: str = ""
+    metavar: str | None = None
+    read: Callable[[str], Any] | None = None
+    default: str | None = None
+    largest: int | None = None
+    inverted: bool = False
+
+
+class Declared(NamedTuple):
+    """A field of a record: its name, type without None, default and `Option`."""
+
+    name: str
+    type: Any
+    value: Any
+    option: Option
+
+
+def one_or_two(text: str, sign: str = ",") -> tuple[int, ...]:
+    """Return one or two integers of up to 9 digits with `sign` between them; nothing for anything else."""
+    parts = text.split(sign)
+    fits = len(parts) <= 2 and all(part.isdecimal() and len(part) <= 9 for part in parts)
+    return tuple(map(int, parts)) if fits else ()
+
+
+def _read_pair(text: str) -> PerAxis:
+    """Read ``N``, or ``N,M`` for rows and columns; both at least 1."""
+    numbers = one_or_two(text)
+    if not numbers:
+        raise OptionError(f"{brief(text)} is not a number N or two, N,M (rows, columns)")
+    if min(numbers) < 1:
+        raise OptionError(f"{brief(text)}: it must be at least 1")
+    return numbers if len(numbers) == 2 else numbers[0]
+
+
+def _read_padding(text: str) -> Padding:
+    """Read ``same``, ``valid``, ``full``, ``N`` or ``N,M``."""
+    if text in PADDINGS:
+        return text
+    numbers = one_or_two(text)
+    if not numbers:
+        hint = did_you_mean(text, PADDINGS)
+        raise OptionError(f"unknown padding {brief(text)}{hint}: give a name, N, or N,M (rows, columns)")
+    return numbers if len(numbers) == 2 else numbers[0]
+
+
+def _read_border(text: str) -> tuple[str, float]:
+    """Read a border mode, or ``constant=V``, as the mode and its fill."""
+    mode, equals, number = text.partition("=")
+    check_choice("border", mode, get_args(Border))
+    if mode != "constant":
+        if equals:
+            raise OptionError(f"border {brief(mode)} takes no value: only constant=V does")
+        return mode, 0.0
+    try:
+        fill = float(number)
+    except ValueError:
+        fill = math.nan
+    if not math.isfinite(fill):
+        mend = "give constant=V with V a fraction of full scale, such as constant=0.5"
+        raise OptionError(f"{brief(text)}: {mend}")
+    return mode, fill
+
+
+_FILTER, _WRITE, _READ, _RUN = "Filtering", "Writing", "Reading", "Running"
+
+
+class FilterOptions(NamedTuple):
+    """How to filter; see `apply_kernel` for each."""
+
+    padding: Annotated[
+        Padding,
+        Option(
+            "Border added on each side, rows and columns.",
+            _FILTER,
+            metavar="same|valid|full|N|N,M",
+            read=_read_padding,
+        ),
+    ] = "same"
+    border: Annotated[
+        Border,
+        Option(
+            "How the border is filled: edge, symmetric, reflect, wrap, zero or constant=V, drawn below.",
+            _FILTER,
+            metavar="MODE",
+            read=_read_border,
+        ),
+    ] = "edge"
+    fill: float = 0.0
+    """Value of a constant border; `_read_border` reads it with the mode."""
+    stride: Annotated[
+        PerAxis,
+        Option("Distance between two outputs, rows and columns.", _FILTER, metavar="N|N,M", read=_read_pair),
+    ] = 1
+    dilation: Annotated[
+        PerAxis,
+        Option("Distance between two weights, rows and columns.", _FILTER, metavar="N|N,M", read=_read_pair),
+    ] = 1
+    flip: Annotated[bool, Option("True convolution: rotate the kernel by 180 degrees first.", _FILTER)] = (
+        False
+    )
+    channels: Annotated[
+        Channels,
+        Option("Filter each colour channel on its own, sum the results into one, or average them.", _FILTER),
+    ] = "each"
+    range: Annotated[
+        Range,
+        Option(
+            "How to handle values outside 0..full scale; auto is the kernel's own choice.",
+            _FILTER,
+        ),
+    ] = "auto"
+    alpha: Annotated[
+        Alpha,
+        Option(
+            "How to handle transparency; auto weights colours with alpha, and keeps alpha for edge filters.",
+            _FILTER,
+        ),
+    ] = "auto"
+    linear: Annotated[bool, Option("Filter in linear light (sRGB decoded and encoded again).", _FILTER)] = (
+        False
+    )
+    depth: Annotated[
+        Depth | None,
+        Option(
+            "Bits of the output: full scale stays full scale, rounded once.", _WRITE, default="the input's"
+        ),
+    ] = None
+
+
+class EncodeOptions(NamedTuple):
+    """How to write a file; see `filter_file` for each."""
+
+    quality: Annotated[
+        int | None, Option("For JPEG, WebP, AVIF: 1 to 100.", _WRITE, default="the input's", largest=100)
+    ] = None
+    compress: Annotated[Compress, Option("Write quickly, or the smallest file.", _WRITE)] = "fast"
+    background: Annotated[
+        str,
+        Option(
+            "Colour behind transparent pixels where the format has no alpha.",
+            _WRITE,
+            metavar="COLOR",
+        ),
+    ] = "white"
+    strip: Annotated[bool, Option("Leave metadata out.", _WRITE)] = False
+
+
+class ReadOptions(NamedTuple):
+    """How to read an image."""
+
+    orient: Annotated[
+        bool, Option("Ignore the orientation tag.", _READ, flags="--no-orient", inverted=True)
+    ] = True
+    max_pixels: Annotated[
+        int, Option("Refuse larger images and animations before decoding them.", _READ, metavar="N")
+    ] = MAX_PIXELS
+
+
+class BatchOptions(NamedTuple):
+    """How to run over several images."""
+
+    frames: Annotated[
+        Frames | None,
+        Option(
+            "Filter every frame or page on its own, only the first one, or all as a volume.",
+            _FILTER,
+            default="each; stack for kernels with a frame axis",
+        ),
+    ] = None
+    overwrite: Annotated[bool, Option("Replace existing outputs.")] = False
+    skip_existing: Annotated[bool, Option("Leave existing outputs as they are.")] = False
+    jobs: Annotated[
+        int | None,
+        Option(
+            "Cores used in all; with 1 nothing uses a second thread.",
+            _RUN,
+            flags="-j --jobs",
+            default="all available",
+        ),
+    ] = None
+    scheduler: Annotated[
+        str | None,
+        Option(
+            "Run on a Dask cluster whose workers see the files under the same names.",
+            _RUN,
+            metavar="ADDRESS",
+        ),
+    ] = None
+
+
+@functools.cache
+def declared(record: type[tuple[Any, ...]]) -> tuple[Declared, ...]:
+    """Return the options of a record in their order; a field without `Option` is none."""
+    defaults: dict[str, Any] = record._field_defaults  # type: ignore[attr-defined]  # of every NamedTuple
+    found = []
+    for name, hint in get_type_hints(record, include_extras=True).items():
+        if get_origin(hint) is Annotated:
+            kind, option = get_args(hint)
+            if get_origin(kind) in (Union, UnionType) and NoneType in get_args(kind):
+                (kind,) = set(get_args(kind)) - {NoneType}
+            found.append(Declared(name, kind, defaults[name], option))
+    return tuple(found)
+
+
+def choices(kind: Any) -> tuple[Any, ...]:
+    """Return the values of a `Literal` type; nothing for any other."""
+    return get_args(kind) if get_origin(kind) is Literal else ()
+
+
+def check_choices(record: tuple[Any, ...]) -> None:
+    """Refuse values that are not among those of a `Literal` field, with the nearest one that is."""
+    for name, kind, default, _ in declared(type(record)):
+        value = getattr(record, name)
+        if choices(kind) and value is not default:
+            check_choice(name, value, choices(kind))
+
+
+def environment_threads() -> int | None:
+    """Return how many threads ``CONVFILTER_THREADS`` asks for; None if it is not set."""
+    text = os.environ.get("CONVFILTER_THREADS", "").strip()
+    if text and not (text.isascii() and text.isdecimal() and len(text) < 10 and int(text) > 0):
+        raise OptionError(f"CONVFILTER_THREADS is {brief(text)}: it must be an integer, at least 1")
+    return int(text) if text else None

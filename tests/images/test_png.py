@@ -1,0 +1,107 @@
+"""PNG files are found chunk by chunk, and what stands beside the pixels is kept as it is."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from encoded import encoded, write
+from handmade import chunk, png
+from PIL import Image
+from samples import noise
+
+from convfilter.errors import ImageError
+from convfilter.images.reading import read_picture
+
+ROWS = [row.tobytes() for row in noise("L", 4, 6)]
+
+
+def chunks_of(data):
+    place, found = 8, []
+    while place < len(data):
+        length, kind = struct.unpack_from(">I4s", data, place)
+        assert data[place : place + 12 + length] == chunk(kind, data[place + 8 : place + 8 + length])
+        found.append((kind, data[place + 8 : place + 8 + length]))
+        place += 12 + length
+    return found
+
+
+def copied(data):
+    """What a file says beside its pixels after reading and writing it, and the warnings."""
+    picture = read_picture(io.BytesIO(data))
+    stream, warnings = write(picture.pixels, picture.mode, "png", **vars(picture.metadata))
+    with Image.open(stream) as image:
+        np.testing.assert_array_equal(np.asarray(image), picture.pixels)
+    kept = [each for each in chunks_of(stream.getvalue()) if each[0] not in (b"IHDR", b"IDAT", b"IEND")]
+    return kept, picture.warnings + warnings
+
+
+TEXTS = [
+    (b"tEXt", b"Comment\0see chunk IDAT of the original"),
+    (b"tEXt", b"Comment\0once more"),
+    (b"zTXt", b"Packed IEND\0\0" + zlib.compress(b"IDAT")),
+    (b"iTXt", "Titel\0\0\0de\0Titel\0Ünï".encode()),
+]
+OTHERS = [
+    (b"gAMA", struct.pack(">I", 45455)),
+    (b"cICP", bytes([9, 16, 0, 1])),
+    (b"mDCV", bytes(range(24))),
+    (b"cLLI", bytes(8)),
+    (b"pHYs", struct.pack(">IIB", 4, 3, 0)),
+    (b"prIv", b"a chunk that may be copied, IDAT"),
+]
+
+
+@pytest.mark.parametrize("bare", [False, True])
+def test_chunks_are_kept_in_their_order_whatever_they_say(bare, request):
+    if bare:
+        request.getfixturevalue("without_codecs")
+    first, last = OTHERS + TEXTS[:2], TEXTS[2:]
+    data = png(8, 0, 6, 4, ROWS, *(b"".join(chunk(*each) for each in part) for part in (first, last)))
+    assert copied(data) == (first + last, [])
+
+
+def test_chunks_about_what_is_changed_are_left_out():
+    others = [(b"bKGD", bytes(2)), (b"tIME", bytes(7)), (b"sBIT", b"\5"), (b"prIV", b"unknown")]
+    data = png(8, 0, 6, 4, ROWS, b"".join(chunk(*each) for each in others))
+    assert copied(data) == ([], [])
+
+
+@pytest.mark.parametrize("kind", [b"tEXt", b"gAMA", b"iCCP", b"eXIf"])
+def test_a_damaged_chunk_beside_the_pixels_is_dropped_with_a_warning(kind):
+    broken = bytearray(chunk(kind, b"Key\0"))
+    broken[9] ^= 1
+    data = png(8, 0, 6, 4, ROWS, bytes(broken))
+    assert copied(data) == ([], [f"damaged {kind.decode()} chunk dropped"])
+
+
+@pytest.mark.parametrize("place", ["PLTE", "tRNS", "IDAT", "IEND"])
+def test_a_wrong_check_sum_of_what_makes_the_pixels_is_an_error(place):
+    palette = chunk(b"PLTE", bytes(768)) + chunk(b"tRNS", bytes(2))
+    data = bytearray(png(8, 3, 6, 4, ROWS, palette))
+    read_picture(io.BytesIO(data))
+    at = data.index(place.encode())
+    (length,) = struct.unpack_from(">I", data, at - 4)
+    data[at + 4 + length] ^= 1
+    with pytest.raises(ImageError, match="broken png data"):
+        read_picture(io.BytesIO(data))
+
+
+def test_a_chunk_without_which_pixels_cannot_be_understood_is_not_supported():
+    with pytest.raises(ImageError, match=r"^not supported: png data with a chunk CgBI$"):
+        read_picture(io.BytesIO(png(8, 0, 6, 4, ROWS, chunk(b"CgBI", bytes(4)))))
+
+
+@pytest.mark.parametrize("kind", ["L", "LA", "RGB", "RGBA", "I;16", "RGB;uint16", "LA;uint16", "RGBA;uint16"])
+@pytest.mark.parametrize("shape", [(1, 1), (4000, 1), (1, 4000), (9000, 3), (257, 2), (70_001, 1)])
+def test_images_of_any_shape_are_written(shape, kind):
+    pixels = noise(kind, *shape)
+    mode = kind if kind == "I;16" else kind.partition(";")[0]
+    data = encoded(pixels, mode, "png")
+    np.testing.assert_array_equal(read_picture(io.BytesIO(data)).pixels, pixels)
+    with Image.open(io.BytesIO(data)) as image:
+        image.load()
+        assert image.size == shape[::-1]
+        if pixels.dtype == np.uint8:
+            np.testing.assert_array_equal(np.asarray(image), pixels)
