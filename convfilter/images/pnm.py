@@ -160,7 +160,7 @@ def _next_header(stream: BinaryIO, warnings: list[str]) -> _Header | None:
             "take what comes before it with --frames first"
         )
     kind = int(magic[1:])
-    if stream.read(1) not in (*(bytes([white]) for white in _WHITE), b"#"):
+    if _byte(stream) not in _WHITE:
         raise _broken("no white space after the first two bytes")
     width, height = _number(stream), _number(stream)
     largest = 1 if kind in (1, 4) else _number(stream)
@@ -173,10 +173,7 @@ def _number(stream: BinaryIO) -> int:
     """Read a number of a header and the one byte of white space after it."""
     digits = b""
     while True:
-        byte = stream.read(1)
-        if byte == b"#":
-            while byte not in b"\r\n":  # nor at the end, where there is no byte
-                byte = stream.read(1)
+        byte = _byte(stream)
         if not byte:
             raise _broken("it is truncated")
         if byte not in _WHITE:
@@ -187,6 +184,15 @@ def _number(stream: BinaryIO) -> int:
             return int(digits)
 
 
+def _byte(stream: BinaryIO) -> bytes:
+    """Read a byte of a header; of a comment the one that ends it."""
+    byte = stream.read(1)
+    if byte == b"#":
+        while byte not in b"\r\n":  # nor at the end of the file, where there is no byte
+            byte = stream.read(1)
+    return byte
+
+
 def _broken(reason: str) -> ImageError:
     return ImageError(f"broken ppm data ({reason})")
 
@@ -194,7 +200,7 @@ def _broken(reason: str) -> ImageError:
 def _skip(stream: BinaryIO, header: _Header) -> None:
     """Go past the samples of an image, as far as there are any."""
     if header.kind > 3:
-        stream.seek(header.height * header.stored_row, 1)
+        stream.seek(min(header.height * header.stored_row, 1 << 62), 1)
         return
     left = header.row * header.height
     for text in _lines(stream, header):

@@ -18,7 +18,7 @@ from convfilter.images.writing import write_picture
 KINDS = {
     b"P1 # bits\n3 2\n101\n0 1 0\n": [[0, 255, 0], [255, 0, 255]],
     b"P2\n# a remark\n2 2 # another\n255\n0 7 # and\n# more\n254 255\n": [[0, 7], [254, 255]],
-    b"P2 1 2 6 0 1\n": [[0], [43]],  # 42.5 and up
+    b"P2#\n1 2 6 0 1\n": [[0], [43]],  # 42.5 and up
     b"P3\n2 1\n15\n0 15 1\n2 3 4\n": [[[0, 255, 17], [34, 51, 68]]],
     b"P4\r9 2\n\x80\x00\x7f\x80": [[0, *[255] * 8], [255, *[0] * 8]],
     b"P5\t2\n1 # x\n#y\r255#z\n\x0a\x23": [[10, 35]],
@@ -93,6 +93,7 @@ def test_every_truncation_names_its_frame_after_those_before():
     ("data", "reason"),
     [
         (b"P6 0 1 255\n", "0 x 1 pixels"),
+        (b"P6 9999999999 9999999999 65535\n", "are more than 1000"),
         (b"P6 1 1 65536\n\0\0\0", "samples up to 65536"),
         (b"P6 1 1 0\n\0\0\0", "samples up to 0"),
         (b"P6 -1 1 255\n", "'-' in the header is not a number"),
