@@ -104,6 +104,10 @@ NOTES = """
   writer's own choice.
 - **JPEG.** From JPEG to JPEG the quantization tables and the subsampling are taken over, unless
   `--quality` is given.
+- **TIFF tags** are carried to another TIFF byte for byte. Those of GeoTIFF, a no-data value and a pixel size
+  without a unit are dropped with a warning if the image changes its size, descriptions of ImageJ and OME also
+  if its frames, channels or type change. So are tags that may hold addresses or images: private ones of type
+  LONG, sub-images, what other programs use to lay out a file. A no-data value that is declared is reported.
 - **TIFF** stays compressed as it was if that loses nothing; other files become LZW, and Deflate if
   deep.
 - **What a format cannot hold** of this is named in one warning a file, unless with `--strip`. Nothing is said

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from convfilter.images.frames import Frames
 from convfilter.images.library import frame_named
 from convfilter.images.metadata import Metadata
 from convfilter.images.picture import Picture
+from convfilter.images.tiff_tags import of_first_page
 
 __all__ = ["Shares", "filter_each", "filter_picture", "filter_stack"]
 
@@ -124,9 +125,13 @@ def filter_stack(frames: Frames, work: Work, shares: Shares, warnings: list[str]
     chain = chain_axes((frames.count, height, width), work.kernels, work.filtering)
     made = filter_picture(volume, work, shares)
     pixels = made.pixels[..., 0] if made.pixels.shape[3:] == (1,) else made.pixels
+    kept = kept_frames(chain)
+    if kept[0]:  # the first page speaks of all, so that what it says is carried or reported
+        tags = (*of_first_page(metadata[0].tags), *metadata[kept[0]].tags)
+        metadata[kept[0]] = replace(metadata[kept[0]], tags=tags)
     return [
-        Picture(pixels[number], made.mode, made.format, metadata[kept])
-        for number, kept in enumerate(kept_frames(chain))
+        Picture(pixels[number], made.mode, made.format, metadata[source])
+        for number, source in enumerate(kept)
     ]
 
 

@@ -18,6 +18,7 @@ from convfilter.images.picture import Picture
 from convfilter.images.plugins import load_plugin
 from convfilter.images.pnm import PnmWriter
 from convfilter.images.sink import save
+from convfilter.images.tiff_tags import Origin
 from convfilter.images.writing import fitting, prepared
 from convfilter.options import EncodeOptions
 
@@ -83,10 +84,13 @@ def write_frames(
         with frame_named(number, count), collected(warnings, prints=format in PRINTING):
             size = _checked_size(picture, size, format)
             if frames is None:
-                fitting(picture.metadata, picture.mode, format, encoding, warnings)
+                written = Origin.of(picture.pixels, count)
+                fitting(picture.metadata, written, picture.mode, format, encoding, warnings)
                 array.add(picture)
             else:
-                frames.add(*prepared(picture, format, encoding, warnings, release=True, animated=True))
+                frames.add(
+                    *prepared(picture, format, encoding, warnings, release=True, animated=True, frames=count)
+                )
     if frames is not None:
         with collected(warnings, prints=format in PRINTING):
             frames.finish()

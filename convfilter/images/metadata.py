@@ -19,12 +19,15 @@ from PIL import ExifTags, Image
 from convfilter.errors import ImageError
 from convfilter.images.headers import jpeg_segments
 from convfilter.images.library import reasons
+from convfilter.images.tiff_tags import SIZES, Origin, TiffTag
 
 __all__ = [
+    "DESCRIPTIVE",
     "HELD",
     "PHOTOSHOP",
     "Chunk",
     "Metadata",
+    "as_stored",
     "descriptive_exif",
     "icc_fits",
     "jpeg_places",
@@ -58,7 +61,7 @@ _SRGB = {
 
 _ORIENTATION = 0x0112
 # Of a TIFF's tags these describe the picture; the others say how its file is laid out.
-_DESCRIPTIVE = {270, 271, 272, 305, 306, 315, 316, 33432, 33723, 34377, 34665, 34853, _ORIENTATION}
+DESCRIPTIVE = {270, 271, 272, 305, 306, 315, 316, 33432, 33723, 34377, 34665, 34853, _ORIENTATION}
 _EXIF = b"Exif\0\0"
 _XMP_ORIENTATION = re.compile(rb'tiff:Orientation="\d+"|<tiff:Orientation>\d+</tiff:Orientation>')
 # A JPEG or PNG in base 64, whose lines may be broken by references to characters.
@@ -86,6 +89,10 @@ class Metadata:
         Photoshop's resources in a JPEG, IPTC among them, without thumbnails.
     chunks : tuple of Chunk
         PNG chunks that are kept as they are, but for ``bKGD``, whose levels are brought to 16 bits.
+    tags : tuple of TiffTag
+        What else the tags of a TIFF say.
+    origin : Origin or None
+        The image that they were read with.
     unknown : tuple of str
         Names of what the file holds besides, which is not kept.
     quantization : list of list of int or None
@@ -109,6 +116,8 @@ class Metadata:
     comments: tuple[bytes, ...] = ()
     photoshop: bytes | None = None
     chunks: tuple[Chunk, ...] = ()
+    tags: tuple[TiffTag, ...] = ()
+    origin: Origin | None = None
     unknown: tuple[str, ...] = ()
     quantization: list[list[int]] | None = None
     subsampling: int = -1
@@ -246,15 +255,20 @@ def descriptive_exif(exif: Image.Exif) -> Image.Exif:
     """
     with reasons("malformed EXIF"):
         kept = Image.Exif()
-        for tag in _DESCRIPTIVE & set(exif):
+        for tag in DESCRIPTIVE & set(exif):
             if tag in _GROUPS:
-                kept[tag] = dict(exif.get_ifd(tag))
+                kept[tag] = {key: as_stored(value) for key, value in exif.get_ifd(tag).items()}
             else:
-                kept[tag] = exif[tag]
+                kept[tag] = as_stored(exif[tag])
         parsed = Image.Exif()  # groups that were put in, not parsed, could not be written to a TIFF
         if len(kept):
             parsed.load(kept.tobytes())
         return parsed
+
+
+def as_stored(value: Any) -> Any:
+    """Return a text as the bytes that Pillow read as Latin 1, and would write as ASCII."""
+    return value.encode("latin-1") if isinstance(value, str) and not value.isascii() else value
 
 
 def _exif(image: Image.Image, upright: bool, warnings: list[str]) -> bytes | None:
@@ -267,6 +281,8 @@ def _exif(image: Image.Image, upright: bool, warnings: list[str]) -> bytes | Non
             tags = descriptive_exif(tags)
         with reasons("malformed EXIF"):
             if tags is not None:
+                for tag, value in [*tags.items()]:
+                    tags[tag] = as_stored(value)
                 raw = tags.tobytes() if len(tags) else None
         if not isinstance(raw, bytes) or not raw.removeprefix(_EXIF):
             return None
@@ -317,7 +333,7 @@ class _Tiff:
 
     def _tag(self, entry: int) -> _Tag:
         number, kind, count = struct.unpack_from(f"{self.order}HHI", self.block, entry)
-        length = count * _SIZES.get(kind, 1)
+        length = count * SIZES.get(kind, 1)
         place = entry + 8 if length <= 4 else self.long(entry + 8)
         return _Tag(number, kind, place, min(place + length, len(self.block)))
 
@@ -329,7 +345,6 @@ class _Tiff:
         return [*struct.unpack_from(format, self.block, tag.place)] if count else []
 
 
-_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _SHORT, _LONG = 3, 4
 _GROUPS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 # Where image data begin and how long they are: JPEG, strips, tiles.

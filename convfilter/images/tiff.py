@@ -28,6 +28,7 @@ from convfilter.images.formats import grey_mode, loose_channels
 from convfilter.images.library import reasons
 from convfilter.images.metadata import orientation_of, read_metadata
 from convfilter.images.picture import Picture, Size
+from convfilter.images.tiff_tags import IPTC, Origin, no_data, read_tags, text_of
 from convfilter.messages import one_line
 
 __all__ = ["Page", "TiffFile"]
@@ -217,6 +218,8 @@ class _Layout(NamedTuple):
         """Read it; refuse samples that differ from one another."""
         if _WIDTH not in tags or _HEIGHT not in tags or not (_STRIPS in tags or _TILES in tags):
             raise ImageError("broken tiff data (its size or the place of its pixels is missing)")
+        for places in (_STRIPS, _TILES):
+            _wholes(tags, places, ())
         compression = _whole(tags, _COMPRESSION, 1)
         photometric = 6 if compression == 6 else _whole(tags, _PHOTOMETRIC, 0)
         samples = _whole(tags, _SAMPLES, 3 if compression == 6 else 1)
@@ -334,7 +337,7 @@ class Page:
         with reasons("broken tiff data"):
             directory = head.directory()
             directory.load(cast("BinaryIO", stream))
-            self._tags: dict[int, Any] = {tag: directory.get(tag) for tag in directory}
+            self._tags: dict[int, Any] = {tag: directory.get(tag) for tag in directory if tag != IPTC}
         layout = self._layout = _Layout.of(
             self._tags, "big-endian BigTIFF" if head == _BEYOND_PILLOW else "TIFF"
         )
@@ -371,9 +374,23 @@ class Page:
             pixels = np.ascontiguousarray(turned(stored, turn))
         else:
             pixels = self._decoded_by_pillow(self._pillow, orient, warnings)
+        with reasons("broken tiff data"):
+            tags = read_tags(self._stream.data, self._head.order, self._head.big, self._place)
+            exif = beside.getexif()
+        exif.pop(ExifTags.Base.ImageDescription, None)  # there may be several, for programs too
+        if text := text_of(tags):
+            exif[ExifTags.Base.ImageDescription] = text
+        for tag in tags:
+            if tag.number == IPTC:  # of which Pillow takes the first number only
+                exif[IPTC] = tag.data
         metadata = read_metadata(beside, orient, warnings)
         lossless = metadata.compression not in ("jpeg", "tiff_jpeg", "webp")
-        metadata = replace(metadata, lossless=lossless)
+        if (value := no_data(tags)) is not None:
+            warnings.append(f"declares the no-data value {value}, which is filtered like any other sample")
+        upright = not orient or self._tags.get(ExifTags.Base.Orientation, 1) == 1
+        origin = Origin.of(pixels, self._count)
+        origin = origin if upright else origin._replace(shape=())
+        metadata = replace(metadata, lossless=lossless, tags=tags, origin=origin)
         return Picture(pixels, self._mode, "tiff", metadata, warnings, self._count)
 
     def _opened(self) -> ImageFile.ImageFile | None:

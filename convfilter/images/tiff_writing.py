@@ -18,7 +18,8 @@ from convfilter.errors import ImageError
 from convfilter.images import codecs
 from convfilter.images.encoding import Raster, Samples
 from convfilter.images.library import reasons
-from convfilter.images.metadata import Metadata, descriptive_exif
+from convfilter.images.metadata import Metadata, as_stored, descriptive_exif
+from convfilter.images.tiff_tags import SIZES
 
 __all__ = ["TiffPages", "save_tiff"]
 
@@ -27,7 +28,6 @@ _RESOLUTION = _UNIT, _ACROSS, _DOWN = 296, 282, 283
 _GROUPS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 _LOSSLESS = ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "lzma", "zstd")
 _LONG = 4
-_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _LARGEST = 2**32 - 1
 
 
@@ -66,14 +66,23 @@ class TiffPages:
             with reasons("cannot be written as tiff"):
                 beside = tags.tobytes(start + len(data) + len(lists))
             entries |= _entries(memoryview(beside))
+            raw = []
+            for tag in metadata.tags:
+                behind = start + len(data) + len(lists) + len(beside)
+                if len(tag.data) > 4:
+                    beside += tag.data + bytes(len(tag.data) % 2)
+                stored = struct.pack("<I", behind) if len(tag.data) > 4 else tag.data.ljust(4, b"\0")
+                entries.pop(tag.number, None)
+                raw.append((tag.number, (tag.type, tag.values, stored)))
             place = start + len(data) + len(lists) + len(beside)
-            table = b"".join(struct.pack("<HHI4s", tag, *entry) for tag, entry in sorted(entries.items()))
+            rows = sorted([*entries.items(), *raw], key=lambda row: row[0])
+            table = b"".join(struct.pack("<HHI4s", number, *entry) for number, entry in rows)
             end = place + 2 + len(table)
             if end + 4 > _LARGEST:
                 raise ImageError("tiff holds 4 GiB at most; try npy")
             self._output.write(struct.pack("<I", place))
             self._output.write(data)
-            self._output.write(lists + beside + struct.pack("<H", len(entries)) + table)
+            self._output.write(lists + beside + struct.pack("<H", len(rows)) + table)
         self._place = end
 
     def finish(self) -> None:
@@ -115,13 +124,13 @@ def _moved(data: memoryview, start: int, behind: int) -> tuple[dict[int, _Entry]
     for tag, (kind, count, value) in entries.items():
         (address,) = struct.unpack("<I", value)
         if tag in (_STRIPS, _TILES):
-            source = data[address:] if _BYTES[kind] * count > 4 else memoryview(value)
-            stored = np.frombuffer(source, {2: "<u2", 4: "<u4"}[_BYTES[kind]], count)
+            source = data[address:] if SIZES[kind] * count > 4 else memoryview(value)
+            stored = np.frombuffer(source, {2: "<u2", 4: "<u4"}[SIZES[kind]], count)
             moved = (stored.astype(np.uint64) + start).astype("<u4").tobytes()
             if count > 1:
                 lists, moved = lists + moved, struct.pack("<I", behind + len(lists))
             entries[tag] = _LONG, count, moved
-        elif _BYTES[kind] * count > 4:
+        elif SIZES[kind] * count > 4:
             entries[tag] = kind, count, struct.pack("<I", address + start)
     return entries, lists
 
@@ -164,11 +173,13 @@ def _tags(metadata: Metadata) -> ImageFileDirectory_v2:
         kept = descriptive_exif(parsed)
         for tag, value in kept.items():
             if tag not in _GROUPS:
-                tags[tag] = value
+                tags[tag] = as_stored(value)
         for group in _GROUPS:
             if found := kept.get_ifd(group):
                 tags.tagtype[group] = _LONG
-                tags[group] = {tag: value for tag, value in found.items() if tag != ExifTags.IFD.Interop}
+                tags[group] = {
+                    tag: as_stored(value) for tag, value in found.items() if tag != ExifTags.IFD.Interop
+                }
     for tag, block in ((_XMP, metadata.xmp), (_PROFILE, metadata.icc)):
         if block is not None:
             tags[tag] = block

@@ -17,8 +17,9 @@ from convfilter.images.encoders import encode, takes_arrays
 from convfilter.images.encoding import Raster, Samples
 from convfilter.images.formats import FORMATS, fitting_mode, kind_of, route
 from convfilter.images.library import PRINTING, collected
-from convfilter.images.metadata import HELD, Metadata, icc_fits
+from convfilter.images.metadata import DESCRIPTIVE, HELD, Metadata, icc_fits
 from convfilter.images.picture import Picture
+from convfilter.images.tiff_tags import Origin, fitting_tags
 from convfilter.images.to_pillow import background_colour, flattened, to_image
 from convfilter.options import EncodeOptions
 
@@ -129,7 +130,8 @@ def write_picture(
     warnings: list[str] = []
     with collected(warnings, prints=form in PRINTING):
         if form == "npy":
-            fitting(picture.metadata, picture.mode, form, encoding, warnings)
+            written = Origin.of(picture.pixels, 1)
+            fitting(picture.metadata, written, picture.mode, form, encoding, warnings)
             write_header(stream, picture.pixels.shape, picture.pixels.dtype)
             stream.write(np.ascontiguousarray(picture.pixels).reshape(-1).view(np.uint8).data)
         else:
@@ -146,6 +148,7 @@ def prepared(
     *,
     release: bool = False,
     animated: bool = False,
+    frames: int = 1,
 ) -> tuple[Raster, Metadata]:
     """Bring a picture into the kind that a format holds.
 
@@ -159,6 +162,8 @@ def prepared(
         Gets a line for whatever is lost.
     animated : bool
         Whether it is a frame of several, whose alpha a GIF's writer sees to itself.
+    frames : int
+        How many are written.
 
     Returns
     -------
@@ -172,7 +177,8 @@ def prepared(
     if mode in ("LA", "RGBA") and dtype == "uint8" and not (animated and form == "gif"):
         pixels, mode = _alpha_settled(pixels, mode, kind, form, encoding.background, warnings)
         kind, _ = route(mode, dtype, form)
-    metadata = fitting(picture.metadata, kind, form, encoding, warnings)
+    written = Origin.of(picture.pixels, frames)
+    metadata = fitting(picture.metadata, written, kind, form, encoding, warnings)
     held = kind_of(mode, dtype)
     if form == "jpeg" and held == kind == "RGB":
         held = kind = "RGBX"  # its encoder takes what Pillow need not convert
@@ -220,11 +226,15 @@ def _alpha_settled(
 
 
 def fitting(
-    metadata: Metadata, kind: str, form: str, encoding: EncodeOptions, warnings: list[str]
+    metadata: Metadata, written: Origin, kind: str, form: str, encoding: EncodeOptions, warnings: list[str]
 ) -> Metadata:
     """Return the metadata to write; what a format cannot hold is named in one warning."""
     if encoding.strip:
         return metadata.bare()
+    origin = None if form == "npy" else metadata.origin
+    tags, lost_tags = fitting_tags(metadata.tags, origin, written, form, DESCRIPTIVE)
+    warnings += lost_tags
+    metadata = replace(metadata, tags=tags)
     lost = [name for name in metadata.blocks() if form not in HELD.get(name, "png").split()]
     if lost:
         names = " and ".join(filter(None, [", ".join(lost[:-1]), lost[-1]]))

@@ -31,7 +31,8 @@ _STILL, _STEPS = 1e-9, 3
 _UNCERTAIN = 0.05
 # How much of the ones the weights must leave for an offset to be known; rounding leaves less.
 _SLACK = 1e-10
-# Rows beyond which too few samples would be left to such a product: it is made of tiles of rows then.
+# Rows beyond which too few samples would be left to a product that OpenBLAS keeps on its thread: it is made
+# of tiles of rows then.
 _MOST_ROWS, _TILE = 128, 32
 # Numbers of all sums that are under way at a time, and of a stack of blocks that are compared together.
 _ROOM, _STACK = 2**25, 2**19

@@ -10,12 +10,16 @@ from handmade import tiff
 from PIL import Image
 
 from convfilter.batch import filter_file
+from convfilter.batch.job import filter_job
+from convfilter.batch.work import Job, Work
 from convfilter.errors import ConvfilterError, ImageError
 from convfilter.images import codecs
 from convfilter.images.animation import write_frames
 from convfilter.images.picture import Picture
 from convfilter.images.reading import read_picture, read_size
 from convfilter.images.tiff import TiffFile
+from convfilter.kernels import get_kernel
+from convfilter.options import FilterOptions
 
 tifffile = pytest.importorskip("tifffile", reason="needs tifffile, of the extra 'codecs'")
 
@@ -331,3 +335,133 @@ def test_more_than_four_gigabytes_are_refused_in_words(monkeypatch):
     monkeypatch.setattr("convfilter.images.tiff_writing._LARGEST", 5000)
     with pytest.raises(ImageError, match=r"^frame 3 of 9: tiff holds 4 GiB at most; try npy$"):
         write_frames(io.BytesIO(), (Picture(some("uint8", 40, 40), "L", "tiff") for _ in range(9)), 9, "tiff")
+
+
+GEO = [
+    (33550, 12, 3, (30.0, 30.0, 0.0), True),
+    (33922, 12, 6, (0.0, 0.0, 0.0, 5e5, 4e6, 0.0), True),
+    (34735, 3, 8, (1, 1, 0, 1, 1024, 0, 1, 1), True),
+    (42112, 2, 0, "<GDALMetadata/>", True),
+    (42113, 2, 0, "99", True),
+]
+
+
+def filtered(tmp_path, kernel="identity", suffix=".tif", frames=None, **options):
+    """Warnings, and the tags of the first page as tifffile reads them: number and value."""
+    target = tmp_path / f"out{suffix}"
+    work = Work((get_kernel(kernel),), FilterOptions(**options), frames=frames, overwrite=True)
+    outcome = filter_job(Job(str(tmp_path / "in.tif"), str(target), suffix[1:].replace("tif", "tiff")), work)
+    assert outcome.error is None
+    warnings = outcome.warnings
+    if suffix != ".tif":
+        return warnings, target
+    with tifffile.TiffFile(target) as file:
+        return warnings, [(tag.code, tag.value) for tag in file.pages[0].tags]
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize(("dtype", "big"), [("uint8", False), ("uint8", True), ("float64", False)])
+def test_tags_come_back_byte_for_byte_by_either_writer(tmp_path, dtype, big, order):
+    given = [
+        (269, 2, 0, "plan é".encode() + b"\0", True),
+        (315, 2, 0, "Jörg Müller".encode() + b"\0", True),
+        (285, 2, 0, "page", True),
+        (318, 5, 2, (3127, 10000, 329, 1000), True),
+        (33432, 2, 0, "© Jörg".encode() + b"\0", True),
+        (33723, 4, 3, (0x1C020500, 0x05746974, 0x6C650000), True),
+        (65000, 12, 2, (0.5, -2.0), True),
+        (65001, 8, 3, (-1, 2, -3), True),
+        (65002, 7, 3, b"abc", True),
+    ]
+    text = "täst, 5 µm".encode()
+    tifffile.imwrite(
+        tmp_path / "in.tif",
+        some(dtype, 16, 16),
+        extratags=given + GEO,
+        description=text,
+        byteorder=order,
+        bigtiff=big,
+    )
+    with tifffile.TiffFile(tmp_path / "in.tif") as file:
+        before = {tag.code: tag.value for tag in file.pages[0].tags}
+    warnings, found = filtered(tmp_path)
+    after = dict(found)
+    numbers = {number for number, *_ in given + GEO}
+    assert {number: after[number] for number in numbers} == {number: before[number] for number in numbers}
+    assert after[315] == "Jörg Müller"
+    assert [value for number, value in found if number == 270] == [text.decode()]
+    assert warnings == ["declares the no-data value 99, which is filtered like any other sample"]
+
+
+def test_what_holds_for_the_size_alone_is_dropped_with_it(tmp_path):
+    tifffile.imwrite(
+        tmp_path / "in.tif", some("uint8", 16, 16), extratags=GEO, resolution=(5, 4), resolutionunit=1
+    )
+    warnings, found = filtered(tmp_path, "box", stride=2)
+    assert warnings[1:] == [
+        "the GeoTIFF tags no longer fit: dropped",
+        "the no-data value no longer fits: dropped",
+        "the pixel size no longer fits: dropped",
+    ]
+    assert not {33550, 33922, 34735, 42112, 42113, 282} & dict(found).keys()
+    assert filtered(tmp_path, suffix=".png")[0][1:] == [
+        "png cannot hold pixel size, GeoTIFF tags, no-data value: dropped"
+    ]
+    assert dict(filtered(tmp_path, "box")[1])[282] == (5, 1)
+    assert dict(filtered(tmp_path, "box")[1])[33550] == (30.0, 30.0, 0.0)
+
+
+@pytest.mark.parametrize("program", ["ImageJ", "OME"])
+def test_a_description_for_a_program_is_kept_while_it_fits(tmp_path, program):
+    name = "in.ome.tif" if program == "OME" else "in.tif"
+    stack = some("uint16", 3, 16, 16)
+    options = {"imagej": True} if program == "ImageJ" else {"ome": True}
+    tifffile.imwrite(
+        tmp_path / name, stack, metadata={"axes": "ZYX"}, resolution=(5, 5), resolutionunit=1, **options
+    )
+    (tmp_path / name).rename(tmp_path / "in.tif")
+    assert filtered(tmp_path)[0] == []
+    with tifffile.TiffFile(tmp_path / "out.tif") as file:
+        assert file.series[0].kind == program.lower()
+        assert np.array_equal(file.asarray(), stack)
+    gone = f"the {program} description no longer fits: dropped"
+    for change in ({"frames": "first"}, {"kernel": "temporal-blur", "padding": "valid"}):
+        warnings, found = filtered(tmp_path, **change)
+        assert gone in warnings
+        assert 270 not in dict(found)
+    filtered(tmp_path, frames="first")
+    with tifffile.TiffFile(tmp_path / "out.tif") as file:
+        assert np.array_equal(file.asarray(), stack[0])
+    warnings, _ = filtered(tmp_path, "box", padding="valid")
+    assert warnings == [gone, "the pixel size no longer fits: dropped"]
+    assert filtered(tmp_path, suffix=".png", frames="first")[0] == [
+        f"png cannot hold {program} description, pixel size: dropped"
+    ]
+
+
+def test_tags_that_may_hold_addresses_or_images_are_reported(tmp_path):
+    image = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(image, "JPEG")
+    odd = [(65000, 4, 2, (8, 9), True), (65001, 7, len(image.getvalue()), image.getvalue(), True)]
+    tifffile.imwrite(tmp_path / "in.tif", some("uint8", 16, 16), extratags=odd)
+    warnings, found = filtered(tmp_path)
+    assert warnings == ["cannot be carried to another file: tag 65000, tag 65001: dropped"]
+    assert not {65000, 65001} & dict(found).keys()
+
+
+def test_texts_of_other_formats_and_for_them_are_utf8_too(tmp_path):
+    exif = Image.Exif()
+    exif[315] = "Jörg".encode()
+    Image.new("L", (8, 8)).save(tmp_path / "in.jpg", exif=exif)
+    filter_file(tmp_path / "in.jpg", tmp_path / "in.tif", "identity")
+    filter_file(tmp_path / "in.tif", tmp_path / "out.png", "identity")
+    for name in ("in.tif", "out.png"):
+        assert "Jörg".encode() in (tmp_path / name).read_bytes()
+
+
+def test_pixels_at_a_place_that_is_a_text_are_refused():
+    data = bytearray(file_of(some("uint8", 8, 8)).getvalue())
+    place = data.index(struct.pack("<HH", 273, 4))
+    data[place + 2] = 2
+    with pytest.raises(ImageError, match="tag 273 holds other than whole numbers"):
+        read_picture(io.BytesIO(data))

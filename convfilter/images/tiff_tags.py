@@ -1,0 +1,240 @@
+"""The tags of a TIFF that are carried to another one byte for byte, and those that cannot be.
+
+Tags on the layout of the file are made anew; EXIF, GPS, XMP and colour profiles have their own ways.
+"""
+
+from __future__ import annotations
+
+import mmap
+import re
+import struct
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import TiffTags
+
+__all__ = [
+    "IPTC",
+    "SIZES",
+    "Origin",
+    "TiffTag",
+    "fitting_tags",
+    "no_data",
+    "of_first_page",
+    "read_tags",
+    "text_of",
+]
+
+SIZES = {
+    1: 1,
+    2: 1,
+    3: 2,
+    4: 4,
+    5: 8,
+    6: 1,
+    7: 1,
+    8: 2,
+    9: 4,
+    10: 8,
+    11: 4,
+    12: 8,
+    13: 4,
+    16: 8,
+    17: 8,
+    18: 8,
+}
+"""Bytes of a value of each type."""
+
+_NUMBERS = {3: 2, 4: 4, 5: 4, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+_ADDRESSES = (4, 13, 16, 18)
+_NARROWED = {16: (4, "<u4"), 17: (9, "<i4"), 18: (13, "<u4")}
+_DESCRIPTION, _PAGE_NUMBER, IPTC, _NO_DATA, _PRIVATE = 270, 297, 33723, 42113, 32768
+_ACROSS, _DOWN, _UNIT = 282, 283, 296
+_MOST_BYTES = 1 << 22
+
+_LAYOUT = {
+    *(256, 257, 258, 259, 262, 263, 264, 265, 266, 273, 277, 278, 279, 284, 287, 288, 289, 292, 293),
+    *(317, 320, 322, 323, 324, 325, 326, 327, 328, 332, 334, 338, 339, 347, *range(512, 522)),
+    *(529, 530, 531, 532, 559, 32995, 32996, 32997, 32998),
+}
+# Kept as EXIF, XMP and profile, which are cleaned of thumbnails and set upright.
+_ELSEWHERE = {274, 700, 34377, 34665, 34675, 34853, 40965}
+_IMAGEJ = {50838, 50839}
+_KINDS = {
+    **dict.fromkeys((33550, 33920, 33922, 34264, 34735, 34736, 34737, 42112), "GeoTIFF tags"),
+    _NO_DATA: "no-data value",
+    **dict.fromkeys((_ACROSS, _DOWN, _UNIT), "pixel size"),
+    **dict.fromkeys(_IMAGEJ, "ImageJ metadata"),
+    _PAGE_NUMBER: "page numbers",
+}
+_OF_SIZE = ("GeoTIFF tags", "no-data value", "pixel size")
+# Addresses, further images, what the samples were before, or how other programs laid the file out.
+_REFUSED = {
+    *(280, 281, 290, 291, 301, 330, 340, 341, 400, 37724, 34361, 34362, 34412),
+    *range(33628, 33632),
+    *range(50706, 50838),
+}
+_LONGS = {IPTC, *_IMAGEJ}  # private tags of this type that are no addresses
+_PROGRAMS = {
+    "ImageJ": re.compile(rb"\s*ImageJ="),
+    "OME": re.compile(rb"[^\0]*<(\w+:)?OME\b"),
+    "tifffile": re.compile(rb'\s*\{"shape": \['),
+}
+
+
+# What tifffile writes of every image, which says no more than the layout.
+_PLAIN_SHAPE = re.compile(rb'\{"shape": \[\d+, \d+(, [34])?\](, "axes": "YXS?")?\}\0*')
+
+
+class Origin(NamedTuple):
+    """What tags depend on, of the image read (without a shape if it has been turned) or written."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    frames: int
+
+    @classmethod
+    def of(cls, pixels: NDArray[Any], frames: int) -> Origin:
+        """Return that of an image."""
+        return cls((*pixels.shape, 1)[:3], pixels.dtype.name, frames)
+
+
+class TiffTag(NamedTuple):
+    """A tag as in a little-endian file; of type 0 if it cannot be carried."""
+
+    number: int
+    type: int
+    values: int
+    data: bytes
+
+    @property
+    def kind(self) -> str:
+        """What it belongs to, else its name."""
+        if self.number == _DESCRIPTION and (program := _program_of(self.data)):
+            return f"{program} description"
+        name = TiffTags.lookup(self.number).name
+        return _KINDS.get(self.number) or (f"tag {self.number}" + f" ({name})" * (name != "unknown"))
+
+
+def _program_of(description: bytes) -> str | None:
+    """Return the program that a description counts frames and pixels for, None if it is a text."""
+    return next((name for name, form in _PROGRAMS.items() if form.match(description)), None)
+
+
+def text_of(tags: Iterable[TiffTag]) -> bytes | None:
+    """Return the description that is a text."""
+    texts = (tag.data for tag in tags if tag.number == _DESCRIPTION and not _program_of(tag.data))
+    return next((text.rstrip(b"\0") for text in texts), None)
+
+
+def no_data(tags: Iterable[TiffTag]) -> str | None:
+    """Return the no-data value that is declared."""
+    found = next((tag.data for tag in tags if tag.number == _NO_DATA), None)
+    return None if found is None else found.rstrip(b"\0 ").decode("ascii", "replace")
+
+
+def read_tags(data: mmap.mmap | bytearray, order: str, big: bool, place: int) -> tuple[TiffTag, ...]:
+    """Return the tags of the directory at a place of a file that are to be carried or reported."""
+    entry, room = (f"{order}HHQ", 8) if big else (f"{order}HHI", 4)
+    (entries,) = struct.unpack_from(f"{order}{'Q' if big else 'H'}", data, place)
+    first = place + (8 if big else 2)
+    tags = []
+    for at in range(first, first + entries * (4 + 2 * room), 4 + 2 * room):
+        number, type, count = struct.unpack_from(entry, data, at)
+        if number in _LAYOUT | _ELSEWHERE:
+            continue
+        length, start = SIZES.get(type, 0) * count, at + 4 + room
+        if length > room:
+            (start,) = struct.unpack_from(f"{order}{'Q' if big else 'I'}", data, start)
+        stored = bytes(data[start : start + length]) if length <= _MOST_BYTES else b""
+        tags.append(_tag(number, type, count, stored, length, order))
+    scale = {tag.number: tag.data for tag in tags if tag.kind == "pixel size"}
+    # In inches or centimetres it is kept for every format; without a unit, 1 x 1 says nothing.
+    one = struct.pack("<II", 1, 1)
+    scaled = scale.get(_UNIT, b"")[:2] == b"\1\0" and (scale.get(_ACROSS), scale.get(_DOWN)) != (one, one)
+    return tuple(
+        tag
+        for tag in tags
+        if (tag.kind != "pixel size" or scaled)
+        and not (tag.number == _DESCRIPTION and _PLAIN_SHAPE.fullmatch(tag.data))
+    )
+
+
+def _tag(number: int, type: int, count: int, stored: bytes, length: int, order: str) -> TiffTag:
+    """Return a tag in little-endian order, or marked as one that cannot be carried."""
+    refused = TiffTag(number, 0, 0, b"")
+    private = number >= _PRIVATE and number not in _LONGS
+    if not length or len(stored) != length or number in _REFUSED or (private and type in _ADDRESSES):
+        return refused
+    if number in _IMAGEJ and order == ">":  # their content has the byte order of the file
+        return refused
+    if b"\xff\xd8\xff" in stored or b"\x89PNG\r\n" in stored:  # an image, not filtered
+        return refused
+    if (size := _NUMBERS.get(type)) and number != IPTC:  # which are bytes, also if called numbers
+        values = np.frombuffer(stored, f"{order}{'i' if type == 17 else 'u'}{size}")
+        type, form = _NARROWED.get(type, (type, f"<u{size}"))
+        narrowed = values.astype(form)
+        if np.any(narrowed != values):
+            return refused
+        stored = narrowed.tobytes()
+    return TiffTag(number, type, count, stored)
+
+
+def of_first_page(tags: Iterable[TiffTag]) -> Iterator[TiffTag]:
+    """Yield those tags of a first page that speak of the whole file."""
+    return (tag for tag in tags if _counts(tag) and tag.number != _PAGE_NUMBER)
+
+
+def fitting_tags(
+    tags: tuple[TiffTag, ...], read: Origin | None, written: Origin, form: str, elsewhere: set[int]
+) -> tuple[tuple[TiffTag, ...], list[str]]:
+    """Choose the tags that hold for what is written.
+
+    Parameters
+    ----------
+    tags : tuple of TiffTag
+        What was read.
+    read, written : Origin
+        Of which image, and what is written.
+    form : str
+        The format of the output.
+    elsewhere : set of int
+        What other formats hold as EXIF.
+
+    Returns
+    -------
+    tuple of TiffTag, and list of str
+        What is kept, and a line for each reason why others are dropped.
+    """
+    if form != "tiff":
+        names = dict.fromkeys(tag.kind for tag in tags if tag.number not in elsewhere or _counts(tag))
+        return (), [f"{form} cannot hold {', '.join(names)}: dropped"] if names else []
+    shape, dtype = (read.shape, read.dtype) if read else ((), "")
+    stale = {
+        tag.kind
+        for tag in tags
+        if (tag.kind in _OF_SIZE and shape[:2] != written.shape[:2])
+        or (tag.number == _NO_DATA and dtype != written.dtype)
+        or (_counts(tag) and not (read == written and _images(tag) in (None, written.frames)))
+    }
+    kept = tuple(tag for tag in tags if tag.type and tag.kind not in stale)
+    lines = [f"the {kind} no longer fit{'s' * (kind[-1] != 's')}: dropped" for kind in sorted(stale)]
+    lost = dict.fromkeys(tag.kind for tag in tags if not tag.type and tag.kind not in stale)
+    if lost:
+        lines.append(f"cannot be carried to another file: {', '.join(lost)}: dropped")
+    return kept, lines
+
+
+def _counts(tag: TiffTag) -> bool:
+    """Tell whether a tag counts frames."""
+    return tag.kind.endswith(" description") or tag.number in (*_IMAGEJ, _PAGE_NUMBER)
+
+
+def _images(tag: TiffTag) -> int | None:
+    """Return the number of images that a description of ImageJ states, None if there is none."""
+    if tag.number != _DESCRIPTION or _program_of(tag.data) != "ImageJ":
+        return None
+    found = re.search(rb"^images=(\d{1,9})", tag.data, re.MULTILINE)
+    return int(found[1]) if found else 1
