@@ -110,7 +110,10 @@ def _jpeg(image: Image.Image, metadata: Metadata, encoding: EncodeOptions, warni
         if part is not None and len(part) > limits[name]:
             warnings.append(f"{name} of {len(part)} bytes is too long for jpeg: dropped")
             parts[name] = None
-    dpi = metadata.dpi if metadata.dpi and max(metadata.dpi) < 65_535 else None
+    dpi = metadata.dpi
+    if dpi is not None and max(dpi) >= 65_535:
+        warnings.append(f"a resolution of {max(dpi):.0f} dots per inch is too high for jpeg: dropped")
+        dpi = None
     extra = _jpeg_segments(metadata, warnings)
     options = present(**parts, icc_profile=metadata.icc, dpi=dpi, extra=extra or None)
     if encoding.quality is None and metadata.quantization is not None:
