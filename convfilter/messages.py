@@ -116,7 +116,7 @@ def brief(value: object) -> str:
     Examples
     --------
     >>> print(brief("wrpa"), brief((1, -2)), brief("x" * 100))
-    'wrpa' (1, -2) 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...'
+    'wrpa' (1, -2) 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...'
     """
     shape = getattr(value, "shape", None)
     if isinstance(shape, tuple) and hasattr(value, "dtype") and shape:

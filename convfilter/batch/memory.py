@@ -81,7 +81,7 @@ class _Coding(NamedTuple):
 
 
 _CODINGS = {
-    "png": _Coding(4, 8, 2.8, 9, 5, 20),
+    "png": _Coding(4, 8, 2.8, 9, 6.5, 22),
     "jpeg": _Coding(),
     "tiff": _Coding(4, 6, 4, 13, 4, 13),
     "webp": _Coding(14, 22, 45, 45, 45, 48, 2),

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from convfilter.convolution.execute import available_threads
 from convfilter.errors import KernelError, OptionError
 from convfilter.filtering import check_options
+from convfilter.geometry import axes_of
 from convfilter.images.encoding import check_encoding
 from convfilter.kernels import Kernel
 from convfilter.messages import brief, check_choice
@@ -77,6 +78,11 @@ class Work:
 
     def __post_init__(self) -> None:
         check_options(self.filtering, self.kernels)
+        # Of an image and a kernel of one sample: what is wrong then is wrong with every image.
+        how = self.filtering
+        axes_of(
+            (1, 1), (1, 1), padding=how.padding, stride=how.stride, dilation=how.dilation, may_be_empty=True
+        )
         check_encoding(self.encoding)
         available_threads(self.threads)
         if self.frames is not None:

@@ -68,6 +68,7 @@ class PremultipliedSums(NamedTuple):
     divisor: int
     full: float  # full scale of the result
     own: float  # full scale of the image
+    mean: np.ndarray | None  # alpha, unrounded; None where S is zero and the part has no alpha of its own
     visible: np.ndarray  # where alpha does not round to 0, of shape (..., 1)
 
     @classmethod
@@ -76,20 +77,14 @@ class PremultipliedSums(NamedTuple):
     ) -> PremultipliedSums:
         """Take the three sums of a part: weighted, alpha, plain."""
         weighted, alpha, plain = sums
-        part = cls(weighted, plain, alpha, total, divisor, result.full, image.full, np.zeros(1, bool))
-        mean = part.mean()
-        if mean is None:
-            return part
-        return part._replace(visible=np.floor(mean + 0.5) > 0 if result.integer else mean > 0)
-
-    def mean(self) -> np.ndarray | None:
-        """Return alpha, unrounded; None where S is zero and the part has no alpha of its own."""
-        if not self.total:
-            return None
-        if self.full == self.own:
-            return np.asarray(self.alpha / float(self.total))
-        opacities = np.multiply(self.alpha, self.full, dtype=np.float64)
-        return np.asarray(opacities / (float(self.total) * self.own))
+        mean, visible = None, np.zeros(1, bool)
+        if total:
+            mean = alpha / float(total)
+            if result.full != image.full:
+                opacities = np.multiply(alpha, result.full, dtype=np.float64)
+                mean = opacities / (float(total) * image.full)
+            visible = np.floor(mean + 0.5) > 0 if result.integer else mean > 0
+        return cls(weighted, plain, alpha, total, divisor, result.full, image.full, mean, visible)
 
     def opacity(self, places: tuple[np.ndarray, ...]) -> tuple[list[int], list[int]]:
         """Return alpha at some places as integers over integers."""

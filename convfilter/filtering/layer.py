@@ -342,7 +342,7 @@ def _premultiplied(
             made = [each.colours() for each in separated]
             channels = slice(number, number + made[0].shape[-1])
             finish(made, result[(*where, channels)], workspace, clipping, _quotients(separated))
-        means = [mean for each in alphas if (mean := each.mean()) is not None]
+        means = [each.mean for each in alphas if each.mean is not None]
         where = (*where, slice(-1, None))
         finish_alpha(
             means, result[where], workspace, None, lambda places: [each.opacity(places) for each in alphas]

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from convfilter.convolution.borders import check_fill
 from convfilter.errors import KernelError, OptionError
-from convfilter.geometry import axes_of
 from convfilter.kernels.kernel import Kernel
 from convfilter.options import FilterOptions, check_choices
 
@@ -23,11 +22,6 @@ def check_options(options: FilterOptions, kernels: Sequence[Kernel]) -> None:
     """
     check_choices(options)
     check_fill(options.fill)
-    # Of an image and a kernel of one sample: what is wrong then is wrong with every image.
-    axes_of(
-        (1, 1), (1, 1), padding=options.padding, stride=options.stride, dilation=options.dilation,
-        may_be_empty=True,
-    )  # fmt: skip
     if options.depth is not None and kernels and resolved_range(options, kernels[-1]) == "raw":
         raise OptionError(
             "depth cannot be chosen with range 'raw', which gives floats in the picture's own units: "

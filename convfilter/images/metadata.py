@@ -254,12 +254,15 @@ def descriptive_exif(exif: Image.Exif) -> Image.Exif:
         A new set of tags.
     """
     with reasons("malformed EXIF"):
-        kept = Image.Exif()
-        for tag in DESCRIPTIVE & set(exif):
-            if tag in _GROUPS:
-                kept[tag] = {key: as_stored(value) for key, value in exif.get_ifd(tag).items()}
-            else:
-                kept[tag] = as_stored(exif[tag])
+        tags = DESCRIPTIVE & set(exif)
+        groups = {tag: exif.get_ifd(tag) for tag in tags & set(_GROUPS)}
+        values = {tag: exif[tag] for tag in tags - set(groups)}
+    kept = Image.Exif()
+    for tag, group in groups.items():
+        kept[tag] = {key: as_stored(value) for key, value in group.items()}
+    for tag, value in values.items():
+        kept[tag] = as_stored(value)
+    with reasons("malformed EXIF"):
         parsed = Image.Exif()  # groups that were put in, not parsed, could not be written to a TIFF
         if len(kept):
             parsed.load(kept.tobytes())
@@ -279,10 +282,12 @@ def _exif(image: Image.Image, upright: bool, warnings: list[str]) -> bytes | Non
             tags = image.getexif() if image.format == "TIFF" else None
         if tags is not None:
             tags = descriptive_exif(tags)
-        with reasons("malformed EXIF"):
-            if tags is not None:
-                for tag, value in [*tags.items()]:
-                    tags[tag] = as_stored(value)
+        if tags is not None:
+            with reasons("malformed EXIF"):
+                values = [*tags.items()]
+            for tag, value in values:
+                tags[tag] = as_stored(value)
+            with reasons("malformed EXIF"):
                 raw = tags.tobytes() if len(tags) else None
         if not isinstance(raw, bytes) or not raw.removeprefix(_EXIF):
             return None

@@ -88,7 +88,7 @@ def test_alpha_is_kept_beside_the_channels_that_are_made(run, tmp_path, colours)
 def test_a_kernel_for_other_channels_says_both_counts(run, colours):
     ran = made(run, 3, "out.png", "--alpha", "plain", source="clear.png")
     assert ran.code == 1
-    assert "for 3 channels and the picture has 4" in ran.err
+    assert "for 3 channels and the image has 4" in ran.err
 
 
 def test_edges_of_colour_alone_do_not_see_brightness():

@@ -81,7 +81,7 @@ def test_filter_file_raises_what_apply_kernel_raises_and_mistakes_of_the_program
 
 @pytest.mark.parametrize("name", [
     *("opening.image_of", "opening.sniff", "frames.decoded", "decoding.taken_over", "decoding.read_metadata"),
-    *("metadata._exif", "metadata._dpi", "png.beside_pixels", "png.check_png", "writing._fitting"),
+    *("metadata._exif", "metadata._dpi", "png.beside_pixels", "png.check_png", "writing.fitting"),
     *("encoders.encode", "png._chunks_beside", "png.png_chunk"),
 ])  # fmt: skip
 @pytest.mark.parametrize("error", [KeyError("oops"), ValueError("oops")])
@@ -300,7 +300,7 @@ def test_new_files_follow_the_umask_and_replaced_ones_keep_their_permissions(qui
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        ({"quality": 0}, "quality 0 is not a whole number from 1 to 100"),
+        ({"quality": 0}, "quality 0 is not an integer from 1 to 100"),
         ({"quality": 101}, "quality 101 is not"),
         ({"quality": 80.5}, "quality 80.5 is not"),
         ({"quality": True}, "quality True is not"),

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from oracles import BORDERS
 
 from convfilter import correlate
 from convfilter.convolution import borders
 from convfilter.convolution.borders import ArraySource, fill_of
-from convfilter.geometry import BORDERS
 
 
 def half_mirrored(positions, size, border):

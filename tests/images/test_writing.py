@@ -11,6 +11,7 @@ from PIL import Image, ImageCms
 from samples import noise as samples
 
 from convfilter.errors import ImageError, OptionError
+from convfilter.images.encoding import check_encoding
 from convfilter.images.formats import FORMATS
 from convfilter.images.picture import Picture
 from convfilter.images.reading import read_picture
@@ -165,7 +166,7 @@ def test_alpha_that_hides_nothing_goes_without_a_word():
 
 def test_an_unknown_background_is_refused():
     with pytest.raises(OptionError, match="unknown colour 'whyte'"):
-        write(samples("RGB"), "RGB", "jpeg", EncodeOptions(background="whyte"))
+        check_encoding(EncodeOptions(background="whyte"))
 
 
 def test_cmyk_becomes_rgb_with_a_warning():
