@@ -374,8 +374,8 @@ class Page:
             pixels = np.ascontiguousarray(turned(stored, turn))
         else:
             pixels = self._decoded_by_pillow(self._pillow, orient, warnings)
+        tags = read_tags(self._stream.data, self._head.order, self._head.big, self._place)
         with reasons("broken tiff data"):
-            tags = read_tags(self._stream.data, self._head.order, self._head.big, self._place)
             exif = beside.getexif()
         exif.pop(ExifTags.Base.ImageDescription, None)  # there may be several, for programs too
         if text := text_of(tags):

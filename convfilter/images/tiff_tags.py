@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import TiffTags
 
+from convfilter.images.library import reasons
+
 __all__ = [
     "IPTC",
     "SIZES",
@@ -138,18 +140,20 @@ def no_data(tags: Iterable[TiffTag]) -> str | None:
 def read_tags(data: mmap.mmap | bytearray, order: str, big: bool, place: int) -> tuple[TiffTag, ...]:
     """Return the tags of the directory at a place of a file that are to be carried or reported."""
     entry, room = (f"{order}HHQ", 8) if big else (f"{order}HHI", 4)
-    (entries,) = struct.unpack_from(f"{order}{'Q' if big else 'H'}", data, place)
-    first = place + (8 if big else 2)
-    tags = []
-    for at in range(first, first + entries * (4 + 2 * room), 4 + 2 * room):
-        number, type, count = struct.unpack_from(entry, data, at)
-        if number in _LAYOUT | _ELSEWHERE:
-            continue
-        length, start = SIZES.get(type, 0) * count, at + 4 + room
-        if length > room:
-            (start,) = struct.unpack_from(f"{order}{'Q' if big else 'I'}", data, start)
-        stored = bytes(data[start : start + length]) if length <= _MOST_BYTES else b""
-        tags.append(_tag(number, type, count, stored, length, order))
+    found = []
+    with reasons("broken tiff data"):
+        (entries,) = struct.unpack_from(f"{order}{'Q' if big else 'H'}", data, place)
+        first = place + (8 if big else 2)
+        for at in range(first, first + entries * (4 + 2 * room), 4 + 2 * room):
+            number, type, count = struct.unpack_from(entry, data, at)
+            if number in _LAYOUT | _ELSEWHERE:
+                continue
+            length, start = SIZES.get(type, 0) * count, at + 4 + room
+            if length > room:
+                (start,) = struct.unpack_from(f"{order}{'Q' if big else 'I'}", data, start)
+            stored = bytes(data[start : start + length]) if length <= _MOST_BYTES else b""
+            found.append((number, type, count, stored, length))
+    tags = [_tag(*each, order) for each in found]
     scale = {tag.number: tag.data for tag in tags if tag.kind == "pixel size"}
     # In inches or centimetres it is kept for every format; without a unit, 1 x 1 says nothing.
     one = struct.pack("<II", 1, 1)
