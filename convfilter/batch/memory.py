@@ -83,7 +83,7 @@ class _Coding(NamedTuple):
 _CODINGS = {
     "png": _Coding(4, 8, 2.8, 9, 6.5, 22),
     "jpeg": _Coding(),
-    "tiff": _Coding(4, 6, 4, 13, 4, 13),
+    "tiff": _Coding(4, 10, 4, 13, 4, 15),
     "webp": _Coding(14, 22, 45, 45, 45, 48, 2),
     "bmp": _Coding(),
     "gif": _Coding(5, 7, 4, 33, 50, 50),
