@@ -298,7 +298,7 @@ def plan_jobs(
 def _check_output(output: str, into: bool) -> None:
     """Refuse a name that can be no output."""
     if not output:
-        raise OptionError("'' is no name for an output: give a file or a folder with -o")
+        raise OptionError("'' is not a name for an output: give a file or a folder with -o")
     bare = output.rstrip("/") or output
     if into and os.path.lexists(bare) and not os.path.isdir(output):
         raise OptionError(f"output {shown(output)} must be a folder here and is a file: choose another name")

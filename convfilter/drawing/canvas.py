@@ -179,7 +179,7 @@ def check_drawing(path: str, *, overwrite: bool, animated: bool = False) -> str:
     form = "png" if path == STREAM else format_of_name(path)
     if form is None or (animated and not FORMATS[form].frames) or form == "npy":
         use = ".gif or .png" if animated else ".png or .jpg"
-        raise OptionError(f"'{shown(path)}' is no name for a drawing: let it end in {use}")
+        raise OptionError(f"'{shown(path)}' is not a name for a drawing: let it end in {use}")
     if path == STREAM:
         refuse_terminal()
     check_output(path, overwrite=overwrite)

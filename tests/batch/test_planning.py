@@ -280,5 +280,5 @@ def test_outputs_that_cannot_be_what_they_must_are_refused():
     make("a.png", "b.png", "file")
     assert "must be a folder here and is a file" in refusal("a.png", "b.png", output="file")
     assert "must be a folder here and is a file" in refusal("a.png", output="b.png/")
-    assert "is no name for an output" in refusal("a.png", output="")
+    assert "is not a name for an output" in refusal("a.png", output="")
     assert "cannot all go to standard output" in refusal("a.png", "b.png", output="-")
