@@ -31,7 +31,7 @@ UNRIGHT = {
     "unknown format": "a.png -k sobel --format jpg",
     "format against the name": "a.png -k sobel -o out.png --format tiff",
     "unknown extension": "a.png -k sobel -o out.foo",
-    "no name for an output": "a.png -k sobel --output=",
+    "not a name for an output": "a.png -k sobel --output=",
     "unknown colour": "a.png -k sobel --background whit",
     "quality out of its limits": "a.png -k sobel --quality 101",
     "no jobs": "a.png -k sobel -j 0",

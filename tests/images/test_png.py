@@ -117,7 +117,7 @@ def test_a_chunk_without_which_pixels_cannot_be_understood_is_not_supported():
 @pytest.mark.parametrize("kind", ["L", "LA", "RGB", "RGBA", "I;16", "RGB;uint16", "LA;uint16", "RGBA;uint16"])
 @pytest.mark.parametrize("shape", [(1, 1), (4000, 1), (1, 4000), (9000, 3), (257, 2), (70_001, 1)])
 def test_images_of_any_shape_are_written(shape, kind):
-    if ";" in kind:
+    if kind.endswith(";uint16"):
         pytest.importorskip("imagecodecs", reason="needs the extra 'codecs'")
     pixels = noise(kind, *shape)
     mode = kind if kind == "I;16" else kind.partition(";")[0]
