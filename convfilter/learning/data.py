@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from convfilter.convolution import correlate, samples_of
-from convfilter.convolution.borders import ArraySource, check_border
+from convfilter.convolution.borders import ArraySource, border_fill
 from convfilter.convolution.recipes import Workspace
 from convfilter.errors import ImageError, KernelError, ShapeError
 from convfilter.filtering.alpha import planar
