@@ -198,8 +198,7 @@ def test_negative_divisors_are_divisors():
     assert mine([[1]], divisors=(-2,)).divisors == (-2,)
 
 
-@pytest.mark.parametrize("generator", ["gausian", "box"])
-def test_parameters_need_a_generator_that_there_is(generator):
-    kernel = Kernel("mine", parts=([[1]],), generator=generator)
-    with pytest.raises(KernelError, match="unknown value 'gausian'|parameters are written mine:NAME=VALUE"):
-        get_kernel("mine:" + "sigma=2" * (generator != "box"), {"mine": kernel})
+def test_parameters_need_a_generator_that_there_is():
+    kernel = Kernel("mine", parts=([[1]],), generator="gausian")
+    with pytest.raises(KernelError, match="unknown value 'gausian'"):
+        get_kernel("mine:sigma=2", {"mine": kernel})
