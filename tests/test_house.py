@@ -119,7 +119,7 @@ def test_what_another_module_takes_stands_in_all():
     ("library", "rooms"),
     [
         ("click", {"cli"}),
-        ("PIL", {"images", "drawing", "explain"}),
+        ("PIL", {"images", "drawing"}),
         ("imagecodecs", set()),
         ("tifffile", set()),
         ("distributed", set()),
