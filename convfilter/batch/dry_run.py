@@ -14,9 +14,9 @@ from convfilter.errors import ImageError
 from convfilter.filtering import filter_axes, filter_image, options_for, plan_kernel, premultiplies
 from convfilter.filtering.options import resolved_range
 from convfilter.geometry import Axis
-from convfilter.images.animation import holds_all, takes_any_size
+from convfilter.images.formats import FORMATS
 from convfilter.images.library import frame_named
-from convfilter.images.limits import ANIMATIONS, check_pixels
+from convfilter.images.limits import check_pixels
 from convfilter.images.picture import Size
 from convfilter.images.writing import check_writable
 from convfilter.kernels import Kernel
@@ -52,11 +52,11 @@ def predict(sizes: Sequence[Size], form: str, settings: Settings) -> tuple[tuple
         frames, sizes = 1, sizes[:1]
     if len(sizes) > 1 and settings.stacks:
         raise ImageError(f"its frames differ in size or mode, {no_stack(settings)}")
-    if len(sizes) > 1 and not takes_any_size(form):
+    if len(sizes) > 1 and FORMATS[form].several != "pages":
         fault = f"its frames differ in size or mode, which {form} cannot hold"
         raise ImageError(f"{fault}; try tiff, or --frames first")
     max_pixels = settings.reading.max_pixels
-    if settings.stacks or holds_all(form) or sizes[0].format in ANIMATIONS:
+    if settings.stacks or FORMATS[form].holds_all or FORMATS[sizes[0].format].several == "animation":
         check_pixels(sizes[0][:2], max_pixels, frames)
     shapes, warnings = [], []
     for number, size in enumerate(sizes):

@@ -30,9 +30,9 @@ from convfilter.errors import ConvfilterError, ImageError
 from convfilter.files import EXISTS, STREAM, OutputExistsError, write_output
 from convfilter.filtering import filter_image
 from convfilter.images.animation import write_frames
+from convfilter.images.formats import FORMATS
 from convfilter.images.frames import Frames, opened_frames
 from convfilter.images.library import frame_named
-from convfilter.images.limits import ANIMATIONS
 from convfilter.images.picture import Picture
 from convfilter.images.pnm import read_stream
 from convfilter.images.tiff_tags import of_first_page
@@ -361,7 +361,7 @@ def _noting_durations(pictures: Iterable[Picture], form: str, lost: list[str]) -
     """Pass frames on, with a warning if they are shown for a time and the format cannot hold that."""
     timed = False
     for picture in pictures:
-        if not timed and picture.metadata.duration is not None and form not in ANIMATIONS:
+        if not timed and picture.metadata.duration is not None and FORMATS[form].several != "animation":
             lost.append(f"{form} cannot hold the durations of frames: dropped")
             timed = True
         yield picture

@@ -18,8 +18,8 @@ from convfilter.files import STREAM
 from convfilter.filtering import check_options
 from convfilter.filtering.options import resolved_range
 from convfilter.geometry import axes_of
-from convfilter.images.encoding import check_encoding
-from convfilter.images.formats import extension_of, format_of_name
+from convfilter.images.encoders import check_encoding
+from convfilter.images.formats import extension_of, format_of_name, sniff
 from convfilter.kernels import Kernel
 from convfilter.messages import brief, describe, shown
 from convfilter.options import BatchOptions, EncodeOptions, FilterOptions, ReadOptions, check_choices
@@ -257,7 +257,6 @@ def format_of_stdin() -> str | None:
     peek = getattr(getattr(sys.stdin, "buffer", None), "peek", None)
     if peek is None:
         return None
-    from convfilter.images.plugins import sniff
 
     with contextlib.suppress(OSError):
         return sniff(io.BytesIO(peek(16)), None)
