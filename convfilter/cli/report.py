@@ -13,7 +13,7 @@ from convfilter.messages import complain, shown
 from convfilter.options import MAX_PIXELS
 
 if TYPE_CHECKING:
-    from convfilter.batch.job import Outcome
+    from convfilter.batch.job import Result
     from convfilter.images.picture import Picture
     from convfilter.kernels import Kernel
 
@@ -128,16 +128,16 @@ def can_preview() -> bool:
     return sys.stdout is not None and sys.stdout.isatty()
 
 
-def previewed(outcome: Outcome, max_pixels: int) -> str:
+def previewed(result: Result, max_pixels: int) -> str:
     """Return an image before and after as text; nothing if it cannot be read again."""
     import shutil
 
-    from convfilter.drawing.canvas import as_seen, shrunk
-    from convfilter.drawing.terminal import has_true_colour, preview
+    from convfilter.drawing.canvas import displayed, shrunk
+    from convfilter.drawing.terminal import preview
     from convfilter.images.reading import read_picture
 
-    job = outcome.job
-    if outcome.status != "done" or STREAM in (job.source, job.target):
+    job = result.job
+    if result.status != "done" or STREAM in (job.source, job.target):
         return ""
     width = shutil.get_terminal_size().columns
     images = []
@@ -146,5 +146,5 @@ def previewed(outcome: Outcome, max_pixels: int) -> str:
             picture = read_picture(path, max_pixels=max_pixels)
         except ConvfilterError:
             return ""
-        images.append(as_seen(shrunk(picture.pixels, width, picture.mode), picture.mode))
-    return preview(*images, width=width, true_colour=has_true_colour())
+        images.append(displayed(shrunk(picture.pixels, width, picture.mode), picture.mode))
+    return preview(*images, width=width)

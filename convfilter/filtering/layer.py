@@ -9,10 +9,9 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from convfilter.convolution.borders import ArraySource, fill_of
+from convfilter.convolution.borders import ArraySource, border_fill
 from convfilter.convolution.execute import Read, run
 from convfilter.convolution.plan import Plan, exact_type, make_plan
-from convfilter.convolution.recipes import Workspace
 from convfilter.errors import ShapeError
 from convfilter.filtering.alpha import (
     PremultipliedSource,
@@ -168,7 +167,7 @@ def make_layer(
     weights, largest_sum = bank.weights, bank.largest_sum
     axes = filter_axes(sizes, weights.shape[3:], options)
     offset = Fraction(str(kernel.offset)) * Fraction(result.full)  # the decimals that were written
-    fill = fill_of(options.border, float(options.fill)) * depth.full
+    fill = border_fill(options.border, float(options.fill)) * depth.full
     if options.linear:
         fill = float(decode(np.array([fill]), depth, np.dtype(np.float64))[0])
     negative = bool((weights < 0).any())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from convfilter.convolution.borders import check_fill
+from convfilter.convolution.borders import border_fill
 from convfilter.errors import KernelError, OptionError
 from convfilter.kernels.kernel import Kernel
 from convfilter.options import FilterOptions, check_choices
@@ -21,7 +21,7 @@ def check_options(options: FilterOptions, kernels: Sequence[Kernel]) -> None:
         With the nearest value that exists, or what the kernel takes.
     """
     check_choices(options)
-    check_fill(options.fill)
+    border_fill(options.border, options.fill)
     if options.depth is not None and kernels and resolved_range(options, kernels[-1]) == "raw":
         raise OptionError(
             "depth cannot be chosen with range 'raw', which gives floats in the picture's own units: "
