@@ -16,7 +16,7 @@ from convfilter.convolution.execute import available_threads
 from convfilter.errors import KernelError, OptionError
 from convfilter.files import STREAM
 from convfilter.filtering import check_options
-from convfilter.filtering.options import resolved_range
+from convfilter.filtering.layer import resolved_range
 from convfilter.geometry import axes_of
 from convfilter.images.encoders import check_encoding
 from convfilter.images.formats import extension_of, format_of_name, sniff

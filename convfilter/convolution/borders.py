@@ -74,7 +74,7 @@ class ArraySource:
 
 
 def source_index(positions: np.ndarray, size: int, border: Border) -> np.ndarray:
-    """Return the sample at each position of an axis of `size` samples; -1 where there is a constant."""
+    """Return the sample at each position of an axis of `size` samples; -1 outside for a constant."""
     if border == "edge":
         return positions.clip(0, size - 1)
     if border == "wrap":

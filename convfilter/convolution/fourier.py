@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -20,8 +20,8 @@ from convfilter.geometry import Axis
 
 __all__ = ["Fourier"]
 
-# How far a sum can be off, in roundings of the largest possible sum. Measured over noise, edges and constants,
-# and kernels up to 127x127: below 2.
+# How far a sum can be off, in roundings of the largest possible sum. Measured over noise, edges and
+# constants, and kernels up to 127x127: below 2.
 _ROUNDINGS = 16
 
 # Estimated nanoseconds a sample, by bytes of a number: a transform of a tile, there or back; samples into
@@ -62,7 +62,7 @@ class Fourier:
         bound: float,
         tolerance: float,
     ) -> Fourier | None:
-        """Return the strategy in the narrowest type whose error stays below `tolerance` for sums to `bound`."""
+        """Return the strategy in the narrowest type whose error for sums up to `bound` is tolerated."""
         if dtype.kind in "iu":  # integers differ by one
             tolerance = 0.25
         for kind in (np.float32, np.float64):
@@ -136,7 +136,8 @@ def _tile_sides(axes: Sequence[Axis]) -> tuple[int, ...]:
     """
     choices = [_sides(axis) if axis.kernel > 1 else [1] for axis in axes]
 
-    def work(sides: tuple[int, ...]) -> float:
+    def work(chosen: Iterable[int]) -> float:
+        sides = tuple(chosen)
         area = math.prod(sides)
         tiles = math.prod(
             -(-((axis.output - 1) * axis.stride + 1) // (side - axis.reach + 1)) if axis.kernel > 1 else 1

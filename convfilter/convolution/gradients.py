@@ -19,7 +19,7 @@ from convfilter.convolution import correlate, largest_magnitude, result_types, s
 from convfilter.convolution.borders import ArraySource, border_fill, source_index
 from convfilter.convolution.execute import mark_infinite, share_out
 from convfilter.convolution.plan import make_plan
-from convfilter.convolution.window import QUIET_VECTOR, outputs_of, quiet_parts, windows
+from convfilter.convolution.window import QUIET_VECTOR, quiet_parts, windows
 from convfilter.errors import ShapeError
 from convfilter.geometry import Axis, Padding, PerAxis, axes_of
 from convfilter.options import Border
@@ -231,9 +231,10 @@ def _folded(gradient: np.ndarray, number: int, axis: Axis, source: np.ndarray) -
     """The adjoint of one axis's border: what stands past the edge is added to the samples it came from."""
     lines = np.moveaxis(gradient, number, 0)
     inside = slice(axis.before, axis.before + axis.size)
-    for position in (*range(inside.start), *range(inside.stop, len(source))):
-        if source[position] >= 0:
-            lines[axis.before + source[position]] += lines[position]
+    wide = np.result_type(gradient, np.float64) if gradient.dtype.kind == "f" else gradient.dtype
+    for sample in np.unique(np.delete(source, inside)):
+        if sample >= 0:
+            lines[axis.before + sample] = lines[source == sample].sum(axis=0, dtype=wide)
     return np.moveaxis(lines[inside], 0, number)
 
 

@@ -50,7 +50,7 @@ class Plan(NamedTuple):
     carried: int  # samples at each position that are carried along
     dtype: np.dtype[Any]  # of the sums
     block: tuple[int, ...]  # outputs of a block along each axis
-    ways: tuple[Direct, ...] | tuple[Fourier]  # a strategy for each kernel, or one for all
+    ways: tuple[Direct | Fourier, ...]  # a strategy for each kernel, or `Fourier` for all
     costs: dict[str, float]  # estimated for each strategy, for all kernels together
     kernels: int  # how many share the blocks
     loose: tuple[np.ndarray, ...] = ()  # the kernels, where samples may be nan or infinite
@@ -112,7 +112,8 @@ class Plan(NamedTuple):
         core = block.reshape([count for number, count in enumerate(shape) if number not in idle])
         outputs = [count for number, count in enumerate(self.block) if number not in idle]
         scratch: Scratch = defaultdict(lambda: np.empty(block.size, self.dtype))
-        prepared = [each.prepare(core, outputs, scratch) for each in self.ways]
+        direct = [each for each in self.ways if not isinstance(each, Fourier)]
+        prepared = [each.prepare(core, outputs, scratch) for each in direct]
         calls = [call for calls, _ in prepared for call in calls]
         return block, calls, [np.expand_dims(sums, idle) for _, sums in prepared]
 

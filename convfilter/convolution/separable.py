@@ -17,6 +17,7 @@ from numpy.lib.stride_tricks import as_strided
 from convfilter.convolution.shifted import ShiftedSums
 from convfilter.convolution.window import (
     PRODUCT,
+    Banded,
     Call,
     Scratch,
     WindowSum,
@@ -75,12 +76,12 @@ class Separable:
 
     name = "separable"
 
-    def __init__(self, factors: Sequence[np.ndarray], axes: Sequence[Axis]) -> None:
+    def __init__(self, factors: Sequence[np.ndarray], axes: Sequence[Axis], *, finite: bool) -> None:
         self._axes = axes
         # The first axis goes first: its pass drops the rows that the others do not need.
         self._passes = [
-            (number, _cheapest(factor))
-            for number, factor in enumerate(factors)
+            (number, _pass_along(factor, axis, bands=finite and number == 0))
+            for number, (factor, axis) in enumerate(zip(factors, axes, strict=True))
             if len(factor) > 1 or factor[0] != 1
         ]
         self.cost = sum(each.cost for _, each in self._passes) * math.prod(axis.stride for axis in axes)
@@ -90,10 +91,12 @@ class Separable:
         """Return the strategy for a kernel of rank one."""
         factors = factors_of(kernel) if sum(axis.kernel > 1 for axis in axes) > 1 else None
         # Factors come from the weights as they are: rounded to the work type they may have a higher rank.
-        return factors and cls([np.ascontiguousarray(factor, dtype) for factor in factors], axes)
+        if factors is None:
+            return None
+        return cls([np.ascontiguousarray(factor, dtype) for factor in factors], axes, finite=finite)
 
     def __str__(self) -> str:
-        return " + ".join(f"{self._axes[number].kernel} weights in {each}" for number, each in self._passes)
+        return " + ".join(str(each) for _, each in self._passes)
 
     def prepare(
         self, block: np.ndarray, outputs: Sequence[int], scratch: Scratch
@@ -104,19 +107,27 @@ class Separable:
             axis, step = self._axes[number], math.prod(block.shape[number + 1 :])
             rows = len(block) - (axis.reach - 1 if number == 0 else 0)
             shape = (rows, *block.shape[1:])
-            # Passes use scratch memory from 0 on; their results take turns below.
-            last = number == self._passes[-1][0]
-            sums = np.empty(shape, block.dtype) if last else scratch[-1 - number][: math.prod(shape)]
-            calls += each.calls(block.reshape(-1), [axis.dilation * step], sums.reshape(-1), scratch)
+            if isinstance(each, Banded):
+                made, sums = each.prepare(block.reshape(len(block), -1), [rows], scratch)
+                calls += made
+            else:
+                # Passes use scratch memory from 0 on, and keep their results below.
+                last = number == self._passes[-1][0]
+                sums = np.empty(shape, block.dtype) if last else scratch[-1 - number][: math.prod(shape)]
+                calls += each.calls(block.reshape(-1), [axis.dilation * step], sums.reshape(-1), scratch)
             block = sums.reshape(shape)
         return calls, outputs_of(block, self._axes, outputs)
 
 
-def _cheapest(factor: np.ndarray) -> WindowSum | ShiftedSums:
-    """Return the strategy for one pass."""
-    axes = [Axis(len(factor), len(factor))]
-    ways = [strategy.of(factor, axes, factor.dtype, finite=False) for strategy in (ShiftedSums, WindowSum)]
-    return min((way for way in ways if way is not None), key=lambda way: way.cost)
+def _pass_along(factor: np.ndarray, axis: Axis, *, bands: bool) -> WindowSum | ShiftedSums | Banded:
+    """Return the strategy for one pass; `bands` admits matrix products, along the first axis."""
+    axes = [axis._replace(stride=1)]
+    shifted = ShiftedSums.of(factor, axes, factor.dtype, finite=False)
+    if shifted is not None and shifted.passes <= len(factor) * (1.3 if factor.dtype.kind in "iu" else 0.9):
+        return shifted
+    if bands and factor.dtype.kind == "f" and len(factor) > 4:
+        return Banded(factor, axes)
+    return WindowSum(factor, axes)
 
 
 class Crossed:
@@ -145,7 +156,9 @@ class Crossed:
         if not finite or np.dtype(dtype).kind != "f" or len(axes) != 2 or min(kernel.shape) == 1:
             return None
         factors = factors_of(kernel)
-        return factors and cls([np.ascontiguousarray(factor, dtype) for factor in factors], axes)
+        if factors is None:
+            return None
+        return cls([np.ascontiguousarray(factor, dtype) for factor in factors], axes)
 
     def __str__(self) -> str:
         rows, columns = self._axes

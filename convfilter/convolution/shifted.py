@@ -1,8 +1,8 @@
 """Shifted copies of a block added up: equal weights first, runs of them by doubling, then multiplied once.
 
-A contiguous block can be read as one flat vector; the samples under a weight are a slice of it. Where a kernel
-has runs of equal weights along one direction (a box along the rows, motion at 45 degrees along the diagonal),
-sums of 2, 4, 8, ... neighbours in that direction are made once, and each run is put together from a few.
+A contiguous block can be read as one flat vector; the samples under a weight are a slice of it. Where a
+kernel has runs of equal weights along one direction (a box along the rows, motion at 45 degrees along the
+diagonal), sums of 2, 4, 8, ... neighbours in that direction are made once, and each run is a few of them.
 """
 
 from __future__ import annotations
@@ -122,14 +122,14 @@ class _Total:
 
     def __init__(self, program: _Program) -> None:
         self._program, self._own = program, False
-        self.term = _Term(0, ())
-        self.positive: bool | None = None
-        """Whether the term is the sum itself or what it is short of zero."""
+        self.term: _Term = program.block
+        self._empty = True
+        self.positive = True  # whether the term is the sum itself or what it is short of zero
 
     def add(self, term: _Term, positive: bool) -> None:
         """Add a term, or take it away."""
-        if self.positive is None:
-            self.term, self.positive = term, positive
+        if self._empty:
+            self.term, self.positive, self._empty = term, positive, False
         elif positive and not self.positive and not self._own:
             first, self.term, self.positive = self.term, term, True
             self._emit(np.subtract, first)
@@ -144,8 +144,7 @@ class _Total:
     def finish(self) -> None:
         """Bring the sum into a register of its own, with its sign, by the last pass."""
         program = self._program
-        if self.positive is None:  # a kernel of zeros
-            self.term, self.positive = program.block, True
+        if self._empty:  # a kernel of zeros
             self._emit(np.multiply, 0)
         stands = program.passes and self.term == (program.passes[-1].into, program.block.place)
         if not self.positive or not stands:
@@ -184,7 +183,9 @@ def _directions(shape: Sequence[int]) -> Iterator[_Place]:
 def _starts(weights: np.ndarray, direction: _Place) -> np.ndarray:
     """Where a run of equal weights begins."""
     padded = np.pad(weights, 1)
-    before = padded[tuple(slice(1 - step, 1 - step + side) for step, side in zip(direction, weights.shape, strict=True))]
+    before = padded[
+        tuple(slice(1 - step, 1 - step + side) for step, side in zip(direction, weights.shape, strict=True))
+    ]
     return np.asarray((weights != 0) & (weights != before))
 
 
@@ -217,10 +218,15 @@ class ShiftedSums:
         """Return the strategy for a kernel with few different weights or runs of them."""
         weights = kernel.astype(dtype)
         program = _compiled(weights.tobytes(), weights.shape, weights.dtype)
-        return program and cls(program, axes, weights.itemsize)
+        return None if program is None else cls(program, axes, weights.itemsize)
 
     def __str__(self) -> str:
-        return f"{len(self._program.passes)} passes"
+        return f"{self.passes} passes"
+
+    @property
+    def passes(self) -> int:
+        """How many passes over a block it takes."""
+        return len(self._program.passes)
 
     def prepare(
         self, block: np.ndarray, outputs: Sequence[int], scratch: Scratch
@@ -241,9 +247,12 @@ class ShiftedSums:
         for operation, into, left, right in passes:
             first = read(left)
             second: Any = read(right) if isinstance(right, _Term) else flat.dtype.type(right)
+            memory = out if into == passes[-1].into else scratch[buffers[into]]
             # A register ends where the first of its terms does.
-            count = min(first.size, second.size) if isinstance(right, _Term) else first.size
-            second = second[:count] if isinstance(right, _Term) else second
-            registers[into] = (out if into == passes[-1].into else scratch[buffers[into]])[:count]
+            count = min(first.size, memory.size)
+            if isinstance(right, _Term):
+                count = min(count, second.size)
+                second = second[:count]
+            registers[into] = memory[:count]
             calls.append(partial(operation, first[:count], second, out=registers[into]))
         return calls

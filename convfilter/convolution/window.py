@@ -7,7 +7,6 @@ Row ends are computed too, and skipped when the outputs are taken.
 
 from __future__ import annotations
 
-import itertools
 import math
 import operator
 from collections import defaultdict
@@ -21,7 +20,7 @@ from numpy.lib.stride_tricks import as_strided
 from convfilter.geometry import Axis
 
 __all__ = ["CALL", "PASS", "PRODUCT", "QUIET", "QUIET_SQUARE", "QUIET_VECTOR", "Banded", "Call", "Scratch"]
-__all__ += ["WindowSum", "band_matrix", "outputs_of", "quiet_parts", "windows"]
+__all__ += ["WindowSum", "band_matrix", "every_position", "outputs_of", "quiet_parts", "windows"]
 
 Call: TypeAlias = Callable[[], object]
 """One step of the work on a block, with all that it works on: finding views takes long on small blocks."""
@@ -76,7 +75,7 @@ class WindowSum:
 
     def __init__(self, weights: np.ndarray, axes: Sequence[Axis]) -> None:
         self._weights, self._axes = weights, axes
-        self.cost = (_TAP * weights.itemsize * (weights.size + 1) + CALL) * axes[-1].stride
+        self.cost = (_TAP * weights.itemsize * weights.size + CALL) * axes[-1].stride
 
     @classmethod
     def of(cls, kernel: np.ndarray, axes: Sequence[Axis], dtype: Any, *, finite: bool) -> WindowSum:
@@ -89,7 +88,7 @@ class WindowSum:
     def prepare(
         self, block: np.ndarray, outputs: Sequence[int], scratch: Scratch
     ) -> tuple[list[Call], np.ndarray]:
-        """Return the calls that sum a C-contiguous block (B1, ..., Bd, carried), and a view of the outputs."""
+        """Return the calls that sum a C-contiguous block (B1, ..., Bd, carried), and the outputs then."""
         if all(axis.stride == 1 for axis in self._axes):
             return every_position(self, block, self._axes, outputs, scratch)
         view = windows(block, self._axes, outputs)
@@ -129,7 +128,9 @@ def every_position(
     strategy: Any, block: np.ndarray, axes: Sequence[Axis], outputs: Sequence[int], scratch: Scratch
 ) -> tuple[list[Call], np.ndarray]:
     """Prepare a strategy that sums a flat block, and take the outputs from the sums of all positions."""
-    steps = [axis.dilation * (step // block.itemsize) for axis, step in zip(axes, block.strides, strict=False)]
+    steps = [
+        axis.dilation * (step // block.itemsize) for axis, step in zip(axes, block.strides, strict=False)
+    ]
     sums = np.empty(block.shape, block.dtype)
     calls = strategy.calls(block.reshape(-1), steps, sums.reshape(-1), scratch)
     return calls, outputs_of(sums, axes, outputs)
@@ -147,11 +148,11 @@ class Banded:
 
     def __init__(self, weights: np.ndarray, axes: Sequence[Axis]) -> None:
         self._axes = axes
-        columns = itertools.product(*(range(axis.kernel) for axis in axes[1:]))
+        columns = np.moveaxis(weights, 0, -1)
         self._bands = [
-            (place, band_matrix(weights[:, *place], axes[0], _ROWS))
-            for place in columns
-            if weights[:, *place].any()
+            (place, band_matrix(columns[place], axes[0], _ROWS))
+            for place in np.ndindex(columns.shape[:-1])
+            if columns[place].any()
         ]
         depth = (_ROWS - 1) * axes[0].stride + axes[0].reach
         product = (PRODUCT * depth + PASS) * weights.itemsize + _CLEARED

@@ -16,7 +16,7 @@ from convfilter.convolution import correlate, samples_of
 from convfilter.convolution.borders import ArraySource, border_fill
 from convfilter.errors import ImageError, KernelError, ShapeError
 from convfilter.filtering.alpha import planar
-from convfilter.filtering.quantize import Depth, decode, depth_of
+from convfilter.filtering.quantize import Levels, decode, levels_of
 from convfilter.geometry import Axis, axes_of
 from convfilter.kernels.kernel import LARGEST_SIDE
 from convfilter.messages import check_choice
@@ -43,7 +43,7 @@ class Planes(NamedTuple):
 
     colours: np.ndarray
     alpha: np.ndarray | None
-    depth: Depth
+    depth: Levels
 
 
 def planes_of(pixels: ArrayLike, *, alpha: bool = True, linear: bool = False) -> Planes:
@@ -58,7 +58,7 @@ def planes_of(pixels: ArrayLike, *, alpha: bool = True, linear: bool = False) ->
     types = {"i8": np.float64, "u8": np.float64, "f2": np.float32}  # 64-bit integers count as floats
     kept = values.dtype.newbyteorder("=")
     values = values.astype(types.get(f"{kept.kind}{kept.itemsize}", kept), copy=False)
-    depth = depth_of(values.dtype)
+    depth = levels_of(values.dtype)
     sizes = np.abs(values[np.isfinite(values) & (values != 0)]) if values.dtype == np.float64 else np.empty(0)
     if sizes.size and not _SMALLEST < sizes.max() < _LARGEST:
         raise ImageError(
@@ -99,8 +99,8 @@ class Pair:
     axes: tuple[Axis, Axis, Axis]
     channels: LearnedChannels
     border: Border
-    depth_before: Depth
-    depth_after: Depth
+    depth_before: Levels
+    depth_after: Levels
 
     @property
     def kernel_shape(self) -> tuple[int, int, int, int]:
