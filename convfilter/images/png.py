@@ -21,7 +21,7 @@ from PIL import Image
 
 from convfilter.errors import ImageError
 from convfilter.images import codecs
-from convfilter.images.encoders import Output, Raster, Samples, palette_of, save
+from convfilter.images.encoders import Output, Raster, Samples, few_colours, save, to_image
 from convfilter.images.headers import PngChunk
 from convfilter.images.library import add_warning
 from convfilter.images.metadata import Chunk, Metadata, jpeg_places
@@ -323,8 +323,8 @@ def save_png(raster: Raster, metadata: Metadata, output: Output) -> None:
         return
     else:
         # With a palette, a background would be one of its entries, and all frames would share one.
-        few_colours = not output.frames and b"bKGD" not in dict(metadata.chunks)
-        tries = _small_pngs(raster, few_colours)
+        palette = not output.frames and b"bKGD" not in dict(metadata.chunks)
+        tries = _small_pngs(raster, palette)
         encoded = min((_saved(candidate, options, output) for candidate, options in tries), key=len)
     output.stream.write(encoded[:_HEADER])
     output.stream.write(beside)
@@ -408,7 +408,7 @@ def _quick_png(image: Image.Image, output: Output) -> _Options:
     return runs if sizes[0] < _LARGER * sizes[1] else {}
 
 
-def _small_pngs(image: Image.Image, few_colours: bool) -> list[tuple[Image.Image, _Options]]:
+def _small_pngs(image: Image.Image, palette: bool) -> list[tuple[Image.Image, _Options]]:
     """Return what to try for the smallest file."""
     tries: list[tuple[Image.Image, _Options]] = [
         (image, {"optimize": True}),
@@ -416,10 +416,11 @@ def _small_pngs(image: Image.Image, few_colours: bool) -> list[tuple[Image.Image
         (image, {"compress_level": 9, "compress_type": zlib.Z_RLE}),
         (image, {"compress_type": zlib.Z_HUFFMAN_ONLY}),
     ]
-    found = palette_of(image) if few_colours and image.mode in ("RGB", "RGBA") else None
+    found = few_colours(image) if palette and image.mode in ("RGB", "RGBA") else None
     if found:
-        paletted, colours = found
-        alpha = bytes(colour[3] for colour in colours)
+        numbers, colours = found
+        paletted = to_image(numbers, "P", colours[:, :3].tobytes())
+        alpha = colours[:, 3].tobytes()
         clear = {"transparency": alpha} if min(alpha) < 255 else {}
         tries += [(paletted, {"optimize": True, **clear}), (paletted, {"compress_level": 9, **clear})]
     return tries
