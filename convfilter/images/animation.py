@@ -24,7 +24,7 @@ from convfilter.images.headers import png_chunks
 from convfilter.images.library import collected, frame_named
 from convfilter.images.metadata import Metadata
 from convfilter.images.picture import Picture
-from convfilter.images.png import SIGNATURE, png_chunk, save_png
+from convfilter.images.png import PNG_HEADER, chunks_beside, encoded_png, png_chunk
 from convfilter.images.writing import prepared
 from convfilter.options import EncodeOptions
 
@@ -149,20 +149,15 @@ class PngFrames:
         """Take the next frame."""
         part, left, top = self._changes.of(image)
         first = self._number == 0
-        encoded = io.BytesIO()
-        # All frames share one palette, which the first cannot know: none gets one.
-        save_png(part, metadata if first else metadata.bare(), self._output._replace(stream=encoded))
-        data = b""
+        # All frames would share one palette, which the first cannot know.
+        encoded = encoded_png(part, self._output.small, palette=False)
         if first:
-            self._output.stream.write(SIGNATURE)
-        for kind, place, length in png_chunks(encoded):
-            content = encoded.getbuffer()[place : place + length]
-            if kind == b"IDAT":
-                data += content
-            elif first and kind != b"IEND":
-                self._put(kind, bytes(content))
-        if first:
+            self._output.stream.write(encoded[:PNG_HEADER])
+            for chunk in chunks_beside(metadata):
+                self._put(*chunk)
             self._put(b"acTL", struct.pack(">II", self._output.frames, metadata.plays))
+        chunks = png_chunks(io.BytesIO(encoded))
+        data = b"".join(encoded[at : at + length] for kind, at, length in chunks if kind == b"IDAT")
         delay = _delay(metadata.duration, self._output.warnings)
         # Dispose: leave it; blend: take it as it is.
         self._put(b"fcTL", self._numbered(struct.pack(">4I2H2B", *part.size, left, top, *delay, 0, 0)))
