@@ -94,18 +94,15 @@ class Clock:
     def __init__(self, tick: float, most: int, warnings: list[str]) -> None:
         self._tick, self._most, self._warnings = tick, most, warnings
         self._due = 0.0
-        self._passed = 0
 
     def ticks(self, duration: float | None) -> int:
         """Return for how many ticks the next frame is shown, from its milliseconds."""
         self._due += (UNTIMED if duration is None else duration) / self._tick
-        ticks = round(self._due) - self._passed
+        ticks = round(self._due)
+        self._due -= ticks
         if ticks > self._most:
             self._warnings.append(f"frames are shown for {self._most * self._tick / 1000:g} seconds at most")
-            self._due -= ticks - self._most
-            ticks = self._most
-        self._passed += ticks
-        return ticks
+        return min(ticks, self._most)
 
 
 def changed_box(changed: NDArray[np.bool_]) -> tuple[int, int, int, int]:
@@ -153,7 +150,7 @@ class PngFrames:
         encoded = encoded_png(part, self._output.small, palette=False)
         if first:
             self._output.stream.write(encoded[:PNG_HEADER])
-            for chunk in chunks_beside(metadata):
+            for chunk in chunks_beside(metadata, image, self._output.warnings):
                 self._put(*chunk)
             self._put(b"acTL", struct.pack(">II", self._output.frames, metadata.plays))
         chunks = png_chunks(io.BytesIO(encoded))

@@ -29,7 +29,6 @@ from convfilter.options import EncodeOptions
 
 __all__ = [
     "PNG_HEADER",
-    "background_for",
     "beside_pixels",
     "check_png",
     "chunks_beside",
@@ -186,15 +185,6 @@ def _full_scale(content: bytes, stream: BinaryIO, chunks: list[PngChunk]) -> byt
     return struct.pack(f">{len(levels)}H", *(min(level, full) * 65535 // full for level in levels))
 
 
-def background_for(kind: str, content: bytes) -> bytes:
-    """Return a background colour of 16 bits as a kind of image has it; nothing if it does not fit."""
-    if len(content) != (6 if kind.startswith("RGB") else 2):
-        return b""
-    levels = struct.unpack(f">{len(content) // 2}H", content)
-    deep = kind.startswith("I") or "16" in kind
-    return content if deep else struct.pack(f">{len(levels)}H", *((each + 128) // 257 for each in levels))
-
-
 def _is_profile(kind: bytes, content: bytes, found: dict[str, Any], warnings: list[str]) -> bool:
     """Take EXIF or XMP out of a text; tell whether it held one, or an image that must not be kept."""
     key, _, text = content.partition(b"\0")
@@ -255,10 +245,11 @@ _SMALL: list[_Settings] = [
 
 def save_png(raster: Raster, metadata: Metadata, output: Output) -> None:
     """Write a PNG."""
+    beside = list(chunks_beside(metadata, raster, output.warnings))
     # With a palette, a background would be one of its entries.
-    encoded = encoded_png(raster, output.small, palette=b"bKGD" not in dict(metadata.chunks))
+    encoded = encoded_png(raster, output.small, palette=b"bKGD" not in dict(beside))
     output.stream.write(encoded[:PNG_HEADER])
-    for chunk in chunks_beside(metadata):
+    for chunk in beside:
         output.stream.write(png_chunk(*chunk))
     output.stream.write(memoryview(encoded)[PNG_HEADER:])
 
@@ -269,8 +260,8 @@ def png_chunk(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)
 
 
-def chunks_beside(metadata: Metadata) -> Iterator[Chunk]:
-    """Yield what is written between the header and the pixels."""
+def chunks_beside(metadata: Metadata, raster: Raster, warnings: list[str]) -> Iterator[Chunk]:
+    """Yield what is written between the header and the pixels of an image."""
     if metadata.icc is not None:
         yield b"iCCP", b"ICC Profile\0\0" + zlib.compress(metadata.icc)
     if metadata.dpi is not None:
@@ -281,8 +272,24 @@ def chunks_beside(metadata: Metadata) -> Iterator[Chunk]:
     if metadata.xmp is not None:
         yield b"iTXt", _XMP + b"\0" * 5 + metadata.xmp
     for kind, content in metadata.chunks:
-        if kind != b"sRGB" or metadata.icc is None:  # a file may have one of them
-            yield kind, content
+        if kind == b"sRGB" and metadata.icc is not None:  # a file may have one of them
+            continue
+        if kind == b"bKGD":
+            content = _background(content, raster)
+            if not content:
+                warnings.append(f"the background colour does not fit {raster.mode} pixels: dropped")
+                continue
+        yield kind, content
+
+
+def _background(content: bytes, raster: Raster) -> bytes:
+    """Return a background colour of 16 bits as an image has it; nothing if it does not fit."""
+    if len(content) != (6 if raster.mode.startswith("RGB") else 2):
+        return b""
+    if raster.mode == "I;16" or (isinstance(raster, Samples) and raster.pixels.itemsize == 2):
+        return content
+    levels = struct.unpack(f">{len(content) // 2}H", content)
+    return struct.pack(f">{len(levels)}H", *((each + 128) // 257 for each in levels))
 
 
 def encoded_png(raster: Raster, small: bool, *, palette: bool) -> bytes:
