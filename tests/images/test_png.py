@@ -13,6 +13,7 @@ from samples import noise
 
 from convfilter.errors import ImageError
 from convfilter.images.reading import read_picture
+from convfilter.options import EncodeOptions
 
 ROWS = [row.tobytes() for row in noise("L", 4, 6)]
 
@@ -27,10 +28,11 @@ def chunks_of(data):
     return found
 
 
-def copied(data):
+def copied(data, compress="fast"):
     """What a file says beside its pixels after reading and writing it, and the warnings."""
     picture = read_picture(io.BytesIO(data))
-    stream, warnings = write(picture.pixels, picture.mode, "png", **vars(picture.metadata))
+    encoding = EncodeOptions(compress=compress)
+    stream, warnings = write(picture.pixels, picture.mode, "png", encoding, **vars(picture.metadata))
     with Image.open(stream) as image:
         np.testing.assert_array_equal(np.asarray(image), picture.pixels)
     kept = [each for each in chunks_of(stream.getvalue()) if each[0] not in (b"IHDR", b"IDAT", b"IEND")]
@@ -59,7 +61,8 @@ def test_chunks_are_kept_in_their_order_whatever_they_say(bare, request):
         request.getfixturevalue("without_codecs")
     first, last = OTHERS + TEXTS[:2], TEXTS[2:]
     data = png(8, 0, 6, 4, ROWS, *(b"".join(chunk(*each) for each in part) for part in (first, last)))
-    assert copied(data) == (first + last, [])
+    for compress in ("fast", "small"):
+        assert copied(data, compress) == (first + last, [])
 
 
 def test_chunks_about_what_is_changed_are_left_out_and_unknown_ones_named_in_one_warning():
