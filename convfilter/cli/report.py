@@ -10,15 +10,15 @@ from convfilter.errors import ConvfilterError, ImageError
 from convfilter.files import STREAM
 from convfilter.geometry import Axis
 from convfilter.messages import complain, shown
-from convfilter.options import MAX_PIXELS
+from convfilter.options import MAX_PIXELS, FilterOptions, declared
 
 if TYPE_CHECKING:
     from convfilter.batch.job import Outcome
     from convfilter.images.picture import Picture
     from convfilter.kernels import Kernel
 
-__all__ = ["calculation", "can_preview", "filter_in_words", "kernel_in_lines", "per_axis_in_words"]
-__all__ += ["previewed", "print_warnings", "read_named", "size_in_words"]
+__all__ = ["calculation", "can_preview", "filter_in_words", "filter_line", "kernel_in_lines"]
+__all__ += ["per_axis_in_words", "previewed", "read_named", "read_stack", "size_in_words"]
 
 _WIDEST = 15  # columns of weights that fit a terminal
 
@@ -40,6 +40,18 @@ def per_axis_in_words(value: object) -> str:
     return ",".join(str(each) for each in value) if isinstance(value, tuple | list) else str(value)
 
 
+def filter_line(kernels: Sequence[Kernel], options: FilterOptions) -> str:
+    """Return a chain, its border, and the options that differ from their defaults."""
+    words = [", then ".join(map(filter_in_words, kernels))]
+    for name, kind, default, _ in declared(FilterOptions):
+        value = getattr(options, name)
+        if name == "border" and options.padding != "valid":
+            words.append(f"border {value}" + (f"={options.fill:g}" if value == "constant" else ""))
+        elif value != default:
+            words.append(name if kind is bool else f"{name} {per_axis_in_words(value)}")
+    return ", ".join(words)
+
+
 def calculation(axes: Sequence[Axis], names: Sequence[str] = ("height", "width")) -> list[str]:
     """Return the size arithmetic, one line an axis, the last axis first."""
     lines = []
@@ -53,23 +65,21 @@ def calculation(axes: Sequence[Axis], names: Sequence[str] = ("height", "width")
 
 
 def kernel_in_lines(kernel: Kernel) -> list[str]:
-    """Return a description of a kernel with its weights."""
+    """Return a description of a kernel with its weights, but without its source."""
     lines = [f"{filter_in_words(kernel)}: {shown(kernel.summary)}".rstrip(": ")]
     parameters = ", ".join(f"{key}={_number(value)}" for key, value in kernel.parameters.items())
     if parameters:
         lines.append(f"  parameters  {parameters}")
+    sums = []
     for number, (part, divisor) in enumerate(zip(kernel.parts, kernel.divisors, strict=True), start=1):
         label = "weights" if len(kernel.parts) == 1 else f"part {number}"
         lines.append(f"  {label}{'' if divisor == 1 else f' / {_number(divisor)}'}")
         lines += _table(part, kernel.axes) if kernel.width <= _WIDEST else ["    (--json prints them all)"]
-    total = ", ".join(
-        _number(_sum(part) / divisor) for part, divisor in zip(kernel.parts, kernel.divisors, strict=True)
-    )
-    lines.append(f"  sum         {total}{'  (counts as zero)' if kernel.is_zero_sum else ''}")
+        sums.append(_number(_sum(part) / divisor))
+    lines.append(f"  sum         {', '.join(sums)}{'  (counts as zero)' if kernel.is_zero_sum else ''}")
     if kernel.offset:
         lines.append(f"  offset      {kernel.offset:g} of full scale")
-    lines.append(f"  range       {kernel.range}")
-    return [*lines, f"  source      {shown(kernel.source)}"] if kernel.source else lines
+    return [*lines, f"  range       {kernel.range}"]
 
 
 def _number(value: Any) -> str:
@@ -83,12 +93,12 @@ def _sum(weights: Any) -> Any:
 def _table(weights: Any, axes: Sequence[str], place: str = "") -> list[str]:
     """Return rows of numbers, right-aligned; deeper tables follow each other, each under its place."""
     if len(axes) > 2:
-        lines = []
+        tables = []
         for number, each in enumerate(weights):
             below = f"{place}{', ' if place else ''}{axes[0]} {number}"
-            lines += [f"    {below}"] if len(axes) == 3 else []
-            lines += _table(each, axes[1:], below)
-        return lines
+            tables += [f"    {below}"] if len(axes) == 3 else []
+            tables += _table(each, axes[1:], below)
+        return tables
     rows = [weights] if len(axes) == 1 else weights
     cells = [[f"{weight:.4g}" for weight in row] for row in rows]
     width = max(len(cell) for row in cells for cell in row)
@@ -113,12 +123,32 @@ def read_named(
     if picture.frames > 1 and frame is None:
         picture.warnings.append(f"holds {picture.frames} frames: only the first is looked at")
     if not quiet:
-        print_warnings(path, picture)
+        _print_warnings(path, picture)
     return picture
 
 
-def print_warnings(path: str, picture: Picture) -> None:
-    """Print on stderr what was lost in reading."""
+def read_stack(path: str, *, max_pixels: int, orient: bool) -> Picture:
+    """Read all frames of a file as one volume, and print warnings."""
+    import numpy as np
+
+    from convfilter.images.frames import opened_frames
+    from convfilter.images.limits import check_pixels
+
+    try:
+        with opened_frames(path, volume=True, max_pixels=max_pixels, orient=orient) as frames:
+            check_pixels(frames.size()[:2], max_pixels, frames.count)
+            every = [frames.read(number) for number in range(frames.count)]
+        whole = every[0]
+        whole.pixels = np.stack([each.pixels for each in every])
+    except ImageError as error:
+        raise ImageError(f"{shown(path)}: {error}") from None
+    except ValueError as error:  # frames of several sizes
+        raise ImageError(f"{shown(path)}: its frames are not a stack ({error})") from None
+    _print_warnings(path, whole)
+    return whole
+
+
+def _print_warnings(path: str, picture: Picture) -> None:
     for warning in picture.warnings:
         complain(f"{path}: warning: {warning}")
 
