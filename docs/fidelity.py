@@ -55,8 +55,8 @@ KEPT = {
     **{name.removeprefix("a "): forms for name, forms in HELD.items()},
     **dict.fromkeys(("text", "pixel aspect", "HDR chunks", "gamma and chromaticities"), "png"),
     "background colour": "png",
-    "durations": "png gif webp avif",
-    "number of showings": "png gif webp",
+    "durations": " ".join(form for form, row in FORMATS.items() if "duration" in row.blocks),
+    "number of showings": " ".join(form for form, row in FORMATS.items() if "plays" in row.blocks),
 }
 
 HEAD = """\

@@ -103,51 +103,35 @@ def command(
         raise click.UsageError("no inputs: name files, folders or '-', or a list with --files-from")
     # What it takes to compute is loaded once the command line is known to be right.
     from convfilter.batch import Report, run_jobs
-    from convfilter.batch.job import Outcome
-    from convfilter.batch.plan import find_inputs, kernel_suffix, named_inputs, output_folders, plan_jobs
-    from convfilter.batch.work import Work
+    from convfilter.batch.job import Result
+    from convfilter.batch.plan import Settings, check_settings, plan_jobs
     from convfilter.cli.progress import Progress
     from convfilter.cli.report import can_preview, previewed
     from convfilter.cli.telling import Printer
     from convfilter.files import STREAM, refuse_terminal
-    from convfilter.filtering.options import resolved_range
     from convfilter.signals import at_stop
 
     chain = chosen_filter(kernels, kernel_file, filtering, quiet=quiet)
-    work = Work(
-        chain,
-        filtering,
-        encoding,
-        frames=batch.frames,
-        overwrite=batch.overwrite,
-        skip_existing=batch.skip_existing,
-        max_pixels=reading.max_pixels,
-        orient=reading.orient,
-        threads=batch.jobs,
-        count_clipped=as_json or verbose,
-    )
-    arguments, several = named_inputs(inputs, files_from, null=null)
-    suffix = kernel_suffix(chain)
-    found, problems = find_inputs(arguments, output_folders(arguments, output, suffix, several=several))
+    settings = Settings(chain, filtering, encoding, reading, batch, count_clipped=as_json or verbose)
+    check_settings(settings)
     jobs = plan_jobs(
-        found,
-        arguments=arguments,
-        several=several,
+        inputs,
+        settings,
         output=output,
         format=format_,
-        fallback="npy" if resolved_range(filtering, chain[-1]) == "raw" else None,
-        suffix=suffix,
-        overwrite=batch.overwrite,
+        files_from=files_from,
+        null=null,
         touch=not dry_run,
     )
+    several = jobs.several
     # Where an image itself goes to stdout, the text goes to stderr.
-    aside = any(job.target == STREAM for job in jobs) if len(jobs) == 1 or STREAM in arguments else False
+    aside = any(job.target == STREAM for job in jobs)
     if aside:
         refuse_terminal()
     report = Report()
     with Progress(len(jobs), wanted=several and not quiet and _at_terminal()) as progress:
         printer = Printer(
-            work,
+            settings,
             as_json=as_json,
             quiet=quiet,
             verbose=verbose,
@@ -155,27 +139,27 @@ def command(
             aside=aside,
             progress=progress,
         )
-        for problem in problems:
+        for problem in jobs.problems:
             printer.complain(problem)
 
-        def count(outcome: Outcome) -> None:
-            report.add(outcome)
-            progress.count(failed=outcome.error is not None)
+        def count(result: Result) -> None:
+            report.add(result)
+            progress.count(failed=result.error is not None)
 
         def last_words() -> None:
             left = len(jobs) - report.counts.total()
             printer.last_words(f"stopped: {report.in_words()}, {left} not finished")
 
-        outcomes = run_jobs(jobs, work, dry=dry_run, scheduler=batch.scheduler, finished=count)
+        results = run_jobs(jobs, settings, dry=dry_run, finished=count)
         shown = preview and can_preview() and not as_json
-        with at_stop(last_words), contextlib.closing(outcomes):
-            for outcome in outcomes:
-                printer.show(outcome)
+        with at_stop(last_words), contextlib.closing(results):
+            for result in results:
+                printer.show(result)
                 if shown:
-                    printer.picture(previewed(outcome, reading.max_pixels))
+                    printer.picture(previewed(result, reading.max_pixels))
     if several and not quiet:
         printer.note(report.in_words())
-    return 1 if problems or printer.unheard else report.exit_code
+    return 1 if jobs.problems or printer.unheard else report.exit_code
 
 
 def _at_terminal() -> bool:

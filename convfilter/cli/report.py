@@ -13,7 +13,7 @@ from convfilter.messages import complain, shown
 from convfilter.options import MAX_PIXELS, FilterOptions, declared
 
 if TYPE_CHECKING:
-    from convfilter.batch.job import Outcome
+    from convfilter.batch.job import Result
     from convfilter.images.picture import Picture
     from convfilter.kernels import Kernel
 
@@ -158,7 +158,7 @@ def can_preview() -> bool:
     return sys.stdout is not None and sys.stdout.isatty()
 
 
-def previewed(outcome: Outcome, max_pixels: int) -> str:
+def previewed(result: Result, max_pixels: int) -> str:
     """Return an image before and after as text; nothing if it cannot be read again."""
     import shutil
 
@@ -166,8 +166,8 @@ def previewed(outcome: Outcome, max_pixels: int) -> str:
     from convfilter.drawing.terminal import preview
     from convfilter.images.reading import read_picture
 
-    job = outcome.job
-    if outcome.status != "done" or STREAM in (job.source, job.target):
+    job = result.job
+    if result.status != "done" or STREAM in (job.source, job.target):
         return ""
     width = shutil.get_terminal_size().columns
     images = []

@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from convfilter.batch.foresight import chain_axes
-from convfilter.batch.job import Outcome
-from convfilter.batch.work import Work
+from convfilter.batch.dry_run import chain_axes
+from convfilter.batch.job import Result
+from convfilter.batch.plan import Settings
 from convfilter.cli.progress import Progress
 from convfilter.cli.report import calculation, filter_in_words, per_axis_in_words
 from convfilter.kernels import Kernel
@@ -31,7 +31,7 @@ class Printer:
 
     def __init__(
         self,
-        work: Work,
+        settings: Settings,
         *,
         as_json: bool,
         quiet: bool,
@@ -40,7 +40,7 @@ class Printer:
         aside: bool,
         progress: Progress,
     ) -> None:
-        self._work, self._progress = work, progress
+        self._settings, self._progress = settings, progress
         self._aside = aside
         self.unheard = False
         self._as_json, self._quiet = as_json, quiet
@@ -48,18 +48,18 @@ class Printer:
         self._verbose = verbose
         self._sizes: set[tuple[int | None, ...]] = set()
 
-    def show(self, outcome: Outcome) -> None:
-        """Print one picture's outcome."""
-        job = outcome.job
-        for warning in outcome.warnings:
+    def show(self, result: Result) -> None:
+        """Print one picture's result."""
+        job = result.job
+        for warning in result.warnings:
             self.note(f"{shown(job.source)}: warning: {warning}")
-        if outcome.error is not None:
-            traceback = outcome.traceback if self._every else ""
-            self.complain(f"{shown(job.source) or repr('')}: {outcome.error}", traceback)
+        if result.error is not None:
+            traceback = result.traceback if self._every else ""
+            self.complain(f"{shown(job.source) or repr('')}: {result.error}", traceback)
         if self._as_json:
-            self._say(json.dumps(_as_object(outcome, self._work.kernels)))
+            self._say(json.dumps(_as_object(result, self._settings.kernels)))
         elif not self._quiet:
-            for line in self._lines(outcome):
+            for line in self._lines(result):
                 self._say(line)
 
     def _say(self, line: str) -> None:
@@ -92,27 +92,27 @@ class Printer:
         """Print a line on stderr when the run is stopped, unless that would have to wait for a reader."""
         last_words(f"{self._progress.closing}convfilter: {text}\n")
 
-    def _lines(self, outcome: Outcome) -> list[str]:
-        arrow = f"{shown(outcome.job.source)} -> {shown(outcome.job.target)}"
-        if outcome.status == "skipped":
+    def _lines(self, result: Result) -> list[str]:
+        arrow = f"{shown(result.job.source)} -> {shown(result.job.target)}"
+        if result.status == "skipped":
             return [f"{arrow}   skipped: it exists"] if self._every else []
-        if outcome.status not in ("done", "planned"):
+        if result.status not in ("done", "planned"):
             return []
-        size = (outcome.width, outcome.height, outcome.frames if self._work.spans_frames else 1)
+        size = (result.width, result.height, result.frames if self._settings.spans_frames else 1)
         if size in self._sizes and not self._every:
-            return [arrow] if outcome.status == "planned" else []
+            return [arrow] if result.status == "planned" else []
         self._sizes.add(size)
         return [
-            f"{arrow}   {_in_words(self._work)}{_frames_in_words(outcome, self._work)}",
-            *_calculation(outcome, self._work),
-            *self._details(outcome),
+            f"{arrow}   {_in_words(self._settings)}{_frames_in_words(result, self._settings)}",
+            *_calculation(result, self._settings),
+            *self._details(result),
         ]
 
-    def _details(self, outcome: Outcome) -> list[str]:
-        if not self._verbose or outcome.clipped_below is None or outcome.clipped_above is None:
+    def _details(self, result: Result) -> list[str]:
+        if not self._verbose or result.clipped_below is None or result.clipped_above is None:
             return []
-        below, above = 100 * outcome.clipped_below, 100 * outcome.clipped_above
-        return [f"  clipped {below:.3g} % below, {above:.3g} % above; {outcome.seconds:.3g} s"]
+        below, above = 100 * result.clipped_below, 100 * result.clipped_above
+        return [f"  clipped {below:.3g} % below, {above:.3g} % above; {result.seconds:.3g} s"]
 
 
 def _print(line: str, *, to_stderr: bool) -> None:
@@ -123,10 +123,10 @@ def _print(line: str, *, to_stderr: bool) -> None:
         discard(sys.stderr if to_stderr else sys.stdout)
 
 
-def _in_words(work: Work) -> str:
+def _in_words(settings: Settings) -> str:
     """The filters and the border they are given."""
-    options = work.filtering
-    words = [filter_in_words(kernel) for kernel in work.kernels]
+    options = settings.filtering
+    words = [filter_in_words(kernel) for kernel in settings.kernels]
     chain = words[0] if len(words) == 1 else ", then ".join(words)
     if options.padding == "valid":
         return f"{chain}, padding valid"
@@ -135,21 +135,23 @@ def _in_words(work: Work) -> str:
     return f"{chain}, border {options.border}{fill}{padding}"
 
 
-def _frames_in_words(outcome: Outcome, work: Work) -> str:
+def _frames_in_words(result: Result, settings: Settings) -> str:
     """What becomes of several frames."""
-    if outcome.frames in (None, 1):
+    if result.frames in (None, 1):
         return ""
-    how = "a stack" if work.stacks else "the first" if work.frames == "first" else "each"
-    return f", {how} of {outcome.frames} frames"
+    how = "a stack" if settings.stacks else "the first" if settings.batch.frames == "first" else "each"
+    return f", {how} of {result.frames} frames"
 
 
-def _calculation(outcome: Outcome, work: Work) -> list[str]:
+def _calculation(result: Result, settings: Settings) -> list[str]:
     """The size arithmetic of every filter of the chain, indented."""
     lines: list[str] = []
-    frames = outcome.frames if work.stacks else 1
-    chain = chain_axes((frames or 1, outcome.height or 1, outcome.width or 1), work.kernels, work.filtering)
-    for kernel, axes in zip(work.kernels, chain, strict=True):
-        if len(work.kernels) > 1:
+    frames = result.frames if settings.stacks else 1
+    chain = chain_axes(
+        (frames or 1, result.height or 1, result.width or 1), settings.kernels, settings.filtering
+    )
+    for kernel, axes in zip(settings.kernels, chain, strict=True):
+        if len(settings.kernels) > 1:
             lines.append(f"  {filter_in_words(kernel)}")
         told = calculation(axes[1:])
         if "frame" in kernel.axes:
@@ -158,22 +160,23 @@ def _calculation(outcome: Outcome, work: Work) -> list[str]:
     return lines
 
 
-def _as_object(outcome: Outcome, kernels: Sequence[Kernel]) -> dict[str, Any]:
+def _as_object(result: Result, kernels: Sequence[Kernel]) -> dict[str, Any]:
     return {
-        "input": outcome.job.source,
-        "output": outcome.job.target,
+        "input": result.job.source,
+        "output": result.job.target,
         "kernels": [kernel.name for kernel in kernels],
-        "width": outcome.width,
-        "height": outcome.height,
-        "output_width": outcome.output_width,
-        "output_height": outcome.output_height,
-        "channels": outcome.channels,
-        "output_channels": outcome.output_channels,
-        "frames": outcome.frames,
-        "status": outcome.status,
-        "error": outcome.error,
-        "warnings": outcome.warnings,
-        "clipped_below": outcome.clipped_below,
-        "clipped_above": outcome.clipped_above,
-        "seconds": outcome.seconds,
+        "width": result.width,
+        "height": result.height,
+        "output_width": result.output_width,
+        "output_height": result.output_height,
+        "channels": result.channels,
+        "output_channels": result.output_channels,
+        "frames": result.frames,
+        "output_frames": result.output_frames,
+        "status": result.status,
+        "error": None if result.error is None else str(result.error),
+        "warnings": result.warnings,
+        "clipped_below": result.clipped_below,
+        "clipped_above": result.clipped_above,
+        "seconds": result.seconds,
     }

@@ -11,8 +11,9 @@ from PIL import ImageFile
 
 from convfilter.images.arrays import array_header, array_mode, held_dtype, in_c_order, read_array
 from convfilter.images.decoding import decoded, size_of
+from convfilter.images.formats import FORMATS
 from convfilter.images.headers import gif_layout, png_chunks
-from convfilter.images.library import PRINTING, collected, disk_errors, frame_named, reasons
+from convfilter.images.library import collected, disk_errors, frame_named, reasons
 from convfilter.images.limits import check_channels, check_pixels
 from convfilter.images.opening import format_of, image_of, opened
 from convfilter.images.picture import Picture, Size
@@ -101,7 +102,7 @@ class _Images:
         self._stream, self._max_pixels, self._orient, self._warnings = stream, max_pixels, orient, warnings
         self._source = stream
         self._beside: dict[str, Any] = {}
-        self._prints = form in PRINTING
+        self._prints = FORMATS[form].prints
         with disk_errors(), collected(warnings, prints=self._prints):
             if form == "png":
                 self._chunks = png_chunks(stream)

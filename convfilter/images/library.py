@@ -19,10 +19,7 @@ from typing import Any, BinaryIO, TextIO
 from convfilter.errors import ConvfilterError, ImageError, with_name
 from convfilter.messages import describe, one_line
 
-__all__ = ["PRINTING", "add_warning", "collected", "disk_errors", "frame_named", "reasons"]
-
-PRINTING = ("tiff", "avif")
-"""Formats whose libraries print to standard error."""
+__all__ = ["add_warning", "collected", "disk_errors", "frame_named", "reasons"]
 
 _MOST = 5
 _FURTHER = re.compile(r"(\d+) further warnings?")

@@ -6,12 +6,13 @@ import os
 from typing import BinaryIO
 
 from convfilter.errors import ImageError
+from convfilter.images.formats import FORMATS
 from convfilter.images.headers import gif_layout, jpeg_segments, webp_size
 from convfilter.options import MAX_PIXELS
 
 __all__ = ["ANIMATIONS", "check_channels", "check_density", "check_header", "check_pixels"]
 
-ANIMATIONS = ("gif", "png", "webp", "avif")
+ANIMATIONS = tuple(form for form, row in FORMATS.items() if row.several == "animation")
 """Formats of which a few bytes may make many frames, so that the pixels of all count."""
 
 # Encoders make some ten scans; more than these count as so many images.

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, TypeAlias
 from PIL import ExifTags, Image
 
 from convfilter.errors import ImageError
+from convfilter.images.formats import FORMATS
 from convfilter.images.headers import jpeg_segments
 from convfilter.images.library import reasons
 from convfilter.images.tiff_tags import SIZES, Origin, TiffTag
@@ -38,13 +39,17 @@ __all__ = [
 Chunk: TypeAlias = tuple[bytes, bytes]
 """A chunk of a PNG: its kind and its content."""
 
+_BLOCKS = {
+    "EXIF": "exif",
+    "a colour profile": "icc",
+    "XMP": "xmp",
+    "resolution": "dpi",
+    "comments": "comments",
+    "Photoshop data (IPTC)": "photoshop",
+}
 HELD = {
-    "EXIF": "png jpeg tiff webp avif",
-    "a colour profile": "png jpeg tiff webp avif",
-    "XMP": "png jpeg tiff webp avif",
-    "resolution": "png jpeg tiff bmp",
-    "comments": "jpeg gif",
-    "Photoshop data (IPTC)": "jpeg",
+    words: " ".join(form for form, row in FORMATS.items() if block in row.blocks)
+    for words, block in _BLOCKS.items()
 }
 """Which formats hold what, by the names of `Metadata.blocks`; all that is not listed is a PNG's."""
 

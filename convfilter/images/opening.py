@@ -12,11 +12,11 @@ from typing import BinaryIO
 from PIL import Image, ImageFile
 
 from convfilter.errors import ImageError
-from convfilter.images.formats import FORMATS, format_of_name
+from convfilter.images.formats import FORMATS, format_of_name, sniff
 from convfilter.images.headers import gif_layout
 from convfilter.images.library import reasons
 from convfilter.images.limits import check_density, check_header, check_pixels
-from convfilter.images.plugins import coloured_gif, load_plugin, pillow_name, sniff
+from convfilter.images.plugins import coloured_gif, load_plugin
 from convfilter.messages import describe, shown
 
 __all__ = ["format_of", "image_of", "opened"]
@@ -135,7 +135,7 @@ def image_of(stream: BinaryIO, form: str, max_pixels: int | None) -> ImageFile.I
     check_header(stream, form, max_pixels)
     stream.seek(0)
     load_plugin(form)
-    names = [pillow_name(form)]
+    names = [form.upper()]
     with reasons(f"broken {form} data"):
         image = Image.open(stream, formats=names)
     if form == "gif" and image.mode == "L" and gif_layout(stream).turns_coloured:

@@ -21,7 +21,7 @@ from PIL import ExifTags, Image, ImageFile, ImagePalette, UnidentifiedImageError
 from PIL.TiffImagePlugin import COMPRESSION_INFO, ImageFileDirectory_v2
 
 from convfilter.errors import ImageError
-from convfilter.images import codecs
+from convfilter.images import codecs, formats
 from convfilter.images.decoding import mode_of, taken_over, turned
 from convfilter.images.deep import is_deep_colour, raw_mode, read_halves, to_full_scale, with_raw_mode
 from convfilter.images.formats import grey_mode, loose_channels
@@ -346,8 +346,8 @@ class Page:
         self._pillow = self._opened()
         if self._pillow is None and layout.photometric in _CONVERTED:
             raise _unsupported(layout, "convert it to RGB")
-        if self._pillow is None and not codecs.available():
-            raise _unsupported(layout, codecs.MEND)
+        if self._pillow is None and not formats.codecs_available():
+            raise _unsupported(layout, formats.CODECS_MEND)
 
     def described(self, orient: bool) -> Size:
         """Tell what `read` would give."""

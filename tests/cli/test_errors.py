@@ -41,7 +41,7 @@ UNRIGHT = {
     "output is the input by another path": "a.png -k sobel -o folder/../a.png",
     "a file where a folder must be": "a.png b.png -k sobel -o b.png",
     "several pictures to stdout": "a.png b.png -k sobel -o -",
-    "no pictures": "folder -k sobel",
+    "no images": "folder -k sobel",
     "no kernel file": "a.png -k sobel --kernels gone.toml",
     "a folder for a kernel file": "a.png -k sobel --kernels folder",
 }
