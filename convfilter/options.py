@@ -175,7 +175,7 @@ class FilterOptions(NamedTuple):
     )
     depth: Annotated[
         Depth | None,
-        Option("Bits of the output; full scale maps to full scale.", _WRITE, default="the input's"),
+        Option("Bits of an output sample; full scale maps to full scale.", _WRITE, default="the input's"),
     ] = None
 
 
@@ -184,7 +184,7 @@ class EncodeOptions(NamedTuple):
 
     quality: Annotated[
         int | None,
-        Option("Of JPEG, WebP and AVIF: 1 to 100.", _WRITE, metavar="N", default="the input's"),
+        Option("Quality of JPEG, WebP and AVIF, 1 to 100.", _WRITE, metavar="N", default="the input's"),
     ] = None
     compress: Annotated[Compress, Option("Write quickly, or the smallest file.", _WRITE)] = "fast"
     background: Annotated[
@@ -220,7 +220,13 @@ class BatchOptions(NamedTuple):
     skip_existing: Annotated[bool, Option("Skip images whose output exists.")] = False
     jobs: Annotated[
         int | None,
-        Option("CPU cores used in all.", _RUN, flags="-j --jobs", metavar="N", default="all available"),
+        Option(
+            "CPU cores to use in all; with 1 there is a single thread.",
+            _RUN,
+            flags="-j --jobs",
+            metavar="N",
+            default="all available",
+        ),
     ] = None
     scheduler: Annotated[
         str | None,

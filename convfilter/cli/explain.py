@@ -14,12 +14,12 @@ import click
 from convfilter.cli.options import (
     BORDERS,
     HeadedCommand,
-    Read,
     chosen_kernels,
     json_option,
     kernel_file_option,
     kernel_option,
     option,
+    reading,
     record_options,
 )
 from convfilter.cli.report import filter_line, read_named, read_stack
@@ -48,7 +48,6 @@ def _read_place(text: str) -> tuple[int, int]:
 
 @click.command(
     cls=HeadedCommand,
-    short_help="Show how one output value is computed.",
     epilog=f"--json prints one object for each value: its window, weights and products, every step, and the "
     f"sample that is written as 'value'. {BORDERS}",
 )
@@ -56,7 +55,7 @@ def _read_place(text: str) -> tuple[int, int]:
 @kernel_option(
     "The filter: NAME or NAME:param=value,... Of a chain, the last filter is explained.", required=False
 )
-@option("--at", type=Read("place", _read_place), metavar="ROW,COL", help="Position in the output, from 0,0.")
+@option("--at", callback=reading(_read_place), metavar="ROW,COL", help="Position in the output, from 0,0.")
 @option("--channel", metavar="NAME|N", help="The channel: red, green, blue, alpha, or a number from 0.")
 @option("--values", metavar="ROWS", help='Numbers instead of an image: "0 1 2; 3 4 5; 6 7 8".')
 @option("--weights", metavar="ROWS", help='Weights instead of a kernel: "0 1; 2 3".')

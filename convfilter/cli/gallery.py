@@ -30,7 +30,7 @@ from convfilter.options import FilterOptions, ReadOptions
 __all__ = ["command"]
 
 
-@click.command(cls=HeadedCommand, short_help="Show filters side by side on a labelled sheet.", epilog=BORDERS)
+@click.command(cls=HeadedCommand, epilog=BORDERS)
 @click.argument("image")
 @kernel_option("A filter to show; repeat it for more.  [default: all kernels]", required=False)
 @option("-o", "--output", required=True, metavar="SHEET", help="File to write; '-' is stdout.")

@@ -11,12 +11,12 @@ import click
 
 from convfilter.cli.options import (
     HeadedCommand,
-    Read,
     complete_kernel,
     json_option,
     kernel_file_option,
     option,
     read_size,
+    reading,
 )
 from convfilter.cli.report import kernel_in_lines, size_in_words
 from convfilter.errors import OptionError
@@ -58,12 +58,12 @@ def _read_sides(text: str) -> tuple[int, ...]:
     return sides
 
 
-@click.command(cls=HeadedCommand, short_help="List the kernels, or show one.")
+@click.command(cls=HeadedCommand)
 @click.argument("name", required=False, shell_complete=complete_kernel)
 @option(
     "--plan",
     "sides",
-    type=Read("size", _read_sides),
+    callback=reading(_read_sides),
     metavar="WxH",
     help="Size of the colour image for which to show the plan.  [default: 4000x3000]",
 )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convfilter.cli.options import HeadedCommand, Read, filter_option, json_option, option, read_size
+from convfilter.cli.options import HeadedCommand, filter_option, json_option, option, read_size, reading
 from convfilter.cli.report import kernel_in_lines, read_named
 from convfilter.errors import ConvfilterError, ImageError, OptionError, ShapeError
 from convfilter.files import STREAM, check_output, refuse_input, write_output
@@ -28,14 +28,13 @@ __all__ = ["command"]
 
 @click.command(
     cls=HeadedCommand,
-    short_help="Estimate the kernel between two images.",
     epilog="Use the result with 'convfilter apply IMAGE --kernels KERNELS.toml -k NAME'.",
 )
 @click.argument("images", nargs=-1, metavar="[BEFORE AFTER]")
 @option(
     "--size",
     required=True,
-    type=Read("size", read_size),
+    callback=reading(read_size),
     metavar="WxH",
     help="Size of the kernel; a bare W is a kernel of one dimension.",
 )
@@ -96,7 +95,7 @@ def command(
         raise OptionError(f"--name {shown(name)!r}: {NAMES}")
     mode, fill = border
     if fill:
-        raise click.UsageError("learn knows no constant border other than 0: give --border zero")
+        raise click.UsageError("learn cannot use a constant border other than 0: give --border zero")
     if output is not None:
         refuse_input(output, [each for pair in pairs for each in pair])
         check_output(output, overwrite=overwrite)

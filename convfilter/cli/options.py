@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 __all__ = [
     "BORDERS",
     "HeadedCommand",
-    "Read",
     "changed_options",
     "chosen_kernels",
     "complete_kernel",
@@ -29,6 +28,7 @@ __all__ = [
     "kernel_option",
     "option",
     "read_size",
+    "reading",
     "record_options",
 ]
 
@@ -57,7 +57,7 @@ class HeadedCommand(click.Command):
         """Write one section for each heading."""
         sections: dict[str, list[tuple[str, str]]] = {heading: [] for heading in _HEADINGS}
         for parameter in self.get_params(ctx):
-            record = parameter.get_help_record(ctx)
+            record = parameter.get_help_record(ctx) if isinstance(parameter, click.Option) else None
             if record is not None:
                 sections[getattr(parameter, "heading", "Options")].append(record)
         for heading, records in sections.items():
@@ -66,18 +66,16 @@ class HeadedCommand(click.Command):
                     formatter.write_dl(records)
 
 
-class Read(click.ParamType):
-    """The type of an option whose text a function reads; the function raises `OptionError`."""
+def reading(read: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    """Return a callback that reads an option's text; `OptionError` is raised as a fault of that option."""
 
-    def __init__(self, name: str, read: Callable[[str], Any]) -> None:
-        self.name, self.read = name, read
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Read a text; defaults may be values already."""
+    def callback(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
         try:
-            return self.read(value) if isinstance(value, str) else value
+            return read(value) if isinstance(value, str) else value
         except OptionError as error:
-            self.fail(str(error), param, ctx)
+            raise click.BadParameter(str(error), ctx, param) from None
+
+    return callback
 
 
 def read_size(text: str) -> tuple[int, ...]:
@@ -123,7 +121,7 @@ def changed_options(filtering: FilterOptions, name: str, text: str) -> FilterOpt
     """Return options with one of them read from text, as the current command reads it."""
     context = click.get_current_context()
     parameter = next(each for each in context.command.params if each.name == name)
-    return filtering._replace(**_fields({name: parameter.type_cast_value(context, text)}))
+    return filtering._replace(**_fields({name: parameter.process_value(context, text)}))
 
 
 def _fields(options: dict[str, Any]) -> dict[str, Any]:
@@ -149,7 +147,7 @@ def _declared_option(declaration: Declared, **changes: Any) -> _Decorator:
     if kind is bool:
         settings |= {"is_flag": True, "flag_value": not declared_as.turns_off, "show_default": False}
     elif declared_as.read is not None:
-        settings["type"] = Read(name, declared_as.read)
+        settings |= {"type": str, "callback": reading(declared_as.read)}
     elif kind is int:
         settings["type"] = click.IntRange(min=1)
     elif choices(kind):
@@ -171,13 +169,21 @@ def complete_kernel(ctx: click.Context, param: click.Parameter, incomplete: str)
 
 def kernel_option(text: str, *, required: bool = True) -> _Decorator:
     """Return -k."""
-    settings = {"metavar": "KERNEL", "multiple": True, "shell_complete": complete_kernel}
-    return option("-k", "--kernel", "kernels", required=required, help=text, **settings)
+    return option(
+        "-k",
+        "--kernel",
+        "kernels",
+        metavar="KERNEL",
+        shell_complete=complete_kernel,
+        multiple=True,
+        required=required,
+        help=text,
+    )
 
 
 def kernel_file_option() -> _Decorator:
     """Return --kernels."""
-    text = "A TOML file of your own kernels, in addition to the shipped ones."
+    text = "TOML file of your own kernels; they replace shipped ones of the same name."
     return option("--kernels", "kernel_file", metavar="FILE", is_eager=True, help=text)
 
 

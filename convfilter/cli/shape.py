@@ -31,7 +31,6 @@ _AXES = {1: ("length",), 2: ("height", "width"), 3: ("frames", "height", "width"
 
 @click.command(
     cls=HeadedCommand,
-    short_help="Calculate output sizes without filtering.",
     epilog="Sizes are width x height. Per axis: floor((N + P - d*(K - 1) - 1) / s) + 1, with P the padding "
     "on both sides together, d the dilation, s the stride.",
 )
