@@ -18,7 +18,7 @@ from convfilter.files import STREAM, check_output, refuse_input, write_output
 from convfilter.kernels.kernel import NAME, NAMES
 from convfilter.kernels.library import table_of
 from convfilter.messages import complain, shown
-from convfilter.options import LearnedChannels, choices
+from convfilter.options import Border, LearnedChannels, choices
 
 if TYPE_CHECKING:
     from convfilter.learning import Fit, Pair
@@ -73,11 +73,11 @@ def command(
     name: str,
     overwrite: bool,
     pairs: tuple[tuple[str, str], ...],
-    channels: str,
+    channels: LearnedChannels,
     offset: bool,
     linear: bool,
     ridge: float,
-    border: tuple[str, float],
+    border: tuple[Border, float],
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -93,8 +93,7 @@ def command(
         raise click.UsageError("no images: give BEFORE and AFTER, or --pair BEFORE AFTER")
     if not re.fullmatch(NAME, name):
         raise OptionError(f"--name {shown(name)!r}: {NAMES}")
-    mode, fill = border
-    if fill:
+    if border[1]:
         raise click.UsageError("learn cannot use a constant border other than 0: give --border zero")
     if output is not None:
         refuse_input(output, [each for pair in pairs for each in pair])
@@ -103,7 +102,7 @@ def command(
     from convfilter.learning import check_window, fit_pairs
 
     check_window(size)
-    mode = "zero" if mode == "constant" else mode
+    mode: Border = "zero" if border[0] == "constant" else border[0]
     fit = fit_pairs(
         [_read_pair(pair, size, channels, mode, linear=linear, quiet=quiet) for pair in pairs],
         offset=offset,
@@ -125,7 +124,13 @@ def command(
 
 
 def _read_pair(
-    names: tuple[str, str], window: Sequence[int], channels: str, border: str, *, linear: bool, quiet: bool
+    names: tuple[str, str],
+    window: Sequence[int],
+    channels: LearnedChannels,
+    border: Border,
+    *,
+    linear: bool,
+    quiet: bool,
 ) -> Pair:
     from convfilter.learning import make_pair, planes_of
 

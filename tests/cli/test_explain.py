@@ -352,10 +352,7 @@ def test_what_is_odd_about_a_picture_is_told(quick, tmp_path):
     assert ran.code == 0
     assert ran.complaints == ["convfilter: a.jpg: warning: holds png data in spite of its name"]
     save(tmp_path / "b.jpg", colour())
-    assert (
-        "jpeg is lossy"
-        in quick("explain", "b.jpg", "-k", "blur", "--at", "0,0").out
-    )
+    assert "jpeg is lossy" in quick("explain", "b.jpg", "-k", "blur", "--at", "0,0").out
 
 
 def test_a_flat_picture_stretched_is_told_to_be_flat(quick, tmp_path):

@@ -116,7 +116,9 @@ def test_alpha_is_the_mean_over_the_parts_that_do_not_sum_to_zero(name):
     made = cf.apply_kernel(pixels, kernel, alpha="premultiply")
     means = []
     for row, column in np.ndindex(4, 5):
-        found = explain_sample(pixels, [kernel], FilterOptions(alpha="premultiply"), (row, column), channel="1")
+        found = explain_sample(
+            pixels, [kernel], FilterOptions(alpha="premultiply"), (row, column), channel="1"
+        )
         assert worked(found) == found.value == made[row, column, 1]
         means += [step for step in found.steps if step.name == "mean of parts"]
     assert len(means) == (0 if name == "tilted" else 20)  # of which one part sums to zero
@@ -173,7 +175,7 @@ def test_a_place_outside_is_refused_with_the_size(place):
 
 
 def test_a_channel_that_is_not_there_is_refused():
-    with pytest.raises(cf.OptionError, match="no channel .3.: the output has red, green, blue"):
+    with pytest.raises(cf.OptionError, match="no channel '3': the output has red, green, blue"):
         explain_sample(colour(4, 5), [cf.get_kernel("blur")], FilterOptions(), (0, 0), channel="3")
 
 
