@@ -41,7 +41,7 @@ UNRIGHT = {
     "output is the input by another path": "a.png -k sobel -o folder/../a.png",
     "a file where a folder must be": "a.png b.png -k sobel -o b.png",
     "several pictures to stdout": "a.png b.png -k sobel -o -",
-    "no pictures": "folder -k sobel",
+    "no images": "folder -k sobel",
     "no kernel file": "a.png -k sobel --kernels gone.toml",
     "a folder for a kernel file": "a.png -k sobel --kernels folder",
 }
@@ -256,7 +256,7 @@ def test_a_word_that_is_no_command_is_told_what_was_meant(quick, word, meant):
 def test_a_size_of_three_or_too_large_is_no_missing_file(quick, size):
     ran = quick("shape", size, "-k", "3x3")
     assert ran.code == 2
-    assert "is no size WxH" in ran.err
+    assert "is not a size" in ran.err
 
 
 def test_a_channel_is_a_name_or_a_plain_number(quick, tmp_path):

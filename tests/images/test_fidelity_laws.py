@@ -18,6 +18,8 @@ from convfilter.images.picture import Picture
 from convfilter.images.reading import read_picture
 from convfilter.images.writing import write_picture
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*cannot hold:UserWarning")
+
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 LOSSLESS = ("png", "tiff", "webp", "bmp", "gif", "ppm", "tga", "npy")
 DURATIONS = [40, 120, 300, 80, 100]

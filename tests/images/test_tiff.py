@@ -10,8 +10,8 @@ from handmade import tiff
 from PIL import Image
 
 from convfilter.batch import filter_file
-from convfilter.batch.job import filter_job
-from convfilter.batch.work import Job, Work
+from convfilter.batch.job import run_job
+from convfilter.batch.plan import Job, Settings
 from convfilter.errors import ConvfilterError, ImageError
 from convfilter.images import formats
 from convfilter.images.animation import write_frames
@@ -19,9 +19,10 @@ from convfilter.images.picture import Picture
 from convfilter.images.reading import read_picture, read_size
 from convfilter.images.tiff import TiffFile
 from convfilter.kernels import get_kernel
-from convfilter.options import FilterOptions
+from convfilter.options import BatchOptions, FilterOptions
 
 tifffile = pytest.importorskip("tifffile", reason="needs tifffile, of the extra 'codecs'")
+pytestmark = pytest.mark.filterwarnings("ignore:.*cannot hold:UserWarning")
 
 MODES = {
     # samples, photometric, extra samples: how they are read
@@ -349,8 +350,9 @@ GEO = [
 def filtered(tmp_path, kernel="identity", suffix=".tif", frames=None, **options):
     """Warnings, and the tags of the first page as tifffile reads them: number and value."""
     target = tmp_path / f"out{suffix}"
-    work = Work((get_kernel(kernel),), FilterOptions(**options), frames=frames, overwrite=True)
-    outcome = filter_job(Job(str(tmp_path / "in.tif"), str(target), suffix[1:].replace("tif", "tiff")), work)
+    batch = BatchOptions(frames, overwrite=True)
+    work = Settings((get_kernel(kernel),), FilterOptions(**options), batch=batch)
+    outcome = run_job(Job(str(tmp_path / "in.tif"), str(target), suffix[1:].replace("tif", "tiff")), work)
     assert outcome.error is None
     warnings = outcome.warnings
     if suffix != ".tif":
