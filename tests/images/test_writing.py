@@ -326,12 +326,12 @@ def test_a_jpeg_keeps_its_tables_and_subsampling_whatever_the_channels():
         assert (warnings, read_picture(stream).mode) == ([], mode)
 
 
-@pytest.mark.parametrize("quality", [50, 94, 95, 100])
+@pytest.mark.parametrize("quality", [94, 100])
 def test_noise_fits_into_a_progressive_jpeg_at_every_quality(quality):
     before = ImageFile.MAXBLOCK
     for mode in ("RGB", "CMYK"):
-        stream, _ = write(noise(mode, 200, 200), mode, "jpeg", SMALL._replace(quality=quality))
-        assert read_picture(stream).pixels.shape[:2] == (200, 200)
+        stream, _ = write(noise(mode, 300, 400), mode, "jpeg", SMALL._replace(quality=quality))
+        assert read_picture(stream).pixels.shape[:2] == (300, 400)
     assert before == ImageFile.MAXBLOCK
 
 
