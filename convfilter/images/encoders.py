@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from types import SimpleNamespace
-from typing import Any, BinaryIO, NamedTuple, TypeAlias
+from typing import Any, BinaryIO, NamedTuple, TypeAlias, cast
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -94,14 +93,27 @@ def takes_arrays(kind: str, output: Output) -> bool:
     )
 
 
+class _Stream:
+    """A stream without a descriptor: Pillow does not check how much a descriptor has taken."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._place = 0
+
+    def write(self, data: bytes) -> None:
+        self._stream.write(data)
+        self._place += len(data)
+
+    def tell(self) -> int:
+        return self._place
+
+
 def save(image: Image.Image, output: Output, **options: Any) -> None:
     """Have Pillow encode an image with the options that are not None; what the stream raises is passed on."""
     load_plugin(output.format)
     options = {name: value for name, value in options.items() if value is not None}
-    # Without a descriptor: Pillow does not check how much a descriptor has taken.
-    stream: Any = SimpleNamespace(write=output.stream.write)
     with reasons(f"cannot be written as {output.format}", system=False):
-        image.save(stream, output.format.upper(), **options)
+        image.save(cast("BinaryIO", _Stream(output.stream)), output.format.upper(), **options)
 
 
 def save_plain(image: Image.Image, metadata: Metadata, output: Output) -> None:
