@@ -37,7 +37,7 @@ docs: $(VENV)/.demo
 	$(BIN)/python docs/kernels.py
 	$(BIN)/python docs/commands.py
 	$(BIN)/python docs/fidelity.py
-	$(BIN)/python docs/house.py
+	$(BIN)/python docs/architecture.py
 
 clean:
 	rm -rf $(VENV) build dist

@@ -83,11 +83,11 @@ def cases() -> Iterator[Case]:
         yield Case(f"npy {kind}", "npy", ("gaussian:sigma=3", "sobel"))
         yield Case(f"npy {kind}", "npy", ("blur", "sharpen", "sobel"), {"linear": True})
     for form, row in FORMATS.items():
-        for kind in ("L", "RGB", "RGBA", "RGB;uint16") if row.frames else ():
+        for kind in ("L", "RGB", "RGBA", "RGB;uint16") if row.several else ():
             if row.holds(kind) and not (form == "png" and "16" in kind):
                 yield Case(f"{form} {kind} 5", "tiff" if form == "ppm" else "npy")
                 yield Case(f"npy {kind} 5", form)
-        if row.frames:
+        if row.several:
             yield Case(f"{form} RGB 5", form)
             yield Case(f"{form} RGB 5", form, options={"frames": "stack"})
             yield Case(f"{form} RGB 5", "tiff", ("temporal-blur",))

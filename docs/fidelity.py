@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from convfilter.errors import ImageError
 from convfilter.images.formats import FORMATS, kind_of, route
-from convfilter.images.metadata import HELD
+from convfilter.images.metadata import BLOCKS
 from convfilter.images.writing import check_writable
 
 PAGE = Path(__file__).resolve().with_name("fidelity.md")
@@ -52,11 +52,11 @@ ROWS = (
 
 # What is kept beside the pixels, by format; `tests/images/test_fidelity.py` tries every cell.
 KEPT = {
-    **{name.removeprefix("a "): forms for name, forms in HELD.items()},
+    **{name.removeprefix("a "): forms for name, forms in BLOCKS.items()},
     **dict.fromkeys(("text", "pixel aspect", "HDR chunks", "gamma and chromaticities"), "png"),
     "background colour": "png",
-    "durations": "png gif webp avif",
-    "number of showings": "png gif webp",
+    "durations": " ".join(form for form, row in FORMATS.items() if "duration" in row.blocks),
+    "number of showings": " ".join(form for form, row in FORMATS.items() if "plays" in row.blocks),
 }
 
 HEAD = """\

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from convfilter.cli import main
-from convfilter.images import codecs
+from convfilter.images import formats
 
 SECONDS = 60
 
@@ -47,7 +47,7 @@ def heed_interrupts():
 @pytest.fixture
 def without_codecs(monkeypatch):
     """Have pictures read and written as Pillow alone does it."""
-    monkeypatch.setattr(codecs, "available", lambda: False)
+    monkeypatch.setattr(formats, "codecs_available", lambda: False)
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from convfilter.errors import ImageError
 from convfilter.filtering import filter_axes, filter_image
 from convfilter.filtering.options import resolved_range
 from convfilter.geometry import Axis
-from convfilter.images.animation import holds_all, takes_any_size
+from convfilter.images.formats import FORMATS
+from convfilter.images.headers import ANIMATIONS, check_pixels
 from convfilter.images.library import frame_named
-from convfilter.images.limits import ANIMATIONS, check_pixels
 from convfilter.images.picture import Size
 from convfilter.images.writing import check_writable
 from convfilter.kernels import Kernel
@@ -108,7 +108,7 @@ def foresee(sizes: Sequence[Size], form: str, work: Work) -> tuple[tuple[int, ..
     if work.frames == "first":
         sizes = sizes[:1]
     _check_alike(sizes, form, work)
-    if work.stacks or holds_all(form) or sizes[0].format in ANIMATIONS:
+    if work.stacks or FORMATS[form].holds_all or sizes[0].format in ANIMATIONS:
         check_pixels(sizes[0][:2], work.max_pixels, frames)
     told = []
     for number, size in enumerate(sizes):
@@ -124,7 +124,7 @@ def _check_alike(sizes: Sequence[Size], form: str, work: Work) -> None:
         return
     if work.stacks:
         raise ImageError(f"its frames differ in size or mode, {no_stack(work)}")
-    if not takes_any_size(form):
+    if FORMATS[form].several != "pages":
         fault = f"its frames differ in size or mode, which {form} cannot hold"
         raise ImageError(f"{fault}; try tiff, or --frames first")
 

@@ -20,10 +20,10 @@ from convfilter.batch.work import Job, Work
 from convfilter.errors import ConvfilterError, ImageError
 from convfilter.files import EXISTS, STREAM, OutputError, OutputExistsError, write_output
 from convfilter.images.animation import write_frames
-from convfilter.images.frames import Frames, opened_frames
 from convfilter.images.library import frame_named
 from convfilter.images.picture import Picture
 from convfilter.images.pnm import read_stream
+from convfilter.images.reading import Frames, opened_frames
 from convfilter.images.writing import write_picture
 from convfilter.messages import describe, internal_error
 

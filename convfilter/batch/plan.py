@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from convfilter.batch.work import Job
 from convfilter.errors import OptionError
 from convfilter.files import STREAM
-from convfilter.images.formats import extension_of, format_of_name
+from convfilter.images.formats import extension_of, format_of_name, sniff
 from convfilter.kernels import Kernel
 from convfilter.messages import describe, shown
 
@@ -126,7 +126,6 @@ def format_of_stdin() -> str | None:
     peek = getattr(getattr(sys.stdin, "buffer", None), "peek", None)
     if peek is None:
         return None
-    from convfilter.images.plugins import sniff
 
     with contextlib.suppress(OSError):
         return sniff(io.BytesIO(peek(16)), None)

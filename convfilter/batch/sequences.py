@@ -11,10 +11,10 @@ from convfilter.batch.foresight import chain_axes, kept_frames, no_stack
 from convfilter.batch.work import Work
 from convfilter.errors import ImageError
 from convfilter.filtering import Filtered, filter_image
-from convfilter.images.frames import Frames
 from convfilter.images.library import frame_named
 from convfilter.images.metadata import Metadata
 from convfilter.images.picture import Picture
+from convfilter.images.reading import Frames
 from convfilter.images.tiff_tags import of_first_page
 
 __all__ = ["Shares", "filter_each", "filter_picture", "filter_stack"]

@@ -9,7 +9,7 @@ from convfilter.convolution.execute import available_threads
 from convfilter.errors import KernelError, OptionError
 from convfilter.filtering import check_options
 from convfilter.geometry import axes_of
-from convfilter.images.encoding import check_encoding
+from convfilter.images.encoders import check_encoding
 from convfilter.kernels import Kernel
 from convfilter.messages import brief, check_choice
 from convfilter.options import MAX_PIXELS, EncodeOptions, FilterOptions, Frames, choices

@@ -233,14 +233,14 @@ def _draw(
     """Write the drawing, and the animation of the kernel sliding over `values`, if asked for."""
     if request.output is request.animate is None:
         return
-    from convfilter.drawing.canvas import as_seen, full_scale, save_animation, save_drawing
+    from convfilter.drawing.canvas import displayed, full_scale, save_animation, save_drawing
     from convfilter.explain.drawing import draw_explanation, sliding_axes, sliding_frames
 
     axes = None
     if request.animate:
         axes = sliding_axes(values.shape, kernels, filtering)
     if request.output:
-        seen = None if picture is None else as_seen(picture.pixels, picture.mode)
+        seen = None if picture is None else displayed(picture.pixels, picture.mode)
         samples = explained.parts[0].slices[0].samples if picture is None else picture.pixels
         drawn = draw_explanation(explained, names, seen, full_scale(samples))
         save_drawing(request.output, drawn, overwrite=request.overwrite)
@@ -291,8 +291,8 @@ def _read(image: str, kernels: Sequence[Kernel], reading: ReadOptions, frame: in
         return read_named(image, frame=frame, max_pixels=reading.max_pixels, orient=reading.orient)
     import numpy as np
 
-    from convfilter.images.frames import opened_frames
-    from convfilter.images.limits import check_pixels
+    from convfilter.images.headers import check_pixels
+    from convfilter.images.reading import opened_frames
 
     try:
         with opened_frames(

@@ -95,7 +95,7 @@ def command(
     Example: convfilter gallery photo.jpg -k blur -k sobel -k emboss -o sheet.png
     """
     from convfilter.drawing.canvas import check_drawing, save_drawing
-    from convfilter.drawing.sheet import WIDEST, contact_sheet, default_columns
+    from convfilter.drawing.sheet import contact_sheet, default_columns
 
     refuse_input(output, [image])
     check_drawing(output, overwrite=overwrite)
@@ -106,7 +106,7 @@ def command(
     else:
         trials = _trials(kernels, kernel_file, filtering, report, quiet=quiet)
     columns = columns or default_columns(len(trials) + 1)
-    width = tile or (WIDEST if columns <= 4 else 240)
+    width = tile or (320 if columns <= 4 else 240)
     picture = read_named(image, quiet=quiet, max_pixels=reading.max_pixels, orient=reading.orient)
     tiles = [*_tiles(image, picture, trials, chosen, width, full, report)]
     sheet = contact_sheet(tiles, columns=columns, width=width)
@@ -206,12 +206,12 @@ def _tiles(
     report: _Report,
 ) -> Iterator[Tile]:
     """Yield the original, then each result."""
-    from convfilter.drawing.canvas import as_seen, shrunk
+    from convfilter.drawing.canvas import displayed, shrunk
     from convfilter.drawing.sheet import Tile
 
     small = shrunk(picture.pixels, width, picture.mode)
     height, across = picture.pixels.shape[:2]
-    yield Tile(as_seen(small, picture.mode), "original", f"{across}x{height}")
+    yield Tile(displayed(small, picture.mode), "original", f"{across}x{height}")
     for trial in trials:
         try:
             made, mode = _made(picture.pixels if full else small, picture.mode, trial)
@@ -221,7 +221,7 @@ def _tiles(
             report(trial.name, error)
             continue
         size = f"{trial.kernel.width}x{trial.kernel.height}"
-        yield Tile(as_seen(shrunk(made, width, mode), mode), trial.name, size)
+        yield Tile(displayed(shrunk(made, width, mode), mode), trial.name, size)
 
 
 def _made(pixels: NDArray[Any], mode: str, trial: _Trial) -> tuple[NDArray[Any], str]:

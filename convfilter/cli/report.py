@@ -132,8 +132,8 @@ def previewed(outcome: Outcome, max_pixels: int) -> str:
     """Return an image before and after as text; nothing if it cannot be read again."""
     import shutil
 
-    from convfilter.drawing.canvas import as_seen, shrunk
-    from convfilter.drawing.terminal import has_true_colour, preview
+    from convfilter.drawing.canvas import displayed, shrunk
+    from convfilter.drawing.terminal import preview
     from convfilter.images.reading import read_picture
 
     job = outcome.job
@@ -146,5 +146,5 @@ def previewed(outcome: Outcome, max_pixels: int) -> str:
             picture = read_picture(path, max_pixels=max_pixels)
         except ConvfilterError:
             return ""
-        images.append(as_seen(shrunk(picture.pixels, width, picture.mode), picture.mode))
-    return preview(*images, width=width, true_colour=has_true_colour())
+        images.append(displayed(shrunk(picture.pixels, width, picture.mode), picture.mode))
+    return preview(*images, width=width)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import importlib.util
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from convfilter.images.library import reasons
@@ -15,16 +14,7 @@ from convfilter.images.library import reasons
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["MEND", "available", "encode_png", "encode_tiff", "open_tiff"]
-
-MEND = "install convfilter[codecs]"
-"""What to do where they are missing, in words for a message."""
-
-
-@functools.cache
-def available() -> bool:
-    """Tell whether the codecs are installed, without loading them."""
-    return all(importlib.util.find_spec(name) is not None for name in ("imagecodecs", "tifffile"))
+__all__ = ["encode_png", "encode_tiff", "open_tiff"]
 
 
 @functools.cache

@@ -17,7 +17,16 @@ from PIL import Image, ImageFile
 
 from convfilter.images.library import reasons
 
-__all__ = ["dtype_of", "is_deep_colour", "mode_of", "pixels_of", "raw_mode", "read_halves", "turned", "with_raw_mode"]
+__all__ = [
+    "dtype_of",
+    "is_deep_colour",
+    "mode_of",
+    "pixels_of",
+    "raw_mode",
+    "read_halves",
+    "turned",
+    "with_raw_mode",
+]
 
 _STRIP_BYTES = 1 << 19
 _DTYPES = {"I;16": "uint16", "I": "int32", "F": "float32"}

@@ -8,15 +8,15 @@ colours is still exact as long as those that change are few enough.
 from __future__ import annotations
 
 import struct
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import GifImagePlugin, Image
 
+from convfilter.images.animation import Clock, changed_box
+from convfilter.images.encoders import Output, background_colour, flattened, palette_of, to_image
 from convfilter.images.metadata import Metadata
-from convfilter.images.motion import Clock, changed_box
-from convfilter.images.to_pillow import background_colour, flattened, palette_of, to_image
 
 __all__ = ["GifFrames"]
 
@@ -43,22 +43,12 @@ class _Reduced(NamedTuple):
 
 
 class GifFrames:
-    """Puts the frames of a GIF together.
+    """Puts the frames of a GIF together."""
 
-    Parameters
-    ----------
-    output : file object
-        Where to write.
-    background : str
-        The colour that partly transparent pixels are laid on; those of a GIF are transparent or not.
-    warnings : list of str
-        Gets a line for whatever is lost.
-    """
-
-    def __init__(self, output: BinaryIO, background: str, warnings: list[str]) -> None:
-        self._output, self._warnings = output, warnings
-        self._background = background
-        self._clock = Clock(10, 65_535, warnings)
+    def __init__(self, output: Output) -> None:
+        self._output, self._warnings = output.stream, output.warnings
+        self._background = output.encoding.background
+        self._clock = Clock(10, 65_535, output.warnings)
         self._held: _Held | None = None
         self._shown: Packed | None = None  # before the held frame is drawn; None for nothing yet
         self._true: Packed | None = None  # what should be shown there, had there been colours enough

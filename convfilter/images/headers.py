@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import re
 import struct
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 from convfilter.errors import ImageError
+from convfilter.images.formats import FORMATS
 from convfilter.options import MAX_PIXELS
 
 __all__ = [
@@ -29,7 +31,7 @@ __all__ = [
     "webp_is_lossless",
 ]
 
-ANIMATIONS = ("gif", "png", "webp", "avif")
+ANIMATIONS = tuple(form for form, row in FORMATS.items() if row.several == "animation")
 """Formats of which a few bytes may make many frames, so that the pixels of all count."""
 
 # Encoders make some ten scans; more than these count as so many images.
@@ -216,7 +218,7 @@ def gif_layout(stream: BinaryIO) -> GifLayout:
 _GREYS = bytes(level for level in range(256) for _ in range(3))
 
 
-def jpeg_segments(data: bytes, start: int = 0) -> Iterator[tuple[int, int, int]]:
+def jpeg_segments(data: bytes | mmap.mmap, start: int = 0) -> Iterator[tuple[int, int, int]]:
     """Yield the segments of a JPEG in `data` that begins at `start`: marker, begin and end of the content.
 
     A scan ends behind its coded data. Nothing more follows what is broken.

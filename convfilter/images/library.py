@@ -14,19 +14,32 @@ import sys
 import threading
 import warnings as python_warnings
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any, BinaryIO, TextIO
 
 from convfilter.errors import ConvfilterError, ImageError, with_name
+from convfilter.images.formats import FORMATS
 from convfilter.messages import describe, one_line
 
-__all__ = ["PRINTING", "add_warning", "collected", "disk_errors", "frame_named", "reasons"]
-
-PRINTING = ("tiff", "avif")
-"""Formats whose libraries print to standard error."""
+__all__ = ["add_warning", "collected", "disk_errors", "frame_named", "load_plugin", "reasons"]
 
 _MOST = 5
 _FURTHER = re.compile(r"(\d+) further warnings?")
 _LONGEST_PRINT = 1 << 16
+
+
+def load_plugin(form: str) -> None:
+    """Have Pillow read and write a format, by the plugin for it alone.
+
+    Importing all forty of them takes longer than reading most images, and some start other programs.
+    """
+    from PIL import Image  # here, so that `--help` need not load Pillow
+
+    # Images are measured against the caller's limit, from the header; Pillow's own would warn or refuse.
+    Image.MAX_IMAGE_PIXELS = None
+    plugin: Any = import_module(f"PIL.{FORMATS[form].plugin}")
+    if form == "avif":  # images run side by side, each on one thread
+        plugin.DEFAULT_MAX_THREADS = 1
 
 
 @contextlib.contextmanager

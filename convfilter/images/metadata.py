@@ -18,13 +18,14 @@ from typing import Any, TypeAlias
 from PIL import ExifTags, Image
 
 from convfilter.errors import ImageError
+from convfilter.images.formats import FORMATS
 from convfilter.images.headers import jpeg_segments
 from convfilter.images.library import reasons
 from convfilter.images.tiff_tags import Data, Directory, Origin, TiffTag, address_at
 
 __all__ = [
+    "BLOCKS",
     "DESCRIPTIVE",
-    "HELD",
     "PHOTOSHOP",
     "Chunk",
     "Metadata",
@@ -39,15 +40,15 @@ __all__ = [
 Chunk: TypeAlias = tuple[bytes, bytes]
 """A chunk of a PNG: its kind and its content."""
 
-HELD = {
-    "EXIF": "png jpeg tiff webp avif",
-    "a colour profile": "png jpeg tiff webp avif",
-    "XMP": "png jpeg tiff webp avif",
-    "resolution": "png jpeg tiff bmp",
-    "comments": "jpeg gif",
-    "Photoshop data (IPTC)": "jpeg",
+BLOCKS = {
+    "exif": "EXIF",
+    "icc": "a colour profile",
+    "xmp": "XMP",
+    "dpi": "resolution",
+    "comments": "comments",
+    "photoshop": "Photoshop data (IPTC)",
 }
-"""Which formats hold what, by the names of `Metadata.blocks`; all that is not listed is a PNG's."""
+"""The fields of `Metadata` that the formats list in their `blocks`, and what messages call them."""
 
 _GAMMA = "gamma and chromaticities"
 _CHUNKS = dict.fromkeys((b"tEXt", b"zTXt", b"iTXt"), "text")
@@ -109,20 +110,15 @@ class Metadata:
         kept = "quantization", "subsampling", "compression", "lossless", "duration", "plays"
         return Metadata(**{name: getattr(self, name) for name in kept})
 
-    def blocks(self) -> list[str]:
-        """Return the names of what there is beside the pixels, by which `HELD` says where it can go."""
-        blocks = {
-            "EXIF": self.exif,
-            "a colour profile": self.icc,
-            "XMP": self.xmp,
-            "resolution": None if _is_default(self.dpi) else self.dpi,
-            "comments": self.comments,
-            "Photoshop data (IPTC)": self.photoshop,
-        }
-        names = [name for name, block in blocks.items() if block is not None and block != ()]
+    def lost_in(self, form: str) -> list[str]:
+        """Return the names of what a format cannot hold, as far as it says something."""
+        held = FORMATS[form].blocks
+        says = {name: getattr(self, name) not in (None, ()) for name in BLOCKS}
+        says["dpi"] = self.dpi is not None and not _is_default(self.dpi)
+        names = [words for name, words in BLOCKS.items() if says[name] and name not in held]
         kinds = {kind for kind, _ in self.chunks}
         plain = self.icc is not None or b"sRGB" in kinds
-        for kind, content in self.chunks:
+        for kind, content in self.chunks if "chunks" not in held else ():
             name = _CHUNKS.get(kind, f"a {kind.decode()} chunk")
             if not ((plain and name == _GAMMA) or (kind, content) in _SRGB or _is_square(kind, content)):
                 names.append(name)
@@ -271,7 +267,9 @@ def _cleaned(block: bytes, upright: bool) -> bytes:
             struct.pack_into(order + ("I" if entry.type == _LONG else "H"), cleaned, entry.place, 1)
     cleaned[end : end + 4] = bytes(len(cleaned[end : end + 4]))
     groups = _others(directory, [each for group in _GROUPS for each in _addresses(directory, group)[:1]])
-    ends = [place for each in (directory, *groups) for place in (each.end + 4, *(e.end for e in each.entries))]
+    ends = [
+        place for each in (directory, *groups) for place in (each.end + 4, *(e.end for e in each.entries))
+    ]
     return bytes(cleaned[: max(length, *ends)])
 
 
@@ -356,9 +354,9 @@ def _aspect(info: dict[Any, Any]) -> tuple[Chunk, ...]:
     return ((b"pHYs", struct.pack(">IIB", *aspect, 0)),)
 
 
-def _is_default(dpi: tuple[float, float] | None) -> bool:
+def _is_default(dpi: tuple[float, float]) -> bool:
     """Tell whether a resolution is what programs write when nobody has chosen one."""
-    return dpi is not None and {*map(round, dpi)} in ({1}, {72}, {96})
+    return {*map(round, dpi)} in ({1}, {72}, {96})
 
 
 def _is_square(kind: bytes, content: bytes) -> bool:
@@ -366,7 +364,7 @@ def _is_square(kind: bytes, content: bytes) -> bool:
     return kind == b"pHYs" and content[:4] == content[4:8]
 
 
-def jpeg_places(data: bytes) -> list[tuple[int, int]]:
+def jpeg_places(data: Data) -> list[tuple[int, int]]:
     """Return where JPEGs are within other data: what begins as one and has a scan, up to its end."""
     places = []
     start = data.find(_JPEG)

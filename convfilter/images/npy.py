@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convfilter.errors import ImageError
+from convfilter.images.encoders import Output, Samples
 from convfilter.images.formats import fitting_mode, grey_mode
 from convfilter.images.headers import check_channels, check_pixels
 from convfilter.images.library import reasons
+from convfilter.images.metadata import Metadata
 from convfilter.images.opening import Source
 from convfilter.images.picture import Picture, Size
 
-__all__ = ["NpyReader", "write_header"]
+__all__ = ["ArrayFrames", "NpyReader", "save_array"]
 
 _TYPES = ("uint8", "uint16", "uint32", "int8", "int16", "int32", "float32", "float64")
 # What is widened or mapped onto the types above without loss.
@@ -45,7 +47,9 @@ class NpyReader:
         height, width, channels = (*self._frame, 1)[:3]
         dtype = _WIDENED.get(self._stored.name, self._stored.name)
         mode = fitting_mode("", channels)
-        return Size(width, height, channels, grey_mode(dtype) if mode == "L" else mode, dtype, "npy", self.count)
+        return Size(
+            width, height, channels, grey_mode(dtype) if mode == "L" else mode, dtype, "npy", self.count
+        )
 
     def read(self, number: int, warnings: list[str]) -> Picture:
         """Read one; a single channel comes as (H, W), truth values as 0 and 255."""
@@ -99,7 +103,35 @@ def _header(stream: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     return shape, fortran, dtype
 
 
-def write_header(stream: BinaryIO, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+def save_array(samples: Samples, metadata: Metadata, output: Output) -> None:
+    """Write an array."""
+    _write_header(output.stream, samples.pixels.shape, samples.pixels.dtype)
+    output.stream.write(samples.pixels.reshape(-1).view(np.uint8).data)
+
+
+class ArrayFrames:
+    """Writes arrays of one shape and type as one along a further axis."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._kind: tuple[tuple[int, ...], np.dtype[Any]] | None = None
+
+    def add(self, samples: Samples, metadata: Metadata) -> None:
+        """Write the next one."""
+        pixels = samples.pixels
+        kind = pixels.shape, pixels.dtype
+        if self._kind is None:
+            self._kind = kind
+            _write_header(self._output.stream, (self._output.frames, *pixels.shape), pixels.dtype)
+        elif kind != self._kind:
+            raise ImageError(f"{pixels.dtype} of shape {pixels.shape} after others; try tiff")
+        self._output.stream.write(pixels.reshape(-1).view(np.uint8).data)
+
+    def finish(self) -> None:
+        """Do nothing: the last array ends the file."""
+
+
+def _write_header(stream: BinaryIO, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
     """Write what stands before an array's samples in C order; `np.save` would hold 16 MB of them twice."""
     described = np.lib.format.dtype_to_descr(dtype)
     header = {"descr": described, "fortran_order": False, "shape": shape}

@@ -14,22 +14,29 @@ import re
 import struct
 import zlib
 from collections.abc import Iterator
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import Any, BinaryIO, NamedTuple, TypeAlias, cast
 
 from numpy.typing import NDArray
 from PIL import Image
 
 from convfilter.errors import ImageError
 from convfilter.images import codecs
-from convfilter.images.encoding import Options, Raster, Samples
+from convfilter.images.encoders import Output, Raster, Samples, palette_of, save
 from convfilter.images.headers import PngChunk
 from convfilter.images.library import add_warning
 from convfilter.images.metadata import Chunk, Metadata, jpeg_places
-from convfilter.images.sink import save
-from convfilter.images.to_pillow import palette_of
 
-__all__ = ["background_for", "beside_pixels", "check_png", "pixels_alone", "png_chunk", "save_png"]
+__all__ = [
+    "SIGNATURE",
+    "background_for",
+    "beside_pixels",
+    "check_png",
+    "pixels_alone",
+    "png_chunk",
+    "save_png",
+]
 
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PIXELS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT"}
 # What the numbers mean as colours, which filters do not change, the shape of pixels, and how long it is.
 _LENGTHS = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4, b"mDCV": 24, b"cLLI": 8, b"pHYs": 9}
@@ -284,6 +291,9 @@ def _inflated(packed: bytes, warnings: list[str], what: str) -> bytes:
     return b""
 
 
+_Options: TypeAlias = dict[str, Any]
+
+
 class _Settings(NamedTuple):
     """How the codecs encode: level and strategy of zlib, and a filter of libpng's or all."""
 
@@ -302,43 +312,23 @@ _SMALL = (
 )
 
 
-def save_png(
-    raster: Raster,
-    stream: BinaryIO,
-    metadata: Metadata,
-    *,
-    small: bool = False,
-    few_colours: bool = True,
-) -> None:
-    """Write a PNG.
-
-    Parameters
-    ----------
-    raster : PIL.Image.Image or Samples of uint8 or uint16
-        The picture; samples are encoded by the codecs.
-    stream : file object
-        Where to write.
-    metadata : Metadata
-        What to write beside the pixels.
-    small : bool
-        Whether the size counts more than the time.
-    few_colours : bool
-        Whether a small one may be given a palette.
-    """
+def save_png(raster: Raster, metadata: Metadata, output: Output) -> None:
+    """Write a PNG; samples of 8 or 16 bits are encoded by the codecs."""
     beside = b"".join(png_chunk(*each) for each in _chunks_beside(metadata))
     if isinstance(raster, Samples):
-        encoded = _encoded(raster.pixels, small)
-    elif not small:
-        save(raster, cast("BinaryIO", _Inserting(stream, beside)), "png", **_quick_png(raster))
+        encoded = _encoded(raster.pixels, output.small)
+    elif not output.small:
+        inserting = cast("BinaryIO", _Inserting(output.stream, beside))
+        save(raster, output._replace(stream=inserting), **_quick_png(raster, output))
         return
     else:
-        # With a palette, a background would be one of its entries.
-        few_colours = few_colours and b"bKGD" not in dict(metadata.chunks)
+        # With a palette, a background would be one of its entries, and all frames would share one.
+        few_colours = not output.frames and b"bKGD" not in dict(metadata.chunks)
         tries = _small_pngs(raster, few_colours)
-        encoded = min((_saved(candidate, options) for candidate, options in tries), key=len)
-    stream.write(encoded[:_HEADER])
-    stream.write(beside)
-    stream.write(memoryview(encoded)[_HEADER:])
+        encoded = min((_saved(candidate, options, output) for candidate, options in tries), key=len)
+    output.stream.write(encoded[:_HEADER])
+    output.stream.write(beside)
+    output.stream.write(memoryview(encoded)[_HEADER:])
 
 
 class _Inserting:
@@ -356,10 +346,10 @@ class _Inserting:
             self._stream.write(self._beside)
 
 
-def _saved(image: Image.Image, options: Options) -> bytes:
+def _saved(image: Image.Image, options: _Options, output: Output) -> bytes:
     """Return an image as Pillow encodes it."""
     buffer = io.BytesIO()
-    save(image, buffer, "png", **options)
+    save(image, output._replace(stream=buffer), **options)
     return buffer.getvalue()
 
 
@@ -404,7 +394,7 @@ def _encoded(pixels: NDArray[Any], small: bool) -> bytes:
     return codecs.encode_png(pixels, **best._asdict())
 
 
-def _quick_png(image: Image.Image) -> Options:
+def _quick_png(image: Image.Image, output: Output) -> _Options:
     """Choose between runs and full matching by a few rows.
 
     Looking for runs alone takes a quarter of the time. On photographs the file grows by a few hundredths
@@ -413,14 +403,14 @@ def _quick_png(image: Image.Image) -> Options:
     rows = min(max(image.height // 64, 8), image.height)
     top = (image.height - rows) // 2
     sample = image.crop((0, top, image.width, top + rows))
-    runs: Options = {"compress_type": zlib.Z_RLE}
-    sizes = [len(_saved(sample, options)) for options in (runs, {"compress_level": 1})]
+    runs: _Options = {"compress_type": zlib.Z_RLE}
+    sizes = [len(_saved(sample, options, output)) for options in (runs, {"compress_level": 1})]
     return runs if sizes[0] < _LARGER * sizes[1] else {}
 
 
-def _small_pngs(image: Image.Image, few_colours: bool) -> list[tuple[Image.Image, Options]]:
+def _small_pngs(image: Image.Image, few_colours: bool) -> list[tuple[Image.Image, _Options]]:
     """Return what to try for the smallest file."""
-    tries: list[tuple[Image.Image, Options]] = [
+    tries: list[tuple[Image.Image, _Options]] = [
         (image, {"optimize": True}),
         (image, {"compress_level": 9, "compress_type": zlib.Z_FILTERED}),
         (image, {"compress_level": 9, "compress_type": zlib.Z_RLE}),

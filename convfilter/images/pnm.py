@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convfilter.errors import ImageError
-from convfilter.images.encoding import Raster, Samples
+from convfilter.images.encoders import Output, Raster, Samples
 from convfilter.images.headers import check_pixels
 from convfilter.images.library import disk_errors, frame_named
 from convfilter.images.metadata import Metadata
@@ -19,7 +19,7 @@ from convfilter.images.opening import Source
 from convfilter.images.picture import Picture, Size
 from convfilter.messages import shown
 
-__all__ = ["PnmReader", "PnmWriter", "read_stream", "write_pnm"]
+__all__ = ["PnmReader", "PnmWriter", "read_stream", "save_pnm"]
 
 _WHITE = b" \t\n\v\f\r"
 _LONGEST_LINE, _LONGEST_NUMBER = 1 << 20, 100
@@ -244,25 +244,25 @@ def _numbers(stream: BinaryIO, kind: int) -> Iterator[list[bytes]]:
         yield [rest]
 
 
-def write_pnm(raster: Raster, stream: BinaryIO) -> None:
+def save_pnm(raster: Raster, metadata: Metadata, output: Output) -> None:
     """Write grey as PGM and colours as PPM, of 8 or 16 bits."""
     pixels = raster.pixels if isinstance(raster, Samples) else np.asarray(raster)
     height, width = pixels.shape[:2]
     kind, largest = 5 if pixels.ndim == 2 else 6, int(np.iinfo(pixels.dtype).max)
-    stream.write(b"P%d\n%d %d\n%d\n" % (kind, width, height, largest))
+    output.stream.write(b"P%d\n%d %d\n%d\n" % (kind, width, height, largest))
     stored = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder(">"))
-    stream.write(stored.reshape(-1).view(np.uint8).data)
+    output.stream.write(stored.reshape(-1).view(np.uint8).data)
 
 
 class PnmWriter:
     """Writes images one after another."""
 
-    def __init__(self, output: BinaryIO) -> None:
+    def __init__(self, output: Output) -> None:
         self._output = output
 
     def add(self, raster: Raster, metadata: Metadata) -> None:
         """Write the next one."""
-        write_pnm(raster, self._output)
+        save_pnm(raster, metadata, self._output)
 
     def finish(self) -> None:
         """Do nothing: the last image ends the file."""

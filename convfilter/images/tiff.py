@@ -20,7 +20,7 @@ from PIL import ExifTags, Image, ImageFile, ImagePalette, UnidentifiedImageError
 from PIL.TiffImagePlugin import COMPRESSION_INFO, ImageFileDirectory_v2
 
 from convfilter.errors import ImageError
-from convfilter.images import codecs
+from convfilter.images import codecs, formats
 from convfilter.images.decoding import (
     is_deep_colour,
     mode_of,
@@ -72,7 +72,7 @@ class _Bytes(mmap.mmap):
         """Return all of them, which Pillow asks for before it would read a copy."""
         return self
 
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> None:  # type: ignore[override]  # as of 3.11
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> None:
         """Go somewhere; past the end, where there is nothing to read, to the end."""
         place = offset + (0, self.tell(), len(self))[whence]
         super().seek(min(place, len(self)))
@@ -276,8 +276,8 @@ class _Page:
         self._pillow = self._opened()
         if self._pillow is None and layout.photometric in _CONVERTED:
             raise _unsupported(layout, "convert it to RGB")
-        if self._pillow is None and not codecs.available():
-            raise _unsupported(layout, codecs.MEND)
+        if self._pillow is None and not formats.codecs_available():
+            raise _unsupported(layout, formats.CODECS_MEND)
 
     def described(self, orient: bool) -> Size:
         """Return what `read` would give."""

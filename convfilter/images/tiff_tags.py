@@ -48,7 +48,7 @@ class Entry(NamedTuple):
 
     number: int
     type: int
-    count: int
+    values: int
     place: int
     end: int
 
@@ -75,7 +75,7 @@ class Directory:
             length = values * SIZES.get(type, 1)
             place = place if length > room else at + entry.size - room
             self.entries.append(Entry(number, type, values, place, place + length))
-        self._by_number = {each.number: each for each in self.entries if each.end <= len(data)}
+        self._by_number = {each.number: each for each in self.entries if each.type in SIZES and each.end <= len(data)}
 
     def __contains__(self, number: int) -> bool:
         return number in self._by_number
@@ -96,7 +96,7 @@ class Directory:
             return default
         if entry.type not in _WHOLE:
             raise ImageError(f"broken tiff data (tag {number} does not hold whole numbers)")
-        return struct.unpack_from(f"{self.order}{entry.count}{_WHOLE[entry.type]}", self.data, entry.place)
+        return struct.unpack_from(f"{self.order}{entry.values}{_WHOLE[entry.type]}", self.data, entry.place)
 
     def whole(self, number: int, default: int) -> int:
         """Return the first whole number that a tag holds."""
@@ -105,7 +105,7 @@ class Directory:
     def ratio(self, number: int) -> float:
         """Return the first fraction that a tag holds, 0 if there is none."""
         entry = self._by_number.get(number)
-        if entry is None or entry.type != _RATIONAL or not entry.count:
+        if entry is None or entry.type != _RATIONAL or not entry.values:
             return 0.0
         above, below = struct.unpack_from(f"{self.order}II", self.data, entry.place)
         return above / below if below else 0.0
@@ -245,7 +245,7 @@ def _tag(entry: Entry, data: Data, order: str) -> TiffTag:
         if np.any(narrowed != values):
             return refused
         stored = narrowed.tobytes()
-    return TiffTag(number, type, entry.count, stored)
+    return TiffTag(number, type, entry.values, stored)
 
 
 def of_first_page(tags: Iterable[TiffTag]) -> Iterator[TiffTag]:

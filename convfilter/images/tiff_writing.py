@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import struct
-from typing import BinaryIO
 
 import numpy as np
 from PIL import ExifTags, Image
@@ -16,8 +15,8 @@ from PIL.TiffImagePlugin import COMPRESSION_INFO_REV, ImageFileDirectory_v2
 
 from convfilter.errors import ImageError
 from convfilter.images import codecs
-from convfilter.images.encoding import Raster, Samples
-from convfilter.images.library import reasons
+from convfilter.images.encoders import Output, Raster, Samples
+from convfilter.images.library import load_plugin, reasons
 from convfilter.images.metadata import Metadata, as_stored, descriptive_exif
 from convfilter.images.tiff_tags import SIZES
 
@@ -31,9 +30,9 @@ _LONG = 4
 _LARGEST = 2**32 - 1
 
 
-def save_tiff(raster: Raster, stream: BinaryIO, metadata: Metadata, small: bool) -> None:
-    """Write a TIFF of one page; the parameters are those of `TiffPages`."""
-    pages = TiffPages(stream, small)
+def save_tiff(raster: Raster, metadata: Metadata, output: Output) -> None:
+    """Write a TIFF of one page."""
+    pages = TiffPages(output)
     pages.add(raster, metadata)
     pages.finish()
 
@@ -43,18 +42,12 @@ class TiffPages:
 
     Each is compressed as the input was if it was one. What is written is not met again: a page ends where
     the address of the next one belongs, which is written once that is known.
-
-    Parameters
-    ----------
-    output : file object
-        Where to write; it need not be seekable.
-    small : bool
-        Whether the size counts more than the time.
     """
 
-    def __init__(self, output: BinaryIO, small: bool) -> None:
-        self._output, self._small = output, small
-        self._place = output.write(b"II*\0")
+    def __init__(self, output: Output) -> None:
+        load_plugin("tiff")
+        self._output, self._small = output.stream, output.small
+        self._place = self._output.write(b"II*\0")
 
     def add(self, raster: Raster, metadata: Metadata) -> None:
         """Write the next page."""

@@ -18,7 +18,7 @@ from convfilter.errors import ImageError, KernelError, ShapeError
 from convfilter.filtering.alpha import planar
 from convfilter.filtering.quantize import Depth, decode, depth_of
 from convfilter.geometry import Axis, axes_of
-from convfilter.kernels.checks import LARGEST_SIDE
+from convfilter.kernels.kernel import LARGEST_SIDE
 from convfilter.messages import check_choice
 from convfilter.options import LearnedChannels, choices
 

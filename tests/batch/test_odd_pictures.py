@@ -11,7 +11,7 @@ from handmade import chunk, png, tiff
 from PIL import Image
 from samples import animate, colour, grey, moving
 
-from convfilter.images import codecs
+from convfilter.images import formats
 
 EXIF = b"Exif\0\0II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0\0\0\0\0"
 
@@ -156,9 +156,9 @@ def array(values):
 
 @pytest.fixture(params=[True, False], ids=["codecs", "plain"])
 def _with_and_without_codecs(request, monkeypatch):
-    if request.param and not codecs.available():
+    if request.param and not formats.codecs_available():
         pytest.skip("needs the extra 'codecs'")
-    monkeypatch.setattr(codecs, "available", lambda: request.param)
+    monkeypatch.setattr(formats, "codecs_available", lambda: request.param)
 
 
 def told(quick, tmp_path, name, data, kernel="blur"):

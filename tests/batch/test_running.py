@@ -81,8 +81,8 @@ def test_filter_file_raises_what_apply_kernel_raises_and_mistakes_of_the_program
 
 @pytest.mark.parametrize("name", [
     *("opening.image_of", "opening.sniff", "frames.decoded", "decoding.taken_over", "decoding.read_metadata"),
-    *("metadata._exif", "metadata._dpi", "png.beside_pixels", "png.check_png", "writing.fitting"),
-    *("encoders.encode", "png._chunks_beside", "png.png_chunk"),
+    *("metadata._exif", "metadata._dpi", "png.beside_pixels", "png.check_png", "writing.prepared"),
+    *("png.save_png", "png._chunks_beside", "png.png_chunk"),
 ])  # fmt: skip
 @pytest.mark.parametrize("error", [KeyError("oops"), ValueError("oops")])
 def test_a_mistake_in_reading_metadata_or_writing_is_never_called_broken_data(monkeypatch, name, error):

@@ -124,7 +124,7 @@ def test_alpha_is_the_mean_over_the_parts_that_do_not_sum_to_zero(name):
 
 def test_a_difference_that_no_tie_explains_is_an_error_of_ours(monkeypatch):
     monkeypatch.setattr("convfilter.explain.filter_pixels", lambda *_: Filtered(grey(3, 4) + 9, False))
-    with pytest.raises(RuntimeError, match="explain works out"):
+    with pytest.raises(RuntimeError, match="explain computes"):
         explain_sample(grey(3, 4), [cf.get_kernel("blur")], FilterOptions(), (1, 1))
 
 

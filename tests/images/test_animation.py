@@ -10,15 +10,14 @@ from PIL import Image
 from samples import moving
 
 from convfilter.errors import ImageError, OptionError
-from convfilter.images.animation import write_frames
+from convfilter.images.animation import Clock, changed_box, write_frames
 from convfilter.images.formats import FORMATS
-from convfilter.images.frames import opened_frames
 from convfilter.images.metadata import Metadata
-from convfilter.images.motion import Clock, changed_box
 from convfilter.images.picture import Picture
+from convfilter.images.reading import opened_frames
 from convfilter.options import EncodeOptions
 
-SEVERAL = [form for form, row in FORMATS.items() if row.frames]
+SEVERAL = [form for form, row in FORMATS.items() if row.several]
 TIMED = ("gif", "png", "webp")
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 TIMES = (200, 80, 0, 50, 120)

@@ -16,13 +16,12 @@ from samples import SAMPLE_IMAGES, load, mode_of, noise
 import convfilter as cf
 from convfilter.batch import filter_file
 from convfilter.errors import ImageError
-from convfilter.images import codecs
+from convfilter.images import codecs, formats
 from convfilter.images.animation import write_frames
 from convfilter.images.formats import FORMATS, route
-from convfilter.images.frames import opened_frames
 from convfilter.images.metadata import Metadata
 from convfilter.images.picture import Picture
-from convfilter.images.reading import read_picture, read_size
+from convfilter.images.reading import opened_frames, read_picture, read_size
 from convfilter.images.writing import check_writable, write_picture
 from convfilter.options import EncodeOptions
 
@@ -231,7 +230,7 @@ def test_pngs_of_the_codecs_are_what_pillow_reads(kind, shape):
 def test_a_png_of_the_codecs_is_no_larger(name, monkeypatch):
     picture = read_picture(SAMPLE_IMAGES / f"{name}.png")
     ours = len(write(picture.pixels, picture.mode, "png"))
-    monkeypatch.setattr(codecs, "available", lambda: False)
+    monkeypatch.setattr(formats, "codecs_available", lambda: False)
     assert ours <= 1.02 * len(write(picture.pixels, picture.mode, "png"))
 
 
@@ -251,7 +250,7 @@ def test_the_same_pixels_give_the_same_bytes():
 
 @pytest.mark.parametrize(("form", "kind"), [pair for pair in DEEP if pair[0] != "ppm"])
 def test_without_the_codecs_the_refusal_names_them(form, kind, monkeypatch):
-    monkeypatch.setattr(codecs, "available", lambda: False)
+    monkeypatch.setattr(formats, "codecs_available", lambda: False)
     mend = "try npy" if kind.startswith("C") and not kind.startswith("CMYK") else "--depth 8"
     with pytest.raises(ImageError, match=rf"without the codecs: install convfilter\[codecs\], or {mend}$"):
         route(mode_of(kind), noise(kind).dtype.name, form)

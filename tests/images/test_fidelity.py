@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from convfilter.errors import ImageError
-from convfilter.images import codecs, decoding
+from convfilter.images import decoding, formats
 from convfilter.images.formats import FORMATS
 from convfilter.images.metadata import Metadata
 from convfilter.images.picture import Picture
@@ -213,7 +213,7 @@ def test_every_cell_is_what_happens(kind, form, monkeypatch):
         tolerance = 0 if cell in ("kept", "codecs") else 1
         np.testing.assert_allclose(again.pixels.astype(float), expected.astype(float), rtol=0, atol=tolerance)
     if cell == "codecs":
-        monkeypatch.setattr(codecs, "available", lambda: False)
+        monkeypatch.setattr(formats, "codecs_available", lambda: False)
         stream = io.BytesIO()
         with pytest.raises(ImageError, match=r"install convfilter\[codecs\], or (--depth 8|try npy)$"):
             write_picture(stream, picture, form)
@@ -301,7 +301,7 @@ def seen(metadata, what):
 @pytest.mark.parametrize("quick", [True, False])
 def test_every_cell_beside_the_pixels_is_what_happens(what, form, quick, monkeypatch):
     if not quick:
-        monkeypatch.setattr(codecs, "available", lambda: False)
+        monkeypatch.setattr(formats, "codecs_available", lambda: False)
     stream = io.BytesIO()
     warnings = write_picture(stream, Picture(few(3), "RGB", "png", Metadata(**GIVEN[what])), form)
     kept = BESIDE[what][1][form] == "kept"

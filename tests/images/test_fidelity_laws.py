@@ -10,12 +10,11 @@ from samples import animate, frames_of, moving, noise
 
 import convfilter as cf
 from convfilter.batch import filter_file
-from convfilter.images import codecs
+from convfilter.images import formats
 from convfilter.images.formats import FORMATS
-from convfilter.images.frames import opened_frames
 from convfilter.images.metadata import Metadata
 from convfilter.images.picture import Picture
-from convfilter.images.reading import read_picture
+from convfilter.images.reading import opened_frames, read_picture
 from convfilter.images.writing import write_picture
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -86,7 +85,7 @@ def test_identity_leaves_every_sample_and_all_metadata_as_they_were(
     if kind in FORMATS[form].deep:
         pytest.importorskip("imagecodecs")
     if not with_codecs:
-        monkeypatch.setattr(codecs, "available", lambda: False)
+        monkeypatch.setattr(formats, "codecs_available", lambda: False)
     pixels, mode = noise(kind), mode_of(kind)
     if form == "gif":  # which holds 256 colours, with pixels transparent or not
         pixels = pixels // 86 * 100
@@ -119,7 +118,7 @@ def test_identity_keeps_every_frame_its_time_and_the_number_of_showings(tmp_path
         np.testing.assert_array_equal(other, one)
 
 
-@pytest.mark.parametrize("form", [form for form, row in FORMATS.items() if row.frames])
+@pytest.mark.parametrize("form", [form for form, row in FORMATS.items() if row.several])
 def test_durations_and_showings_go_where_the_page_says(tmp_path, form):
     frames = moving()
     source = animate(tmp_path / "in.gif", frames[:2] + frames[3:], DURATIONS[:4], loop=3)

@@ -10,8 +10,7 @@ from PIL import GifImagePlugin, Image
 from samples import animate, moving
 
 from convfilter.errors import ImageError
-from convfilter.images.frames import opened_frames
-from convfilter.images.reading import read_picture, read_size
+from convfilter.images.reading import opened_frames, read_picture, read_size
 
 
 def read(source, **options):

@@ -6,20 +6,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from convfilter.images.frames import opened_frames
-from convfilter.images.gif import GifFrames
+from convfilter.images.animation import write_frames
 from convfilter.images.metadata import Metadata
-from convfilter.images.to_pillow import to_image
+from convfilter.images.picture import Picture
+from convfilter.images.reading import opened_frames
+from convfilter.options import EncodeOptions
 
 
 def written(frames, background="white"):
-    stream, warnings = io.BytesIO(), []
-    writer = GifFrames(stream, background, warnings)
-    for frame in frames:
-        writer.add(to_image(frame, "RGBA" if frame.shape[2] == 4 else "RGB"), Metadata(duration=40))
-    writer.finish()
+    stream = io.BytesIO()
+    pictures = [
+        Picture(np.array(frame), "RGBA" if frame.shape[2] == 4 else "RGB", "png", Metadata(duration=40))
+        for frame in frames
+    ]
+    warnings = write_frames(stream, pictures, len(pictures), "gif", EncodeOptions(background=background))
     with opened_frames(stream, max_pixels=None) as opened:
-        return [opened.read(number).pixels for number in range(opened.count)], list(dict.fromkeys(warnings))
+        return [opened.read(number).pixels for number in range(opened.count)], warnings
 
 
 def colours(count, start=0):

@@ -45,10 +45,9 @@ WAY = {
     "metadata._cleaned": EVERY,
     "metadata.descriptive_exif": ("tiff",),
     "writing.prepared": EVERY,
-    "writing.encode": EVERY,
     "png._chunks_beside": ("png",),
     "tiff_writing._tags": ("tiff",),
-    "sink.memoryview": ("jpeg",),  # in a stream that Pillow writes to
+    "encoders.memoryview": ("jpeg",),  # in a stream that Pillow writes to
 }
 
 

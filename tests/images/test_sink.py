@@ -10,11 +10,9 @@ from PIL import Image
 from samples import noise as samples
 
 from convfilter.errors import ImageError
-from convfilter.images import png
 from convfilter.images.formats import FORMATS
 from convfilter.images.picture import Picture
 from convfilter.images.reading import read_picture
-from convfilter.images.sink import Sink
 from convfilter.images.writing import write_picture
 from convfilter.options import EncodeOptions
 
@@ -90,15 +88,21 @@ def test_an_interrupt_passes(monkeypatch):
 
 def test_pixels_are_released_only_if_asked(monkeypatch):
     seen = []
-    real = png._quick_png
+    real = Image.Image.save
     picture = Picture(samples("RGB"), "RGB", "png")
-    monkeypatch.setattr(png, "_quick_png", lambda image: (seen.append(picture.pixels.size), real(image))[1])
+
+    def watched(image, *args, **options):
+        seen.append(picture.pixels.size)
+        real(image, *args, **options)
+
+    monkeypatch.setattr(Image.Image, "save", watched)
     write_picture(io.BytesIO(), picture)
     assert picture.pixels.shape == (23, 31, 3)
     stream = io.BytesIO()
     write_picture(stream, picture, release=True)
     assert picture.pixels.size == 0
-    assert seen == [23 * 31 * 3, 0]
+    assert set(seen[:3]) == {23 * 31 * 3}
+    assert set(seen[3:]) == {0}
     np.testing.assert_array_equal(read_picture(stream).pixels, samples("RGB"))
 
 
@@ -114,11 +118,3 @@ def test_a_jpeg_is_the_one_that_pillow_writes_of_the_same_pixels(shape):
     write_picture(written, Picture(pixels, "RGB", "png"), "jpeg", EncodeOptions(quality=80))
     Image.fromarray(pixels).save(expected, "JPEG", quality=80, subsampling=2)
     assert written.getvalue() == expected.getvalue()
-
-
-def test_what_can_only_be_written_backwards_is_an_error_of_the_encoder():
-    sink = Sink(io.BytesIO())
-    sink.write(b"12")
-    assert sink.seek(2) == sink.tell() == 2
-    with pytest.raises(ValueError, match="go back"):
-        sink.seek(0)

@@ -13,7 +13,7 @@ from convfilter.batch import filter_file
 from convfilter.batch.job import filter_job
 from convfilter.batch.work import Job, Work
 from convfilter.errors import ConvfilterError, ImageError
-from convfilter.images import codecs
+from convfilter.images import formats
 from convfilter.images.animation import write_frames
 from convfilter.images.picture import Picture
 from convfilter.images.reading import read_picture, read_size
@@ -83,7 +83,7 @@ def file_of(pixels, photometric="minisblack", alpha=0, **options):
 @pytest.mark.parametrize("dtype", TYPES)
 @pytest.mark.parametrize("with_codecs", [True, False])
 def test_every_type_in_every_layout_is_read_exactly_or_refused(dtype, layout, with_codecs, monkeypatch):
-    monkeypatch.setattr(codecs, "available", lambda: with_codecs)
+    monkeypatch.setattr(formats, "codecs_available", lambda: with_codecs)
     planes = layout.get("planarconfig") == "separate"
     for (channels, photometric, alpha), mode in MODES.items():
         if (planes and channels == 1) or (dtype == "float16" and "predictor" in layout):

@@ -11,7 +11,7 @@ from PIL import Image, ImageCms
 from samples import noise as samples
 
 from convfilter.errors import ImageError, OptionError
-from convfilter.images.encoding import check_encoding
+from convfilter.images.encoders import check_encoding
 from convfilter.images.formats import FORMATS
 from convfilter.images.picture import Picture
 from convfilter.images.reading import read_picture
@@ -119,7 +119,7 @@ def test_formats_take_sides_up_to_their_limit(form, side):
 
 def test_frames_need_a_format_that_holds_them():
     for form, row in FORMATS.items():
-        if row.frames:
+        if row.several:
             assert check_writable("RGB", "uint8", (4, 4), 3, form) == []
         else:
             with pytest.raises(ImageError, match=f"^{form} cannot hold 3 frames; try --frames first"):
@@ -127,7 +127,7 @@ def test_frames_need_a_format_that_holds_them():
 
 
 def test_no_pixels_are_no_picture():
-    with pytest.raises(ImageError, match="0 x 4 pixels are no picture"):
+    with pytest.raises(ImageError, match="0 x 4 pixels are not an image"):
         write(np.zeros((4, 0, 3), np.uint8), "RGB", "png")
 
 
