@@ -75,7 +75,9 @@ class Directory:
             length = values * SIZES.get(type, 1)
             place = place if length > room else at + entry.size - room
             self.entries.append(Entry(number, type, values, place, place + length))
-        self._by_number = {each.number: each for each in self.entries if each.type in SIZES and each.end <= len(data)}
+        self._by_number = {
+            each.number: each for each in self.entries if each.type in SIZES and each.end <= len(data)
+        }
 
     def __contains__(self, number: int) -> bool:
         return number in self._by_number

@@ -16,7 +16,7 @@ from samples import colour, save, tree
 
 import convfilter as cf
 from convfilter.batch.dask import Cluster
-from convfilter.batch.work import Work
+from convfilter.batch.plan import Settings
 
 pytest.importorskip("distributed", reason="needs the extra 'dask'")
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX systems")
@@ -120,7 +120,7 @@ def refusal(address):
     """What is said of a scheduler, within its time-out."""
     start = time.monotonic()
     with pytest.raises(cf.OptionError) as caught:
-        Cluster(Work((cf.get_kernel("blur"),)), address)
+        Cluster(Settings((cf.get_kernel("blur"),)), address)
     assert time.monotonic() - start < 2
     assert "\n" not in str(caught.value)
     return str(caught.value)

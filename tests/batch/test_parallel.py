@@ -17,11 +17,11 @@ from conftest import SECONDS, environment, heed_interrupts
 from samples import colour, grey, load, save, tree
 
 import convfilter as cf
-from convfilter.batch import memory, run_jobs
-from convfilter.batch.job import TooLargeError, filter_job
-from convfilter.batch.work import Job, Work
-from convfilter.filtering import FilterOptions
+from convfilter.batch import dry_run, pool, run_jobs
+from convfilter.batch.job import TooLargeError, run_job
+from convfilter.batch.plan import Job, Settings
 from convfilter.images.picture import Size
+from convfilter.options import BatchOptions, FilterOptions
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and processes of POSIX systems")
 
@@ -200,7 +200,7 @@ def test_a_worker_that_dies_takes_its_picture_alone_with_it(begin, tmp_path):
     assert code == 1
     assert [json.loads(line)["status"] for line in out] == ["done"] * 4 + ["failed"] + ["done"] * 2
     assert len(err) == 2
-    assert err[0].startswith("convfilter: in/deadly.png: the process at work on it died")
+    assert err[0].startswith("convfilter: in/deadly.png: the worker process died")
     assert err[1] == "convfilter: 6 done, 1 failed"
     assert sorted(tree(tmp_path / "out")) == [f"{name}.png" for name in "abcdef"]
 
@@ -240,7 +240,7 @@ def test_a_full_disk_stops_all_workers_and_the_rest_is_not_attempted(begin, tmp_
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
-@pytest.mark.parametrize("function", ["opened_frames", "filter_picture", "write_picture", "write_output"])
+@pytest.mark.parametrize("function", ["opened_frames", "filter_image", "write_picture", "write_output"])
 def test_a_mistake_of_the_program_over_one_image_is_an_internal_error(begin, tmp_path, function, jobs):
     pictures(tmp_path / "in", "abc")
     change = MISTAKEN.format(function=function)
@@ -298,12 +298,12 @@ def test_a_picture_larger_than_its_room_is_refused_before_it_is_decoded(tmp_path
     save(tmp_path / "a.png", colour(30, 20))
     with open(tmp_path / "a.png", "r+b") as stream:
         stream.truncate(200)
-    work = Work((cf.get_kernel("blur"),))
+    work = Settings((cf.get_kernel("blur"),))
     job = Job(str(tmp_path / "a.png"), str(tmp_path / "b.png"), "png")
-    estimate = memory.footprint(Size(30, 20, 3, "RGB", "uint8", "png", 1), "png", work)
+    estimate = dry_run.memory_needed(Size(30, 20, 3, "RGB", "uint8", "png", 1), "png", work)
     with pytest.raises(TooLargeError):
-        filter_job(job, work, room=estimate - 1)
-    assert "broken png data" in filter_job(job, work, room=estimate).error
+        run_job(job, work, memory=estimate - 1)
+    assert "broken png data" in run_job(job, work, memory=estimate).error.args[0]
 
 
 def test_the_estimate_counts_all_that_is_held_at_once():
@@ -312,8 +312,8 @@ def test_the_estimate_counts_all_that_is_held_at_once():
 
     def estimate(kernels=("blur",), form="ppm", size=size, filtering=None, **options):
         chain = tuple(cf.get_kernel(kernel) for kernel in kernels)
-        work = Work(chain, filtering or FilterOptions(), threads=1, **options)
-        return memory.footprint(size, form, work) / samples
+        work = Settings(chain, filtering or FilterOptions(), batch=BatchOptions(jobs=1, **options))
+        return dry_run.memory_needed(size, form, work) / samples
 
     assert 4 < estimate() < 5  # in and out, and a few megabytes
     assert 28 < estimate(frames="stack") < 29
@@ -327,19 +327,19 @@ def test_the_estimate_counts_all_that_is_held_at_once():
 
 
 def test_the_least_of_what_system_and_group_allow_is_available(monkeypatch, tmp_path):
-    assert 0 < memory.available_memory() < 1 << 50
+    assert 0 < pool.available_memory() < 1 << 50
     (tmp_path / "max").write_text("3000000\n")
     (tmp_path / "current").write_text("1000000\n")
-    monkeypatch.setattr(memory, "_GROUPS", ((str(tmp_path / "max"), str(tmp_path / "current")),))
-    assert memory.available_memory() == 2_000_000
+    monkeypatch.setattr(pool, "_CONTROL_GROUPS", ((str(tmp_path / "max"), str(tmp_path / "current")),))
+    assert pool.available_memory() == 2_000_000
     (tmp_path / "max").write_text("max\n")
-    assert memory.available_memory() > 2_000_000
+    assert pool.available_memory() > 2_000_000
 
 
 def test_a_limit_of_the_process_counts():
     script = (
         "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30)); "
-        "from convfilter.batch.memory import available_memory; print(available_memory())"
+        "from convfilter.batch.pool import available_memory; print(available_memory())"
     )
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert int(ran.stdout) <= 4 << 30
@@ -352,17 +352,18 @@ def test_pictures_that_do_not_fit_together_are_done_alone(tmp_path):
 import os, sys, time
 import convfilter as cf
 from convfilter.batch import job, run_jobs
-from convfilter.batch.work import Job, Work
+from convfilter.batch.plan import Job, Settings
+from convfilter.options import BatchOptions
 
-def filter_one(picture, task, work, outcome, repeated):
+def slow(picture, work, outcome):
     begin = time.monotonic()
     time.sleep(0.1)
     with open("log", "a") as stream:
-        stream.write(f"{begin} {time.monotonic()} {work.threads}\\n")
+        stream.write(f"{begin} {time.monotonic()} {work.batch.jobs}\\n")
 
-job._filter_one = filter_one
-jobs = [Job(f"{name}.png", f"out/{name}.png", "png") for name in "abcdef"]
-work = Work((cf.get_kernel("blur"),), threads=4)
+job._filter = slow
+jobs = [Job(f"{name}.png", f"out{sys.argv[1]}/{name}.png", "png") for name in "abcdef"]
+work = Settings((cf.get_kernel("blur"),), batch=BatchOptions(jobs=4))
 statuses = [outcome.status for outcome in run_jobs(jobs, work, memory=int(sys.argv[1]))]
 assert statuses == ["done"] * 6, statuses
 """)
@@ -383,7 +384,9 @@ def test_a_single_picture_is_done_in_the_process_itself_on_all_cores(tmp_path, m
     monkeypatch.chdir(tmp_path)
     pictures(tmp_path, "a")
     before = os.times().children_user
-    (outcome,) = run_jobs([Job("a.png", "b.png", "png")], Work((cf.get_kernel("blur"),), threads=4))
+    (outcome,) = run_jobs(
+        [Job("a.png", "b.png", "png")], Settings((cf.get_kernel("blur"),), batch=BatchOptions(jobs=4))
+    )
     assert outcome.status == "done"
     assert os.times().children_user == before
 

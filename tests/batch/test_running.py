@@ -13,9 +13,10 @@ from samples import colour, grey, load, save, tree
 import convfilter as cf
 from convfilter import files
 from convfilter.batch import Report, job, run_jobs
-from convfilter.batch.job import Outcome
+from convfilter.batch.job import Result
+from convfilter.batch.plan import Job, Settings
 from convfilter.batch.pool import dispatched
-from convfilter.batch.work import Job, Work
+from convfilter.options import BatchOptions
 
 posix = pytest.mark.skipif(os.name != "posix", reason="limits of POSIX systems")
 
@@ -26,7 +27,7 @@ def _here(tmp_path, monkeypatch):
 
 
 def work(**options):
-    return Work((cf.get_kernel("blur"),), **{"threads": 1} | options)
+    return Settings((cf.get_kernel("blur"),), batch=BatchOptions(jobs=1), **options)
 
 
 def jobs(*names):
@@ -56,7 +57,7 @@ def test_whatever_a_decoder_raises_fails_that_picture_only(monkeypatch):
         (outcome,) = run_jobs(jobs("a"), work())
         assert outcome.status == "failed"
         assert outcome.error
-        assert "\n" not in outcome.error
+        assert "\n" not in str(outcome.error)
 
 
 def test_filter_file_raises_what_apply_kernel_raises_and_mistakes_of_the_program_as_they_are(monkeypatch):
@@ -80,7 +81,7 @@ def test_filter_file_raises_what_apply_kernel_raises_and_mistakes_of_the_program
 
 
 @pytest.mark.parametrize("name", [
-    *("opening.image_of", "opening.sniff", "frames.decoded", "decoding.taken_over", "decoding.read_metadata"),
+    *("opening.image_of", "opening.sniff", "reading.pixels_of", "reading.read_metadata"),
     *("metadata._exif", "metadata._dpi", "png.beside_pixels", "png.check_png", "writing.prepared"),
     *("png.save_png", "png._chunks_beside", "png.png_chunk"),
 ])  # fmt: skip
@@ -94,13 +95,13 @@ def test_a_mistake_in_reading_metadata_or_writing_is_never_called_broken_data(mo
         called.append(name)
         raise error
 
-    for place in ("opening", "frames", "decoding", "metadata", "png", "writing", "encoders", "plugins"):
+    for place in ("opening", "reading", "metadata", "png", "writing", "encoders"):
         found = importlib.import_module(f"convfilter.images.{place}")
         if place == module or getattr(found, function, None) is not None:
             monkeypatch.setattr(found, function, mistaken)
     (outcome,) = run_jobs(jobs("a"), work())
     assert called
-    assert outcome.error == f"internal error, please report it: {type(error).__name__}: {error}"
+    assert str(outcome.error) == f"internal error, please report it: {type(error).__name__}: {error}"
     assert "Traceback (most recent call last):" in outcome.traceback
 
 
@@ -123,8 +124,8 @@ def test_a_full_disk_makes_the_rest_not_attempted(monkeypatch, number):
     for outcome in outcomes:
         report.add(outcome)
     assert statuses(outcomes) == ["done", "failed", "not attempted", "not attempted"]
-    assert outcomes[1].error == f"out/b.png cannot be written: {os.strerror(number)}"
-    assert outcomes[2].error == "not attempted: the disk is full"
+    assert str(outcomes[1].error) == f"out/b.png cannot be written: {os.strerror(number)}"
+    assert str(outcomes[2].error) == "not attempted: the disk is full"
     assert written == ["out/a.png", "out/b.png"]
     assert report.exit_code == 1
     assert report.in_words() == "1 done, 1 failed, 2 not attempted"
@@ -240,7 +241,7 @@ def test_the_report_counts_and_tells_the_exit_code():
     report = Report()
     assert (report.exit_code, report.in_words()) == (0, "nothing done")
     for status, code in (("done", 0), ("skipped", 0), ("planned", 0), ("failed", 1), ("done", 1)):
-        report.add(Outcome(jobs("a")[0], status=status))
+        report.add(Result(jobs("a")[0], status=status))
         assert report.exit_code == code
     assert report.in_words() == "2 done, 1 skipped, 1 planned, 1 failed"
 
@@ -346,18 +347,18 @@ def test_where_no_process_can_be_begun_again_the_rest_is_done_here():
 
         started = True
 
-        def has_room(self):
+        def is_free(self):
             return self.started
 
-        def submit(self, number, job):
+        def submit(self, job):
             self.started = False
-            self.number = number
+            self.job = job
 
-        def answer(self):
-            return self.number, None
+        def next_result(self):
+            return self.job, None
 
-        def do_alone(self, job):
-            return Outcome(job, error="no workers")
+        def run_alone(self, job):
+            return Result(job, error=cf.ImageError("no workers"))
 
     outcomes = list(dispatched(jobs(*names), work(), Lost(), lambda outcome: None))
     assert statuses(outcomes) == ["failed"] + ["done"] * 5

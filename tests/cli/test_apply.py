@@ -295,7 +295,7 @@ def test_a_kernel_over_frames_is_a_wrong_command_line_for_single_frames(quick, t
         assert (ran.code, ran.out) == (2, "")
         assert ran.complaints == [
             "convfilter: kernel 'temporal-blur' spans 3 frames: it cannot be used with frames "
-            f"'{frames}', so leave that out or take 'stack'"
+            f"'{frames}', so leave that out or use 'stack'"
         ]
 
 

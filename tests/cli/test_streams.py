@@ -101,6 +101,7 @@ APPLY_KEYS = [
     "channels",
     "output_channels",
     "frames",
+    "output_frames",
     "status",
     "error",
     "warnings",
@@ -131,6 +132,7 @@ def test_json_of_a_picture_has_the_promised_keys(run, tmp_path):
         "channels": 3,
         "output_channels": 3,
         "frames": 1,
+        "output_frames": 1,
         "status": "done",
         "error": None,
         "warnings": [],
@@ -411,7 +413,7 @@ def test_words_stay_off_a_stdout_that_holds_a_picture_whatever_names_it(quick, t
         assert len(ran.complaints) > 1
     ran = quick("explain", "a.png", "-k", "blur", "--at", "1,1", "-o", "-", "--animate", "-")
     assert (ran.code, ran.raw) == (2, b"")
-    assert "takes one picture" in ran.err
+    assert "takes one image" in ran.err
 
 
 @pytest.mark.parametrize(("form", "name"), [("PNG", "stdin.png"), ("JPEG", "stdin.jpg")])

@@ -17,6 +17,8 @@ from convfilter.images.picture import Picture
 from convfilter.images.reading import opened_frames, read_picture
 from convfilter.images.writing import write_picture
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*cannot hold:UserWarning")
+
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 LOSSLESS = ("png", "tiff", "webp", "bmp", "gif", "ppm", "tga", "npy")
 DURATIONS = [40, 120, 300, 80, 100]
