@@ -18,7 +18,7 @@ from convfilter.files import STREAM, check_output, refuse_input, write_output
 from convfilter.kernels.kernel import NAME, NAMES
 from convfilter.kernels.library import table_of
 from convfilter.messages import complain, shown
-from convfilter.options import LearnedChannels, choices
+from convfilter.options import Border, LearnedChannels, choices
 
 if TYPE_CHECKING:
     from convfilter.learning import Fit, Pair
@@ -67,11 +67,11 @@ def command(
     name: str,
     overwrite: bool,
     pairs: tuple[tuple[str, str], ...],
-    channels: str,
+    channels: LearnedChannels,
     offset: bool,
     linear: bool,
     ridge: float,
-    border: tuple[str, float],
+    border: tuple[Border, float],
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -92,7 +92,7 @@ def command(
     from convfilter.learning import check_window, fit_pairs
 
     check_window(window)
-    mode = "zero" if border[0] == "constant" else border[0]
+    mode: Border = "zero" if border[0] == "constant" else border[0]
     fit = fit_pairs(
         [_read_pair(pair, window, channels, mode, linear=linear, quiet=quiet) for pair in named],
         offset=offset,
@@ -133,7 +133,13 @@ def _window(size: str) -> tuple[int, ...]:
 
 
 def _read_pair(
-    names: tuple[str, str], window: Sequence[int], channels: str, border: str, *, linear: bool, quiet: bool
+    names: tuple[str, str],
+    window: Sequence[int],
+    channels: LearnedChannels,
+    border: Border,
+    *,
+    linear: bool,
+    quiet: bool,
 ) -> Pair:
     from convfilter.learning import make_pair, planes_of
 
