@@ -256,7 +256,7 @@ def test_a_word_that_is_no_command_is_told_what_was_meant(quick, word, meant):
 def test_a_size_of_three_or_too_large_is_no_missing_file(quick, size):
     ran = quick("shape", size, "-k", "3x3")
     assert ran.code == 2
-    assert "is no size WxH" in ran.err
+    assert "is not a size" in ran.err
 
 
 def test_a_channel_is_a_name_or_a_plain_number(quick, tmp_path):
