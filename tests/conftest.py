@@ -125,9 +125,8 @@ def begin(tmp_path):
         process = subprocess.Popen(
             [sys.executable, *start, *arguments],
             cwd=tmp_path,
-            env=environment(),
             start_new_session=True,
-            **{**pipes, "text": True, "preexec_fn": heed_interrupts, **options},
+            **{**pipes, "env": environment(), "text": True, "preexec_fn": heed_interrupts, **options},
         )
         begun.append(process)
         return process
