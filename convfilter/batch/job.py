@@ -40,7 +40,6 @@ from convfilter.images.writing import write_picture
 from convfilter.messages import describe, internal_error
 
 __all__ = [
-    "STATUSES",
     "Result",
     "TooLargeError",
     "existing_output",
@@ -51,8 +50,6 @@ __all__ = [
     "run_job",
 ]
 
-STATUSES = ("done", "skipped", "planned", "failed", "not attempted")
-
 _EXISTS = f"{EXISTS} or --skip-existing to keep it"
 
 
@@ -61,7 +58,7 @@ class Result:
     """What became of one image, as far as it is known."""
 
     job: Job
-    status: str = "failed"  # one of `STATUSES`
+    status: str = "failed"  # or done, skipped, planned, not attempted
     error: Exception | None = None  # whose message is one line
     warnings: list[str] = field(default_factory=list)
     width: int | None = None
