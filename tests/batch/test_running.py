@@ -61,7 +61,7 @@ def test_whatever_a_decoder_raises_fails_that_image_only(monkeypatch):
 @pytest.mark.parametrize("name", [
     *("opening.image_of", "opening.sniff", "frames.decoded", "decoding.taken_over", "decoding.read_metadata"),
     *("metadata._exif", "metadata._dpi", "png.beside_pixels", "png.check_png", "writing.prepared"),
-    *("png.save_png", "png._chunks_beside", "png.png_chunk"),
+    *("png.save_png", "png.chunks_beside", "png.png_chunk"),
 ])  # fmt: skip
 def test_a_mistake_in_reading_metadata_or_writing_is_never_called_broken_data(monkeypatch, name):
     save("a.png", colour(), dpi=(72, 72), exif=b"Exif\0\0MM\0*\0\0\0\10\0\0\0\0\0\0")
