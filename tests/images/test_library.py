@@ -34,7 +34,7 @@ EVERY = (*PILLOW, "tiff")
 WAY = {
     "reading.image_of": PILLOW,
     "reading.beside_pixels": ("png",),
-    "png._is_sound": ("png",),
+    "png._content": ("png",),
     "png.bisect": ("png",),  # in a stream that Pillow reads
     "reading.orientation_of": PILLOW,
     "reading.read_metadata": PILLOW,
@@ -45,7 +45,7 @@ WAY = {
     "metadata._cleaned": EVERY,
     "metadata._descriptive_block": ("tiff",),
     "writing.prepared": EVERY,
-    "png._chunks_beside": ("png",),
+    "png.chunks_beside": ("png",),
     "tiff_writing._tags": ("tiff",),
     "encoders.memoryview": ("jpeg",),  # in a stream that Pillow writes to
 }
