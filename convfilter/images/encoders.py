@@ -17,9 +17,8 @@ from PIL import Image, ImageColor, ImageFile
 
 from convfilter.errors import OptionError
 from convfilter.images import formats
-from convfilter.images.library import reasons
+from convfilter.images.library import load_plugin, reasons
 from convfilter.images.metadata import PHOTOSHOP, Metadata
-from convfilter.images.plugins import load_plugin
 from convfilter.messages import brief, shown
 from convfilter.options import EncodeOptions, check_choices
 

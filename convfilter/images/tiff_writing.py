@@ -16,9 +16,8 @@ from PIL.TiffImagePlugin import COMPRESSION_INFO_REV, ImageFileDirectory_v2
 from convfilter.errors import ImageError
 from convfilter.images import codecs
 from convfilter.images.encoders import Output, Raster, Samples
-from convfilter.images.library import reasons
+from convfilter.images.library import load_plugin, reasons
 from convfilter.images.metadata import Metadata, as_stored, descriptive_exif
-from convfilter.images.plugins import load_plugin
 from convfilter.images.tiff_tags import SIZES
 
 __all__ = ["TiffPages", "save_tiff"]

@@ -140,7 +140,7 @@ def test_a_picture_is_written_over_only_as_named_output_with_overwrite(quick, tm
 FAILING = {
     "missing": ("gone.png", "blur", "No such file or directory"),
     "empty": ("empty.png", "blur", "the file is empty"),
-    "garbage": ("garbage.png", "blur", "not a picture"),
+    "garbage": ("garbage.png", "blur", "not an image"),
     "truncated": ("half.png", "blur", "png"),
     "too small for valid": ("a.png", "box:size=9,1 --padding valid", None),
     "too large a kernel": ("a.png", "box:size=11 --padding valid", "smaller than the kernel's 11"),
@@ -177,10 +177,10 @@ def test_what_is_no_regular_file_fails_without_waiting(run, tmp_path):
     ran = run("apply", "pipe.png", "broken.png", "loop.png", "/dev/null", "-k", "blur", "-o", "out")
     assert (ran.code, ran.out) == (1, "")
     told = [line.removeprefix("convfilter: ") for line in ran.complaints]
-    assert told[0] == "pipe.png: is a pipe, not a picture file"
+    assert told[0] == "pipe.png: is a pipe, not an image file"
     assert told[1] == "broken.png: cannot be opened: No such file or directory"
     assert told[2].startswith("loop.png: cannot be opened: ")
-    assert told[3] == "/dev/null: is a device, not a picture file"
+    assert told[3] == "/dev/null: is a device, not an image file"
     assert told[4:] == ["4 failed"]
 
 
