@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convfilter.errors import OptionError, ShapeError
+from convfilter.errors import OptionError
 from convfilter.explain.steps import (
     Explanation,
     Number,
@@ -31,12 +31,13 @@ from convfilter.explain.steps import (
     whole,
     window_at,
 )
+from convfilter.explain.text import output_names
 from convfilter.filtering import Stage, filter_pixels, last_stage
 from convfilter.filtering.layer import filter_bank, filter_layer, noise_of
 from convfilter.geometry import Axis, axes_of
 from convfilter.kernels import Kernel
 from convfilter.kernels.kernel import is_zero_sum
-from convfilter.messages import figure
+from convfilter.messages import brief, figure
 from convfilter.options import FilterOptions
 
 __all__ = ["Explanation", "explain_numbers", "explain_sample"]
@@ -74,7 +75,7 @@ def explain_numbers(
     if kernel.offset:
         steps += [Step("offset", f"{figure(value)} + {kernel.offset:g}", value + kernel.offset)]
         value += kernel.offset
-    return Explanation(at, anchor, 1, 0, tuple(parts), tuple(steps), value, (value,))
+    return Explanation(at, anchor, 1, 0, ("value",), tuple(parts), tuple(steps), (value,))
 
 
 def explain_sample(
@@ -83,36 +84,54 @@ def explain_sample(
     options: FilterOptions,
     place: Sequence[int],
     *,
-    channel: int = 0,
-    names: Sequence[str] = (),
+    channel: str | None = None,
+    names: tuple[str, ...] = (),
 ) -> Explanation:
     """Explain one sample of the result of `filter_pixels`, at (row, column); in a stack (frame, row, column).
 
-    `channel` counts those of the output; `names` are those of the image's channels.
+    `channel` is the name or number of one of the output's, by default the first; `names` are those of the
+    image's channels.
     """
     made = filter_pixels(pixels, kernels, options)
     stage = last_stage(pixels, kernels, options)
     at, anchor = check_place(place, stage.layer.axes)
     written = np.atleast_1d(made.pixels[at if stage.stack else at[1:]]).tolist()
-    if not 0 <= channel < len(written):
-        raise ShapeError(f"channel {channel}: the output has {len(written)}, counted from 0")
-    value = written[channel]
+    made_names = output_names(len(written), names)
+    number = _channel_number(channel, made_names)
     last = _LastFilter(stage, kernels[-1], options, names)
-    if made.alpha and channel == len(written) - 1:
-        parts, steps = last.alpha(at, value)
+    if made.alpha and number == len(written) - 1:
+        parts, steps = last.alpha(at, written[number])
     else:
-        parts, steps = last.colour(at, channel)
+        parts, steps = last.colour(at, number)
     notes = []
     if len(kernels) > 1:
         chain = ", then ".join(kernel.name for kernel in kernels[:-1])
         notes.append(f"the window is what {chain} made, unrounded")
     if stage.layer.linear:
         notes.append("samples are in linear light")
-    notes += _differences(parts, steps, value, stage)
-    frames = stage.layer.axes[0].output
+    notes += _differences(parts, steps, written[number], stage)
     return Explanation(
-        at, anchor, frames, channel, tuple(parts), tuple(steps), value, tuple(written), tuple(notes)
+        at,
+        anchor,
+        stage.layer.axes[0].output,
+        number,
+        made_names,
+        tuple(parts),
+        tuple(steps),
+        tuple(written),
+        tuple(notes),
     )
+
+
+def _channel_number(asked: str | None, names: tuple[str, ...]) -> int:
+    """Return the number of a channel from its name or number; 0 by default."""
+    if asked is None:
+        return 0
+    if asked in names:
+        return names.index(asked)
+    if asked.isascii() and asked.isdecimal() and int(asked) < len(names):
+        return int(asked)
+    raise OptionError(f"there is no channel {brief(asked)}: the output has {', '.join(names)}")
 
 
 class _LastFilter:

@@ -86,18 +86,24 @@ class Explanation(NamedTuple):
     """How one sample is computed; its parts are those of the kernel, its steps lead from them to the sample.
 
     `place` is the frame, row and column of the output; the `anchor` is the place of the input under the
-    kernel's anchor, which may lie outside. `values` are all channels at the place.
+    kernel's anchor, which may lie outside. `values` are all channels at the place, `names` what they are
+    called, and `channel` is the number of the one that is explained.
     """
 
     place: tuple[int, ...]
     anchor: tuple[int, ...]
     frames: int
     channel: int
+    names: tuple[str, ...]
     parts: tuple[Part, ...]
     steps: tuple[Step, ...]
-    value: int | float
     values: tuple[int | float, ...]
     notes: tuple[str, ...] = ()
+
+    @property
+    def value(self) -> int | float:
+        """The sample itself."""
+        return self.values[self.channel]
 
 
 def plain(value: Number) -> int | float:

@@ -23,21 +23,9 @@ def _package(name: str) -> Any:
 
 
 def encode_png(pixels: NDArray[Any], *, level: int, strategy: int, filter: int | None) -> bytes:
-    """Return an array as a PNG without metadata.
+    """Return an array of one to four channels of 8 or 16 bits as a PNG without metadata.
 
-    Parameters
-    ----------
-    pixels : ndarray of uint8 or uint16 and shape (H, W) or (H, W, C)
-        One to four channels.
-    level, strategy : int
-        As zlib has them.
-    filter : int or None
-        The filter of all rows, as libpng numbers them; None tries all on each row.
-
-    Returns
-    -------
-    bytes
-        The file.
+    Level and strategy are zlib's, the filter is libpng's; None tries all on each row.
     """
     filters = {} if filter is None else {"filter": filter}
     encode = _package("imagecodecs").png_encode
@@ -61,18 +49,7 @@ def encode_tiff(
 ) -> None:
     """Write an array as a little-endian TIFF of one page, with no tags but those on its layout.
 
-    Parameters
-    ----------
-    stream : file object
-        Where to write.
-    pixels : ndarray of shape (H, W) or (H, W, C)
-        Its samples, of any type.
-    photometric : {"minisblack", "rgb", "separated"}
-        What the first channels mean.
-    extra : list of {"unassalpha", "unspecified"}
-        What each of the others means.
-    compression : int
-        By its number in the file.
+    `extra` says what each channel behind the colours means, ``unassalpha`` or ``unspecified``.
     """
     write = _package("tifffile").imwrite
     with reasons("cannot be written as tiff"):

@@ -7,7 +7,6 @@ beside it, and the output.
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple, TypeAlias, cast
 
@@ -18,9 +17,8 @@ from PIL import Image, ImageColor, ImageFile
 
 from convfilter.errors import OptionError
 from convfilter.images import formats
-from convfilter.images.library import reasons
+from convfilter.images.library import load_plugin, reasons
 from convfilter.images.metadata import PHOTOSHOP, Metadata
-from convfilter.images.plugins import load_plugin
 from convfilter.messages import brief, shown
 from convfilter.options import EncodeOptions, check_choices
 
@@ -30,12 +28,11 @@ __all__ = [
     "Samples",
     "background_colour",
     "check_encoding",
+    "few_colours",
     "flattened",
-    "palette_of",
     "save",
     "save_avif",
     "save_bmp",
-    "save_gif",
     "save_jpeg",
     "save_plain",
     "save_tga",
@@ -99,28 +96,15 @@ class _Stream:
     """A stream without a descriptor: Pillow does not check how much a descriptor has taken."""
 
     def __init__(self, stream: BinaryIO) -> None:
-        self.stream = stream
-        self.position = 0
+        self._stream = stream
+        self._place = 0
 
-    def write(self, data: bytes) -> int:
-        """Write, and count what was written."""
-        self.stream.write(data)
-        length = memoryview(data).nbytes
-        self.position += length
-        return length
+    def write(self, data: bytes) -> None:
+        self._stream.write(data)
+        self._place += len(data)
 
     def tell(self) -> int:
-        """Return how much has been written."""
-        return self.position
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go where it already is, which is all that the encoders of one image ask for."""
-        if whence != os.SEEK_SET or offset != self.position:
-            raise ValueError("an encoder tried to go back")
-        return offset
-
-    def flush(self) -> None:
-        """Leave that to the owner of the stream."""
+        return self._place
 
 
 def save(image: Image.Image, output: Output, **options: Any) -> None:
@@ -149,18 +133,16 @@ def save_tga(image: Image.Image, metadata: Metadata, output: Output) -> None:
 def save_jpeg(image: Image.Image, metadata: Metadata, output: Output) -> None:
     """Write a JPEG with the tables of its input again, or of a quality."""
     warnings = output.warnings
-    exif, xmp, dpi = metadata.exif, metadata.xmp, metadata.dpi
-    if exif is not None and len(exif) > _JPEG_SEGMENT:
-        warnings.append(f"exif of {len(exif)} bytes is too long for jpeg: dropped")
-        exif = None
-    if xmp is not None and len(xmp) > _JPEG_SEGMENT - 29:
-        warnings.append(f"xmp of {len(xmp)} bytes is too long for jpeg: dropped")
-        xmp = None
+    options: dict[str, Any] = {"exif": metadata.exif, "xmp": metadata.xmp, "icc_profile": metadata.icc}
+    for name, limit in (("exif", _JPEG_SEGMENT), ("xmp", _JPEG_SEGMENT - 29)):
+        if options[name] is not None and len(options[name]) > limit:
+            warnings.append(f"{name} of {len(options[name])} bytes is too long for jpeg: dropped")
+            options[name] = None
+    dpi = metadata.dpi
     if dpi is not None and max(dpi) >= 65_535:
         warnings.append(f"a resolution of {max(dpi):.0f} dots per inch is too high for jpeg: dropped")
         dpi = None
-    options: dict[str, Any] = {"exif": exif, "xmp": xmp, "dpi": dpi, "icc_profile": metadata.icc}
-    options["extra"] = _jpeg_segments(metadata, warnings) or None
+    options |= {"dpi": dpi, "extra": _jpeg_segments(metadata, warnings) or None}
     if output.encoding.quality is None and metadata.quantization is not None:
         options |= {"qtables": metadata.quantization, "subsampling": metadata.subsampling}
     else:
@@ -234,32 +216,6 @@ def save_avif(
     )
 
 
-def save_gif(image: Image.Image, metadata: Metadata, output: Output) -> None:
-    """Write a GIF: with exactly its colours if they are few enough, and pixels transparent or not at all."""
-    comment = b"\n".join(metadata.comments) or None
-    if image.mode == "L":  # with the greys in order it is read as grey again
-        save(image, output, comment=comment, optimize=False)
-        return
-    clear = np.zeros((image.height, image.width), bool)
-    if image.mode == "RGBA":
-        alpha = image.getchannel("A")
-        clear = np.asarray(alpha) == 0
-        image = Image.composite(image, Image.new("RGBA", image.size), alpha)
-    if found := palette_of(image):
-        paletted, colours = found
-        transparent = colours.index((0, 0, 0, 0)) if clear.any() else None
-        save(paletted, output, comment=comment, optimize=False, transparency=transparent)
-        return
-    output.warnings.append("gif holds 256 colours: reduced to so many")
-    if not clear.any():
-        save(image.convert("RGB").quantize(256), output, comment=comment)
-        return
-    reduced = image.convert("RGB").quantize(255)
-    indices = np.where(clear, np.uint8(255), np.asarray(reduced))
-    palette = bytes(reduced.getpalette() or [])[: 3 * 255].ljust(768, b"\0")
-    save(to_image(indices, "P", palette), output, comment=comment, optimize=False, transparency=255)
-
-
 def background_colour(text: str) -> tuple[int, int, int]:
     """Return the colour that a name or code of CSS stands for: ``white``, ``#f80``, ``rgb(255, 128, 0)``."""
     try:
@@ -315,21 +271,18 @@ def _spread(samples: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return whole
 
 
-def palette_of(image: Image.Image) -> tuple[Image.Image, list[tuple[int, ...]]] | None:
-    """Return an RGB or RGBA image with a palette of exactly its colours, and these as RGBA in order.
-
-    None if there are more than 256.
-    """
+def few_colours(image: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | None:
+    """Return the number of each pixel's colour, and the colours as RGBA (N, 4); None for more than 256."""
     counted: Any = image.getcolors(256)
     if counted is None:
         return None
-    rgba = sorted((*colour, 255)[:4] for _, colour in counted)
-    keys = np.array(rgba, np.uint8).view(">u4").ravel().astype(np.uint32)
-    indices = np.empty((image.height, image.width), np.uint8)
+    colours = np.array(sorted((*colour, 255)[:4] for _, colour in counted), np.uint8)
+    keys = colours.view(">u4").ravel().astype(np.uint32)
+    numbers = np.empty((image.height, image.width), np.uint8)
     step = max(1, _STRIP_SAMPLES // image.width)
     for top in range(0, image.height, step):
-        part = indices[top : top + step]
+        part = numbers[top : top + step]
         strip = image.crop((0, top, image.width, top + part.shape[0])).convert("RGBA")
         packed = np.frombuffer(strip.tobytes(), ">u4").astype(np.uint32)
         part[...] = np.searchsorted(keys, packed).reshape(part.shape)
-    return to_image(indices, "P", b"".join(bytes(colour[:3]) for colour in rgba)), rgba
+    return numbers, colours

@@ -23,7 +23,7 @@ from convfilter.images.encoders import (
 )
 from convfilter.images.formats import FORMATS, fitting_mode, kind_of, loaded, route
 from convfilter.images.library import collected
-from convfilter.images.metadata import DESCRIPTIVE, HELD, Metadata, icc_fits
+from convfilter.images.metadata import DESCRIPTIVE, Metadata, icc_fits
 from convfilter.images.picture import Picture
 from convfilter.images.tiff_tags import Origin, fitting_tags
 from convfilter.options import EncodeOptions
@@ -151,29 +151,14 @@ def _fitting(picture: Picture, kind: str, output: Output) -> Metadata:
     tags, lost_tags = fitting_tags(metadata.tags, origin, written, form, DESCRIPTIVE)
     warnings += lost_tags
     metadata = replace(metadata, tags=tags)
-    lost = [name for name in metadata.blocks() if form not in HELD.get(name, "png").split()]
-    if lost:
+    if lost := metadata.lost_in(form):
         names = " and ".join(filter(None, [", ".join(lost[:-1]), lost[-1]]))
         warnings.append(f"{form} cannot hold {names}: dropped")
     if metadata.unknown:
         warnings.append(f"not known to fit the filtered image: {', '.join(metadata.unknown)} dropped")
-    if "a colour profile" in lost:
+    if "icc" not in FORMATS[form].blocks:
         metadata = replace(metadata, icc=None)
     if metadata.icc is not None and not icc_fits(metadata.icc, kind):
         warnings.append(f"the colour profile does not fit {kind} pixels: dropped")
         metadata = replace(metadata, icc=None)
-    return _with_background(metadata, kind, warnings) if form == "png" else metadata
-
-
-def _with_background(metadata: Metadata, kind: str, warnings: list[str]) -> Metadata:
-    """Bring the background colour of a PNG to the kind of image that is written."""
-    chunks = dict(metadata.chunks)
-    if b"bKGD" not in chunks:
-        return metadata
-    from convfilter.images.png import background_for
-
-    content = background_for(kind, chunks[b"bKGD"])
-    if not content:
-        warnings.append(f"the background colour does not fit {kind} pixels: dropped")
-    kept = [(name, content if name == b"bKGD" else each) for name, each in metadata.chunks]
-    return replace(metadata, chunks=tuple(chunk for chunk in kept if chunk != (b"bKGD", b"")))
+    return metadata

@@ -140,7 +140,7 @@ def test_a_picture_is_written_over_only_as_named_output_with_overwrite(quick, tm
 FAILING = {
     "missing": ("gone.png", "blur", "No such file or directory"),
     "empty": ("empty.png", "blur", "the file is empty"),
-    "garbage": ("garbage.png", "blur", "not a picture"),
+    "garbage": ("garbage.png", "blur", "not an image"),
     "truncated": ("half.png", "blur", "png"),
     "too small for valid": ("a.png", "box:size=9,1 --padding valid", None),
     "too large a kernel": ("a.png", "box:size=11 --padding valid", "smaller than the kernel's 11"),
@@ -177,10 +177,10 @@ def test_what_is_no_regular_file_fails_without_waiting(run, tmp_path):
     ran = run("apply", "pipe.png", "broken.png", "loop.png", "/dev/null", "-k", "blur", "-o", "out")
     assert (ran.code, ran.out) == (1, "")
     told = [line.removeprefix("convfilter: ") for line in ran.complaints]
-    assert told[0] == "pipe.png: is a pipe, not a picture file"
+    assert told[0] == "pipe.png: is a pipe, not an image file"
     assert told[1] == "broken.png: cannot be opened: No such file or directory"
     assert told[2].startswith("loop.png: cannot be opened: ")
-    assert told[3] == "/dev/null: is a device, not a picture file"
+    assert told[3] == "/dev/null: is a device, not an image file"
     assert told[4:] == ["4 failed"]
 
 
@@ -256,7 +256,7 @@ def test_a_word_that_is_no_command_is_told_what_was_meant(quick, word, meant):
 def test_a_size_of_three_or_too_large_is_no_missing_file(quick, size):
     ran = quick("shape", size, "-k", "3x3")
     assert ran.code == 2
-    assert "is no size WxH" in ran.err
+    assert "is not a size" in ran.err
 
 
 def test_a_channel_is_a_name_or_a_plain_number(quick, tmp_path):

@@ -162,7 +162,7 @@ WRONG = {
     "the same twice": ("photo.png -k gaussian --vary sigma=1 --vary sigma=2 -o sheet.png", 2),
     "an option twice": ("photo.png -k gaussian --vary border=edge --vary border=wrap -o sheet.png", 2),
     "a border that is not there": ("photo.png -k gaussian --vary border=edg -o sheet.png", 2),
-    "a switch that is neither": ("photo.png -k gaussian --vary flip=1 -o sheet.png", 2),
+    "a switch that is neither": ("photo.png -k gaussian --vary flip=maybe -o sheet.png", 2),
     "a range that is not there": ("photo.png -k gaussian --vary range=clamp -o sheet.png", 2),
     "no picture": ("gone.png -k blur -o sheet.png", 1),
     "garbage": ("garbage.png -k blur -o sheet.png", 1),
@@ -193,5 +193,5 @@ def test_kernels_that_an_option_is_not_for_are_left_out_unless_they_are_named(qu
     assert ran.code == 2
     ran = quick("gallery", "photo.png", "-o", "c.png", "-k", "temporal-blur")
     assert ran.code == 1
-    assert "kernel 'temporal-blur' spans frames, and this is a single picture" in ran.err
+    assert "kernel 'temporal-blur' spans frames, and this is a single image" in ran.err
     assert not (tmp_path / "c.png").exists()

@@ -17,7 +17,7 @@ COMMANDS = ("apply", "explain", "gallery", "kernels", "learn", "shape")
 EVERYDAY = ["--kernel", "--output", "--dry-run", "--kernels", "--overwrite", "--skip-existing", "--help"]
 FURTHER = {
     "Filtering:": "padding border stride dilation flip channels range alpha linear frames",
-    "Writing:": "depth format quality compress background strip",
+    "Writing:": "format depth quality compress background strip",
     "Reading:": "no-orient max-pixels",
     "Running:": "jobs scheduler files-from null preview json quiet verbose",
 }

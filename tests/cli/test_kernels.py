@@ -137,12 +137,12 @@ def test_every_shipped_kernel_stands_under_one_heading():
 def test_one_kernel_tells_what_follows_from_its_weights(quick):
     out = quick("kernels", "sobel").out
     assert "  values      0 .. 1442.5 from samples 0 .. 255\n" in out
-    assert "  symmetry    odd: turned by half (--flip) it changes its sign\n" in out
+    assert "  symmetry    odd: rotation by 180 degrees (--flip) changes the sign\n" in out
     assert "  rank        1, a column times a row: 3 + 3 multiplications instead of 9\n" in out
     assert "  plan        4000x3000, 8 bits: separable" in out
-    assert "  rank        2 of 3: no column times a row\n" in quick("kernels", "laplacian-8").out
-    assert "even: turned by half" in quick("kernels", "blur").out
-    assert "none: turned by half" in quick("kernels", "emboss").out
+    assert "  rank        2 of 3: not a column times a row\n" in quick("kernels", "laplacian-8").out
+    assert "even: rotation" in quick("kernels", "blur").out
+    assert "none: rotation" in quick("kernels", "emboss").out
     (told,) = json.loads(quick("kernels", "sobel-x", "--json").out)
     assert (told["values"], told["symmetry"], told["ranks"]) == ([-1020, 1020], "odd", [1])
 

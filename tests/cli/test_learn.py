@@ -32,7 +32,7 @@ def test_what_was_learned_works_at_once(folder, run):
     assert (ran.code, ran.err) == (0, "")
     for word in ("vintage 7x7", "weights", "residual", "PSNR", "held out", "gradient", "condition"):
         assert word in ran.out
-    assert "convfilter apply PICTURE --kernels mine.toml -k vintage" in ran.out
+    assert "convfilter apply IMAGE --kernels mine.toml -k vintage" in ran.out
     assert run("apply", "other.jpg", "--kernels", "mine.toml", "-k", "vintage").code == 0
     assert (folder / "other.vintage.jpg").exists()
     kernel = load_kernels(folder / "mine.toml")["vintage"]
@@ -115,11 +115,11 @@ def test_an_existing_file_is_seen_before_the_pictures_are_read(folder, quick):
 
 
 @pytest.mark.parametrize(("arguments", "code", "reason"), [
-    (("learn", "before.png", "--size", "3x3"), 2, "give two pictures"),
-    (("learn", "--size", "3x3"), 2, "no pictures"),
+    (("learn", "before.png", "--size", "3x3"), 2, "give two images"),
+    (("learn", "--size", "3x3"), 2, "no images"),
     (("learn", "before.png", "after.png"), 2, "--size"),
-    ((*LEARN[:3], "--size", "3xx"), 2, "is no size"),
-    ((*LEARN[:3], "--size", "0x3"), 2, "is no size"),
+    ((*LEARN[:3], "--size", "3xx"), 2, "is not a size"),
+    ((*LEARN[:3], "--size", "0x3"), 2, "is not a size"),
     ((*LEARN[:3], "--size", "2000x1"), 2, "too long"),
     ((*LEARN, "--name", "-no"), 2, "names are letters"),
     ((*LEARN, "--ridge", "-1"), 2, "at least 0"),

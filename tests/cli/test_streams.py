@@ -413,7 +413,7 @@ def test_words_stay_off_a_stdout_that_holds_a_picture_whatever_names_it(quick, t
         assert len(ran.complaints) > 1
     ran = quick("explain", "a.png", "-k", "blur", "--at", "1,1", "-o", "-", "--animate", "-")
     assert (ran.code, ran.raw) == (2, b"")
-    assert "takes one picture" in ran.err
+    assert "takes one image" in ran.err
 
 
 @pytest.mark.parametrize(("form", "name"), [("PNG", "stdin.png"), ("JPEG", "stdin.jpg")])

@@ -93,7 +93,7 @@ def assert_explained(seed):
     place = [int(rng.integers(size)) for size in made.shape[: 3 if stack else 2]]
     written = np.atleast_1d(made[tuple(place)])
     channel = int(rng.integers(len(written)))
-    told = explain_sample(pixels, kernels, options, place, channel=channel)
+    told = explain_sample(pixels, kernels, options, place, channel=str(channel))
     np.testing.assert_array_equal(told.values, written)
     value = float(worked(told))
     if made.dtype.kind != "f" and not any("of a tie" in note for note in told.notes):
@@ -116,7 +116,9 @@ def test_alpha_is_the_mean_over_the_parts_that_do_not_sum_to_zero(name):
     made = cf.apply_kernel(pixels, kernel, alpha="premultiply")
     means = []
     for row, column in np.ndindex(4, 5):
-        found = explain_sample(pixels, [kernel], FilterOptions(alpha="premultiply"), (row, column), channel=1)
+        found = explain_sample(
+            pixels, [kernel], FilterOptions(alpha="premultiply"), (row, column), channel="1"
+        )
         assert worked(found) == found.value == made[row, column, 1]
         means += [step for step in found.steps if step.name == "mean of parts"]
     assert len(means) == (0 if name == "tilted" else 20)  # of which one part sums to zero
@@ -173,8 +175,8 @@ def test_a_place_outside_is_refused_with_the_size(place):
 
 
 def test_a_channel_that_is_not_there_is_refused():
-    with pytest.raises(cf.ShapeError, match="channel 3: the output has 3"):
-        explain_sample(colour(4, 5), [cf.get_kernel("blur")], FilterOptions(), (0, 0), channel=3)
+    with pytest.raises(cf.OptionError, match="no channel '3': the output has red, green, blue"):
+        explain_sample(colour(4, 5), [cf.get_kernel("blur")], FilterOptions(), (0, 0), channel="3")
 
 
 @pytest.mark.parametrize("padding", ["valid", "same", "full", 1])

@@ -19,10 +19,9 @@ from convfilter.errors import ImageError
 from convfilter.images import codecs, formats
 from convfilter.images.animation import write_frames
 from convfilter.images.formats import FORMATS, route
-from convfilter.images.frames import opened_frames
 from convfilter.images.metadata import Metadata
 from convfilter.images.picture import Picture
-from convfilter.images.reading import read_picture, read_size
+from convfilter.images.reading import opened_frames, read_picture, read_size
 from convfilter.images.writing import check_writable, write_picture
 from convfilter.options import EncodeOptions
 
