@@ -69,7 +69,7 @@ class Format(NamedTuple):
     encoder: str = "encoders:save_plain"
     """The function that writes one image."""
     frames_encoder: str = ""
-    """The class that writes several images."""
+    """The class that writes several images: it takes each by `add`, and `finish` ends the file."""
     holds_all: bool = False
     """Whether that class needs all of them at once."""
     prints: bool = False

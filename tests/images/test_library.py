@@ -47,7 +47,6 @@ WAY = {
     "writing.prepared": EVERY,
     "png.chunks_beside": ("png",),
     "tiff_writing._tags": ("tiff",),
-    "encoders.memoryview": ("jpeg",),  # in a stream that Pillow writes to
 }
 
 
