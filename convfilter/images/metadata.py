@@ -8,6 +8,7 @@ with zeros. What cannot be parsed is dropped with a warning.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 import re
 import struct
@@ -75,35 +76,22 @@ _XMP_IMAGE = re.compile(rb"(?:/9j/|iVBORw0KGgo)(?=(?:%b|%b){100})(?:%b+|%b)*" % 
 class Metadata:
     """What is kept of a file beside its pixels."""
 
-    exif: bytes | None = None
-    """It begins with ``Exif`` and two zeros."""
+    exif: bytes | None = None  # beginning with ``Exif`` and two zeros
     icc: bytes | None = None
     xmp: bytes | None = None
-    dpi: tuple[float, float] | None = None
-    """Dots per inch, horizontally and vertically."""
-    comments: tuple[bytes, ...] = ()
-    """Those of a JPEG or GIF, in their order."""
-    photoshop: bytes | None = None
-    """Photoshop's resources in a JPEG, IPTC among them, without thumbnails."""
-    chunks: tuple[Chunk, ...] = ()
-    """PNG chunks that are kept as they are, but for ``bKGD``, whose levels are brought to 16 bits."""
-    tags: tuple[TiffTag, ...] = ()
-    """What else the tags of a TIFF say."""
-    origin: Origin | None = None
-    """The image that they were read with."""
-    unknown: tuple[str, ...] = ()
-    """Names of what the file holds besides, which is not kept."""
-    quantization: list[list[int]] | None = None
-    subsampling: int = -1
-    """The chroma subsampling of a JPEG as Pillow numbers it; -1 if unknown."""
-    compression: str | None = None
-    """How a TIFF or TGA was compressed, by Pillow's name."""
-    lossless: bool = True
-    """Whether the file held exactly the samples that were written."""
-    duration: float | None = None
-    """How long a frame is shown, in milliseconds; None where files do not say."""
-    plays: int = 0
-    """How often an animation is shown; 0 is for ever."""
+    dpi: tuple[float, float] | None = None  # horizontally and vertically
+    comments: tuple[bytes, ...] = ()  # of a JPEG or GIF
+    photoshop: bytes | None = None  # its resources in a JPEG, IPTC among them, without thumbnails
+    chunks: tuple[Chunk, ...] = ()  # of a PNG, as they are, but for bKGD, whose levels are of 16 bits
+    tags: tuple[TiffTag, ...] = ()  # what else the tags of a TIFF say
+    origin: Origin | None = None  # the image that they were read with
+    unknown: tuple[str, ...] = ()  # names of what the file holds besides, which is not kept
+    quantization: list[list[int]] | None = None  # tables of a JPEG
+    subsampling: int = -1  # of its chroma, as Pillow numbers it; -1 if unknown
+    compression: str | None = None  # of a TIFF or TGA, by Pillow's name
+    lossless: bool = True  # whether the file held exactly the samples that were written
+    duration: float | None = None  # of a frame, in milliseconds; None where files do not say
+    plays: int = 0  # how often an animation is shown; 0 is for ever
 
     def bare(self) -> Metadata:
         """Return what decides how a picture is encoded, without what is written beside it."""
@@ -234,15 +222,17 @@ _GROUPS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 _IMAGE_DATA = ((513, 514), (273, 279), (324, 325))
 _DIRECTORIES, _WINDOWS_THUMBNAIL, _PHOTOSHOP = 330, 0x501B, 34377
 _MOST_DIRECTORIES, _MOST_NUMBERS = 16, 4096
-_LONGEST_EXIF = 1 << 22
+_LONGEST_EXIF, _MOST_SEGMENTS = 1 << 22, 1000
+_JPEG = b"\xff\xd8\xff"
 PHOTOSHOP = b"Photoshop 3.0\0"
 # How the segments of a JPEG begin that are read, or say how the file is made (JFIF, MPF, Ducky, Adobe).
 _SEGMENTS = (
     *(b"Exif\0", b"http://ns.adobe.com/xap/1.0/\0", b"ICC_PROFILE\0", PHOTOSHOP),
     *(b"JFIF", b"JFXX", b"MPF\0", b"Ducky", b"Adobe"),
 )
-# Photoshop's resources that show the image as it was: thumbnails, ICC, EXIF twice, XMP.
-_COPIES = (0x0409, 0x040C, 0x040F, 0x0422, 0x0423, 0x0424)
+# Photoshop's resources that show the image as it was: thumbnails, and copies of ICC, EXIF twice, XMP.
+_THUMBNAILS = (0x0409, 0x040C)
+_COPIES = (*_THUMBNAILS, 0x040F, 0x0422, 0x0423, 0x0424)
 
 
 def _cleaned(block: bytes, upright: bool) -> bytes:
@@ -255,6 +245,7 @@ def _cleaned(block: bytes, upright: bool) -> bytes:
     cleaned = bytearray(block)
     length = len(block)
     for first, last in sorted(_thumbnails(directory), key=lambda place: -place[1]):
+        last = min(last, len(block))
         if first >= last:
             continue
         if first < end and last > start:
@@ -295,7 +286,9 @@ def _thumbnails(directory: Directory) -> Iterator[tuple[int, int]]:
         if entry.number == _WINDOWS_THUMBNAIL:
             yield entry.place, entry.end
         elif entry.number == _PHOTOSHOP:
-            yield from _photoshop_thumbnails(block, entry.place, entry.end)
+            for kind, _, start, stop in _resources(block, entry.place, entry.end):
+                if kind in _THUMBNAILS:
+                    yield start, min(stop, entry.end)
     yield from _image_data(directory)
     following = () if len(block) < end + 4 else (address_at(block, end, directory.order),)
     others = (*following, *_addresses(directory, _DIRECTORIES))
@@ -309,13 +302,6 @@ def _image_data(directory: Directory) -> Iterator[tuple[int, int]]:
     for starts, lengths in _IMAGE_DATA:
         for start, length in zip(_addresses(directory, starts), _addresses(directory, lengths), strict=False):
             yield start, start + length
-
-
-def _photoshop_thumbnails(block: Data, place: int, end: int) -> Iterator[tuple[int, int]]:
-    """Yield where the thumbnails are among the resources of Photoshop."""
-    for kind, _, start, stop in _resources(block, place, end):
-        if kind in (0x0409, 0x040C):
-            yield min(start, end), min(stop, end)
 
 
 def _resources(block: Data, place: int, end: int) -> Iterator[tuple[int, int, int, int]]:
@@ -370,18 +356,13 @@ def jpeg_places(data: Data) -> list[tuple[int, int]]:
     start = data.find(_JPEG)
     while start >= 0:
         end = start
-        for number, (marker, _, last) in enumerate(jpeg_segments(data, start)):
-            end = last if marker in (0xD9, 0xDA) or end > start else end
-            if number == _MOST_SEGMENTS:
-                break
+        for marker, _, last in itertools.islice(jpeg_segments(data, start), _MOST_SEGMENTS):
+            if marker in (0xD9, 0xDA) or end > start:
+                end = min(last, len(data))
         if end > start:
-            places.append((start, min(end, len(data))))
+            places.append((start, end))
         start = data.find(_JPEG, max(end, start + 3))
     return places
-
-
-_JPEG = b"\xff\xd8\xff"
-_MOST_SEGMENTS = 1000
 
 
 def _icc(profile: object, warnings: list[str]) -> bytes | None:

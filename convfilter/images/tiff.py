@@ -12,7 +12,8 @@ import re
 import struct
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, BinaryIO, NamedTuple, cast
+from importlib import import_module
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from PIL import ExifTags, Image, ImageFile, ImagePalette, UnidentifiedImageError
 from PIL.TiffImagePlugin import COMPRESSION_INFO, ImageFileDirectory_v2
 
 from convfilter.errors import ImageError
-from convfilter.images import codecs, formats
+from convfilter.images import formats
 from convfilter.images.decoding import (
     is_deep_colour,
     mode_of,
@@ -46,18 +47,17 @@ _ACROSS, _DOWN, _PLANES, _UNIT, _PALETTE, _TILES, _EXTRA = 282, 283, 284, 296, 3
 _FORMAT, _SUBSAMPLING, _XMP, _DEPTH, _PROFILE = 339, 530, 700, 32997, 34675
 _GROUPS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo, ExifTags.IFD.Interop)
 
-# What the colours of a page are, and the mode that holds them.
+# What the colours of a page are, the mode that holds them, and how many channels they take.
 _COLOURS = {
-    0: ("grey", "L"),
-    1: ("grey", "L"),
-    2: ("RGB", "RGB"),
-    3: ("palette", "P"),
-    4: ("mask", "L"),
-    5: ("CMYK", "CMYK"),
-    6: ("YCbCr", "RGB"),
-    8: ("CIELAB", "LAB"),
+    **dict.fromkeys((0, 1), ("grey", "L", 1)),
+    2: ("RGB", "RGB", 3),
+    3: ("palette", "P", 1),
+    4: ("mask", "L", 1),
+    5: ("CMYK", "CMYK", 4),
+    6: ("YCbCr", "RGB", 3),
+    8: ("CIELAB", "LAB", 3),
 }
-_FORMATS = {1: "uint", 2: "int", 3: "float"}
+_TYPES = {1: "uint", 2: "int", 3: "float"}
 _WIDENED = {"float16": "float32", "float24": "float32"}
 _HELD = ("uint8", "uint16", "uint32", "int8", "int16", "int32", "float32", "float64")
 _WHITE_IS_ZERO, _CONVERTED = 0, (3, 6, 8)
@@ -141,9 +141,12 @@ class TiffReader:
 
     def _opened(self, number: int) -> Any:
         """Return a page as tifffile opens it."""
-        if self._tifffile is None:
-            self._tifffile = codecs.open_tiff(self._source.stream)
+        tifffile = import_module("tifffile")
+        self._source.stream.seek(0)
         with reasons("broken tiff data"):
+            if self._tifffile is None:
+                # Without a name it would take a descriptor's number for the file's.
+                self._tifffile = tifffile.TiffFile(self._source.stream, name="file.tif")
             return self._tifffile.pages[number]
 
     def size(self, number: int) -> Size:
@@ -157,56 +160,36 @@ class TiffReader:
         return page.read(self._source.orient, warnings)
 
 
-class _Layout(NamedTuple):
-    """How the samples of a page are stored, by the numbers in its tags."""
+class _Layout:
+    """How the samples of a page are stored, by its tags; samples that differ from one another are refused."""
 
-    width: int
-    height: int
-    photometric: int
-    bits: int
-    format: str
-    samples: int
-    extra: tuple[int, ...]
-    planes: bool
-    compression: int
-    file: str
-
-    @classmethod
-    def of(cls, tags: Directory, file: str) -> _Layout:
-        """Read it; refuse samples that differ from one another."""
+    def __init__(self, tags: Directory, file: str) -> None:
         if _WIDTH not in tags or _HEIGHT not in tags or not (_STRIPS in tags or _TILES in tags):
             raise ImageError("broken tiff data (its size or the place of its pixels is missing)")
         for places in (_STRIPS, _TILES):
             tags.wholes(places)
-        compression = tags.whole(_COMPRESSION, 1)
-        photometric = 6 if compression == 6 else tags.whole(_PHOTOMETRIC, 0)
-        samples = tags.whole(_SAMPLES, 3 if compression == 6 else 1)
-        bits, formats = ({*tags.wholes(each, (1,))[:samples]} for each in (_BITS, _FORMAT))
+        self.file = file
+        self.width, self.height = tags.whole(_WIDTH, 0), tags.whole(_HEIGHT, 0)
+        self.planes = tags.whole(_PLANES, 1) == 2
+        self.compression = tags.whole(_COMPRESSION, 1)
+        old_jpeg = self.compression == 6
+        self.photometric = 6 if old_jpeg else tags.whole(_PHOTOMETRIC, 0)
+        self.samples = tags.whole(_SAMPLES, 3 if old_jpeg else 1)
+        bits, types = ({*tags.wholes(each, (1,))[: self.samples]} for each in (_BITS, _FORMAT))
         if tags.whole(_DEPTH, 1) != 1:
             raise _unsupported("a TIFF of volumes", "convert them to pages")
-        if len(bits) != 1 or len(formats) != 1:
+        if len(bits) != 1 or len(types) != 1:
             raise _unsupported("a TIFF whose channels are of several types", "convert them to one")
-        name, _ = _COLOURS.get(photometric, ("", ""))
-        colours = {"RGB": 3, "CMYK": 4, "YCbCr": 3, "CIELAB": 3}.get(name, 1)
-        others = max(0, samples - colours)
-        extra = (tags.wholes(_EXTRA) + (0,) * others)[:others]
-        return cls(
-            width=tags.whole(_WIDTH, 0),
-            height=tags.whole(_HEIGHT, 0),
-            photometric=photometric,
-            bits=bits.pop(),
-            format=_FORMATS.get(formats.pop(), "other"),
-            samples=samples,
-            extra=extra,
-            planes=tags.whole(_PLANES, 1) == 2,
-            compression=compression,
-            file=file,
+        (self.bits,), (self.type,) = bits, (_TYPES.get(each, "other") for each in types)
+        self.colours, self.base, channels = _COLOURS.get(
+            self.photometric, (f"photometric {self.photometric}", "", 1)
         )
+        others = max(0, self.samples - channels)
+        self.extra = (tags.wholes(_EXTRA) + (0,) * others)[:others]
 
     def __str__(self) -> str:
-        name, _ = _COLOURS.get(self.photometric, (f"photometric {self.photometric}", ""))
-        kinds = {"uint": "", "int": "signed ", "float": "float ", "other": "complex or untyped "}
-        words = f"{self.bits}-bit {kinds[self.format]}{name} {self.file}"
+        types = {"uint": "", "int": "signed ", "float": "float ", "other": "complex or untyped "}
+        words = f"{self.bits}-bit {types[self.type]}{self.colours} {self.file}"
         if self.extra:
             words += f" with {len(self.extra)} more channel{'s' * (len(self.extra) > 1)}"
         if self.planes and self.samples > 1:
@@ -221,9 +204,9 @@ class _Layout(NamedTuple):
     @property
     def dtype(self) -> str:
         """The type in which the samples are held."""
-        found = f"{self.format}{self.bits}"
+        found = f"{self.type}{self.bits}"
         found = _WIDENED.get(found, found)
-        if self.format == "uint" and self.bits < 16:
+        if self.type == "uint" and self.bits < 16:
             found = "uint8" if self.bits <= 8 else "uint16"
         if found not in _HELD:
             raise _unsupported(self, "convert it to 8, 16 or 32 bits a sample")
@@ -232,14 +215,11 @@ class _Layout(NamedTuple):
     @property
     def mode(self) -> str:
         """What the channels mean; of each that means nothing an X."""
-        _, mode = _COLOURS.get(self.photometric, ("", ""))
-        if (
-            not mode
-            or self.samples < len(self.extra) + len(mode)
-            or (self.photometric in _CONVERTED and self.bits > 8)
-        ):
+        mode = self.base
+        too_few = self.samples < len(self.extra) + len(mode)
+        if not mode or too_few or (self.photometric in _CONVERTED and self.bits > 8):
             raise _unsupported(self, "convert it to grey or RGB")
-        if self.photometric == _WHITE_IS_ZERO and self.format == "int":
+        if self.photometric == _WHITE_IS_ZERO and self.type == "int":
             raise _unsupported(f"{self} where white is zero", "convert it to black is zero")
         alpha = [each in (_ASSOCIATED, _UNASSOCIATED) for each in self.extra]
         if mode == "P":
@@ -270,7 +250,7 @@ class _Page:
         self._file, self._place, self._tags, self._codec = file, place, tags, codec
         self._stream = cast("BinaryIO", file.data)
         self._beyond_pillow = file.big and file.order == ">"
-        layout = self._layout = _Layout.of(tags, "big-endian BigTIFF" if self._beyond_pillow else "TIFF")
+        layout = self._layout = _Layout(tags, "big-endian BigTIFF" if self._beyond_pillow else "TIFF")
         self.size = layout.width, layout.height
         self._mode, self._dtype = layout.mode, layout.dtype
         self._pillow = self._opened()
@@ -384,7 +364,7 @@ class _Page:
         """Return samples at full scale, where black is zero and colours are not multiplied with alpha."""
         layout = self._layout
         full = 1.0 if self._dtype.startswith("float") else float(np.iinfo(self._dtype).max)
-        if layout.format == "uint" and layout.bits not in (8, 16, 32):
+        if layout.type == "uint" and layout.bits not in (8, 16, 32):
             samples = np.minimum(np.floor(samples / (2**layout.bits - 1) * full + 0.5), full)
         samples = samples.astype(self._dtype, copy=False)
         if layout.photometric == _WHITE_IS_ZERO:
