@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
@@ -177,15 +178,13 @@ class Reporter:
         quiet: bool,
         verbose: bool,
     ) -> None:
-        from convfilter.batch import Report
-
         self._settings, self._total, self._several = settings, total, several
         self._as_json, self._quiet, self._verbose = as_json, quiet, verbose
         self._every = verbose or not several
         self._aside = aside  # an image goes to stdout, and the text to stderr
         self._preview = preview and not as_json and sys.stdout is not None and sys.stdout.isatty()
         self._sizes: set[tuple[int | None, ...]] = set()
-        self._counts, self._start = Report(), time.monotonic()
+        self._counts, self._start = Counter[str](), time.monotonic()
         self._bar: ProgressBar[int] | None = None
         self._unheard = False  # stdout fails, which does not stop the run
         if several and not quiet and sys.stderr is not None and sys.stderr.isatty():
@@ -205,13 +204,13 @@ class Reporter:
         return self._bar or nullcontext()
 
     def _rate(self) -> str:
-        done, failed = self._counts.counts.total(), self._counts.counts["failed"]
+        done, failed = self._counts.total(), self._counts["failed"]
         rate = done / max(time.monotonic() - self._start, 1e-9)
         return f"{rate:.3g}/s{f', {failed} failed' if failed else ''}"
 
     def count(self, result: Result) -> None:
         """Count an image that is finished, maybe before its turn to be shown."""
-        self._counts.add(result)
+        self._counts[result.status] += 1
         if self._bar is not None:
             self._bar.update(1, self._total)
 
@@ -238,15 +237,20 @@ class Reporter:
 
     def stopped(self) -> None:
         """Print the counts when the run is stopped, unless that would have to wait for a reader."""
-        left = self._total - self._counts.counts.total()
+        left = self._total - self._counts.total()
         clear = f"{_CLEAR_LINE}{_SHOW_CURSOR}" if self._bar is not None else ""
-        last_words(f"{clear}convfilter: stopped: {self._counts.in_words()}, {left} not finished\n")
+        last_words(f"{clear}convfilter: stopped: {self._counted()}, {left} not finished\n")
 
     def finish(self) -> int:
         """Print the counts of a run over several images; return the exit code."""
         if self._several and not self._quiet:
-            complain(self._counts.in_words())
-        return 1 if self._unheard else self._counts.exit_code
+            complain(self._counted())
+        return int(self._unheard or self._counts["failed"] > 0 or self._counts["not attempted"] > 0)
+
+    def _counted(self) -> str:
+        order = ("done", "skipped", "planned", "failed", "not attempted")
+        counts = (f"{self._counts[status]} {status}" for status in order if self._counts[status])
+        return ", ".join(counts) or "nothing done"
 
     def _clear_bar(self) -> None:
         if self._bar is not None:  # it comes again with the next image

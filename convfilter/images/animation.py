@@ -24,7 +24,7 @@ from convfilter.images.headers import png_chunks
 from convfilter.images.library import collected, frame_named
 from convfilter.images.metadata import Metadata
 from convfilter.images.picture import Picture
-from convfilter.images.png import SIGNATURE, png_chunk, save_png
+from convfilter.images.png import PNG_HEADER, chunks_beside, encoded_png, png_chunk
 from convfilter.images.writing import prepared
 from convfilter.options import EncodeOptions
 
@@ -94,18 +94,15 @@ class Clock:
     def __init__(self, tick: float, most: int, warnings: list[str]) -> None:
         self._tick, self._most, self._warnings = tick, most, warnings
         self._due = 0.0
-        self._passed = 0
 
     def ticks(self, duration: float | None) -> int:
         """Return for how many ticks the next frame is shown, from its milliseconds."""
         self._due += (UNTIMED if duration is None else duration) / self._tick
-        ticks = round(self._due) - self._passed
+        ticks = round(self._due)
+        self._due -= ticks
         if ticks > self._most:
             self._warnings.append(f"frames are shown for {self._most * self._tick / 1000:g} seconds at most")
-            self._due -= ticks - self._most
-            ticks = self._most
-        self._passed += ticks
-        return ticks
+        return min(ticks, self._most)
 
 
 def changed_box(changed: NDArray[np.bool_]) -> tuple[int, int, int, int]:
@@ -149,20 +146,15 @@ class PngFrames:
         """Take the next frame."""
         part, left, top = self._changes.of(image)
         first = self._number == 0
-        encoded = io.BytesIO()
-        # All frames share one palette, which the first cannot know: none gets one.
-        save_png(part, metadata if first else metadata.bare(), self._output._replace(stream=encoded))
-        data = b""
+        # All frames would share one palette, which the first cannot know.
+        encoded = encoded_png(part, self._output.small, palette=False)
         if first:
-            self._output.stream.write(SIGNATURE)
-        for kind, place, length in png_chunks(encoded):
-            content = encoded.getbuffer()[place : place + length]
-            if kind == b"IDAT":
-                data += content
-            elif first and kind != b"IEND":
-                self._put(kind, bytes(content))
-        if first:
+            self._output.stream.write(encoded[:PNG_HEADER])
+            for chunk in chunks_beside(metadata, image, self._output.warnings):
+                self._put(*chunk)
             self._put(b"acTL", struct.pack(">II", self._output.frames, metadata.plays))
+        chunks = png_chunks(io.BytesIO(encoded))
+        data = b"".join(encoded[at : at + length] for kind, at, length in chunks if kind == b"IDAT")
         delay = _delay(metadata.duration, self._output.warnings)
         # Dispose: leave it; blend: take it as it is.
         self._put(b"fcTL", self._numbered(struct.pack(">4I2H2B", *part.size, left, top, *delay, 0, 0)))

@@ -30,12 +30,11 @@ __all__ = [
     "Samples",
     "background_colour",
     "check_encoding",
+    "few_colours",
     "flattened",
-    "palette_of",
     "save",
     "save_avif",
     "save_bmp",
-    "save_gif",
     "save_jpeg",
     "save_plain",
     "save_tga",
@@ -234,32 +233,6 @@ def save_avif(
     )
 
 
-def save_gif(image: Image.Image, metadata: Metadata, output: Output) -> None:
-    """Write a GIF: with exactly its colours if they are few enough, and pixels transparent or not at all."""
-    comment = b"\n".join(metadata.comments) or None
-    if image.mode == "L":  # with the greys in order it is read as grey again
-        save(image, output, comment=comment, optimize=False)
-        return
-    clear = np.zeros((image.height, image.width), bool)
-    if image.mode == "RGBA":
-        alpha = image.getchannel("A")
-        clear = np.asarray(alpha) == 0
-        image = Image.composite(image, Image.new("RGBA", image.size), alpha)
-    if found := palette_of(image):
-        paletted, colours = found
-        transparent = colours.index((0, 0, 0, 0)) if clear.any() else None
-        save(paletted, output, comment=comment, optimize=False, transparency=transparent)
-        return
-    output.warnings.append("gif holds 256 colours: reduced to so many")
-    if not clear.any():
-        save(image.convert("RGB").quantize(256), output, comment=comment)
-        return
-    reduced = image.convert("RGB").quantize(255)
-    indices = np.where(clear, np.uint8(255), np.asarray(reduced))
-    palette = bytes(reduced.getpalette() or [])[: 3 * 255].ljust(768, b"\0")
-    save(to_image(indices, "P", palette), output, comment=comment, optimize=False, transparency=255)
-
-
 def background_colour(text: str) -> tuple[int, int, int]:
     """Return the colour that a name or code of CSS stands for: ``white``, ``#f80``, ``rgb(255, 128, 0)``."""
     try:
@@ -315,21 +288,18 @@ def _spread(samples: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return whole
 
 
-def palette_of(image: Image.Image) -> tuple[Image.Image, list[tuple[int, ...]]] | None:
-    """Return an RGB or RGBA image with a palette of exactly its colours, and these as RGBA in order.
-
-    None if there are more than 256.
-    """
+def few_colours(image: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | None:
+    """Return the number of each pixel's colour, and the colours as RGBA (N, 4); None for more than 256."""
     counted: Any = image.getcolors(256)
     if counted is None:
         return None
-    rgba = sorted((*colour, 255)[:4] for _, colour in counted)
-    keys = np.array(rgba, np.uint8).view(">u4").ravel().astype(np.uint32)
-    indices = np.empty((image.height, image.width), np.uint8)
+    colours = np.array(sorted((*colour, 255)[:4] for _, colour in counted), np.uint8)
+    keys = colours.view(">u4").ravel().astype(np.uint32)
+    numbers = np.empty((image.height, image.width), np.uint8)
     step = max(1, _STRIP_SAMPLES // image.width)
     for top in range(0, image.height, step):
-        part = indices[top : top + step]
+        part = numbers[top : top + step]
         strip = image.crop((0, top, image.width, top + part.shape[0])).convert("RGBA")
         packed = np.frombuffer(strip.tobytes(), ">u4").astype(np.uint32)
         part[...] = np.searchsorted(keys, packed).reshape(part.shape)
-    return to_image(indices, "P", b"".join(bytes(colour[:3]) for colour in rgba)), rgba
+    return numbers, colours

@@ -164,7 +164,7 @@ FORMATS: dict[str, Format] = {
         several="animation",
         side=65_535,
         blocks=("comments", "duration", "plays"),
-        encoder="encoders:save_gif",
+        encoder="gif:save_gif",
         frames_encoder="gif:GifFrames",
     ),
     "ppm": Format(

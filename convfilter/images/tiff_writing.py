@@ -41,47 +41,44 @@ def save_tiff(raster: Raster, metadata: Metadata, output: Output) -> None:
 class TiffPages:
     """Writes the pages of a TIFF, each with a size, a mode and metadata of its own, and without loss.
 
-    Each is compressed as the input was if it was one. What is written is not met again: a page ends where
-    the address of the next one belongs, which is written once that is known.
+    Each is compressed as the input was if that loses nothing. A page ends where the address of the next one
+    belongs, which is written once that is known: the stream need not be seekable.
     """
 
     def __init__(self, output: Output) -> None:
         load_plugin("tiff")
-        self._output, self._small = output.stream, output.small
-        self._place = self._output.write(b"II*\0")
+        self._stream, self._small = output.stream, output.small
+        self._place = self._stream.write(b"II*\0")
 
     def add(self, raster: Raster, metadata: Metadata) -> None:
         """Write the next page."""
-        encoded = _encoded(raster, metadata.compression, self._small)
-        start = self._place + 4  # behind the address of this page
-        with encoded.getbuffer() as data:
-            entries, lists = _moved(data, start, start + len(data))
+        with _encoded(raster, metadata.compression, self._small).getbuffer() as data:
+            start = self._place + 4  # behind the address of this page
+            behind = start + len(data)
+            entries, values = _moved(data, start, behind)
             tags = _tags(metadata)
             with reasons("cannot be written as tiff"):
-                beside = tags.tobytes(start + len(data) + len(lists))
-            entries |= _entries(memoryview(beside))
-            raw = []
-            for tag in metadata.tags:
-                behind = start + len(data) + len(lists) + len(beside)
-                if len(tag.data) > 4:
-                    beside += tag.data + bytes(len(tag.data) % 2)
-                stored = struct.pack("<I", behind) if len(tag.data) > 4 else tag.data.ljust(4, b"\0")
-                entries.pop(tag.number, None)
-                raw.append((tag.number, (tag.type, tag.values, stored)))
-            place = start + len(data) + len(lists) + len(beside)
-            rows = sorted([*entries.items(), *raw], key=lambda row: row[0])
-            table = b"".join(struct.pack("<HHI4s", number, *entry) for number, entry in rows)
-            end = place + 2 + len(table)
+                described = tags.tobytes(behind + len(values))
+            entries |= _entries(memoryview(described))
+            values += described
+            for number, kind, count, value in metadata.tags:
+                stored = value.ljust(4, b"\0")
+                if len(value) > 4:
+                    stored = struct.pack("<I", behind + len(values))
+                    values += value + bytes(len(value) % 2)
+                entries[number] = kind, count, stored
+            table = b"".join(struct.pack("<HHI4s", tag, *entries[tag]) for tag in sorted(entries))
+            end = behind + len(values) + 2 + len(table)
             if end + 4 > _LARGEST:
                 raise ImageError("tiff holds 4 GiB at most; try npy")
-            self._output.write(struct.pack("<I", place))
-            self._output.write(data)
-            self._output.write(lists + beside + struct.pack("<H", len(rows)) + table)
+            self._stream.write(struct.pack("<I", behind + len(values)))
+            self._stream.write(data)
+            self._stream.write(values + struct.pack("<H", len(entries)) + table)
         self._place = end
 
     def finish(self) -> None:
         """End the file."""
-        self._output.write(bytes(4))
+        self._stream.write(bytes(4))
 
 
 _Entry = tuple[int, int, bytes]
@@ -90,41 +87,28 @@ _Entry = tuple[int, int, bytes]
 def _entries(directory: memoryview) -> dict[int, _Entry]:
     """Return type, count and value or address of each tag in a directory."""
     (count,) = struct.unpack_from("<H", directory)
-    return {tag: rest for tag, *rest in struct.iter_unpack("<HHI4s", directory[2 : 2 + 12 * count])}  # type: ignore[misc]
+    rows = struct.iter_unpack("<HHI4s", directory[2 : 2 + 12 * count])
+    return {tag: (kind, values, stored) for tag, kind, values, stored in rows}
 
 
 def _moved(data: memoryview, start: int, behind: int) -> tuple[dict[int, _Entry], bytes]:
-    """Return the tags of a file of one page as they are when the file is moved.
+    """Return the tags of a little-endian file of one page that is moved to `start`.
 
-    Parameters
-    ----------
-    data : memoryview
-        The file, little-endian.
-    start : int
-        Where it begins now.
-    behind : int
-        Where lists of new addresses can be put.
-
-    Returns
-    -------
-    dict and bytes
-        Its entries, and what is to be put behind it.
+    Lists of new addresses come with them, to be put at `behind`; words have even addresses.
     """
-    (place,) = struct.unpack_from("<I", data, 4)
-    lists = b"\0" * (behind % 2)
-    entries = _entries(data[place:])
+    lists = bytes(behind % 2)
+    entries = _entries(data[int.from_bytes(data[4:8], "little") :])
     for tag in _RESOLUTION:  # tifffile makes up a resolution
         entries.pop(tag, None)
     for tag, (kind, count, value) in entries.items():
-        (address,) = struct.unpack("<I", value)
+        address, size = int.from_bytes(value, "little"), SIZES[kind]
         if tag in (_STRIPS, _TILES):
-            source = data[address:] if SIZES[kind] * count > 4 else memoryview(value)
-            stored = np.frombuffer(source, {2: "<u2", 4: "<u4"}[SIZES[kind]], count)
+            stored = np.frombuffer(data[address:] if size * count > 4 else value, f"<u{size}", count)
             moved = (stored.astype(np.uint64) + start).astype("<u4").tobytes()
             if count > 1:
                 lists, moved = lists + moved, struct.pack("<I", behind + len(lists))
             entries[tag] = _LONG, count, moved
-        elif SIZES[kind] * count > 4:
+        elif size * count > 4:
             entries[tag] = kind, count, struct.pack("<I", address + start)
     return entries, lists
 

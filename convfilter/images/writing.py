@@ -162,18 +162,4 @@ def _fitting(picture: Picture, kind: str, output: Output) -> Metadata:
     if metadata.icc is not None and not icc_fits(metadata.icc, kind):
         warnings.append(f"the colour profile does not fit {kind} pixels: dropped")
         metadata = replace(metadata, icc=None)
-    return _with_background(metadata, kind, warnings) if form == "png" else metadata
-
-
-def _with_background(metadata: Metadata, kind: str, warnings: list[str]) -> Metadata:
-    """Bring the background colour of a PNG to the kind of image that is written."""
-    chunks = dict(metadata.chunks)
-    if b"bKGD" not in chunks:
-        return metadata
-    from convfilter.images.png import background_for
-
-    content = background_for(kind, chunks[b"bKGD"])
-    if not content:
-        warnings.append(f"the background colour does not fit {kind} pixels: dropped")
-    kept = [(name, content if name == b"bKGD" else each) for name, each in metadata.chunks]
-    return replace(metadata, chunks=tuple(chunk for chunk in kept if chunk != (b"bKGD", b"")))
+    return metadata

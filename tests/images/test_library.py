@@ -34,7 +34,7 @@ EVERY = (*PILLOW, "tiff")
 WAY = {
     "frames.image_of": PILLOW,
     "frames.beside_pixels": ("png",),
-    "png._is_sound": ("png",),
+    "png._content": ("png",),
     "png.bisect": ("png",),  # in a stream that Pillow reads
     "decoding.orientation_of": PILLOW,
     "decoding.read_metadata": PILLOW,
@@ -45,7 +45,7 @@ WAY = {
     "metadata._cleaned": EVERY,
     "metadata.descriptive_exif": ("tiff",),
     "writing.prepared": EVERY,
-    "png._chunks_beside": ("png",),
+    "png.chunks_beside": ("png",),
     "tiff_writing._tags": ("tiff",),
     "encoders.memoryview": ("jpeg",),  # in a stream that Pillow writes to
 }
