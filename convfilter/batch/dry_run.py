@@ -15,8 +15,8 @@ from convfilter.filtering import filter_axes, filter_image, options_for, plan_ke
 from convfilter.filtering.options import resolved_range
 from convfilter.geometry import Axis
 from convfilter.images.formats import FORMATS
+from convfilter.images.headers import check_pixels
 from convfilter.images.library import frame_named
-from convfilter.images.limits import check_pixels
 from convfilter.images.picture import Size
 from convfilter.images.writing import check_writable
 from convfilter.kernels import Kernel

@@ -141,8 +141,8 @@ def read_stack(path: str, *, max_pixels: int, orient: bool) -> Picture:
     """Read all frames of a file as one volume, and print warnings."""
     import numpy as np
 
-    from convfilter.images.frames import opened_frames
-    from convfilter.images.limits import check_pixels
+    from convfilter.images.headers import check_pixels
+    from convfilter.images.reading import opened_frames
 
     try:
         with opened_frames(path, volume=True, max_pixels=max_pixels, orient=orient) as frames:

@@ -11,7 +11,7 @@ import io
 import struct
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from typing import Any, BinaryIO, Protocol
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,18 +33,6 @@ __all__ = ["AvifFrames", "Clock", "PngFrames", "WebpFrames", "changed_box", "wri
 UNTIMED = 100.0  # milliseconds for which a frame is shown whose file does not say
 
 
-class FrameWriter(Protocol):
-    """Takes frames one after another and puts them into a file."""
-
-    def __init__(self, output: Output) -> None: ...
-
-    def add(self, raster: Any, metadata: Metadata) -> None:
-        """Take the next frame; metadata of the file are those of the first."""
-
-    def finish(self) -> None:
-        """Write what is left."""
-
-
 def write_frames(
     stream: BinaryIO,
     pictures: Iterable[Picture],
@@ -61,7 +49,7 @@ def write_frames(
     """
     row = FORMATS[format]
     output = Output(stream, format, encoding or EncodeOptions(), [], count)
-    writer: FrameWriter = loaded(row.frames_encoder)(output)
+    writer = loaded(row.frames_encoder)(output)
     size: tuple[int, ...] | None = None
     for number, picture in enumerate(pictures):
         with frame_named(number, count), collected(output.warnings, prints=row.prints):

@@ -7,7 +7,6 @@ beside it, and the output.
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple, TypeAlias, cast
 
@@ -18,9 +17,8 @@ from PIL import Image, ImageColor, ImageFile
 
 from convfilter.errors import OptionError
 from convfilter.images import formats
-from convfilter.images.library import reasons
+from convfilter.images.library import load_plugin, reasons
 from convfilter.images.metadata import PHOTOSHOP, Metadata
-from convfilter.images.plugins import load_plugin
 from convfilter.messages import brief, shown
 from convfilter.options import EncodeOptions, check_choices
 
@@ -98,28 +96,15 @@ class _Stream:
     """A stream without a descriptor: Pillow does not check how much a descriptor has taken."""
 
     def __init__(self, stream: BinaryIO) -> None:
-        self.stream = stream
-        self.position = 0
+        self._stream = stream
+        self._place = 0
 
-    def write(self, data: bytes) -> int:
-        """Write, and count what was written."""
-        self.stream.write(data)
-        length = memoryview(data).nbytes
-        self.position += length
-        return length
+    def write(self, data: bytes) -> None:
+        self._stream.write(data)
+        self._place += len(data)
 
     def tell(self) -> int:
-        """Return how much has been written."""
-        return self.position
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go where it already is, which is all that the encoders of one image ask for."""
-        if whence != os.SEEK_SET or offset != self.position:
-            raise ValueError("an encoder tried to go back")
-        return offset
-
-    def flush(self) -> None:
-        """Leave that to the owner of the stream."""
+        return self._place
 
 
 def save(image: Image.Image, output: Output, **options: Any) -> None:
@@ -148,18 +133,16 @@ def save_tga(image: Image.Image, metadata: Metadata, output: Output) -> None:
 def save_jpeg(image: Image.Image, metadata: Metadata, output: Output) -> None:
     """Write a JPEG with the tables of its input again, or of a quality."""
     warnings = output.warnings
-    exif, xmp, dpi = metadata.exif, metadata.xmp, metadata.dpi
-    if exif is not None and len(exif) > _JPEG_SEGMENT:
-        warnings.append(f"exif of {len(exif)} bytes is too long for jpeg: dropped")
-        exif = None
-    if xmp is not None and len(xmp) > _JPEG_SEGMENT - 29:
-        warnings.append(f"xmp of {len(xmp)} bytes is too long for jpeg: dropped")
-        xmp = None
+    options: dict[str, Any] = {"exif": metadata.exif, "xmp": metadata.xmp, "icc_profile": metadata.icc}
+    for name, limit in (("exif", _JPEG_SEGMENT), ("xmp", _JPEG_SEGMENT - 29)):
+        if options[name] is not None and len(options[name]) > limit:
+            warnings.append(f"{name} of {len(options[name])} bytes is too long for jpeg: dropped")
+            options[name] = None
+    dpi = metadata.dpi
     if dpi is not None and max(dpi) >= 65_535:
         warnings.append(f"a resolution of {max(dpi):.0f} dots per inch is too high for jpeg: dropped")
         dpi = None
-    options: dict[str, Any] = {"exif": exif, "xmp": xmp, "dpi": dpi, "icc_profile": metadata.icc}
-    options["extra"] = _jpeg_segments(metadata, warnings) or None
+    options |= {"dpi": dpi, "extra": _jpeg_segments(metadata, warnings) or None}
     if output.encoding.quality is None and metadata.quantization is not None:
         options |= {"qtables": metadata.quantization, "subsampling": metadata.subsampling}
     else:

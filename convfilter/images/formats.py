@@ -64,12 +64,12 @@ class Format(NamedTuple):
     """Whether there is a quality to choose."""
     blocks: tuple[str, ...] = ()
     """What it holds beside the pixels: fields of `Metadata`."""
-    reader: str = "frames:_Images"
+    reader: str = "reading:PillowReader"
     """The class that reads it."""
     encoder: str = "encoders:save_plain"
     """The function that writes one image."""
     frames_encoder: str = ""
-    """The class that writes several images."""
+    """The class that writes several images: it takes each by `add`, and `finish` ends the file."""
     holds_all: bool = False
     """Whether that class needs all of them at once."""
     prints: bool = False
@@ -108,6 +108,7 @@ FORMATS: dict[str, Format] = {
         deep=tuple(f"{mode};uint16" for mode in _COLOURS),
         several="animation",
         blocks=("exif", "icc", "xmp", "dpi", "chunks", "duration", "plays"),
+        reader="reading:PngReader",
         encoder="png:save_png",
         frames_encoder="animation:PngFrames",
     ),
@@ -130,7 +131,7 @@ FORMATS: dict[str, Format] = {
         deep=("C", *_ANY),
         several="pages",
         blocks=("exif", "icc", "xmp", "dpi"),
-        reader="frames:_Pages",
+        reader="tiff:TiffReader",
         encoder="tiff_writing:save_tiff",
         frames_encoder="tiff_writing:TiffPages",
         prints=True,
@@ -172,7 +173,7 @@ FORMATS: dict[str, Format] = {
         kinds=("L", "RGB", "I;16", "RGB;uint16"),
         magic=tuple((0, b"P%d%c" % (variant, blank)) for variant in range(1, 7) for blank in b" \t\r\n\v\f#"),
         several="pages",
-        reader="pnm:PnmFrames",
+        reader="pnm:PnmReader",
         encoder="pnm:save_pnm",
         frames_encoder="pnm:PnmWriter",
     ),
@@ -205,9 +206,9 @@ FORMATS: dict[str, Format] = {
         magic=((0, b"\x93NUMPY"),),
         several="arrays",
         side=2**63 - 1,
-        reader="frames:_Arrays",
-        encoder="arrays:save_array",
-        frames_encoder="arrays:ArrayFrames",
+        reader="npy:NpyReader",
+        encoder="npy:save_array",
+        frames_encoder="npy:ArrayFrames",
     ),
 }
 

@@ -7,6 +7,7 @@ lengths and kept as they are.
 from __future__ import annotations
 
 import bisect
+import importlib
 import io
 import itertools
 import os
@@ -20,10 +21,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convfilter.errors import ImageError
-from convfilter.images import codecs
 from convfilter.images.encoders import Output, Raster, Samples, few_colours, save, to_image
 from convfilter.images.headers import PngChunk
-from convfilter.images.library import add_warning
+from convfilter.images.library import add_warning, reasons
 from convfilter.images.metadata import Chunk, Metadata, jpeg_places
 from convfilter.options import EncodeOptions
 
@@ -317,10 +317,14 @@ def _sample(height: int, share: int) -> tuple[int, int]:
 
 def _by_codecs(pixels: NDArray[Any], small: bool) -> bytes:
     """Return an array as a PNG."""
+    encode = importlib.import_module("imagecodecs").png_encode
 
     def encoded(rows: NDArray[Any], settings: _Settings) -> bytes:
         level, strategy, filter = settings
-        return codecs.encode_png(rows, level=level, strategy=strategy, filter=filter)
+        # Its own buffer is too small for many rows of few samples; zlib may make data an eighth larger.
+        out = (rows.nbytes + len(rows)) * 9 // 8 + 4096
+        with reasons("cannot be written as png"):
+            return bytes(encode(rows, level=level, strategy=strategy, out=out, filter=filter))
 
     if small:
         return min((encoded(pixels, settings) for settings in _SMALL), key=len)

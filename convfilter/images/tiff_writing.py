@@ -6,6 +6,7 @@ a file of its own, whose directory is then moved to its place and joined with th
 
 from __future__ import annotations
 
+import importlib
 import io
 import struct
 
@@ -14,11 +15,9 @@ from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import COMPRESSION_INFO_REV, ImageFileDirectory_v2
 
 from convfilter.errors import ImageError
-from convfilter.images import codecs
 from convfilter.images.encoders import Output, Raster, Samples
-from convfilter.images.library import reasons
+from convfilter.images.library import load_plugin, reasons
 from convfilter.images.metadata import Metadata, as_stored, descriptive_exif
-from convfilter.images.plugins import load_plugin
 from convfilter.images.tiff_tags import SIZES
 
 __all__ = ["TiffPages", "save_tiff"]
@@ -125,7 +124,22 @@ def _encoded(raster: Raster, before: str | None, small: bool) -> io.BytesIO:
         extra = "unassalpha" if mode in ("LA", "RGBA") else "unspecified"
         photometric = {"L": "minisblack", "RGB": "rgb", "CMYK": "separated"}[base]
         others = [extra] * (channels - len(base))
-        codecs.encode_tiff(encoded, pixels, photometric, others, COMPRESSION_INFO_REV[compression])
+        tifffile = importlib.import_module("tifffile")
+        with reasons("cannot be written as tiff"):
+            tifffile.imwrite(
+                encoded,
+                pixels,
+                bigtiff=False,
+                byteorder="<",
+                photometric=photometric,
+                planarconfig="contig" if pixels.ndim == 3 else None,
+                extrasamples=others,
+                compression=COMPRESSION_INFO_REV[compression],
+                predictor=compression not in ("raw", "packbits"),
+                maxworkers=1,
+                metadata=None,
+                software=False,
+            )
     else:
         predictor = {} if compression in ("raw", "packbits") else {_PREDICTOR: 3 if mode == "F" else 2}
         with reasons("cannot be written as tiff"):

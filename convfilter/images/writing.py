@@ -23,7 +23,7 @@ from convfilter.images.encoders import (
 )
 from convfilter.images.formats import FORMATS, fitting_mode, kind_of, loaded, route
 from convfilter.images.library import collected
-from convfilter.images.metadata import DESCRIPTIVE, HELD, Metadata, icc_fits
+from convfilter.images.metadata import DESCRIPTIVE, Metadata, icc_fits
 from convfilter.images.picture import Picture
 from convfilter.images.tiff_tags import Origin, fitting_tags
 from convfilter.options import EncodeOptions
@@ -151,13 +151,12 @@ def _fitting(picture: Picture, kind: str, output: Output) -> Metadata:
     tags, lost_tags = fitting_tags(metadata.tags, origin, written, form, DESCRIPTIVE)
     warnings += lost_tags
     metadata = replace(metadata, tags=tags)
-    lost = [name for name in metadata.blocks() if form not in HELD.get(name, "png").split()]
-    if lost:
+    if lost := metadata.lost_in(form):
         names = " and ".join(filter(None, [", ".join(lost[:-1]), lost[-1]]))
         warnings.append(f"{form} cannot hold {names}: dropped")
     if metadata.unknown:
         warnings.append(f"not known to fit the filtered image: {', '.join(metadata.unknown)} dropped")
-    if "a colour profile" in lost:
+    if "icc" not in FORMATS[form].blocks:
         metadata = replace(metadata, icc=None)
     if metadata.icc is not None and not icc_fits(metadata.icc, kind):
         warnings.append(f"the colour profile does not fit {kind} pixels: dropped")

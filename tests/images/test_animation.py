@@ -12,9 +12,9 @@ from samples import moving
 from convfilter.errors import ImageError, OptionError
 from convfilter.images.animation import Clock, changed_box, write_frames
 from convfilter.images.formats import FORMATS
-from convfilter.images.frames import opened_frames
 from convfilter.images.metadata import Metadata
 from convfilter.images.picture import Picture
+from convfilter.images.reading import opened_frames
 from convfilter.options import EncodeOptions
 
 SEVERAL = [form for form, row in FORMATS.items() if row.several]

@@ -51,7 +51,7 @@ def test_truth_and_half_floats_are_widened():
      np.zeros((2, 2), "M8[s]"), np.zeros((2, 2), [("a", "u1")]), np.array(7)],
 )  # fmt: skip
 def test_other_arrays_are_refused(array):
-    with pytest.raises(ImageError, match="is no picture"):
+    with pytest.raises(ImageError, match="is not an image"):
         read_picture(npy(array))
 
 

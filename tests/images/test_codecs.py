@@ -16,13 +16,12 @@ from samples import SAMPLE_IMAGES, load, mode_of, noise
 import convfilter as cf
 from convfilter.batch import filter_file
 from convfilter.errors import ImageError
-from convfilter.images import codecs, formats
+from convfilter.images import formats
 from convfilter.images.animation import write_frames
 from convfilter.images.formats import FORMATS, route
-from convfilter.images.frames import opened_frames
 from convfilter.images.metadata import Metadata
 from convfilter.images.picture import Picture
-from convfilter.images.reading import read_picture, read_size
+from convfilter.images.reading import opened_frames, read_picture, read_size
 from convfilter.images.writing import check_writable, write_picture
 from convfilter.options import EncodeOptions
 
@@ -208,7 +207,7 @@ def test_a_truncated_deep_file_is_an_error_and_never_half_a_picture(form, kind):
 
 
 def test_too_many_pixels_are_refused_before_the_codecs_see_them(monkeypatch):
-    monkeypatch.setattr(codecs, "open_tiff", lambda stream: pytest.fail("decoded"))
+    monkeypatch.setattr("tifffile.TiffFile", lambda stream, **_: pytest.fail("decoded"))
     for form, kind in DEEP:
         with pytest.raises(ImageError, match="--max-pixels 713"):
             read(write(noise(kind), mode_of(kind), form), max_pixels=712)

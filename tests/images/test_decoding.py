@@ -12,8 +12,7 @@ from PIL import Image, ImageOps
 from samples import noise as samples
 
 from convfilter.errors import ImageError
-from convfilter.images.frames import opened_frames
-from convfilter.images.reading import read_picture, read_size
+from convfilter.images.reading import opened_frames, read_picture, read_size
 
 pytestmark = pytest.mark.usefixtures("without_codecs")  # as Pillow alone does it
 

@@ -147,7 +147,7 @@ def source_of(kind):
 def picture_of(kind):
     source, pixels = source_of(kind)
     if isinstance(source, Image.Image):
-        return Picture(decoding.taken_over(source, "RGB", 1), "RGB", "png"), pixels
+        return Picture(decoding.pixels_of(source, "RGB", 1), "RGB", "png"), pixels
     return read_picture(source), pixels
 
 

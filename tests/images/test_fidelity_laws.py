@@ -12,10 +12,9 @@ import convfilter as cf
 from convfilter.batch import filter_file
 from convfilter.images import formats
 from convfilter.images.formats import FORMATS
-from convfilter.images.frames import opened_frames
 from convfilter.images.metadata import Metadata
 from convfilter.images.picture import Picture
-from convfilter.images.reading import read_picture
+from convfilter.images.reading import opened_frames, read_picture
 from convfilter.images.writing import write_picture
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*cannot hold:UserWarning")

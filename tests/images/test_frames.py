@@ -10,8 +10,7 @@ from PIL import GifImagePlugin, Image
 from samples import animate, moving
 
 from convfilter.errors import ImageError
-from convfilter.images.frames import opened_frames
-from convfilter.images.reading import read_picture, read_size
+from convfilter.images.reading import opened_frames, read_picture, read_size
 
 
 def read(source, **options):
@@ -48,7 +47,7 @@ def test_the_still_picture_of_an_animated_png_is_no_frame():
     pictures = read(stream)
     assert [picture.pixels[0, 0, 0] for picture in pictures] == [90, 200]
     assert [picture.metadata.duration for picture in pictures] == [30, 40]
-    assert pictures[0].warnings == ["the still picture for programs without animation is left out"]
+    assert pictures[0].warnings == ["the still image for programs without animation is left out"]
     assert read_picture(stream).pixels[0, 0, 0] == 90
 
 

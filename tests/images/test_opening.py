@@ -43,7 +43,7 @@ def test_pipes_sockets_devices_and_folders_do_not_hang(tmp_path):
     try:
         for name, kind in cases.items():
             for read in (read_picture, read_size):
-                with pytest.raises(ImageError, match=f"^is {kind}, not a picture file$"):
+                with pytest.raises(ImageError, match=f"^is {kind}, not an image file$"):
                     read(tmp_path / name)
     finally:
         listener.close()
@@ -106,7 +106,7 @@ def test_a_stream_stays_open():
 )
 def test_what_is_no_picture_is_told_so(tmp_path, data):
     (tmp_path / "a.png").write_bytes(data)
-    with pytest.raises(ImageError, match=r"^not a picture of a known format"):
+    with pytest.raises(ImageError, match=r"^not an image of a known format"):
         read_picture(tmp_path / "a.png")
 
 
@@ -117,7 +117,7 @@ def test_an_empty_file_is_told_so():
 
 def test_formats_that_start_programs_or_are_not_listed_are_never_tried():
     for form in ("PCX", "ICO", "SGI", "EPS"):
-        with pytest.raises(ImageError, match="not a picture of a known format"):
+        with pytest.raises(ImageError, match="not an image of a known format"):
             read_picture(saved(Image.new("RGB", (8, 8)), form))
 
 

@@ -8,10 +8,9 @@ from PIL import Image
 from samples import noise as samples
 
 from convfilter.errors import ImageError
-from convfilter.images.frames import opened_frames
 from convfilter.images.picture import Picture
 from convfilter.images.pnm import read_stream
-from convfilter.images.reading import read_picture
+from convfilter.images.reading import opened_frames, read_picture
 from convfilter.images.writing import write_picture
 
 # Each with its samples at full scale; comments stand wherever headers allow them.

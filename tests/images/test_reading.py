@@ -40,7 +40,7 @@ def test_of_a_phones_several_pictures_the_first_is_read_with_a_warning():
     stream = saved(frames[0], "MPO", save_all=True, append_images=frames[1:])
     picture = read_picture(stream)
     assert (picture.format, picture.frames, picture.pixels.max()) == ("jpeg", 1, 0)
-    assert picture.warnings == ["holds 2 pictures: only the first is read"]
+    assert picture.warnings == ["holds 2 images: only the first is read"]
 
 
 # Cost.
