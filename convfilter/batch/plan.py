@@ -16,7 +16,7 @@ from convfilter.convolution.execute import available_threads
 from convfilter.errors import KernelError, OptionError
 from convfilter.files import STREAM
 from convfilter.filtering import check_options, filter_axes
-from convfilter.filtering.options import resolved_range
+from convfilter.filtering.layer import resolved_range
 from convfilter.images.encoders import check_encoding
 from convfilter.images.formats import extension_of, format_of_name, sniff
 from convfilter.kernels import Kernel

@@ -21,6 +21,7 @@ from convfilter.filtering.layer import Layer
 from convfilter.filtering.quantize import encode
 from convfilter.geometry import Axis
 from convfilter.messages import figure
+from convfilter.options import Border
 
 __all__ = ["Explanation", "Number", "Part", "Slice", "Step", "check_place", "combine_parts", "divided"]
 __all__ += [
@@ -125,7 +126,7 @@ def check_place(place: Sequence[int], axes: Sequence[Axis]) -> tuple[tuple[int, 
 
 
 def window_at(
-    values: NDArray[Any], axes: Sequence[Axis], place: Sequence[int], border: str, fill: float
+    values: NDArray[Any], axes: Sequence[Axis], place: Sequence[int], border: Border, fill: float
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """Return the samples under a kernel, and which of them the border made, as arrays of the kernel's shape.
 
