@@ -10,15 +10,15 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from convfilter.errors import ImageError
-from convfilter.images.encoders import Output, save_avif, save_webp
+from convfilter.images.encoders import Output, save_avif, save_webp, taken
 from convfilter.images.formats import FORMATS, loaded
 from convfilter.images.headers import png_chunks
 from convfilter.images.library import collected, frame_named
@@ -56,8 +56,7 @@ def write_frames(
             size = _checked_size(picture, size, format)
             if row.several == "arrays" and picture.pixels.ndim == 2 and not volume:
                 picture.pixels = picture.pixels[..., np.newaxis]
-            raster, metadata = prepared(picture, output, release=True)
-            writer.add(raster, metadata)
+            writer.add(prepared(picture, output, release=True))
     with collected(output.warnings, prints=row.prints):
         writer.finish()
     return list(dict.fromkeys(output.warnings))
@@ -107,19 +106,20 @@ class _Changes:
 
     def __init__(self, grid: int) -> None:
         self._grid = grid
-        self._before: Image.Image | None = None
+        self._before: Picture | None = None
 
-    def of(self, image: Image.Image) -> tuple[Image.Image, int, int]:
+    def of(self, picture: Picture) -> tuple[Picture, int, int]:
         """Return that part and where its left upper corner is, on a grid of so many pixels."""
-        before, self._before = self._before, image
+        before, self._before = self._before, picture
         if before is None:
-            return image, 0, 0
-        if before.mode != image.mode:
-            raise ImageError(f"it is {image.mode} after {before.mode}; try tiff or gif")
-        differs = np.asarray(image) != np.asarray(before)
+            return replace(picture), 0, 0
+        if before.mode != picture.mode:
+            raise ImageError(f"it is {picture.mode} after {before.mode}; try tiff or gif")
+        differs = picture.pixels != before.pixels
         left, top, right, bottom = changed_box(differs if differs.ndim == 2 else differs.any(axis=2))
         left, top = left - left % self._grid, top - top % self._grid
-        return image.crop((left, top, right, bottom)), left, top
+        metadata = picture.metadata.bare()  # the file's are those of the first frame
+        return replace(picture, pixels=picture.pixels[top:bottom, left:right], metadata=metadata), left, top
 
 
 class PngFrames:
@@ -130,22 +130,26 @@ class PngFrames:
         self._changes = _Changes(1)
         self._number = 0
 
-    def add(self, image: Image.Image, metadata: Metadata) -> None:
+    def add(self, picture: Picture) -> None:
         """Take the next frame."""
-        part, left, top = self._changes.of(image)
+        part, left, top = self._changes.of(picture)
         first = self._number == 0
+        height, width = part.pixels.shape[:2]
+        beside = [*chunks_beside(part, self._output.warnings)] if first else []
         # All frames would share one palette, which the first cannot know.
-        encoded = encoded_png(part, self._output.small, palette=False)
+        encoded = encoded_png(part, self._output, palette=False)
         if first:
             self._output.stream.write(encoded[:PNG_HEADER])
-            for chunk in chunks_beside(metadata, image, self._output.warnings):
+            for chunk in [
+                *beside,
+                (b"acTL", struct.pack(">II", self._output.frames, picture.metadata.plays)),
+            ]:
                 self._put(*chunk)
-            self._put(b"acTL", struct.pack(">II", self._output.frames, metadata.plays))
         chunks = png_chunks(io.BytesIO(encoded))
         data = b"".join(encoded[at : at + length] for kind, at, length in chunks if kind == b"IDAT")
-        delay = _delay(metadata.duration, self._output.warnings)
+        delay = _delay(picture.metadata.duration, self._output.warnings)
         # Dispose: leave it; blend: take it as it is.
-        self._put(b"fcTL", self._numbered(struct.pack(">4I2H2B", *part.size, left, top, *delay, 0, 0)))
+        self._put(b"fcTL", self._numbered(struct.pack(">4I2H2B", width, height, left, top, *delay, 0, 0)))
         self._put(*((b"IDAT", data) if first else (b"fdAT", self._numbered(data))))
 
     def finish(self) -> None:
@@ -182,16 +186,20 @@ class WebpFrames:
         self._alpha = False
         self._frames = io.BytesIO()
 
-    def add(self, image: Image.Image, metadata: Metadata) -> None:
+    def add(self, picture: Picture) -> None:
         """Take the next frame."""
-        part, left, top = self._changes.of(image)
-        self._size, self._metadata = image.size, self._metadata or metadata
-        self._alpha |= image.mode == "RGBA"
+        part, left, top = self._changes.of(picture)
+        height, width = part.pixels.shape[:2]
+        if self._metadata is None:
+            self._metadata, self._size = picture.metadata, (width, height)
+        self._alpha |= picture.mode == "RGBA"
         encoded = io.BytesIO()
-        save_webp(part, metadata.bare(), self._output._replace(stream=encoded))
+        part.metadata = part.metadata.bare()
+        save_webp(part, self._output._replace(stream=encoded))
         chunks = _riff_chunks(encoded.getvalue())
         content = b"".join(_riff(*chunk) for chunk in chunks if chunk[0] in (b"ALPH", b"VP8 ", b"VP8L"))
-        numbers = (left // 2, top // 2, part.width - 1, part.height - 1, self._clock.ticks(metadata.duration))
+        ticks = self._clock.ticks(picture.metadata.duration)
+        numbers = (left // 2, top // 2, width - 1, height - 1, ticks)
         head = b"".join(number.to_bytes(3, "little") for number in numbers)
         self._frames.write(_riff(b"ANMF", head + b"\2" + content))  # 2: taken as it is, not blended
 
@@ -233,17 +241,16 @@ class AvifFrames:
     def __init__(self, output: Output) -> None:
         self._output = output
         self._clock = Clock(1, 2**31 - 1, output.warnings)
-        self._frames: list[Image.Image] = []
+        self._frames: list[Picture] = []
         self._ticks: list[int] = []
-        self._metadata: Metadata | None = None
 
-    def add(self, image: Image.Image, metadata: Metadata) -> None:
+    def add(self, picture: Picture) -> None:
         """Take the next frame."""
-        self._metadata = self._metadata or metadata
-        self._frames.append(image)
-        self._ticks.append(self._clock.ticks(metadata.duration))
+        self._frames.append(picture)
+        self._ticks.append(self._clock.ticks(picture.metadata.duration))
 
     def finish(self) -> None:
         """Write them all."""
         first, *others = self._frames
-        save_avif(first, self._metadata or Metadata(), self._output, others, self._ticks)
+        further = [taken(each) for each in others]
+        save_avif(first, self._output, save_all=True, append_images=further, duration=self._ticks)

@@ -1,14 +1,14 @@
 """How each format is encoded: mostly Pillow's `save`, with the options and metadata that fit.
 
-The table of formats names one of the ``save_`` functions for each; all take the image, the metadata to write
-beside it, and the output.
+The table of formats names one of the ``save_`` functions for each. All take an image of a kind that the
+format holds, with metadata that fit, and the output.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any, BinaryIO, NamedTuple, TypeAlias, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -16,16 +16,14 @@ from numpy.typing import NDArray
 from PIL import Image, ImageColor, ImageFile
 
 from convfilter.errors import OptionError
-from convfilter.images import formats
 from convfilter.images.library import load_plugin, reasons
 from convfilter.images.metadata import PHOTOSHOP, Metadata
+from convfilter.images.picture import Picture
 from convfilter.messages import brief, shown
 from convfilter.options import EncodeOptions, check_choices
 
 __all__ = [
     "Output",
-    "Raster",
-    "Samples",
     "background_colour",
     "check_encoding",
     "few_colours",
@@ -37,24 +35,13 @@ __all__ = [
     "save_plain",
     "save_tga",
     "save_webp",
-    "takes_arrays",
+    "taken",
     "to_image",
 ]
 
 _QUALITY = 90
 _JPEG_SEGMENT = 65_533
 _STRIP_SAMPLES = 1 << 19
-
-
-class Samples(NamedTuple):
-    """An image that is encoded without Pillow, and what its channels mean."""
-
-    pixels: NDArray[Any]
-    mode: str
-
-
-Raster: TypeAlias = Image.Image | Samples
-"""An image ready to be encoded."""
 
 
 class Output(NamedTuple):
@@ -83,15 +70,6 @@ def check_encoding(options: EncodeOptions) -> None:
     background_colour(options.background)
 
 
-def takes_arrays(kind: str, output: Output) -> bool:
-    """Tell whether images of a kind are encoded from the array itself, not by Pillow."""
-    form, (mode, _, dtype) = output.format, kind.partition(";")
-    deep = kind != "I;16" and bool(dtype or formats.loose_channels(mode))
-    return (
-        deep or form in ("ppm", "npy") or (form == "png" and not output.small and formats.codecs_available())
-    )
-
-
 class _Stream:
     """A stream without a descriptor: Pillow does not check how much a descriptor has taken."""
 
@@ -115,24 +93,24 @@ def save(image: Image.Image, output: Output, **options: Any) -> None:
         image.save(cast("BinaryIO", _Stream(output.stream)), output.format.upper(), **options)
 
 
-def save_plain(image: Image.Image, metadata: Metadata, output: Output) -> None:
+def save_plain(picture: Picture, output: Output) -> None:
     """Write a format that has neither options nor metadata."""
-    save(image, output)
+    save(taken(picture), output)
 
 
-def save_bmp(image: Image.Image, metadata: Metadata, output: Output) -> None:
+def save_bmp(picture: Picture, output: Output) -> None:
     """Write a BMP."""
-    save(image, output, dpi=metadata.dpi)
+    save(taken(picture), output, dpi=picture.metadata.dpi)
 
 
-def save_tga(image: Image.Image, metadata: Metadata, output: Output) -> None:
+def save_tga(picture: Picture, output: Output) -> None:
     """Write a TGA, run-length coded if its input was."""
-    save(image, output, rle=output.small or metadata.compression == "tga_rle")
+    save(taken(picture), output, rle=output.small or picture.metadata.compression == "tga_rle")
 
 
-def save_jpeg(image: Image.Image, metadata: Metadata, output: Output) -> None:
+def save_jpeg(picture: Picture, output: Output) -> None:
     """Write a JPEG with the tables of its input again, or of a quality."""
-    warnings = output.warnings
+    metadata, warnings = picture.metadata, output.warnings
     options: dict[str, Any] = {"exif": metadata.exif, "xmp": metadata.xmp, "icc_profile": metadata.icc}
     for name, limit in (("exif", _JPEG_SEGMENT), ("xmp", _JPEG_SEGMENT - 29)):
         if options[name] is not None and len(options[name]) > limit:
@@ -149,6 +127,7 @@ def save_jpeg(image: Image.Image, metadata: Metadata, output: Output) -> None:
         quality = output.encoding.quality or _QUALITY
         # The chroma of what edge filters make is no smoother than the rest: full at high qualities.
         options |= {"quality": quality, "subsampling": 0 if quality >= _QUALITY else 2}
+    image = taken(picture, "RGBX" if picture.mode == "RGB" else None)
     if output.small:
         with _buffer_for(image):
             save(image, output, **options, optimize=True, progressive=True)
@@ -182,23 +161,18 @@ def _jpeg_segments(metadata: Metadata, warnings: list[str]) -> bytes:
     )
 
 
-def save_webp(image: Image.Image, metadata: Metadata, output: Output) -> None:
+def save_webp(picture: Picture, output: Output) -> None:
     """Write a WebP, without loss after an input without loss."""
-    quality = output.encoding.quality
+    metadata, quality = picture.metadata, output.encoding.quality
     lossless = quality is None and metadata.lossless
     how = {"lossless": True, "exact": True} if lossless else {"quality": quality or _QUALITY}
     beside = {"exif": metadata.exif, "icc_profile": metadata.icc, "xmp": metadata.xmp}
-    save(image, output, **how, **beside, method=6 if output.small else None)
+    save(taken(picture), output, **how, **beside, method=6 if output.small else None)
 
 
-def save_avif(
-    image: Image.Image,
-    metadata: Metadata,
-    output: Output,
-    others: list[Image.Image] | None = None,
-    milliseconds: list[int] | None = None,
-) -> None:
-    """Write an AVIF, of several frames if there are others."""
+def save_avif(picture: Picture, output: Output, **several: Any) -> None:
+    """Write an AVIF; `several` are Pillow's options for further frames."""
+    metadata, image = picture.metadata, taken(picture)
     quality = output.encoding.quality or _QUALITY
     save(
         image,
@@ -210,9 +184,7 @@ def save_avif(
         exif=metadata.exif,
         icc_profile=metadata.icc,
         xmp=metadata.xmp,
-        save_all=others and True,
-        append_images=others,
-        duration=milliseconds,
+        **several,
     )
 
 
@@ -256,6 +228,13 @@ def to_image(pixels: NDArray[Any], mode: str, palette: bytes | None = None) -> I
     image = Image.frombuffer(mode, (width, height), samples, "raw", mode, 0, 1)
     if palette is not None:
         image.putpalette(palette)
+    return image
+
+
+def taken(picture: Picture, mode: str | None = None) -> Image.Image:
+    """Return an image of Pillow's in place of an array, which is given up."""
+    image = to_image(picture.pixels, mode or picture.mode)
+    picture.pixels = np.empty((0, 0), np.uint8)
     return image
 
 

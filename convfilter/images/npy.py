@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convfilter.errors import ImageError
-from convfilter.images.encoders import Output, Samples
+from convfilter.images.encoders import Output
 from convfilter.images.formats import fitting_mode, grey_mode
 from convfilter.images.headers import check_channels, check_pixels
 from convfilter.images.library import reasons
-from convfilter.images.metadata import Metadata
 from convfilter.images.opening import Source
 from convfilter.images.picture import Picture, Size
 
@@ -103,10 +102,10 @@ def _header(stream: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     return shape, fortran, dtype
 
 
-def save_array(samples: Samples, metadata: Metadata, output: Output) -> None:
+def save_array(picture: Picture, output: Output) -> None:
     """Write an array."""
-    _write_header(output.stream, samples.pixels.shape, samples.pixels.dtype)
-    output.stream.write(samples.pixels.reshape(-1).view(np.uint8).data)
+    _write_header(output.stream, picture.pixels.shape, picture.pixels.dtype)
+    output.stream.write(picture.pixels.reshape(-1).view(np.uint8).data)
 
 
 class ArrayFrames:
@@ -116,9 +115,9 @@ class ArrayFrames:
         self._output = output
         self._kind: tuple[tuple[int, ...], np.dtype[Any]] | None = None
 
-    def add(self, samples: Samples, metadata: Metadata) -> None:
+    def add(self, picture: Picture) -> None:
         """Write the next one."""
-        pixels = samples.pixels
+        pixels = picture.pixels
         kind = pixels.shape, pixels.dtype
         if self._kind is None:
             self._kind = kind

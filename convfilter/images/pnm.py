@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convfilter.errors import ImageError
-from convfilter.images.encoders import Output, Raster, Samples
+from convfilter.images.encoders import Output
 from convfilter.images.headers import check_pixels
 from convfilter.images.library import disk_errors, frame_named
-from convfilter.images.metadata import Metadata
 from convfilter.images.opening import Source
 from convfilter.images.picture import Picture, Size
 from convfilter.messages import shown
@@ -244,9 +243,9 @@ def _numbers(stream: BinaryIO, kind: int) -> Iterator[list[bytes]]:
         yield [rest]
 
 
-def save_pnm(raster: Raster, metadata: Metadata, output: Output) -> None:
+def save_pnm(picture: Picture, output: Output) -> None:
     """Write grey as PGM and colours as PPM, of 8 or 16 bits."""
-    pixels = raster.pixels if isinstance(raster, Samples) else np.asarray(raster)
+    pixels = picture.pixels
     height, width = pixels.shape[:2]
     kind, largest = 5 if pixels.ndim == 2 else 6, int(np.iinfo(pixels.dtype).max)
     output.stream.write(b"P%d\n%d %d\n%d\n" % (kind, width, height, largest))
@@ -260,9 +259,9 @@ class PnmWriter:
     def __init__(self, output: Output) -> None:
         self._output = output
 
-    def add(self, raster: Raster, metadata: Metadata) -> None:
+    def add(self, picture: Picture) -> None:
         """Write the next one."""
-        save_pnm(raster, metadata, self._output)
+        save_pnm(picture, self._output)
 
     def finish(self) -> None:
         """Do nothing: the last image ends the file."""

@@ -12,15 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from convfilter.errors import ImageError
-from convfilter.images.encoders import (
-    Output,
-    Raster,
-    Samples,
-    background_colour,
-    flattened,
-    takes_arrays,
-    to_image,
-)
+from convfilter.images.encoders import Output, background_colour, flattened, to_image
 from convfilter.images.formats import FORMATS, fitting_mode, kind_of, loaded, route
 from convfilter.images.library import collected
 from convfilter.images.metadata import DESCRIPTIVE, Metadata, icc_fits
@@ -77,13 +69,12 @@ def write_picture(
     check_writable(_mode_of(picture), picture.pixels.dtype, (width, height), 1, form)
     output = Output(stream, form, encoding or EncodeOptions(), [])
     with collected(output.warnings, prints=FORMATS[form].prints):
-        raster, metadata = prepared(picture, output, release=release)
-        loaded(FORMATS[form].encoder)(raster, metadata, output)
+        loaded(FORMATS[form].encoder)(prepared(picture, output, release=release), output)
     return output.warnings
 
 
-def prepared(picture: Picture, output: Output, *, release: bool = False) -> tuple[Raster, Metadata]:
-    """Bring an image, or a frame of several, into the kind that a format holds; `release` as above."""
+def prepared(picture: Picture, output: Output, *, release: bool = False) -> Picture:
+    """Return an image, or a frame of several, as a format holds it; `release` as above."""
     form, warnings = output.format, output.warnings
     pixels = picture.pixels
     if pixels.shape[2:] == (1,) and form != "npy":
@@ -91,28 +82,19 @@ def prepared(picture: Picture, output: Output, *, release: bool = False) -> tupl
     mode, dtype = _mode_of(picture), pixels.dtype.name
     kind, lost = route(mode, dtype, form)
     warnings += lost
-    animated = output.frames > 0 and FORMATS[form].several == "animation"
-    if mode in ("LA", "RGBA") and dtype == "uint8" and not (animated and form == "gif"):
+    animated_gif = form == "gif" and output.frames  # whose encoder handles alpha
+    if mode in ("LA", "RGBA") and dtype == "uint8" and not animated_gif:
         pixels, mode = _without_alpha(pixels, mode, kind, output)
         kind, _ = route(mode, dtype, form)
     metadata = _fitting(picture, kind, output)
     if output.encoding.quality is not None and not FORMATS[form].quality:
         warnings.append(f"{form} has no quality to choose: --quality is ignored")
-    held = kind_of(mode, dtype)
-    as_array = held == kind and not animated and takes_arrays(kind, output)
-    if form == "jpeg" and held == kind == "RGB":
-        held = kind = "RGBX"  # its encoder takes what Pillow need not convert
-    raster: Raster
-    if as_array:
-        raster = Samples(np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("=")), mode)
-    else:
-        raster = to_image(pixels, held)
-    del pixels
+    if kind_of(mode, dtype) != kind:
+        pixels, mode = np.asarray(to_image(pixels, mode).convert(kind)), kind
+    pixels = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("="))
     if release:
         picture.pixels = np.empty((0, 0), np.uint8)
-    if not isinstance(raster, Samples) and raster.mode != kind:
-        raster = raster.convert(kind)
-    return raster, metadata
+    return Picture(pixels, mode, form, metadata)
 
 
 def _mode_of(picture: Picture) -> str:
