@@ -20,7 +20,7 @@ def test_half_of_the_largest_magnitude_is_stretched_to_128():
 
 @pytest.mark.parametrize("combine", ["magnitude", "maximum", "sum"])
 @pytest.mark.parametrize("range_", ["clip", "signed", "stretch"])
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(2))
 def test_weighed_parts_are_rounded_once(combine, range_, seed):
     """Sums of thirds and sixths make exact halves that quotients of floats miss."""
     (weights,) = random_kernel(seed, low=0).parts
@@ -48,7 +48,7 @@ def test_sixteen_bits_weighed_with_alpha_are_exact_under_many_weights():
             assert (apply_kernel(pixels, kernel)[..., :3] == (3 * colour + 1) // 2).all()
 
 
-@pytest.mark.parametrize("seed", [26, 46, 88, *range(5)])
+@pytest.mark.parametrize("seed", [26, 46, 88])
 def test_stretched_colours_weighed_with_alpha_are_rounded_once(seed):
     pixels = np.random.default_rng(seed).integers(0, 4, (3, 4, 4)).astype(np.uint16)
     pixels[..., 3] = np.random.default_rng(seed).integers(1, 4, (3, 4))
@@ -57,9 +57,14 @@ def test_stretched_colours_weighed_with_alpha_are_rounded_once(seed):
     assert_filtered(pixels, kernel, Fraction(0), range="stretch", alpha="premultiply")
 
 
-@pytest.mark.parametrize("name", ["log:sigma=15", "gaussian:sigma=15", "dog:sigma=9,ratio=1.2"])
 @pytest.mark.parametrize(
-    ("range_", "offset"), [("clip", 0.0), ("signed", 0.0), ("stretch", 0.0), ("clip", 0.5)]
+    ("name", "range_", "offset"),
+    [
+        ("log:sigma=15", "stretch", 0.0),
+        ("log:sigma=15", "clip", 0.5),
+        ("gaussian:sigma=15", "clip", 0.0),
+        ("dog:sigma=9,ratio=1.2", "signed", 0.0),
+    ],
 )
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
 def test_large_kernels_of_small_weights_keep_to_a_thousandth(name, range_, offset, dtype):
@@ -84,8 +89,9 @@ def test_large_kernels_of_small_weights_keep_to_a_thousandth(name, range_, offse
 
 
 @pytest.mark.parametrize("dtype", ["int32", "uint32"])
-@pytest.mark.parametrize("offset", [-0.75, -0.3, 0.3, 0.5, 0.999])
-@pytest.mark.parametrize("weights", [[1], [3, -1], [0.5, 0.75]])
+@pytest.mark.parametrize(
+    ("offset", "weights"), [(-0.75, [1]), (-0.3, [0.5, 0.75]), (0.3, [3, -1]), (0.5, [1]), (0.999, [3, -1])]
+)
 def test_offsets_do_not_wrap_integers_of_32_bits(dtype, offset, weights):
     limits = np.iinfo(dtype)
     pixels = np.array([[limits.min, 0, 1, limits.max // 2, limits.max - 1, limits.max]], dtype)
