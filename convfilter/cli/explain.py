@@ -22,7 +22,7 @@ from convfilter.cli.options import (
     reading,
     record_options,
 )
-from convfilter.cli.report import filter_line, read_named, read_stack
+from convfilter.cli.report import filter_line, read_named
 from convfilter.errors import OptionError, ShapeError
 from convfilter.files import STREAM, refuse_input
 from convfilter.geometry import output_shape
@@ -121,8 +121,7 @@ def command(
         if at is None:
             raise click.UsageError("which value? Give its position with --at ROW,COL")
         stack = any("frame" in kernel.axes for kernel in chain)
-        read = read_stack if stack else partial(read_named, frame=frame)
-        picture = read(image, max_pixels=reading.max_pixels, orient=reading.orient)
+        picture = read_named(image, reading, frame=frame, stack=stack)
         pixels, filtering = picture.pixels, options_for(picture.mode, filtering)
         names = channel_names(picture.mode, grey=pixels.ndim == 2 + stack)
         explain = partial(explain_sample, pixels, chain, filtering, channel=channel, names=names)
