@@ -22,6 +22,7 @@ from convfilter.explain.steps import (
     divided,
     finish,
     plain,
+    plane_axes,
     product,
     quotient,
     slice_of,
@@ -33,7 +34,7 @@ from convfilter.explain.steps import (
 from convfilter.explain.text import output_names
 from convfilter.filtering import Stage, filter_pixels, last_stage
 from convfilter.filtering.layer import filter_bank, filter_layer, noise_of
-from convfilter.geometry import Axis, axes_of
+from convfilter.geometry import Axis
 from convfilter.kernels import Kernel
 from convfilter.kernels.kernel import is_zero_sum
 from convfilter.messages import brief, figure
@@ -56,17 +57,13 @@ def explain_numbers(
     if kernel.axes not in (("column",), ("row", "column")):
         spanned = " and ".join(kernel.axes[:-2])
         raise OptionError(f"kernel '{kernel.name}' spans {spanned}s: numbers have none")
-    window = (kernel.height, kernel.width)
-    axes = axes_of(
-        values.shape, window, padding=options.padding, stride=options.stride, dilation=options.dilation
-    )
-    axes = (Axis(1, 1), *axes)
+    axes = (Axis(1, 1), *plane_axes(values.shape, kernel, options))
     at, anchor = check_place(place, axes)
     fill = options.fill if options.border == "constant" else 0.0
     (samples,), (border,) = window_at(values[np.newaxis], axes, at, options.border, fill)
     parts = []
     for array, divisor in zip(kernel.arrays(), kernel.divisors, strict=True):
-        weights = array.reshape(window)
+        weights = array.reshape(kernel.height, kernel.width)
         weights = weights[::-1, ::-1] if options.flip else weights
         parts.append(sum_slices([slice_of("", samples, border, weights)], divisor))
     steps = combine_parts([part.value for part in parts], kernel.combine)

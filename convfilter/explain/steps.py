@@ -19,14 +19,16 @@ from convfilter.convolution.borders import source_index
 from convfilter.errors import ShapeError
 from convfilter.filtering.layer import Layer
 from convfilter.filtering.quantize import encode
-from convfilter.geometry import Axis
+from convfilter.geometry import Axis, axes_of
+from convfilter.kernels import Kernel
 from convfilter.messages import figure
-from convfilter.options import Border
+from convfilter.options import Border, FilterOptions
 
 __all__ = ["Explanation", "Number", "Part", "Slice", "Step", "check_place", "combine_parts", "divided"]
 __all__ += [
     "finish",
     "plain",
+    "plane_axes",
     "product",
     "quotient",
     "slice_of",
@@ -122,6 +124,12 @@ def check_place(place: Sequence[int], axes: Sequence[Axis]) -> tuple[tuple[int, 
         )
     pairs = zip(at, axes, strict=True)
     return at, tuple(index * axis.stride - axis.before + axis.anchor for index, axis in pairs)
+
+
+def plane_axes(shape: Sequence[int], kernel: Kernel, options: FilterOptions) -> tuple[Axis, ...]:
+    """Return the axes of rows and columns of a kernel over one plane of numbers."""
+    window = (kernel.height, kernel.width)
+    return axes_of(shape, window, padding=options.padding, stride=options.stride, dilation=options.dilation)
 
 
 def window_at(
