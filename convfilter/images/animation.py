@@ -71,7 +71,7 @@ def _checked_size(picture: Picture, size: tuple[int, ...] | None, form: str) -> 
 
 
 class Clock:
-    """Turns durations into whole ticks of milliseconds, at most so many; rounding errors do not add up.
+    """Turns durations into whole ticks of milliseconds; what is rounded off one frame is added to the next.
 
     >>> clock = Clock(10, 65535, [])
     >>> [clock.ticks(33), clock.ticks(33), clock.ticks(34), clock.ticks(None)]
@@ -109,7 +109,7 @@ class _Changes:
         self._before: Picture | None = None
 
     def of(self, picture: Picture) -> tuple[Picture, int, int]:
-        """Return that part and where its left upper corner is, on a grid of so many pixels."""
+        """Return that part and where its left upper corner is, on the grid."""
         before, self._before = self._before, picture
         if before is None:
             return replace(picture), 0, 0

@@ -84,11 +84,6 @@ class Format(NamedTuple):
         mode, colon, dtype = kind.partition(";")
         return (f"C{colon}{dtype}" if loose_channels(mode) else kind) in self.deep
 
-    @property
-    def alpha(self) -> bool:
-        """Whether it holds alpha."""
-        return "*" in self.kinds or "RGBA" in self.kinds
-
 
 _COLOURS = ("LA", "RGB", "RGBA")
 _TYPES = ("int8", "uint16", "int16", "uint32", "int32", "float32", "float64")

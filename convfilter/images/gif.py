@@ -31,7 +31,7 @@ Packed = NDArray[np.uint32]
 """Red, green, blue and alpha of each pixel in one number; alpha is its highest byte."""
 
 _OPAQUE = 0xFF000000
-_REDUCED = "gif holds 256 colours: reduced to so many"
+_REDUCED = "gif holds at most 256 colours: reduced"
 _PLACES = np.array([1, 1 << 8, 1 << 16], np.uint32)
 _KEEP, _CLEAR = 1, 2  # what becomes of a frame before the next one is drawn
 
@@ -114,7 +114,7 @@ class GifFrames:
         partly = (alpha != 0) & (alpha != 255)
         if partly.any():
             background = self._output.encoding.background
-            self._output.warnings.append(f"gif cannot hold partial transparency: laid on {background}")
+            self._output.warnings.append(f"gif cannot hold partial transparency: blended onto {background}")
             pixels[partly, :3] = flattened(pixels, background_colour(background))[partly]
             alpha[partly] = 255
         packed = pixels.view("<u4")[..., 0].astype(np.uint32)

@@ -47,7 +47,7 @@ def check_writable(
     if frames > 1 and kind in row.deep and row.several == "animation":
         raise ImageError(f"{format} cannot hold {frames} frames of 16 bits a colour; try tiff")
     if _loses_alpha(mode, kind):
-        warnings.append(f"{format} cannot hold alpha: laid on the background")
+        warnings.append(f"{format} cannot hold alpha: blended onto the background")
     return warnings
 
 
@@ -118,7 +118,7 @@ def _without_alpha(pixels: NDArray[Any], mode: str, kind: str, output: Output) -
     background = output.encoding.background
     if alpha.min() < 255:
         fault = "alpha" if flatten else "partial transparency"
-        output.warnings.append(f"{output.format} cannot hold {fault}: laid on {background}")
+        output.warnings.append(f"{output.format} cannot hold {fault}: blended onto {background}")
     result = flattened(pixels, background_colour(background))
     return result, "L" if result.ndim == 2 else "RGB"
 
