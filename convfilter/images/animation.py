@@ -18,14 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convfilter.errors import ImageError
-from convfilter.images.encoders import Output, save_avif, save_webp, taken
 from convfilter.images.formats import FORMATS, loaded
 from convfilter.images.headers import png_chunks
 from convfilter.images.library import collected, frame_named
 from convfilter.images.metadata import Metadata
 from convfilter.images.picture import Picture
 from convfilter.images.png import PNG_HEADER, chunks_beside, encoded_png, png_chunk
-from convfilter.images.writing import prepared
+from convfilter.images.writing import Output, prepared, save_avif, save_webp, taken
 from convfilter.options import EncodeOptions
 
 __all__ = ["AvifFrames", "Clock", "PngFrames", "WebpFrames", "changed_box", "write_frames"]

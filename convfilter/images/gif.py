@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from PIL import GifImagePlugin, Image
 
 from convfilter.images.animation import Clock, changed_box
-from convfilter.images.encoders import (
+from convfilter.images.metadata import Metadata
+from convfilter.images.picture import Picture
+from convfilter.images.writing import (
     Output,
     background_colour,
     few_colours,
@@ -22,8 +24,6 @@ from convfilter.images.encoders import (
     taken,
     to_image,
 )
-from convfilter.images.metadata import Metadata
-from convfilter.images.picture import Picture
 
 __all__ = ["GifFrames", "save_gif"]
 

@@ -22,11 +22,11 @@ from PIL import Image
 
 from convfilter.errors import ImageError
 from convfilter.images import formats
-from convfilter.images.encoders import Output, few_colours, save, taken, to_image
 from convfilter.images.headers import PngChunk
 from convfilter.images.library import add_warning, reasons
 from convfilter.images.metadata import Chunk, jpeg_places
 from convfilter.images.picture import Picture
+from convfilter.images.writing import Output, few_colours, save, taken, to_image
 from convfilter.options import EncodeOptions
 
 __all__ = [

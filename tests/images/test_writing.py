@@ -10,12 +10,11 @@ from PIL import Image, ImageCms, ImageFile
 from samples import noise
 
 from convfilter.errors import ImageError, OptionError
-from convfilter.images.encoders import check_encoding
 from convfilter.images.formats import FORMATS
 from convfilter.images.metadata import Metadata
 from convfilter.images.picture import Picture
 from convfilter.images.reading import read_picture
-from convfilter.images.writing import check_writable, write_picture
+from convfilter.images.writing import check_encoding, check_writable, write_picture
 from convfilter.options import EncodeOptions
 
 pytestmark = pytest.mark.usefixtures("without_codecs")  # as Pillow alone does it
