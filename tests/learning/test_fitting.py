@@ -183,13 +183,13 @@ def test_what_became_transparent_is_left_out():
 
 
 def test_a_flat_picture_is_said_not_to_determine_the_kernel():
-    flat = np.full((40, 40), 0.5)
+    flat = np.full((40, 40), 0.3)
     with pytest.warns(RuntimeWarning, match=r"do not determine the kernel, only 1 of 9.*ridge"):
         kernel = cf.fit_kernel(flat, flat, (3, 3))
     assert as_array(kernel).sum() == pytest.approx(1)
     with pytest.warns(RuntimeWarning, match="do not determine"):  # an offset could be anything too
         kernel = cf.fit_kernel(flat, flat, (3, 3), offset=True)
-    assert as_array(kernel).sum() + 2 * kernel.offset == pytest.approx(1)
+    assert as_array(kernel).sum() + kernel.offset / 0.3 == pytest.approx(1)
 
 
 def test_a_smooth_and_noisy_picture_is_said_hardly_to_determine_the_kernel():
