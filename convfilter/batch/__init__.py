@@ -10,11 +10,10 @@ from __future__ import annotations
 import errno
 import os
 import warnings
-from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING
 
-from convfilter.batch.job import STATUSES, Result, filter_job, image_error, not_attempted, plan_job, run_job
+from convfilter.batch.job import Result, filter_job, image_error, not_attempted, plan_job, run_job
 from convfilter.batch.plan import (
     Job,
     Plan,
@@ -48,28 +47,7 @@ from convfilter.options import (
 if TYPE_CHECKING:
     from convfilter.batch.pool import Executor
 
-__all__ = ["Report", "filter_file", "run_jobs"]
-
-
-class Report:
-    """Counts the images of a run by status."""
-
-    def __init__(self) -> None:
-        self.counts: Counter[str] = Counter()
-
-    def add(self, result: Result) -> None:
-        """Count one image."""
-        self.counts[result.status] += 1
-
-    @property
-    def exit_code(self) -> int:
-        """1 if an image failed or was not attempted, else 0."""
-        return 1 if self.counts["failed"] or self.counts["not attempted"] else 0
-
-    def in_words(self) -> str:
-        """Return the counts in words, such as ``11 done, 1 failed``."""
-        counts = [f"{self.counts[status]} {status}" for status in STATUSES if self.counts[status]]
-        return ", ".join(counts) or "nothing done"
+__all__ = ["filter_file", "run_jobs"]
 
 
 def run_jobs(

@@ -31,16 +31,15 @@ from convfilter.files import EXISTS, STREAM, OutputExistsError, write_output
 from convfilter.filtering import filter_image
 from convfilter.images.animation import write_frames
 from convfilter.images.formats import FORMATS
-from convfilter.images.frames import Frames, opened_frames
 from convfilter.images.library import frame_named
 from convfilter.images.picture import Picture
 from convfilter.images.pnm import read_stream
+from convfilter.images.reading import Frames, opened_frames
 from convfilter.images.tiff_tags import of_first_page
 from convfilter.images.writing import write_picture
 from convfilter.messages import describe, internal_error
 
 __all__ = [
-    "STATUSES",
     "Result",
     "TooLargeError",
     "existing_output",
@@ -51,8 +50,6 @@ __all__ = [
     "run_job",
 ]
 
-STATUSES = ("done", "skipped", "planned", "failed", "not attempted")
-
 _EXISTS = f"{EXISTS} or --skip-existing to keep it"
 
 
@@ -61,7 +58,7 @@ class Result:
     """What became of one image, as far as it is known."""
 
     job: Job
-    status: str = "failed"  # one of `STATUSES`
+    status: str = "failed"  # or done, skipped, planned, not attempted
     error: Exception | None = None  # whose message is one line
     warnings: list[str] = field(default_factory=list)
     width: int | None = None
@@ -169,20 +166,13 @@ def filter_job(
         form = output_format(job.format, frames.format, settings)
         if memory is not None and memory_needed(frames.size(), form, settings) > memory:
             raise TooLargeError
-        if settings.stacks:
+        if settings.stacks or (frames.count > 1 and settings.batch.frames != "first"):
             _predict(frames, form, settings, result)
-            volume = _filter_stack(frames, settings, result)
-            count = len(volume) if len(volume) > 1 or form == "npy" else None
-            _write(job, volume, form, settings, result, count=count, repeated=repeated)
+            filtered = (_filter_stack if settings.stacks else _filter_each)(frames, settings, result)
+            _write(job, filtered, form, settings, result, count=result.output_frames or 1, repeated=repeated)
             return
-        if frames.count > 1 and settings.batch.frames != "first":
-            _predict(frames, form, settings, result)
-            each = _filter_each(frames, settings, result)
-            _write(job, each, form, settings, result, count=frames.count, repeated=repeated)
-            return
-        picture = frames.read(0)
+        picture = _read(frames, 0, result)
     del frames  # and with it what the decoder holds
-    result.warnings += picture.warnings
     result.output_frames = 1
     _filter(picture, settings, result)
     _write(job, [picture], form, settings, result, repeated=repeated)
@@ -273,11 +263,7 @@ def _filter_stack(frames: Frames, settings: Settings, result: Result) -> list[Pi
         metadata.append(picture.metadata)
         with frame_named(number, frames.count):
             if (picture.mode, _shape(picture)) != (first.mode, _shape(first)):
-                sizes = [f"{width} x {height}" for height, width, _ in (_shape(picture), _shape(first))]
-                raise ImageError(
-                    f"it is {sizes[0]} in {picture.mode} after {sizes[1]} in {first.mode}, "
-                    f"{no_stack(settings)}"
-                )
+                raise ImageError(f"it differs from the first in size or mode, {no_stack(settings)}")
         volume.pixels[number] = picture.pixels.reshape(_shape(first))
     height, width, _ = _shape(first)
     chain = chain_axes((frames.count, height, width), settings.kernels, settings.filtering)
@@ -331,14 +317,14 @@ def _write(
     settings: Settings,
     result: Result,
     *,
-    count: int | None = None,
+    count: int = 1,
     repeated: bool = False,
 ) -> None:
-    """Write the output, unless it exists by now: a file of `count` frames, else images one after another."""
+    """Write the output, unless it exists by now: a file of `count` frames, or single images in turn."""
 
     def encode(out: BinaryIO) -> None:
-        lost = []
-        if count is None:
+        lost: list[str] = []
+        if count == 1 and not (settings.stacks and form == "npy"):
             for picture in pictures:
                 lost += write_picture(out, picture, form, settings.encoding, release=True)
         else:

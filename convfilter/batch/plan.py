@@ -15,11 +15,10 @@ from typing import NamedTuple
 from convfilter.convolution.execute import available_threads
 from convfilter.errors import KernelError, OptionError
 from convfilter.files import STREAM
-from convfilter.filtering import check_options
-from convfilter.filtering.options import resolved_range
-from convfilter.geometry import axes_of
-from convfilter.images.encoders import check_encoding
+from convfilter.filtering import check_options, filter_axes
+from convfilter.filtering.layer import resolved_range
 from convfilter.images.formats import extension_of, format_of_name, sniff
+from convfilter.images.writing import check_encoding
 from convfilter.kernels import Kernel
 from convfilter.messages import brief, describe, shown
 from convfilter.options import BatchOptions, EncodeOptions, FilterOptions, ReadOptions, check_choices
@@ -74,14 +73,7 @@ def check_settings(settings: Settings) -> None:
     if not settings.kernels:
         raise OptionError("no kernel was given: name at least one")
     check_options(options, settings.kernels)
-    axes_of(
-        (1, 1),
-        (1, 1),
-        padding=options.padding,
-        stride=options.stride,
-        dilation=options.dilation,
-        may_be_empty=True,
-    )
+    filter_axes((1, 1, 1), (1, 1, 1), options)
     check_encoding(settings.encoding)
     check_choices(settings.batch)
     available_threads(settings.batch.jobs)
@@ -154,13 +146,11 @@ def plan_jobs(
     arguments, several = _named_inputs(arguments, files_from, null)
     folders = [argument for argument in arguments if argument != STREAM and os.path.isdir(argument)]
     suffix = ".".join(kernel.name.replace(":", "-") for kernel in settings.kernels)
-    into = output is not None and output != STREAM and _is_folder(output, several)
+    into = _is_folder(output, several)
     left_out = [_beside(folder, suffix) for folder in folders] if output is None else [output] if into else []
     inputs, problems = _find_inputs(arguments, left_out)
     if output == STREAM and len(inputs) > 1:
         raise OptionError(f"{len(inputs)} images cannot all go to standard output: give a folder with -o")
-    if output is not None and output != STREAM:
-        _check_output(output, into)
     if output is not None and output != STREAM and not into:
         format = format_of_file(output, format)
     elif format is None and settings.raw:
@@ -169,15 +159,14 @@ def plan_jobs(
     mixed = distinct > 1 or 0 < len(folders) < len(arguments)
 
     def job_of(each: _Input) -> Job:
-        if output is not None and not into:
-            target = output
-        elif output is None and each.path == STREAM:
-            target = STREAM
-        else:
-            target = target_of(each)
-        return Job(each.path, target, format or (None if target == STREAM else format_of_name(target)))
+        target = target_of(each)
+        return Job(each.path, target, format or format_of_name(target))
 
     def target_of(each: _Input) -> str:
+        if output is not None and not into:
+            return output
+        if output is None and each.path == STREAM:
+            return STREAM
         infix = "" if into or each.folder is not None else f".{suffix}"
         own = format_of_stdin() if each.path == STREAM and format is None else format
         name = _output_name(each.path, own, infix)
@@ -307,32 +296,31 @@ def _walk(
         try:
             with os.scandir(place or os.curdir) as entries:
                 for entry in entries:
-                    if not entry.name.startswith("."):
-                        (folders if _leads_to_folder(entry) else names).append(entry.name)
+                    if entry.name.startswith("."):
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.name)
+                    elif not (entry.is_symlink() and os.path.isdir(entry.path)):
+                        names.append(entry.name)
         except OSError as error:
             if problems is not None:
                 problems.append(f"{shown(place)}: {describe(error)}")
         yield place, sorted(names)
         below = [os.path.join(place, name) for name in sorted(folders, reverse=True)]
-        places += [each for each in below if not os.path.islink(each) and _identity(each) not in left_out]
+        places += [each for each in below if _identity(each) not in left_out]
 
 
-def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
-    with contextlib.suppress(OSError):  # a circular link
-        return entry.is_dir()
-    return False
-
-
-def _is_folder(output: str, several: bool) -> bool:
-    """Return whether an output named by the user is meant as a folder."""
-    return several or output.endswith(("/", os.sep)) or os.path.isdir(output)
-
-
-def _check_output(output: str, into: bool) -> None:
+def _is_folder(output: str | None, several: bool) -> bool:
+    """Return whether the output named by the user is meant as a folder; refuse a name that cannot be one."""
+    if output is None or output == STREAM:
+        return False
     if not output:
         raise OptionError("'' is not a name for an output: give a file or a folder with -o")
-    if into and os.path.lexists(output.rstrip("/") or output) and not os.path.isdir(output):
+    exists = os.path.isdir(output)
+    into = several or exists or output.endswith(("/", os.sep))
+    if into and not exists and os.path.lexists(output.rstrip("/")):
         raise OptionError(f"output {shown(output)} must be a folder here and is a file: choose another name")
+    return into
 
 
 def format_of_file(output: str, asked: str | None) -> str | None:

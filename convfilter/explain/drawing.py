@@ -25,8 +25,8 @@ from convfilter.drawing.canvas import (
     text,
 )
 from convfilter.errors import OptionError
-from convfilter.explain.steps import Explanation, Slice
-from convfilter.geometry import Axis, axes_of
+from convfilter.explain.steps import Explanation, Slice, plane_axes
+from convfilter.geometry import Axis
 from convfilter.kernels import Kernel
 from convfilter.messages import figure
 from convfilter.options import FilterOptions
@@ -41,16 +41,11 @@ _MOST_SLICES = 4  # of a part
 _MOST_FRAMES = 256
 
 
-def draw_explanation(
-    explained: Explanation, names: Sequence[str], image: Drawing | None, full: float
-) -> Drawing:
-    """Draw an explanation, beside the image that the window lies in if there is one.
-
-    `names` are those of the output's channels; `full` is drawn as white.
-    """
+def draw_explanation(explained: Explanation, image: Drawing | None, full: float) -> Drawing:
+    """Draw an explanation, beside the image that the window lies in if there is one; `full` is white."""
     slices = [each for part in explained.parts for each in part.slices[:_MOST_SLICES]]
     rows = [_slice_row(each, full) for each in slices]
-    rows.append(below([boxed(line, _LINE, 0) for line in _lines(explained, names)]))
+    rows.append(below([boxed(line, _LINE, 0) for line in _lines(explained)]))
     drawn = below(rows, _MARGIN)
     return _with_margin(drawn if image is None else beside([_thumbnail(explained, image), drawn], _GAP))
 
@@ -88,7 +83,7 @@ def _labels(numbers: NDArray[Any]) -> list[list[str]]:
     return [[figure(value, 3) for value in row] for row in numbers]
 
 
-def _lines(explained: Explanation, names: Sequence[str]) -> list[Drawing]:
+def _lines(explained: Explanation) -> list[Drawing]:
     """Return the steps as lines of text, the value last."""
     lines = []
     for number, part in enumerate(explained.parts, start=1):
@@ -96,7 +91,7 @@ def _lines(explained: Explanation, names: Sequence[str]) -> list[Drawing]:
         lines += [f"{which}{step}" for step in part.steps]
     lines += map(str, explained.steps)
     _, row, column = explained.place
-    channel = f" {names[explained.channel]}" if len(explained.values) > 1 else ""
+    channel = f" {explained.names[explained.channel]}" if len(explained.values) > 1 else ""
     value = f"value at row {row}, column {column}:{channel} {figure(explained.value)}"
     return [*(text(line, _TEXT) for line in lines), text(value, _TEXT, FRAME)]
 
@@ -121,8 +116,7 @@ def sliding_axes(
     """Return the axes of rows and columns that `sliding_frames` takes, or refuse what it cannot draw."""
     if len(kernels) > 1 or "frame" in kernels[0].axes:
         raise OptionError("--animate draws one kernel over one image: give one -k without frames")
-    window = (kernels[0].height, kernels[0].width)
-    axes = axes_of(shape, window, padding=options.padding, stride=options.stride, dilation=options.dilation)
+    axes = plane_axes(shape, kernels[0], options)
     if axes[0].output * axes[1].output > _MOST_FRAMES:
         raise OptionError(
             f"the output has {axes[0].output} x {axes[1].output} values and --animate draws at most "

@@ -78,13 +78,14 @@ def output_names(count: int, names: tuple[str, ...]) -> tuple[str, ...]:
     return usual.get(count, tuple(f"channel {number}" for number in range(count)))
 
 
-def as_lines(explained: Explanation, names: Sequence[str]) -> list[str]:
-    """Return an explanation as lines; `names` are those of the output's channels."""
+def as_lines(explained: Explanation) -> list[str]:
+    """Return an explanation as lines."""
     frame, row, column = explained.place
     source, at_row, at_column = explained.anchor
     frames = ("", "") if explained.frames == 1 else (f"frame {frame}, ", f"frame {source}, ")
     several = len(explained.values) > 1
-    place = f"{frames[0]}row {row}, column {column}{f', {names[explained.channel]}' if several else ''}"
+    channel = f", {explained.names[explained.channel]}" if several else ""
+    place = f"{frames[0]}row {row}, column {column}{channel}"
     lines = [
         f"{place}   (the anchor is over {frames[1]}row {at_row}, column {at_column})",
         *(f"  {note}" for note in explained.notes),
@@ -100,7 +101,7 @@ def as_lines(explained: Explanation, names: Sequence[str]) -> list[str]:
         lines += ["", *_steps_in_lines(explained.steps)]
     others = ""
     if several:
-        pairs = zip(names, explained.values, strict=True)
+        pairs = zip(explained.names, explained.values, strict=True)
         others = f"   ({', '.join(f'{name} {figure(value)}' for name, value in pairs)})"
     return [*lines, "", f"value {figure(explained.value)}{others}"]
 
@@ -161,14 +162,13 @@ def _block(name: str, cells: list[list[str]]) -> list[str]:
     return [f"  {line.ljust(width)}" for line in (name, *lines)]
 
 
-def as_object(explained: Explanation, names: Sequence[str]) -> dict[str, Any]:
+def as_object(explained: Explanation) -> dict[str, Any]:
     """Return an explanation as an object for JSON."""
     axes = ("frame", "row", "column")
-    channel = explained.channel
     return {
         "place": dict(zip(axes, explained.place, strict=True)),
         "anchor": dict(zip(axes, explained.anchor, strict=True)),
-        "channel": names[channel] if channel < len(names) else str(channel),
+        "channel": explained.names[explained.channel],
         "parts": [
             {
                 "slices": [_slice_as_object(each) for each in part.slices],

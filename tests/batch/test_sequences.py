@@ -312,7 +312,7 @@ def test_frames_that_only_decoding_tells_apart_are_no_stack(monkeypatch):
     monkeypatch.setattr("convfilter.batch.job.predict", lambda *_: ((2, 9, 9, 1), []))
     outcome = ran("a.tif", "b.tif", "temporal-blur")
     assert str(outcome.error).startswith(
-        "frame 2 of 2: it is 8 x 9 in L after 9 x 9 in L, so that they are no stack"
+        "frame 2 of 2: it differs from the first in size or mode, so that they are no stack"
     )
 
 
