@@ -168,11 +168,11 @@ def test_ties_go_up_below_zero():
 
 
 @pytest.mark.parametrize("dtype", DEPTHS)
-@pytest.mark.parametrize("seed", range(2))
-def test_weights_that_cancel_differ_next_to_a_tie_only(seed, dtype):
+@pytest.mark.parametrize(("seed", "scale"), [(14, 10), (18, 20), (1, 40)])
+def test_weights_that_cancel_differ_next_to_a_tie_only(seed, scale, dtype):
     """Large sums of which little is left, so that what single precision loses would show."""
     rng = np.random.default_rng(seed)
-    weights = 40 * rng.normal(size=(15, 15))
+    weights = scale * rng.normal(size=(15, 15))
     weights -= weights.mean()
     kernel = Kernel("cancelling", parts=(weights.tolist(),), offset=0.5)
     pixels = 255 - (rng.random((12, 13)) < 0.05).astype(dtype)
