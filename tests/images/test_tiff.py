@@ -401,6 +401,20 @@ def test_tags_come_back_byte_for_byte_by_either_writer(tmp_path, dtype, big, ord
     assert warnings == ["declares the no-data value 99, which is filtered like any other sample"]
 
 
+def test_what_a_tag_points_to_begins_at_an_even_address(tmp_path):
+    """TIFF 6.0 requires it, and some readers rely on it."""
+    tags = [(269, 2, 0, "plan", True), (65002, 7, 5, b"abcde", True), (65001, 3, 3, (1, 2, 3), True)]
+    with tifffile.TiffWriter(tmp_path / "in.tif") as file:
+        for _ in range(2):
+            file.write(some("uint8", 3, 5), rowsperstrip=1, extratags=tags, metadata=None)
+    filter_file(tmp_path / "in.tif", tmp_path / "out.tif", "identity")
+    with tifffile.TiffFile(tmp_path / "out.tif") as file:
+        for page in file.pages:
+            assert page.offset % 2 == 0
+            assert {65001, 65002, 269} <= {tag.code for tag in page.tags}
+            assert [tag.code for tag in page.tags if tag.valueoffset % 2] == []
+
+
 def test_what_holds_for_the_size_alone_is_dropped_with_it(tmp_path):
     tifffile.imwrite(
         tmp_path / "in.tif", some("uint8", 16, 16), extratags=GEO, resolution=(5, 4), resolutionunit=1
