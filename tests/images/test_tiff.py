@@ -8,7 +8,7 @@ import struct
 import numpy as np
 import pytest
 from handmade import tiff
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from convfilter.batch import filter_file
 from convfilter.batch.job import run_job
@@ -295,14 +295,14 @@ def test_pillow_sees_each_page_as_if_it_were_the_only_one(tmp_path, monkeypatch)
     with open(tmp_path / "a.tif", "wb") as stream:
         write_frames(stream, (Picture(page + number, "L", "tiff") for number in range(20)), 20, "tiff")
     before = (tmp_path / "a.tif").read_bytes()
-    opened, counts = Image.open, []
+    load, counts = TiffImagePlugin.TiffImageFile.load, []
 
-    def spy(stream, **options):
-        with opened(io.BytesIO(bytes(stream.getvalue()))) as image:
-            counts.append(image.n_frames)
-        return opened(stream, **options)
+    def spy(image):
+        with Image.open(io.BytesIO(bytes(image.fp.getvalue()))) as alone:
+            counts.append(alone.n_frames)
+        return load(image)
 
-    monkeypatch.setattr(Image, "open", spy)
+    monkeypatch.setattr(TiffImagePlugin.TiffImageFile, "load", spy)
     for number in (7, 0, 19):
         picture = read_picture(tmp_path / "a.tif", frame=number)
         np.testing.assert_array_equal(picture.pixels, page + number)
