@@ -143,6 +143,8 @@ def prepared(picture: Picture, output: Output, *, release: bool = False) -> Pict
         warnings.append(f"{form} has no quality to choose: --quality is ignored")
     if kind_of(mode, dtype) != kind:
         pixels, mode = np.asarray(to_image(pixels, mode).convert(kind)), kind
+    if kind in ("I;16", "I", "F"):  # grey of other types than 8 bits has modes of its own
+        mode = kind
     pixels = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("="))
     if release:
         picture.pixels = np.empty((0, 0), np.uint8)
