@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from convfilter.errors import ImageError
 from convfilter.images.formats import FORMATS, kind_of, route
-from convfilter.images.metadata import HELD
+from convfilter.images.metadata import BLOCKS
 from convfilter.images.writing import check_writable
 
 PAGE = Path(__file__).resolve().with_name("fidelity.md")
@@ -50,13 +50,18 @@ ROWS = (
     Row("C5", "C5", note="five channels that mean no colours; out of a TIFF they are called `LXXXX`"),
 )
 
+
+def _with_block(block: str) -> str:
+    return " ".join(form for form, row in FORMATS.items() if block in row.blocks)
+
+
 # What is kept beside the pixels, by format; `tests/images/test_fidelity.py` tries every cell.
 KEPT = {
-    **{name.removeprefix("a "): forms for name, forms in HELD.items()},
+    **{words.removeprefix("a "): _with_block(block) for block, words in BLOCKS.items()},
     **dict.fromkeys(("text", "pixel aspect", "HDR chunks", "gamma and chromaticities"), "png"),
     "background colour": "png",
-    "durations": " ".join(form for form, row in FORMATS.items() if "duration" in row.blocks),
-    "number of showings": " ".join(form for form, row in FORMATS.items() if "plays" in row.blocks),
+    "durations": _with_block("duration"),
+    "number of showings": _with_block("plays"),
 }
 
 HEAD = """\
@@ -73,10 +78,10 @@ LEGEND = """
 - **codecs**: kept, with `pip install 'convfilter[codecs]'`; refused without it, with that word.
 - **as RGB** and so on: stored as that kind. Of grey and alpha nothing is lost by it; CMYK is converted
   with a warning.
-- **no alpha**: where there is alpha it is laid on `--background`, with a warning.
+- **no alpha**: where there is alpha it is blended onto `--background`, with a warning.
 - **-**: refused, with exit code 1 and nothing written.
 - gif is *kept* up to 256 colours a frame, with pixels transparent or not (what cannot be seen loses its
-  colour); beyond that colours are reduced and half transparent pixels are laid on `--background`, each
+  colour); beyond that colours are reduced and half transparent pixels are blended onto `--background`, each
   with a warning.
 - webp is *kept* after an input without loss, and *near* after one with loss or with `--quality`.
 - npy holds bare samples: four channels are read as RGBA and three as RGB, whatever they were.

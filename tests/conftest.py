@@ -80,7 +80,7 @@ def quick(tmp_path, monkeypatch):
 
     def call(*arguments, stdin=b"", **variables):
         streams = {
-            "stdin": io.TextIOWrapper(io.BytesIO(stdin)),
+            "stdin": io.TextIOWrapper(io.BufferedReader(io.BytesIO(stdin))),
             "stdout": io.TextIOWrapper(io.BytesIO(), encoding="utf-8"),
             "stderr": io.TextIOWrapper(io.BytesIO(), encoding="utf-8"),
         }

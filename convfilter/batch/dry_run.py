@@ -12,11 +12,11 @@ from convfilter.batch.plan import Settings
 from convfilter.convolution.execute import available_threads
 from convfilter.errors import ImageError
 from convfilter.filtering import filter_axes, filter_image, options_for, plan_kernel, premultiplies
-from convfilter.filtering.options import resolved_range
+from convfilter.filtering.layer import resolved_range
 from convfilter.geometry import Axis
 from convfilter.images.formats import FORMATS
+from convfilter.images.headers import check_pixels
 from convfilter.images.library import frame_named
-from convfilter.images.limits import check_pixels
 from convfilter.images.picture import Size
 from convfilter.images.writing import check_writable
 from convfilter.kernels import Kernel

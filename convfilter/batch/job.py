@@ -31,10 +31,10 @@ from convfilter.files import EXISTS, STREAM, OutputExistsError, write_output
 from convfilter.filtering import filter_image
 from convfilter.images.animation import write_frames
 from convfilter.images.formats import FORMATS
-from convfilter.images.frames import Frames, opened_frames
 from convfilter.images.library import frame_named
 from convfilter.images.picture import Picture
 from convfilter.images.pnm import read_stream
+from convfilter.images.reading import Frames, opened_frames
 from convfilter.images.tiff_tags import of_first_page
 from convfilter.images.writing import write_picture
 from convfilter.messages import describe, internal_error

@@ -10,39 +10,26 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from fractions import Fraction
-from typing import Any, BinaryIO, Protocol
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from convfilter.errors import ImageError
-from convfilter.images.encoders import Output, save_avif, save_webp
 from convfilter.images.formats import FORMATS, loaded
 from convfilter.images.headers import png_chunks
 from convfilter.images.library import collected, frame_named
 from convfilter.images.metadata import Metadata
 from convfilter.images.picture import Picture
 from convfilter.images.png import PNG_HEADER, chunks_beside, encoded_png, png_chunk
-from convfilter.images.writing import prepared
+from convfilter.images.writing import Output, prepared, save_avif, save_webp, taken
 from convfilter.options import EncodeOptions
 
 __all__ = ["AvifFrames", "Clock", "PngFrames", "WebpFrames", "changed_box", "write_frames"]
 
 UNTIMED = 100.0  # milliseconds for which a frame is shown whose file does not say
-
-
-class FrameWriter(Protocol):
-    """Takes frames one after another and puts them into a file."""
-
-    def __init__(self, output: Output) -> None: ...
-
-    def add(self, raster: Any, metadata: Metadata) -> None:
-        """Take the next frame; metadata of the file are those of the first."""
-
-    def finish(self) -> None:
-        """Write what is left."""
 
 
 def write_frames(
@@ -61,15 +48,14 @@ def write_frames(
     """
     row = FORMATS[format]
     output = Output(stream, format, encoding or EncodeOptions(), [], count)
-    writer: FrameWriter = loaded(row.frames_encoder)(output)
+    writer = loaded(row.frames_encoder)(output)
     size: tuple[int, ...] | None = None
     for number, picture in enumerate(pictures):
         with frame_named(number, count), collected(output.warnings, prints=row.prints):
             size = _checked_size(picture, size, format)
             if row.several == "arrays" and picture.pixels.ndim == 2 and not volume:
                 picture.pixels = picture.pixels[..., np.newaxis]
-            raster, metadata = prepared(picture, output, release=True)
-            writer.add(raster, metadata)
+            writer.add(prepared(picture, output, release=True))
     with collected(output.warnings, prints=row.prints):
         writer.finish()
     return list(dict.fromkeys(output.warnings))
@@ -84,7 +70,7 @@ def _checked_size(picture: Picture, size: tuple[int, ...] | None, form: str) -> 
 
 
 class Clock:
-    """Turns durations into whole ticks of milliseconds, at most so many; rounding errors do not add up.
+    """Turns durations into whole ticks of milliseconds; what is rounded off one frame is added to the next.
 
     >>> clock = Clock(10, 65535, [])
     >>> [clock.ticks(33), clock.ticks(33), clock.ticks(34), clock.ticks(None)]
@@ -119,19 +105,20 @@ class _Changes:
 
     def __init__(self, grid: int) -> None:
         self._grid = grid
-        self._before: Image.Image | None = None
+        self._before: Picture | None = None
 
-    def of(self, image: Image.Image) -> tuple[Image.Image, int, int]:
-        """Return that part and where its left upper corner is, on a grid of so many pixels."""
-        before, self._before = self._before, image
+    def of(self, picture: Picture) -> tuple[Picture, int, int]:
+        """Return that part and where its left upper corner is, on the grid."""
+        before, self._before = self._before, picture
         if before is None:
-            return image, 0, 0
-        if before.mode != image.mode:
-            raise ImageError(f"it is {image.mode} after {before.mode}; try tiff or gif")
-        differs = np.asarray(image) != np.asarray(before)
+            return replace(picture), 0, 0
+        if before.mode != picture.mode:
+            raise ImageError(f"it is {picture.mode} after {before.mode}; try tiff or gif")
+        differs = picture.pixels != before.pixels
         left, top, right, bottom = changed_box(differs if differs.ndim == 2 else differs.any(axis=2))
         left, top = left - left % self._grid, top - top % self._grid
-        return image.crop((left, top, right, bottom)), left, top
+        metadata = picture.metadata.bare()  # the file's are those of the first frame
+        return replace(picture, pixels=picture.pixels[top:bottom, left:right], metadata=metadata), left, top
 
 
 class PngFrames:
@@ -142,22 +129,26 @@ class PngFrames:
         self._changes = _Changes(1)
         self._number = 0
 
-    def add(self, image: Image.Image, metadata: Metadata) -> None:
+    def add(self, picture: Picture) -> None:
         """Take the next frame."""
-        part, left, top = self._changes.of(image)
+        part, left, top = self._changes.of(picture)
         first = self._number == 0
+        height, width = part.pixels.shape[:2]
+        beside = [*chunks_beside(part, self._output.warnings)] if first else []
         # All frames would share one palette, which the first cannot know.
-        encoded = encoded_png(part, self._output.small, palette=False)
+        encoded = encoded_png(part, self._output, palette=False)
         if first:
             self._output.stream.write(encoded[:PNG_HEADER])
-            for chunk in chunks_beside(metadata, image, self._output.warnings):
+            for chunk in [
+                *beside,
+                (b"acTL", struct.pack(">II", self._output.frames, picture.metadata.plays)),
+            ]:
                 self._put(*chunk)
-            self._put(b"acTL", struct.pack(">II", self._output.frames, metadata.plays))
         chunks = png_chunks(io.BytesIO(encoded))
         data = b"".join(encoded[at : at + length] for kind, at, length in chunks if kind == b"IDAT")
-        delay = _delay(metadata.duration, self._output.warnings)
+        delay = _delay(picture.metadata.duration, self._output.warnings)
         # Dispose: leave it; blend: take it as it is.
-        self._put(b"fcTL", self._numbered(struct.pack(">4I2H2B", *part.size, left, top, *delay, 0, 0)))
+        self._put(b"fcTL", self._numbered(struct.pack(">4I2H2B", width, height, left, top, *delay, 0, 0)))
         self._put(*((b"IDAT", data) if first else (b"fdAT", self._numbered(data))))
 
     def finish(self) -> None:
@@ -194,16 +185,20 @@ class WebpFrames:
         self._alpha = False
         self._frames = io.BytesIO()
 
-    def add(self, image: Image.Image, metadata: Metadata) -> None:
+    def add(self, picture: Picture) -> None:
         """Take the next frame."""
-        part, left, top = self._changes.of(image)
-        self._size, self._metadata = image.size, self._metadata or metadata
-        self._alpha |= image.mode == "RGBA"
+        part, left, top = self._changes.of(picture)
+        height, width = part.pixels.shape[:2]
+        if self._metadata is None:
+            self._metadata, self._size = picture.metadata, (width, height)
+        self._alpha |= picture.mode == "RGBA"
         encoded = io.BytesIO()
-        save_webp(part, metadata.bare(), self._output._replace(stream=encoded))
+        part.metadata = part.metadata.bare()
+        save_webp(part, self._output._replace(stream=encoded))
         chunks = _riff_chunks(encoded.getvalue())
         content = b"".join(_riff(*chunk) for chunk in chunks if chunk[0] in (b"ALPH", b"VP8 ", b"VP8L"))
-        numbers = (left // 2, top // 2, part.width - 1, part.height - 1, self._clock.ticks(metadata.duration))
+        ticks = self._clock.ticks(picture.metadata.duration)
+        numbers = (left // 2, top // 2, width - 1, height - 1, ticks)
         head = b"".join(number.to_bytes(3, "little") for number in numbers)
         self._frames.write(_riff(b"ANMF", head + b"\2" + content))  # 2: taken as it is, not blended
 
@@ -245,17 +240,16 @@ class AvifFrames:
     def __init__(self, output: Output) -> None:
         self._output = output
         self._clock = Clock(1, 2**31 - 1, output.warnings)
-        self._frames: list[Image.Image] = []
+        self._frames: list[Picture] = []
         self._ticks: list[int] = []
-        self._metadata: Metadata | None = None
 
-    def add(self, image: Image.Image, metadata: Metadata) -> None:
+    def add(self, picture: Picture) -> None:
         """Take the next frame."""
-        self._metadata = self._metadata or metadata
-        self._frames.append(image)
-        self._ticks.append(self._clock.ticks(metadata.duration))
+        self._frames.append(picture)
+        self._ticks.append(self._clock.ticks(picture.metadata.duration))
 
     def finish(self) -> None:
         """Write them all."""
         first, *others = self._frames
-        save_avif(first, self._metadata or Metadata(), self._output, others, self._ticks)
+        further = [taken(each) for each in others]
+        save_avif(first, self._output, save_all=True, append_images=further, duration=self._ticks)

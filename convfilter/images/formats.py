@@ -64,12 +64,12 @@ class Format(NamedTuple):
     """Whether there is a quality to choose."""
     blocks: tuple[str, ...] = ()
     """What it holds beside the pixels: fields of `Metadata`."""
-    reader: str = "frames:_Images"
+    reader: str = "reading:PillowReader"
     """The class that reads it."""
-    encoder: str = "encoders:save_plain"
+    encoder: str = "writing:save_plain"
     """The function that writes one image."""
     frames_encoder: str = ""
-    """The class that writes several images."""
+    """The class that writes several images: it takes each by `add`, and `finish` ends the file."""
     holds_all: bool = False
     """Whether that class needs all of them at once."""
     prints: bool = False
@@ -83,11 +83,6 @@ class Format(NamedTuple):
         """Whether it stores a kind where the codecs are installed."""
         mode, colon, dtype = kind.partition(";")
         return (f"C{colon}{dtype}" if loose_channels(mode) else kind) in self.deep
-
-    @property
-    def alpha(self) -> bool:
-        """Whether it holds alpha."""
-        return "*" in self.kinds or "RGBA" in self.kinds
 
 
 _COLOURS = ("LA", "RGB", "RGBA")
@@ -108,6 +103,7 @@ FORMATS: dict[str, Format] = {
         deep=tuple(f"{mode};uint16" for mode in _COLOURS),
         several="animation",
         blocks=("exif", "icc", "xmp", "dpi", "chunks", "duration", "plays"),
+        reader="reading:PngReader",
         encoder="png:save_png",
         frames_encoder="animation:PngFrames",
     ),
@@ -120,7 +116,7 @@ FORMATS: dict[str, Format] = {
         lossless=False,
         quality=True,
         blocks=("exif", "icc", "xmp", "dpi", "comments", "photoshop"),
-        encoder="encoders:save_jpeg",
+        encoder="writing:save_jpeg",
     ),
     "tiff": Format(
         extensions=(".tif", ".tiff"),
@@ -130,7 +126,7 @@ FORMATS: dict[str, Format] = {
         deep=("C", *_ANY),
         several="pages",
         blocks=("exif", "icc", "xmp", "dpi"),
-        reader="frames:_Pages",
+        reader="tiff:TiffReader",
         encoder="tiff_writing:save_tiff",
         frames_encoder="tiff_writing:TiffPages",
         prints=True,
@@ -145,7 +141,7 @@ FORMATS: dict[str, Format] = {
         lossless=False,
         quality=True,
         blocks=("exif", "icc", "xmp", "duration", "plays"),
-        encoder="encoders:save_webp",
+        encoder="writing:save_webp",
         frames_encoder="animation:WebpFrames",
     ),
     "bmp": Format(
@@ -154,7 +150,7 @@ FORMATS: dict[str, Format] = {
         magic=((0, b"BM"),),
         plugin="BmpImagePlugin",
         blocks=("dpi",),
-        encoder="encoders:save_bmp",
+        encoder="writing:save_bmp",
     ),
     "gif": Format(
         extensions=(".gif",),
@@ -172,7 +168,7 @@ FORMATS: dict[str, Format] = {
         kinds=("L", "RGB", "I;16", "RGB;uint16"),
         magic=tuple((0, b"P%d%c" % (variant, blank)) for variant in range(1, 7) for blank in b" \t\r\n\v\f#"),
         several="pages",
-        reader="pnm:PnmFrames",
+        reader="pnm:PnmReader",
         encoder="pnm:save_pnm",
         frames_encoder="pnm:PnmWriter",
     ),
@@ -182,7 +178,7 @@ FORMATS: dict[str, Format] = {
         magic=((-18, b"TRUEVISION-XFILE.\0"),),  # of version 2; older ones are known by their names alone
         plugin="TgaImagePlugin",
         side=65_535,
-        encoder="encoders:save_tga",
+        encoder="writing:save_tga",
     ),
     "avif": Format(
         extensions=(".avif", ".avifs"),
@@ -194,7 +190,7 @@ FORMATS: dict[str, Format] = {
         lossless=False,
         quality=True,
         blocks=("exif", "icc", "xmp", "duration"),
-        encoder="encoders:save_avif",
+        encoder="writing:save_avif",
         frames_encoder="animation:AvifFrames",
         holds_all=True,
         prints=True,
@@ -205,9 +201,9 @@ FORMATS: dict[str, Format] = {
         magic=((0, b"\x93NUMPY"),),
         several="arrays",
         side=2**63 - 1,
-        reader="frames:_Arrays",
-        encoder="arrays:save_array",
-        frames_encoder="arrays:ArrayFrames",
+        reader="npy:NpyReader",
+        encoder="npy:save_array",
+        frames_encoder="npy:ArrayFrames",
     ),
 }
 

@@ -13,8 +13,17 @@ from numpy.typing import NDArray
 from PIL import GifImagePlugin, Image
 
 from convfilter.images.animation import Clock, changed_box
-from convfilter.images.encoders import Output, background_colour, few_colours, flattened, save, to_image
 from convfilter.images.metadata import Metadata
+from convfilter.images.picture import Picture
+from convfilter.images.writing import (
+    Output,
+    background_colour,
+    few_colours,
+    flattened,
+    save,
+    taken,
+    to_image,
+)
 
 __all__ = ["GifFrames", "save_gif"]
 
@@ -22,14 +31,15 @@ Packed = NDArray[np.uint32]
 """Red, green, blue and alpha of each pixel in one number; alpha is its highest byte."""
 
 _OPAQUE = 0xFF000000
-_REDUCED = "gif holds 256 colours: reduced to so many"
+_REDUCED = "gif holds at most 256 colours: reduced"
 _PLACES = np.array([1, 1 << 8, 1 << 16], np.uint32)
 _KEEP, _CLEAR = 1, 2  # what becomes of a frame before the next one is drawn
 
 
-def save_gif(image: Image.Image, metadata: Metadata, output: Output) -> None:
+def save_gif(picture: Picture, output: Output) -> None:
     """Write a GIF, whose pixels are transparent or not: with exactly its colours if they are few enough."""
-    comment = b"\n".join(metadata.comments) or None
+    comment = b"\n".join(picture.metadata.comments) or None
+    image = taken(picture)
     if image.mode == "L":  # with the greys in order it is read as grey again
         save(image, output, comment=comment, optimize=False)
         return
@@ -71,15 +81,15 @@ class GifFrames:
         self._clear = np.uint32(0)  # a colour of which nothing is seen
         self._translucent = False
 
-    def add(self, image: Image.Image, metadata: Metadata) -> None:
+    def add(self, picture: Picture) -> None:
         """Take the next frame."""
-        packed = self._packed(image)
+        packed = self._packed(picture)
         if self._held is None:
-            self._translucent = image.mode == "RGBA"
-            self._begin(image.size, metadata)
+            self._translucent = picture.mode == "RGBA"
+            self._begin(packed.shape, picture.metadata)
         else:
             self._write(*self._held, packed)
-        self._held = packed, self._clock.ticks(metadata.duration)
+        self._held = packed, self._clock.ticks(picture.metadata.duration)
 
     def finish(self) -> None:
         """Write the last frame and the end."""
@@ -87,9 +97,9 @@ class GifFrames:
             self._write(*self._held, None)
         self._stream.write(b";")
 
-    def _begin(self, size: tuple[int, int], metadata: Metadata) -> None:
+    def _begin(self, shape: tuple[int, ...], metadata: Metadata) -> None:
         """Write what stands before the frames, none of which shares a palette."""
-        self._stream.write(b"GIF89a" + struct.pack("<HHBBB", *size, 0, 0, 0))
+        self._stream.write(b"GIF89a" + struct.pack("<HHBBB", shape[1], shape[0], 0, 0, 0))
         if metadata.plays != 1:
             loop = struct.pack("<BBHB", 3, 1, min(max(metadata.plays - 1, 0), 65_535), 0)
             self._stream.write(b"!\xff\x0bNETSCAPE2.0" + loop)
@@ -97,14 +107,14 @@ class GifFrames:
             parts = [comment[at : at + 255] for at in range(0, len(comment), 255)]
             self._stream.write(b"!\xfe" + b"".join(bytes([len(part)]) + part for part in parts) + b"\0")
 
-    def _packed(self, image: Image.Image) -> Packed:
+    def _packed(self, picture: Picture) -> Packed:
         """Return a frame whose pixels are opaque or wholly transparent."""
-        pixels = np.array(image.convert("RGBA"))
+        pixels = np.array(taken(picture).convert("RGBA"))
         alpha = pixels[..., 3]
         partly = (alpha != 0) & (alpha != 255)
         if partly.any():
             background = self._output.encoding.background
-            self._output.warnings.append(f"gif cannot hold partial transparency: laid on {background}")
+            self._output.warnings.append(f"gif cannot hold partial transparency: blended onto {background}")
             pixels[partly, :3] = flattened(pixels, background_colour(background))[partly]
             alpha[partly] = 255
         packed = pixels.view("<u4")[..., 0].astype(np.uint32)

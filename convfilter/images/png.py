@@ -7,6 +7,7 @@ lengths and kept as they are.
 from __future__ import annotations
 
 import bisect
+import importlib
 import io
 import itertools
 import os
@@ -20,11 +21,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convfilter.errors import ImageError
-from convfilter.images import codecs
-from convfilter.images.encoders import Output, Raster, Samples, few_colours, save, to_image
+from convfilter.images import formats
 from convfilter.images.headers import PngChunk
-from convfilter.images.library import add_warning
-from convfilter.images.metadata import Chunk, Metadata, jpeg_places
+from convfilter.images.library import add_warning, reasons
+from convfilter.images.metadata import Chunk, jpeg_places
+from convfilter.images.picture import Picture
+from convfilter.images.writing import Output, few_colours, save, taken, to_image
 from convfilter.options import EncodeOptions
 
 __all__ = [
@@ -229,25 +231,18 @@ def _inflated(packed: bytes, warnings: list[str], what: str) -> bytes:
 
 _Settings: TypeAlias = tuple[int, int, int | None]
 # How the codecs encode: level and strategy of zlib, and a filter of libpng's or all.
-_RUNS: list[_Settings] = [(1, zlib.Z_RLE, 64), (1, zlib.Z_RLE, 128), (1, zlib.Z_RLE, None)]
-_QUICK_MATCHES: list[_Settings] = [(1, zlib.Z_DEFAULT_STRATEGY, 8), (1, zlib.Z_DEFAULT_STRATEGY, 128)]
-_MATCHES: list[_Settings] = [
-    (6, zlib.Z_DEFAULT_STRATEGY, 8),
-    (6, zlib.Z_DEFAULT_STRATEGY, 128),
-    (6, zlib.Z_DEFAULT_STRATEGY, None),
-]
-_SMALL: list[_Settings] = [
-    (9, zlib.Z_DEFAULT_STRATEGY, None),
-    (9, zlib.Z_DEFAULT_STRATEGY, 8),
-    (9, zlib.Z_RLE, None),
-]
+_RUNS: list[_Settings] = [(1, zlib.Z_RLE, filter) for filter in (64, 128, None)]
+_QUICK_MATCHES: list[_Settings] = [(1, zlib.Z_DEFAULT_STRATEGY, filter) for filter in (8, 128)]
+_MATCHES: list[_Settings] = [(6, zlib.Z_DEFAULT_STRATEGY, filter) for filter in (8, 128, None)]
+_SMALL: list[_Settings] = [(9, zlib.Z_DEFAULT_STRATEGY, filter) for filter in (None, 8)]
+_SMALL += [(9, zlib.Z_RLE, None)]
 
 
-def save_png(raster: Raster, metadata: Metadata, output: Output) -> None:
+def save_png(picture: Picture, output: Output) -> None:
     """Write a PNG."""
-    beside = list(chunks_beside(metadata, raster, output.warnings))
+    beside = [*chunks_beside(picture, output.warnings)]
     # With a palette, a background would be one of its entries.
-    encoded = encoded_png(raster, output.small, palette=b"bKGD" not in dict(beside))
+    encoded = encoded_png(picture, output, palette=b"bKGD" not in dict(beside))
     output.stream.write(encoded[:PNG_HEADER])
     for chunk in beside:
         output.stream.write(png_chunk(*chunk))
@@ -260,8 +255,9 @@ def png_chunk(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)
 
 
-def chunks_beside(metadata: Metadata, raster: Raster, warnings: list[str]) -> Iterator[Chunk]:
+def chunks_beside(picture: Picture, warnings: list[str]) -> Iterator[Chunk]:
     """Yield what is written between the header and the pixels of an image."""
+    metadata = picture.metadata
     if metadata.icc is not None:
         yield b"iCCP", b"ICC Profile\0\0" + zlib.compress(metadata.icc)
     if metadata.dpi is not None:
@@ -275,37 +271,39 @@ def chunks_beside(metadata: Metadata, raster: Raster, warnings: list[str]) -> It
         if kind == b"sRGB" and metadata.icc is not None:  # a file may have one of them
             continue
         if kind == b"bKGD":
-            content = _background(content, raster)
+            content = _background(content, picture)
             if not content:
-                warnings.append(f"the background colour does not fit {raster.mode} pixels: dropped")
+                warnings.append(f"the background colour does not fit {picture.mode} pixels: dropped")
                 continue
         yield kind, content
 
 
-def _background(content: bytes, raster: Raster) -> bytes:
+def _background(content: bytes, picture: Picture) -> bytes:
     """Return a background colour of 16 bits as an image has it; nothing if it does not fit."""
-    if len(content) != (6 if raster.mode.startswith("RGB") else 2):
+    if len(content) != (6 if picture.mode.startswith("RGB") else 2):
         return b""
-    if raster.mode == "I;16" or (isinstance(raster, Samples) and raster.pixels.itemsize == 2):
+    if picture.pixels.itemsize == 2:
         return content
     levels = struct.unpack(f">{len(content) // 2}H", content)
     return struct.pack(f">{len(levels)}H", *((each + 128) // 257 for each in levels))
 
 
-def encoded_png(raster: Raster, small: bool, *, palette: bool) -> bytes:
+def encoded_png(picture: Picture, output: Output, *, palette: bool) -> bytes:
     """Return a PNG without metadata; a small one of few colours may get a palette.
 
-    Samples of 8 or 16 bits are encoded by the codecs. A few rows decide whether to look for runs alone, which
-    takes a quarter of the time: photographs grow by a few hundredths, but repetitive drawings many times.
+    A few rows decide whether to look for runs alone, which takes a quarter of the time: photographs grow by a
+    few hundredths, but repetitive drawings many times. Pillow encodes frames, and all without the codecs.
     """
-    if isinstance(raster, Samples):
-        return _by_codecs(raster.pixels, small)
-    if small:
-        return min((_by_pillow(*each) for each in _small_tries(raster, palette)), key=len)
-    top, bottom = _sample(raster.height, 64)
-    sample = raster.crop((0, top, raster.width, bottom))
-    runs, quick = (len(_by_pillow(sample, each)) for each in (_PILLOW_RUNS, {"compress_level": 1}))
-    return _by_pillow(raster, _PILLOW_RUNS if runs < _LARGER * quick else {})
+    quick = not output.small and not output.frames and formats.codecs_available()
+    if quick or formats.kind_of(picture.mode, picture.pixels.dtype.name) in formats.FORMATS["png"].deep:
+        return _by_codecs(picture.pixels, output.small)
+    image = taken(picture)
+    if output.small:
+        return min((_by_pillow(*each) for each in _small_tries(image, palette)), key=len)
+    top, bottom = _sample(image.height, 64)
+    sample = image.crop((0, top, image.width, bottom))
+    runs, matches = (len(_by_pillow(sample, each)) for each in (_PILLOW_RUNS, {"compress_level": 1}))
+    return _by_pillow(image, _PILLOW_RUNS if runs < _LARGER * matches else {})
 
 
 def _sample(height: int, share: int) -> tuple[int, int]:
@@ -317,10 +315,14 @@ def _sample(height: int, share: int) -> tuple[int, int]:
 
 def _by_codecs(pixels: NDArray[Any], small: bool) -> bytes:
     """Return an array as a PNG."""
+    encode = importlib.import_module("imagecodecs").png_encode
 
     def encoded(rows: NDArray[Any], settings: _Settings) -> bytes:
         level, strategy, filter = settings
-        return codecs.encode_png(rows, level=level, strategy=strategy, filter=filter)
+        # Its own buffer is too small for many rows of few samples; zlib may make data an eighth larger.
+        out = (rows.nbytes + len(rows)) * 9 // 8 + 4096
+        with reasons("cannot be written as png"):
+            return bytes(encode(rows, level=level, strategy=strategy, out=out, filter=filter))
 
     if small:
         return min((encoded(pixels, settings) for settings in _SMALL), key=len)

@@ -6,6 +6,7 @@ a file of its own, whose directory is then moved to its place and joined with th
 
 from __future__ import annotations
 
+import importlib
 import io
 import struct
 
@@ -14,27 +15,29 @@ from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import COMPRESSION_INFO_REV, ImageFileDirectory_v2
 
 from convfilter.errors import ImageError
-from convfilter.images import codecs
-from convfilter.images.encoders import Output, Raster, Samples
-from convfilter.images.library import reasons
+from convfilter.images.formats import FORMATS, kind_of
+from convfilter.images.library import load_plugin, reasons
 from convfilter.images.metadata import Metadata, as_stored, descriptive_exif
-from convfilter.images.plugins import load_plugin
+from convfilter.images.picture import Picture
 from convfilter.images.tiff_tags import SIZES
+from convfilter.images.writing import Output, taken
 
 __all__ = ["TiffPages", "save_tiff"]
 
 _STRIPS, _TILES, _PREDICTOR, _XMP, _PROFILE = 273, 324, 317, 700, 34675
 _RESOLUTION = _UNIT, _ACROSS, _DOWN = 296, 282, 283
 _GROUPS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
-_LOSSLESS = ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "lzma", "zstd")
+# What a page may stay compressed with, by Pillow's names.
+_LOSSLESS = {each: each for each in ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "lzma", "zstd")}
+_LOSSLESS |= {"tiff_deflate": "tiff_adobe_deflate"}
 _LONG = 4
 _LARGEST = 2**32 - 1
 
 
-def save_tiff(raster: Raster, metadata: Metadata, output: Output) -> None:
+def save_tiff(picture: Picture, output: Output) -> None:
     """Write a TIFF of one page."""
     pages = TiffPages(output)
-    pages.add(raster, metadata)
+    pages.add(picture)
     pages.finish()
 
 
@@ -50,18 +53,18 @@ class TiffPages:
         self._stream, self._small = output.stream, output.small
         self._place = self._stream.write(b"II*\0")
 
-    def add(self, raster: Raster, metadata: Metadata) -> None:
+    def add(self, picture: Picture) -> None:
         """Write the next page."""
-        with _encoded(raster, metadata.compression, self._small).getbuffer() as data:
+        with _encoded(picture, self._small).getbuffer() as data:
             start = self._place + 4  # behind the address of this page
             behind = start + len(data)
             entries, values = _moved(data, start, behind)
-            tags = _tags(metadata)
+            tags = _tags(picture.metadata)
             with reasons("cannot be written as tiff"):
                 described = tags.tobytes(behind + len(values))
             entries |= _entries(memoryview(described))
             values += described
-            for number, kind, count, value in metadata.tags:
+            for number, kind, count, value in picture.metadata.tags:
                 stored = value.ljust(4, b"\0")
                 if len(value) > 4:
                     stored = struct.pack("<I", behind + len(values))
@@ -113,33 +116,42 @@ def _moved(data: memoryview, start: int, behind: int) -> tuple[dict[int, _Entry]
     return entries, lists
 
 
-def _encoded(raster: Raster, before: str | None, small: bool) -> io.BytesIO:
+def _encoded(picture: Picture, small: bool) -> io.BytesIO:
     """Return a page as a file of its own, without metadata."""
     encoded = io.BytesIO()
-    mode = "F" if isinstance(raster, Samples) else raster.mode
-    compression = _compression(mode, before, small)
-    if isinstance(raster, Samples):
-        pixels, mode = raster
+    pixels, mode = picture.pixels, picture.mode
+    by_pillow = kind_of(mode, pixels.dtype.name) in FORMATS["tiff"].kinds
+    # On 8 bits LZW is four times as fast and a tenth larger; on deeper samples it may not help at all.
+    usual = "tiff_lzw" if by_pillow and pixels.itemsize == 1 else "tiff_adobe_deflate"
+    compression = "tiff_adobe_deflate" if small else _LOSSLESS.get(picture.metadata.compression or "", usual)
+    if not by_pillow:
         base = next((base for base in ("RGB", "CMYK") if mode.startswith(base)), "L")
         channels = pixels.shape[2] if pixels.ndim == 3 else 1
         extra = "unassalpha" if mode in ("LA", "RGBA") else "unspecified"
         photometric = {"L": "minisblack", "RGB": "rgb", "CMYK": "separated"}[base]
         others = [extra] * (channels - len(base))
-        codecs.encode_tiff(encoded, pixels, photometric, others, COMPRESSION_INFO_REV[compression])
+        tifffile = importlib.import_module("tifffile")
+        with reasons("cannot be written as tiff"):
+            tifffile.imwrite(
+                encoded,
+                pixels,
+                bigtiff=False,
+                byteorder="<",
+                photometric=photometric,
+                planarconfig="contig" if pixels.ndim == 3 else None,
+                extrasamples=others,
+                compression=COMPRESSION_INFO_REV[compression],
+                predictor=compression not in ("raw", "packbits"),
+                maxworkers=1,
+                metadata=None,
+                software=False,
+            )
     else:
+        image = taken(picture)
         predictor = {} if compression in ("raw", "packbits") else {_PREDICTOR: 3 if mode == "F" else 2}
         with reasons("cannot be written as tiff"):
-            raster.save(encoded, "TIFF", compression=compression, tiffinfo=predictor)
+            image.save(encoded, "TIFF", compression=compression, tiffinfo=predictor)
     return encoded
-
-
-def _compression(mode: str, before: str | None, small: bool) -> str:
-    """Choose a compression without loss."""
-    before = "tiff_adobe_deflate" if before == "tiff_deflate" else before
-    if before in _LOSSLESS and not small:
-        return str(before)
-    # On 8 bits LZW is four times as fast and a tenth larger; on deeper samples it may not help at all.
-    return "tiff_adobe_deflate" if small or mode in ("I;16", "I", "F") else "tiff_lzw"
 
 
 def _tags(metadata: Metadata) -> ImageFileDirectory_v2:

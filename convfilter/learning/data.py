@@ -13,10 +13,10 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike
 
 from convfilter.convolution import correlate, samples_of
-from convfilter.convolution.borders import ArraySource, check_border
+from convfilter.convolution.borders import ArraySource, border_fill
 from convfilter.errors import ImageError, KernelError, ShapeError
 from convfilter.filtering.alpha import planar
-from convfilter.filtering.quantize import Depth, decode, depth_of
+from convfilter.filtering.quantize import Levels, decode, levels_of
 from convfilter.geometry import Axis, axes_of
 from convfilter.kernels.kernel import LARGEST_SIDE
 from convfilter.messages import check_choice
@@ -43,7 +43,7 @@ class Planes(NamedTuple):
 
     colours: np.ndarray
     alpha: np.ndarray | None
-    depth: Depth
+    depth: Levels
 
 
 def planes_of(pixels: ArrayLike, *, alpha: bool = True, linear: bool = False) -> Planes:
@@ -58,7 +58,7 @@ def planes_of(pixels: ArrayLike, *, alpha: bool = True, linear: bool = False) ->
     types = {"i8": np.float64, "u8": np.float64, "f2": np.float32}  # 64-bit integers count as floats
     kept = values.dtype.newbyteorder("=")
     values = values.astype(types.get(f"{kept.kind}{kept.itemsize}", kept), copy=False)
-    depth = depth_of(values.dtype)
+    depth = levels_of(values.dtype)
     sizes = np.abs(values[np.isfinite(values) & (values != 0)]) if values.dtype == np.float64 else np.empty(0)
     if sizes.size and not _SMALLEST < sizes.max() < _LARGEST:
         raise ImageError(
@@ -99,8 +99,8 @@ class Pair:
     axes: tuple[Axis, Axis, Axis]
     channels: LearnedChannels
     border: Border
-    depth_before: Depth
-    depth_after: Depth
+    depth_before: Levels
+    depth_after: Levels
 
     @property
     def kernel_shape(self) -> tuple[int, int, int, int]:
@@ -136,7 +136,7 @@ def make_pair(
 ) -> Pair:
     """Lay two images on each other as a kernel of that size would; channels and border as in `fit_kernel`."""
     check_choice("channels", channels, choices(LearnedChannels))
-    check_border(border)
+    border_fill(border)
     if before.depth.integer != after.depth.integer:
         raise ImageError(
             f"{before.depth.dtype} before and {after.depth.dtype} after have no scale in common: "

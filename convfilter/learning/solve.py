@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from convfilter.convolution.execute import share_out
-from convfilter.convolution.matmul import QUIET, QUIET_SQUARE, quiet_parts
+from convfilter.convolution.window import QUIET, QUIET_SQUARE, quiet_parts
 from convfilter.errors import ImageError, OptionError
 from convfilter.kernels import Kernel
 from convfilter.learning.data import Block, Pair, choose_blocks
@@ -318,8 +318,8 @@ def _sums(
     count = min(len(blocks), max(2, min(16, _NUMBERS // blocks[0].pair.rows ** 2)))
     results: list[tuple[np.ndarray, ...]] = [()] * count
 
-    def one(number: int, _: object) -> None:
+    def one(number: int) -> None:
         results[number] = work(blocks[number::count])
 
-    share_out(range(count), one)
+    share_out(range(count), lambda: one)
     return [sum(each[1:], start=each[0]) for each in zip(*results, strict=True)]
