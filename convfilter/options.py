@@ -5,23 +5,12 @@ The fields of the records below are the options. The command line, the checks of
 Imports neither numpy nor Click.
 """
 
-from __future__ import annotations
-
 import functools
 import math
 import os
 from collections.abc import Callable
-from types import NoneType, UnionType
-from typing import (
-    Annotated,
-    Any,
-    Literal,
-    NamedTuple,
-    Union,
-    get_args,
-    get_origin,
-    get_type_hints,
-)
+from types import NoneType
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
 from convfilter.errors import OptionError
 from convfilter.geometry import PADDINGS, Padding, PerAxis
@@ -239,10 +228,10 @@ def declared(record: type[tuple[Any, ...]]) -> tuple[Declared, ...]:
     """Return the options of a record in their order; a field without `Option` is none."""
     defaults: dict[str, Any] = record._field_defaults  # type: ignore[attr-defined]  # of every NamedTuple
     found = []
-    for name, hint in get_type_hints(record, include_extras=True).items():
-        if get_origin(hint) is Annotated:
+    for name, hint in record.__annotations__.items():
+        if hasattr(hint, "__metadata__"):  # `Annotated`
             kind, option = get_args(hint)
-            if get_origin(kind) in (Union, UnionType) and NoneType in get_args(kind):
+            if NoneType in get_args(kind):
                 (kind,) = set(get_args(kind)) - {NoneType}
             found.append(Declared(name, kind, defaults[name], option))
     return tuple(found)

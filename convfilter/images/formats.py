@@ -44,36 +44,21 @@ class Format(NamedTuple):
     Functions are named as ``module:name`` in this package; `loaded` imports them when they are needed.
     """
 
-    extensions: tuple[str, ...]
-    """The first is that of new files."""
-    kinds: tuple[str, ...]
-    """What it stores without loss of meaning or depth; ``*`` is any array."""
-    magic: tuple[tuple[int, bytes], ...]
-    """Bytes that a file has at a place; before 0, at its end."""
-    plugin: str = ""
-    """Pillow's module, if Pillow reads or writes it."""
-    deep: tuple[str, ...] = ()
-    """What else it stores with the codecs; ``C`` is any number of channels without a meaning."""
-    several: Literal["", "animation", "pages", "arrays"] = ""
-    """What several images in a file are: shown in turn, of any sizes, or of one shape; nothing if refused."""
-    side: int = _ANY_SIDE
-    """The longest side in pixels."""
-    lossless: bool = True
-    """Whether every file of it gives back the samples that were written."""
-    quality: bool = False
-    """Whether there is a quality to choose."""
-    blocks: tuple[str, ...] = ()
-    """What it holds beside the pixels: fields of `Metadata`."""
-    reader: str = "reading:PillowReader"
-    """The class that reads it."""
-    encoder: str = "writing:save_plain"
-    """The function that writes one image."""
-    frames_encoder: str = ""
-    """The class that writes several images: it takes each by `add`, and `finish` ends the file."""
-    holds_all: bool = False
-    """Whether that class needs all of them at once."""
-    prints: bool = False
-    """Whether its library prints to standard error."""
+    extensions: tuple[str, ...]  # the first is that of new files
+    kinds: tuple[str, ...]  # what it stores without loss of meaning or depth; * is any array
+    magic: tuple[tuple[int, bytes], ...]  # bytes that a file has at a place; before 0, at its end
+    plugin: str = ""  # Pillow's module, if Pillow reads or writes it
+    deep: tuple[str, ...] = ()  # what else it stores with the codecs; C is any number of channels
+    several: Literal["", "animation", "pages", "arrays"] = ""  # shown in turn, of any sizes, or of one shape
+    side: int = _ANY_SIDE  # the longest side in pixels
+    lossless: bool = True  # whether every file of it gives back the samples that were written
+    quality: bool = False  # whether there is a quality to choose
+    blocks: tuple[str, ...] = ()  # what it holds beside the pixels: fields of `Metadata`
+    reader: str = "reading:PillowReader"  # the class that reads it
+    encoder: str = "writing:save_plain"  # the function that writes one image
+    frames_encoder: str = ""  # the class that writes several: it takes each by `add`; `finish` ends the file
+    holds_all: bool = False  # whether that class needs all of them at once
+    prints: bool = False  # whether its library prints to standard error
 
     def holds(self, kind: str) -> bool:
         """Whether it stores a kind here and now."""

@@ -57,8 +57,7 @@ class Output(NamedTuple):
     format: str
     encoding: EncodeOptions
     warnings: list[str]
-    frames: int = 0
-    """How many are written; 0 for an image that is not one of several."""
+    frames: int = 0  # how many are written; 0 for an image that is not one of several
 
     @property
     def small(self) -> bool:

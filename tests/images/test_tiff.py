@@ -8,7 +8,7 @@ import struct
 import numpy as np
 import pytest
 from handmade import tiff
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from convfilter.batch import filter_file
 from convfilter.batch.job import run_job
@@ -295,14 +295,14 @@ def test_pillow_sees_each_page_as_if_it_were_the_only_one(tmp_path, monkeypatch)
     with open(tmp_path / "a.tif", "wb") as stream:
         write_frames(stream, (Picture(page + number, "L", "tiff") for number in range(20)), 20, "tiff")
     before = (tmp_path / "a.tif").read_bytes()
-    opened, counts = Image.open, []
+    load, counts = TiffImagePlugin.TiffImageFile.load, []
 
-    def spy(stream, **options):
-        with opened(io.BytesIO(bytes(stream.getvalue()))) as image:
-            counts.append(image.n_frames)
-        return opened(stream, **options)
+    def spy(image):
+        with Image.open(io.BytesIO(bytes(image.fp.getvalue()))) as alone:
+            counts.append(alone.n_frames)
+        return load(image)
 
-    monkeypatch.setattr(Image, "open", spy)
+    monkeypatch.setattr(TiffImagePlugin.TiffImageFile, "load", spy)
     for number in (7, 0, 19):
         picture = read_picture(tmp_path / "a.tif", frame=number)
         np.testing.assert_array_equal(picture.pixels, page + number)
@@ -399,6 +399,20 @@ def test_tags_come_back_byte_for_byte_by_either_writer(tmp_path, dtype, big, ord
     assert after[315] == "Jörg Müller"
     assert [value for number, value in found if number == 270] == [text.decode()]
     assert warnings == ["declares the no-data value 99, which is filtered like any other sample"]
+
+
+def test_what_a_tag_points_to_begins_at_an_even_address(tmp_path):
+    """TIFF 6.0 requires it, and some readers rely on it."""
+    tags = [(269, 2, 0, "plan", True), (65002, 7, 5, b"abcde", True), (65001, 3, 3, (1, 2, 3), True)]
+    with tifffile.TiffWriter(tmp_path / "in.tif") as file:
+        for _ in range(2):
+            file.write(some("uint8", 3, 5), rowsperstrip=1, extratags=tags, metadata=None)
+    filter_file(tmp_path / "in.tif", tmp_path / "out.tif", "identity")
+    with tifffile.TiffFile(tmp_path / "out.tif") as file:
+        for page in file.pages:
+            assert page.offset % 2 == 0
+            assert {65001, 65002, 269} <= {tag.code for tag in page.tags}
+            assert [tag.code for tag in page.tags if tag.valueoffset % 2] == []
 
 
 def test_what_holds_for_the_size_alone_is_dropped_with_it(tmp_path):
