@@ -142,7 +142,7 @@ def prepared(picture: Picture, output: Output, *, release: bool = False) -> Pict
         warnings.append(f"{form} has no quality to choose: --quality is ignored")
     if kind_of(mode, dtype) != kind:
         pixels, mode = np.asarray(to_image(pixels, mode).convert(kind)), kind
-    if kind in ("I;16", "I", "F"):  # grey of other types than 8 bits has modes of its own
+    if kind in ("L", "I;16", "I", "F"):  # grey of each type has a mode of its own
         mode = kind
     pixels = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("="))
     if release:
