@@ -133,7 +133,9 @@ class FilterOptions(NamedTuple):
     ] = "same"
     border: Annotated[
         Border,
-        Option("Values of the added samples, see Borders.", _FILTER, metavar=_BORDER, read=_read_border),
+        Option(
+            "Values of the added samples; see Borders below.", _FILTER, metavar=_BORDER, read=_read_border
+        ),
     ] = "edge"
     fill: float = 0.0
     """Value of a constant border; `_read_border` reads it with the mode."""
@@ -159,7 +161,7 @@ class FilterOptions(NamedTuple):
         Alpha,
         Option("How to handle transparency; auto is keep for edge filters, else premultiply.", _FILTER),
     ] = "auto"
-    linear: Annotated[bool, Option("Filter in linear light (sRGB decoded and encoded again).", _FILTER)] = (
+    linear: Annotated[bool, Option("Filter in linear light: decode sRGB first, encode it last.", _FILTER)] = (
         False
     )
     depth: Annotated[
@@ -173,7 +175,7 @@ class EncodeOptions(NamedTuple):
 
     quality: Annotated[
         int | None,
-        Option("Quality of JPEG, WebP and AVIF, 1 to 100.", _WRITE, metavar="N", default="the input's"),
+        Option("Quality of JPEG, WebP and AVIF, at most 100.", _WRITE, metavar="N", default="the input's"),
     ] = None
     compress: Annotated[Compress, Option("Write quickly, or the smallest file.", _WRITE)] = "fast"
     background: Annotated[
@@ -190,7 +192,8 @@ class ReadOptions(NamedTuple):
         bool, Option("Ignore the orientation tag.", _READ, flags="--no-orient", turns_off=True)
     ] = True
     max_pixels: Annotated[
-        int, Option("Refuse larger images and animations before decoding them.", _READ, metavar="N")
+        int,
+        Option("Refuse images and animations with more pixels, before decoding them.", _READ, metavar="N"),
     ] = MAX_PIXELS
 
 
