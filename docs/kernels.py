@@ -15,7 +15,7 @@ HEAD = """\
 
 Each is a table in [kernels.toml](../kernels.toml). `convfilter kernels NAME` shows its weights, the range of
 its values, its symmetry and how it is computed; with `-o` it draws them. Parameters follow the name:
-`gaussian:sigma=3`, `motion:length=15,angle=30`. [Kernel files](kernel-files.md) explains how to write your own.
+`gaussian:sigma=3`, `motion:length=15,angle=30`. To write your own, see [kernel files](kernel-files.md).
 
 ![The weights of gaussian:sigma=2 and its frequency response](gaussian.png)
 
