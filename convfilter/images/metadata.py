@@ -255,7 +255,7 @@ def _cleaned(block: bytes, upright: bool) -> bytes:
         if last == length:
             length = first
     for entry in directory.entries:
-        if entry.number == _ORIENTATION and upright and entry.place < end:
+        if entry.number == _ORIENTATION and upright and start < entry.place < end:
             struct.pack_into(order + ("I" if entry.type == _LONG else "H"), cleaned, entry.place, 1)
     cleaned[end : end + 4] = bytes(len(cleaned[end : end + 4]))
     groups = _others(directory, [each for group in _GROUPS for each in _addresses(directory, group)[:1]])
@@ -281,7 +281,7 @@ def _addresses(directory: Directory, number: int) -> tuple[int, ...]:
 
 def _thumbnails(directory: Directory) -> Iterator[tuple[int, int]]:
     """Yield where images are in a block of EXIF, as far as they are in a known format or place."""
-    block, end = directory.data, directory.end
+    block = directory.data
     yield from jpeg_places(block)
     for entry in directory.entries:
         if entry.number == _WINDOWS_THUMBNAIL:
@@ -291,8 +291,8 @@ def _thumbnails(directory: Directory) -> Iterator[tuple[int, int]]:
                 if kind in _THUMBNAILS:
                     yield start, min(stop, entry.end)
     yield from _image_data(directory)
-    following = () if len(block) < end + 4 else (address_at(block, end, directory.order),)
-    others = (*following, *_addresses(directory, _DIRECTORIES))
+    others = [directory.following()] if len(block) >= directory.end + 4 else []
+    others += _addresses(directory, _DIRECTORIES)
     for other in _others(directory, others[:_MOST_DIRECTORIES]):
         yield other.start, other.end
         yield from _image_data(other)

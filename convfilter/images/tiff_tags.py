@@ -59,7 +59,7 @@ class Directory:
     """A directory of tags, in a file or block of a byte order; in a BigTIFF addresses have 8 bytes."""
 
     def __init__(self, data: Data, start: int, order: str, big: bool = False) -> None:
-        self.data, self.start, self.order = data, start, order
+        self.data, self.start, self.order, self.big = data, start, order, big
         head = struct.Struct(order + ("Q" if big else "H"))
         entry = struct.Struct(order + ("HHQQ" if big else "HHII"))
         room = 8 if big else 4
@@ -83,6 +83,10 @@ class Directory:
 
     def __contains__(self, number: int) -> bool:
         return number in self._by_number
+
+    def following(self) -> int:
+        """Return the address of the next directory, 0 if there is none."""
+        return address_at(self.data, self.end, self.order, self.big)
 
     def type_of(self, number: int) -> int:
         """Return the type of a tag's values, 0 if it is missing."""

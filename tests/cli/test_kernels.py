@@ -13,7 +13,7 @@ SHIPPED = list(cf.load_kernels())
 SIZES = {"temporal-blur": "1x1x3", "temporal-edge": "1x1x3"}
 
 SOBEL = """\
-sobel 3x3, magnitude of 2: Edges in all directions: the size of Sobel's gradient
+sobel 3x3, magnitude of 2: Edges in all directions: the magnitude of Sobel's gradient
   part 1
     -1   0   1
     -2   0   2
