@@ -5,23 +5,12 @@ The fields of the records below are the options. The command line, the checks of
 Imports neither numpy nor Click.
 """
 
-from __future__ import annotations
-
 import functools
 import math
 import os
 from collections.abc import Callable
-from types import NoneType, UnionType
-from typing import (
-    Annotated,
-    Any,
-    Literal,
-    NamedTuple,
-    Union,
-    get_args,
-    get_origin,
-    get_type_hints,
-)
+from types import NoneType
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
 from convfilter.errors import OptionError
 from convfilter.geometry import PADDINGS, Padding, PerAxis
@@ -35,7 +24,6 @@ __all__ = [
     "Border",
     "Channels",
     "Compress",
-    "Declared",
     "Depth",
     "EncodeOptions",
     "FilterOptions",
@@ -66,24 +54,19 @@ MAX_PIXELS = 268_402_689
 
 
 class Option(NamedTuple):
-    """How a field of a record is offered at the command line."""
+    """A field of a record as an option of the command line."""
 
     help: str
     heading: str = "Options"
     flags: str = ""  # separated by blanks; by default `--` and the field's name
     metavar: str | None = None
     read: Callable[[str], Any] | None = None  # reads its text; not for `Literal` types, flags and integers
-    default: str | None = None  # in words, where the value itself says too little
+    default_in_words: str = ""  # where the value itself says too little
     turns_off: bool = False  # the flag at the command line turns the field off
-
-
-class Declared(NamedTuple):
-    """A field of a record: its name, type without None, default and `Option`."""
-
-    name: str
-    type: Any
-    value: Any
-    option: Option
+    # Of the field, filled in by `declared`.
+    name: str = ""
+    type: Any = None  # without None
+    default: Any = None
 
 
 def one_or_two(text: str, sign: str = ",") -> tuple[int, ...]:
@@ -144,7 +127,9 @@ class FilterOptions(NamedTuple):
     ] = "same"
     border: Annotated[
         Border,
-        Option("Values of the added samples, see Borders.", _FILTER, metavar=_BORDER, read=_read_border),
+        Option(
+            "Values of the added samples; see Borders below.", _FILTER, metavar=_BORDER, read=_read_border
+        ),
     ] = "edge"
     fill: float = 0.0
     """Value of a constant border; `_read_border` reads it with the mode."""
@@ -170,12 +155,14 @@ class FilterOptions(NamedTuple):
         Alpha,
         Option("How to handle transparency; auto is keep for edge filters, else premultiply.", _FILTER),
     ] = "auto"
-    linear: Annotated[bool, Option("Filter in linear light (sRGB decoded and encoded again).", _FILTER)] = (
+    linear: Annotated[bool, Option("Filter in linear light: decode sRGB first, encode it last.", _FILTER)] = (
         False
     )
     depth: Annotated[
         Depth | None,
-        Option("Bits of an output sample; full scale maps to full scale.", _WRITE, default="the input's"),
+        Option(
+            "Bits of an output sample; full scale maps to full scale.", _WRITE, default_in_words="the input's"
+        ),
     ] = None
 
 
@@ -184,7 +171,12 @@ class EncodeOptions(NamedTuple):
 
     quality: Annotated[
         int | None,
-        Option("Quality of JPEG, WebP and AVIF, 1 to 100.", _WRITE, metavar="N", default="the input's"),
+        Option(
+            "Quality of JPEG, WebP and AVIF, at most 100.",
+            _WRITE,
+            metavar="N",
+            default_in_words="the input's",
+        ),
     ] = None
     compress: Annotated[Compress, Option("Write quickly, or the smallest file.", _WRITE)] = "fast"
     background: Annotated[
@@ -201,7 +193,8 @@ class ReadOptions(NamedTuple):
         bool, Option("Ignore the orientation tag.", _READ, flags="--no-orient", turns_off=True)
     ] = True
     max_pixels: Annotated[
-        int, Option("Refuse larger images and animations before decoding them.", _READ, metavar="N")
+        int,
+        Option("Refuse images and animations with more pixels, before decoding them.", _READ, metavar="N"),
     ] = MAX_PIXELS
 
 
@@ -213,7 +206,7 @@ class BatchOptions(NamedTuple):
         Option(
             "Filter every frame or page on its own, only the first one, or all as a volume.",
             _FILTER,
-            default="each; stack for kernels with a frame axis",
+            default_in_words="each; stack for kernels with a frame axis",
         ),
     ] = None
     overwrite: Annotated[bool, Option("Replace existing outputs.")] = False
@@ -225,7 +218,7 @@ class BatchOptions(NamedTuple):
             _RUN,
             flags="-j --jobs",
             metavar="N",
-            default="all available",
+            default_in_words="all available",
         ),
     ] = None
     scheduler: Annotated[
@@ -235,16 +228,16 @@ class BatchOptions(NamedTuple):
 
 
 @functools.cache
-def declared(record: type[tuple[Any, ...]]) -> tuple[Declared, ...]:
+def declared(record: type[tuple[Any, ...]]) -> tuple[Option, ...]:
     """Return the options of a record in their order; a field without `Option` is none."""
     defaults: dict[str, Any] = record._field_defaults  # type: ignore[attr-defined]  # of every NamedTuple
     found = []
-    for name, hint in get_type_hints(record, include_extras=True).items():
-        if get_origin(hint) is Annotated:
+    for name, hint in record.__annotations__.items():
+        if hasattr(hint, "__metadata__"):  # `Annotated`
             kind, option = get_args(hint)
-            if get_origin(kind) in (Union, UnionType) and NoneType in get_args(kind):
+            if NoneType in get_args(kind):
                 (kind,) = set(get_args(kind)) - {NoneType}
-            found.append(Declared(name, kind, defaults[name], option))
+            found.append(option._replace(name=name, type=kind, default=defaults[name]))
     return tuple(found)
 
 
@@ -255,10 +248,10 @@ def choices(kind: Any) -> tuple[Any, ...]:
 
 def check_choices(record: tuple[Any, ...]) -> None:
     """Refuse values that are not among those of a `Literal` field, with the nearest one that is."""
-    for name, kind, default, _ in declared(type(record)):
-        value = getattr(record, name)
-        if choices(kind) and value is not default:
-            check_choice(name, value, choices(kind))
+    for option in declared(type(record)):
+        value = getattr(record, option.name)
+        if choices(option.type) and value is not option.default:
+            check_choice(option.name, value, choices(option.type))
 
 
 def environment_threads() -> int | None:

@@ -12,10 +12,9 @@ from samples import colour, grey, load, save, tree
 
 import convfilter as cf
 from convfilter import files
-from convfilter.batch import job, run_jobs
+from convfilter.batch import _dispatched, job, run_jobs
 from convfilter.batch.job import Result
 from convfilter.batch.plan import Job, Settings
-from convfilter.batch.pool import dispatched
 from convfilter.options import BatchOptions
 
 SETTINGS = Settings((cf.get_kernel("blur"),), batch=BatchOptions(jobs=1))
@@ -134,7 +133,7 @@ def test_where_no_process_can_be_started_again_the_rest_is_done_here():
     for name in "abcdef":
         save(f"{name}.png", grey())
     executor = Executor(dies=True, error=cf.ImageError("no workers"))
-    results = list(dispatched(jobs("abcdef"), SETTINGS, executor, lambda result: None))
+    results = list(_dispatched(jobs("abcdef"), SETTINGS, executor, lambda result: None))
     assert statuses(results) == ["failed"] + ["done"] * 5
 
 
@@ -142,7 +141,7 @@ def test_a_full_disk_is_noticed_while_jobs_run_alone():
     error = files.OutputError("full")
     error.errno = errno.ENOSPC
     finished = []
-    results = dispatched(jobs("abcd"), SETTINGS, Executor(dies=False, error=error), finished.append)
+    results = _dispatched(jobs("abcd"), SETTINGS, Executor(dies=False, error=error), finished.append)
     assert statuses(results) == ["failed", "not attempted", "not attempted", "not attempted"]
     assert len(finished) == 4
 

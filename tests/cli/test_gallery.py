@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
-from samples import animate, colour, grey, load, moving, save, tree
+from samples import animate, colour, grey, load, moving, save
 
 import convfilter as cf
 
@@ -82,14 +82,6 @@ def test_an_option_varies_as_the_option_itself_is_read(quick, tmp_path, photogra
     assert holds(load(tmp_path / "a.png"), cf.apply_kernel(colour(40, 60), "sobel-x", **options))
 
 
-def test_the_image_is_decoded_once(quick, tmp_path, photograph, monkeypatch):
-    calls = []
-    inner = Image.open
-    monkeypatch.setattr(Image, "open", lambda *a, **k: (calls.append(a), inner(*a, **k))[1])
-    assert quick("gallery", "photo.png", "-o", "sheet.png").code == 0
-    assert len(calls) == 1
-
-
 def test_a_large_image_is_shrunk_first_or_filtered_in_full(quick, tmp_path):
     save(tmp_path / "large.png", np.repeat(np.repeat(colour(40, 60), 16, axis=0), 16, axis=1))
     quick("gallery", "large.png", "-k", "sobel", "-o", "small.png")
@@ -116,42 +108,6 @@ def test_of_several_frames_the_first_is_shown(quick, tmp_path):
     animate(tmp_path / "moving.gif", moving(2))
     ran = quick("gallery", "moving.gif", "-k", "blur", "-o", "sheet.png")
     assert ran.complaints == ["convfilter: moving.gif: warning: holds 2 frames: only the first is used"]
-
-
-WRONG = {
-    "no sheet": ("photo.png -k blur", 2),
-    "an unknown extension": ("photo.png -k blur -o sheet.txt", 2),
-    "arrays": ("photo.png -k blur -o sheet.npy", 2),
-    "an unknown kernel": ("photo.png -k blr -o sheet.png", 2),
-    "nothing to vary": ("photo.png --vary sigma=1,2 -o sheet.png", 2),
-    "two kernels to vary": ("photo.png -k gaussian -k blur --vary sigma=1,2 -o sheet.png", 2),
-    "a parameter that is not there": ("photo.png -k gaussian --vary radius=1,2 -o sheet.png", 2),
-    "no values": ("photo.png -k gaussian --vary sigma= -o sheet.png", 2),
-    "no name": ("photo.png -k gaussian --vary 1,2 -o sheet.png", 2),
-    "the same twice": ("photo.png -k gaussian --vary sigma=1 --vary sigma=2 -o sheet.png", 2),
-    "an option twice": ("photo.png -k gaussian --vary border=edge --vary border=wrap -o sheet.png", 2),
-    "a border that is not there": ("photo.png -k gaussian --vary border=edg -o sheet.png", 2),
-    "a switch that is neither": ("photo.png -k gaussian --vary flip=maybe -o sheet.png", 2),
-    "a range that is not there": ("photo.png -k gaussian --vary range=clamp -o sheet.png", 2),
-    "no image": ("gone.png -k blur -o sheet.png", 1),
-    "garbage": ("garbage.png -k blur -o sheet.png", 1),
-    "a sheet that exists": ("photo.png -k blur -o there.png", 1),
-    "too wide a tile": ("photo.png -k blur --tile 321 -o sheet.png", 2),
-    "nothing left": ("photo.png -k box:size=99 --padding valid -o sheet.png", 1),
-}
-
-
-@pytest.mark.parametrize("case", WRONG)
-def test_a_wrong_command_line_is_one_line_and_nothing_is_written(quick, tmp_path, photograph, case):
-    (tmp_path / "garbage.png").write_bytes(b"garbage")
-    (tmp_path / "there.png").write_bytes(b"mine")
-    before = tree(tmp_path)
-    arguments, code = WRONG[case]
-    ran = quick("gallery", *arguments.split())
-    assert (ran.code, ran.out) == (code, ""), ran
-    assert len(ran.complaints) == 1
-    assert ran.err.startswith("convfilter: ")
-    assert tree(tmp_path) == before
 
 
 def test_kernels_that_an_option_is_not_for_are_left_out_unless_they_are_named(quick, tmp_path, photograph):
