@@ -13,11 +13,9 @@ from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 from convfilter.errors import ImageError
-from convfilter.images.formats import FORMATS
 from convfilter.options import MAX_PIXELS
 
 __all__ = [
-    "ANIMATIONS",
     "GifLayout",
     "PngChunk",
     "avif_is_deep",
@@ -30,9 +28,6 @@ __all__ = [
     "png_chunks",
     "webp_is_lossless",
 ]
-
-ANIMATIONS = tuple(form for form, row in FORMATS.items() if row.several == "animation")
-"""Formats of which a few bytes may make many frames, so that the pixels of all count."""
 
 # Encoders make some ten scans; more than these count as so many images.
 _SCANS = 100

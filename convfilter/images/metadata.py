@@ -255,7 +255,7 @@ def _cleaned(block: bytes, upright: bool) -> bytes:
         if last == length:
             length = first
     for entry in directory.entries:
-        if entry.number == _ORIENTATION and upright and entry.place < end:
+        if entry.number == _ORIENTATION and upright and start < entry.place < end:
             struct.pack_into(order + ("I" if entry.type == _LONG else "H"), cleaned, entry.place, 1)
     cleaned[end : end + 4] = bytes(len(cleaned[end : end + 4]))
     groups = _others(directory, [each for group in _GROUPS for each in _addresses(directory, group)[:1]])
