@@ -428,8 +428,7 @@ def _weighing_rounds_twice(layer: Layer, totals: np.ndarray) -> bool:
         layer.combine in ("magnitude", "sum")
         or layer.range == "stretch"
         or layer.offset != 0
-        or bound * factor >= 2**53
-        or bound * factor * top >= 2**51 * layer.depth.full
+        or bound * factor * max(top / layer.depth.full, 1) >= 2**51
     )
 
 
