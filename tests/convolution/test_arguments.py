@@ -143,7 +143,6 @@ def test_the_layout_of_the_array_does_not_matter(floating):
 
 
 def test_lists_and_numbers_of_python_will_do():
-    """Whatever numpy can make an array of numbers of."""
     assert correlate([1, 2, 3], (1, 1, 1)).tolist() == [4, 6, 8]
     assert correlate([[True, False]], [[1, 2, 4]]).tolist() == [[3, 1]]
     assert correlate(range(4), [0.5, 0.5], padding="valid").tolist() == [0.5, 1.5, 2.5]
@@ -152,7 +151,6 @@ def test_lists_and_numbers_of_python_will_do():
 @BOTH
 @pytest.mark.parametrize("dtype", ["uint8", "int64", "float32"])
 def test_inputs_stay_as_they_were_and_results_are_new(dtype, operation):
-    """Even where there is nothing to do."""
     array = integers(0, 6, 7, low=0).astype(dtype)
     for kernel in (np.array([[1]]), np.array([[1, 2], [3, 4]]), np.array([[1.5]])):
         copies = array.copy(), kernel.copy()
@@ -183,7 +181,6 @@ def test_shapes_that_do_not_fit_are_refused(array, kernel, operation):
     ids=str,
 )
 def test_wrong_geometry_is_refused(options):
-    """As by `output_shape`."""
     with pytest.raises(ShapeError):
         correlate(np.ones((5, 5)), np.ones((3, 3)), **options)
 
@@ -229,7 +226,6 @@ def test_other_values_than_numbers_are_refused(values, operation):
 
 @pytest.mark.parametrize("weight", [np.nan, np.inf])
 def test_weights_are_finite(weight):
-    """A kernel with nan or infinity in it is refused."""
     with pytest.raises(KernelError, match="finite"):
         correlate(np.ones(5), [1.0, weight])
 
