@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _MOST = 16  # values explained without --at
-_MILLISECONDS = 700  # of a frame of an animation
 
 
 def _read_place(text: str) -> tuple[int, int]:
@@ -152,8 +151,7 @@ def command(
             complain(f"drawn to {output}")
         if animate is not None:
             frames = sliding_frames(plane, axes, explain, full)
-            count = axes[0].output * axes[1].output
-            save_animation(animate, frames, count, _MILLISECONDS, overwrite=overwrite)
+            save_animation(animate, frames, axes[0].output * axes[1].output, overwrite=overwrite)
             complain(f"drawn to {animate}")
     # Where an image goes to stdout, the text goes to stderr.
     echo = partial(click.echo, err=STREAM in (output, animate))

@@ -131,7 +131,7 @@ def webp_is_lossless(stream: BinaryIO) -> bool:
         kind, length = struct.unpack("<4sI", head)
         if kind in (b"VP8L", b"VP8 "):
             return bool(kind == b"VP8L")
-        # The chunks of an animation's picture lie within its own, behind 16 bytes.
+        # The chunks of an animation's frame lie within its own, behind 16 bytes.
         stream.seek(16 if kind == b"ANMF" else length + length % 2, os.SEEK_CUR)
     return False
 
