@@ -1,6 +1,7 @@
 """What `correlate` and `convolve` take: types, arrays as they come, and what is refused."""
 
 import inspect
+import typing
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from oracles import correlate_by_loops, padding_pairs
 
 import convfilter
 from convfilter import ConvfilterError, KernelError, ShapeError, convolve, correlate
+from convfilter.options import Alpha, Border, Channels, Range
 
 BOTH = pytest.mark.parametrize("operation", [correlate, convolve])
 
@@ -245,3 +247,17 @@ def test_every_default_is_keyword_only():
     assert signatures["correlate"] == signatures["convolve"] == signatures["correlate_channels"]
     names = {"padding": "same", "border": "edge", "fill": 0.0, "stride": 1, "dilation": 1}
     assert dict(signatures["correlate"]) == names
+
+
+def test_options_of_names_are_literal_types():
+    """So that a type checker refuses ``border="wrpa"`` in each of them."""
+    types = {"border": Border, "channels": Channels, "range": Range, "alpha": Alpha}
+    found = [
+        (name, option, hint == types[option])
+        for name in convfilter.__all__
+        if inspect.isfunction(function := getattr(convfilter, name))
+        for option, hint in typing.get_type_hints(function).items()
+        if (option in types and name != "fit_kernel") or option == "border"
+    ]
+    assert len(found) >= 10
+    assert all(right for _, _, right in found), found

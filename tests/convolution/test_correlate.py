@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from arrays import assert_close, integers, turned
+from arrays import assert_close, integers, problems, turned
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import (
@@ -83,29 +83,6 @@ def test_loops_agree_on_small_signals(border):
         if loops.size:
             result = correlate(array, kernel, padding=padding, border=border, fill=7, **steps)
             np.testing.assert_array_equal(result, loops.astype(np.int64), err_msg=str(choice))
-
-
-@st.composite
-def problems(draw, most_axes=3):
-    """Draw an array, a kernel and all options, with up to two axes that are carried along."""
-    rank = draw(st.integers(1, most_axes))
-    most = {1: 9, 2: 9, 3: 5}[rank]
-    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
-    sizes = draw(st.tuples(*[st.integers(1, most)] * rank))
-    lengths = draw(st.tuples(*[st.integers(1, {1: 12, 2: 5, 3: 3}[rank])] * rank))
-    carried = draw(st.lists(st.integers(1, 3), max_size=2 if rank == 1 else 1))
-    amount = st.integers(0, 4)
-    entry = st.one_of(st.sampled_from(["same", "valid", "full"]), amount, st.tuples(amount, amount))
-    steps = st.one_of(st.integers(1, 3), st.tuples(*[st.integers(1, 3)] * rank))
-    options = {
-        "padding": draw(st.one_of(st.sampled_from(["same", "full"]), amount, st.tuples(*[entry] * rank))),
-        "border": draw(st.sampled_from(BORDERS)),
-        "fill": draw(st.integers(-9, 9)),
-        "stride": draw(steps),
-        "dilation": draw(steps),
-    }
-    array = rng.integers(-99, 100, (*sizes, *carried))
-    return array, rng.integers(-99, 100, lengths), options
 
 
 def loops_of(array, kernel, options):

@@ -5,9 +5,8 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from arrays import integers, reals
+from arrays import integers, problems, reals
 from hypothesis import given, settings
-from hypothesis import strategies as st
 from oracles import BORDERS, correlate_by_loops, grid, padding_pairs
 
 from convfilter import (
@@ -79,16 +78,6 @@ def test_five_samples_and_three_weights_give_the_sums_of_the_books():
     ]
 
 
-def test_the_derivative_of_a_convolution_is_a_convolution():
-    """By the array: the upstream with the kernel turned. By the kernel: the array with the upstream."""
-    array, kernel = integers(0, 9, 8), integers(1, 3, 2)
-    upstream = integers(2, 7, 7)
-    turned = correlate(upstream, np.flip(kernel), padding="full", border="zero")
-    np.testing.assert_array_equal(input_gradient(upstream, kernel, (9, 8), padding="valid"), turned)
-    correlated = correlate(array, upstream, padding="valid")
-    np.testing.assert_array_equal(kernel_gradient(array, upstream, (3, 2), padding="valid"), correlated)
-
-
 def test_a_gradient_is_the_outputs_of_one_sample_or_one_weight_at_a_time():
     """Each derivative is what a one in its place, and zeros elsewhere, make of the outputs."""
     array, kernel = integers(0, 4, 3), integers(1, 2, 3)
@@ -127,27 +116,6 @@ def test_both_are_adjoint_on_small_signals(border):
         except ShapeError:
             continue
         assert_adjoint(array, kernel, border=border, fill=7, **options)
-
-
-@st.composite
-def problems(draw):
-    """Draw an array, a kernel and options from which something comes out."""
-    rank = draw(st.integers(1, 4))
-    sizes = draw(st.tuples(*[st.integers(1, {1: 20, 2: 9}.get(rank, 4))] * rank))
-    lengths = draw(st.tuples(*[st.integers(1, {1: 12, 2: 5}.get(rank, 3))] * rank))
-    carried = draw(st.lists(st.integers(1, 3), max_size=2 if rank == 1 else 1))
-    amount = st.integers(0, 5)
-    entry = st.one_of(st.sampled_from(["same", "valid", "full"]), amount, st.tuples(amount, amount))
-    steps = st.one_of(st.integers(1, 4), st.tuples(*[st.integers(1, 4)] * rank))
-    options = {
-        "padding": draw(st.one_of(st.sampled_from(["same", "full"]), amount, st.tuples(*[entry] * rank))),
-        "border": draw(st.sampled_from(BORDERS)),
-        "fill": draw(st.integers(-9, 9)),
-        "stride": draw(steps),
-        "dilation": draw(steps),
-    }
-    seed = draw(st.integers(0, 2**32))
-    return integers(seed, *sizes, *carried), integers(seed + 1, *lengths), options
 
 
 @settings(deadline=None, derandomize=True, max_examples=150)
