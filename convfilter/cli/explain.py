@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import re
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -101,7 +100,7 @@ def command(
     import numpy as np
 
     from convfilter.explain import explain_numbers, explain_sample
-    from convfilter.explain.text import as_lines, as_object, channel_names, parse_numbers, read_numbers
+    from convfilter.explain.text import as_lines, channel_names, parse_numbers, read_numbers, to_json
     from convfilter.filtering import options_for
     from convfilter.images.formats import FORMATS
 
@@ -157,7 +156,7 @@ def command(
     echo = partial(click.echo, err=STREAM in (output, animate))
     if as_json:
         for each in explanations:
-            echo(json.dumps(as_object(each)))
+            echo(to_json(each))
         return
     echo(f"{shown(source)}   {filter_line(chain, filtering)}")
     for each in explanations:
