@@ -134,7 +134,6 @@ def test_alpha_is_not_a_colour(channels):
 
 @pytest.mark.parametrize("alpha", ["keep", "premultiply", "plain", "drop"])
 def test_images_without_alpha_do_not_mind(alpha):
-    """There is none to keep."""
     for channels in ([], [1], [3], [5]):
         pixels = picture(0, 8, 9, *channels)
         np.testing.assert_array_equal(apply_kernel(pixels, BLUR, alpha=alpha), apply_kernel(pixels, BLUR))
