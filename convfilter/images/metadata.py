@@ -177,13 +177,11 @@ def _descriptive_block(exif: Image.Exif) -> bytes:
     """Return the tags that describe an image as a block, empty without any."""
     with reasons("malformed EXIF"):
         tags = DESCRIPTIVE & set(exif)
-        groups = {tag: exif.get_ifd(tag) for tag in tags & set(_GROUPS)}
-        values = {tag: exif[tag] for tag in tags - set(groups)}
+        found = {tag: exif.get_ifd(tag) if tag in _GROUPS else exif[tag] for tag in tags}
     kept = Image.Exif()
-    for tag, group in groups.items():
-        kept[tag] = {key: as_stored(value) for key, value in group.items()}
-    for tag, value in values.items():
-        kept[tag] = as_stored(value)
+    for tag, value in found.items():
+        group = isinstance(value, dict)
+        kept[tag] = {key: as_stored(each) for key, each in value.items()} if group else as_stored(value)
     with reasons("malformed EXIF"):
         return kept.tobytes() if len(kept) else b""
 
