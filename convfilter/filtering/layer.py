@@ -41,7 +41,7 @@ def check_options(options: FilterOptions, kernels: Sequence[Kernel]) -> None:
     border_fill(options.border, options.fill)
     if options.depth is not None and kernels and resolved_range(options, kernels[-1]) == "raw":
         raise OptionError(
-            "depth cannot be chosen with range 'raw', which gives floats in the picture's own units: "
+            "depth cannot be chosen with range 'raw', which gives floats in the image's own units: "
             "take another range, such as 'clip'"
         )
     for kernel in kernels:

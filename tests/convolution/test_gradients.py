@@ -49,7 +49,7 @@ def assert_adjoint(array, kernel, seed=2, **options):
 
 
 def either(gradient, array, kernel, upstream, **options):
-    """Return one of the two gradients, all arguments given."""
+    """Return one of the two gradients, from the arguments of both."""
     if gradient == "input":
         return input_gradient(upstream, kernel, np.shape(array), **options)
     return kernel_gradient(array, upstream, np.shape(kernel), **options)

@@ -1,4 +1,4 @@
-"""Transparency: what becomes of it, and of the colours under it."""
+"""Transparency: alpha, and the colours under it."""
 
 import itertools
 
@@ -155,7 +155,7 @@ def test_kept_alpha_stands_under_the_anchor(padding):
 
 
 def test_a_border_of_nothing_is_opaque():
-    """`zero` and `constant` lay the picture on a ground that can be seen."""
+    """`zero` and `constant` put the image on a visible background."""
     pixels = np.full((4, 5, 4), 255, dtype=np.uint8)
     for alpha in ("premultiply", "keep"):
         for border in ("zero", "constant"):

@@ -1,4 +1,4 @@
-"""Laws of `apply_kernel`: what a kernel makes of a picture."""
+"""Laws of `apply_kernel`: how a kernel filters an image."""
 
 import itertools
 from fractions import Fraction
@@ -202,7 +202,7 @@ def test_magnitudes_are_correctly_rounded(divisor, dtype):
 @pytest.mark.parametrize("dtype", DEPTHS)
 @pytest.mark.parametrize("seed", range(1))
 def test_long_integer_kernels_are_exact(seed, dtype):
-    """Kernels for which an engine may leave plain sums, at some places of a larger picture."""
+    """Kernels for which an engine may leave plain sums, at some places of a larger image."""
     pixels = picture(seed, 90, 100, dtype=dtype)
     rng = np.random.default_rng(seed)
     dense = rng.integers(-9, 10, (17, 21))
@@ -323,7 +323,7 @@ def test_threads_change_no_bit_under_any_option(options):
 
 @pytest.mark.parametrize("kernel", ["sobel", "gaussian", "identity", "sepia"])
 def test_the_layout_of_the_image_does_not_matter(kernel):
-    """Strided, turned, planar, read-only: the same bits, and the picture stays as it was."""
+    """Strided, turned, planar, read-only: the same bits, and the image stays as it was."""
     pixels = picture(0, 12, 13, 3)
     expected = apply_kernel(pixels, kernel)
     spacious = np.zeros((24, 26, 6), np.uint8)

@@ -1,4 +1,4 @@
-"""Ranges: what becomes of values outside the scale, and what the scale is."""
+"""Ranges: values outside the scale, and the scale itself."""
 
 import numpy as np
 import pytest
@@ -113,7 +113,7 @@ def test_the_scale_of_32_bits():
 
 @pytest.mark.parametrize(("dtype", "half"), [("uint8", 128), ("uint16", 32768), ("float32", 0.5)])
 def test_fill_and_offset_are_fractions_of_full_scale(dtype, half):
-    """A half is 128, 32768 or 0.5 by the type of the picture."""
+    """A half is 128, 32768 or 0.5 by the type of the image."""
     pixels = np.zeros((3, 4), dtype=dtype)
     padded = apply_kernel(pixels, IDENTITY, padding=1, border="constant", fill=0.5)
     assert padded.shape == (5, 6)
