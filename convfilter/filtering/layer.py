@@ -130,16 +130,15 @@ def filter_bank(kernel: Kernel, channels: Channels, count: int, flip: bool) -> F
 
 def _common_divisor(kernel: Kernel) -> tuple[np.ndarray, int]:
     """All parts stacked, as integers over their divisors' least common multiple where that is exact."""
-    parts = kernel.arrays()
+    parts, divisors = np.stack(kernel.arrays()), np.array(kernel.divisors)
+    each_part = (slice(None), *(np.newaxis,) * (parts.ndim - 1))
     if kernel.is_integer:
-        common = math.lcm(*(int(divisor) for divisor in kernel.divisors))
+        common = math.lcm(*map(int, kernel.divisors))
         factors = [common // int(divisor) for divisor in kernel.divisors]
-        largest = max(
-            int(np.abs(part).max()) * abs(factor) for part, factor in zip(parts, factors, strict=True)
-        )
-        if largest * parts[0].size < 2**53 and common < 2**53:
-            return np.stack([part * factor for part, factor in zip(parts, factors, strict=True)]), common
-    return np.stack([part / divisor for part, divisor in zip(parts, kernel.divisors, strict=True)]), 1
+        largest = int(np.abs(parts).max()) * max(map(abs, factors))
+        if largest * parts[0].size < 2**53 > common:
+            return parts * np.array(factors)[each_part], common
+    return parts / divisors[each_part], 1
 
 
 class Layer(NamedTuple):
