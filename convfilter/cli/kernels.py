@@ -33,10 +33,11 @@ GROUPS = {
     "Smoothing": (
         *("identity", "box", "blur", "binomial-3", "binomial-5", "binomial-7", "gaussian", "disk", "motion"),
     ),
-    "Sharpening": ("sharpen", "unsharp", "high-pass"),
+    "Sharpening": ("sharpen", "unsharp", "deblur", "high-pass"),
     "Edges by gradients": (
         *("sobel", "sobel-x", "sobel-y", "prewitt", "prewitt-x", "prewitt-y", "scharr", "scharr-x"),
         *("scharr-y", "farid", "farid-x", "farid-y", "roberts", "kirsch", "robinson"),
+        *("gaussian-x", "gaussian-y", "gaussian-gradient"),
     ),
     "Edges by second derivatives": ("laplacian", "laplacian-8", "log", "dog", "outline"),
     "Relief and texture": ("emboss", "gabor"),

@@ -16,7 +16,7 @@ from convfilter.cli.report import kernel_in_lines, read_named
 from convfilter.errors import ConvfilterError, ImageError, OptionError, ShapeError
 from convfilter.files import STREAM, check_output, refuse_input, write_output
 from convfilter.kernels.kernel import NAME, NAMES
-from convfilter.kernels.library import table_of
+from convfilter.kernels.toml import table_of
 from convfilter.messages import complain, shown
 from convfilter.options import Border, LearnedChannels, choices
 
