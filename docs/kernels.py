@@ -13,14 +13,13 @@ PAGE = Path(__file__).resolve().with_name("kernels.md")
 HEAD = """\
 # The kernels
 
-Each of them is a table in [kernels.toml](../kernels.toml). `convfilter kernels NAME` shows its weights, what
-values can come out, whether turning it changes anything, and how it is computed; with `-o` it draws them.
-Parameters are given behind the name: `gaussian:sigma=3`, `motion:length=15,angle=30`. How to write your own
-is told in [kernel files](kernel-files.md).
+Each is a table in [kernels.toml](../kernels.toml). `convfilter kernels NAME` shows its weights, the range of
+its values, its symmetry and how it is computed; with `-o` it draws them. Parameters follow the name:
+`gaussian:sigma=3`, `motion:length=15,angle=30`. To write your own, see [kernel files](kernel-files.md).
 
-![The weights of gaussian:sigma=2, and what stripes it lets through](gaussian.png)
+![The weights of gaussian:sigma=2 and its frequency response](gaussian.png)
 
-![The weights of sobel-x, and how strongly it passes stripes of each width and direction](sobel.png)
+![The weights of sobel-x and its frequency response](sobel.png)
 """
 
 
@@ -30,7 +29,7 @@ def page() -> str:
     parts = [HEAD]
     for heading, names in GROUPS.items():
         sheet = f"kernels-{heading.lower().replace(' ', '-')}.png"
-        parts += [f"## {heading}\n", f"![What these kernels make of a picture]({sheet})\n"]
+        parts += [f"## {heading}\n", f"![An image filtered with these kernels]({sheet})\n"]
         parts.append("| kernel | size | what it does | parameters | source |\n|---|---|---|---|---|")
         for name in names:
             kernel = kernels[name]

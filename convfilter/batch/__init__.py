@@ -7,6 +7,7 @@ another, or in the worker processes of a `pool` or a `dask` cluster.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import warnings
@@ -71,7 +72,7 @@ def run_jobs(
     if executor is not None:
         from convfilter.batch.pool import dispatched
 
-        with executor:
+        with contextlib.closing(executor):
             yield from dispatched(jobs, settings, executor, finished)
         return
     disk_full = False

@@ -113,6 +113,8 @@ _HELD = {
 }
 _HELD_BY_OTHERS = (4, 8.5, 8.5)
 _LOSSY_WEBP = 20
+# Bytes a pixel that are kept of every frame until the file is complete.
+_KEPT = {"gif": 1, "webp": 2, "avif": 4}
 
 
 def memory_needed(size: Size, form: str, settings: Settings) -> int:
@@ -133,6 +135,8 @@ def memory_needed(size: Size, form: str, settings: Settings) -> int:
         held /= 3
     if form != "tiff":
         held *= itemsize
+    if several:
+        held += _KEPT.get(form, 0) * size.frames
     written = held * rows * columns
     if volume > 1:
         written += frames * rows * columns * channels * itemsize

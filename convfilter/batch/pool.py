@@ -12,8 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
-from types import TracebackType
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Protocol
 
 from convfilter import signals
 from convfilter.batch.job import Result, TooLargeError, existing_output, not_attempted, run_job
@@ -39,8 +38,11 @@ _DIED = (
 _NO_WORKERS = "a worker process died and the system lets no other start: run it again with --skip-existing"
 
 
-class Executor(contextlib.AbstractContextManager[Any], Protocol):
+class Executor(Protocol):
     """Does jobs elsewhere."""
+
+    def close(self) -> None:
+        """End what does them."""
 
     def is_free(self) -> bool:
         """Return whether to submit another job now."""
@@ -120,22 +122,18 @@ class Pool:
         self._idle: list[_Worker] = []
         self._busy: dict[connection.Connection[Any, Any], tuple[_Worker, Job]] = {}
         self._context = _context()
-        self._at_stop = signals.at_stop(self._kill)
-
-    def __enter__(self) -> Self:
-        self._at_stop.__enter__()
+        self._at_stop = contextlib.ExitStack()
+        self._at_stop.enter_context(signals.at_stop(self._kill))
         while len(self._idle) < self._count and self._start():
             pass
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """End the workers."""
         for worker in self._idle:  # which end when their pipe is closed
             worker.pipe.close()
             worker.process.join(_PATIENCE)
         self._kill()
-        self._at_stop.__exit__(kind, error, trace)
+        self._at_stop.close()
 
     def _start(self) -> bool:
         """Start one more worker; return whether the system lets it start."""
@@ -174,19 +172,18 @@ class Pool:
 
     def next_result(self) -> tuple[Job, Result | None]:
         """Wait for the next result; None if the image is too large for its share, or the worker died."""
-        pipe = connection.wait([*self._busy])[0]
-        worker, job = self._busy[pipe]  # type: ignore[index]  # it is one of those that were waited for
+        pipe: Any = connection.wait([*self._busy])[0]
+        worker, job = self._busy[pipe]
+        result = None
         try:
-            result = worker.pipe.recv()
-        except (EOFError, OSError):
-            result = None
-            worker.pipe.close()
-            self._end([worker], [job])
-            del self._busy[worker.pipe]
-            self._start()
-        else:
-            del self._busy[worker.pipe]
+            result = pipe.recv()
             self._idle.append(worker)
+        except (EOFError, OSError):
+            pipe.close()
+            self._end([worker], [job])
+        del self._busy[pipe]
+        if pipe.closed:
+            self._start()
         return job, result
 
     def run_alone(self, job: Job) -> Result:

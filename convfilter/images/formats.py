@@ -310,36 +310,22 @@ def route(mode: str, dtype: str, format: str) -> tuple[str, list[str]]:
     >>> route("CMYK", "uint8", "png")
     ('RGB', ['png cannot hold CMYK: converted to RGB'])
     """
-    kind = kind_of(mode, dtype)
-    kinds = FORMATS[format].kinds
-    if FORMATS[format].holds(kind):
+    row, kind, eight_bits = FORMATS[format], kind_of(mode, dtype), kind_of(mode, "uint8")
+    if row.holds(kind):
         return kind, []
     for step in _STEPS.get(kind, ()):
-        if step in kinds:
-            lossy = kind == "CMYK"
-            return step, [f"{format} cannot hold CMYK: converted to RGB"] if lossy else []
+        if step in row.kinds:
+            return step, [f"{format} cannot hold CMYK: converted to RGB"] if kind == "CMYK" else []
+    fault = f"{format} cannot hold {_in_words(mode, dtype)}"
+    narrowed = dtype != "uint8" and any(map(row.holds, (eight_bits, *_STEPS.get(eight_bits, ()))))
+    if row.holds_deep(kind):
+        mend = "--depth 8" if narrowed else "try npy"
+        raise ImageError(f"{fault} without the codecs: {CODECS_MEND}, or {mend}")
     mends = [name for name in ("png", "tiff") if FORMATS[name].holds(kind)]
     mends += ["npy"] if loose_channels(mode) or not mends else []
-    narrowed = dtype != "uint8" and _narrows(mode, format)
-    if FORMATS[format].holds_deep(kind):
-        mend = "--depth 8" if narrowed else "try npy"
-        raise ImageError(
-            f"{format} cannot hold {_in_words(mode, dtype)} without the codecs: {CODECS_MEND}, or {mend}"
-        )
+    mend = " or ".join(mends) + ", or --depth 8" * narrowed
     request = ", or --alpha plain if the last one is alpha" if mode in ("C2", "C4") else ""
-    depth = ", or --depth 8" if narrowed else ""
-    raise ImageError(
-        f"{format} cannot hold {_in_words(mode, dtype)}; try {' or '.join(mends)}{depth}{request}"
-    )
-
-
-def _narrows(mode: str, format: str) -> bool:
-    """Tell whether a format takes a mode in 8 bits."""
-    try:
-        route(mode, "uint8", format)
-    except ImageError:
-        return False
-    return True
+    raise ImageError(f"{fault}; try {mend}{request}")
 
 
 def _in_words(mode: str, dtype: str) -> str:

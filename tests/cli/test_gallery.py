@@ -82,14 +82,6 @@ def test_an_option_varies_as_the_option_itself_is_read(quick, tmp_path, photogra
     assert holds(load(tmp_path / "a.png"), cf.apply_kernel(colour(40, 60), "sobel-x", **options))
 
 
-def test_the_image_is_decoded_once(quick, tmp_path, photograph, monkeypatch):
-    calls = []
-    inner = Image.open
-    monkeypatch.setattr(Image, "open", lambda *a, **k: (calls.append(a), inner(*a, **k))[1])
-    assert quick("gallery", "photo.png", "-o", "sheet.png").code == 0
-    assert len(calls) == 1
-
-
 def test_a_large_image_is_shrunk_first_or_filtered_in_full(quick, tmp_path):
     save(tmp_path / "large.png", np.repeat(np.repeat(colour(40, 60), 16, axis=0), 16, axis=1))
     quick("gallery", "large.png", "-k", "sobel", "-o", "small.png")
