@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 
 import click
 
@@ -17,6 +18,7 @@ from convfilter.cli.options import (
     record_options,
 )
 from convfilter.images.formats import FORMATS
+from convfilter.kernels import Kernel
 from convfilter.options import BatchOptions, EncodeOptions, FilterOptions, ReadOptions
 
 __all__ = ["command"]
@@ -24,7 +26,7 @@ __all__ = ["command"]
 
 @click.command(cls=HeadedCommand, epilog=BORDERS)
 @click.argument("inputs", nargs=-1, metavar="INPUT...")
-@kernel_option("The filter: NAME or NAME:param=value,... Repeat it for a chain in that order.")
+@kernel_option("NAME, NAME:param=value,..., a matrix or a kernel file. Repeat it for a chain in that order.")
 @option(
     "-o",
     "--output",
@@ -58,7 +60,7 @@ __all__ = ["command"]
 def command(
     inputs: tuple[str, ...],
     kernels: tuple[str, ...],
-    kernel_file: str | None,
+    known: Mapping[str, Kernel],
     output: str | None,
     format_: str | None,
     dry_run: bool,
@@ -95,7 +97,7 @@ def command(
     from convfilter.files import STREAM, refuse_terminal
     from convfilter.signals import at_stop
 
-    chain = chosen_kernels(kernels, kernel_file, filtering, quiet=quiet)
+    chain = chosen_kernels(kernels, known, filtering, quiet=quiet)
     settings = Settings(chain, filtering, encoding, reading, batch, count_clipped=as_json or verbose)
     check_settings(settings)
     jobs = plan_jobs(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -52,7 +52,8 @@ def _read_place(text: str) -> tuple[int, int]:
 )
 @click.argument("image", required=False, metavar="[IMAGE]")
 @kernel_option(
-    "The filter: NAME or NAME:param=value,... Of a chain, the last filter is explained.", required=False
+    "NAME, NAME:param=value,..., a matrix or a kernel file. Of a chain, the last filter is explained.",
+    required=False,
 )
 @option(
     "--at", callback=reading(_read_place), metavar="ROW,COL", help="Position in the output, counted from 0,0."
@@ -80,7 +81,7 @@ def _read_place(text: str) -> tuple[int, int]:
 def command(
     image: str | None,
     kernels: tuple[str, ...],
-    kernel_file: str | None,
+    known: Mapping[str, Kernel],
     at: tuple[int, int] | None,
     channel: str | None,
     frame: int,
@@ -111,7 +112,7 @@ def command(
     if not kernels and weights is None:
         raise click.UsageError("no kernel: name one with -k, or give its --weights")
     typed = [] if weights is None else [Kernel("weights", (parse_numbers(weights, "--weights").tolist(),))]
-    chain = chosen_kernels([*kernels, *typed], kernel_file, filtering)
+    chain = chosen_kernels([*kernels, *typed], known, filtering)
     _check_outputs(image, output, animate, overwrite=overwrite)
     source, picture = image or "numbers", None
     explain: Callable[[tuple[int, ...]], Explanation]

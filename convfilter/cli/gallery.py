@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import click
 
@@ -23,7 +23,7 @@ from convfilter.cli.options import (
 from convfilter.cli.report import read_named, size_in_words
 from convfilter.errors import ConvfilterError, KernelError, ShapeError, with_name
 from convfilter.files import STREAM, refuse_input
-from convfilter.kernels import load_kernels
+from convfilter.kernels import Kernel
 from convfilter.messages import brief, complain, shown
 from convfilter.options import FilterOptions, ReadOptions
 
@@ -58,7 +58,7 @@ __all__ = ["command"]
 def command(
     image: str,
     kernels: tuple[str, ...],
-    kernel_file: str | None,
+    known: Mapping[str, Kernel],
     output: str,
     overwrite: bool,
     vary: tuple[str, ...],
@@ -89,9 +89,9 @@ def command(
     refuse_input(output, [image])
     check_drawing(output, overwrite=overwrite)
     trials = []
-    for label, name, options in _variations(kernels or _single_frame_kernels(kernel_file), vary, filtering):
+    for label, name, options in _variations(kernels or _single_frame_kernels(known), vary, filtering):
         try:
-            (kernel,) = chosen_kernels([name], kernel_file, options, quiet=quiet)
+            (kernel,) = chosen_kernels([name], known, options, quiet=quiet)
             trials.append((label or kernel.name, kernel, options))
         except KernelError as error:
             leave_out(name, error)
@@ -125,10 +125,9 @@ def command(
         click.echo(line, err=output == STREAM)
 
 
-def _single_frame_kernels(kernel_file: str | None) -> list[str]:
+def _single_frame_kernels(known: Mapping[str, Kernel]) -> list[str]:
     """Return the names of all kernels that change an image of one frame."""
-    known = load_kernels(kernel_file).items()
-    return [name for name, kernel in known if name != "identity" and "frame" not in kernel.axes]
+    return [name for name, kernel in known.items() if name != "identity" and "frame" not in kernel.axes]
 
 
 def _variations(

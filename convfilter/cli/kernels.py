@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,10 +18,11 @@ from convfilter.cli.options import (
     read_size,
     reading,
 )
-from convfilter.cli.report import kernel_in_lines, size_in_words
+from convfilter.cli.report import kernel_in_lines, parameters_in_words, size_in_words
 from convfilter.errors import OptionError
-from convfilter.files import STREAM
-from convfilter.kernels import Kernel, get_kernel, load_kernels
+from convfilter.files import STREAM, check_output, write_output
+from convfilter.kernels import Kernel, get_kernel
+from convfilter.kernels.files import encode_kernel, is_kernel_file
 from convfilter.messages import complain, shown
 
 __all__ = ["GROUPS", "command"]
@@ -69,9 +70,12 @@ def _read_sides(text: str) -> tuple[int, ...]:
     help="Size of the colour image for which to show the plan.  [default: 4000x3000]",
 )
 @option(
-    "-o", "--output", metavar="FILE", help="Draw weights and frequency response of NAME into an image file."
+    "-o",
+    "--output",
+    metavar="FILE",
+    help="Write NAME as .toml, .npy, .csv, .txt or .mat, or draw weights and frequency response as an image.",
 )
-@option("--overwrite", is_flag=True, help="Replace an existing drawing.")
+@option("--overwrite", is_flag=True, help="Replace an existing file.")
 @kernel_file_option()
 @json_option()
 def command(
@@ -79,14 +83,13 @@ def command(
     sides: tuple[int, int] | None,
     output: str | None,
     overwrite: bool,
-    kernel_file: str | None,
+    known: Mapping[str, Kernel],
     as_json: bool,
 ) -> None:
     """List the kernels, or show one: weights, symmetry, rank, plan, source.
 
     Example: convfilter kernels gaussian:sigma=2
     """
-    known = load_kernels(kernel_file)
     if name is None:
         if sides is not None or output is not None:
             raise click.UsageError("--plan and -o are for one kernel: give its NAME")
@@ -98,7 +101,7 @@ def command(
         return
     kernel = get_kernel(name, known)
     if output is not None:
-        _draw(kernel, output, overwrite)
+        (_export if is_kernel_file(output) else _draw)(kernel, output, overwrite)
     traits, plan = _traits(kernel), _plan(kernel, sides or _PHOTOGRAPH)
     echo = partial(click.echo, err=output == STREAM)  # where the drawing goes to stdout
     if as_json:
@@ -121,7 +124,9 @@ def _list(kernels: Sequence[Kernel]) -> Iterator[str]:
         if members:
             yield f"{heading}:"
         for kernel in members:
-            yield f"  {kernel.name:<{longest}}  {size_in_words(kernel):<7} {shown(kernel.summary)}".rstrip()
+            parameters = f" ({parameters_in_words(kernel)})" if kernel.parameters else ""
+            about = f"{size_in_words(kernel):<7} {shown(kernel.summary)}{parameters}"
+            yield f"  {kernel.name:<{longest}}  {about}".rstrip()
     yield "\n'convfilter kernels NAME' shows one; '-k gaussian:sigma=2' sets a parameter."
 
 
@@ -132,6 +137,13 @@ def _draw(kernel: Kernel, output: str, overwrite: bool) -> None:
     check_drawing(output, overwrite=overwrite)
     save_drawing(output, kernel_plot(kernel), overwrite=overwrite)
     complain(f"drawn to {output}")
+
+
+def _export(kernel: Kernel, output: str, overwrite: bool) -> None:
+    check_output(output, overwrite=overwrite)
+    content = encode_kernel(kernel, output)
+    write_output(output, lambda stream: stream.write(content), overwrite=overwrite)
+    complain(f"written to {output}")
 
 
 def _traits(kernel: Kernel) -> dict[str, Any]:
@@ -194,6 +206,7 @@ def _as_object(kernel: Kernel) -> dict[str, Any]:
         "divisors": kernel.divisors,
         "offset": kernel.offset,
         "range": kernel.range,
+        "anchor": kernel.anchor,
         "zero_sum": kernel.is_zero_sum,
         "parameters": dict(kernel.parameters),
     }

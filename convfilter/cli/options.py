@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -160,10 +161,11 @@ def complete_kernel(ctx: click.Context, param: click.Parameter, incomplete: str)
     from click.shell_completion import CompletionItem
 
     try:
-        kernels = load_kernels(ctx.params.get("kernel_file"))
+        # Only files: nobody may be writing to a pipe now.
+        kernels = load_kernels(*filter(os.path.isfile, ctx.params.get("known") or ()))
     except ConvfilterError:
         return []
-    known = [kernel for name, kernel in kernels.items() if name.startswith(incomplete)]
+    known = [kernels[name] for name in kernels if name.startswith(incomplete)]
     return [CompletionItem(kernel.name, help=kernel.summary) for kernel in known]
 
 
@@ -182,9 +184,16 @@ def kernel_option(text: str, *, required: bool = True) -> _Decorator:
 
 
 def kernel_file_option() -> _Decorator:
-    """Return --kernels."""
-    text = "TOML file of your own kernels; they replace shipped ones of the same name."
-    return option("--kernels", "kernel_file", metavar="FILE", is_eager=True, help=text)
+    """Return --kernels, which is read into what `get_kernel` looks names up in."""
+    return option(
+        "--kernels",
+        "known",
+        metavar="FILE",
+        multiple=True,
+        is_eager=True,
+        callback=lambda ctx, param, paths: paths if ctx.resilient_parsing else load_kernels(*paths),
+        help="File of your own kernels; they replace shipped ones of the same name, and later files earlier ones.",
+    )
 
 
 def json_option(heading: str = "Options") -> _Decorator:
@@ -193,12 +202,15 @@ def json_option(heading: str = "Options") -> _Decorator:
 
 
 def chosen_kernels(
-    names: Sequence[str | Kernel], kernel_file: str | None, filtering: FilterOptions, *, quiet: bool = False
+    names: Sequence[str | Kernel],
+    known: Mapping[str, Kernel],
+    filtering: FilterOptions,
+    *,
+    quiet: bool = False,
 ) -> tuple[Kernel, ...]:
     """Return the named kernels, checked against the options."""
     from convfilter.filtering import check_options
 
-    known = load_kernels(kernel_file)
     kernels = tuple(get_kernel(name, known) for name in names)
     fill = filtering.fill
     if not 0 <= fill <= 1 and not quiet:

@@ -21,7 +21,7 @@ from convfilter.cli.options import (
 from convfilter.cli.report import calculation, filter_in_words, per_axis_in_words
 from convfilter.errors import ImageError, OptionError, ShapeError
 from convfilter.geometry import Layer, LayerSizes, Padding, PerAxis, follow, output_of
-from convfilter.kernels import Kernel, get_kernel, load_kernels
+from convfilter.kernels import Kernel, get_kernel
 from convfilter.messages import complain, shown
 
 __all__ = ["command"]
@@ -35,7 +35,7 @@ _AXES = {1: ("length",), 2: ("height", "width"), 3: ("frames", "height", "width"
     "on both sides together, d the dilation, s the stride.",
 )
 @click.argument("sizes", nargs=-1, required=True, metavar="SIZE|IMAGE...")
-@kernel_option("A kernel's name or its size WxH; repeat it for a chain of layers.")
+@kernel_option("A kernel (name, matrix or file) or its size WxH; repeat it for a chain of layers.")
 @filter_option(
     "padding",
     default=None,
@@ -62,14 +62,13 @@ def command(
     dilation: PerAxis,
     in_channels: int | None,
     out_channels: int | None,
-    kernel_file: str | None,
+    known: Mapping[str, Kernel],
     as_json: bool,
 ) -> int:
     """Calculate the output size of a kernel, and its cost.
 
     Example: convfilter shape 28x28 -k 3x3 --padding valid
     """
-    known = load_kernels(kernel_file)
     inputs = {text: _typed_size(text) for text in sizes}
     # All kernels are checked before anything is printed.
     chains = {
@@ -140,7 +139,7 @@ def _layer(text: str, axes: int, known: Mapping[str, Kernel]) -> Layer:
         inputs = kernel.shape[kernel.axes.index("channel")] if "channel" in kernel.axes else None
         outputs = None if inputs is None else kernel.shape[0] if "output" in kernel.axes else 1
         name = filter_in_words(kernel)
-        layer = Layer(name, window, len(kernel.parts), inputs, outputs, kernel.frames)
+        layer = Layer(name, window, len(kernel.parts), inputs, outputs, kernel.frames, kernel.anchor)
     if len(layer.window) > axes:
         raise OptionError(f"kernel {shown(text)!r} has two dimensions and a size has one: give sizes as WxH")
     return layer

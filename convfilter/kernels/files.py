@@ -63,7 +63,7 @@ def read_content(path: str | os.PathLike[str]) -> bytes:
 
 
 def parse_kernels(content: bytes, path: str | os.PathLike[str], find: Find) -> dict[str, Kernel]:
-    """Return all kernels of a file; without a known extension, as of a pipe, its content decides the format."""
+    """Return all kernels of a file, in the format of its extension or, if that is unknown, its content."""
     name, extension = os.fsdecode(path), _extension(path)
     if extension not in FORMATS:
         numbers = ".txt" if _NUMBERS_FIRST.match(content) else ".toml"
@@ -129,8 +129,8 @@ def _read_array(content: bytes) -> dict[str, Any]:
     except Exception as error:  # numpy's parser raises a good dozen of classes
         raise FieldError("parts", f"broken .npy data ({brief(str(error))})") from None
     if not usable:
-        mend = "give numbers of 2 axes (row, column) or 4 (output, channel, row, column)"
-        raise FieldError("parts", f"an array of {dtype.name} and shape {brief(shape)} is not a kernel: {mend}")
+        fault = f"an array of {dtype.name} and shape {brief(shape)} is not a kernel"
+        raise FieldError("parts", f"{fault}: give numbers by row, column, or output, channel, row, column")
     array = array.reshape(shape, order="F" if fortran else "C")
     values = array.astype(np.float64) if dtype.kind == "f" else array
     return {"parts": (values.tolist(),), "axes": tuple(_AXES_OF_ARRAYS[len(shape)].split(","))}
@@ -162,8 +162,9 @@ def _write_rows(kernel: Kernel, separator: str) -> bytes:
 
 
 def _rows_of(kernel: Kernel, change: Callable[[float], float], separator: str) -> bytes:
-    rows = [flat(kernel.parts)[start : start + kernel.width] for start in range(0, kernel.weight_count, kernel.width)]
-    return "".join(f"{separator.join(repr(change(each)) for each in row)}\n" for row in rows).encode()
+    weights = [repr(change(each)) for each in flat(kernel.parts)]
+    rows = (weights[start : start + kernel.width] for start in range(0, len(weights), kernel.width))
+    return "".join(f"{separator.join(row)}\n" for row in rows).encode()
 
 
 def _read_vips(content: bytes) -> dict[str, Any]:
@@ -174,7 +175,8 @@ def _read_vips(content: bytes) -> dict[str, Any]:
     (head,) = _checked_rows([first])
     if not 2 <= len(head) <= 4:
         raise FieldError("parts", "the first line must be: width height [scale [offset]]")
-    width, height, scale, offset = [*head, *(1, 0)[len(head) - 2 :]]
+    width, height = head[:2]
+    scale, offset = [*head[2:], *(1, 0)[len(head) - 2 :]]
     table = _checked_rows(rows)
     if len(table) != height or any(len(row) != width for row in table):
         raise FieldError("parts", f"the first line says {width}x{height}, and {len(table)} rows follow")

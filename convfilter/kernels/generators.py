@@ -189,7 +189,7 @@ def deblur(of: Blur = "gaussian", size: SizeOfInverse = 25, noise: Noise = 0.01)
         mend = "take a kernel of one part that spans rows and columns and does not sum to zero"
         raise KernelError(f"of: '{of.name}' is not a blur: {mend}")
     if max(of.height, of.width) > _LARGEST_BLUR:
-        raise KernelError(f"of: '{of.name}' has more than {_LARGEST_BLUR} rows or columns: take a smaller one")
+        raise KernelError(f"of: '{of.name}' is too large: take at most {_LARGEST_BLUR} rows and columns")
     width, height = _pair(size)
     blur = of.arrays()[0].reshape(of.height, of.width)
     side = 2 * (max(width, height) + max(blur.shape))
@@ -249,7 +249,8 @@ def generate(
     for each in given:
         if each not in known:
             raise KernelError(f"unknown parameter {quoted(each)}{propose(each, [*known, *aliases])}")
-    parameters, arguments = {}, {}
+    parameters: dict[str, float | tuple[float, ...] | str] = {}
+    arguments: dict[str, Any] = {}
     for key, value in (usual | given).items():
         if limits[key] is None:
             arguments[key] = _kernel_named(key, value, find)
@@ -274,7 +275,8 @@ def _kernel_named(name: str, value: object, find: Find) -> Kernel:
         raise KernelError(f"{name}: {kind_of(value)} where the name of a kernel belongs")
     written = re.fullmatch(r"([^()]*)(?:\(([^()]*)\))?", value.strip())
     if written is None:
-        raise KernelError(f"{name}: {quoted(value)}: write parameters in one pair of brackets: disk(radius=3)")
+        mend = "write a kernel's own parameters in one pair of brackets, such as disk(radius=3)"
+        raise KernelError(f"{name}: {quoted(value)}: {mend}")
     try:
         return find(written[1] if written[2] is None else f"{written[1]}:{written[2]}")
     except KernelError as error:

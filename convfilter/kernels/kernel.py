@@ -235,6 +235,12 @@ class Kernel:
         """Frames of one part; 1 for a kernel without a frame axis."""
         return self.shape[0] if "frame" in self.axes else 1
 
+    def anchor_of(self, *, flip: bool) -> tuple[int, int] | None:
+        """Return the anchor, which is rotated with the kernel; None where it is the usual one."""
+        if self.anchor is None or not flip:
+            return self.anchor
+        return self.height - 1 - self.anchor[0], self.width - 1 - self.anchor[1]
+
     @property
     def label(self) -> str:
         """The name as part of file names: that of a matrix gets its size."""

@@ -17,6 +17,7 @@ from convfilter.messages import brief, nearest, shown
 
 __all__ = ["get_kernel", "load_kernels", "shipped_path"]
 
+
 class _Library(Mapping[str, Kernel]):
     """Kernels of files over the shipped ones, which are made on first use: most runs need one of forty."""
 
@@ -185,7 +186,9 @@ def _with_parameters(kernel: Kernel, text: str, known: Mapping[str, Kernel]) -> 
                 raise KernelError(f"{shown(parameter, longest=80)}: {quoted(word)} is not a number")
         values[parameter] = [value_of(word) for word in words]
     made = generate(kernel.generator, values, lambda spec: get_kernel(spec, known), kernel.parameters)
-    texts |= {key: [value] for key, value in made["parameters"].items() if key in texts and isinstance(value, str)}
+    for parameter, words in texts.items():
+        if isinstance(made["parameters"].get(parameter), str):
+            words[:] = [made["parameters"][parameter]]  # with the name of each of its own parameters
     asked = ",".join(f"{parameter}={','.join(words)}" for parameter, words in texts.items())
     return replace(kernel, name=f"{kernel.name}:{asked}", **made)
 
