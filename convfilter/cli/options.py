@@ -192,7 +192,7 @@ def kernel_file_option() -> _Decorator:
         multiple=True,
         is_eager=True,
         callback=lambda ctx, param, paths: paths if ctx.resilient_parsing else load_kernels(*paths),
-        help="File of your own kernels; they replace shipped ones of the same name, and later files earlier ones.",
+        help="File of your own kernels, which replace those of the same name, shipped or of earlier files.",
     )
 
 

@@ -175,8 +175,7 @@ def _read_vips(content: bytes) -> dict[str, Any]:
     (head,) = _checked_rows([first])
     if not 2 <= len(head) <= 4:
         raise FieldError("parts", "the first line must be: width height [scale [offset]]")
-    width, height = head[:2]
-    scale, offset = [*head[2:], *(1, 0)[len(head) - 2 :]]
+    width, height, scale, offset = head + [1, 0][len(head) - 2 :]
     table = _checked_rows(rows)
     if len(table) != height or any(len(row) != width for row in table):
         raise FieldError("parts", f"the first line says {width}x{height}, and {len(table)} rows follow")

@@ -130,7 +130,10 @@ def table_of(kernel: Kernel) -> str:
     """Return a kernel with weights (no formula) as TOML, from which `load_kernels` reads the same kernel."""
     name = kernel.name if re.fullmatch("[A-Za-z0-9_-]+", kernel.name) else _string(kernel.name)
     axes = "" if kernel.axes in (("row", "column"), ("column",)) else ",".join(kernel.axes)
-    single = len(kernel.parts) == 1
+    single, divisor = len(kernel.parts) == 1, kernel.divisors[0]
+    several = len(set(kernel.divisors)) > 1
+    if several and kernel.divisors != tuple(own_sum(flat(part)) for part in kernel.parts):
+        raise KernelError(f"'{kernel.name}' has several divisors: a file holds one, or 'sum'")
     values = {
         "summary": kernel.summary and _string(kernel.summary),
         "source": kernel.source and _string(kernel.source),
@@ -138,7 +141,7 @@ def table_of(kernel: Kernel) -> str:
         "weights": single and _numbers(kernel.parts[0], _WIDTH + 3),
         "parts": not single and _numbers(kernel.parts, _WIDTH + 3),
         "combine": not single and _string(str(kernel.combine)),
-        "divisor": kernel.divisors[0] != 1 and repr(kernel.divisors[0]),
+        "divisor": _string("sum") if several else divisor != 1 and repr(divisor),
         "offset": kernel.offset and repr(kernel.offset),
         "range": kernel.range != "auto" and _string(kernel.range),
         "anchor": kernel.anchor and repr([*kernel.anchor]),
