@@ -22,7 +22,7 @@ from convfilter.images.writing import check_writable
 from convfilter.kernels import Kernel
 from convfilter.options import FilterOptions
 
-__all__ = ["chain_axes", "memory_needed", "no_stack", "output_format", "predict", "warn_of_one_frame"]
+__all__ = ["cannot_stack", "chain_axes", "memory_needed", "output_format", "predict", "warn_of_one_frame"]
 
 
 def output_format(asked: str | None, own: str, settings: Settings) -> str:
@@ -51,7 +51,7 @@ def predict(sizes: Sequence[Size], form: str, settings: Settings) -> tuple[tuple
     if settings.batch.frames == "first":
         frames, sizes = 1, sizes[:1]
     if len(sizes) > 1 and settings.stacks:
-        raise ImageError(f"its frames differ in size or mode, {no_stack(settings)}")
+        raise ImageError(f"its frames differ in size or mode{cannot_stack(settings)}")
     if len(sizes) > 1 and FORMATS[form].several != "pages":
         fault = f"its frames differ in size or mode, which {form} cannot hold"
         raise ImageError(f"{fault}; try tiff, or --frames first")
@@ -86,10 +86,10 @@ def _predict_frame(
     return (count, height, width, pixels.shape[3] if pixels.ndim == 4 else 1), lost
 
 
-def no_stack(settings: Settings) -> str:
+def cannot_stack(settings: Settings) -> str:
     """Return the end of a message about frames that differ and must not."""
-    mend = "give frames of one size and mode" if settings.spans_frames else "filter each with --frames each"
-    return f"so that they are no stack: {mend}"
+    mend = "use frames of one size and mode" if settings.spans_frames else "filter each with --frames each"
+    return f" and cannot be stacked: {mend}"
 
 
 def warn_of_one_frame(frames: int, settings: Settings) -> list[str]:

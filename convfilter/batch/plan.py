@@ -10,6 +10,7 @@ import re
 import sys
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from convfilter.convolution.execute import available_threads
@@ -98,6 +99,7 @@ class Job(NamedTuple):
     format: str | None
 
 
+@dataclass(frozen=True)
 class Plan:
     """The jobs of a run. Each is made on demand: together they would fill memory with names.
 
@@ -105,21 +107,16 @@ class Plan:
     `problems` has a line for each folder that could not be listed.
     """
 
-    def __init__(
-        self,
-        inputs: Sequence[_Input],
-        job_of: Callable[[_Input], Job],
-        several: bool = False,
-        problems: Sequence[str] = (),
-    ) -> None:
-        self._inputs, self._job_of = inputs, job_of
-        self.several, self.problems = several, problems
+    inputs: Sequence[_Input]
+    job_of: Callable[[_Input], Job]
+    several: bool
+    problems: Sequence[str]
 
     def __len__(self) -> int:
-        return len(self._inputs)
+        return len(self.inputs)
 
     def __iter__(self) -> Iterator[Job]:
-        return map(self._job_of, self._inputs)
+        return map(self.job_of, self.inputs)
 
 
 class _Input(NamedTuple):
@@ -223,10 +220,11 @@ def _listed(files_from: str, null: bool) -> list[str]:
     if files_from == STREAM and sys.stdin is None:
         raise OptionError("--files-from: standard input is closed")
     try:
-        with contextlib.ExitStack() as stack:
-            standard = files_from == STREAM
-            stream = sys.stdin.buffer if standard else stack.enter_context(open(files_from, "rb"))
-            data = stream.read(_LONGEST_LIST + 1)
+        if files_from == STREAM:
+            data = sys.stdin.buffer.read(_LONGEST_LIST + 1)
+        else:
+            with open(files_from, "rb") as stream:
+                data = stream.read(_LONGEST_LIST + 1)
     except OSError as error:
         raise OptionError(f"{option}: {describe(error)}") from None
     except ValueError:
@@ -247,7 +245,6 @@ def format_of_stdin() -> str | None:
     peek = getattr(getattr(sys.stdin, "buffer", None), "peek", None)
     if peek is None:
         return None
-
     with contextlib.suppress(OSError):
         return sniff(io.BytesIO(peek(16)), None)
     return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _MOST = 16  # values explained without --at
-_MILLISECONDS = 700  # of a frame of an animation
 
 
 def _read_place(text: str) -> tuple[int, int]:
@@ -103,7 +101,7 @@ def command(
     import numpy as np
 
     from convfilter.explain import explain_numbers, explain_sample
-    from convfilter.explain.text import as_lines, as_object, channel_names, parse_numbers, read_numbers
+    from convfilter.explain.text import as_lines, channel_names, parse_numbers, read_numbers, to_json
     from convfilter.filtering import options_for
     from convfilter.images.formats import FORMATS
 
@@ -153,14 +151,13 @@ def command(
             complain(f"drawn to {output}")
         if animate is not None:
             frames = sliding_frames(plane, axes, explain, full)
-            count = axes[0].output * axes[1].output
-            save_animation(animate, frames, count, _MILLISECONDS, overwrite=overwrite)
+            save_animation(animate, frames, axes[0].output * axes[1].output, overwrite=overwrite)
             complain(f"drawn to {animate}")
     # Where an image goes to stdout, the text goes to stderr.
     echo = partial(click.echo, err=STREAM in (output, animate))
     if as_json:
         for each in explanations:
-            echo(json.dumps(as_object(each)))
+            echo(to_json(each))
         return
     echo(f"{shown(source)}   {filter_line(chain, filtering)}")
     for each in explanations:

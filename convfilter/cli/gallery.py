@@ -88,8 +88,10 @@ def command(
 
     refuse_input(output, [image])
     check_drawing(output, overwrite=overwrite)
+    # Without names, all that change an image of one frame.
+    names = kernels or [name for name in known if name != "identity" and "frame" not in known[name].axes]
     trials = []
-    for label, name, options in _variations(kernels or _single_frame_kernels(known), vary, filtering):
+    for label, name, options in _variations(names, vary, filtering):
         try:
             (kernel,) = chosen_kernels([name], known, options, quiet=quiet)
             trials.append((label or kernel.name, kernel, options))
@@ -123,11 +125,6 @@ def command(
     elif not quiet:
         line = f"{shown(image)} -> {shown(output)}   {len(tiles)} tiles, {across}x{height}"
         click.echo(line, err=output == STREAM)
-
-
-def _single_frame_kernels(known: Mapping[str, Kernel]) -> list[str]:
-    """Return the names of all kernels that change an image of one frame."""
-    return [name for name, kernel in known.items() if name != "identity" and "frame" not in kernel.axes]
 
 
 def _variations(

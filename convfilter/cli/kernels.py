@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import click
@@ -19,7 +18,6 @@ from convfilter.cli.options import (
     reading,
 )
 from convfilter.cli.report import kernel_in_lines, parameters_in_words, size_in_words
-from convfilter.errors import OptionError
 from convfilter.files import STREAM, check_output, write_output
 from convfilter.kernels import Kernel, get_kernel
 from convfilter.kernels.files import encode_kernel, is_kernel_file
@@ -53,19 +51,12 @@ _SYMMETRIES = {
 }
 
 
-def _read_sides(text: str) -> tuple[int, ...]:
-    sides = read_size(text)
-    if len(sides) != 2:
-        raise OptionError(f"{text} has one dimension: give WxH")
-    return sides
-
-
 @click.command(cls=HeadedCommand)
 @click.argument("name", required=False, shell_complete=complete_kernel)
 @option(
     "--plan",
     "sides",
-    callback=reading(_read_sides),
+    callback=reading(read_size),
     metavar="WxH",
     help="Size of the colour image for which to show the plan.  [default: 4000x3000]",
 )
@@ -80,7 +71,7 @@ def _read_sides(text: str) -> tuple[int, ...]:
 @json_option()
 def command(
     name: str | None,
-    sides: tuple[int, int] | None,
+    sides: tuple[int, ...] | None,
     output: str | None,
     overwrite: bool,
     known: Mapping[str, Kernel],
@@ -101,18 +92,14 @@ def command(
         return
     kernel = get_kernel(name, known)
     if output is not None:
-        (_export if is_kernel_file(output) else _draw)(kernel, output, overwrite)
-    traits, plan = _traits(kernel), _plan(kernel, sides or _PHOTOGRAPH)
-    echo = partial(click.echo, err=output == STREAM)  # where the drawing goes to stdout
+        _write(kernel, output, overwrite)
+    rows, columns = (1, *(sides or _PHOTOGRAPH))[-2:]
+    found = _analysed(kernel, rows, columns)
     if as_json:
-        echo(json.dumps([_as_object(kernel) | {"weights": kernel.parts} | traits | {"plan": plan}]))
-        return
-    rows, columns = sides or _PHOTOGRAPH
-    lines = [*kernel_in_lines(kernel), *_traits_in_lines(kernel, traits)]
-    lines += _plan_in_lines(plan, f"{columns}x{rows}")
-    if kernel.source:
-        lines.append(f"  source      {shown(kernel.source)}")
-    echo("\n".join(lines))
+        text = json.dumps([_as_object(kernel) | {"weights": kernel.parts} | found])
+    else:
+        text = "\n".join([*kernel_in_lines(kernel), *_in_lines(kernel, found, f"{columns}x{rows}")])
+    click.echo(text, err=output == STREAM)  # where the drawing goes to stdout
 
 
 def _list(kernels: Sequence[Kernel]) -> Iterator[str]:
@@ -130,67 +117,63 @@ def _list(kernels: Sequence[Kernel]) -> Iterator[str]:
     yield "\n'convfilter kernels NAME' shows one; '-k gaussian:sigma=2' sets a parameter."
 
 
-def _draw(kernel: Kernel, output: str, overwrite: bool) -> None:
-    from convfilter.drawing.canvas import check_drawing, save_drawing
+def _write(kernel: Kernel, output: str, overwrite: bool) -> None:
+    """Write a kernel into a kernel file, or draw it."""
+    if is_kernel_file(output):
+        check_output(output, overwrite=overwrite)
+        content = encode_kernel(kernel, output)
+        write_output(output, lambda stream: stream.write(content), overwrite=overwrite)
+        complain(f"written to {output}")
+        return
+    from convfilter.drawing.canvas import save_drawing
     from convfilter.drawing.plots import kernel_plot
 
-    check_drawing(output, overwrite=overwrite)
     save_drawing(output, kernel_plot(kernel), overwrite=overwrite)
     complain(f"drawn to {output}")
 
 
-def _export(kernel: Kernel, output: str, overwrite: bool) -> None:
-    check_output(output, overwrite=overwrite)
-    content = encode_kernel(kernel, output)
-    write_output(output, lambda stream: stream.write(content), overwrite=overwrite)
-    complain(f"written to {output}")
-
-
-def _traits(kernel: Kernel) -> dict[str, Any]:
+def _analysed(kernel: Kernel, rows: int, columns: int) -> dict[str, Any]:
+    """Return what follows from the weights, and the plan for 8-bit RGB, or as many channels as needed."""
+    from convfilter.convolution.execute import available_threads
+    from convfilter.filtering import plan_kernel
     from convfilter.kernels.analysis import ranks, symmetry, value_range
+    from convfilter.options import FilterOptions
 
-    return {"values": value_range(kernel, 255), "symmetry": symmetry(kernel), "ranks": ranks(kernel)}
+    channels = kernel.shape[kernel.axes.index("channel")] if "channel" in kernel.axes else 3
+    plan = plan_kernel(kernel, (rows, columns, channels), "uint8", FilterOptions())
+    return {
+        "values": value_range(kernel, 255),
+        "symmetry": symmetry(kernel),
+        "ranks": ranks(kernel),
+        "plan": {
+            "strategy": plan.strategy,
+            "details": plan.details,
+            "type": plan.dtype.name,
+            "costs": {name: round(cost, 2) for name, cost in plan.costs.items()},
+            "blocks": plan.blocks,
+            "block": {"width": plan.block[-1], "height": plan.block[-2]},
+            "threads": min(plan.blocks, available_threads()),
+        },
+    }
 
 
-def _traits_in_lines(kernel: Kernel, traits: dict[str, Any]) -> Iterator[str]:
-    low, high = traits["values"]
+def _in_lines(kernel: Kernel, found: dict[str, Any], size: str) -> Iterator[str]:
+    (low, high), plan = found["values"], found["plan"]
     yield f"  values      {low:.6g} .. {high:.6g} from samples 0 .. 255"
-    yield f"  symmetry    {_SYMMETRIES[traits['symmetry']]}"
-    height, width, rank = kernel.height, kernel.width, max(traits["ranks"])
+    yield f"  symmetry    {_SYMMETRIES[found['symmetry']]}"
+    height, width, rank = kernel.height, kernel.width, max(found["ranks"])
     if min(height, width) > 1 and rank == 1:
         separated = f"{height} + {width} multiplications instead of {height * width}"
         yield f"  rank        1, a column times a row: {separated}"
     elif min(height, width) > 1:
         yield f"  rank        {rank} of {min(height, width)}: not a column times a row"
-
-
-def _plan(kernel: Kernel, sides: Sequence[int]) -> dict[str, Any]:
-    """Return how a kernel is computed on 8-bit RGB, or on as many channels as it needs."""
-    from convfilter.convolution.execute import available_threads
-    from convfilter.filtering import plan_kernel
-    from convfilter.options import FilterOptions
-
-    channels = kernel.shape[kernel.axes.index("channel")] if "channel" in kernel.axes else 3
-    plan = plan_kernel(kernel, (*sides, channels), "uint8", FilterOptions())
-    return {
-        "strategy": plan.strategy,
-        "details": plan.details,
-        "type": plan.dtype.name,
-        "costs": {name: round(cost, 2) for name, cost in plan.costs.items()},
-        "blocks": plan.blocks,
-        "block": {"width": plan.block[-1], "height": plan.block[-2]},
-        "threads": min(plan.blocks, available_threads()),
-    }
-
-
-def _plan_in_lines(plan: dict[str, Any], size: str) -> list[str]:
+    yield f"  plan        {size}, 8 bits: {plan['strategy']} in {plan['type']}, {plan['details']}"
     costs = ", ".join(f"{name} {cost:g}" for name, cost in plan["costs"].items())
-    block = plan["block"]
-    return [
-        f"  plan        {size}, 8 bits: {plan['strategy']} in {plan['type']}, {plan['details']}",
-        f"  costs       {costs} (estimated, ns a sample)",
-        f"  blocks      {plan['blocks']} of {block['width']}x{block['height']}, {plan['threads']} threads",
-    ]
+    yield f"  costs       {costs} (estimated, ns a sample)"
+    block = "x".join(map(str, plan["block"].values()))
+    yield f"  blocks      {plan['blocks']} of {block}, {plan['threads']} threads"
+    if kernel.source:
+        yield f"  source      {shown(kernel.source)}"
 
 
 def _as_object(kernel: Kernel) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import click
 from convfilter.errors import ConvfilterError, OptionError
 from convfilter.kernels import Kernel, get_kernel, load_kernels
 from convfilter.messages import brief, complain
-from convfilter.options import Declared, FilterOptions, choices, declared, one_or_two
+from convfilter.options import FilterOptions, Option, choices, declared, one_or_two
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -114,8 +114,8 @@ def record_options(parameter: str, record: type[tuple[Any, ...]]) -> _Decorator:
 
 def filter_option(name: str, **changes: Any) -> _Decorator:
     """Return one of the options of `FilterOptions`; `changes` are settings that differ in this command."""
-    declaration = next(each for each in declared(FilterOptions) if each.name == name)
-    return _declared_option(declaration, **changes)
+    field = next(each for each in declared(FilterOptions) if each.name == name)
+    return _declared_option(field, **changes)
 
 
 def changed_options(filtering: FilterOptions, name: str, text: str) -> FilterOptions:
@@ -132,28 +132,26 @@ def _fields(options: dict[str, Any]) -> dict[str, Any]:
     return options
 
 
-def _declared_option(declaration: Declared, **changes: Any) -> _Decorator:
+def _declared_option(field: Option, **changes: Any) -> _Decorator:
     """Return Click's decorator for a declared option; `changes` override its settings."""
-    name, kind, default, declared_as = declaration
-    flags = declared_as.flags.split() or [f"--{name.replace('_', '-')}"]
+    flags = field.flags.split() or [f"--{field.name.replace('_', '-')}"]
+    in_words = f"  [default: {field.default_in_words}]" if field.default_in_words else ""
     settings: dict[str, Any] = {
-        "help": declared_as.help,
-        "heading": declared_as.heading,
-        "metavar": declared_as.metavar,
-        "default": default,
-        "show_default": default is not None,
+        "help": field.help + in_words,
+        "heading": field.heading,
+        "metavar": field.metavar,
+        "default": field.default,
+        "show_default": field.default is not None,
     }
-    if declared_as.default:
-        settings["help"] += f"  [default: {declared_as.default}]"
-    if kind is bool:
-        settings |= {"is_flag": True, "flag_value": not declared_as.turns_off, "show_default": False}
-    elif declared_as.read is not None:
-        settings |= {"type": str, "callback": reading(declared_as.read)}
-    elif kind is int:
+    if field.type is bool:
+        settings |= {"is_flag": True, "flag_value": not field.turns_off, "show_default": False}
+    elif field.read is not None:
+        settings |= {"type": str, "callback": reading(field.read)}
+    elif field.type is int:
         settings["type"] = click.IntRange(min=1)
-    elif choices(kind):
-        settings["type"] = click.Choice(choices(kind))
-    return option(*flags, name, **(settings | changes))
+    elif choices(field.type):
+        settings["type"] = click.Choice(choices(field.type))
+    return option(*flags, field.name, **(settings | changes))
 
 
 def complete_kernel(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -54,12 +54,12 @@ def per_axis_in_words(value: object) -> str:
 def filter_line(kernels: Sequence[Kernel], options: FilterOptions) -> str:
     """Return a chain, its border, and the options that differ from their defaults."""
     words = [", then ".join(map(filter_in_words, kernels))]
-    for name, kind, default, _ in declared(FilterOptions):
-        value = getattr(options, name)
-        if name == "border" and options.padding != "valid":
+    for option in declared(FilterOptions):
+        value = getattr(options, option.name)
+        if option.name == "border" and options.padding != "valid":
             words.append(f"border {value}" + (f"={options.fill:g}" if value == "constant" else ""))
-        elif value != default:
-            words.append(name if kind is bool else f"{name} {per_axis_in_words(value)}")
+        elif value != option.default:
+            words.append(option.name if value is True else f"{option.name} {per_axis_in_words(value)}")
     return ", ".join(words)
 
 

@@ -56,7 +56,7 @@ def _with_margin(drawn: Drawing) -> Drawing:
 
 def _slice_row(piece: Slice, full: float) -> Drawing:
     """Draw samples * weights [* alpha] = products."""
-    samples, weights = middle(piece.samples), middle(piece.weights)
+    samples, weights = middle(piece.window), middle(piece.weights)
     largest = float(np.abs(piece.weights).max()) or 1.0
     products = middle(piece.products).astype(np.float64)
     tables = [(f"samples {piece.name}", samples, greys(samples, full))]
@@ -102,7 +102,7 @@ def _thumbnail(explained: Explanation, image: Drawing) -> Drawing:
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
     drawn = resized(image, height, width, "nearest" if scale > 1 else "lanczos")
     _, row, column = explained.anchor
-    reach = max(explained.parts[0].slices[0].samples.shape) / 2 if explained.parts else 1
+    reach = max(explained.parts[0].slices[0].window.shape) / 2 if explained.parts else 1
     x, y = (column + 0.5) * scale, (row + 0.5) * scale
     for margin, colour, line in ((2, WHITE, 6), (0, FRAME, 2)):  # visible on any background
         half = max(reach * scale, 6.0) + margin
@@ -155,7 +155,7 @@ def sliding_frames(
         for (down, across), made in np.ndenumerate(piece.border):
             if made:
                 place = (top + down * rows.dilation, left + across * columns.dilation)
-                padded[place] = figure(piece.samples[down, across], 3)
+                padded[place] = figure(piece.window[down, across], 3)
         window = np.array([left, top, left + columns.reach, top + rows.reach]) * cell
         result = np.array([column, row, column + 1, row + 1]) * cell
         tables = [
@@ -169,8 +169,8 @@ def sliding_frames(
 
 def _sum_in_words(explained: Explanation) -> str:
     piece = explained.parts[0].slices[0]
-    if piece.samples.size > 12 or len(explained.parts) > 1:
+    if piece.window.size > 12 or len(explained.parts) > 1:
         return f"= {figure(explained.value)}"
-    pairs = zip(piece.weights.ravel(), piece.samples.ravel(), strict=True)
+    pairs = zip(piece.weights.ravel(), piece.window.ravel(), strict=True)
     products = " + ".join(f"{figure(weight, 3)}*{figure(sample, 3)}" for weight, sample in pairs)
     return f"{products.replace('+ -', '- ')} = {figure(explained.value)}"

@@ -64,7 +64,7 @@ class Slice(NamedTuple):
     """
 
     name: str
-    samples: NDArray[Any]
+    window: NDArray[Any]
     weights: NDArray[Any]
     products: NDArray[Any]
     border: NDArray[np.bool_]

@@ -159,14 +159,19 @@ def filter_pixels(
     `count_clipped` counts the samples that were cut off, which costs a little time.
     """
     stage = last_stage(pixels, kernels, options, threads=threads)
-    clipping = Clipping() if count_clipped else None
-    result = filter_layer(stage.layer, stage.colours, stage.alpha, clipping=clipping)
+    clipping = Clipping()
+    result = filter_layer(
+        stage.layer, stage.colours, stage.alpha, clipping=clipping if count_clipped else None
+    )
     summed = result.shape[-1] - (stage.alpha is not None) == 1 and (stage.grey or stage.layer.bank.summed)
     if stage.opaque:
-        result = _with_opaque_alpha(result, stage.layer.result.full)
-    has_alpha = stage.alpha is not None or stage.opaque
-    kept = None if options.alpha == "plain" else has_alpha
-    return _filtered(result, kept, stage.stack, stage.grey or summed, clipping)
+        result = np.pad(result, [(0, 0)] * 3 + [(0, 1)], constant_values=stage.layer.result.full)
+    alpha = None if options.alpha == "plain" else stage.alpha is not None or stage.opaque
+    # Take off the axes that the pixels did not have.
+    result = result if stage.stack else result[0]
+    result = result[..., 0] if (stage.grey or summed) and result.shape[-1] == 1 else result
+    shares = (count / clipping.samples for count in (clipping.below, clipping.above) if clipping.samples)
+    return Filtered(result, alpha, *shares)
 
 
 class Stage(NamedTuple):
@@ -191,11 +196,8 @@ def last_stage(
     if not kernels:
         raise OptionError("no kernel was given: name at least one")
     check_options(options, kernels)
-    values = _checked_pixels(pixels, kernels)
+    values, stack, grey = _stack_of(pixels, kernels)
     depth = levels_of(values.dtype)
-    stack = values.ndim == 4
-    grey = values.ndim == 2 or (stack and np.ndim(pixels) == 3)
-    values = _as_stack(values)
     has_alpha = options.alpha != "plain" and values.shape[-1] in (2, 4)
     colours, alpha = (values[..., :-1], values[..., -1]) if has_alpha else (values, None)
     opaque = alpha is not None and bool((alpha == depth.full).all())
@@ -227,40 +229,24 @@ def plan_kernel(kernel: Kernel, shape: Sequence[int], dtype: Any, options: Filte
     return make_layer(kernel, ((1, *shape), depth.dtype), options, depth).plan
 
 
-def _filtered(
-    result: np.ndarray, alpha: bool | None, stack: bool, grey: bool, clipping: Clipping | None
-) -> Filtered:
-    """Take off the axes that the caller's pixels do not have."""
-    result = result if stack else result[0]
-    result = result[..., 0] if grey and result.shape[-1] == 1 else result
-    if clipping is None or not clipping.samples:
-        return Filtered(result, alpha)
-    return Filtered(result, alpha, clipping.below / clipping.samples, clipping.above / clipping.samples)
-
-
-def _checked_pixels(pixels: np.ndarray, kernels: Sequence[Kernel]) -> np.ndarray:
-    """Pixels as an array that says by its axes whether it is a stack: (H, W), (H, W, C) or (T, H, W, C)."""
+def _stack_of(pixels: np.ndarray, kernels: Sequence[Kernel]) -> tuple[np.ndarray, bool, bool]:
+    """Return pixels as (T, H, W, C), and whether they have an axis of frames, and none of channels."""
     values = np.asarray(pixels)
     if values.dtype == bool:
         values = values.astype(np.uint8) * np.uint8(255)
     if not values.dtype.isnative:
         values = values.astype(values.dtype.newbyteorder("="))
     frames = any("frame" in kernel.axes for kernel in kernels)
-    if frames and values.ndim == 3:
+    grey = values.ndim == (3 if frames else 2)
+    if grey:
         values = values[..., np.newaxis]
-    if values.ndim not in ((4,) if frames else (2, 3, 4)):
+    if values.ndim not in ((4,) if frames else (3, 4)):
         wanted = "(T, H, W) or (T, H, W, C), for a kernel of frames" if frames else "(H, W) or (H, W, C)"
-        raise ShapeError(f"pixels of shape {values.shape} are not an image: give {wanted}")
+        raise ShapeError(f"pixels of shape {np.shape(pixels)} are not an image: give {wanted}")
     if 0 in values.shape:
-        raise ImageError(f"pixels of shape {values.shape} hold no samples")
-    return values
-
-
-def _as_stack(values: np.ndarray) -> np.ndarray:
-    """The same samples with all four axes: frames, rows, columns, channels."""
-    if values.ndim == 2:
-        return values[np.newaxis, :, :, np.newaxis]
-    return values[np.newaxis] if values.ndim == 3 else values
+        raise ImageError(f"pixels of shape {np.shape(pixels)} hold no samples")
+    stack = values.ndim == 4
+    return values if stack else values[np.newaxis], stack, grey
 
 
 def premultiplies(kernel: Kernel, options: FilterOptions) -> bool:
@@ -269,9 +255,3 @@ def premultiplies(kernel: Kernel, options: FilterOptions) -> bool:
         one_sample = kernel.height == kernel.width == 1 and "frame" not in kernel.axes
         return not kernel.is_zero_sum and not one_sample
     return options.alpha == "premultiply"
-
-
-def _with_opaque_alpha(colours: np.ndarray, opaque: float) -> np.ndarray:
-    whole = np.empty((*colours.shape[:-1], colours.shape[-1] + 1), colours.dtype)
-    whole[..., :-1], whole[..., -1] = colours, opaque
-    return whole

@@ -15,6 +15,7 @@ from convfilter.convolution.execute import Read, run
 from convfilter.convolution.plan import Plan, exact_type, make_plan
 from convfilter.errors import KernelError, OptionError, ShapeError
 from convfilter.filtering.alpha import (
+    PlainSums,
     PremultipliedSource,
     PremultipliedSums,
     kept_alpha,
@@ -67,8 +68,7 @@ def resolved_range(options: FilterOptions, kernel: Kernel) -> Range:
 # Takes the sums of one block, a list for each output channel, with the channel axis last.
 _Visit: TypeAlias = Callable[[list[list[np.ndarray]], tuple[slice, ...]], None]
 
-# The parts of an output channel, their exact values, and the sums behind them if they are premultiplied.
-_Parts: TypeAlias = tuple[list[np.ndarray], Quotients, list[PremultipliedSums]]
+_Part: TypeAlias = PlainSums | PremultipliedSums
 
 
 class FilterBank(NamedTuple):
@@ -166,6 +166,11 @@ class Layer(NamedTuple):
     def rounds(self) -> bool:
         """Whether results are integers."""
         return self.target.kind in "iu"
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether sums of integers are rounded to integers."""
+        return self.plan.dtype.kind in "iu" and self.rounds
 
 
 def make_layer(
@@ -304,48 +309,45 @@ def filter_layer(
         result[..., -1] = rescaled(kept, layer.depth, layer.result) if final else kept
     totals = _totals(bank)
     finish = _finish(layer, totals if weighed else None)
-    # Alpha is the mean over all parts that have one.
-    count = int(np.count_nonzero(totals))
-    finish_alpha = replace(
-        finish,
-        combine="sum",
-        add=Fraction(0),
-        divide=Fraction(count),
-        absolute=False,
-        linear=False,
-        exact=layer.plan.dtype.kind in "iu"
-        and layer.rounds
-        and layer.result.dtype.itemsize <= 2
-        and count > 1,
-    )
 
-    def parts_of(number: int, sums: list[np.ndarray]) -> _Parts:
+    def parts_of(number: int, sums: list[np.ndarray]) -> list[_Part]:
         """The parts of an output channel."""
         if not weighed:
-            return sums, lambda places: zip(*(_over_one(part[places]) for part in sums), strict=True), []
+            return [PlainSums(each) for each in sums]
         if bank.summed:
             triples = [sums[first : first + 3] for first in range(0, len(sums), 3)]
         else:
-            ends = (channels, channels + 1)
-            triples = [np.split(part, ends, axis=-1) for part in sums]
-        made = [
+            triples = [np.split(part, (channels, channels + 1), axis=-1) for part in sums]
+        return [
             PremultipliedSums(triple, total, bank.divisor, layer.depth, layer.result)
             for triple, total in zip(triples, totals[number].tolist(), strict=True)
         ]
-        colours_of = [each.colours() for each in made]
-        return colours_of, lambda places: zip(*(each.quotients(places) for each in made), strict=True), made
 
     if layer.range == "stretch":
         noise = noise_of(layer, colours) / (bank.divisor if weighed else 1)
         finish = _stretched(layer, finish, read, parts_of, noise)
 
+    # Alpha is the mean over all parts that have one.
+    count = int(np.count_nonzero(totals))
+    finish_alpha = Finish(
+        layer.result,
+        layer.target,
+        math.inf,
+        combine="sum",
+        divide=Fraction(count),
+        saturate=finish.saturate,
+        loose=finish.loose,
+        exact=layer.adds_up and layer.result.dtype.itemsize <= 2 and count > 1,
+    )
+
     def store(outputs: list[list[np.ndarray]], where: tuple[slice, ...]) -> None:
         opaque: list[PremultipliedSums] = []
         for number, sums in enumerate(outputs):
-            parts, quotients, premultiplied = parts_of(number, sums)
-            opaque += [each for each in premultiplied if each.total]
-            place = slice(number, number + parts[0].shape[-1])
-            finish(parts, result[(*where, place)], quotients, clipping)
+            parts = parts_of(number, sums)
+            made = [each.colours() for each in parts]
+            place = slice(number, number + made[0].shape[-1])
+            finish(made, result[(*where, place)], _quotients(parts), clipping)
+            opaque += [each for each in parts if isinstance(each, PremultipliedSums) and each.total]
         if opaque:
             finish_alpha(
                 [each.mean for each in opaque],
@@ -357,8 +359,8 @@ def filter_layer(
     return result
 
 
-def _over_one(values: np.ndarray) -> list[tuple[int, int]]:
-    return [(value, 1) for value in values.tolist()]
+def _quotients(parts: Sequence[_Part]) -> Quotients:
+    return lambda places: zip(*(each.quotients(places) for each in parts), strict=True)
 
 
 def _totals(bank: FilterBank) -> np.ndarray:
@@ -387,9 +389,6 @@ def _finish(layer: Layer, totals: np.ndarray | None) -> Finish:
     add, divide = layer.offset * divisor, divisor
     if layer.range == "signed":
         add, divide = add + int(layer.result.full) * divisor, 2 * divisor
-    exact = False
-    if layer.plan.dtype.kind in "iu" and layer.rounds:
-        exact = _rounds_twice(layer) if totals is None else _weighing_rounds_twice(layer, totals)
     return Finish(
         levels=layer.result,
         target=layer.target,
@@ -402,47 +401,35 @@ def _finish(layer: Layer, totals: np.ndarray | None) -> Finish:
         linear=layer.linear,
         inside=layer.inside,
         loose=layer.rounds and not layer.depth.integer,
-        exact=exact,
+        exact=layer.adds_up and _rounds_twice(layer, totals),
     )
 
 
-def _rounds_twice(layer: Layer) -> bool:
+def _rounds_twice(layer: Layer, totals: np.ndarray | None) -> bool:
     """Whether floats may put a value of integers on the wrong side of a tie.
 
     They do not where exact integers are divided once, or a root of one is: what is not a tie is farther from
     one than a rounding.
     """
-    bound, top, stretched = layer.bound, layer.result.full + 1, layer.range == "stretch"
-    if layer.linear:
+    bound, divisor, top = layer.bound, layer.bank.divisor, layer.result.full + 1
+    quotients = totals is not None or layer.combine == "magnitude"
+    if not quotients and bound >= 2**49:
+        return not layer.linear
+    if layer.linear or layer.result.dtype.itemsize > 2:
         return False
-    if layer.combine != "magnitude" and bound >= 2**49:
-        return True
-    if layer.result.dtype.itemsize > 2:
-        return False
-    if layer.combine != "magnitude":
-        return stretched and bound * top >= 2**51
-    spread = layer.bank.divisor * top
-    return stretched or layer.offset != 0 or spread**2 >= 2**46 or bound**2 >= 2**51
-
-
-def _weighing_rounds_twice(layer: Layer, totals: np.ndarray) -> bool:
-    """The same for premultiplied colours."""
-    divisor, top, bound = layer.bank.divisor, layer.result.full + 1, layer.bound
-    factor = max(max(abs(total), divisor) // math.gcd(total, divisor) for total in totals.ravel().tolist())
-    return layer.result.dtype.itemsize <= 2 and (
-        layer.combine in ("magnitude", "sum")
-        or layer.range == "stretch"
-        or layer.offset != 0
-        or bound * factor >= 2**53
-        or bound * factor * top >= 2**51 * layer.depth.full
-    )
+    if layer.range == "stretch" or (quotients and layer.offset):
+        return quotients or bound * top >= 2**51
+    if totals is None:
+        return quotients and ((divisor * top) ** 2 >= 2**46 or bound**2 >= 2**51)
+    factor = max(max(abs(each), divisor) // math.gcd(each, divisor) for each in totals.ravel().tolist())
+    return layer.combine in ("magnitude", "sum") or bound * factor * max(top / layer.depth.full, 1) >= 2**51
 
 
 def _stretched(
     layer: Layer,
     finish: Finish,
     read: Read,
-    parts_of: Callable[[int, list[np.ndarray]], _Parts],
+    parts_of: Callable[[int, list[np.ndarray]], list[_Part]],
     noise: float,
 ) -> Finish:
     """Find the scale that maps the smallest value to 0 and the largest to full scale.
@@ -455,8 +442,9 @@ def _stretched(
 
     def look(outputs: list[list[np.ndarray]], _: tuple[slice, ...]) -> None:
         for number, sums in enumerate(outputs):
-            parts, quotients, _unused = parts_of(number, sums)
-            extremes.add(finish.value(parts), quotients if finish.exact else None, layer.combine)
+            parts = parts_of(number, sums)
+            value = finish.value([each.colours() for each in parts])
+            extremes.add(value, _quotients(parts) if finish.exact else None, layer.combine)
 
     _run(layer, read, look)
     if not extremes.high - extremes.low > noise:  # a flat result must not become an image of its roundings

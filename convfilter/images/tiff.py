@@ -21,7 +21,13 @@ from PIL.TiffImagePlugin import COMPRESSION_INFO, ImageFileDirectory_v2, TiffIma
 
 from convfilter.errors import ImageError
 from convfilter.images import formats
-from convfilter.images.decoding import (
+from convfilter.images.formats import grey_mode, loose_channels
+from convfilter.images.headers import check_pixels
+from convfilter.images.library import frame_named, reasons
+from convfilter.images.metadata import orientation_of, read_metadata
+from convfilter.images.opening import Source
+from convfilter.images.picture import Picture, Size
+from convfilter.images.reading import (
     is_deep_colour,
     mode_of,
     pixels_of,
@@ -30,12 +36,6 @@ from convfilter.images.decoding import (
     turned,
     with_raw_mode,
 )
-from convfilter.images.formats import grey_mode, loose_channels
-from convfilter.images.headers import check_pixels
-from convfilter.images.library import frame_named, reasons
-from convfilter.images.metadata import orientation_of, read_metadata
-from convfilter.images.opening import Source
-from convfilter.images.picture import Picture, Size
 from convfilter.images.tiff_tags import IPTC, Directory, Origin, address_at, no_data, read_tags, text_of
 from convfilter.messages import one_line
 

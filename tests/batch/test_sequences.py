@@ -292,8 +292,8 @@ def test_a_single_image_is_a_stack_of_one_frame_with_a_warning(dry):
     [
         (moving(), "b.jpg", "blur", {}, "jpeg cannot hold 5 frames; try --frames first, or tiff"),
         (moving(), "b.bmp", "temporal-blur", {}, "bmp cannot hold 5 frames; try tiff"),
-        (UNEVEN, "b.tif", "temporal-blur", {}, "they are no stack: give frames of one size and mode"),
-        (UNEVEN, "b.tif", "blur", {"frames": "stack"}, "they are no stack: filter each with --frames each"),
+        (UNEVEN, "b.tif", "temporal-blur", {}, "and cannot be stacked: use frames of one size and mode"),
+        (UNEVEN, "b.tif", "blur", {"frames": "stack"}, "cannot be stacked: filter each with --frames each"),
         (UNEVEN, "b.png", "blur", {}, "size or mode, which png cannot hold; try tiff, or --frames first"),
         (moving(), "b.tif", "blur", {"max_pixels": 191}, "16 x 12 pixels are more than 191; "),
         (moving(), "b.tif", "temporal-blur", {"max_pixels": 959}, "5 frames of 16 x 12 pixels are more"),
