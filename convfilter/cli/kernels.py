@@ -8,15 +8,7 @@ from typing import Any
 
 import click
 
-from convfilter.cli.options import (
-    HeadedCommand,
-    complete_kernel,
-    json_option,
-    kernel_file_option,
-    option,
-    read_size,
-    reading,
-)
+from convfilter.cli import options
 from convfilter.cli.report import kernel_in_lines, size_in_words
 from convfilter.files import STREAM
 from convfilter.kernels import Kernel, get_kernel, load_kernels
@@ -49,21 +41,21 @@ _SYMMETRIES = {
 }
 
 
-@click.command(cls=HeadedCommand)
-@click.argument("name", required=False, shell_complete=complete_kernel)
-@option(
+@click.command(cls=options.Command)
+@click.argument("name", required=False, shell_complete=options.complete_kernel)
+@options.add(
     "--plan",
     "sides",
-    callback=reading(read_size),
+    callback=options.reading(options.read_size),
     metavar="WxH",
     help="Size of the colour image for which to show the plan.  [default: 4000x3000]",
 )
-@option(
+@options.add(
     "-o", "--output", metavar="FILE", help="Draw weights and frequency response of NAME into an image file."
 )
-@option("--overwrite", is_flag=True, help="Replace an existing drawing.")
-@kernel_file_option()
-@json_option()
+@options.add("--overwrite", is_flag=True, help="Replace an existing drawing.")
+@options.kernel_file()
+@options.json()
 def command(
     name: str | None,
     sides: tuple[int, ...] | None,
