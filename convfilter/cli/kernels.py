@@ -8,15 +8,7 @@ from typing import Any
 
 import click
 
-from convfilter.cli.options import (
-    HeadedCommand,
-    complete_kernel,
-    json_option,
-    kernel_file_option,
-    option,
-    read_size,
-    reading,
-)
+from convfilter.cli import options
 from convfilter.cli.report import kernel_in_lines, parameters_in_words, size_in_words
 from convfilter.files import STREAM, check_output, write_output
 from convfilter.kernels import Kernel, get_kernel
@@ -51,24 +43,24 @@ _SYMMETRIES = {
 }
 
 
-@click.command(cls=HeadedCommand)
-@click.argument("name", required=False, shell_complete=complete_kernel)
-@option(
+@click.command(cls=options.Command)
+@click.argument("name", required=False, shell_complete=options.complete_kernel)
+@options.add(
     "--plan",
     "sides",
-    callback=reading(read_size),
+    callback=options.reading(options.read_size),
     metavar="WxH",
     help="Size of the colour image for which to show the plan.  [default: 4000x3000]",
 )
-@option(
+@options.add(
     "-o",
     "--output",
     metavar="FILE",
     help="Write NAME as .toml, .npy, .csv, .txt or .mat, or draw weights and frequency response as an image.",
 )
-@option("--overwrite", is_flag=True, help="Replace an existing file.")
-@kernel_file_option()
-@json_option()
+@options.add("--overwrite", is_flag=True, help="Replace an existing file.")
+@options.kernel_file()
+@options.json()
 def command(
     name: str | None,
     sides: tuple[int, ...] | None,

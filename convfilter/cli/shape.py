@@ -9,15 +9,7 @@ from typing import Any
 
 import click
 
-from convfilter.cli.options import (
-    HeadedCommand,
-    filter_option,
-    json_option,
-    kernel_file_option,
-    kernel_option,
-    option,
-    read_size,
-)
+from convfilter.cli import options
 from convfilter.cli.report import calculation, filter_in_words, per_axis_in_words
 from convfilter.errors import ImageError, OptionError, ShapeError
 from convfilter.geometry import Layer, LayerSizes, Padding, PerAxis, follow, output_of
@@ -30,30 +22,30 @@ _AXES = {1: ("length",), 2: ("height", "width"), 3: ("frames", "height", "width"
 
 
 @click.command(
-    cls=HeadedCommand,
+    cls=options.Command,
     epilog="Sizes are width x height. Per axis: floor((N + P - d*(K - 1) - 1) / s) + 1, with P the padding "
     "on both sides together, d the dilation, s the stride.",
 )
 @click.argument("sizes", nargs=-1, required=True, metavar="SIZE|IMAGE...")
-@kernel_option("A kernel (name, matrix or file) or its size WxH; repeat it for a chain of layers.")
-@filter_option(
+@options.kernel("A kernel (name, matrix or file) or its size WxH; repeat it for a chain of layers.")
+@options.field(
     "padding",
     default=None,
     heading="Options",
     show_default=False,
     help="Show only this padding.  [default: valid, same and full]",
 )
-@filter_option("stride", heading="Options")
-@filter_option("dilation", heading="Options")
-@option("--in-channels", type=click.IntRange(min=1), metavar="C", help="Input channels.  [default: 1]")
-@option(
+@options.field("stride", heading="Options")
+@options.field("dilation", heading="Options")
+@options.add("--in-channels", type=click.IntRange(min=1), metavar="C", help="Input channels.  [default: 1]")
+@options.add(
     "--out-channels",
     type=click.IntRange(min=1),
     metavar="O",
     help="Output channels of each layer.  [default: 1]",
 )
-@kernel_file_option()
-@json_option()
+@options.kernel_file()
+@options.json()
 def command(
     sizes: tuple[str, ...],
     kernels: tuple[str, ...],
@@ -110,7 +102,7 @@ def _typed_size(text: str) -> tuple[int, ...] | None:
         return None
     if text.lower().count("x") > 1:
         raise OptionError(f"{shown(text)} is not a size WxH: channels go with --in-channels")
-    return read_size(text)
+    return options.read_size(text)
 
 
 def _image_size(path: str) -> tuple[int, ...]:
