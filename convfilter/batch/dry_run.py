@@ -36,7 +36,7 @@ def chain_axes(
     """Return, for each kernel of a chain, the axes of frames, rows and columns."""
     chain = []
     for kernel in kernels:
-        axes = filter_axes(shape, (kernel.frames, kernel.height, kernel.width), options)
+        axes = filter_axes(shape, kernel, options)
         chain.append(axes)
         shape = (axes[0].output, axes[1].output, axes[2].output)
     return chain

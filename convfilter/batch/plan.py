@@ -16,8 +16,9 @@ from typing import NamedTuple
 from convfilter.convolution.execute import available_threads
 from convfilter.errors import KernelError, OptionError
 from convfilter.files import STREAM
-from convfilter.filtering import check_options, filter_axes
+from convfilter.filtering import check_options
 from convfilter.filtering.layer import resolved_range
+from convfilter.geometry import axes_of
 from convfilter.images.formats import extension_of, format_of_name, sniff
 from convfilter.images.writing import check_encoding
 from convfilter.kernels import Kernel
@@ -74,7 +75,7 @@ def check_settings(settings: Settings) -> None:
     if not settings.kernels:
         raise OptionError("no kernel was given: name at least one")
     check_options(options, settings.kernels)
-    filter_axes((1, 1, 1), (1, 1, 1), options)
+    axes_of((1, 1), (1, 1), padding=options.padding, stride=options.stride, dilation=options.dilation)
     check_encoding(settings.encoding)
     check_choices(settings.batch)
     available_threads(settings.batch.jobs)
@@ -142,7 +143,7 @@ def plan_jobs(
     """
     arguments, several = _named_inputs(arguments, files_from, null)
     folders = [argument for argument in arguments if argument != STREAM and os.path.isdir(argument)]
-    suffix = ".".join(kernel.name.replace(":", "-") for kernel in settings.kernels)
+    suffix = ".".join(kernel.label for kernel in settings.kernels)
     into = _is_folder(output, several)
     left_out = [_beside(folder, suffix) for folder in folders] if output is None else [output] if into else []
     inputs, problems = _find_inputs(arguments, left_out)

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import click
 
-from convfilter.cli.options import (
-    HeadedCommand,
-    complete_kernel,
-    json_option,
-    kernel_file_option,
-    option,
-    read_size,
-    reading,
-)
-from convfilter.cli.report import kernel_in_lines, size_in_words
-from convfilter.files import STREAM
-from convfilter.kernels import Kernel, get_kernel, load_kernels
+from convfilter.cli import options
+from convfilter.cli.report import kernel_in_lines, parameters_in_words, size_in_words
+from convfilter.files import STREAM, check_output, write_output
+from convfilter.kernels import Kernel, get_kernel
+from convfilter.kernels.files import encode_kernel, is_kernel_file
 from convfilter.messages import complain, shown
 
 __all__ = ["GROUPS", "command"]
@@ -31,10 +24,11 @@ GROUPS = {
     "Smoothing": (
         *("identity", "box", "blur", "binomial-3", "binomial-5", "binomial-7", "gaussian", "disk", "motion"),
     ),
-    "Sharpening": ("sharpen", "unsharp", "high-pass"),
+    "Sharpening": ("sharpen", "unsharp", "deblur", "high-pass"),
     "Edges by gradients": (
         *("sobel", "sobel-x", "sobel-y", "prewitt", "prewitt-x", "prewitt-y", "scharr", "scharr-x"),
         *("scharr-y", "farid", "farid-x", "farid-y", "roberts", "kirsch", "robinson"),
+        *("gaussian-x", "gaussian-y", "gaussian-gradient"),
     ),
     "Edges by second derivatives": ("laplacian", "laplacian-8", "log", "dog", "outline"),
     "Relief and texture": ("emboss", "gabor"),
@@ -49,34 +43,36 @@ _SYMMETRIES = {
 }
 
 
-@click.command(cls=HeadedCommand)
-@click.argument("name", required=False, shell_complete=complete_kernel)
-@option(
+@click.command(cls=options.Command)
+@click.argument("name", required=False, shell_complete=options.complete_kernel)
+@options.add(
     "--plan",
     "sides",
-    callback=reading(read_size),
+    callback=options.reading(options.read_size),
     metavar="WxH",
     help="Size of the colour image for which to show the plan.  [default: 4000x3000]",
 )
-@option(
-    "-o", "--output", metavar="FILE", help="Draw weights and frequency response of NAME into an image file."
+@options.add(
+    "-o",
+    "--output",
+    metavar="FILE",
+    help="Write NAME as .toml, .npy, .csv, .txt or .mat, or draw weights and frequency response as an image.",
 )
-@option("--overwrite", is_flag=True, help="Replace an existing drawing.")
-@kernel_file_option()
-@json_option()
+@options.add("--overwrite", is_flag=True, help="Replace an existing file.")
+@options.kernel_file()
+@options.json()
 def command(
     name: str | None,
     sides: tuple[int, ...] | None,
     output: str | None,
     overwrite: bool,
-    kernel_file: str | None,
+    known: Mapping[str, Kernel],
     as_json: bool,
 ) -> None:
     """List the kernels, or show one: weights, symmetry, rank, plan, source.
 
     Example: convfilter kernels gaussian:sigma=2
     """
-    known = load_kernels(kernel_file)
     if name is None:
         if sides is not None or output is not None:
             raise click.UsageError("--plan and -o are for one kernel: give its NAME")
@@ -88,11 +84,7 @@ def command(
         return
     kernel = get_kernel(name, known)
     if output is not None:
-        from convfilter.drawing.canvas import save_drawing
-        from convfilter.drawing.plots import kernel_plot
-
-        save_drawing(output, kernel_plot(kernel), overwrite=overwrite)
-        complain(f"drawn to {output}")
+        _write(kernel, output, overwrite)
     rows, columns = (1, *(sides or _PHOTOGRAPH))[-2:]
     found = _analysed(kernel, rows, columns)
     if as_json:
@@ -111,8 +103,25 @@ def _list(kernels: Sequence[Kernel]) -> Iterator[str]:
         if members:
             yield f"{heading}:"
         for kernel in members:
-            yield f"  {kernel.name:<{longest}}  {size_in_words(kernel):<7} {shown(kernel.summary)}".rstrip()
+            parameters = f" ({parameters_in_words(kernel)})" if kernel.parameters else ""
+            about = f"{size_in_words(kernel):<7} {shown(kernel.summary)}{parameters}"
+            yield f"  {kernel.name:<{longest}}  {about}".rstrip()
     yield "\n'convfilter kernels NAME' shows one; '-k gaussian:sigma=2' sets a parameter."
+
+
+def _write(kernel: Kernel, output: str, overwrite: bool) -> None:
+    """Write a kernel into a kernel file, or draw it."""
+    if is_kernel_file(output):
+        check_output(output, overwrite=overwrite)
+        content = encode_kernel(kernel, output)
+        write_output(output, lambda stream: stream.write(content), overwrite=overwrite)
+        complain(f"written to {output}")
+        return
+    from convfilter.drawing.canvas import save_drawing
+    from convfilter.drawing.plots import kernel_plot
+
+    save_drawing(output, kernel_plot(kernel), overwrite=overwrite)
+    complain(f"drawn to {output}")
 
 
 def _analysed(kernel: Kernel, rows: int, columns: int) -> dict[str, Any]:
@@ -172,6 +181,7 @@ def _as_object(kernel: Kernel) -> dict[str, Any]:
         "divisors": kernel.divisors,
         "offset": kernel.offset,
         "range": kernel.range,
+        "anchor": kernel.anchor,
         "zero_sum": kernel.is_zero_sum,
         "parameters": dict(kernel.parameters),
     }

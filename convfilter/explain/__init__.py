@@ -138,7 +138,7 @@ class _LastFilter:
         # That of the layer is scaled to the depth of the result.
         self.bank = filter_bank(kernel, options.channels, stage.colours.shape[-1], options.flip)
         self.full = self.layer.depth.full
-        self.offset = whole(Fraction(str(kernel.offset)) * Fraction(self.full))
+        self.offset = whole(kernel.exact_offset * Fraction(self.full))
 
     def colour(self, at: tuple[int, ...], channel: int) -> tuple[list[Part], list[Step]]:
         """Compute a sample of a colour channel of the output."""

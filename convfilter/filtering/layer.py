@@ -193,8 +193,8 @@ def make_layer(
     if result.full != depth.full:
         bank = bank.scaled(Fraction(result.full) / Fraction(depth.full))
     weights, largest_sum = bank.weights, bank.largest_sum
-    axes = filter_axes(sizes, weights.shape[3:], options)
-    offset = Fraction(str(kernel.offset)) * Fraction(result.full)  # the decimals that were written
+    axes = filter_axes(sizes, kernel, options)
+    offset = kernel.exact_offset * Fraction(result.full)
     fill = border_fill(options.border, options.fill) * depth.full
     if options.linear:
         fill = float(decode(np.array([fill]), depth, np.dtype(np.float64))[0])
@@ -260,12 +260,17 @@ def make_layer(
     )
 
 
-def filter_axes(shape: Sequence[int], window: Sequence[int], options: FilterOptions) -> tuple[Axis, ...]:
+def filter_axes(shape: Sequence[int], kernel: Kernel, options: FilterOptions) -> tuple[Axis, ...]:
     """Return the axes of frames, rows and columns; numbers among the options are for rows and columns."""
     padding = options.padding if isinstance(options.padding, str) else "same"
-    frames = axes_of(shape[0], window[0], padding=padding)
+    frames = axes_of(shape[0], kernel.frames, padding=padding)
     rows_columns = axes_of(
-        shape[1:], window[1:], padding=options.padding, stride=options.stride, dilation=options.dilation
+        shape[1:],
+        (kernel.height, kernel.width),
+        padding=options.padding,
+        stride=options.stride,
+        dilation=options.dilation,
+        anchor=kernel.anchor_of(flip=options.flip),
     )
     return frames + rows_columns
 
