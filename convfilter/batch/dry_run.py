@@ -11,8 +11,14 @@ import numpy as np
 from convfilter.batch.plan import Settings
 from convfilter.convolution.execute import available_threads
 from convfilter.errors import ImageError
-from convfilter.filtering import filter_axes, filter_image, options_for, plan_kernel, premultiplies
-from convfilter.filtering.layer import resolved_range
+from convfilter.filtering import (
+    filter_axes,
+    filter_image,
+    options_for,
+    plan_kernel,
+    premultiplies,
+    resolved_range,
+)
 from convfilter.geometry import Axis
 from convfilter.images.formats import FORMATS
 from convfilter.images.headers import check_pixels

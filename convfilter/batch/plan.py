@@ -16,8 +16,7 @@ from typing import NamedTuple
 from convfilter.convolution.execute import available_threads
 from convfilter.errors import KernelError, OptionError
 from convfilter.files import STREAM
-from convfilter.filtering import check_options
-from convfilter.filtering.layer import resolved_range
+from convfilter.filtering import check_options, resolved_range
 from convfilter.geometry import axes_of
 from convfilter.images.formats import extension_of, format_of_name, sniff
 from convfilter.images.writing import check_encoding

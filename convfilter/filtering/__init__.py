@@ -6,18 +6,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
+from convfilter.convolution.borders import border_fill
 from convfilter.convolution.plan import Plan
-from convfilter.errors import ImageError, OptionError, ShapeError
-from convfilter.filtering.layer import Layer, check_options, filter_axes, filter_layer, make_layer
+from convfilter.errors import ImageError, KernelError, OptionError, ShapeError
+from convfilter.filtering.layer import Layer, filter_axes, filter_layer, make_layer
 from convfilter.filtering.quantize import Clipping, decode, levels_of
 from convfilter.geometry import Padding, PerAxis
 from convfilter.images.formats import fitting_mode, loose_channels
 from convfilter.kernels import Kernel, get_kernel
-from convfilter.options import Alpha, Border, Channels, Depth, FilterOptions, Range
+from convfilter.options import Alpha, Border, Channels, Depth, FilterOptions, Range, check_choices
 
 __all__ = [
     "FilterOptions",
@@ -32,6 +33,7 @@ __all__ = [
     "options_for",
     "plan_kernel",
     "premultiplies",
+    "resolved_range",
 ]
 
 
@@ -122,6 +124,36 @@ def apply_kernel(
     return filter_pixels(pixels, [get_kernel(kernel)], options, threads=threads).pixels
 
 
+def check_options(options: FilterOptions, kernels: Sequence[Kernel]) -> None:
+    """Refuse options that do not exist, or that some kernel cannot be used with, whatever the image."""
+    check_choices(options)
+    border_fill(options.border, options.fill)
+    if options.depth is not None and kernels and resolved_range(options, kernels[-1]) == "raw":
+        raise OptionError(
+            "depth cannot be chosen with range 'raw', which gives floats in the image's own units: "
+            "take another range, such as 'clip'"
+        )
+    for kernel in kernels:
+        if "channel" in kernel.axes and options.channels != "each":
+            raise KernelError(
+                f"kernel '{kernel.name}' sums the channels itself: it cannot be used with channels "
+                f"'{options.channels}'"
+            )
+        if options.alpha == "premultiply" and kernel.is_zero_sum:
+            raise KernelError(
+                f"kernel '{kernel.name}' sums to zero: alpha cannot be weighed with it, so keep or drop it"
+            )
+
+
+def resolved_range(options: FilterOptions, kernel: Kernel) -> Range:
+    """Return what the range ``auto`` means for a kernel."""
+    chosen = kernel.range if options.range == "auto" else options.range
+    if chosen != "auto":
+        return cast(Range, chosen)
+    edges = kernel.is_zero_sum and len(kernel.parts) == 1 and not kernel.offset
+    return "absolute" if edges else "clip"
+
+
 def options_for(mode: str, options: FilterOptions) -> FilterOptions:
     """Return the options as they apply to a mode: the last channel of CMYK and of loose ones is not alpha."""
     return options._replace(alpha="plain") if mode == "CMYK" or loose_channels(mode) else options
@@ -210,9 +242,9 @@ def last_stage(
     for number, kernel in enumerate(kernels):
         last = number == len(kernels) - 1
         premultiply = alpha is not None and premultiplies(kernel, options)
-        shape_and_type = (colours.shape, colours.dtype)
+        shape_and_type, chosen = (colours.shape, colours.dtype), resolved_range(options, kernel)
         layer = make_layer(
-            kernel, shape_and_type, options, depth, threads, last=last, premultiply=premultiply
+            kernel, shape_and_type, options, depth, chosen, threads, last=last, premultiply=premultiply
         )
         if last:
             break
@@ -226,7 +258,9 @@ def last_stage(
 def plan_kernel(kernel: Kernel, shape: Sequence[int], dtype: Any, options: FilterOptions) -> Plan:
     """Return the plan for a kernel and an image of shape (H, W, C) without alpha; computes nothing."""
     depth = levels_of(np.dtype(dtype))
-    return make_layer(kernel, ((1, *shape), depth.dtype), options, depth).plan
+    return make_layer(
+        kernel, ((1, *shape), depth.dtype), options, depth, resolved_range(options, kernel)
+    ).plan
 
 
 def _stack_of(pixels: np.ndarray, kernels: Sequence[Kernel]) -> tuple[np.ndarray, bool, bool]:

@@ -6,14 +6,14 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from convfilter.convolution.borders import ArraySource, border_fill
 from convfilter.convolution.execute import Read, run
 from convfilter.convolution.plan import Plan, exact_type, make_plan
-from convfilter.errors import KernelError, OptionError, ShapeError
+from convfilter.errors import ShapeError
 from convfilter.filtering.alpha import (
     PlainSums,
     PremultipliedSource,
@@ -26,43 +26,13 @@ from convfilter.filtering.quantize import Clipping, Extremes, Finish, Levels, Qu
 from convfilter.geometry import Axis, axes_of
 from convfilter.kernels import Kernel
 from convfilter.kernels.kernel import ZERO_SUM
-from convfilter.options import Border, Channels, FilterOptions, Range, check_choices
+from convfilter.options import Border, Channels, FilterOptions, Range
 
-__all__ = ["FilterBank", "Layer", "check_options", "filter_axes", "filter_bank", "filter_layer"]
-__all__ += ["make_layer", "noise_of", "resolved_range"]
+__all__ = ["FilterBank", "Layer", "filter_axes", "filter_bank", "filter_layer"]
+__all__ += ["make_layer", "noise_of"]
 
 # What a sum may be off by, in levels of 8 or 16 bits: results may only differ near a tie.
 _TOLERANCE = 0.0005
-
-
-def check_options(options: FilterOptions, kernels: Sequence[Kernel]) -> None:
-    """Refuse options that do not exist, or that some kernel cannot be used with, whatever the image."""
-    check_choices(options)
-    border_fill(options.border, options.fill)
-    if options.depth is not None and kernels and resolved_range(options, kernels[-1]) == "raw":
-        raise OptionError(
-            "depth cannot be chosen with range 'raw', which gives floats in the image's own units: "
-            "take another range, such as 'clip'"
-        )
-    for kernel in kernels:
-        if "channel" in kernel.axes and options.channels != "each":
-            raise KernelError(
-                f"kernel '{kernel.name}' sums the channels itself: it cannot be used with channels "
-                f"'{options.channels}'"
-            )
-        if options.alpha == "premultiply" and kernel.is_zero_sum:
-            raise KernelError(
-                f"kernel '{kernel.name}' sums to zero: alpha cannot be weighed with it, so keep or drop it"
-            )
-
-
-def resolved_range(options: FilterOptions, kernel: Kernel) -> Range:
-    """Return what the range ``auto`` means for a kernel."""
-    chosen = kernel.range if options.range == "auto" else options.range
-    if chosen != "auto":
-        return cast(Range, chosen)
-    edges = kernel.is_zero_sum and len(kernel.parts) == 1 and not kernel.offset
-    return "absolute" if edges else "clip"
 
 
 # Takes the sums of one block, a list for each output channel, with the channel axis last.
@@ -177,17 +147,20 @@ def make_layer(
     colours: tuple[Sequence[int], np.dtype[Any]],
     options: FilterOptions,
     depth: Levels,
+    chosen: Range,
     threads: int | None = None,
     *,
     last: bool = True,
     premultiply: bool = False,
 ) -> Layer:
-    """Decide everything about one filter for colours of a shape (T, H, W, C) and a type."""
+    """Decide everything about one filter for colours of a shape (T, H, W, C) and a type.
+
+    `chosen` is the range, any but ``auto``.
+    """
     (*sizes, count), dtype = colours
     bank = filter_bank(kernel, options.channels, count, options.flip)
     asked = depth.result(options.depth)
     result, target = (asked, asked.dtype) if last else (depth, depth.unrounded(asked))
-    chosen = resolved_range(options, kernel)
     if chosen == "raw" and last:
         target = np.dtype(np.float32)
     if result.full != depth.full:
