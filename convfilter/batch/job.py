@@ -22,6 +22,7 @@ from convfilter.batch.dry_run import (
     chain_axes,
     memory_needed,
     output_format,
+    pages_of,
     predict,
     warn_of_one_frame,
 )
@@ -173,9 +174,10 @@ def filter_job(
             return
         picture = _read(frames, 0, result)
     del frames  # and with it what the decoder holds
-    result.output_frames = 1
     _filter(picture, settings, result)
-    _write(job, [picture], form, settings, result, repeated=repeated)
+    pages = result.output_frames = settings.pages(form)
+    result.output_channels = (result.output_channels or 1) - pages + 1
+    _write(job, [picture], form, settings, result, count=pages, repeated=repeated)
 
 
 def _keeps_output(job: Job, settings: Settings, result: Result) -> bool:
@@ -300,14 +302,16 @@ def _filter_stream(job: Job, settings: Settings, result: Result) -> None:
         for number, picture in enumerate(pictures):
             with frame_named(number, 1 if settings.batch.frames == "first" else None):
                 _filter(picture, settings, result)
-            result.frames = result.output_frames = number + 1
+            result.frames, result.output_frames = number + 1, (number + 1) * pages
             yield picture
             if settings.batch.frames == "first":
                 break
 
     form = output_format(job.format, "ppm", settings)
+    pages = settings.pages(form)
+    count = pages if settings.batch.frames == "first" else 1
     for pictures in ([each] for each in filtered()) if job.target == STREAM else [filtered()]:
-        _write(job, pictures, form, settings, result)
+        _write(job, pictures, form, settings, result, count=count)
 
 
 def _write(
@@ -321,6 +325,8 @@ def _write(
     repeated: bool = False,
 ) -> None:
     """Write the output, unless it exists by now: a file of `count` frames, or single images in turn."""
+    pages = settings.pages(form)
+    pictures = (page for picture in pictures for page in pages_of(picture, pages))
 
     def encode(out: BinaryIO) -> None:
         lost: list[str] = []

@@ -18,7 +18,7 @@ from convfilter.errors import KernelError, OptionError
 from convfilter.files import STREAM
 from convfilter.filtering import check_options, resolved_range
 from convfilter.geometry import axes_of
-from convfilter.images.formats import extension_of, format_of_name, sniff
+from convfilter.images.formats import FORMATS, extension_of, format_of_name, sniff
 from convfilter.images.writing import check_encoding
 from convfilter.kernels import Kernel
 from convfilter.messages import brief, describe, shown
@@ -62,6 +62,11 @@ class Settings(NamedTuple):
     def raw(self) -> bool:
         """Whether unscaled values are written."""
         return resolved_range(self.filtering, self.kernels[-1]) == "raw"
+
+    def pages(self, form: str) -> int:
+        """How many pages of a format hold the output channels of one image; 1 unless they are `maps`."""
+        last = next((kernel for kernel in reversed(self.kernels) if "channel" in kernel.axes), None)
+        return last.maps if last is not None and FORMATS[form].several == "pages" else 1
 
     def with_threads(self, threads: int) -> Settings:
         """Return the same settings for another number of threads."""

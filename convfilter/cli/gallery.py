@@ -87,7 +87,7 @@ def command(
             trials.append((label or kernel.name, kernel, varied))
         except KernelError as error:
             leave_out(name, error)
-    columns = columns or default_columns(len(trials) + 1)
+    columns = columns or default_columns(1 + sum(kernel.maps for _, kernel, _ in trials))
     width = tile or (320 if columns <= 4 else 240)
     picture = read_named(image, reading, quiet=quiet)
     small = shrunk(picture.pixels, width, picture.mode)
@@ -97,13 +97,26 @@ def command(
         try:
             if "frame" in kernel.axes:
                 raise ShapeError(f"kernel '{kernel.name}' spans frames, and this is a single image")
+            # The maps of a layer are drawn on one scale, whose ends only the unscaled values tell.
+            if kernel.maps > 1 and varied.range == "auto":
+                varied = varied._replace(range="raw")
             pixels = picture.pixels if full else small
             filtered, mode = filter_image(pixels, picture.mode, [kernel], varied)
         except ConvfilterError as error:
             leave_out(label, error, shown(image))
             continue
-        drawn = displayed(shrunk(filtered.pixels, width, mode), mode)
-        tiles.append(Tile(drawn, label, size_in_words(kernel)))
+        note = size_in_words(kernel)
+        if kernel.maps == 1:
+            tiles.append(Tile(displayed(shrunk(filtered.pixels, width, mode), mode), label, note))
+            continue
+        maps = filtered.pixels[..., : kernel.maps]
+        if varied.range == "raw":
+            low, high = float(maps.min()), float(maps.max())
+            maps = (maps - low) / (high - low or 1)
+            note += f", {low:.4g} black .. {high:.4g} white"
+        for number in range(kernel.maps):
+            drawn = displayed(shrunk(maps[..., number], width, "L"), "L")
+            tiles.append(Tile(drawn, f"{label} output {number}", note))
     sheet = contact_sheet(tiles, columns=columns, width=width)
     save_drawing(output, sheet, overwrite=overwrite)
     height, across = sheet.shape[:2]
