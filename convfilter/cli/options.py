@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convfilter.errors import ConvfilterError, OptionError
+from convfilter.errors import ConvfilterError, OptionError, brief, complain
 from convfilter.kernels import Kernel, get_kernel, load_kernels
-from convfilter.messages import brief, complain
 from convfilter.options import FilterOptions, Option, choices, declared, one_or_two
 
 if TYPE_CHECKING:
