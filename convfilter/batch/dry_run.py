@@ -21,7 +21,7 @@ from convfilter.filtering import (
     resolved_range,
 )
 from convfilter.geometry import Axis
-from convfilter.images.formats import FORMATS
+from convfilter.images.formats import FORMATS, loose_channels
 from convfilter.images.headers import check_pixels
 from convfilter.images.library import frame_named
 from convfilter.images.picture import Picture, Size
@@ -89,23 +89,24 @@ def _predict_frame(
     sample = np.zeros((1, 1, 1, size.channels), size.dtype)
     options = settings.filtering._replace(padding="same")
     filtered, mode = filter_image(sample, size.mode, settings.kernels, options, threads=1)
-    pages = settings.pages(form)
-    page = next(pages_of(Picture(filtered.pixels[0], mode, form), pages))
-    count *= pages
+    page, *others = pages_of(Picture(filtered.pixels[0], mode, form), form, settings)
+    count *= 1 + len(others)
     dtype, channels = page.pixels.dtype, page.pixels.shape[2] if page.pixels.ndim == 3 else 1
     lost = check_writable(page.mode, dtype, (width, height), count, form, first=not settings.stacks)
     return (count, height, width, channels), lost
 
 
-def pages_of(picture: Picture, count: int) -> Iterator[Picture]:
-    """Yield the first `count` channels as grey pages, each with the alpha that follows; for 1 the image."""
-    if count == 1:
+def pages_of(picture: Picture, form: str, settings: Settings) -> Iterator[Picture]:
+    """Yield the maps of a filtered image as grey pages, each with its alpha; any other image as it is."""
+    count = settings.maps
+    if count == 1 or not loose_channels(picture.mode) or FORMATS[form].several != "pages":
         yield picture
         return
     for number in range(count):
-        page = picture.pixels[..., [number, *range(count, picture.pixels.shape[2])]]
-        grey = page.shape[2] == 1
-        yield replace(picture, pixels=page[..., 0] if grey else page, mode="L" if grey else "LA")
+        if picture.pixels.shape[2] == count:
+            yield replace(picture, pixels=picture.pixels[..., number], mode="L")
+        else:
+            yield replace(picture, pixels=picture.pixels[..., [number, count]], mode="LA")
 
 
 def cannot_stack(settings: Settings) -> str:

@@ -169,14 +169,16 @@ def filter_job(
         if settings.stacks or (frames.count > 1 and settings.batch.frames != "first"):
             _predict(frames, form, settings, result)
             filtered = (_filter_stack if settings.stacks else _filter_each)(frames, settings, result)
+            filtered = (page for each in filtered for page in pages_of(each, form, settings))
             _write(job, filtered, form, settings, result, count=result.output_frames or 1, repeated=repeated)
             return
         picture = _read(frames, 0, result)
     del frames  # and with it what the decoder holds
     _filter(picture, settings, result)
-    pages = result.output_frames = settings.pages(form)
-    result.output_channels = (result.output_channels or 1) - pages + 1
-    _write(job, [picture], form, settings, result, count=pages, repeated=repeated)
+    pages = [*pages_of(picture, form, settings)]
+    del picture
+    result.output_frames, result.output_channels = len(pages), _shape(pages[0])[2]
+    _write(job, pages, form, settings, result, count=len(pages), repeated=repeated)
 
 
 def _keeps_output(job: Job, settings: Settings, result: Result) -> bool:
@@ -288,7 +290,7 @@ def _shape(picture: Picture) -> tuple[int, ...]:
 
 def _is_stream_of_images(job: Job, settings: Settings) -> bool:
     """Return whether images are read from standard input, filtered and written one by one."""
-    if job.source != STREAM or settings.stacks or format_of_stdin() != "ppm":
+    if job.source != STREAM or settings.stacks or settings.maps > 1 or format_of_stdin() != "ppm":
         return False
     return settings.batch.frames == "first" or output_format(job.format, "ppm", settings) == "ppm"
 
@@ -301,16 +303,14 @@ def _filter_stream(job: Job, settings: Settings, result: Result) -> None:
         for number, picture in enumerate(pictures):
             with frame_named(number, 1 if settings.batch.frames == "first" else None):
                 _filter(picture, settings, result)
-            result.frames, result.output_frames = number + 1, (number + 1) * pages
+            result.frames = result.output_frames = number + 1
             yield picture
             if settings.batch.frames == "first":
                 break
 
     form = output_format(job.format, "ppm", settings)
-    pages = settings.pages(form)
-    count = pages if settings.batch.frames == "first" else 1
     for pictures in ([each] for each in filtered()) if job.target == STREAM else [filtered()]:
-        _write(job, pictures, form, settings, result, count=count)
+        _write(job, pictures, form, settings, result)
 
 
 def _write(
@@ -324,8 +324,6 @@ def _write(
     repeated: bool = False,
 ) -> None:
     """Write the output, unless it exists by now: a file of `count` frames, or single images in turn."""
-    pages = settings.pages(form)
-    pictures = (page for picture in pictures for page in pages_of(picture, pages))
 
     def encode(out: BinaryIO) -> None:
         lost: list[str] = []

@@ -18,7 +18,7 @@ from convfilter.errors import KernelError, OptionError, brief, describe, escaped
 from convfilter.files import STREAM
 from convfilter.filtering import check_options, resolved_range
 from convfilter.geometry import axes_of
-from convfilter.images.formats import FORMATS, extension_of, format_of_name, sniff
+from convfilter.images.formats import extension_of, format_of_name, sniff
 from convfilter.images.writing import check_encoding
 from convfilter.kernels import Kernel
 from convfilter.options import BatchOptions, EncodeOptions, FilterOptions, ReadOptions, check_choices
@@ -62,10 +62,10 @@ class Settings(NamedTuple):
         """Whether unscaled values are written."""
         return resolved_range(self.filtering, self.kernels[-1]) == "raw"
 
-    def pages(self, form: str) -> int:
-        """How many pages of a format hold the output channels of one image; 1 unless they are `maps`."""
-        last = next((kernel for kernel in reversed(self.kernels) if "channel" in kernel.axes), None)
-        return last.maps if last is not None and FORMATS[form].several == "pages" else 1
+    @property
+    def maps(self) -> int:
+        """Number of output channels if the chain makes some that are neither grey nor colours; else 1."""
+        return next((kernel.maps for kernel in reversed(self.kernels) if "channel" in kernel.axes), 1)
 
     def with_threads(self, threads: int) -> Settings:
         """Return the same settings for another number of threads."""

@@ -68,6 +68,7 @@ def command(
     from convfilter.drawing.canvas import check_drawing, displayed, save_drawing, shrunk
     from convfilter.drawing.sheet import Tile, contact_sheet, default_columns
     from convfilter.filtering import filter_image
+    from convfilter.images.formats import loose_channels
 
     def leave_out(name: str, error: ConvfilterError, source: str = "") -> None:
         if kernels:
@@ -96,25 +97,27 @@ def command(
         try:
             if "frame" in kernel.axes:
                 raise ShapeError(f"kernel '{kernel.name}' spans frames, and this is a single image")
-            # The maps of a layer are drawn on one scale, whose ends only the unscaled values tell.
-            if kernel.maps > 1 and varied.range == "auto":
-                varied = varied._replace(range="raw")
             pixels = picture.pixels if full else small
             filtered, mode = filter_image(pixels, picture.mode, [kernel], varied)
+            maps = kernel.maps if loose_channels(mode) else 1
+            # Maps are drawn on one scale, and only unscaled values tell its ends.
+            if maps > 1 and varied.range == "auto":
+                varied = varied._replace(range="raw")
+                filtered, mode = filter_image(pixels, picture.mode, [kernel], varied)
         except ConvfilterError as error:
             leave_out(label, error, escaped(image))
             continue
         note = size_in_words(kernel)
-        if kernel.maps == 1:
+        if maps == 1:
             tiles.append(Tile(displayed(shrunk(filtered.pixels, width, mode), mode), label, note))
             continue
-        maps = filtered.pixels[..., : kernel.maps]
+        values = filtered.pixels[..., :maps]
         if varied.range == "raw":
-            low, high = float(maps.min()), float(maps.max())
-            maps = (maps - low) / (high - low or 1)
+            low, high = float(values.min()), float(values.max())
+            values = (values - low) / (high - low or 1)
             note += f", {low:.4g} black .. {high:.4g} white"
-        for number in range(kernel.maps):
-            drawn = displayed(shrunk(maps[..., number], width, "L"), "L")
+        for number in range(maps):
+            drawn = displayed(shrunk(values[..., number], width, "L"), "L")
             tiles.append(Tile(drawn, f"{label} output {number}", note))
     sheet = contact_sheet(tiles, columns=columns, width=width)
     save_drawing(output, sheet, overwrite=overwrite)
