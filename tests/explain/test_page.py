@@ -1,0 +1,444 @@
+"""The interactive page, in a real browser: it computes what the engine computes, and it listens."""
+
+import base64
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+from filters import SHIPPED, picture
+from samples import SAMPLE_IMAGES, load
+
+import convfilter as cf
+from convfilter.explain.page import Subject, make_page
+from convfilter.options import FilterOptions
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium to open the page in")
+
+TABLES = {
+    "halves": cf.Kernel("halves", ([[1, 2], [3, -1]], [[0, 1], [1, 1]]), combine="sum", divisors=(2, 3)),
+    "lifted": cf.Kernel("lifted", ([[0, 1, -2]],), offset=0.25),
+    "raised": cf.Kernel("raised", ([[1, 1, 1]],), divisors=(3,), offset=0.3),
+    "greatest": cf.Kernel("greatest", ([[1, 0], [0, -1]], [[0, 3], [-2, 0]]), combine="maximum"),
+    "longest": cf.Kernel("longest", ([[1, 2, 1]], [[1, 1, 0]]), combine="magnitude", divisors=(3, 2)),
+    "tall": cf.Kernel("tall", ([[1], [-2], [1], [4]],), divisors=(4,), range="signed"),
+    "wide": cf.Kernel("wide", ([3, 1, -1, 2],), axes=("column",), divisors=(5,)),
+    "pairs": cf.Kernel(
+        "pairs", ([[[[1, 2]], [[0, 1]], [[3, 0]]], [[[1, 0]], [[-1, 0]], [[0, 1]]]],), divisors=(6,),
+        axes=("output", "channel", "row", "column"),
+    ),
+}  # fmt: skip
+KNOWN = {**SHIPPED, **TABLES}
+COFFEE = load(SAMPLE_IMAGES / "coffee.png")
+
+
+@pytest.fixture(scope="session")
+def browser():
+    with playwright.sync_playwright() as driver:
+        running = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def show(browser, tmp_path):
+    """Open pages as files; what they say on the console or ask of the network fails the test."""
+    contexts, faults = [], []
+
+    def call(html, *, width=1280, height=900, **options):
+        path = tmp_path / f"page{len(contexts)}.html"
+        path.write_text(html, encoding="utf-8")
+        contexts.append(browser.new_context(viewport={"width": width, "height": height}, **options))
+        page = contexts[-1].new_page()
+        page.on("console", lambda message: faults.append(message.text))
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("dialog", lambda dialog: (faults.append(dialog.message), dialog.dismiss()))
+        page.on("request", lambda request: faults.extend(other(request.url, path)))
+        page.goto(path.as_uri())
+        return page
+
+    yield call
+    for context in contexts:
+        context.close()
+    assert not faults
+
+
+def other(url, path):
+    return [] if url == path.as_uri() or url.startswith("data:") else [url]
+
+
+def page_of(pixels, kernel="sobel", place=(0, 0), *, name="small.png", known=KNOWN, lines=("text",), **options):
+    """The page for an image without alpha."""
+    samples = pixels[..., np.newaxis] if pixels.ndim == 2 else pixels
+    names = ("red", "green", "blue") if samples.shape[2] == 3 else ("grey",)
+    mode = "RGB" if samples.shape[2] == 3 else "L"
+    subject = Subject(name, samples, names, mode)
+    return make_page(subject, cf.get_kernel(kernel, known), known, FilterOptions(**options), place, lines)
+
+
+def page_of_numbers(rows, weights, **options):
+    kernel = cf.Kernel("weights", (weights,))
+    subject = Subject("numbers", np.array(rows)[..., np.newaxis], ("value",), numbers=True)
+    return make_page(subject, kernel, SHIPPED, FilterOptions(**options), (0, 0), ["text"])
+
+
+def data_of(html):
+    return json.loads(re.search('<script type="application/json" id="data">(.*?)</script>', html, re.DOTALL)[1])
+
+
+def kernels_of(html):
+    """Every kernel of a page by its name, as the page knows it."""
+    return {each["name"]: each for entry in data_of(html)["kernels"] for each in entry["variants"]}
+
+
+def as_image(pixels):
+    """An image as the page holds it."""
+    planes = np.moveaxis(np.atleast_3d(pixels), -1, 0)
+    integer = pixels.dtype.kind == "u"
+    full = np.iinfo(pixels.dtype).max if integer else 1
+    return {
+        "height": planes.shape[1], "width": planes.shape[2], "type": pixels.dtype.name,
+        "names": ["red", "green", "blue"][: len(planes)], "samples": base64.b64encode(planes.tobytes()).decode(),
+        "depth": {"full": int(full), "low": 0, "high": int(full), "integer": integer, "single": not integer},
+    }  # fmt: skip
+
+
+def random_options(pick):
+    return {
+        "padding": pick("same", "same", "full", "valid", [1, 1], [2, 0]),
+        "border": pick("edge", "symmetric", "reflect", "wrap", "zero", "constant"), "fill": pick(0, 0.4, 0.5),
+        "stride": pick([1, 1], [1, 1], [2, 2], [1, 3]), "dilation": pick([1, 1], [1, 1], [2, 2], [3, 1]),
+        "flip": pick(False, True), "channels": pick("each", "each", "sum", "mean"),
+        "range": pick("auto", "auto", "clip", "absolute", "signed", "stretch", "raw"),
+    }  # fmt: skip
+
+
+def for_python(options):
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
+
+
+def random_case(seed, names):
+    rng = np.random.default_rng(seed)
+
+    def pick(*choices):
+        return choices[rng.integers(len(choices))]
+
+    name, options = pick(*names, *TABLES), random_options(pick)
+    own = "channel" in (TABLES.get(name) or cf.get_kernel(name)).axes
+    channels = 3 if own else pick(None, 3)
+    if own:
+        options["channels"] = "each"
+    shape = (*rng.integers(1, 12, 2).tolist(), *((channels,) if channels else ()))
+    return picture(seed, *shape, dtype=pick("uint8", "uint8", "uint16", "float32")), name, options
+
+
+FILTER = """([kernels, cases]) => cases.map(([image, name, options]) => {
+  try {
+    const { outputs, height, width } = filterImage(decodeImage(image), kernels[name], options);
+    return { height, width, outputs: outputs.map((each) => [...each]) };
+  } catch (error) {
+    return { error: error.message };
+  }
+})"""
+
+
+def test_the_page_computes_what_the_engine_computes(show):
+    html = page_of(picture(0, 4, 4))
+    kernels = kernels_of(html)
+    names = [name for name, each in kernels.items() if len(each["tables"][0][0][0]) <= 15]
+    cases = [random_case(seed, names) for seed in range(300)]
+    asked = [[as_image(pixels), name, options] for pixels, name, options in cases]
+    results = show(html).evaluate(FILTER, [kernels, asked])
+    fitting = near = 0
+    for (pixels, name, options), found in zip(cases, results, strict=True):
+        kernel = TABLES.get(name) or cf.get_kernel(name)
+        try:
+            expected = cf.apply_kernel(pixels, kernel, **for_python(options))
+        except cf.ShapeError:
+            assert found["error"].startswith("nothing comes out")
+            continue
+        fitting += 1
+        shape = (-1, found["height"], found["width"])
+        result = np.moveaxis(np.array(found["outputs"], np.float64).reshape(shape), 0, -1)
+        expected = np.atleast_3d(expected)
+        assert result.shape == expected.shape
+        if expected.dtype.kind == "f":
+            np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-5 * max(1, np.abs(expected).max()))
+        elif kernel.is_integer:
+            np.testing.assert_array_equal(result, expected, err_msg=f"{name} {options}")
+        else:  # samples near a tie may go either way
+            assert np.abs(result - expected).max() <= 1
+            near += np.count_nonzero(result != expected)
+    assert fitting > 200
+    assert near <= 2
+
+
+GRADIENTS = """(cases) => cases.map(([plane, upstream, weights, [rows, columns], border, fill]) => {
+  const axes = [axisOf(...rows), axisOf(...columns)];
+  return [inputGradient(upstream, weights, axes, border), kernelGradient(plane, upstream, axes, border, fill)]
+    .map((each) => [...each]);
+})"""
+
+
+def test_gradients_are_those_of_the_engine(show):
+    asked, expected = [], []
+    for seed in range(150):
+        rng = np.random.default_rng(seed)
+        sizes, kernel = rng.integers(3, 9, 2), rng.integers(1, 4, 2)
+        stride, dilation = rng.integers(1, 4, 2), rng.integers(1, 3, 2)
+        padding = [("same", "valid", "full", 1)[number] for number in rng.integers(0, 4, 2)]
+        border = ("edge", "symmetric", "reflect", "wrap", "zero", "constant")[rng.integers(6)]
+        options = {"padding": padding, "stride": stride, "dilation": dilation}
+        try:
+            shape = cf.output_shape(sizes, kernel, **options)
+        except cf.ShapeError:
+            continue
+        array, upstream, weights = (rng.integers(-9, 10, each) for each in (sizes, shape, kernel))
+        axes = [
+            [int(size), int(side), pad, int(step), int(spread)]
+            for size, side, pad, step, spread in zip(sizes, kernel, padding, stride, dilation, strict=True)
+        ]
+        asked.append([*(each.ravel().tolist() for each in (array, upstream, weights)), axes, border, 4])
+        expected.append((
+            cf.input_gradient(upstream, weights, sizes, border=border, fill=4, **options),
+            cf.kernel_gradient(array, upstream, kernel, border=border, fill=4 * (border == "constant"), **options),
+        ))  # fmt: skip
+    for case in asked:
+        case[-1] = 4 * (case[-2] == "constant")
+    assert len(asked) > 100
+    for found, wanted in zip(show(page_of(picture(0, 4, 4))).evaluate(GRADIENTS, asked), expected, strict=True):
+        assert found == [each.ravel().tolist() for each in wanted]
+
+
+def status(page):
+    return page.inner_text("#status")
+
+
+def point_at(page, side, row, column, click=False):
+    """Move the mouse onto a cell of a grid."""
+    grid = page.evaluate("(side) => ({ ...grids[side], content: null, canvas: null })", side)
+    box = page.locator(f"#{side}").bounding_box()
+    gutter = page.evaluate("GUTTER")
+    x = box["x"] + gutter["left"] + (column - grid["left"] + 0.5) * grid["cell"]
+    y = box["y"] + gutter["top"] + (row - grid["top"] + 0.5) * grid["cell"]
+    page.mouse.move(x, y)
+    if click:
+        page.mouse.click(x, y)
+
+
+def test_hover_click_and_keys_move_over_the_output(show):
+    pixels = picture(3, 6, 7)
+    edges = cf.apply_kernel(pixels, "sobel")
+    page = show(page_of(pixels, place=(1, 2)))
+    assert status(page) == f"Output row 1, column 2: {edges[1, 2]}"
+    point_at(page, "output", 3, 4)
+    assert status(page) == f"Output row 3, column 4: {edges[3, 4]}"
+    assert page.inner_text(".value") == f"value {edges[3, 4]}"
+    point_at(page, "input", 0, 6)
+    assert status(page) == f"Output row 0, column 6: {edges[0, 6]}"
+    assert page.locator("#calculation td.border").count() == 2 * 5
+    point_at(page, "output", 2, 2, click=True)
+    point_at(page, "output", 5, 5)
+    assert status(page) == f"Output row 2, column 2: {edges[2, 2]} (pinned)"
+    page.focus("#output")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowLeft")
+    assert status(page) == f"Output row 3, column 1: {edges[3, 1]} (pinned)"
+    page.keyboard.press("Escape")
+    page.keyboard.press("End")
+    assert status(page) == f"Output row 3, column 6: {edges[3, 6]}"
+    page.click("#next")
+    assert status(page) == f"Output row 4, column 0: {edges[4, 0]}"
+    page.locator("#position").fill("40")
+    assert status(page) == f"Output row 5, column 5: {edges[5, 5]}"
+    page.click("#play")
+    page.locator("#status", has_text="Output row 0, column 0").wait_for()
+    assert page.inner_text("#play") == "Pause"
+
+
+def test_the_sum_is_written_out(show):
+    page = show(page_of_numbers([[0, 1, 2], [3, 4, 5], [6, 7, 8]], [[0, 1], [2, 3]], padding="valid"))
+    assert page.inner_text("#calculation .sum").split("\n") == ["0·0 + 1·1 + 2·3 + 3·4", "= 0 + 1 + 6 + 12", "= 19"]
+    outputs = page.evaluate("[...state.result.outputs[0]]")
+    assert outputs == [19, 25, 37, 43]
+    sizes = page.inner_text("#sizes .chosen").split()
+    assert " ".join(sizes) == "valid 2 x 2 width 3 - 2 + 1 = 2 height 3 - 2 + 1 = 2"
+
+
+def test_controls_and_edited_weights_filter_anew(show):
+    pixels = picture(4, 9, 8, 3)
+    page = show(page_of(pixels, "blur", place=(2, 2)))
+    page.select_option("#kernel", "gaussian")
+    page.select_option("#parameters", "gaussian:sigma=0.5")
+    page.select_option("#border", "constant")
+    page.fill("#fill", "0.5")
+    page.fill("#stride", "2,1")
+    page.fill("#dilation", "2")
+    page.select_option("#channels", "sum")
+    page.select_option("#range", "stretch")
+    options = {"border": "constant", "fill": 0.5, "stride": (2, 1), "dilation": 2, "channels": "sum", "range": "stretch"}
+    assert shown(page) == cf.apply_kernel(pixels, "gaussian:sigma=0.5", **options).ravel().tolist()
+    page.fill("#stride", "0")
+    assert page.inner_text("#error") == "stride: enter N, or N,M (rows, columns), at least 1"
+    page.fill("#stride", "1")
+    page.select_option("#channels", "each")
+    page.select_option("#range", "clip")
+    page.select_option("#kernel", "sobel-x")
+    page.fill("#dilation", "1")
+    page.select_option("#channel", "1")
+    page.fill("#weights input >> nth=4", "7.5")
+    page.fill("#divisor", "2")
+    page.fill("#offset", "0.25")
+    page.check("#flip")
+    mine = cf.Kernel("mine", ([[-1, 0, 1], [-2, 7.5, 2], [-1, 0, 1]],), divisors=(2,), offset=0.25)
+    options = {"border": "constant", "fill": 0.5, "flip": True, "range": "clip"}
+    assert shown(page) == cf.apply_kernel(pixels, mine, **options)[..., 1].ravel().tolist()
+    page.fill("#width", "5")
+    page.press("#width", "Enter")
+    page.locator("#width").blur()
+    assert shown(page) == cf.apply_kernel(pixels, mine, **options)[..., 1].ravel().tolist()
+    assert page.locator("#weights input").count() == 15
+
+
+def shown(page):
+    return page.evaluate("[...state.result.outputs[state.channel]]")
+
+
+def test_every_kernel_of_the_list_can_be_chosen(show):
+    page = show(page_of(picture(5, 20, 20, 3)))
+    names = page.locator("#kernel option:not([disabled])").evaluate_all("(all) => all.map((each) => each.value)")
+    assert set(SHIPPED) - set(names) == {"temporal-blur", "temporal-edge"}
+    for name in names:
+        page.select_option("#kernel", name)
+        assert page.inner_text("#error") == ""
+        assert page.evaluate("state.kernel.name") == name
+        assert page.locator("#calculation .slice").count() >= 1
+
+
+def test_what_is_copied_does_the_same(show, tmp_path, quick):
+    page = show(page_of(picture(6, 5, 5), name="it's.png"), permissions=["clipboard-read", "clipboard-write"])
+    page.select_option("#padding", "number")
+    page.fill("#samples", "2,1")
+    page.select_option("#border", "constant")
+    page.fill("#fill", "0.25")
+    page.check("#flip")
+    page.click("#copy-command")
+    command = "convfilter apply 'it'\\''s.png' -k sobel --padding 2,1 --border constant=0.25 --flip"
+    assert page.evaluate("navigator.clipboard.readText()") == command
+    assert page.input_value("#copied") == command
+    for name, kernel in {**TABLES, **{each: SHIPPED[each] for each in ("kirsch", "sepia", "opponent")}}.items():
+        if name not in ("halves", "longest"):  # no file can hold two divisors
+            toml = page.evaluate("([kernels, name]) => tomlOf(kernels[name], name)", [kernels_of(page_of(picture(0, 3, 3))), name])
+            path = tmp_path / f"{name}.toml"
+            path.write_text(toml, encoding="utf-8")
+            read = cf.load_kernels(path)[name]
+            assert (read.parts, read.divisors, read.combine, read.offset, read.range) == (
+                kernel.parts if kernel.axes != ("column",) else (kernel.parts,), kernel.divisors, kernel.combine,
+                kernel.offset, kernel.range,
+            )  # fmt: skip
+
+
+def test_backward_shows_how_gradients_flow(show):
+    page = show(page_of_numbers([[1, 2, 3, 4, 5]], [[10, 20, 30]], padding="valid"))
+    page.check("#backward")
+    for column, derivative in enumerate((1, -1, 2)):
+        point_at(page, "output", 0, column, click=True)
+        page.fill("#derivative", str(derivative))
+    assert page.input_value("#upstream") == "edited"
+    point_at(page, "input", 0, 2)
+    assert status(page) == "Gradient by input row 0, column 2: 30"
+    text = page.inner_text("#calculation")
+    assert "dL/dx[0,2] = d[0,0]·w[0,2] + d[0,1]·w[0,1] + d[0,2]·w[0,0]" in text
+    assert "= 30 - 20 + 20" in text
+    page.hover("#weights input >> nth=1")
+    assert status(page) == "Gradient by weight row 0, column 1: 7"
+    text = page.inner_text("#calculation")
+    assert "dL/dw[0,1] = d[0,0]·x[0,1] + d[0,1]·x[0,2] + d[0,2]·x[0,3]" in text
+    assert "1·2 + (-1)·3 + 2·4" in text
+    assert page.locator("#weight-gradient td").all_inner_texts() == ["5", "7", "9"]
+
+
+@pytest.mark.parametrize("options", [{}, {"stride": 2, "flip": True}, {"border": "wrap", "channels": "sum"}])
+def test_backward_numbers_are_the_engines(show, options):
+    pixels = picture(7, 6, 5, 3)
+    page = show(page_of(pixels, "blur", **options))
+    page.check("#backward")
+    page.select_option("#upstream", "counted")
+    found = page.evaluate("gradients()")
+    blur = np.array(SHIPPED["blur"].parts[0])
+    weights = blur[::-1, ::-1] if options.get("flip") else blur
+    rest = {key: value for key, value in options.items() if key not in ("flip", "channels")}
+    shape = cf.output_shape((6, 5), blur.shape, stride=options.get("stride", 1))
+    upstream = np.arange(1, shape[0] * shape[1] + 1).reshape(shape)
+    assert found["samples"][0] == (
+        cf.input_gradient(upstream, weights, (6, 5), **rest) / 256
+    ).ravel().tolist()  # fmt: skip
+    shared = range(3) if "channels" in options else [0]
+    gradient = sum(cf.kernel_gradient(pixels[..., each], upstream, blur.shape, **rest) for each in shared) / 256
+    gradient = gradient[::-1, ::-1] if options.get("flip") else gradient
+    np.testing.assert_allclose(found["weights"], gradient.ravel())
+
+
+def test_a_page_is_small_and_its_numbers_are_the_files(show):
+    html = page_of(COFFEE, place=(250, 300))
+    data = data_of(html)
+    beside = len(html) - len(data["image"]["samples"]) - len(data["crop"]["picture"])
+    assert beside <= 300_000
+    page = show(html)
+    edges = cf.apply_kernel(COFFEE, "sobel")
+    assert status(page) == f"Output row 250, column 300, red: {edges[250, 300, 0]}"
+    height, width = data["image"]["height"], data["image"]["width"]
+    assert max(height, width) <= 200
+    top, left = data["crop"]["top"], data["crop"]["left"]
+    result = np.reshape(page.evaluate("state.result.outputs.map((each) => [...each])"), (3, height, width))
+    inside = edges[top : top + height, left : left + width]
+    np.testing.assert_array_equal(np.moveaxis(result, 0, -1)[1:-1, 1:-1], inside[1:-1, 1:-1])
+    page.fill("#stride", "3")
+    third = cf.apply_kernel(COFFEE, "sobel", stride=3)
+    row, column = page.evaluate("shifted([state.row, state.column], outputOrigin())")
+    assert status(page) == f"Output row {row}, column {column}, red: {third[row, column, 0]}"
+    fastest = page.evaluate("""() => Math.min(...Array.from({ length: 25 }, () => {
+      const start = performance.now();
+      filterImage(image, state.kernel, readOptions());
+      return performance.now() - start;
+    }))""")
+    assert fastest < 16
+
+
+def test_names_with_markup_are_harmless(show):
+    name = "a</script><script>alert(1)</script><img src=x onerror=alert(2)>.png"
+    known = {"odd": cf.Kernel("odd", ([[1]],), summary="</script><script>alert(3)</script>\u2028"), **SHIPPED}
+    page = show(page_of(picture(8, 3, 3), "odd", name=name, known=known, lines=[name]))
+    assert page.inner_text("h1") == f"Convolution step by step: {name}"
+    assert page.inner_text("pre") == name
+    assert page.locator("script").count() == 2
+    assert page.locator("img[src=x]").count() == 0
+    page.click("#copy-command")
+    assert page.input_value("#copied").endswith(".png' -k odd")
+    assert "unsafe" not in page.get_attribute("meta[http-equiv]", "content")  # no other script would run
+
+
+def test_the_explanation_is_there_without_javascript(show):
+    lines = ["row 0, column 0", "value 12 <b>"]
+    page = show(page_of(picture(9, 3, 3), lines=lines), java_script_enabled=False)
+    assert page.inner_text("pre") == "\n".join(lines)
+    assert page.locator("main").is_hidden()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_fits_a_narrow_screen(show, scheme):
+    page = show(page_of(COFFEE, place=(250, 300)), width=400, color_scheme=scheme)
+    for _ in range(2):
+        assert page.evaluate("document.documentElement.scrollWidth") <= 400
+        assert page.locator("#input").bounding_box()["width"] <= 400
+        page.check("#backward")
+
+
+def test_controls_have_names(show):
+    page = show(page_of(picture(10, 4, 4, 3)))
+    nameless = page.evaluate("""() => [...document.querySelectorAll("input, select, button, textarea, canvas")].filter((each) => (
+      !each.ariaLabel && !each.labels?.length && !each.textContent.trim())).map((each) => each.id)""")
+    assert nameless == []
