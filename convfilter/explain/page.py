@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import html
 import io
@@ -18,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from convfilter.drawing.canvas import as_seen, shrunk
 from convfilter.errors import ConvfilterError, OptionError
 from convfilter.kernels import Kernel, get_kernel
 from convfilter.messages import shown
@@ -46,18 +46,15 @@ _VARIANTS = {
 
 
 class Subject(NamedTuple):
-    """What a page is about.
+    """What a page is about: an image, also as `displayed` in 8-bit RGB, or plain numbers, which are not.
 
-    `samples` (H, W, C) are those of the image without alpha, or plain numbers without full scale; `names` are
-    those of the channels. `source` is the image as named at the command line, `kernel_file` the user's own.
+    `source` and `kernel_file` are as named at the command line, `names` those of the channels of `pixels`.
     """
 
     source: str
-    samples: NDArray[Any]
+    pixels: NDArray[Any]
     names: Sequence[str]
-    mode: str = ""
-    numbers: bool = False
-    alpha: bool = False
+    displayed: NDArray[np.uint8] | None = None
     kernel_file: str | None = None
 
 
@@ -71,39 +68,32 @@ def make_page(
 ) -> str:
     """Return the page for an output at (row, column), with its explanation as lines of text.
 
-    An image is cropped around the place; the page takes the crop for the image.
+    What is large is cropped around the place; the page treats the crop as the image.
     """
-    if max(kernel.height, kernel.width) > _LARGEST_KERNEL or "frame" in kernel.axes:
-        size = f"{kernel.width}x{kernel.height}"
-        what = "spans frames" if "frame" in kernel.axes else f"is {size}"
-        raise OptionError(
-            f"kernel '{kernel.name}' {what}: a page shows kernels of rows and columns up to "
-            f"{_LARGEST_KERNEL}x{_LARGEST_KERNEL}; draw it with -o PICTURE"
-        )
-    if options.linear or options.depth is not None:
-        raise OptionError("a page cannot show --linear or --depth: leave them out, or draw with -o PICTURE")
-    window = (kernel.height, kernel.width)
+    _refuse(kernel, options)
+    samples = np.atleast_3d(subject.pixels)
+    has_alpha = options.alpha != "plain" and samples.shape[2] in (2, 4) and subject.displayed is not None
+    samples, alpha = (samples[..., :-1], samples[..., -1]) if has_alpha else (samples, None)
     stride, dilation = _pair(options.stride), _pair(options.dilation)
-    height, width = subject.samples.shape[:2]
-    tops = [
-        _first_of(size, index * step, (side - 1) * spread, step)
-        for size, index, step, side, spread in zip((height, width), place, stride, window, dilation, strict=True)
-    ]
-    top, left = (0, 0) if subject.numbers else tops
-    crop = subject.samples[top:, left:] if subject.numbers else subject.samples[top : top + _SIDE, left : left + _SIDE]
-    cropped = crop.shape[:2] != (height, width)
-    name = shown(subject.source)
+    window = (kernel.height, kernel.width)
+    size = samples.shape[:2]
+    top, left = (
+        _first_of(side, index * step, (weights - 1) * spread, step)
+        for side, index, step, weights, spread in zip(size, place, stride, window, dilation, strict=True)
+    )
+    crop = samples[top : top + _SIDE, left : left + _SIDE]
+    area = {"top": top, "left": left, "height": size[0], "width": size[1], "picture": _thumbnail(subject)}
+    transparent = alpha is not None and bool((alpha != _full_scale(alpha.dtype)).any())
+    names = list(subject.names[: samples.shape[2]]) or [f"channel {each}" for each in range(samples.shape[2])]
     again = ["convfilter", "explain", subject.source, "-k", kernel.name, "-o", "page.html", "--overwrite"]
     data = {
         "source": subject.source,
-        "csv": subject.numbers and subject.source.lower().endswith(".csv"),
+        "csv": subject.source.lower().endswith(".csv"),
         "kernelFile": subject.kernel_file,
-        "further": ["--alpha", "drop"] if subject.alpha else [],
+        "further": ["--alpha", "drop"] if transparent else [],
         "again": shlex.join(again + (["--kernels", subject.kernel_file] if subject.kernel_file else [])),
-        "image": _image_object(crop, subject),
-        "crop": {"top": top, "left": left, "height": height, "width": width, "picture": _thumbnail(subject)}
-        if cropped
-        else None,
+        "image": _image_object(crop, names, numbers=subject.displayed is None),
+        "crop": area if crop.shape[:2] != size else None,
         "kernels": _kernel_list(kernel, known),
         "kernel": kernel.name.partition(":")[0],
         "variant": kernel.name,
@@ -119,135 +109,146 @@ def make_page(
             "range": options.range,
         },
     }
-    style, script = _part("page.css"), _part("page.js")
+    style = _text_of("page.css")
+    script = "\n\n".join(map(_text_of, ("arithmetic.js", "drawing.js", "page.js")))
     policy = f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}"
     values = {
         "policy": f"{policy}; base-uri 'none'; form-action 'none'",
-        "title": html.escape(f"Convolution step by step: {name}"),
-        "about": html.escape(_about(subject, crop, top, left, cropped=cropped)),
-        "fill": "in units of the numbers" if subject.numbers else "a fraction of full scale",
+        "title": html.escape(f"Convolution step by step: {shown(subject.source)}"),
+        "about": html.escape(_about(subject, names, crop, (top, left), transparent=transparent)),
+        "fill": "a fraction of full scale" if subject.displayed is not None else "in units of the numbers",
         "style": style,
         "script": script,
-        "heading": html.escape(_heading(subject, place)),
+        "heading": f"Row {place[0]}, column {place[1]}, as explained by the command",
         "explanation": html.escape("\n".join(explanation)),
         "data": re.sub("[<>&\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", json.dumps(data)),
     }
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], _part("page.html"))
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], _text_of("page.html"))
+
+
+def _refuse(kernel: Kernel, options: FilterOptions) -> None:
+    """Refuse what a page cannot show."""
+    if "frame" in kernel.axes or max(kernel.height, kernel.width) > _LARGEST_KERNEL:
+        what = "spans frames" if "frame" in kernel.axes else f"is {kernel.width}x{kernel.height}"
+        limit = f"kernels of rows and columns up to {_LARGEST_KERNEL}x{_LARGEST_KERNEL}"
+        raise OptionError(f"kernel '{kernel.name}' {what}: a page shows {limit}; try -o FILE.png")
+    if options.linear or options.depth is not None:
+        raise OptionError("a page cannot show --linear or --depth: leave them out, or try -o FILE.png")
 
 
 def _first_of(size: int, start: int, reach: int, stride: int) -> int:
-    """Return where on an axis the crop begins: the window in its middle, outputs in step with the image's."""
+    """Return where on an axis the crop begins: the window near its middle, outputs in step with the image's."""
     first = max(0, min(start + reach // 2 - _SIDE // 2, size - _SIDE))
     step = math.lcm(_STEP, stride)
     return first // step * step if step < _SIDE // 2 else first // stride * stride
 
 
-def _about(subject: Subject, crop: NDArray[Any], top: int, left: int, *, cropped: bool) -> str:
-    height, width, _ = subject.samples.shape
-    if subject.numbers:
-        return f"{width} x {height} numbers (width x height)."
-    kind = f"{crop.dtype.itemsize * 8} bits a sample" if crop.dtype.kind in "iu" else "floats"
-    about = f"{width} x {height} pixels (width x height), {', '.join(subject.names)}, {kind}."
-    if subject.alpha:
+def _about(
+    subject: Subject, names: Sequence[str], crop: NDArray[Any], start: tuple[int, int], *, transparent: bool
+) -> str:
+    """Return a few sentences about the samples of the page."""
+    height, width = subject.pixels.shape[:2]
+    if subject.displayed is None:
+        about = f"{width} x {height} numbers (width x height)."
+    else:
+        bits = crop.dtype.itemsize * 8
+        kind = f"{bits} bits a sample" if crop.dtype.kind in "iu" else f"{bits}-bit floats"
+        about = f"{width} x {height} pixels (width x height), {', '.join(names)}, {kind}."
+    if transparent:
         about += " Transparency is left out, as with --alpha drop."
-    if cropped:
-        rows, columns = crop.shape[:2]
+    if crop.shape[:2] != (height, width):
+        (top, left), (rows, columns, _) = start, crop.shape
         about += (
-            f" This page holds rows {top} to {top + rows - 1} and columns {left} to {left + columns - 1}, with the "
-            "file's own numbers, and treats this crop as the image: near its edges the border takes the place "
-            "of the neighbours in the file."
+            f" This page holds rows {top} to {top + rows - 1} and columns {left} to {left + columns - 1}, "
+            "with the file's own numbers, and treats this crop as the image: near its edges the border takes "
+            "the place of the neighbours in the file."
         )
     return about
 
 
-def _heading(subject: Subject, place: tuple[int, int]) -> str:
-    whole = "" if subject.numbers else " of the whole image's output"
-    return f"Row {place[0]}, column {place[1]}{whole}, as 'convfilter explain' prints it"
-
-
-def _image_object(crop: NDArray[Any], subject: Subject) -> dict[str, Any]:
-    """Return the samples, channel after channel, and their depth."""
-    planes = np.ascontiguousarray(np.moveaxis(crop, -1, 0))
-    if subject.numbers or planes.dtype.kind not in "iuf" or planes.dtype.itemsize > (8 if planes.dtype.kind == "f" else 4):
-        planes = planes.astype(np.float64)
-    depth = None
-    if not subject.numbers:
-        integer = planes.dtype.kind in "iu"
-        limits = np.iinfo(planes.dtype) if integer else None
-        depth = {
-            "full": int(limits.max) if limits else 1,
-            "low": int(limits.min) if limits else None,
-            "high": int(limits.max) if limits else None,
-            "integer": integer,
-            "single": planes.dtype == np.float32,
-        }
+def _image_object(crop: NDArray[Any], names: Sequence[str], *, numbers: bool) -> dict[str, Any]:
+    """Return the samples, channel after channel, and their depth; plain numbers have none."""
+    planes = np.ascontiguousarray(np.moveaxis(crop, -1, 0), np.float64 if numbers else None)
+    depth = {
+        "full": _full_scale(planes.dtype),
+        "low": 0 if planes.dtype.kind == "u" else -_full_scale(planes.dtype) - 1,
+        "high": _full_scale(planes.dtype),
+        "integer": planes.dtype.kind in "iu",
+        "single": planes.dtype == np.float32,
+    }
     return {
         "height": planes.shape[1],
         "width": planes.shape[2],
-        "names": list(subject.names),
+        "names": names,
         "type": planes.dtype.name,
         "samples": base64.b64encode(planes.astype(planes.dtype.newbyteorder("<")).tobytes()).decode(),
-        "depth": depth,
+        "depth": None if numbers else depth,
     }
+
+
+def _full_scale(dtype: np.dtype[Any]) -> int:
+    return int(np.iinfo(dtype).max) if dtype.kind in "iu" else 1
 
 
 def _thumbnail(subject: Subject) -> str:
     """Return the whole image in small as a PNG in a data URL."""
-    small = shrunk(subject.samples, _THUMBNAIL)
-    picture = io.BytesIO()
-    Image.fromarray(as_seen(small, subject.mode)).save(picture, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(picture.getvalue()).decode()
+    if subject.displayed is None:
+        low, high = float(subject.pixels.min()), float(subject.pixels.max())
+        picture = Image.fromarray(((subject.pixels - low) / (high - low or 1) * 255).astype(np.uint8))
+    else:
+        picture = Image.fromarray(subject.displayed)
+    picture.thumbnail((_THUMBNAIL, _THUMBNAIL))
+    encoded = io.BytesIO()
+    picture.save(encoded, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(encoded.getvalue()).decode()
 
 
 def _kernel_list(kernel: Kernel, known: Mapping[str, Kernel]) -> list[dict[str, Any]]:
-    """Return the kernels that the page offers, the one asked for among the variants of its name."""
-    listed = dict(known)
+    """Return the kernels that the page offers; the chosen one comes first among the variants of its name."""
     base = kernel.name.partition(":")[0]
-    if base not in listed:
-        listed = {base: kernel, **listed}
-    entries = []
-    for name, each in listed.items():
+    entries: list[dict[str, Any]] = []
+    for name, listed in {base: kernel, **known}.items() if base not in known else known.items():
         variants = [kernel] if name == base else []
-        variants += [found for found in _variants(each, known) if found.name != kernel.name]
-        variants = [v for v in variants if v is kernel or max(v.height, v.width) <= _LARGEST_LISTED]
-        entry: dict[str, Any] = {"name": name, "summary": each.summary}
-        if "frame" in each.axes or not variants:
-            entry["unavailable"] = "spans frames" if "frame" in each.axes else "too large"
-        entry["variants"] = [_kernel_object(variant) for variant in variants]
-        entries.append(entry)
+        names = {each.name for each in variants}
+        variants += [each for each in _variants(listed, known) if each.name not in names]
+        entry: dict[str, Any] = {"name": name, "summary": listed.summary}
+        if not variants:
+            entry["unavailable"] = "spans frames" if "frame" in listed.axes else "too large"
+        entries.append({**entry, "variants": list(map(_kernel_object, variants))})
     return entries
 
 
 def _variants(kernel: Kernel, known: Mapping[str, Kernel]) -> list[Kernel]:
-    """Return a kernel and some others of its generator."""
-    if "frame" in kernel.axes:
-        return []
+    """Return a kernel and some others of its generator, without those that a page cannot offer."""
     found = [kernel]
     for parameters in _VARIANTS.get(kernel.generator, ()):
-        try:
-            other = get_kernel(f"{kernel.name}:{parameters}", known)
-        except ConvfilterError:
-            continue
-        if other.parameters != kernel.parameters:
-            found.append(other)
-    return found
+        with contextlib.suppress(ConvfilterError):
+            found.append(get_kernel(f"{kernel.name}:{parameters}", known))
+    usual = kernel.parameters
+    different = [each for each in found if each is kernel or each.parameters != usual]
+    return [
+        each
+        for each in different
+        if "frame" not in each.axes and max(each.height, each.width) <= _LARGEST_LISTED
+    ]
 
 
 def _kernel_object(kernel: Kernel) -> dict[str, Any]:
     """Return a kernel for the page, its tables by part, output and channel."""
     outputs = kernel.shape[0] if "output" in kernel.axes else 1
-    tables = [part.reshape(outputs, -1, kernel.height, kernel.width).tolist() for part in kernel.arrays()]
-    values = ((key, value) for key, value in kernel.parameters.items())
-    label = ",".join(
-        f"{key}={','.join(f'{each:g}' for each in (value if isinstance(value, tuple) else (value,)))}"
-        for key, value in values
-    )
+    parameters = {
+        name: value if isinstance(value, tuple) else (value,) for name, value in kernel.parameters.items()
+    }
     return {
         "name": kernel.name,
-        "label": label,
+        "label": ",".join(
+            f"{name}={','.join(f'{number:g}' for number in value)}" for name, value in parameters.items()
+        ),
         "axes": ",".join(kernel.axes),
         "own": "channel" in kernel.axes,
-        "tables": tables,
+        "tables": [
+            part.reshape(outputs, -1, kernel.height, kernel.width).tolist() for part in kernel.arrays()
+        ],
         "divisors": list(kernel.divisors),
         "combine": kernel.combine,
         "offset": kernel.offset,
@@ -259,7 +260,7 @@ def _pair(value: Any) -> list[int]:
     return list(value) if isinstance(value, Sequence) else [value, value]
 
 
-def _part(name: str) -> str:
+def _text_of(name: str) -> str:
     return resources.files("convfilter.explain").joinpath(name).read_text(encoding="utf-8").strip()
 
 
