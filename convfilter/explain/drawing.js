@@ -194,30 +194,35 @@ function drawPlane(context, grid, { picture, pixels, values, longest }) {
     for (let column = 0; column < columns; column++) {
       const at = (row + from[1]) * content.columns + column + from[0];
       const ink = inkOn(pixels.subarray(4 * at, 4 * at + 3));
-      if (content.hatched(row + top, column + left)) hatch(context, column * cell, row * cell, cell, ink);
+      context.fillStyle = context.strokeStyle = ink;
+      if (content.hatched(row + top, column + left)) hatch(context, column * cell, row * cell, cell);
+      if (content.dotted?.(row + top, column + left)) dot(context, column * cell, row * cell, cell);
       const text = figure(values[at], 4);
       if (text.length * size * 0.6 > cell - 2) continue;
-      context.fillStyle = ink;
       context.fillText(text, (column + 0.5) * cell, (row + 0.5) * cell + 1);
     }
   }
 }
 
-/** Mark a border sample: a dotted cell with its two upper corners cut. */
-function hatch(context, x, y, cell, ink) {
-  context.save();
+/** Mark a border sample: lines across two corners of its cell. */
+function hatch(context, x, y, cell) {
   context.globalAlpha = 0.5;
-  context.strokeStyle = ink;
   context.beginPath();
-  const corner = cell * 0.3;
-  for (const step of [corner / 2, corner]) {
+  for (const step of [cell * 0.15, cell * 0.3]) {
     context.moveTo(x + 1, y + step);
     context.lineTo(x + step, y + 1);
     context.moveTo(x + cell - 1, y + cell - step);
     context.lineTo(x + cell - step, y + cell - 1);
   }
   context.stroke();
-  context.restore();
+  context.globalAlpha = 1;
+}
+
+/** Mark a sample over which the anchor of the kernel stops. */
+function dot(context, x, y, cell) {
+  context.beginPath();
+  context.arc(x + cell / 2, y + cell - Math.max(3, cell * 0.12), Math.max(1.2, cell * 0.05), 0, 2 * Math.PI);
+  context.fill();
 }
 
 /** Write the numbers of rows and columns, and the name of a plane. */

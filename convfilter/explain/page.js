@@ -13,6 +13,7 @@ const state = {
   table: { part: 0, output: 0, channel: 0 }, // the table of weights that the editor shows
   focus: { kind: "sample", row: 0, column: 0, plane: 0 }, // of the backward mode
   upstream: new Float64Array(0), gradients: null,
+  weight: null, // row and column of the weight under the pointer
 };
 
 /** What rows and columns are counted from: the crop's place in the image, so that numbers are the file's own. */
@@ -140,6 +141,13 @@ function buildContents() {
   const [rows, columns] = axes;
   const padded = { top: -rows.before, left: -columns.before, rows: rows.before + rows.size + rows.after,
                    columns: columns.before + columns.size + columns.after, origin: inputOrigin };
+  const stops = (at, { stride, before, anchor, output }) => {
+    const moved = at + before - anchor;
+    return moved >= 0 && moved < output * stride && moved % stride === 0;
+  };
+  if (rows.stride > 1 || columns.stride > 1) {
+    padded.dotted = (row, column) => stops(row, rows) && stops(column, columns);
+  }
   padded.hatched = (row, column) => row < 0 || column < 0 || row >= rows.size || column >= columns.size;
   const coloured = $("colours").checked && image.planes.length === 3 && !backward();
   if (backward()) {
@@ -188,6 +196,12 @@ function update() {
   drawMap();
 }
 
+/** Where a weight of the table is applied: with `flip` at the opposite place. */
+function turned(row, column) {
+  const [rows, columns] = state.result.axes;
+  return state.options.flip ? [rows.kernel - 1 - row, columns.kernel - 1 - column] : [row, column];
+}
+
 function updateForward() {
   const { result, options, row, column, channel } = state;
   const explained = explainAt(image, state.kernel, options, result, row, column, channel);
@@ -195,7 +209,13 @@ function updateForward() {
   reveal(grids.input, explained.top, explained.left, rows.reach, columns.reach);
   reveal(grids.output, row, column, 1, 1);
   const { top, left } = explained;
-  draw(grids.input, windowMarks(top, left, rows.kernel, columns.kernel, options.dilation, theme.accent));
+  const marks = windowMarks(top, left, rows.kernel, columns.kernel, options.dilation, theme.accent);
+  if (state.weight) {
+    const [a, b] = turned(...state.weight);
+    const place = { row: top + a * rows.dilation, column: left + b * columns.dilation };
+    marks.push({ ...place, rows: 1, columns: 1, colour: theme.second });
+  }
+  draw(grids.input, marks);
   draw(grids.output, [{ row, column, rows: 1, columns: 1, colour: theme.accent }]);
   const of = result.outputs.length > 1 ? `, ${outputNames()[channel]}` : "";
   say(`Output ${placeOf([row, column], outputOrigin())}${of}: ${figure(explained.value)}`, state.pinned,
@@ -230,7 +250,6 @@ function updateBackward() {
 function explainSample(row, column, plane, gradient, divisor) {
   const { axes, width } = state.result;
   const weights = chosenPart().slices[plane];
-  const turned = (a, b) => (state.options.flip ? [axes[0].kernel - 1 - a, axes[1].kernel - 1 - b] : [a, b]);
   const terms = feeds(row, axes[0], state.options.border).flatMap(([i, a, y]) => (
     feeds(column, axes[1], state.options.border).map(([j, b, x]) => ({
       i, j, y, x, place: turned(a, b),
@@ -282,7 +301,7 @@ function explainSample(row, column, plane, gradient, divisor) {
 function explainWeight(row, column, gradient, divisor, shared) {
   const { axes, height, width } = state.result;
   const [rows, columns] = axes;
-  const [a, b] = state.options.flip ? [rows.kernel - 1 - row, columns.kernel - 1 - column] : [row, column];
+  const [a, b] = turned(row, column);
   const top = a * rows.dilation - rows.before;
   const left = b * columns.dilation - columns.before;
   reveal(grids.input, top, left, 1, 1);
@@ -341,10 +360,9 @@ function showSizes() {
     const size = none ? "nothing left" : `${width.output} x ${height.output}`;
     const formulas = [`width ${formulaOf(width)}`, `height ${formulaOf(height)}`].map((line) => make("div", {}, line));
     const chosen = String(padding) === String(options.padding);
-    const row = make("tr", { className: chosen ? "chosen" : "" },
-      make("th", { scope: "row" }, String(padding)), make("td", {}, size, ...formulas));
-    if (chosen) row.setAttribute("aria-current", "true");
-    return row;
+    const line = make("li", { className: chosen ? "chosen" : "" }, make("span", {}, String(padding)), ` ${size}`, ...formulas);
+    if (chosen) line.setAttribute("aria-current", "true");
+    return line;
   });
   $("sizes").replaceChildren(...rows);
   const weights = kernel.tables.flat(4).length;
@@ -383,6 +401,8 @@ function showControls() {
   $("left-name").textContent = backward() && $("show").value === "gradient" ? "Gradient by the input" : "Input";
   $("right-name").textContent = backward() ? "Upstream gradient" : "Output";
   $("part-note").hidden = !(backward() && (kernel.combine || kernel.offset || image.depth));
+  $("range").options[0].textContent = options.range === "auto" ? `auto: ${result.settings.range}` : "auto";
+  $("dots").hidden = backward() || Math.max(...options.stride) === 1;
   $("channel").replaceChildren(...outputNames().map((name, at) => option(at, name, at === state.channel)));
   if (!backward()) markWeights([]);
 }
@@ -652,7 +672,14 @@ function listen() {
     colourWeights();
   });
   on("focusin mouseover", "weights", ({ target }) => {
-    if (backward() && place(target) && !state.stale && !state.pinned) focus("weight", ...place(target));
+    if (!place(target) || state.stale) return;
+    state.weight = place(target);
+    if (!backward()) update();
+    else if (!state.pinned) focus("weight", ...place(target));
+  });
+  on("focusout mouseleave", "weights", () => {
+    state.weight = null;
+    update();
   });
   on("input", "divisor", () => (
     number($("divisor"), (kernel, value) => { kernel.divisors[state.table.part] = value; }, (value) => isFinite(value) && value !== 0)

@@ -137,7 +137,7 @@ def _refuse(kernel: Kernel, options: FilterOptions) -> None:
 
 
 def _first_of(size: int, start: int, reach: int, stride: int) -> int:
-    """Return where on an axis the crop begins: the window near its middle, outputs in step with the image's."""
+    """Return where on an axis the crop begins: the window near its middle, outputs in step with the file's."""
     first = max(0, min(start + reach // 2 - _SIDE // 2, size - _SIDE))
     step = math.lcm(_STEP, stride)
     return first // step * step if step < _SIDE // 2 else first // stride * stride

@@ -237,6 +237,8 @@ def test_hover_click_and_keys_move_over_the_output(show):
     point_at(page, "input", 0, 6)
     assert status(page) == f"Output row 0, column 6: {edges[0, 6]}"
     assert page.locator("#calculation td.border").count() == 2 * 5
+    page.hover("#weights input >> nth=5")
+    assert page.evaluate("state.weight") == [1, 2]
     point_at(page, "output", 2, 2, click=True)
     point_at(page, "output", 5, 5)
     assert status(page) == f"Output row 2, column 2: {edges[2, 2]} (pinned)"
