@@ -331,6 +331,7 @@ def test_what_is_copied_does_the_same(show, tmp_path, quick):
     page.check("#flip")
     page.click("#copy-command")
     command = "convfilter apply 'it'\\''s.png' -k sobel --padding 2,1 --border constant=0.25 --flip"
+    page.locator("#copy-note", has_text="Copied.").wait_for()
     assert page.evaluate("navigator.clipboard.readText()") == command
     assert page.input_value("#copied") == command
     kernels = kernels_of(page_of(picture(6, 5, 5)))
