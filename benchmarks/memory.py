@@ -14,15 +14,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.suite import kernel_of, photograph
-from convfilter.batch.job import filter_job
-from convfilter.batch.memory import footprint
-from convfilter.batch.work import Job, Work
+from convfilter.batch.dry_run import memory_needed
+from convfilter.batch.job import run_job
+from convfilter.batch.plan import Job, Settings
 from convfilter.images.animation import write_frames
 from convfilter.images.formats import FORMATS, extension_of
 from convfilter.images.picture import Picture
 from convfilter.images.reading import read_size
 from convfilter.images.writing import write_picture
-from convfilter.options import EncodeOptions, FilterOptions
+from convfilter.options import BatchOptions, EncodeOptions, FilterOptions
 
 __all__ = ["main", "measured"]
 
@@ -41,7 +41,7 @@ class Case(NamedTuple):
     kernels : tuple of str
         As `benchmarks.suite.kernel_of` takes them.
     options : dict
-        Those of `FilterOptions`, `Encoding` and `Work`.
+        Those of `FilterOptions`, `EncodeOptions` and `BatchOptions`.
     """
 
     source: str
@@ -83,11 +83,11 @@ def cases() -> Iterator[Case]:
         yield Case(f"npy {kind}", "npy", ("gaussian:sigma=3", "sobel"))
         yield Case(f"npy {kind}", "npy", ("blur", "sharpen", "sobel"), {"linear": True})
     for form, row in FORMATS.items():
-        for kind in ("L", "RGB", "RGBA", "RGB;uint16") if row.frames else ():
+        for kind in ("L", "RGB", "RGBA", "RGB;uint16") if row.several else ():
             if row.holds(kind) and not (form == "png" and "16" in kind):
                 yield Case(f"{form} {kind} 5", "tiff" if form == "ppm" else "npy")
                 yield Case(f"npy {kind} 5", form)
-        if row.frames:
+        if row.several:
             yield Case(f"{form} RGB 5", form)
             yield Case(f"{form} RGB 5", form, options={"frames": "stack"})
             yield Case(f"{form} RGB 5", "tiff", ("temporal-blur",))
@@ -143,22 +143,20 @@ def _measure(folder: Path, small: str, large: str, case: Case) -> tuple[float, f
     def taken(kind: Any) -> dict[str, Any]:
         return {name: options.pop(name) for name in list(options) if name in kind.__annotations__}
 
-    work = Work(
+    settings = Settings(
         tuple(kernel_of(name) for name in case.kernels),
         FilterOptions(**taken(FilterOptions)),
         EncodeOptions(**taken(EncodeOptions)),
-        overwrite=True,
-        threads=1,
-        **options,
+        batch=BatchOptions(overwrite=True, jobs=1, **options),
     )
     for name in (small, large):
         before = _held("VmRSS")
         with open("/proc/self/clear_refs", "w") as peak:
             peak.write("5")
         job = Job(str(folder / name), str(folder / f"out{extension_of(case.target)}"), case.target)
-        outcome = filter_job(job, work)
-        assert outcome.error is None, outcome.error
-    return _held("VmHWM") - before, footprint(read_size(folder / large), case.target, work)
+        result = run_job(job, settings)
+        assert result.error is None, result.error
+    return _held("VmHWM") - before, memory_needed(read_size(folder / large), case.target, settings)
 
 
 def _held(name: str) -> int:

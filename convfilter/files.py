@@ -1,9 +1,7 @@
-"""Outputs: files that are never half written, and standard output.
+"""Outputs: files that are complete or not there, and standard output.
 
-An output file is written to a temporary file ``.cf-XXXX.tmp`` in its own folder and put in place by one
-rename or link, so that its path holds, at every moment, nothing, the complete old file or the
-complete new one. While it is written the temporary file is locked; the next run takes away those
-that nobody holds any more.
+An output is written to a locked temporary file ``.cf-XXXXXXXX.tmp`` in its own folder and put in place by one
+rename or link. The next run removes temporary files that nobody holds any more.
 """
 
 # Plain `os` calls: pathlib costs several times what the rest of this module does to import.
@@ -56,13 +54,7 @@ _FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os
 
 
 class OutputError(ImageError):
-    """An output that cannot be written.
-
-    Attributes
-    ----------
-    errno : int or None
-        The system's number for the reason.
-    """
+    """An output that cannot be written, with the system's number for the reason."""
 
     errno: int | None = None
 
@@ -96,23 +88,9 @@ def write_output(
     repeated: bool = False,
     folders: bool = False,
 ) -> None:
-    """Write an output, to a file or to standard output, as a whole or not at all.
+    """Write an output as `commit` does, or to standard output.
 
-    Parameters
-    ----------
-    path : str
-        A file name, or `STREAM`.
-    write, overwrite, repeated
-        As for `commit`.
-    folders : bool
-        Whether to make the folder that it belongs into.
-
-    Raises
-    ------
-    OutputExistsError
-        If the file exists and must not be replaced.
-    OutputError
-        If it cannot be written, except by a `BrokenPipeError`.
+    With `folders` those above it are made. Raises `OutputExistsError`, `OutputError` and `BrokenPipeError`.
     """
     try:
         if path == STREAM:
@@ -139,37 +117,11 @@ def commit(
     overwrite: bool = False,
     repeated: bool = False,
 ) -> None:
-    """Write a file as a whole or not at all.
+    """Write a file as a whole or not at all; `write` leaves the buffered stream open.
 
-    Parameters
-    ----------
-    path : str or path-like
-        The file to make. A symbolic link is replaced, not followed, unless it leads to a device or pipe.
-    write : callable
-        Given a buffered binary stream, writes everything to it and leaves it open.
-    overwrite : bool
-        Whether an existing file may be replaced; the new one then keeps its permission bits.
-    repeated : bool
-        Whether this may be a second attempt, after one of which nobody knows how far it came: then an
-        existing file with the very same bytes is as good as done.
-
-    Raises
-    ------
-    FileExistsError
-        If the path exists and `overwrite` is false, also if it came into being meanwhile. On a file
-        system without hard links the last look at it is taken just before the rename.
-    OSError
-        If the file cannot be made or written; `describe` words it. Whatever is raised, also by `write`,
-        the temporary file is gone and an old output is as it was.
-
-    Examples
-    --------
-    >>> import tempfile, pathlib
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = pathlib.Path(folder, "a.txt")
-    ...     commit(path, lambda stream: stream.write(b"whole"))
-    ...     path.read_bytes()
-    b'whole'
+    A file that is replaced keeps its permissions; a symbolic link is replaced, not followed. `repeated` says
+    that this may be a second attempt: then a file with the same bytes is as good as done. Raises `OSError`,
+    and `FileExistsError` also if the path came into being meanwhile.
     """
     target = os.fspath(path)
     folder = os.path.dirname(target) or os.curdir
@@ -177,32 +129,18 @@ def commit(
     # A signal may come at any moment: the name is known here before there is a file of it.
     names: list[str] = []
     with at_stop(lambda: _remove(*names)):
-        stream: BinaryIO | None = None
         try:
-            stream = os.fdopen(_create(folder, permissions, names), "wb", 1 << 18)
-            write(stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-            if fcntl is None:
-                stream.close()
-            # Where there are locks the file is put in place under its own: once closed, and still under its
-            # temporary name, another run would sweep it away.
-            try:
+            with os.fdopen(_create(folder, permissions, names), "wb", 1 << 18) as stream:
+                write(stream)
+                stream.flush()
+                os.fsync(stream.fileno())
+                if fcntl is None:
+                    stream.close()
+                # While it is open it is locked: once closed, another run would sweep it away.
                 with starting():
-                    _put_in_place(names[-1], target, overwrite)
-            except FileExistsError:
-                if not (repeated and _equal(names[-1], target)):
-                    raise
-                os.unlink(names[-1])
-            stream.close()
+                    _put_in_place(names[-1], target, overwrite, repeated)
         except BaseException:
             _remove(*names)
-            # What is still buffered goes to a file without a name; that this may fail hides nothing.
-            with contextlib.suppress(OSError, ValueError):
-                if stream is not None:
-                    stream.close()
-            if fcntl is None:
-                _remove(*names)
             raise
     _sync_folder(folder)
 
@@ -287,7 +225,7 @@ def _lock(descriptor: int) -> bool | None:
     return True
 
 
-def _put_in_place(temporary: str, target: str, overwrite: bool) -> None:
+def _put_in_place(temporary: str, target: str, overwrite: bool, repeated: bool) -> None:
     """Give the finished file its name."""
     if overwrite:
         os.replace(temporary, target)
@@ -295,19 +233,16 @@ def _put_in_place(temporary: str, target: str, overwrite: bool) -> None:
     try:
         os.link(temporary, target)
     except OSError as error:
-        if error.errno not in _NO_HARD_LINKS:
+        if error.errno in _NO_HARD_LINKS and not os.path.lexists(target):
+            os.rename(temporary, target)
+            return
+        if error.errno not in _NO_HARD_LINKS | {errno.EEXIST}:
             raise
-        if os.path.lexists(target):
+        import filecmp  # only a second attempt needs it
+
+        if not (repeated and filecmp.cmp(temporary, target, shallow=False)):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target) from None
-        os.rename(temporary, target)
-    else:
-        os.unlink(temporary)
-
-
-def _equal(path: str, other: str) -> bool:
-    import filecmp  # which only a second attempt needs
-
-    return filecmp.cmp(path, other, shallow=False)
+    os.unlink(temporary)
 
 
 def _remove(*paths: str) -> None:
@@ -328,17 +263,10 @@ def _sync_folder(folder: str) -> None:
 
 
 def sweep(folder: str | os.PathLike[str]) -> None:
-    """Remove the temporary files that killed runs left in a folder.
+    """Remove the temporary files that killed runs left in a folder, if it can be read.
 
-    Parameters
-    ----------
-    folder : str or path-like
-        Where to look; not below it. A folder that does not exist or cannot be read is passed over.
-
-    Notes
-    -----
-    A file that another run holds locked stays, and so does every name that `commit` does not make. Where
-    there are no locks, those older than a day go.
+    A locked file stays, and so does every name that `commit` does not make. Where there are no locks, files
+    older than a day go.
     """
     try:
         with os.scandir(folder) as entries:

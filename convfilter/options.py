@@ -66,36 +66,15 @@ MAX_PIXELS = 268_402_689
 
 
 class Option(NamedTuple):
-    """How one field of a record is offered at the command line.
-
-    Attributes
-    ----------
-    help : str
-        One sentence.
-    heading : str
-        The heading of the help page that it stands under.
-    flags : str
-        Its names at the command line, separated by blanks; by default ``--`` and the field's name.
-    metavar : str or None
-        What the help page shows for its value.
-    read : callable or None
-        Reads its text; raises `OptionError`. Not needed for `Literal` types, flags and integers.
-    default : str or None
-        The default in words, where the value itself says too little.
-    largest : int or None
-        Of an integer, which is at least 1.
-    inverted : bool
-        Whether the flag at the command line turns the field off.
-    """
+    """How a field of a record is offered at the command line."""
 
     help: str
     heading: str = "Options"
-    flags: str = ""
+    flags: str = ""  # separated by blanks; by default `--` and the field's name
     metavar: str | None = None
-    read: Callable[[str], Any] | None = None
-    default: str | None = None
-    largest: int | None = None
-    inverted: bool = False
+    read: Callable[[str], Any] | None = None  # reads its text; not for `Literal` types, flags and integers
+    default: str | None = None  # in words, where the value itself says too little
+    turns_off: bool = False  # the flag at the command line turns the field off
 
 
 class Declared(NamedTuple):
@@ -117,10 +96,8 @@ def one_or_two(text: str, sign: str = ",") -> tuple[int, ...]:
 def _read_pair(text: str) -> PerAxis:
     """Read ``N``, or ``N,M`` for rows and columns; both at least 1."""
     numbers = one_or_two(text)
-    if not numbers:
-        raise OptionError(f"{brief(text)} is not a number N or two, N,M (rows, columns)")
-    if min(numbers) < 1:
-        raise OptionError(f"{brief(text)}: it must be at least 1")
+    if not numbers or min(numbers) < 1:
+        raise OptionError(f"{brief(text)} is not a number N, or two N,M (rows, columns), of at least 1")
     return numbers if len(numbers) == 2 else numbers[0]
 
 
@@ -154,6 +131,8 @@ def _read_border(text: str) -> tuple[str, float]:
 
 
 _FILTER, _WRITE, _READ, _RUN = "Filtering", "Writing", "Reading", "Running"
+_PADDING = "same|valid|full|N|N,M"
+_BORDER = "edge|symmetric|reflect|wrap|zero|constant=V"
 
 
 class FilterOptions(NamedTuple):
@@ -161,31 +140,21 @@ class FilterOptions(NamedTuple):
 
     padding: Annotated[
         Padding,
-        Option(
-            "Border added on each side, rows and columns.",
-            _FILTER,
-            metavar="same|valid|full|N|N,M",
-            read=_read_padding,
-        ),
+        Option("Samples added on each side: rows, columns.", _FILTER, metavar=_PADDING, read=_read_padding),
     ] = "same"
     border: Annotated[
         Border,
-        Option(
-            "How the border is filled: edge, symmetric, reflect, wrap, zero or constant=V, drawn below.",
-            _FILTER,
-            metavar="MODE",
-            read=_read_border,
-        ),
+        Option("Values of the added samples, see Borders.", _FILTER, metavar=_BORDER, read=_read_border),
     ] = "edge"
     fill: float = 0.0
     """Value of a constant border; `_read_border` reads it with the mode."""
     stride: Annotated[
         PerAxis,
-        Option("Distance between two outputs, rows and columns.", _FILTER, metavar="N|N,M", read=_read_pair),
+        Option("Distance between two outputs: rows, columns.", _FILTER, metavar="N|N,M", read=_read_pair),
     ] = 1
     dilation: Annotated[
         PerAxis,
-        Option("Distance between two weights, rows and columns.", _FILTER, metavar="N|N,M", read=_read_pair),
+        Option("Distance between two weights: rows, columns.", _FILTER, metavar="N|N,M", read=_read_pair),
     ] = 1
     flip: Annotated[bool, Option("True convolution: rotate the kernel by 180 degrees first.", _FILTER)] = (
         False
@@ -195,27 +164,18 @@ class FilterOptions(NamedTuple):
         Option("Filter each colour channel on its own, sum the results into one, or average them.", _FILTER),
     ] = "each"
     range: Annotated[
-        Range,
-        Option(
-            "How to handle values outside 0..full scale; auto is the kernel's own choice.",
-            _FILTER,
-        ),
+        Range, Option("How to handle out-of-range values; auto is the kernel's own choice.", _FILTER)
     ] = "auto"
     alpha: Annotated[
         Alpha,
-        Option(
-            "How to handle transparency; auto weights colours with alpha, and keeps alpha for edge filters.",
-            _FILTER,
-        ),
+        Option("How to handle transparency; auto is keep for edge filters, else premultiply.", _FILTER),
     ] = "auto"
     linear: Annotated[bool, Option("Filter in linear light (sRGB decoded and encoded again).", _FILTER)] = (
         False
     )
     depth: Annotated[
         Depth | None,
-        Option(
-            "Bits of the output: full scale stays full scale, rounded once.", _WRITE, default="the input's"
-        ),
+        Option("Bits of an output sample; full scale maps to full scale.", _WRITE, default="the input's"),
     ] = None
 
 
@@ -223,25 +183,22 @@ class EncodeOptions(NamedTuple):
     """How to write a file; see `filter_file` for each."""
 
     quality: Annotated[
-        int | None, Option("For JPEG, WebP, AVIF: 1 to 100.", _WRITE, default="the input's", largest=100)
+        int | None,
+        Option("Quality of JPEG, WebP and AVIF, 1 to 100.", _WRITE, metavar="N", default="the input's"),
     ] = None
     compress: Annotated[Compress, Option("Write quickly, or the smallest file.", _WRITE)] = "fast"
     background: Annotated[
         str,
-        Option(
-            "Colour behind transparent pixels where the format has no alpha.",
-            _WRITE,
-            metavar="COLOR",
-        ),
+        Option("Colour behind transparent pixels if the format has no alpha.", _WRITE, metavar="COLOR"),
     ] = "white"
-    strip: Annotated[bool, Option("Leave metadata out.", _WRITE)] = False
+    strip: Annotated[bool, Option("Remove metadata.", _WRITE)] = False
 
 
 class ReadOptions(NamedTuple):
     """How to read an image."""
 
     orient: Annotated[
-        bool, Option("Ignore the orientation tag.", _READ, flags="--no-orient", inverted=True)
+        bool, Option("Ignore the orientation tag.", _READ, flags="--no-orient", turns_off=True)
     ] = True
     max_pixels: Annotated[
         int, Option("Refuse larger images and animations before decoding them.", _READ, metavar="N")
@@ -260,23 +217,20 @@ class BatchOptions(NamedTuple):
         ),
     ] = None
     overwrite: Annotated[bool, Option("Replace existing outputs.")] = False
-    skip_existing: Annotated[bool, Option("Leave existing outputs as they are.")] = False
+    skip_existing: Annotated[bool, Option("Skip images whose output exists.")] = False
     jobs: Annotated[
         int | None,
         Option(
-            "Cores used in all; with 1 nothing uses a second thread.",
+            "CPU cores to use in all; with 1 there is a single thread.",
             _RUN,
             flags="-j --jobs",
+            metavar="N",
             default="all available",
         ),
     ] = None
     scheduler: Annotated[
         str | None,
-        Option(
-            "Run on a Dask cluster whose workers see the files under the same names.",
-            _RUN,
-            metavar="ADDRESS",
-        ),
+        Option("Run on a Dask cluster; its workers must see the same files.", _RUN, metavar="ADDRESS"),
     ] = None
 
 

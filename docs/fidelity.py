@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from convfilter.errors import ImageError
 from convfilter.images.formats import FORMATS, kind_of, route
-from convfilter.images.metadata import HELD
+from convfilter.images.metadata import BLOCKS
 from convfilter.images.writing import check_writable
 
 PAGE = Path(__file__).resolve().with_name("fidelity.md")
@@ -50,13 +50,18 @@ ROWS = (
     Row("C5", "C5", note="five channels that mean no colours; out of a TIFF they are called `LXXXX`"),
 )
 
+
+def _with_block(block: str) -> str:
+    return " ".join(form for form, row in FORMATS.items() if block in row.blocks)
+
+
 # What is kept beside the pixels, by format; `tests/images/test_fidelity.py` tries every cell.
 KEPT = {
-    **{name.removeprefix("a "): forms for name, forms in HELD.items()},
+    **{words.removeprefix("a "): _with_block(block) for block, words in BLOCKS.items()},
     **dict.fromkeys(("text", "pixel aspect", "HDR chunks", "gamma and chromaticities"), "png"),
     "background colour": "png",
-    "durations": "png gif webp avif",
-    "number of showings": "png gif webp",
+    "durations": _with_block("duration"),
+    "number of showings": _with_block("plays"),
 }
 
 HEAD = """\

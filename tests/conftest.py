@@ -5,12 +5,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from typing import NamedTuple
 
 import pytest
 
 from convfilter.cli import main
-from convfilter.images import codecs
+from convfilter.images import formats
 
 SECONDS = 60
 
@@ -47,7 +48,7 @@ def heed_interrupts():
 @pytest.fixture
 def without_codecs(monkeypatch):
     """Have pictures read and written as Pillow alone does it."""
-    monkeypatch.setattr(codecs, "available", lambda: False)
+    monkeypatch.setattr(formats, "codecs_available", lambda: False)
 
 
 @pytest.fixture
@@ -79,7 +80,7 @@ def quick(tmp_path, monkeypatch):
 
     def call(*arguments, stdin=b"", **variables):
         streams = {
-            "stdin": io.TextIOWrapper(io.BytesIO(stdin)),
+            "stdin": io.TextIOWrapper(io.BufferedReader(io.BytesIO(stdin))),
             "stdout": io.TextIOWrapper(io.BytesIO(), encoding="utf-8"),
             "stderr": io.TextIOWrapper(io.BytesIO(), encoding="utf-8"),
         }
@@ -100,3 +101,64 @@ def quick(tmp_path, monkeypatch):
         )
 
     return call
+
+
+# Changes to the program are inherited by its workers, which are copies of it.
+CHANGED = """
+import os, signal, sys, time
+from convfilter import files
+from convfilter.batch import job
+{change}
+from convfilter.__main__ import main
+main()
+"""
+
+
+@pytest.fixture
+def begin(tmp_path):
+    """Begin the program, which may be changed, in a temporary folder and a session of its own."""
+    begun = []
+
+    def call(*arguments, change="", **options):
+        start = ["-c", CHANGED.format(change=change)] if change else ["-m", "convfilter"]
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        process = subprocess.Popen(
+            [sys.executable, *start, *arguments],
+            cwd=tmp_path,
+            start_new_session=True,
+            **{**pipes, "env": environment(), "text": True, "preexec_fn": heed_interrupts, **options},
+        )
+        begun.append(process)
+        return process
+
+    yield call
+    for process in begun:
+        process.kill()
+        process.communicate()
+
+
+def ended(process):
+    """Wait for a process: its exit code, and the lines on stdout and stderr."""
+    out, err = process.communicate(timeout=SECONDS)
+    return process.returncode, (out or "").splitlines(), (err or "").splitlines()
+
+
+def wait_for(condition, seconds=SECONDS):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def processes_of(session):
+    """The living processes of a session, which its first process has given its number."""
+    found = []
+    for name in filter(str.isdecimal, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{name}/stat") as stream:
+                state, _, _, its_session = stream.read().rpartition(")")[2].split()[:4]
+        except OSError:
+            continue
+        if int(its_session) == session and state != "Z":
+            found.append(int(name))
+    return found

@@ -1,5 +1,6 @@
 """Pictures encoded in memory, by the project and by Pillow."""
 
+import errno
 import io
 
 import numpy as np
@@ -7,6 +8,19 @@ import numpy as np
 from convfilter.images.metadata import Metadata
 from convfilter.images.picture import Picture
 from convfilter.images.writing import write_picture
+
+
+class FullDisk(io.BytesIO):
+    """A stream on a disk that is full after some bytes."""
+
+    def __init__(self, capacity):
+        super().__init__()
+        self.capacity = capacity
+
+    def write(self, data):
+        if self.tell() + memoryview(data).nbytes > self.capacity:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(data)
 
 
 def smooth(height=120, width=160):

@@ -1,8 +1,10 @@
 """What README.md and the pages of docs/ show is what happens."""
 
 import importlib.util
+import io
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,7 +14,7 @@ import pytest
 from conftest import SECONDS, environment
 from samples import SAMPLE_IMAGES
 
-from convfilter.cli import cli
+from convfilter.cli import cli, main
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -20,7 +22,7 @@ PAGES = {
     path: path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
 }
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="README speaks to a POSIX shell")
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="README uses a POSIX shell")
 
 
 def blocks(language, pages):
@@ -29,16 +31,15 @@ def blocks(language, pages):
     ]
 
 
-PICTURE = re.compile(r"!\[[^\]]*\]\(([^)]+)\)")
+DRAWING = re.compile(r"!\[[^\]]*\]\(([^)]+)\)")
 README_BLOCKS = re.findall(r"^```(sh|console|python)\n(.*?)^```$", README, re.M | re.S)
-OTHER_PAGES = [text for path, text in PAGES.items() if path.name != "README.md"]
-CONSOLE, PYTHON = blocks("console", OTHER_PAGES), blocks("python", OTHER_PAGES)
+OTHER_PAGES = {path.stem: text for path, text in PAGES.items() if path.name != "README.md"}
 (MINE, *_) = blocks("toml", [README])
 
 
 @pytest.fixture
-def folder(tmp_path):
-    """A folder with the sample pictures, the kernel file that README shows, and the command on the path."""
+def folder(tmp_path, monkeypatch):
+    """The working folder: sample images, the kernel file that README shows, and the command on the path."""
     shutil.copytree(SAMPLE_IMAGES, tmp_path / "sample_images")
     (tmp_path / "mine.toml").write_text(MINE, encoding="utf-8")
     (tmp_path / "bin").mkdir()
@@ -46,11 +47,13 @@ def folder(tmp_path):
         command = tmp_path / "bin" / name
         command.write_text(f'#!/bin/sh\nexec "{sys.executable}" {arguments} "$@"\n')
         command.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CONVFILTER_THREADS", "2")
     return tmp_path
 
 
 def steps(block):
-    """Pairs of a command and what README shows of its output."""
+    """Pairs of a command and what is shown of its output."""
     for step in re.split(r"^\$ ", block, flags=re.M)[1:]:
         command, _, shown = step.partition("\n")
         yield command, shown
@@ -62,45 +65,62 @@ def as_pattern(shown):
     return "".join(r"(?:.*\n)*" if line == "...\n" else re.escape(line) for line in lines)
 
 
-def run_console(folder, block):
-    assert block.startswith("$ ")
-    path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    for command, shown in steps(block):
+def printed(command, monkeypatch):
+    """Run a command, in this process unless it needs a shell; return what it prints."""
+    words = shlex.split(command)
+    if words[:1] != ["convfilter"] or set(command) & set("|&<>$*\\"):
         ran = subprocess.run(
             ["/bin/sh", "-c", command],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            cwd=folder,
-            env=environment(CONVFILTER_THREADS=2, PATH=path, LC_ALL="C.UTF-8"),
+            env=environment(
+                CONVFILTER_THREADS=2, PATH=f"bin{os.pathsep}{os.environ['PATH']}", LC_ALL="C.UTF-8"
+            ),
             timeout=SECONDS,
             check=False,
             encoding="utf-8",
         )
-        assert re.fullmatch(as_pattern(shown), ran.stdout), f"$ {command}\n{ran.stdout}\nis not\n{shown}"
+        return ran.stdout
+    output = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    with monkeypatch.context() as patch:
+        for name, value in {"argv": words, "stdout": output, "stderr": output}.items():
+            patch.setattr(sys, name, value)
+        with pytest.raises(SystemExit):
+            main()
+    output.flush()
+    return output.buffer.getvalue().decode()
 
 
-@pytest.mark.parametrize("block", CONSOLE, ids=lambda block: block.partition("\n")[0][2:].replace("/", " "))
-def test_a_console_block_shows_what_is_printed(folder, block):
-    run_console(folder, block)
+def check_console(block, monkeypatch):
+    assert block.startswith("$ ")
+    for command, shown in steps(block):
+        found = printed(command, monkeypatch)
+        assert re.fullmatch(as_pattern(shown), found), f"$ {command}\n{found}\nis not\n{shown}"
+
+
+@pytest.mark.parametrize("page", [name for name, text in OTHER_PAGES.items() if "```console" in text])
+def test_a_page_shows_what_is_printed(folder, monkeypatch, page):
+    for block in blocks("console", [OTHER_PAGES[page]]):
+        check_console(block, monkeypatch)
+        for path in folder.iterdir():  # the next block starts anew
+            if path.name not in ("sample_images", "mine.toml", "bin"):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def test_the_readme_can_be_followed_from_its_top_to_its_end(folder, monkeypatch):
-    """All that it has a reader type, one thing after another in one folder."""
-    monkeypatch.chdir(folder)
+    """Everything that it has a reader type, one after another in one folder."""
     for language, block in README_BLOCKS:
         if language == "python":
             exec(compile(block, "README", "exec"), {})
         elif language == "console":
-            run_console(folder, block)
+            check_console(block, monkeypatch)
         elif block.startswith("convfilter "):
-            commands = [line.partition("#")[0].rstrip() for line in block.splitlines()]
-            for command in commands:
-                run_console(folder, f"$ {command}\n...\n")
+            for line in block.splitlines():
+                check_console(f"$ {line.partition('#')[0].rstrip()}\n...\n", monkeypatch)
 
 
-@pytest.mark.parametrize("code", PYTHON)
-def test_a_python_block_runs(folder, monkeypatch, code):
-    monkeypatch.chdir(folder)
+@pytest.mark.parametrize("code", blocks("python", OTHER_PAGES.values()))
+def test_a_python_block_runs(folder, code):
     exec(compile(code, "page", "exec"), {})
 
 
@@ -115,8 +135,8 @@ def test_every_link_leads_somewhere(page):
         assert target.startswith("https://") or (page.parent / target).exists(), target
 
 
-def test_every_picture_is_made_by_the_script_and_shown_somewhere():
-    shown = {(page.parent / target).name for page, text in PAGES.items() for target in PICTURE.findall(text)}
+def test_every_drawing_is_made_by_the_script_and_shown_somewhere():
+    shown = {(page.parent / target).name for page, text in PAGES.items() for target in DRAWING.findall(text)}
     assert shown == {path.name for path in (ROOT / "docs").iterdir() if path.suffix in (".png", ".gif")}
     script = (ROOT / "docs" / "pictures.py").read_text(encoding="utf-8")
     for name in shown:

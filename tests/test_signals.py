@@ -1,56 +1,39 @@
 """Ctrl-C, SIGTERM and SIGHUP: at any moment, within two seconds, and nothing but whole outputs is left."""
 
 import os
+import pty
 import signal
-import subprocess
-import sys
 import time
 
-import numpy as np
 import pytest
-from conftest import SECONDS, environment, heed_interrupts
-from samples import grey, save
+from conftest import ended, processes_of, wait_for
+from samples import colour, grey, save
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX systems")
 
+APPLY = ["apply", "in", "-k", "blur", "-o", "out", "-j"]
+# One call that takes a minute, at about any size.
+ENCODE = ["apply", "in", "-k", "identity", "-o", "out", "--format", "avif", "--compress", "small", "-j"]
 
-def noise(rows, columns):
-    return np.random.default_rng(0).integers(0, 256, (rows, columns, 3), np.uint8)
-
-
-@pytest.fixture
-def begin(tmp_path):
-    """Begin the program in a temporary folder, in a process group of its own."""
-    begun = []
-
-    def call(arguments, code=None, **options):
-        process = subprocess.Popen(
-            [sys.executable, *(("-c", code) if code else ("-m", "convfilter")), *arguments.split()],
-            cwd=tmp_path,
-            env=environment(),
-            start_new_session=True,
-            **{
-                "stdin": subprocess.DEVNULL,
-                "stdout": subprocess.PIPE,
-                "stderr": subprocess.PIPE,
-                "preexec_fn": heed_interrupts,
-            }
-            | options,
-        )
-        begun.append(process)
-        return process
-
-    yield call
-    for process in begun:
-        process.kill()
-        process.wait()
+# All images but the first wait when their temporary file is there.
+WAITING = """
+inner = files.commit
+def commit(target, write, **options):
+    def late(stream):
+        if os.path.basename(target) != "a.png":
+            time.sleep(60)
+        write(stream)
+    return inner(target, late, **options)
+files.commit = commit
+"""
+STUBBORN = WAITING.replace(
+    "time.sleep", "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM]); time.sleep"
+)
 
 
-def wait_for(condition):
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+def temporary(tmp_path):
+    out = tmp_path / "out"
+    return [name for name in os.listdir(out) if name.startswith(".cf-")] if out.exists() else []
 
 
 def seconds_of_work(process):
@@ -58,60 +41,39 @@ def seconds_of_work(process):
         return int(stream.read().rpartition(")")[2].split()[11]) / os.sysconf("SC_CLK_TCK")
 
 
-def temporary(folder):
-    return [name for name in os.listdir(folder) if name.startswith(".cf-")]
-
-
-def processes_of(group):
-    found = []
-    for name in filter(str.isdecimal, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{name}/stat") as stream:
-                state, _, its_group = stream.read().rpartition(")")[2].split()[:3]
-        except OSError:
-            continue
-        if int(its_group) == group and state != "Z":
-            found.append(int(name))
-    return found
-
-
 def end_of(process, number, *, group=False):
-    """Send a signal; what stderr says, and that the process dies of the signal in time."""
+    """Send a signal; the lines on stderr, once the process has died of the signal in time."""
     assert process.poll() is None, process.communicate()
     start = time.monotonic()
     (os.killpg if group else os.kill)(process.pid, number)
-    _, said = process.communicate(timeout=SECONDS)
+    code, _, err = ended(process)
     assert time.monotonic() - start < 2
-    assert process.returncode == -number
+    assert code == -number
     assert processes_of(process.pid) == []
-    return said.decode().splitlines() if said else []
+    return err
 
 
-@pytest.mark.parametrize(("number", "jobs"), [(signal.SIGINT, 1), (signal.SIGTERM, 2), (signal.SIGHUP, 2)])
+@pytest.mark.parametrize(("number", "jobs"), [(signal.SIGTERM, 1), (signal.SIGHUP, 2)])
 def test_a_signal_does_not_wait_for_an_encoder(begin, tmp_path, number, jobs):
     for name in "ab":
-        save(tmp_path / "in" / f"{name}.png", noise(1200, 1200), compress_level=1)
-    process = begin(f"apply in -k identity -o out --format avif --compress small -j {jobs}")
-    out = tmp_path / "out"
+        save(tmp_path / "in" / f"{name}.png", colour(1200, 1200), compress_level=1)
+    process = begin(*ENCODE, str(jobs))
     # It is in the one call that encodes once nothing is done in Python for a while.
-    wait_for(lambda: out.exists() and len(temporary(out)) == jobs)
+    wait_for(lambda: len(temporary(tmp_path)) == jobs)
     time.sleep(0.5)
     assert end_of(process, number) == ["convfilter: stopped: nothing done, 2 not finished"]
-    assert os.listdir(out) == []
+    assert os.listdir(tmp_path / "out") == []
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        "learn a.png a.png --size 61x61 -o k.toml",
-        "gallery a.png --full -o sheet.png",
-        "explain a.png -k blur --at 3,3 --padding 7000",
-    ],
-)
+@pytest.mark.parametrize("arguments", [
+    "learn a.png a.png --size 61x61 -o k.toml",
+    "gallery a.png --full -o sheet.png",
+    "explain a.png -k blur --at 3,3 --padding 7000",
+])  # fmt: skip
 def test_a_signal_does_not_wait_for_a_calculation(begin, tmp_path, arguments):
-    save(tmp_path / "a.png", noise(900, 900))
-    process = begin(arguments)
-    wait_for(lambda: process.poll() is not None or seconds_of_work(process) > 0.6)
+    save(tmp_path / "a.png", colour(900, 900), compress_level=1)
+    process = begin(*arguments.split())
+    wait_for(lambda: process.poll() is not None or seconds_of_work(process) > 0.4)
     assert end_of(process, signal.SIGTERM) == []
     assert os.listdir(tmp_path) == ["a.png"]
 
@@ -126,24 +88,61 @@ def test_a_signal_does_not_wait_for_a_reader(begin, tmp_path, stream, number):
             pass
     except BlockingIOError:
         os.set_blocking(writing, True)
-    process = begin("apply a.png gone.png -k blur -o out --json", **{stream: writing})
+    process = begin("apply", "a.png", "gone.png", "-k", "blur", "-o", "out", "--json", **{stream: writing})
     os.close(writing)
     wait_for(lambda: os.path.exists(tmp_path / "out" / "a.png"))
-    time.sleep(0.3)
+    time.sleep(0.2)
     end_of(process, number)
     os.close(reading)
     assert os.listdir(tmp_path / "out") == ["a.png"]
 
 
-def test_a_second_signal_and_one_to_all_processes_change_nothing(begin, tmp_path):
-    for name in "abc":
-        save(tmp_path / "in" / f"{name}.png", noise(1200, 1200), compress_level=1)
-    process = begin("apply in -k identity -o out --format avif --compress small -j 2")
-    wait_for(lambda: os.path.exists(tmp_path / "out") and len(temporary(tmp_path / "out")) == 2)
-    os.killpg(process.pid, signal.SIGINT)
-    said = end_of(process, signal.SIGINT, group=True)
-    assert said == ["convfilter: stopped: nothing done, 3 not finished"]
-    assert os.listdir(tmp_path / "out") == []
+@pytest.mark.parametrize(("number", "change", "group"), [
+    (signal.SIGINT, WAITING, False),
+    (signal.SIGTERM, STUBBORN, False),
+    (signal.SIGINT, STUBBORN, True),
+])  # fmt: skip
+def test_a_signal_to_the_parent_alone_or_to_all_ends_all(begin, tmp_path, number, change, group):
+    for name in "abcdef":
+        save(tmp_path / "in" / f"{name}.png", colour())
+    process = begin(*APPLY, "3", change=change)
+    wait_for(lambda: (tmp_path / "out" / "a.png").exists() and len(temporary(tmp_path)) == 3)
+    assert len(processes_of(process.pid)) == 4
+    if group:  # and a second one changes nothing
+        os.killpg(process.pid, number)
+    (said,) = end_of(process, number, group=group)
+    # Be it before or after the parent has the first result.
+    assert said.removeprefix("convfilter: stopped: ") in (
+        "1 done, 5 not finished",
+        "nothing done, 6 not finished",
+    )
+    assert os.listdir(tmp_path / "out") == ["a.png"]
+
+
+def test_ctrl_c_at_a_terminal_ends_all(begin, tmp_path):
+    for name in "abcd":
+        save(tmp_path / "in" / f"{name}.png", colour())
+    ours, theirs = pty.openpty()
+    terminal = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)"
+    process = begin(*APPLY, "2", change=f"{terminal}\n{WAITING}", stdin=theirs)
+    os.close(theirs)
+    wait_for(lambda: (tmp_path / "out" / "a.png").exists() and len(temporary(tmp_path)) == 2)
+    os.write(ours, b"\x03")
+    assert ended(process)[0] == -signal.SIGINT
+    os.close(ours)
+    assert os.listdir(tmp_path / "out") == ["a.png"]
+    assert processes_of(process.pid) == []
+
+
+@pytest.mark.parametrize("change", [WAITING, STUBBORN], ids=["waiting", "stubborn"])
+def test_workers_end_when_their_parent_is_killed(begin, tmp_path, change):
+    for name in "abcd":
+        save(tmp_path / "in" / f"{name}.png", colour())
+    process = begin(*APPLY, "2", change=change)
+    wait_for(lambda: (tmp_path / "out" / "a.png").exists() and len(temporary(tmp_path)) == 2)
+    process.kill()
+    wait_for(lambda: not processes_of(process.pid), seconds=8)
+    assert change == STUBBORN or os.listdir(tmp_path / "out") == ["a.png"]
 
 
 def test_signals_that_are_ignored_stay_ignored(begin, tmp_path):
@@ -151,34 +150,27 @@ def test_signals_that_are_ignored_stay_ignored(begin, tmp_path):
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # as for a job in the background of a script
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does it
 
-    save(tmp_path / "a.png", grey())
-    process = begin("apply - -k blur -o b.png", stdin=subprocess.PIPE, preexec_fn=ignore)
-    wait_for(lambda: process.poll() is not None or seconds_of_work(process) > 0.2)
+    save(tmp_path / "b.png", grey())
+    change = WAITING.replace("60", "0.5")
+    process = begin("apply", "b.png", "-k", "blur", "-o", "out/", "-q", change=change, preexec_fn=ignore)
+    wait_for(lambda: temporary(tmp_path))
     for number in (signal.SIGINT, signal.SIGHUP):
         process.send_signal(number)
-    _, said = process.communicate((tmp_path / "a.png").read_bytes(), timeout=SECONDS)
-    assert (process.returncode, said) == (0, b"")
-    assert (tmp_path / "b.png").exists()
+    assert ended(process) == (0, [], [])
+    assert os.listdir(tmp_path / "out") == ["b.png"]
 
 
 WITHOUT_THREADS = """
-import threading, time
+import threading
 def start(thread):
     raise RuntimeError("can't start new thread")
 threading.Thread.start = start
-from convfilter import files
-inner = files.commit
-def commit(target, write, **options):
-    inner(target, lambda stream: time.sleep(60), **options)
-files.commit = commit
-from convfilter.__main__ import main
-main()
 """
 
 
 def test_where_no_thread_can_be_started_a_handler_cleans_up(begin, tmp_path):
-    save(tmp_path / "a.png", grey())
-    process = begin("apply a.png -k blur -o out/", code=WITHOUT_THREADS)
-    wait_for(lambda: os.path.exists(tmp_path / "out") and temporary(tmp_path / "out"))
+    save(tmp_path / "b.png", grey())
+    process = begin("apply", "b.png", "-k", "blur", "-o", "out/", change=f"{WAITING}{WITHOUT_THREADS}")
+    wait_for(lambda: temporary(tmp_path))
     assert end_of(process, signal.SIGTERM) == ["convfilter: stopped: nothing done, 1 not finished"]
     assert os.listdir(tmp_path / "out") == []

@@ -1,155 +1,146 @@
-"""One picture's way from file to file: read, filter, write. Plain data in, plain data out."""
+"""One image's way from file to file: read, filter, encode into a temporary file, rename, report.
+
+The frames of a file are filtered each on its own, or all as one volume.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from typing import BinaryIO
 
-from convfilter.batch.foresight import foresee, output_format, warn_of_one_frame
-from convfilter.batch.memory import footprint
-from convfilter.batch.plan import format_of_stdin
-from convfilter.batch.sequences import Shares, filter_each, filter_picture, filter_stack
-from convfilter.batch.work import Job, Work
+import numpy as np
+
+from convfilter.batch.dry_run import (
+    chain_axes,
+    memory_needed,
+    no_stack,
+    output_format,
+    predict,
+    warn_of_one_frame,
+)
+from convfilter.batch.plan import Job, Settings, format_of_stdin
 from convfilter.errors import ConvfilterError, ImageError
-from convfilter.files import EXISTS, STREAM, OutputError, OutputExistsError, write_output
+from convfilter.files import EXISTS, STREAM, OutputExistsError, write_output
+from convfilter.filtering import filter_image
 from convfilter.images.animation import write_frames
-from convfilter.images.frames import Frames, opened_frames
+from convfilter.images.formats import FORMATS
 from convfilter.images.library import frame_named
 from convfilter.images.picture import Picture
 from convfilter.images.pnm import read_stream
+from convfilter.images.reading import Frames, opened_frames
+from convfilter.images.tiff_tags import of_first_page
 from convfilter.images.writing import write_picture
 from convfilter.messages import describe, internal_error
 
 __all__ = [
-    "STATUSES",
-    "Outcome",
+    "Result",
     "TooLargeError",
-    "filter_image",
+    "existing_output",
     "filter_job",
     "image_error",
     "not_attempted",
     "plan_job",
-    "settled",
+    "run_job",
 ]
-
-STATUSES = ("done", "skipped", "planned", "failed", "not attempted")
 
 _EXISTS = f"{EXISTS} or --skip-existing to keep it"
 
 
 @dataclass
-class Outcome:
-    """What became of one picture.
-
-    Attributes
-    ----------
-    job : Job
-        The picture and its output.
-    status : str
-        One of `STATUSES`.
-    error : str or None
-        Why it failed.
-    warnings : list of str
-        What was lost or looked odd.
-    width, height, channels, output_width, output_height, output_channels, frames : int or None
-        As far as they became known.
-    clipped_below, clipped_above : float or None
-        Shares of samples that saturated, if they were counted.
-    seconds : float
-        Time it took.
-    disk_full : bool
-        Whether going on makes no sense.
-    traceback : str
-        Where a mistake of the program itself was made; empty without one.
-    """
+class Result:
+    """What became of one image, as far as it is known."""
 
     job: Job
-    status: str = "failed"
-    error: str | None = None
+    status: str = "failed"  # or done, skipped, planned, not attempted
+    error: Exception | None = None  # whose message is one line
     warnings: list[str] = field(default_factory=list)
     width: int | None = None
     height: int | None = None
     channels: int | None = None
+    frames: int | None = None
     output_width: int | None = None
     output_height: int | None = None
     output_channels: int | None = None
-    frames: int | None = None
-    clipped_below: float | None = None
+    output_frames: int | None = None
+    samples: int = 0  # those in which saturated ones were counted
+    clipped_below: float | None = None  # shares of samples
     clipped_above: float | None = None
     seconds: float = 0.0
-    disk_full: bool = False
-    traceback: str = ""
+    traceback: str = ""  # of a mistake of the program itself
 
-
-def not_attempted(job: Job) -> Outcome:
-    """Return the outcome of a job that is left because of a full disk."""
-    return Outcome(job, status="not attempted", error="not attempted: the disk is full")
+    @property
+    def disk_full(self) -> bool:
+        """Whether going on makes no sense."""
+        return getattr(self.error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
 
 
 class TooLargeError(Exception):
-    """A picture takes more memory than there is room for now."""
+    """An image needs more memory than it may take now."""
 
 
-def filter_job(job: Job, work: Work, *, room: int | None = None, repeated: bool = False) -> Outcome:
-    """Filter one image; whatever is wrong with it is reported in the outcome, not raised.
+class InternalError(Exception):
+    """A mistake of the program itself over one image."""
 
-    Parameters
-    ----------
-    job, work : Job, Work
-        The picture and what is done to it.
-    room : int, optional
-        How many bytes of memory it may take.
-    repeated : bool
-        Whether this may be a second attempt, and someone else has asked `settled` before the first.
 
-    Returns
-    -------
-    Outcome
-        What became of it.
+def run_job(job: Job, settings: Settings, *, memory: int | None = None, repeated: bool = False) -> Result:
+    """Filter one image; what is wrong with it is reported, not raised.
 
-    Raises
-    ------
-    TooLargeError
-        If it takes more memory than `room`; nothing has been decoded then.
+    `memory` is how many bytes it may take: `TooLargeError` is raised before anything is decoded. `repeated`
+    says that this may be a second attempt, and `existing_output` was called before the first.
     """
-    return _reported(job, lambda outcome: filter_image(job, work, outcome, room=room, repeated=repeated))
+    result = Result(job)
+    with _reported(result):
+        filter_job(job, settings, result, memory=memory, repeated=repeated)
+    return result
 
 
-def plan_job(job: Job, work: Work) -> Outcome:
-    """Report what `filter_job` would do, from the image's header alone."""
-    return _reported(job, lambda outcome: _foresee(job, work, outcome))
+def plan_job(job: Job, settings: Settings) -> Result:
+    """Report what `run_job` would do, from the image's header alone."""
+    result = Result(job)
+    with _reported(result):
+        if not _keeps_output(job, settings, result):
+            with _opened(job, settings) as frames:
+                form = output_format(job.format, frames.format, settings)
+                result.warnings += _predict(frames, form, settings, result)
+            result.status = "planned"
+    return result
 
 
-def settled(job: Job, work: Work) -> Outcome | None:
-    """Return what becomes of a job whose output exists, None if there is something to do."""
-    outcome = _reported(job, lambda outcome: _look_at_output(job, work, outcome))
-    return None if outcome.error is None and outcome.status == "failed" else outcome
+def existing_output(job: Job, settings: Settings) -> Result | None:
+    """Return the result of a job whose output exists already; None if there is something to do."""
+    result = Result(job)
+    with _reported(result):
+        if not _keeps_output(job, settings, result):
+            return None
+    return result
 
 
-def _reported(job: Job, act: Callable[[Outcome], object]) -> Outcome:
-    """Do something about a job, with whatever it raises as the outcome."""
-    outcome = Outcome(job)
+def not_attempted(job: Job) -> Result:
+    """Return the result of a job that is left because of a full disk."""
+    return Result(job, "not attempted", ImageError("not attempted: the disk is full"))
+
+
+@contextlib.contextmanager
+def _reported(result: Result) -> Iterator[None]:
+    """Put what is raised into a result: neither a bad image nor a mistake of ours stops the others."""
     start = time.perf_counter()
     try:
-        act(outcome)
+        yield
     except TooLargeError:
         raise
     except Exception as error:
-        # A mistake of ours over one image must not cost a night's work on the others either.
-        outcome.status, fault = "failed", image_error(error)
-        if fault is None:
-            outcome.error, outcome.traceback = internal_error(error)
-        else:
-            outcome.error = str(fault)
-    outcome.seconds = round(time.perf_counter() - start, 4)
-    return outcome
+        result.status, result.error = "failed", image_error(error)
+        if result.error is None:
+            message, result.traceback = internal_error(error)
+            result.error = InternalError(message)
+    result.seconds = round(time.perf_counter() - start, 4)
 
 
 def image_error(error: Exception) -> ConvfilterError | None:
@@ -157,185 +148,206 @@ def image_error(error: Exception) -> ConvfilterError | None:
     if isinstance(error, ConvfilterError):
         return error
     if isinstance(error, MemoryError):
-        return ImageError("not enough memory: take a smaller image, kernel or padding, or fewer jobs")
+        return ImageError("not enough memory: use a smaller image, kernel or padding, or fewer jobs")
     return ImageError(describe(error)) if isinstance(error, OSError) else None
 
 
-def filter_image(
-    job: Job, work: Work, outcome: Outcome, *, room: int | None = None, repeated: bool = False
+def filter_job(
+    job: Job, settings: Settings, result: Result, *, memory: int | None = None, repeated: bool = False
 ) -> None:
-    """Filter one image as `filter_job` does, but raise what is wrong."""
-    if not repeated and _look_at_output(job, work, outcome):
+    """Filter one image as `run_job` does, but raise what is wrong with it."""
+    if not repeated and _keeps_output(job, settings, result):
         return
-    if _comes_in_pieces(job, work):
-        _filter_stream(job, work, outcome)
-        outcome.status = "done"
+    if _is_stream_of_images(job, settings):
+        _filter_stream(job, settings, result)
         return
-    picture = None
-    with _opened(job, work, work.max_pixels) as frames:
-        outcome.frames = frames.count
-        if room is not None:
-            form = output_format(job.format, frames.format, work)
-            if footprint(frames.size(), form, work) > room:
-                raise TooLargeError
-        if work.stacks or (frames.count > 1 and work.frames != "first"):
-            _filter_several(frames, job, work, outcome, repeated)
-        else:
-            picture = frames.read(0)
-    if picture is not None:
-        del frames  # and with it what the decoder holds
-        _filter_one(picture, job, work, outcome, repeated)
-    if outcome.status != "skipped":
-        outcome.status = "done"
+    with _opened(job, settings) as frames:
+        result.frames = frames.count
+        form = output_format(job.format, frames.format, settings)
+        if memory is not None and memory_needed(frames.size(), form, settings) > memory:
+            raise TooLargeError
+        if settings.stacks or (frames.count > 1 and settings.batch.frames != "first"):
+            _predict(frames, form, settings, result)
+            filtered = (_filter_stack if settings.stacks else _filter_each)(frames, settings, result)
+            _write(job, filtered, form, settings, result, count=result.output_frames or 1, repeated=repeated)
+            return
+        picture = _read(frames, 0, result)
+    del frames  # and with it what the decoder holds
+    result.output_frames = 1
+    _filter(picture, settings, result)
+    _write(job, [picture], form, settings, result, repeated=repeated)
 
 
-def _filter_one(picture: Picture, job: Job, work: Work, outcome: Outcome, repeated: bool) -> None:
-    outcome.warnings += picture.warnings
-    outcome.height, outcome.width, outcome.channels = _size_of(picture)
-    shares = Shares()
-    filter_picture(picture, work, shares)
-    outcome.clipped_below, outcome.clipped_above = shares.told()
-    outcome.output_height, outcome.output_width, outcome.output_channels = _size_of(picture)
-    form = output_format(job.format, picture.format, work)
-    _put(
-        job,
-        work,
-        outcome,
-        lambda out: write_picture(out, picture, form, work.encoding, release=True),
-        repeated,
-    )
-
-
-def _filter_several(frames: Frames, job: Job, work: Work, outcome: Outcome, repeated: bool) -> None:
-    form = output_format(job.format, frames.format, work)
-    _look_ahead(frames, form, work, outcome)
-    shares = Shares()
-    made: list[Picture] = []
-
-    def encode(out: BinaryIO) -> list[str]:
-        if not work.stacks:
-            each = filter_each(frames, work, shares, outcome.warnings)
-            return write_frames(out, each, frames.count, form, work.encoding)
-        if len(made) > 1 or form == "npy":
-            return write_frames(out, made, len(made), form, work.encoding, volume=True)
-        return write_picture(out, made[0], form, work.encoding)
-
-    if work.stacks:
-        made += filter_stack(frames, work, shares, outcome.warnings)
-    _put(job, work, outcome, encode, repeated)
-    outcome.clipped_below, outcome.clipped_above = shares.told()
-
-
-def _size_of(picture: Picture) -> tuple[int, ...]:
-    """Return a picture's height, width and channels."""
-    return (*picture.pixels.shape, 1)[:3]
-
-
-def _comes_in_pieces(job: Job, work: Work) -> bool:
-    """Tell whether images are read from standard input, filtered and written one by one."""
-    if job.source != STREAM or work.stacks or format_of_stdin() != "ppm":
+def _keeps_output(job: Job, settings: Settings, result: Result) -> bool:
+    """Look at an output that exists: skip its image (True), refuse it, or go on and replace it (False)."""
+    if job.target == STREAM or settings.batch.overwrite or not os.path.lexists(job.target):
         return False
-    return work.frames == "first" or output_format(job.format, "ppm", work) == "ppm"
-
-
-def _filter_stream(job: Job, work: Work, outcome: Outcome) -> None:
-    """Filter images as they come; to standard output each is written before the next one is read."""
-    pictures = read_stream(sys.stdin.buffer, work.max_pixels, outcome.warnings)
-    if work.frames == "first":
-        outcome.frames = 1
-        _filter_one(next(pictures), job, work, outcome, repeated=False)
-        return
-    shares = Shares()
-
-    def filtered() -> Iterator[Picture]:
-        for number, picture in enumerate(pictures):
-            outcome.frames = number + 1
-            size = _size_of(picture)
-            with frame_named(number, None):
-                filter_picture(picture, work, shares)
-            if not number:
-                outcome.height, outcome.width, outcome.channels = size
-                outcome.output_height, outcome.output_width, outcome.output_channels = _size_of(picture)
-            yield picture
-
-    def put(pictures: Iterable[Picture]) -> None:
-        def encode(out: BinaryIO) -> list[str]:
-            lost: dict[str, None] = {}
-            for picture in pictures:
-                lost |= dict.fromkeys(write_picture(out, picture, "ppm", work.encoding, release=True))
-            return [line for line in lost if line not in outcome.warnings]
-
-        _put(job, work, outcome, encode, repeated=False)
-
-    if job.target == STREAM:
-        for picture in filtered():
-            put([picture])
-    else:
-        put(filtered())
-    outcome.clipped_below, outcome.clipped_above = shares.told()
-
-
-def _look_ahead(frames: Frames, form: str, work: Work, outcome: Outcome) -> list[str]:
-    """Tell sizes, refuse what cannot be done before anything is computed, return what will be lost."""
-    sizes = [frames.size()] if work.frames == "first" else frames.sizes()
-    outcome.width, outcome.height, outcome.channels = sizes[0][:3]
-    outcome.frames = frames.count
-    if work.stacks:
-        outcome.warnings += warn_of_one_frame(frames.count, work)
-    (_, outcome.output_height, outcome.output_width, outcome.output_channels), lost = foresee(
-        sizes, form, work
-    )
-    return lost
-
-
-def _foresee(job: Job, work: Work, outcome: Outcome) -> None:
-    if _look_at_output(job, work, outcome):
-        return
-    with _opened(job, work, work.max_pixels) as frames:
-        lost = _look_ahead(frames, output_format(job.format, frames.format, work), work, outcome)
-    outcome.warnings += lost
-    outcome.status = "planned"
-
-
-def _opened(job: Job, work: Work, max_pixels: int | None) -> AbstractContextManager[Frames]:
-    return opened_frames(_source(job), max_pixels=max_pixels, orient=work.orient, volume=work.stacks)
-
-
-def _look_at_output(job: Job, work: Work, outcome: Outcome) -> bool:
-    """Look at an output that exists: skip its picture, refuse it, or go on and replace it."""
-    if job.target == STREAM or work.overwrite or not os.path.lexists(job.target):
-        return False
-    if not work.skip_existing:
+    if not settings.batch.skip_existing:
         raise ImageError(_EXISTS)
-    outcome.status = "skipped"
+    result.status = "skipped"
     return True
 
 
-def _source(job: Job) -> str | BytesIO:
-    if job.source != STREAM:
-        return job.source
-    if sys.stdin is None:
-        raise ImageError("standard input is closed")
-    return BytesIO(sys.stdin.buffer.read())
+def _opened(job: Job, settings: Settings) -> contextlib.AbstractContextManager[Frames]:
+    source: str | BytesIO = job.source
+    if source == STREAM:
+        if sys.stdin is None:
+            raise ImageError("standard input is closed")
+        source = BytesIO(sys.stdin.buffer.read())
+    reading = settings.reading
+    return opened_frames(source, max_pixels=reading.max_pixels, orient=reading.orient, volume=settings.stacks)
 
 
-def _put(
-    job: Job, work: Work, outcome: Outcome, encode: Callable[[BinaryIO], list[str]], repeated: bool
+def _predict(frames: Frames, form: str, settings: Settings, result: Result) -> list[str]:
+    """Report sizes, refuse what cannot be done before anything is computed, return what will be lost."""
+    sizes = [frames.size()] if settings.batch.frames == "first" else frames.sizes()
+    result.width, result.height, result.channels = sizes[0][:3]
+    result.frames = frames.count
+    if settings.stacks:
+        result.warnings += warn_of_one_frame(frames.count, settings)
+    shape, lost = predict(sizes, form, settings)
+    result.output_frames, result.output_height, result.output_width, result.output_channels = shape
+    return lost
+
+
+def _filter(picture: Picture, settings: Settings, result: Result) -> None:
+    """Filter an image or volume in its place, which frees the memory of the old one; report the first."""
+    first = result.width is None
+    if first:
+        result.height, result.width, result.channels = _shape(picture)
+    filtered, picture.mode = filter_image(
+        picture.pixels,
+        picture.mode,
+        settings.kernels,
+        settings.filtering,
+        threads=settings.batch.jobs,
+        count_clipped=settings.count_clipped,
+    )
+    picture.pixels = filtered.pixels
+    if first:
+        result.output_height, result.output_width, result.output_channels = _shape(picture)
+    if filtered.clipped_below is not None and filtered.clipped_above is not None:
+        result.samples += picture.pixels.size
+        part = picture.pixels.size / result.samples
+        below, above = result.clipped_below or 0, result.clipped_above or 0
+        result.clipped_below = below + (filtered.clipped_below - below) * part
+        result.clipped_above = above + (filtered.clipped_above - above) * part
+
+
+def _filter_each(frames: Frames, settings: Settings, result: Result) -> Iterator[Picture]:
+    """Read and filter the frames of a file one after another."""
+    for number in range(frames.count):
+        picture = _read(frames, number, result)
+        with frame_named(number, frames.count):
+            _filter(picture, settings, result)
+        yield picture
+
+
+def _read(frames: Frames, number: int, result: Result) -> Picture:
+    picture = frames.read(number)
+    result.warnings += [line for line in picture.warnings if line not in result.warnings]
+    return picture
+
+
+def _filter_stack(frames: Frames, settings: Settings, result: Result) -> list[Picture]:
+    """Filter the frames of a file as one volume (T, H, W, C).
+
+    The frames that come out share its memory; each keeps the metadata of the one under the kernels' anchors.
+    """
+    first = _read(frames, 0, result)
+    metadata = [first.metadata]
+    volume = Picture(np.empty((frames.count, *_shape(first)), first.pixels.dtype), first.mode, first.format)
+    volume.pixels[0] = first.pixels.reshape(_shape(first))
+    for number in range(1, frames.count):
+        picture = _read(frames, number, result)
+        metadata.append(picture.metadata)
+        with frame_named(number, frames.count):
+            if (picture.mode, _shape(picture)) != (first.mode, _shape(first)):
+                raise ImageError(f"it differs from the first in size or mode, {no_stack(settings)}")
+        volume.pixels[number] = picture.pixels.reshape(_shape(first))
+    height, width, _ = _shape(first)
+    chain = chain_axes((frames.count, height, width), settings.kernels, settings.filtering)
+    _filter(volume, settings, result)
+    pixels = volume.pixels[..., 0] if volume.pixels.shape[3:] == (1,) else volume.pixels
+    shift = sum((axes[0].kernel - 1) // 2 - axes[0].before for axes in chain)
+    anchors = [min(max(number + shift, 0), frames.count - 1) for number in range(len(pixels))]
+    if anchors[0]:  # the first page speaks of all, so that what it says is carried or reported
+        tags = (*of_first_page(metadata[0].tags), *metadata[anchors[0]].tags)
+        metadata[anchors[0]] = replace(metadata[anchors[0]], tags=tags)
+    return [
+        Picture(pixels[number], volume.mode, volume.format, metadata[anchor])
+        for number, anchor in enumerate(anchors)
+    ]
+
+
+def _shape(picture: Picture) -> tuple[int, ...]:
+    """Return rows, columns and channels."""
+    return (*picture.pixels.shape, 1)[:3]
+
+
+def _is_stream_of_images(job: Job, settings: Settings) -> bool:
+    """Return whether images are read from standard input, filtered and written one by one."""
+    if job.source != STREAM or settings.stacks or format_of_stdin() != "ppm":
+        return False
+    return settings.batch.frames == "first" or output_format(job.format, "ppm", settings) == "ppm"
+
+
+def _filter_stream(job: Job, settings: Settings, result: Result) -> None:
+    """Filter images as they come; to standard output each is written before the next one is read."""
+
+    def filtered() -> Iterator[Picture]:
+        pictures = read_stream(sys.stdin.buffer, settings.reading.max_pixels, result.warnings)
+        for number, picture in enumerate(pictures):
+            with frame_named(number, 1 if settings.batch.frames == "first" else None):
+                _filter(picture, settings, result)
+            result.frames = result.output_frames = number + 1
+            yield picture
+            if settings.batch.frames == "first":
+                break
+
+    form = output_format(job.format, "ppm", settings)
+    for pictures in ([each] for each in filtered()) if job.target == STREAM else [filtered()]:
+        _write(job, pictures, form, settings, result)
+
+
+def _write(
+    job: Job,
+    pictures: Iterable[Picture],
+    form: str,
+    settings: Settings,
+    result: Result,
+    *,
+    count: int = 1,
+    repeated: bool = False,
 ) -> None:
-    """Write an output; its warnings are those of the outcome."""
+    """Write the output, unless it exists by now: a file of `count` frames, or single images in turn."""
+
+    def encode(out: BinaryIO) -> None:
+        lost: list[str] = []
+        if count == 1 and not (settings.stacks and form == "npy"):
+            for picture in pictures:
+                lost += write_picture(out, picture, form, settings.encoding, release=True)
+        else:
+            frames = _noting_durations(pictures, form, lost)
+            lost += write_frames(out, frames, count, form, settings.encoding, volume=settings.stacks)
+        result.warnings += [line for line in dict.fromkeys(lost) if line not in result.warnings]
+
     try:
-        write_output(
-            job.target,
-            lambda stream: outcome.warnings.extend(encode(stream)),
-            overwrite=work.overwrite,
-            repeated=repeated,
-            folders=True,
-        )
+        write_output(job.target, encode, overwrite=settings.batch.overwrite, repeated=repeated, folders=True)
     except OutputExistsError:
-        if not work.skip_existing:
+        if not settings.batch.skip_existing:
             raise ImageError(_EXISTS) from None
-        outcome.status = "skipped"  # another run has made it meanwhile
-        outcome.warnings.clear()
-    except OutputError as error:
-        outcome.disk_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        raise
+        result.status = "skipped"  # another run has made it meanwhile
+        result.warnings.clear()
+    else:
+        result.status = "done"
+
+
+def _noting_durations(pictures: Iterable[Picture], form: str, lost: list[str]) -> Iterator[Picture]:
+    """Pass frames on, with a warning if they are shown for a time and the format cannot hold that."""
+    timed = False
+    for picture in pictures:
+        if not timed and picture.metadata.duration is not None and FORMATS[form].several != "animation":
+            lost.append(f"{form} cannot hold the durations of frames: dropped")
+            timed = True
+        yield picture

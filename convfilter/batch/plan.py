@@ -1,4 +1,4 @@
-"""What there is to do: the inputs that are meant, and the output of each, before an image is read."""
+"""What a run is to do: its inputs, the output of each, and the settings for all, before an image is read."""
 
 from __future__ import annotations
 
@@ -10,171 +10,283 @@ import re
 import sys
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from typing import NamedTuple, overload
+from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-from convfilter.batch.work import Job
-from convfilter.errors import OptionError
+from convfilter.convolution.execute import available_threads
+from convfilter.errors import KernelError, OptionError
 from convfilter.files import STREAM
-from convfilter.images.formats import extension_of, format_of_name
+from convfilter.filtering import check_options, filter_axes
+from convfilter.filtering.layer import resolved_range
+from convfilter.images.encoders import check_encoding
+from convfilter.images.formats import extension_of, format_of_name, sniff
 from convfilter.kernels import Kernel
-from convfilter.messages import describe, shown
+from convfilter.messages import brief, describe, shown
+from convfilter.options import BatchOptions, EncodeOptions, FilterOptions, ReadOptions, check_choices
 
 __all__ = [
-    "Input",
-    "Named",
+    "Job",
     "Plan",
-    "find_inputs",
+    "Settings",
+    "check_settings",
     "format_of_file",
     "format_of_stdin",
-    "kernel_suffix",
-    "named_inputs",
-    "output_folders",
     "plan_jobs",
     "refuse_inputs_as_outputs",
 ]
 
-
 _LONGEST_LIST = 1 << 28
 
 
-class Input(NamedTuple):
-    """An image to be filtered: its path, and the folder argument that it was found under, if any."""
+class Settings(NamedTuple):
+    """What is done to every image of a run: the chain of kernels and the options."""
+
+    kernels: tuple[Kernel, ...]
+    filtering: FilterOptions = FilterOptions()
+    encoding: EncodeOptions = EncodeOptions()
+    reading: ReadOptions = ReadOptions()
+    batch: BatchOptions = BatchOptions()
+    count_clipped: bool = False
+
+    @property
+    def spans_frames(self) -> bool:
+        """Whether a kernel of the chain has a frame axis."""
+        return any("frame" in kernel.axes for kernel in self.kernels)
+
+    @property
+    def stacks(self) -> bool:
+        """Whether the frames of a file are filtered as one volume."""
+        return self.batch.frames == "stack" or (self.batch.frames is None and self.spans_frames)
+
+    @property
+    def raw(self) -> bool:
+        """Whether unscaled values are written."""
+        return resolved_range(self.filtering, self.kernels[-1]) == "raw"
+
+    def with_threads(self, threads: int) -> Settings:
+        """Return the same settings for another number of threads."""
+        return self._replace(batch=self.batch._replace(jobs=threads))
+
+
+def check_settings(settings: Settings) -> None:
+    """Refuse what is wrong with every image, whatever its size."""
+    options = settings.filtering
+    if not settings.kernels:
+        raise OptionError("no kernel was given: name at least one")
+    check_options(options, settings.kernels)
+    filter_axes((1, 1, 1), (1, 1, 1), options)
+    check_encoding(settings.encoding)
+    check_choices(settings.batch)
+    available_threads(settings.batch.jobs)
+    pixels = settings.reading.max_pixels
+    if not isinstance(pixels, int) or isinstance(pixels, bool) or pixels < 1:
+        raise OptionError(f"max_pixels={brief(pixels)}: give an integer, at least 1")
+    frames = settings.batch.frames
+    for kernel in settings.kernels:
+        if "frame" in kernel.axes and frames in ("each", "first"):
+            raise KernelError(
+                f"kernel '{kernel.name}' spans {kernel.frames} frames: it cannot be used with frames "
+                f"'{frames}', so leave that out or use 'stack'"
+            )
+
+
+class Job(NamedTuple):
+    """One image and the file it becomes; ``-`` is a standard stream, format None that of the input."""
+
+    source: str
+    target: str
+    format: str | None
+
+
+class Plan:
+    """The jobs of a run. Each is made on demand: together they would fill memory with names.
+
+    `several` says whether the command line may stand for several images, whatever was found, and
+    `problems` has a line for each folder that could not be listed.
+    """
+
+    def __init__(
+        self,
+        inputs: Sequence[_Input],
+        job_of: Callable[[_Input], Job],
+        several: bool = False,
+        problems: Sequence[str] = (),
+    ) -> None:
+        self._inputs, self._job_of = inputs, job_of
+        self.several, self.problems = several, problems
+
+    def __len__(self) -> int:
+        return len(self._inputs)
+
+    def __iter__(self) -> Iterator[Job]:
+        return map(self._job_of, self._inputs)
+
+
+class _Input(NamedTuple):
+    """The path of an image, and the folder argument that it was found under, if any."""
 
     path: str
     folder: str | None = None
 
-    @property
-    def below(self) -> str:
-        """Its path below the folder argument; the bare name of a file named by hand."""
-        if self.folder is None:
-            return os.path.basename(self.path)
-        return os.path.relpath(self.path, self.folder)
 
+def plan_jobs(
+    arguments: Sequence[str],
+    settings: Settings,
+    *,
+    output: str | None = None,
+    format: str | None = None,
+    files_from: str | None = None,
+    null: bool = False,
+    touch: bool = True,
+) -> Plan:
+    """Find the inputs, name the output of each, and refuse what would do harm.
 
-class Named(NamedTuple):
-    """The arguments and listed names of a command line; whether they may stand for more than one image."""
-
-    arguments: list[str]
-    several: bool
-
-
-def named_inputs(arguments: Sequence[str], files_from: str | None = None, *, null: bool = False) -> Named:
-    """Gather the inputs that are named by arguments, by patterns, and in a file with one name a line.
-
-    A pattern such as ``*.png`` that is not itself the name of a file stands for what it matches, with ``**``
-    across folders. With `null` the names in the list end in NUL bytes.
+    Names depend on the arguments alone, not on what is found. `files_from` and `null` are a list of further
+    inputs. With `touch` a file may be made for a moment, to see whether the file system folds case.
     """
+    arguments, several = _named_inputs(arguments, files_from, null)
+    folders = [argument for argument in arguments if argument != STREAM and os.path.isdir(argument)]
+    suffix = ".".join(kernel.name.replace(":", "-") for kernel in settings.kernels)
+    into = _is_folder(output, several)
+    left_out = [_beside(folder, suffix) for folder in folders] if output is None else [output] if into else []
+    inputs, problems = _find_inputs(arguments, left_out)
+    if output == STREAM and len(inputs) > 1:
+        raise OptionError(f"{len(inputs)} images cannot all go to standard output: give a folder with -o")
+    if output is not None and output != STREAM and not into:
+        format = format_of_file(output, format)
+    elif format is None and settings.raw:
+        format = "npy"
+    distinct = len({os.path.abspath(folder) for folder in folders})
+    mixed = distinct > 1 or 0 < len(folders) < len(arguments)
+
+    def job_of(each: _Input) -> Job:
+        target = target_of(each)
+        return Job(each.path, target, format or format_of_name(target))
+
+    def target_of(each: _Input) -> str:
+        if output is not None and not into:
+            return output
+        if output is None and each.path == STREAM:
+            return STREAM
+        infix = "" if into or each.folder is not None else f".{suffix}"
+        own = format_of_stdin() if each.path == STREAM and format is None else format
+        name = _output_name(each.path, own, infix)
+        if each.folder is None:
+            return os.path.join(output if output is not None else os.path.dirname(each.path), name)
+        below = os.path.dirname(os.path.relpath(each.path, each.folder))
+        if output is None:
+            return os.path.join(_beside(each.folder, suffix), below, name)
+        tree = os.path.basename(os.path.abspath(each.folder)) if mixed else ""
+        return os.path.join(output, tree, below, name)
+
+    plan = Plan(inputs, job_of, several, problems)
+    _refuse_collisions(plan, asked=format is not None, touch=touch)
+    refuse_inputs_as_outputs(plan, overwrite=settings.batch.overwrite)
+    return plan
+
+
+def _named_inputs(arguments: Sequence[str], files_from: str | None, null: bool) -> tuple[list[str], bool]:
+    """Return the inputs named by arguments, patterns and a list, and whether they may be several images."""
     names: list[str] = []
     several = len(arguments) > 1 or files_from is not None
     for argument in arguments:
         matched = _matched(argument)
-        several = several or matched is not None or (argument != STREAM and os.path.isdir(argument))
-        names += [argument] if matched is None else matched
+        several = several or bool(matched) or (argument != STREAM and os.path.isdir(argument))
+        names += matched or [argument]
     if files_from == STREAM and STREAM in names:
-        raise OptionError("standard input cannot be a list and a picture: give the list as a file")
+        raise OptionError("standard input cannot be a list and an image: give the list as a file")
     if files_from is not None:
         names += _listed(files_from, null)
-    return Named(names, several)
+    return names, several
 
 
-def _matched(argument: str) -> list[str] | None:
-    """Return what a pattern matches; None for what is not a pattern or matches nothing."""
-    if argument == STREAM or not any(mark in argument for mark in "*?[") or os.path.lexists(argument):
-        return None
+def _matched(pattern: str) -> list[str]:
+    """Return what a pattern matches, with ``**`` across folders; nothing for the name of a file."""
+    if pattern == STREAM or not any(mark in pattern for mark in "*?[") or os.path.lexists(pattern):
+        return []
     import glob
 
-    # `**` is not left to `glob`, which follows links round in circles and calls itself for every folder.
-    whole = argument == "**" or argument.endswith("/**")
-    first, *others = re.split(r"(?:^|(?<=/))\*\*/", f"{argument}/*" if whole else argument)
+    # `**` is not left to `glob`, which follows circular links and calls itself for every folder.
+    whole = pattern == "**" or pattern.endswith("/**")
+    first, *others = re.split(r"(?:^|(?<=/))\*\*/", f"{pattern}/*" if whole else pattern)
     found, tops = glob.glob(first) if first else [""], []
     for part in others:
         tops = found if whole else []
         places = [os.path.join(place, "") for top in found for place, _ in _walk(top)]
         found = [each for place in places for each in glob.glob(glob.escape(place) + part)]
-    return sorted({each for each in (*tops, *found) if each}) or None
+    return sorted({each for each in (*tops, *found) if each})
 
 
 def _listed(files_from: str, null: bool) -> list[str]:
-    """Read a list of names."""
+    """Read a list of names, one a line, or ended by NUL bytes."""
+    option = f"--files-from {shown(files_from)}"
     if files_from == STREAM and sys.stdin is None:
         raise OptionError("--files-from: standard input is closed")
     try:
-        if files_from != STREAM:
-            with open(files_from, "rb") as stream:
-                data = stream.read(_LONGEST_LIST + 1)
-        else:
-            data = sys.stdin.buffer.read(_LONGEST_LIST + 1)
-    except (OSError, ValueError) as error:
-        reason = describe(error) if isinstance(error, OSError) else "not a file name"
-        raise OptionError(f"--files-from {shown(files_from)}: {reason}") from None
+        with contextlib.ExitStack() as stack:
+            standard = files_from == STREAM
+            stream = sys.stdin.buffer if standard else stack.enter_context(open(files_from, "rb"))
+            data = stream.read(_LONGEST_LIST + 1)
+    except OSError as error:
+        raise OptionError(f"{option}: {describe(error)}") from None
+    except ValueError:
+        raise OptionError(f"{option}: not a file name") from None
     if len(data) > _LONGEST_LIST:
-        raise OptionError(f"--files-from {shown(files_from)}: longer than 256 MiB: give it in parts")
+        raise OptionError(f"{option}: longer than 256 MiB: split it")
     lines = data.split(b"\0") if null else [line.removesuffix(b"\r") for line in data.split(b"\n")]
     names = [os.fsdecode(line) for line in lines if line]
     if not names:
-        raise OptionError(f"--files-from {shown(files_from)}: it names no pictures")
+        raise OptionError(f"{option}: it names no images")
     if not null and b"\0" in data:
-        raise OptionError(f"--files-from {shown(files_from)}: its names end in NUL bytes: give -0 too")
+        raise OptionError(f"{option}: its names end in NUL bytes: give -0 too")
     return names
 
 
 def format_of_stdin() -> str | None:
-    """Tell the format of a picture on standard input, as far as its first bytes do, and leave them there."""
+    """Return the format of the image on standard input by its first bytes, which stay there."""
     peek = getattr(getattr(sys.stdin, "buffer", None), "peek", None)
     if peek is None:
         return None
-    from convfilter.images.plugins import sniff
 
     with contextlib.suppress(OSError):
         return sniff(io.BytesIO(peek(16)), None)
     return None
 
 
-def find_inputs(arguments: Sequence[str], leave_out: Sequence[str] = ()) -> tuple[list[Input], list[str]]:
-    """List the images that arguments stand for, and as lines of text the folders that could not be listed.
+def _find_inputs(arguments: Sequence[str], left_out: Sequence[str]) -> tuple[list[_Input], list[str]]:
+    """List the images that arguments stand for, each once, and the folders that could not be listed.
 
-    In a folder only visible files with a readable format's extension count, links to folders are not
-    followed, and the folders to `leave_out` are passed over unless they are themselves arguments. A file
-    named by hand always counts; one named twice counts once.
+    In a folder these are the visible files with the extension of a readable format. Output folders are left
+    out unless they are arguments.
     """
-    inputs: list[Input] = []
+    inputs: dict[str, _Input] = {}
     problems: list[str] = []
-    seen: set[str] = set()
-    hidden = {identity for folder in leave_out if (identity := _identity(folder))}
+    outputs = {identity for folder in left_out if (identity := _identity(folder))}
     for argument in arguments:
+        found: Iterable[_Input] = [_Input(argument)]
         if argument != STREAM and os.path.isdir(argument):
-            found: Iterator[Input] = (
-                Input(os.path.join(place, name), argument)
-                for place, names in _walk(argument, hidden, problems)
+            found = (
+                _Input(os.path.join(place, name), argument)
+                for place, names in _walk(argument, outputs, problems)
                 for name in names
                 if format_of_name(name)
             )
-        else:
-            found = iter([Input(argument)])
         for each in found:
-            # A path that is its own key costs no memory a second time.
             key = each.path if each.path == STREAM else os.path.abspath(each.path)
-            key = each.path if key == each.path else key
-            if key not in seen:
-                seen.add(key)
-                inputs.append(each)
+            inputs.setdefault(key, each)
     if not inputs and not problems:
-        names = ", ".join(shown(argument) for argument in arguments)
+        names = ", ".join(map(shown, arguments))
         raise OptionError(
-            f"no pictures found in {names}: give files, or folders with files of a known extension"
+            f"no images found in {names}: give files, or folders with files of a known extension"
         )
-    return inputs, problems
+    return list(inputs.values()), problems
 
 
 def _walk(
-    folder: str, leave_out: Collection[tuple[int, int]] = (), problems: list[str] | None = None
+    folder: str, left_out: Collection[tuple[int, int]] = (), problems: list[str] | None = None
 ) -> Iterator[tuple[str, list[str]]]:
     """Yield a folder and all below it, each with its files, but nothing hidden; links are not followed.
 
-    Not by `os.walk`, which in Python 3.11 calls itself for every folder.
+    `os.walk` calls itself for every folder in Python 3.11, and passes over links to folders.
     """
     places = [folder]
     while places:
@@ -184,124 +296,31 @@ def _walk(
         try:
             with os.scandir(place or os.curdir) as entries:
                 for entry in entries:
-                    if not entry.name.startswith("."):
-                        (folders if _leads_to_folder(entry) else names).append(entry.name)
+                    if entry.name.startswith("."):
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.name)
+                    elif not (entry.is_symlink() and os.path.isdir(entry.path)):
+                        names.append(entry.name)
         except OSError as error:
             if problems is not None:
                 problems.append(f"{shown(place)}: {describe(error)}")
         yield place, sorted(names)
         below = [os.path.join(place, name) for name in sorted(folders, reverse=True)]
-        places += [
-            each
-            for each in below
-            if not os.path.islink(each) and not (leave_out and _identity(each) in leave_out)
-        ]
+        places += [each for each in below if _identity(each) not in left_out]
 
 
-def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
-    with contextlib.suppress(OSError):  # a link that leads in a circle
-        return entry.is_dir()
-    return False
-
-
-def kernel_suffix(kernels: Iterable[Kernel]) -> str:
-    """Return the part of an output's name that says what was done: ``gaussian-sigma=3.sobel``."""
-    return ".".join(kernel.name.replace(":", "-") for kernel in kernels)
-
-
-def output_folders(arguments: Sequence[str], output: str | None, suffix: str, *, several: bool) -> list[str]:
-    """Return the folders that a run makes or fills."""
-    if output is None:
-        return [_beside(argument, suffix) for argument in arguments if _is_input_folder(argument)]
-    return [output] if output != STREAM and _is_folder(output, several) else []
-
-
-def _is_input_folder(argument: str) -> bool:
-    return argument != STREAM and os.path.isdir(argument)
-
-
-def _is_folder(output: str, several: bool) -> bool:
-    """Tell whether an output named by the user is meant as a folder."""
-    return several or output.endswith(("/", os.sep)) or os.path.isdir(output)
-
-
-class Plan(Sequence[Job]):
-    """The jobs of a run, each made when it is asked for.
-
-    A million of them would fill memory with names that follow from those of the inputs.
-    """
-
-    def __init__(self, inputs: Sequence[Input], job_of: Callable[[Input], Job]) -> None:
-        self._inputs, self._job_of = inputs, job_of
-
-    def __len__(self) -> int:
-        return len(self._inputs)
-
-    @overload
-    def __getitem__(self, index: int) -> Job: ...
-    @overload
-    def __getitem__(self, index: slice) -> Plan: ...
-    def __getitem__(self, index: int | slice) -> Job | Plan:
-        if isinstance(index, slice):
-            return Plan(self._inputs[index], self._job_of)
-        return self._job_of(self._inputs[index])
-
-
-def plan_jobs(
-    inputs: Sequence[Input],
-    *,
-    arguments: Sequence[str],
-    several: bool,
-    output: str | None,
-    format: str | None,
-    suffix: str,
-    fallback: str | None = None,
-    overwrite: bool = False,
-    touch: bool = True,
-) -> Plan:
-    """Name the output of every input, and refuse what would do harm.
-
-    Where images go depends on the arguments that the user gave, not on what was found there. `fallback` is
-    the format where neither `format` nor the name of an output file says one; None is the input's. With
-    `touch` a file may be made for a moment, to see whether the file system distinguishes two names.
-    """
-    if output == STREAM and len(inputs) > 1:
-        raise OptionError(f"{len(inputs)} pictures cannot all go to standard output: give a folder with -o")
-    into = output is not None and output != STREAM and _is_folder(output, several)
-    if output is not None and output != STREAM:
-        _check_output(output, into)
-    if output is not None and not into and output != STREAM:
-        format = format_of_file(output, format)
-    else:
-        format = format or fallback
-    folders = {os.path.abspath(argument) for argument in arguments if _is_input_folder(argument)}
-    mixed = len(folders) > 1 or (bool(folders) and not all(map(_is_input_folder, arguments)))
-
-    def job_of(each: Input) -> Job:
-        if output is not None and not into:
-            target = output
-        elif output is None and each.path == STREAM:
-            target = STREAM
-        elif output is not None:
-            own = format_of_stdin() if each.path == STREAM and not format else format
-            target = _into(output, each, own, mixed)
-        else:
-            target = _next_to(each, format, suffix)
-        return Job(each.path, target, format or (None if target == STREAM else format_of_name(target)))
-
-    plan = Plan(inputs, job_of)
-    refuse_collisions(plan, asked=format is not None, touch=touch)
-    refuse_inputs_as_outputs(plan, overwrite=overwrite)
-    return plan
-
-
-def _check_output(output: str, into: bool) -> None:
-    """Refuse a name that can be no output."""
+def _is_folder(output: str | None, several: bool) -> bool:
+    """Return whether the output named by the user is meant as a folder; refuse a name that cannot be one."""
+    if output is None or output == STREAM:
+        return False
     if not output:
         raise OptionError("'' is not a name for an output: give a file or a folder with -o")
-    bare = output.rstrip("/") or output
-    if into and os.path.lexists(bare) and not os.path.isdir(output):
+    exists = os.path.isdir(output)
+    into = several or exists or output.endswith(("/", os.sep))
+    if into and not exists and os.path.lexists(output.rstrip("/")):
         raise OptionError(f"output {shown(output)} must be a folder here and is a file: choose another name")
+    return into
 
 
 def format_of_file(output: str, asked: str | None) -> str | None:
@@ -311,8 +330,7 @@ def format_of_file(output: str, asked: str | None) -> str | None:
         raise OptionError(
             f"'{shown(output)}' is a name for {named}, but --format says {asked}: change one of them"
         )
-    extension = os.path.splitext(output)[1]
-    if extension and not named and not asked:
+    if os.path.splitext(output)[1] and not named and not asked:
         raise OptionError(
             f"'{shown(output)}' has an unknown extension: use a known one, such as .png, or give --format"
         )
@@ -320,13 +338,13 @@ def format_of_file(output: str, asked: str | None) -> str | None:
 
 
 def _beside(folder: str, suffix: str) -> str:
-    """The folder that stands beside an input folder; ``.`` is resolved to its real name first."""
+    """Return the output folder beside an input folder; ``.`` is resolved to its real name first."""
     bare = folder.rstrip("/")
     return f"{os.path.abspath(folder) if os.path.basename(bare) in ('', '.', '..') else bare}.{suffix}"
 
 
-def _name(path: str, format: str | None, infix: str = "") -> str:
-    """The name of an output: the input's, with another extension where the format asks for it."""
+def _output_name(path: str, format: str | None, infix: str) -> str:
+    """Return the input's name, with another extension where the format asks for it."""
     stem, extension = os.path.splitext(os.path.basename(path) if path != STREAM else "stdin")
     if not format_of_name(path):
         stem, extension = stem + extension, ""
@@ -335,77 +353,48 @@ def _name(path: str, format: str | None, infix: str = "") -> str:
     return f"{stem}{infix}{extension}"
 
 
-def _into(output: str, each: Input, format: str | None, mixed: bool) -> str:
-    parts = [output]
-    if each.folder is not None:
-        if mixed:
-            parts.append(os.path.basename(os.path.abspath(each.folder)))
-        parts.append(os.path.dirname(each.below))
-    return os.path.join(*parts, _name(each.path, format))
-
-
-def _next_to(each: Input, format: str | None, suffix: str) -> str:
-    if each.folder is None:
-        return os.path.join(os.path.dirname(each.path), _name(each.path, format, f".{suffix}"))
-    return os.path.join(_beside(each.folder, suffix), os.path.dirname(each.below), _name(each.path, format))
-
-
-# Conflicts: two images in one file, or an output over an input. Names and identities are compared as numbers
-# of 64 bits, a few bytes for each image; what two of them share is looked at again by name.
-
-_ABSENT = -1  # which is never the hash of anything
-
-
-def refuse_collisions(jobs: Sequence[Job], *, asked: bool, touch: bool = True) -> None:
+def _refuse_collisions(jobs: Plan, *, asked: bool, touch: bool) -> None:
     """Refuse jobs of which two would write the same file, and list all of them.
 
-    `asked` says whether the format was asked for, and may be why; `touch` is that of `plan_jobs`.
+    `asked` says whether a format was asked for, which may be the cause.
     """
-    place = functools.partial(_place, real=functools.lru_cache(4096)(os.path.realpath))
+    real = functools.lru_cache(4096)(os.path.realpath)
+    hashes: set[int] = set()  # a few bytes for each image; jobs with the same hash are compared by name
+    repeated: set[int] = set()
 
     def folded(job: Job) -> str:
-        return unicodedata.normalize("NFC", place(job.target)).casefold()
+        return unicodedata.normalize("NFC", _place(job.target, real)).casefold()
 
-    groups = []
-    for twins in _alike(jobs, folded):
-        by_name: dict[str, list[Job]] = {}
-        for job in twins:
-            by_name.setdefault(place(job.target), []).append(job)
-        groups += [group for group in by_name.values() if len(group) > 1]
-        if len(by_name) > 1 and _folds_case(os.path.dirname(next(iter(by_name))), touch=touch):
-            groups.append([group[0] for group in by_name.values()])
+    for job in jobs:
+        if job.target != STREAM:
+            number = hash(folded(job))
+            (repeated if number in hashes else hashes).add(number)
+    twins: dict[str, dict[str, list[Job]]] = {}
+    for job in jobs if repeated else ():
+        if hash(name := folded(job)) in repeated:
+            twins.setdefault(name, {}).setdefault(_place(job.target, real), []).append(job)
+    groups: list[list[Job]] = []
+    for by_place in twins.values():
+        groups += [group for group in by_place.values() if len(group) > 1]
+        if len(by_place) > 1 and _folds_case(os.path.dirname(next(iter(by_place))), touch=touch):
+            groups.append([group[0] for group in by_place.values()])
     if groups:
         lines = [
             f"{' and '.join(shown(job.source) for job in group)} would all become {shown(group[0].target)}"
             for group in groups
         ]
-        mend = (
-            "leave out --format, or write them to folders of their own"
-            if asked
-            else "write them to folders of their own"
-        )
+        mend = f"{'leave out --format, or ' if asked else ''}write them to separate folders"
         raise OptionError(f"{'; '.join(lines)}: {mend}")
 
 
-def _alike(jobs: Sequence[Job], key: Callable[[Job], str]) -> list[list[Job]]:
-    """Return the groups of jobs that share a key."""
-    hashes = np.fromiter((_ABSENT if job.target == STREAM else hash(key(job)) for job in jobs), np.int64)
-    found, counts = np.unique(hashes, return_counts=True)
-    groups: dict[str, list[Job]] = {}
-    for number in np.nonzero(np.isin(hashes, found[(counts > 1) & (found != _ABSENT)]))[0]:
-        job = jobs[int(number)]
-        groups.setdefault(key(job), []).append(job)
-    return [group for group in groups.values() if len(group) > 1]
-
-
-def _place(target: str, *, real: Callable[[str], str] = os.path.realpath) -> str:
-    """The one path of a file, by whatever links its folder is reached; the file itself may be a link."""
+def _place(target: str, real: Callable[[str], str] = os.path.realpath) -> str:
+    """Return the one path of a file, however its folder is reached; the file itself may be a link."""
     folder, name = os.path.split(target)
     return os.path.join(real(folder or os.curdir), name)
 
 
 def _folds_case(folder: str, *, touch: bool) -> bool:
-    """Whether the file system under a folder takes names that differ by case for the same one."""
+    """Return whether the file system under a folder takes names that differ by case for the same one."""
     while not os.path.isdir(folder) and os.path.dirname(folder) != folder:
         folder = os.path.dirname(folder)
     with contextlib.suppress(OSError):
@@ -420,7 +409,7 @@ def _folds_case(folder: str, *, touch: bool) -> bool:
 
 
 def _folds_a_probe(folder: str) -> bool:
-    """Make a file in a folder that tells nothing by its own, and look for it under another name."""
+    """Make a file in a folder that has none to compare, and look for it under another name."""
     name = f".cf-{os.urandom(4).hex()}.tmp"
     probe = os.path.join(folder, name)
     try:
@@ -429,45 +418,31 @@ def _folds_a_probe(folder: str) -> bool:
     except OSError:
         return False
     finally:
-        if os.path.lexists(probe):
+        with contextlib.suppress(OSError):
             os.unlink(probe)
 
 
-def refuse_inputs_as_outputs(jobs: Sequence[Job], *, overwrite: bool = False) -> None:
+def refuse_inputs_as_outputs(jobs: Iterable[Job], *, overwrite: bool) -> None:
     """Refuse jobs that would write over an input, by whatever name or link.
 
     With `overwrite` an input may be replaced by its own output, but not through links.
     """
-    outputs = _hashes(job.target for job in jobs)
-    if not np.any(outputs != _ABSENT):
+    outputs = {_identity(job.target) for job in jobs} - {None}
+    if not outputs:
         return
-    inputs = _hashes(job.source for job in jobs)
-    # Not by numpy's intersection, which loads a package of 20 ms to find out that nothing is masked.
-    shared = outputs[np.isin(outputs, inputs) & (outputs != _ABSENT)]
-    sources = {
-        _identity(job.source): job.source
-        for job in (jobs[int(number)] for number in np.nonzero(np.isin(inputs, shared))[0])
-    }
-    for number in np.nonzero(np.isin(outputs, shared))[0]:
-        job = jobs[int(number)]
-        identity = _identity(job.target)
-        if identity is None or identity not in sources:
+    inputs = {key: job.source for job in jobs if (key := _identity(job.source)) in outputs}
+    for job in jobs if inputs else ():
+        source = inputs.get(_identity(job.target))
+        if source is None:
             continue
         replaceable = _place(job.source) == _place(job.target) and not os.path.islink(job.target)
-        if replaceable and overwrite:
-            continue
-        mend = "give --overwrite to replace it" if replaceable else "choose another output"
-        raise OptionError(f"output {shown(job.target)} is the input {shown(sources[identity])}: {mend}")
-
-
-def _hashes(paths: Iterable[str]) -> NDArray[np.int64]:
-    """Return a number for each file, and `_ABSENT` for those that do not exist."""
-    identities = map(_identity, paths)
-    return np.fromiter((_ABSENT if each is None else hash(each) for each in identities), np.int64)
+        if not (replaceable and overwrite):
+            mend = "give --overwrite to replace it" if replaceable else "choose another output"
+            raise OptionError(f"output {shown(job.target)} is the input {shown(source)}: {mend}")
 
 
 def _identity(path: str) -> tuple[int, int] | None:
-    """What a file is to the system, by whatever name; None if there is none."""
+    """Return what identifies a file, by whatever name; None if there is none."""
     if path == STREAM:
         return None
     try:

@@ -10,16 +10,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 from convfilter import signals
-from convfilter.batch.job import Outcome, TooLargeError, filter_job, not_attempted, settled
-from convfilter.batch.memory import available_memory
-from convfilter.batch.work import Job, Work
+from convfilter.batch.job import Result, TooLargeError, existing_output, not_attempted, run_job
+from convfilter.batch.plan import Job, Plan, Settings
+from convfilter.errors import ImageError
 from convfilter.files import STREAM, sweep
 
 __all__ = ["Executor", "Pool", "dispatched"]
@@ -33,117 +32,93 @@ _DESCRIPTORS = 12
 _PATIENCE = 1.0
 
 _DIED = (
-    "the process at work on it died (out of memory, or a crash in a decoder): "
-    "try it alone, with --jobs 1 or more memory"
+    "the worker process died (out of memory, or a crash in a decoder): "
+    "try the image alone, with --jobs 1 or more memory"
 )
 
-_NO_WORKERS = "a process at work died and the system lets no other start: run it again with --skip-existing"
+_NO_WORKERS = "a worker process died and the system lets no other start: run it again with --skip-existing"
 
 
-class Executor(Protocol):
+class Executor(contextlib.AbstractContextManager[Any], Protocol):
     """Does jobs elsewhere."""
 
-    def has_room(self) -> bool:
-        """Tell whether to submit another job now."""
+    def is_free(self) -> bool:
+        """Return whether to submit another job now."""
 
-    def submit(self, number: int, job: Job) -> None:
+    def submit(self, job: Job) -> None:
         """Have a job done among others."""
 
-    def answer(self) -> tuple[int, Outcome | None]:
-        """Wait for the next job that is done; None if it has to be done alone."""
+    def next_result(self) -> tuple[Job, Result | None]:
+        """Wait for a job that is done; None if it has to run alone."""
 
-    def do_alone(self, job: Job) -> Outcome:
-        """Do a job, which may have been begun before, while no other is being done."""
+    def run_alone(self, job: Job) -> Result:
+        """Do a job, which may have been begun before, while no other runs."""
 
 
 def dispatched(
-    jobs: Sequence[Job], work: Work, executor: Executor, finished: Callable[[Outcome], object]
-) -> Iterator[Outcome]:
-    """Have an executor do jobs; yield one result for each, in their order.
+    jobs: Plan | Sequence[Job], settings: Settings, executor: Executor, finished: Callable[[Result], object]
+) -> Iterator[Result]:
+    """Have an executor do jobs; yield the results in their order.
 
-    Parameters
-    ----------
-    jobs : sequence of Job
-        The jobs, each taken once.
-    work : Work
-        What is done to each.
-    executor : Executor
-        Where; what it has no room for, and standard input, is done in this process.
-    finished : callable
-        Is called with every result as soon as it is there.
+    `finished` is called with every result as soon as it is there. Standard input, and what the executor takes
+    no job for, is done in this process.
     """
     todo = enumerate(jobs)
-    left, full, turn = True, False, 0
-    submitted: dict[int, Job] = {}
-    alone: list[tuple[int, Job]] = []
-    results: dict[int, Outcome] = {}
-    while left or submitted or alone:
-        number, outcome = -1, None
-        if left and not alone and len(results) < _AHEAD and (executor.has_room() or not submitted):
+    left, disk_full, turn = True, False, 0
+    numbers: dict[Job, int] = {}
+    alone: list[Job] = []
+    results: dict[int, Result] = {}
+    while left or numbers:
+        result = None
+        if left and not alone and len(results) < _AHEAD and (executor.is_free() or not numbers):
             number, job = next(todo, (-1, None))
             if job is None:
                 left = False
                 continue
-            outcome = not_attempted(job) if full else settled(job, work)
-            if outcome is None and (job.source == STREAM or not executor.has_room()):
-                outcome = filter_job(job, work)
-            if outcome is None:
-                submitted[number] = job
-                executor.submit(number, job)
+            numbers[job] = number
+            result = not_attempted(job) if disk_full else existing_output(job, settings)
+            if result is None and (job.source == STREAM or not executor.is_free()):
+                result = run_job(job, settings)
+            if result is None:
+                executor.submit(job)
                 continue
-        elif submitted:
-            number, outcome = executor.answer()
-            job = submitted.pop(number)
-            if outcome is None:
-                alone.append((number, job))
+        elif len(numbers) > len(alone):
+            job, result = executor.next_result()
+            if result is None:
+                alone.append(job)
                 continue
         else:
-            number, job = min(alone)
-            alone.remove((number, job))
-            outcome = not_attempted(job) if full else executor.do_alone(job)
-        full = full or outcome.disk_full
-        results[number] = outcome
-        finished(outcome)
+            job = min(alone, key=numbers.__getitem__)
+            alone.remove(job)
+            result = not_attempted(job) if disk_full else executor.run_alone(job)
+        disk_full = disk_full or result.disk_full
+        results[numbers.pop(job)] = result
+        finished(result)
         while turn in results:
             yield results.pop(turn)
             turn += 1
 
 
-@dataclass
-class _Worker:
-    """A process, the pipe to it, and the job that it has in hand."""
+class _Worker(NamedTuple):
+    """A process and the pipe to it."""
 
     process: BaseProcess
     pipe: connection.Connection[Any, Any]
-    number: int = -1
-    job: Job | None = None
 
 
 class Pool:
     """Worker processes on this machine, each with a pipe of its own.
 
-    Parameters
-    ----------
-    work : Work
-        What is done to every image; of its threads each worker gets its part.
-    cores : int
-        How many cores to use in all.
-    count : int
-        How many images there are.
-    memory : int, optional
-        How many bytes all images at work may take together. None is half of what is available now.
-
-    Notes
-    -----
-    Where the system lets fewer processes start there are fewer workers, or none.
+    They share the cores, and half of the memory that is available unless `memory` says how much. Where the
+    system lets fewer processes start there are fewer workers, or none.
     """
 
-    def __init__(self, work: Work, *, cores: int, count: int, memory: int | None = None) -> None:
-        self._work, self._cores, self._count = work, cores, min(cores, count)
+    def __init__(self, settings: Settings, *, cores: int, count: int, memory: int | None = None) -> None:
+        self._settings, self._cores, self._count = settings, cores, min(cores, count)
         available = available_memory() if memory is None else 2 * memory
         self._share = None if available is None else available // 2 // self._count
         self._idle: list[_Worker] = []
-        self._busy: dict[Any, _Worker] = {}
+        self._busy: dict[connection.Connection[Any, Any], tuple[_Worker, Job]] = {}
         self._context = _context()
         self._at_stop = signals.at_stop(self._kill)
 
@@ -156,7 +131,7 @@ class Pool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for worker in self._idle:  # which end when they are alone
+        for worker in self._idle:  # which end when their pipe is closed
             worker.pipe.close()
             worker.process.join(_PATIENCE)
         self._kill()
@@ -164,17 +139,17 @@ class Pool:
 
     def _start(self) -> bool:
         """Start one more worker; return whether the system lets it start."""
-        forks = self._context.get_start_method() == "fork"
         try:
             with contextlib.ExitStack() as probe:
                 for _ in range(_DESCRIPTORS):
                     probe.callback(os.close, os.open(os.devnull, os.O_RDONLY))
             with signals.starting(), contextlib.ExitStack() as pipes:
                 ours, theirs = map(pipes.enter_context, self._context.Pipe())
-                # A copy of this process has this side of all pipes too, and would not see it close.
-                workers = (*self._idle, *self._busy.values())
-                not_its_own = [ours, *(each.pipe for each in workers)] if forks else []
-                process = self._context.Process(target=_serve, args=(theirs, not_its_own, self._work))
+                # A copy of this process has our side of all pipes too, and would not see them close.
+                copies = [ours, *self._busy, *(worker.pipe for worker in self._idle)]
+                forks = self._context.get_start_method() == "fork"
+                arguments = (theirs, copies if forks else [], self._settings)
+                process = self._context.Process(target=_serve, args=arguments)
                 process.start()
                 pipes.pop_all()
                 theirs.close()
@@ -183,52 +158,56 @@ class Pool:
         self._idle.append(_Worker(process, ours))
         return True
 
-    def has_room(self) -> bool:
-        """Tell whether a worker is idle."""
+    def is_free(self) -> bool:
+        """Return whether a worker is idle."""
         return bool(self._idle)
 
-    def submit(self, number: int, job: Job, *, alone: bool = False) -> None:
-        """Have a job done by an idle worker; alone, on all cores and in all memory."""
-        worker = self._idle.pop()
-        worker.number, worker.job = number, job
-        self._busy[worker.pipe] = worker
-        threads = self._cores if alone else max(1, self._cores // self._count)
-        with contextlib.suppress(OSError):  # it has died, which `answer` sees
-            worker.pipe.send((job, threads, None if alone else self._share, alone))
+    def submit(self, job: Job) -> None:
+        """Have a job done by an idle worker, with its share of cores and memory."""
+        self._send(job, max(1, self._cores // self._count), self._share)
 
-    def answer(self) -> tuple[int, Outcome | None]:
+    def _send(self, job: Job, threads: int, memory: int | None, *, repeated: bool = False) -> None:
+        worker = self._idle.pop()
+        self._busy[worker.pipe] = worker, job
+        with contextlib.suppress(OSError):  # it has died, which `next_result` sees
+            worker.pipe.send((job, threads, memory, repeated))
+
+    def next_result(self) -> tuple[Job, Result | None]:
         """Wait for the next result; None if the image is too large for its share, or the worker died."""
-        worker = self._busy[connection.wait([*self._busy])[0]]
+        pipe = connection.wait([*self._busy])[0]
+        worker, job = self._busy[pipe]  # type: ignore[index]  # it is one of those that were waited for
         try:
-            outcome = worker.pipe.recv()
+            result = worker.pipe.recv()
         except (EOFError, OSError):
-            outcome = None
+            result = None
             worker.pipe.close()
-            self._end([worker])
+            self._end([worker], [job])
             del self._busy[worker.pipe]
             self._start()
         else:
-            self._idle.append(self._busy.pop(worker.pipe))
-        return worker.number, outcome
+            del self._busy[worker.pipe]
+            self._idle.append(worker)
+        return job, result
 
-    def do_alone(self, job: Job) -> Outcome:
-        """Do a job while no other is being done."""
+    def run_alone(self, job: Job) -> Result:
+        """Do a job on all cores and in all memory, while no other runs."""
         if not self._idle:  # one of these jobs has killed a process, which must not be this one
-            return Outcome(job, error=_NO_WORKERS)
-        self.submit(-1, job, alone=True)
-        return self.answer()[1] or Outcome(job, error=_DIED)
+            return Result(job, error=ImageError(_NO_WORKERS))
+        self._send(job, self._cores, None, repeated=True)
+        return self.next_result()[1] or Result(job, error=ImageError(_DIED))
 
     def _kill(self) -> None:
-        self._end([*self._idle, *self._busy.values()])
+        busy = [*self._busy.values()]
+        self._end([*self._idle, *(worker for worker, _ in busy)], [job for _, job in busy])
 
-    def _end(self, workers: Sequence[_Worker]) -> None:
-        """End workers at once, and remove the temporary files of what they had in hand."""
+    def _end(self, workers: Sequence[_Worker], jobs: Sequence[Job]) -> None:
+        """Kill workers, and remove the temporary files of their jobs."""
         for worker in workers:
             worker.process.kill()
         deadline = time.monotonic() + _PATIENCE
         for worker in workers:
             worker.process.join(max(0.0, deadline - time.monotonic()))
-        for folder in {os.path.dirname(worker.job.target) for worker in workers if worker.job}:
+        for folder in {os.path.dirname(job.target) for job in jobs}:
             sweep(folder or os.curdir)
 
 
@@ -238,23 +217,24 @@ def _context() -> Any:
     return multiprocessing.get_context("fork" if safe else None)
 
 
-def _serve(pipe: Any, not_its_own: Sequence[Any], work: Work) -> None:
+def _serve(pipe: Any, copies: Sequence[Any], settings: Settings) -> None:
     """Work as a worker until the other side of the pipe is closed."""
-    for each in not_its_own:
+    for each in copies:
         each.close()
-    # What follows from a signal, which may reach all processes of a terminal, is decided by the parent alone.
+    # A signal may reach all processes of a terminal; the parent alone decides what follows.
     for number in signals.ENDING:
         signal.signal(number, signal.SIG_IGN)
-    with contextlib.suppress(RuntimeError):  # without it a worker ends with its job
+    with contextlib.suppress(RuntimeError):  # without this thread a worker ends with its job
         threading.Thread(target=_follow_parent, daemon=True).start()
     with contextlib.suppress(EOFError, OSError):
         while True:
-            job, threads, room, repeated = pipe.recv()
+            job, threads, memory, repeated = pipe.recv()
             try:
-                outcome = filter_job(job, replace(work, threads=threads), room=room, repeated=repeated)
+                own = settings.with_threads(threads)
+                result = run_job(job, own, memory=memory, repeated=repeated)
             except TooLargeError:
-                outcome = None
-            pipe.send(outcome)
+                result = None
+            pipe.send(result)
 
 
 def _follow_parent() -> None:
@@ -264,3 +244,34 @@ def _follow_parent() -> None:
         parent.join()
         signals.clean_up()
         os._exit(1)
+
+
+def available_memory() -> int | None:
+    """Return how many bytes could be taken now: the least that the system and its limits say, if they do."""
+    found = []
+    with contextlib.suppress(OSError, ValueError, IndexError), open("/proc/meminfo") as lines:
+        found += [1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")]
+    for limit, used in _CONTROL_GROUPS:
+        with contextlib.suppress(OSError, ValueError):
+            found.append(_number_in(limit) - _number_in(used))
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if soft != resource.RLIM_INFINITY:
+            found.append(soft)
+    if not found:
+        with contextlib.suppress(AttributeError, OSError, ValueError):  # half of all, where none is said free
+            found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2)
+    return max(0, min(found)) if found else None
+
+
+_CONTROL_GROUPS = (
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+)
+
+
+def _number_in(path: str) -> int:
+    with open(path) as stream:
+        return int(stream.read())

@@ -19,12 +19,12 @@ from convfilter.options import environment_threads
 __all__ = ["main"]
 
 _COMMANDS = {
-    "apply": "Filter pictures, folders or standard input.",
-    "explain": "Work out one value of the output, step by step.",
-    "gallery": "Lay filters side by side on one labelled sheet.",
+    "apply": "Filter images, folders or standard input.",
+    "explain": "Show how one output value is computed.",
+    "gallery": "Show filters side by side on a labelled sheet.",
     "kernels": "List the kernels, or show one.",
-    "learn": "Find the kernel that turns one picture into another.",
-    "shape": "Tell what size comes out, computing nothing.",
+    "learn": "Estimate the kernel between two images.",
+    "shape": "Calculate output sizes without filtering.",
 }
 
 
@@ -44,10 +44,10 @@ class _Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command; refuse another word with what was probably meant."""
+        """Find the command; refuse another word, with a suggestion."""
         name = args[0]
         if name not in _COMMANDS and not name.startswith("-"):
-            # What is like no command is most likely a picture.
+            # What resembles no command is most likely an image.
             meant = nearest(name, _COMMANDS) or f"apply {shown(name)} -k KERNEL"
             raise click.UsageError(f"no such command {brief(name)} (did you mean '{meant}'?)", ctx)
         return super().resolve_command(ctx, args)
@@ -60,12 +60,12 @@ class _Commands(click.Group):
 
 @click.group(
     cls=_Commands,
-    epilog="'convfilter COMMAND --help' says more. Kernels: 'convfilter kernels'.",
+    epilog="'convfilter COMMAND --help' describes a command. 'convfilter kernels' lists the kernels.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def cli() -> None:
-    """Filter pictures with convolution kernels.
+    """Filter images with convolution kernels.
 
     Example: convfilter apply photo.jpg --kernel sobel
     """
@@ -80,11 +80,11 @@ def main() -> NoReturn:
     # BLAS would start a thread for each core, which the engine has no use for.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a letter that the terminal lacks is no reason to fail
+        if isinstance(stream, io.TextIOWrapper):  # a character that the terminal lacks is not an error
             stream.reconfigure(errors="backslashreplace")
     code = 1
     try:
-        # Click itself ends quietly when the reader of stdout has seen enough.
+        # Click itself ends quietly when the reader of stdout has gone away.
         code = cli.main(prog_name="convfilter", standalone_mode=False) or 0
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -96,28 +96,22 @@ def main() -> NoReturn:
     except click.ClickException as error:
         complain(_usage(error))
         code = error.exit_code
-    except (ImageError, ShapeError) as error:
-        complain(str(error))
-        code = 1
     except ConvfilterError as error:
         complain(str(error))
-        code = 2
+        code = 1 if isinstance(error, ImageError | ShapeError) else 2
     except OSError as error:
         name = error.filename or ("standard output" if error.errno in _WRITE_ERRORS else None)
         complain(f"{f'{shown(name)}: ' if name else ''}{describe(error)}")
-        code = 1
     except MemoryError:
-        complain("not enough memory: take a smaller image, kernel, padding or size")
-        code = 1
+        complain("not enough memory: use a smaller image, kernel, padding or size")
     except Exception as error:
         # Click makes an `Abort` of an `EOFError`.
         complain(*internal_error((error.__cause__ or error) if isinstance(error, click.Abort) else error))
-        code = 1
     sys.exit(code)
 
 
 def _usage(error: click.ClickException) -> str:
-    """What is wrong with the command line, in one line, and where the right one is described."""
+    """Return what is wrong with the command line, in one line, and where to find help."""
     text = " ".join(error.format_message().split())
     if isinstance(error, click.UsageError) and error.ctx is not None:
         return f"{text.rstrip('.')} (see '{error.ctx.command_path} --help')"

@@ -5,70 +5,52 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterator, Sequence
 
 import click
 
 from convfilter.cli.options import (
-    BORDERS_DRAWN,
+    BORDERS,
     HeadedCommand,
-    chosen_filter,
+    changed_options,
+    chosen_kernels,
     json_option,
     kernel_file_option,
     kernel_option,
     option,
-    parsed,
     record_options,
 )
-from convfilter.cli.report import read_named
-from convfilter.errors import ConvfilterError, KernelError, OptionError, ShapeError, with_name
+from convfilter.cli.report import read_named, size_in_words
+from convfilter.errors import ConvfilterError, KernelError, ShapeError, with_name
 from convfilter.files import STREAM, refuse_input
-from convfilter.kernels import Kernel, load_kernels
+from convfilter.kernels import load_kernels
 from convfilter.messages import brief, complain, shown
-from convfilter.options import Declared, FilterOptions, ReadOptions, declared
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from convfilter.drawing.sheet import Tile
-    from convfilter.images.picture import Picture
-    from convfilter.options import FilterOptions
+from convfilter.options import FilterOptions, ReadOptions
 
 __all__ = ["command"]
 
 
-_Report = Callable[[str, ConvfilterError], None]
-
-
-class _Trial(NamedTuple):
-    """A tile to make."""
-
-    name: str
-    kernel: Kernel
-    filtering: FilterOptions
-
-
-@click.command(
-    cls=HeadedCommand, short_help="Lay filters side by side on one labelled sheet.", epilog=BORDERS_DRAWN
-)
+@click.command(cls=HeadedCommand, epilog=BORDERS)
 @click.argument("image")
 @kernel_option("A filter to show; repeat it for more.  [default: all kernels]", required=False)
 @option("-o", "--output", required=True, metavar="SHEET", help="File to write; '-' is stdout.")
-@option("--overwrite", is_flag=True, help="Replace a sheet that exists.")
+@option("--overwrite", is_flag=True, help="Replace an existing sheet.")
 @option(
     "--vary",
     multiple=True,
     metavar="NAME=A,B,...",
-    help="One kernel several times: a parameter of it, or an option such as border, with these values. "
+    help="Show one kernel with several values of a parameter, or of an option such as border. "
     "Repeat it for all combinations.",
 )
 @kernel_file_option()
+@option("--columns", type=click.IntRange(min=1), metavar="N", help="Tiles in a row.  [default: 3 to 6]")
 @option(
-    "--columns", type=click.IntRange(min=1), help="Tiles side by side.  [default: 3 to 6, by their number]"
+    "--tile",
+    type=click.IntRange(16, 320),
+    metavar="N",
+    help="Width of a tile in pixels.  [default: 240 or 320]",
 )
-@option("--tile", type=click.IntRange(16, 320), help="Width of a tile in pixels.  [default: 240 to 320]")
-@option("--full", is_flag=True, help="Filter the whole picture and shrink what comes out, not the reverse.")
+@option("--full", is_flag=True, help="Filter the image in full size, then shrink the results.")
 @json_option()
 @option("-q", "--quiet", is_flag=True, help="Print errors only.")
 @record_options("filtering", FilterOptions)
@@ -87,28 +69,49 @@ def command(
     quiet: bool,
     filtering: FilterOptions,
     reading: ReadOptions,
-) -> int:
-    """Lay a picture and what filters make of it side by side.
+) -> None:
+    """Show an image and the results of filters side by side.
 
-    The picture is shrunk to a tile first, so that filters are seen at their own scale.
+    The image is first shrunk to the size of a tile, so that the effect of small kernels can be seen.
 
     Example: convfilter gallery photo.jpg -k blur -k sobel -k emboss -o sheet.png
     """
-    from convfilter.drawing.canvas import check_drawing, save_drawing
-    from convfilter.drawing.sheet import WIDEST, contact_sheet, default_columns
+    from convfilter.drawing.canvas import check_drawing, displayed, save_drawing, shrunk
+    from convfilter.drawing.sheet import Tile, contact_sheet, default_columns
+    from convfilter.filtering import filter_image
+
+    def leave_out(name: str, error: ConvfilterError, source: str = "") -> None:
+        if kernels:
+            raise with_name(error, source) if source else error
+        if not quiet:
+            complain(f"{name} is left out: {error}")
 
     refuse_input(output, [image])
     check_drawing(output, overwrite=overwrite)
-    report = _ignore if quiet else _leave_out
-    chosen = bool(kernels or vary)
-    if vary:
-        trials = _variations(kernels, kernel_file, vary, filtering, quiet=quiet)
-    else:
-        trials = _trials(kernels, kernel_file, filtering, report, quiet=quiet)
+    trials = []
+    for label, name, options in _variations(kernels or _single_frame_kernels(kernel_file), vary, filtering):
+        try:
+            (kernel,) = chosen_kernels([name], kernel_file, options, quiet=quiet)
+            trials.append((label or kernel.name, kernel, options))
+        except KernelError as error:
+            leave_out(name, error)
     columns = columns or default_columns(len(trials) + 1)
-    width = tile or (WIDEST if columns <= 4 else 240)
+    width = tile or (320 if columns <= 4 else 240)
     picture = read_named(image, quiet=quiet, max_pixels=reading.max_pixels, orient=reading.orient)
-    tiles = [*_tiles(image, picture, trials, chosen, width, full, report)]
+    small = shrunk(picture.pixels, width, picture.mode)
+    rows_columns = "{1}x{0}".format(*picture.pixels.shape)
+    tiles = [Tile(displayed(small, picture.mode), "original", rows_columns)]
+    for label, kernel, options in trials:
+        try:
+            if "frame" in kernel.axes:
+                raise ShapeError(f"kernel '{kernel.name}' spans frames, and this is a single image")
+            pixels = picture.pixels if full else small
+            filtered, mode = filter_image(pixels, picture.mode, [kernel], options)
+        except ConvfilterError as error:
+            leave_out(label, error, shown(image))
+            continue
+        drawn = displayed(shrunk(filtered.pixels, width, mode), mode)
+        tiles.append(Tile(drawn, label, size_in_words(kernel)))
     sheet = contact_sheet(tiles, columns=columns, width=width)
     save_drawing(output, sheet, overwrite=overwrite)
     height, across = sheet.shape[:2]
@@ -120,122 +123,38 @@ def command(
     elif not quiet:
         line = f"{shown(image)} -> {shown(output)}   {len(tiles)} tiles, {across}x{height}"
         click.echo(line, err=output == STREAM)
-    return 0
 
 
-def _trials(
-    names: Sequence[str],
-    kernel_file: str | None,
-    filtering: FilterOptions,
-    report: _Report,
-    *,
-    quiet: bool,
-) -> list[_Trial]:
-    """Return a tile for each named kernel, or for all that can be used."""
-    trials = []
-    for name in names or [name for name in load_kernels(kernel_file) if name != "identity"]:
-        try:
-            (kernel,) = chosen_filter([name], kernel_file, filtering, quiet=quiet)
-        except KernelError as error:
-            if names:
-                raise
-            report(name, error)
-            continue
-        if names or "frame" not in kernel.axes:  # those need several frames
-            trials.append(_Trial(kernel.name, kernel, filtering))
-    return trials
+def _single_frame_kernels(kernel_file: str | None) -> list[str]:
+    """Return the names of all kernels that change an image of one frame."""
+    known = load_kernels(kernel_file).items()
+    return [name for name, kernel in known if name != "identity" and "frame" not in kernel.axes]
 
 
 def _variations(
-    names: Sequence[str],
-    kernel_file: str | None,
-    vary: Sequence[str],
-    filtering: FilterOptions,
-    *,
-    quiet: bool,
-) -> list[_Trial]:
-    """Return one kernel with all combinations of the values."""
-    if len(names) != 1:
+    names: Sequence[str], vary: Sequence[str], filtering: FilterOptions
+) -> Iterator[tuple[str, str, FilterOptions]]:
+    """Yield a label, a kernel and options for each tile: all combinations of what varies."""
+    if vary and len(names) != 1:
         raise click.UsageError("--vary shows one kernel several times: name it with one -k")
     lists = [_values(text) for text in vary]
     if len({key for key, _ in lists}) < len(lists):
         raise click.UsageError("--vary names the same thing twice: put all its values into one")
-    options = {each.name: each for each in declared(FilterOptions)}
-    trials = []
-    for values in itertools.product(*(values for _, values in lists)):
-        name, changed, label = names[0], filtering, []
+    for name, values in itertools.product(names, itertools.product(*(values for _, values in lists))):
+        varied, options, label = name, filtering, []
         for (key, _), value in zip(lists, values, strict=True):
             label.append(f"{key}={value}")
-            if key in options:
-                changed = _changed(changed, options[key], value)
+            if key in FilterOptions._fields:
+                options = changed_options(options, key, value)
             else:
-                name += f"{',' if ':' in name else ':'}{key}={value}"
-        (kernel,) = chosen_filter([name], kernel_file, changed, quiet=quiet)
-        trials.append(_Trial(" ".join(label), kernel, changed))
-    return trials
-
-
-def _changed(filtering: FilterOptions, option: Declared, text: str) -> FilterOptions:
-    """Return the options with one of them read from text."""
-    try:
-        value = parsed(option, text)
-    except OptionError as error:
-        raise click.UsageError(f"--vary {option.name}: {error}") from None
-    if option.name == "border":
-        return filtering._replace(border=value[0], fill=value[1])
-    return filtering._replace(**{option.name: value})
+                varied += f"{',' if ':' in varied else ':'}{key}={value}"
+        yield " ".join(label), varied, options
 
 
 def _values(text: str) -> tuple[str, list[str]]:
     name, equals, listed = text.partition("=")
     values = [value for value in listed.split(",") if value]
     if not re.fullmatch(r"[a-z]+", name) or not equals or not values:
-        raise click.UsageError(
-            f"--vary {brief(text)}: give NAME=A,B,... such as sigma=1,2,4 or border=edge,wrap"
-        )
+        example = "sigma=1,2,4 or border=edge,wrap"
+        raise click.UsageError(f"--vary {brief(text)}: give NAME=A,B,... such as {example}")
     return name, values
-
-
-def _tiles(
-    image: str,
-    picture: Picture,
-    trials: Sequence[_Trial],
-    chosen: bool,
-    width: int,
-    full: bool,
-    report: _Report,
-) -> Iterator[Tile]:
-    """Yield the original, then each result."""
-    from convfilter.drawing.canvas import as_seen, shrunk
-    from convfilter.drawing.sheet import Tile
-
-    small = shrunk(picture.pixels, width, picture.mode)
-    height, across = picture.pixels.shape[:2]
-    yield Tile(as_seen(small, picture.mode), "original", f"{across}x{height}")
-    for trial in trials:
-        try:
-            made, mode = _made(picture.pixels if full else small, picture.mode, trial)
-        except ConvfilterError as error:
-            if chosen:
-                raise with_name(error, shown(image)) from None
-            report(trial.name, error)
-            continue
-        size = f"{trial.kernel.width}x{trial.kernel.height}"
-        yield Tile(as_seen(shrunk(made, width, mode), mode), trial.name, size)
-
-
-def _made(pixels: NDArray[Any], mode: str, trial: _Trial) -> tuple[NDArray[Any], str]:
-    from convfilter.filtering import filter_image
-
-    if "frame" in trial.kernel.axes:
-        raise ShapeError(f"kernel '{trial.name}' spans frames, and this is a single picture")
-    filtered, made = filter_image(pixels, mode, [trial.kernel], trial.filtering)
-    return filtered.pixels, made
-
-
-def _leave_out(name: str, error: ConvfilterError) -> None:
-    complain(f"{name} is left out: {error}")
-
-
-def _ignore(name: str, error: ConvfilterError) -> None:
-    pass

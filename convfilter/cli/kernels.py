@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,16 +15,18 @@ from convfilter.cli.options import (
     json_option,
     kernel_file_option,
     option,
-    written_size,
+    read_size,
+    reading,
 )
 from convfilter.cli.report import kernel_in_lines, size_in_words
+from convfilter.errors import OptionError
 from convfilter.files import STREAM
 from convfilter.kernels import Kernel, get_kernel, load_kernels
 from convfilter.messages import complain, shown
 
 __all__ = ["GROUPS", "command"]
 
-_USUAL = (3000, 4000)  # rows and columns of a photograph
+_PHOTOGRAPH = (3000, 4000)  # rows and columns
 _OWN = "Your own"
 
 GROUPS = {
@@ -42,65 +44,82 @@ GROUPS = {
     "Colour": ("luma", "sepia", "opponent"),
 }
 
+_SYMMETRIES = {
+    "even": "even: rotation by 180 degrees (--flip) changes nothing",
+    "odd": "odd: rotation by 180 degrees (--flip) changes the sign",
+    None: "none: rotation by 180 degrees (--flip) gives another filter",
+}
 
-@click.command(cls=HeadedCommand, short_help="List the kernels, or show one.")
+
+def _read_sides(text: str) -> tuple[int, ...]:
+    sides = read_size(text)
+    if len(sides) != 2:
+        raise OptionError(f"{text} has one dimension: give WxH")
+    return sides
+
+
+@click.command(cls=HeadedCommand)
 @click.argument("name", required=False, shell_complete=complete_kernel)
-@option("--plan", "size", metavar="WxH", help="How NAME is computed on a colour picture of another size.")
-@option("-o", "--output", metavar="PICTURE", help="Draw the weights and the frequency response of NAME.")
-@option("--overwrite", is_flag=True, help="Replace a drawing that exists.")
+@option(
+    "--plan",
+    "sides",
+    callback=reading(_read_sides),
+    metavar="WxH",
+    help="Size of the colour image for which to show the plan.  [default: 4000x3000]",
+)
+@option("-o", "--output", metavar="FILE", help="Draw the weights and the frequency response of NAME.")
+@option("--overwrite", is_flag=True, help="Replace an existing drawing.")
 @kernel_file_option()
 @json_option()
 def command(
     name: str | None,
-    size: str | None,
+    sides: tuple[int, int] | None,
     output: str | None,
     overwrite: bool,
     kernel_file: str | None,
     as_json: bool,
 ) -> None:
-    """List the kernels, or look at one: weights, symmetry, rank, plan, source.
+    """List the kernels, or show one: weights, symmetry, rank, plan, source.
 
     Example: convfilter kernels gaussian:sigma=2
     """
-    sides = None if size is None else written_size(size)
-    if size is not None and (name is None or sides is None or len(sides) != 2 or min(sides) < 1):
-        raise click.UsageError(
-            "--plan goes with the NAME of a kernel and takes a size WxH", click.get_current_context()
-        )
-    if output is not None and name is None:
-        raise click.UsageError("-o draws one kernel: give its NAME", click.get_current_context())
     known = load_kernels(kernel_file)
     if name is None:
-        _list(list(known.values()), as_json)
+        if sides is not None or output is not None:
+            raise click.UsageError("--plan and -o are for one kernel: give its NAME")
+        kernels = list(known.values())
+        if as_json:
+            click.echo(json.dumps([_as_object(kernel) for kernel in kernels]))
+        else:
+            click.echo("\n".join(_list(kernels)))
         return
     kernel = get_kernel(name, known)
     if output is not None:
         _draw(kernel, output, overwrite)
-    plan = _plan(kernel, sides or _USUAL)
-    say = partial(click.echo, err=output == STREAM)  # where the drawing goes to stdout
+    traits, plan = _traits(kernel), _plan(kernel, sides or _PHOTOGRAPH)
+    echo = partial(click.echo, err=output == STREAM)  # where the drawing goes to stdout
     if as_json:
-        say(json.dumps([_as_object(kernel, weights=True) | _traits(kernel) | {"plan": plan}]))
+        echo(json.dumps([_as_object(kernel) | {"weights": kernel.parts} | traits | {"plan": plan}]))
         return
-    lines = kernel_in_lines(kernel)
-    source = [lines.pop()] if kernel.source else []
-    shown_size = size or "x".join(str(side) for side in reversed(_USUAL))
-    say("\n".join([*lines, *_traits_as_text(kernel), *_plan_as_text(plan, shown_size), *source]))
+    rows, columns = sides or _PHOTOGRAPH
+    lines = [*kernel_in_lines(kernel), *_traits_in_lines(kernel, traits)]
+    lines += _plan_in_lines(plan, f"{columns}x{rows}")
+    if kernel.source:
+        lines.append(f"  source      {shown(kernel.source)}")
+    echo("\n".join(lines))
 
 
-def _list(kernels: list[Kernel], as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps([_as_object(kernel, weights=False) for kernel in kernels]))
-        return
+def _list(kernels: Sequence[Kernel]) -> Iterator[str]:
+    """Yield the kernels line by line, under headings."""
     longest = max(len(kernel.name) for kernel in kernels)
     grouped = {name: heading for heading, names in GROUPS.items() for name in names}
     for heading in (*GROUPS, _OWN):
         members = [kernel for kernel in kernels if grouped.get(kernel.name, _OWN) == heading]
         if members:
-            click.echo(f"{heading}:")
+            yield f"{heading}:"
         for kernel in members:
-            line = f"  {kernel.name:<{longest}}  {size_in_words(kernel):<7} {shown(kernel.summary)}"
-            click.echo(line.rstrip())
-    click.echo(f"\n'convfilter kernels NAME' shows one; {_example(kernels)} sets a parameter.")
+            yield f"  {kernel.name:<{longest}}  {size_in_words(kernel):<7} {shown(kernel.summary)}".rstrip()
+    yield "\n'convfilter kernels NAME' shows one; '-k gaussian:sigma=2' sets a parameter."
 
 
 def _draw(kernel: Kernel, output: str, overwrite: bool) -> None:
@@ -115,29 +134,19 @@ def _draw(kernel: Kernel, output: str, overwrite: bool) -> None:
 def _traits(kernel: Kernel) -> dict[str, Any]:
     from convfilter.kernels.analysis import ranks, symmetry, value_range
 
-    low, high = value_range(kernel, 255)
-    return {"values": [low, high], "symmetry": symmetry(kernel), "ranks": ranks(kernel)}
+    return {"values": value_range(kernel, 255), "symmetry": symmetry(kernel), "ranks": ranks(kernel)}
 
 
-def _traits_as_text(kernel: Kernel) -> list[str]:
-    traits = _traits(kernel)
+def _traits_in_lines(kernel: Kernel, traits: dict[str, Any]) -> Iterator[str]:
     low, high = traits["values"]
-    turned = {
-        "even": "even: turned by half (--flip) it is the same",
-        "odd": "odd: turned by half (--flip) it changes its sign",
-        None: "none: turned by half (--flip) it is another filter",
-    }[traits["symmetry"]]
-    lines = [f"  values      {low:.6g} .. {high:.6g} from samples 0 .. 255", f"  symmetry    {turned}"]
-    height, width = kernel.height, kernel.width
-    if min(height, width) > 1:
-        highest = max(traits["ranks"])
-        saves = (
-            f", a column times a row: {height} + {width} multiplications instead of {height * width}"
-            if highest == 1
-            else f" of {min(height, width)}: no column times a row"
-        )
-        lines.append(f"  rank        {highest}{saves}")
-    return lines
+    yield f"  values      {low:.6g} .. {high:.6g} from samples 0 .. 255"
+    yield f"  symmetry    {_SYMMETRIES[traits['symmetry']]}"
+    height, width, rank = kernel.height, kernel.width, max(traits["ranks"])
+    if min(height, width) > 1 and rank == 1:
+        separated = f"{height} + {width} multiplications instead of {height * width}"
+        yield f"  rank        1, a column times a row: {separated}"
+    elif min(height, width) > 1:
+        yield f"  rank        {rank} of {min(height, width)}: not a column times a row"
 
 
 def _plan(kernel: Kernel, sides: Sequence[int]) -> dict[str, Any]:
@@ -159,27 +168,19 @@ def _plan(kernel: Kernel, sides: Sequence[int]) -> dict[str, Any]:
     }
 
 
-def _plan_as_text(plan: dict[str, Any], size: str) -> list[str]:
+def _plan_in_lines(plan: dict[str, Any], size: str) -> list[str]:
     costs = ", ".join(f"{name} {cost:g}" for name, cost in plan["costs"].items())
     block = plan["block"]
     return [
         f"  plan        {size}, 8 bits: {plan['strategy']} in {plan['type']}, {plan['details']}",
-        f"  costs       {costs} (reckoned, ns a sample)",
+        f"  costs       {costs} (estimated, ns a sample)",
         f"  blocks      {plan['blocks']} of {block['width']}x{block['height']}, {plan['threads']} threads",
     ]
 
 
-def _example(kernels: list[Kernel]) -> str:
-    for kernel in kernels:
-        for key, value in kernel.parameters.items():
-            if isinstance(value, int | float):
-                return f"'-k {kernel.name}:{key}={2 * value:g}'"
-    return "'-k gaussian:sigma=2'"
-
-
-def _as_object(kernel: Kernel, *, weights: bool) -> dict[str, Any]:
+def _as_object(kernel: Kernel) -> dict[str, Any]:
     frames = {"frames": kernel.frames} if "frame" in kernel.axes else {}
-    described = {
+    return {
         "name": kernel.name,
         "summary": kernel.summary,
         "size": {"width": kernel.width, "height": kernel.height} | frames,
@@ -187,13 +188,9 @@ def _as_object(kernel: Kernel, *, weights: bool) -> dict[str, Any]:
         "axes": ",".join(kernel.axes),
         "parts": len(kernel.parts),
         "combine": kernel.combine,
-        "divisors": list(kernel.divisors),
+        "divisors": kernel.divisors,
         "offset": kernel.offset,
         "range": kernel.range,
         "zero_sum": kernel.is_zero_sum,
-        "parameters": {
-            key: list(value) if isinstance(value, tuple) else value
-            for key, value in kernel.parameters.items()
-        },
+        "parameters": dict(kernel.parameters),
     }
-    return described | {"weights": kernel.parts} if weights else described

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convfilter.cli.options import HeadedCommand, filter_option, json_option, option, written_size
+from convfilter.cli.options import HeadedCommand, filter_option, json_option, option, read_size, reading
 from convfilter.cli.report import kernel_in_lines, read_named
 from convfilter.errors import ConvfilterError, ImageError, OptionError, ShapeError
 from convfilter.files import STREAM, check_output, refuse_input, write_output
 from convfilter.kernels.kernel import NAME, NAMES
 from convfilter.kernels.library import table_of
 from convfilter.messages import complain, shown
-from convfilter.options import LearnedChannels, choices
+from convfilter.options import Border, LearnedChannels, choices
 
 if TYPE_CHECKING:
     from convfilter.learning import Fit, Pair
@@ -28,15 +28,20 @@ __all__ = ["command"]
 
 @click.command(
     cls=HeadedCommand,
-    short_help="Find the kernel that turns one picture into another.",
-    epilog="Apply what was learned with 'convfilter apply PICTURE --kernels KERNELS.toml -k NAME'.",
+    epilog="Use the result with 'convfilter apply IMAGE --kernels KERNELS.toml -k NAME'.",
 )
-@click.argument("pictures", nargs=-1, metavar="[BEFORE AFTER]")
-@option("--size", required=True, metavar="WxH", help="Size of the kernel; a bare W has columns only.")
-@option("-o", "--output", metavar="FILE", help="The kernel file to make; '-' is stdout.")
-@option("--name", default="learned", show_default=True, help="What the kernel is called.")
-@option("--overwrite", is_flag=True, help="Replace FILE if it exists.")
-@option("--pair", "pairs", nargs=2, multiple=True, metavar="BEFORE AFTER", help="One more pair; repeat it.")
+@click.argument("images", nargs=-1, metavar="[BEFORE AFTER]")
+@option(
+    "--size",
+    required=True,
+    callback=reading(read_size),
+    metavar="WxH",
+    help="Size of the kernel; a bare W is a kernel of one dimension.",
+)
+@option("-o", "--output", metavar="FILE", help="Kernel file to write; '-' is stdout.")
+@option("--name", default="learned", show_default=True, metavar="NAME", help="Name of the kernel.")
+@option("--overwrite", is_flag=True, help="Replace an existing FILE.")
+@option("--pair", "pairs", nargs=2, multiple=True, metavar="BEFORE AFTER", help="Another pair; repeat it.")
 @option(
     "--channels",
     type=click.Choice(choices(LearnedChannels)),
@@ -44,62 +49,67 @@ __all__ = ["command"]
     show_default=True,
     help="One kernel for every colour channel, one that sums them into one, or a mix for each channel.",
 )
-@option("--offset", is_flag=True, help="Find an offset too.")
-@option("--linear", is_flag=True, help="Find the kernel for 'apply --linear', which works in linear light.")
+@option("--offset", is_flag=True, help="Estimate an offset too.")
+@option("--linear", is_flag=True, help="Estimate the kernel in linear light, for 'apply --linear'.")
 @option(
     "--ridge",
     type=float,
     default=0.0,
     show_default=True,
-    help="Pull weights that the pictures tell little of towards zero: 1e-6 is a little.",
+    metavar="R",
+    help="Pull weights that the images hardly determine towards zero; 1e-6 is a little.",
 )
 @filter_option(
     "border",
     heading="Options",
-    help="What stood past the edge; used only where samples are too few without it.",
+    help="Border that AFTER was made with; used only if there are too few samples without it.",
 )
 @json_option()
 @option("-q", "--quiet", is_flag=True, help="Print errors only.")
 def command(
-    pictures: tuple[str, ...],
-    size: str,
+    images: tuple[str, ...],
+    size: tuple[int, ...],
     output: str | None,
     name: str,
     overwrite: bool,
     pairs: tuple[tuple[str, str], ...],
-    channels: str,
+    channels: LearnedChannels,
     offset: bool,
     linear: bool,
     ridge: float,
-    border: tuple[str, float],
+    border: tuple[Border, float],
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Find the kernel that turns one picture into another.
+    """Estimate the kernel that turns one image into another.
 
     Example: convfilter learn before.png after.png --size 5x5 -o mine.toml --name vintage
     """
-    named = _named_pairs(pictures, pairs)
-    window = _window(size)
+    if len(images) not in (0, 2):
+        raise click.UsageError("give two images, BEFORE and AFTER; further ones with --pair")
+    if images:
+        pairs = ((images[0], images[1]), *pairs)
+    if not pairs:
+        raise click.UsageError("no images: give BEFORE and AFTER, or --pair BEFORE AFTER")
     if not re.fullmatch(NAME, name):
         raise OptionError(f"--name {shown(name)!r}: {NAMES}")
     if border[1]:
-        raise click.UsageError("a constant border other than 0 is not learned with: give --border zero")
+        raise click.UsageError("learn cannot use a constant border other than 0: give --border zero")
     if output is not None:
-        refuse_input(output, [each for pair in named for each in pair])
+        refuse_input(output, [each for pair in pairs for each in pair])
         check_output(output, overwrite=overwrite)
 
     from convfilter.learning import check_window, fit_pairs
 
-    check_window(window)
-    mode = "zero" if border[0] == "constant" else border[0]
+    check_window(size)
+    mode: Border = "zero" if border[0] == "constant" else border[0]
     fit = fit_pairs(
-        [_read_pair(pair, window, channels, mode, linear=linear, quiet=quiet) for pair in named],
+        [_read_pair(pair, size, channels, mode, linear=linear, quiet=quiet) for pair in pairs],
         offset=offset,
         ridge=ridge,
-        bare=len(window) == 1,
+        bare=len(size) == 1,
         name=name,
-        summary=_summary(named, linear=linear),
+        summary=_summary(pairs, linear=linear),
     )
     if output is not None:
         table = f"# Residual {_residual(fit)}\n{table_of(fit.kernel)}".encode()
@@ -107,33 +117,20 @@ def command(
     for warning in fit.warnings if not quiet else ():
         complain(f"warning: {warning}")
     if as_json:
-        click.echo(json.dumps(_as_object(fit, channels, output, linear)), err=output == STREAM)
+        described = _as_object(fit) | {"channels": channels, "linear": linear, "output": output}
+        click.echo(json.dumps(described), err=output == STREAM)
     elif not quiet:
-        click.echo("\n".join(_as_text(fit, output, linear)), err=output == STREAM)
-
-
-def _named_pairs(pictures: Sequence[str], pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    context = click.get_current_context()
-    if len(pictures) not in (0, 2):
-        raise click.UsageError("give two pictures, BEFORE and AFTER; further ones with --pair", context)
-    named = [(pictures[0], pictures[1])] if pictures else []
-    named += pairs
-    if not named:
-        raise click.UsageError("no pictures: give BEFORE and AFTER, or --pair BEFORE AFTER", context)
-    return named
-
-
-def _window(size: str) -> tuple[int, ...]:
-    window = written_size(size)
-    if window is None or min(window) < 1:
-        raise click.UsageError(
-            f"--size {shown(size)!r} is no size: give WxH, such as 5x5", click.get_current_context()
-        )
-    return window
+        click.echo("\n".join(_as_lines(fit, output, linear)), err=output == STREAM)
 
 
 def _read_pair(
-    names: tuple[str, str], window: Sequence[int], channels: str, border: str, *, linear: bool, quiet: bool
+    names: tuple[str, str],
+    window: Sequence[int],
+    channels: LearnedChannels,
+    border: Border,
+    *,
+    linear: bool,
+    quiet: bool,
 ) -> Pair:
     from convfilter.learning import make_pair, planes_of
 
@@ -150,10 +147,10 @@ def _read_pair(
         raise ImageError(f"{shown(names[0])} and {shown(names[1])}: {error}") from None
 
 
-def _summary(named: Sequence[tuple[str, str]], *, linear: bool) -> str:
+def _summary(pairs: Sequence[tuple[str, str]], *, linear: bool) -> str:
     """Return the summary of the kernel's table: file names without folders, which are private."""
-    before, after = (os.path.basename(each) for each in named[0])
-    others = f" and {len(named) - 1} more" if len(named) > 1 else ""
+    before, after = (os.path.basename(each) for each in pairs[0])
+    others = f" and {len(pairs) - 1} more" if len(pairs) > 1 else ""
     light = ", in linear light" if linear else ""
     return f"Learned from {shown(before)} and {shown(after)}{others}{light}"
 
@@ -165,39 +162,40 @@ def _residual(fit: Fit) -> str:
     return f"{fit.rms:.3g} {fit.unit} RMS, {psnr}, {where}; learned from {fit.samples:,}"
 
 
-def _as_text(fit: Fit, output: str | None, linear: bool) -> list[str]:
-    condition = "the pictures do not determine it" if math.isinf(fit.condition) else f"{fit.condition:.3g}"
+def _as_lines(fit: Fit, output: str | None, linear: bool) -> list[str]:
+    condition = "the images do not determine it" if math.isinf(fit.condition) else f"{fit.condition:.3g}"
     lines = [
         *kernel_in_lines(fit.kernel),
         f"  {'residual':<11} {_residual(fit)}",
         f"  {'gradient':<11} {fit.gradient_norm:.2g} at the solution",
         f"  {'condition':<11} {condition}",
     ]
-    if output in (None, STREAM):
-        return lines
-    use = f"convfilter apply PICTURE --kernels {shown(str(output))} -k {fit.kernel.name}"
-    use += " --linear" if linear else ""
-    return [*lines, f"{shown(str(output))} is written; use it with: {use}"]
+    if output not in (None, STREAM):
+        file = shown(str(output))
+        use = f"convfilter apply IMAGE --kernels {file} -k {fit.kernel.name}{' --linear' if linear else ''}"
+        lines.append(f"{file} is written; use it with: {use}")
+    return lines
 
 
-def _as_object(fit: Fit, channels: str, output: str | None, linear: bool) -> dict[str, Any]:
+def _as_object(fit: Fit) -> dict[str, Any]:
     kernel = fit.kernel
     return {
         "name": kernel.name,
         "size": {"width": kernel.width, "height": kernel.height},
-        "channels": channels,
-        "linear": linear,
         "axes": ",".join(kernel.axes),
         "weights": kernel.parts[0],
         "offset": kernel.offset,
         "rms": fit.rms,
         "unit": fit.unit,
-        "psnr": None if math.isinf(fit.psnr) else fit.psnr,
+        "psnr": _finite(fit.psnr),
         "gradient_norm": fit.gradient_norm,
-        "condition": None if math.isinf(fit.condition) else fit.condition,
-        "uncertainty": None if math.isinf(fit.uncertainty) else fit.uncertainty,
+        "condition": _finite(fit.condition),
+        "uncertainty": _finite(fit.uncertainty),
         "samples": fit.samples,
         "held_out": fit.held_out,
-        "output": output,
         "warnings": fit.warnings,
     }
+
+
+def _finite(number: float) -> float | None:
+    return None if math.isinf(number) else number

@@ -1,4 +1,4 @@
-"""Options at the command line, made from their declarations, and headings in the help."""
+"""Options at the command line: made from their declarations, sizes and kernels, headings in the help."""
 
 from __future__ import annotations
 
@@ -10,32 +10,34 @@ import click
 
 from convfilter.errors import ConvfilterError, OptionError
 from convfilter.kernels import Kernel, get_kernel, load_kernels
-from convfilter.messages import brief, check_choice, complain
+from convfilter.messages import brief, complain
 from convfilter.options import Declared, FilterOptions, choices, declared, one_or_two
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 __all__ = [
-    "BORDERS_DRAWN",
+    "BORDERS",
     "HeadedCommand",
-    "chosen_filter",
+    "changed_options",
+    "chosen_kernels",
     "complete_kernel",
     "filter_option",
     "json_option",
     "kernel_file_option",
     "kernel_option",
     "option",
-    "parsed",
+    "read_size",
+    "reading",
     "record_options",
-    "refuse_both",
-    "written_size",
 ]
 
-BORDERS_DRAWN = (
+BORDERS = (
     "Borders: edge aaa|abcd|ddd, symmetric cba|abcd|dcb, reflect dcb|abcd|cba, wrap bcd|abcd|abc, "
     "zero 000|abcd|000, constant=V vvv|abcd|vvv with V a fraction of full scale."
 )
+
+_HEADINGS = ("Options", "Filtering", "Writing", "Reading", "Running")
 
 _Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -43,25 +45,47 @@ _Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 class _HeadedOption(click.Option):
     """An option under a heading of the help page."""
 
-    def __init__(self, *args: Any, heading: str = "Options", **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, *args: Any, heading: str = "Options", **settings: Any) -> None:
+        super().__init__(*args, **settings)
         self.heading = heading
 
 
 class HeadedCommand(click.Command):
-    """A command whose help lists options under headings, in the order of their first use."""
+    """A command whose help lists options under headings."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write one section for each heading."""
-        sections: dict[str, list[tuple[str, str]]] = {}
+        sections: dict[str, list[tuple[str, str]]] = {heading: [] for heading in _HEADINGS}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx) if isinstance(parameter, click.Option) else None
             if record is not None:
-                sections.setdefault(getattr(parameter, "heading", "Options"), []).append(record)
-        # --help itself belongs to the first screen.
-        for heading in sorted(sections, key=lambda each: each != "Options"):
-            with formatter.section(heading):
-                formatter.write_dl(sections[heading])
+                sections[getattr(parameter, "heading", "Options")].append(record)
+        for heading, records in sections.items():
+            if records:
+                with formatter.section(heading):
+                    formatter.write_dl(records)
+
+
+def reading(read: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    """Return a callback that reads an option's text; `OptionError` is raised as a fault of that option."""
+
+    def callback(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
+        try:
+            return read(value) if isinstance(value, str) else value
+        except OptionError as error:
+            raise click.BadParameter(str(error), ctx, param) from None
+
+    return callback
+
+
+def read_size(text: str) -> tuple[int, ...]:
+    """Read ``WxH`` as (height, width), or ``N`` as (length,)."""
+    size = one_or_two(text.lower(), "x")[::-1]
+    if not size or min(size) < 1:
+        raise OptionError(
+            f"{brief(text)} is not a size: give WxH, such as 28x28, with sides from 1 to 999999999"
+        )
+    return size
 
 
 def option(*names: str, heading: str = "Options", **settings: Any) -> _Decorator:
@@ -76,8 +100,8 @@ def record_options(parameter: str, record: type[tuple[Any, ...]]) -> _Decorator:
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def call(*args: Any, **values: Any) -> Any:
-            options = {each.name: values.pop(each.name) for each in fields}
-            return function(*args, **values, **{parameter: record(**_split(options))})
+            own = _fields({each.name: values.pop(each.name) for each in fields})
+            return function(*args, **values, **{parameter: record(**own)})
 
         command: Callable[..., Any] = call
         for each in reversed(fields):
@@ -93,11 +117,17 @@ def filter_option(name: str, **changes: Any) -> _Decorator:
     return _declared_option(declaration, **changes)
 
 
-def _split(options: dict[str, Any]) -> dict[str, Any]:
-    """Return options with the value of a constant border, which is read with the mode, on its own."""
-    if isinstance(options.get("border"), tuple):
-        border, fill = options["border"]
-        return options | {"border": border, "fill": fill}
+def changed_options(filtering: FilterOptions, name: str, text: str) -> FilterOptions:
+    """Return options with one of them read from text, as the current command reads it."""
+    context = click.get_current_context()
+    parameter = next(each for each in context.command.params if each.name == name)
+    return filtering._replace(**_fields({name: parameter.process_value(context, text)}))
+
+
+def _fields(options: dict[str, Any]) -> dict[str, Any]:
+    """Return options as fields of a record: the value of a constant border is read with its mode."""
+    if "border" in options:
+        options["border"], options["fill"] = options["border"]
     return options
 
 
@@ -112,44 +142,17 @@ def _declared_option(declaration: Declared, **changes: Any) -> _Decorator:
         "default": default,
         "show_default": default is not None,
     }
-    if kind is bool:
-        settings |= {"is_flag": True, "flag_value": not declared_as.inverted, "show_default": False}
-    elif declared_as.read is not None:
-        settings |= {"type": str, "callback": _reader(declaration)}
-    elif kind is int:
-        settings["type"] = click.IntRange(1, declared_as.largest)
-    elif known := choices(kind):
-        settings["type"] = click.Choice([str(each) for each in known])
-        settings["callback"] = _reader(declaration)
     if declared_as.default:
         settings["help"] += f"  [default: {declared_as.default}]"
+    if kind is bool:
+        settings |= {"is_flag": True, "flag_value": not declared_as.turns_off, "show_default": False}
+    elif declared_as.read is not None:
+        settings |= {"type": str, "callback": reading(declared_as.read)}
+    elif kind is int:
+        settings["type"] = click.IntRange(min=1)
+    elif choices(kind):
+        settings["type"] = click.Choice(choices(kind))
     return option(*flags, name, **(settings | changes))
-
-
-def parsed(declaration: Declared, text: str) -> Any:
-    """Return the value that the text of an option stands for; raises `OptionError`."""
-    if declaration.option.read is not None:
-        return declaration.option.read(text)
-    if declaration.type is bool:
-        if text not in ("on", "off"):
-            raise OptionError(f"{brief(text)} is neither on nor off")
-        return text == "on"
-    known = {str(each): each for each in choices(declaration.type)}
-    if text not in known:
-        check_choice(declaration.name, text, known)
-    return known[text]
-
-
-def _reader(declaration: Declared) -> Callable[[click.Context, click.Parameter, Any], Any]:
-    """Return a callback that reads an option's text, and names the option if it is refused."""
-
-    def read(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
-        try:
-            return None if value is None else parsed(declaration, str(value))
-        except OptionError as error:
-            raise click.BadParameter(str(error), ctx, param) from None
-
-    return read
 
 
 def complete_kernel(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -160,11 +163,8 @@ def complete_kernel(ctx: click.Context, param: click.Parameter, incomplete: str)
         kernels = load_kernels(ctx.params.get("kernel_file"))
     except ConvfilterError:
         return []
-    return [
-        CompletionItem(name, help=kernel.summary)
-        for name, kernel in kernels.items()
-        if name.startswith(incomplete)
-    ]
+    known = [kernel for name, kernel in kernels.items() if name.startswith(incomplete)]
+    return [CompletionItem(kernel.name, help=kernel.summary) for kernel in known]
 
 
 def kernel_option(text: str, *, required: bool = True) -> _Decorator:
@@ -183,13 +183,8 @@ def kernel_option(text: str, *, required: bool = True) -> _Decorator:
 
 def kernel_file_option() -> _Decorator:
     """Return --kernels."""
-    return option(
-        "--kernels",
-        "kernel_file",
-        metavar="FILE",
-        is_eager=True,
-        help="A TOML file of your own kernels, laid over the shipped ones.",
-    )
+    text = "TOML file of your own kernels; they replace shipped ones of the same name."
+    return option("--kernels", "kernel_file", metavar="FILE", is_eager=True, help=text)
 
 
 def json_option(heading: str = "Options") -> _Decorator:
@@ -197,32 +192,14 @@ def json_option(heading: str = "Options") -> _Decorator:
     return option("--json", "as_json", is_flag=True, heading=heading, help="Print JSON instead of text.")
 
 
-def refuse_both(first: object, second: object, names: str) -> None:
-    """Refuse two options that contradict each other."""
-    if first and second:
-        raise click.UsageError(
-            f"{names} contradict each other: give one of them", click.get_current_context()
-        )
-
-
-def written_size(text: str) -> tuple[int, ...] | None:
-    """Return ``WxH`` as (height, width), ``N`` as (length,), None for anything else."""
-    return one_or_two(text.lower(), "x")[::-1] or None
-
-
-def chosen_filter(
-    names: Sequence[str],
-    kernel_file: str | None,
-    filtering: FilterOptions,
-    further: tuple[Kernel, ...] = (),
-    *,
-    quiet: bool = False,
+def chosen_kernels(
+    names: Sequence[str | Kernel], kernel_file: str | None, filtering: FilterOptions, *, quiet: bool = False
 ) -> tuple[Kernel, ...]:
-    """Return the named kernels, then `further` ones, checked against the options."""
+    """Return the named kernels, checked against the options."""
     from convfilter.filtering import check_options
 
     known = load_kernels(kernel_file)
-    kernels = (*(get_kernel(name, known) for name in names), *further)
+    kernels = tuple(get_kernel(name, known) for name in names)
     fill = filtering.fill
     if not 0 <= fill <= 1 and not quiet:
         complain(

@@ -1,26 +1,36 @@
-"""What commands print: kernels and sizes in words, warnings of images that are read, previews."""
+"""What commands print: kernels, sizes and results in words, progress, warnings."""
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Sequence
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
+
+import click
 
 from convfilter.errors import ConvfilterError, ImageError
 from convfilter.files import STREAM
 from convfilter.geometry import Axis
-from convfilter.messages import complain, shown
-from convfilter.options import MAX_PIXELS
+from convfilter.messages import complain, describe, discard, last_words, shown
+from convfilter.options import MAX_PIXELS, FilterOptions, declared
 
 if TYPE_CHECKING:
-    from convfilter.batch.job import Outcome
+    from click._termui_impl import ProgressBar
+
+    from convfilter.batch.job import Result
+    from convfilter.batch.plan import Settings
     from convfilter.images.picture import Picture
     from convfilter.kernels import Kernel
 
-__all__ = ["calculation", "can_preview", "filter_in_words", "kernel_in_lines", "per_axis_in_words"]
-__all__ += ["previewed", "print_warnings", "read_named", "size_in_words"]
+__all__ = ["Reporter", "calculation", "filter_in_words", "filter_line", "kernel_in_lines"]
+__all__ += ["per_axis_in_words", "read_named", "read_stack", "size_in_words"]
 
 _WIDEST = 15  # columns of weights that fit a terminal
+_CLEAR_LINE, _SHOW_CURSOR = "\r\x1b[K", "\x1b[?25h"
 
 
 def filter_in_words(kernel: Kernel) -> str:
@@ -40,6 +50,18 @@ def per_axis_in_words(value: object) -> str:
     return ",".join(str(each) for each in value) if isinstance(value, tuple | list) else str(value)
 
 
+def filter_line(kernels: Sequence[Kernel], options: FilterOptions) -> str:
+    """Return a chain, its border, and the options that differ from their defaults."""
+    words = [", then ".join(map(filter_in_words, kernels))]
+    for name, kind, default, _ in declared(FilterOptions):
+        value = getattr(options, name)
+        if name == "border" and options.padding != "valid":
+            words.append(f"border {value}" + (f"={options.fill:g}" if value == "constant" else ""))
+        elif value != default:
+            words.append(name if kind is bool else f"{name} {per_axis_in_words(value)}")
+    return ", ".join(words)
+
+
 def calculation(axes: Sequence[Axis], names: Sequence[str] = ("height", "width")) -> list[str]:
     """Return the size arithmetic, one line an axis, the last axis first."""
     lines = []
@@ -53,23 +75,21 @@ def calculation(axes: Sequence[Axis], names: Sequence[str] = ("height", "width")
 
 
 def kernel_in_lines(kernel: Kernel) -> list[str]:
-    """Return a description of a kernel with its weights."""
+    """Return a description of a kernel with its weights, but without its source."""
     lines = [f"{filter_in_words(kernel)}: {shown(kernel.summary)}".rstrip(": ")]
     parameters = ", ".join(f"{key}={_number(value)}" for key, value in kernel.parameters.items())
     if parameters:
         lines.append(f"  parameters  {parameters}")
+    sums = []
     for number, (part, divisor) in enumerate(zip(kernel.parts, kernel.divisors, strict=True), start=1):
         label = "weights" if len(kernel.parts) == 1 else f"part {number}"
         lines.append(f"  {label}{'' if divisor == 1 else f' / {_number(divisor)}'}")
         lines += _table(part, kernel.axes) if kernel.width <= _WIDEST else ["    (--json prints them all)"]
-    total = ", ".join(
-        _number(_sum(part) / divisor) for part, divisor in zip(kernel.parts, kernel.divisors, strict=True)
-    )
-    lines.append(f"  sum         {total}{'  (counts as zero)' if kernel.is_zero_sum else ''}")
+        sums.append(_number(_sum(part) / divisor))
+    lines.append(f"  sum         {', '.join(sums)}{'  (counts as zero)' if kernel.is_zero_sum else ''}")
     if kernel.offset:
         lines.append(f"  offset      {kernel.offset:g} of full scale")
-    lines.append(f"  range       {kernel.range}")
-    return [*lines, f"  source      {shown(kernel.source)}"] if kernel.source else lines
+    return [*lines, f"  range       {kernel.range}"]
 
 
 def _number(value: Any) -> str:
@@ -83,12 +103,12 @@ def _sum(weights: Any) -> Any:
 def _table(weights: Any, axes: Sequence[str], place: str = "") -> list[str]:
     """Return rows of numbers, right-aligned; deeper tables follow each other, each under its place."""
     if len(axes) > 2:
-        lines = []
+        tables = []
         for number, each in enumerate(weights):
             below = f"{place}{', ' if place else ''}{axes[0]} {number}"
-            lines += [f"    {below}"] if len(axes) == 3 else []
-            lines += _table(each, axes[1:], below)
-        return lines
+            tables += [f"    {below}"] if len(axes) == 3 else []
+            tables += _table(each, axes[1:], below)
+        return tables
     rows = [weights] if len(axes) == 1 else weights
     cells = [[f"{weight:.4g}" for weight in row] for row in rows]
     width = max(len(cell) for row in cells for cell in row)
@@ -113,38 +133,209 @@ def read_named(
     if picture.frames > 1 and frame is None:
         picture.warnings.append(f"holds {picture.frames} frames: only the first is looked at")
     if not quiet:
-        print_warnings(path, picture)
+        _print_warnings(path, picture)
     return picture
 
 
-def print_warnings(path: str, picture: Picture) -> None:
-    """Print on stderr what was lost in reading."""
+def read_stack(path: str, *, max_pixels: int, orient: bool) -> Picture:
+    """Read all frames of a file as one volume, and print warnings."""
+    import numpy as np
+
+    from convfilter.images.headers import check_pixels
+    from convfilter.images.reading import opened_frames
+
+    try:
+        with opened_frames(path, volume=True, max_pixels=max_pixels, orient=orient) as frames:
+            check_pixels(frames.size()[:2], max_pixels, frames.count)
+            every = [frames.read(number) for number in range(frames.count)]
+        whole = every[0]
+        whole.pixels = np.stack([each.pixels for each in every])
+    except ImageError as error:
+        raise ImageError(f"{shown(path)}: {error}") from None
+    except ValueError as error:  # frames of several sizes
+        raise ImageError(f"{shown(path)}: its frames are not a stack ({error})") from None
+    _print_warnings(path, whole)
+    return whole
+
+
+def _print_warnings(path: str, picture: Picture) -> None:
     for warning in picture.warnings:
         complain(f"{path}: warning: {warning}")
 
 
-def can_preview() -> bool:
-    """Return whether stdout is a terminal."""
-    return sys.stdout is not None and sys.stdout.isatty()
+class Reporter:
+    """Prints the results of a run on stdout, above a progress bar, and problems on stderr."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        total: int,
+        several: bool,
+        aside: bool,
+        preview: bool,
+        as_json: bool,
+        quiet: bool,
+        verbose: bool,
+    ) -> None:
+        self._settings, self._total, self._several = settings, total, several
+        self._as_json, self._quiet, self._verbose = as_json, quiet, verbose
+        self._every = verbose or not several
+        self._aside = aside  # an image goes to stdout, and the text to stderr
+        self._preview = preview and not as_json and sys.stdout is not None and sys.stdout.isatty()
+        self._sizes: set[tuple[int | None, ...]] = set()
+        self._counts, self._start = Counter[str](), time.monotonic()
+        self._bar: ProgressBar[int] | None = None
+        self._unheard = False  # stdout fails, which does not stop the run
+        if several and not quiet and sys.stderr is not None and sys.stderr.isatty():
+            self._bar = click.progressbar(
+                length=total,
+                file=sys.stderr,
+                show_pos=True,
+                show_percent=False,
+                show_eta=True,
+                item_show_func=lambda _: self._rate(),
+                bar_template="%(bar)s  %(info)s",
+                width=30,
+            )
+
+    def progress(self) -> AbstractContextManager[object]:
+        """Return the context in which the bar is drawn."""
+        return self._bar or nullcontext()
+
+    def _rate(self) -> str:
+        done, failed = self._counts.total(), self._counts["failed"]
+        rate = done / max(time.monotonic() - self._start, 1e-9)
+        return f"{rate:.3g}/s{f', {failed} failed' if failed else ''}"
+
+    def count(self, result: Result) -> None:
+        """Count an image that is finished, maybe before its turn to be shown."""
+        self._counts[result.status] += 1
+        if self._bar is not None:
+            self._bar.update(1, self._total)
+
+    def show(self, result: Result) -> None:
+        """Print the result for one image."""
+        source = shown(result.job.source) or repr("")
+        for warning in result.warnings if not self._quiet else ():
+            self.complain(f"{source}: warning: {warning}")
+        if result.error is not None:
+            self.complain(f"{source}: {result.error}", result.traceback if self._every else "")
+        if self._as_json:
+            self._echo(json.dumps(_as_object(result, self._settings.kernels)))
+        elif not self._quiet:
+            for line in self._lines(result):
+                self._echo(line)
+        if self._preview:
+            for line in _previewed(result, self._settings.reading.max_pixels):
+                self._echo(line)
+
+    def complain(self, text: str, traceback: str = "") -> None:
+        """Print an error or a warning on stderr."""
+        self._clear_bar()
+        complain(text, traceback)
+
+    def stopped(self) -> None:
+        """Print the counts when the run is stopped, unless that would have to wait for a reader."""
+        left = self._total - self._counts.total()
+        clear = f"{_CLEAR_LINE}{_SHOW_CURSOR}" if self._bar is not None else ""
+        last_words(f"{clear}convfilter: stopped: {self._counted()}, {left} not finished\n")
+
+    def finish(self) -> int:
+        """Print the counts of a run over several images; return the exit code."""
+        if self._several and not self._quiet:
+            complain(self._counted())
+        return int(self._unheard or self._counts["failed"] > 0 or self._counts["not attempted"] > 0)
+
+    def _counted(self) -> str:
+        order = ("done", "skipped", "planned", "failed", "not attempted")
+        counts = (f"{self._counts[status]} {status}" for status in order if self._counts[status])
+        return ", ".join(counts) or "nothing done"
+
+    def _clear_bar(self) -> None:
+        if self._bar is not None:  # it comes again with the next image
+            click.echo(_CLEAR_LINE, nl=False, err=True)
+
+    def _echo(self, line: str) -> None:
+        if self._unheard:
+            return
+        self._clear_bar()
+        try:
+            click.echo(line, err=self._aside)
+        except OSError as error:
+            discard(sys.stderr if self._aside else sys.stdout)
+            if not isinstance(error, BrokenPipeError):  # a reader that has gone away is not an error
+                self._unheard = True
+                self.complain(f"standard output: {describe(error)}")
+
+    def _lines(self, result: Result) -> list[str]:
+        settings, frames = self._settings, result.frames or 1
+        arrow = f"{shown(result.job.source)} -> {shown(result.job.target)}"
+        if result.status == "skipped":
+            return [f"{arrow}   skipped: it exists"] if self._every else []
+        if result.status not in ("done", "planned"):
+            return []
+        size = (result.width, result.height, frames if settings.spans_frames else 1)
+        if size in self._sizes and not self._every:
+            return [arrow] if result.status == "planned" else []
+        self._sizes.add(size)
+        arrow += f"   {filter_line(settings.kernels, settings.filtering)}"
+        if frames > 1:
+            how = (
+                "a stack" if settings.stacks else "the first" if settings.batch.frames == "first" else "each"
+            )
+            arrow += f", {how} of {frames} frames"
+        lines = [arrow, *_calculations(result, settings)]
+        if self._verbose and result.clipped_below is not None and result.clipped_above is not None:
+            below, above = 100 * result.clipped_below, 100 * result.clipped_above
+            lines.append(f"  clipped {below:.3g} % below, {above:.3g} % above; {result.seconds:.3g} s")
+        return lines
 
 
-def previewed(outcome: Outcome, max_pixels: int) -> str:
-    """Return an image before and after as text; nothing if it cannot be read again."""
+def _calculations(result: Result, settings: Settings) -> Iterator[str]:
+    """Yield the size arithmetic of every filter of the chain, indented."""
+    from convfilter.batch.dry_run import chain_axes
+
+    frames = result.frames if settings.stacks else 1
+    shape = (frames or 1, result.height or 1, result.width or 1)
+    chain = chain_axes(shape, settings.kernels, settings.filtering)
+    for kernel, axes in zip(settings.kernels, chain, strict=True):
+        if len(settings.kernels) > 1:
+            yield f"  {filter_in_words(kernel)}"
+        lines = calculation(axes[1:])
+        lines += calculation(axes[:1], ("frames",)) if "frame" in kernel.axes else []
+        yield from (f"  {line}" for line in lines)
+
+
+def _as_object(result: Result, kernels: Sequence[Kernel]) -> dict[str, Any]:
+    names = (
+        *("width", "height", "output_width", "output_height", "channels", "output_channels", "frames"),
+        *("output_frames", "status", "error", "warnings", "clipped_below", "clipped_above", "seconds"),
+    )
+    return {
+        "input": result.job.source,
+        "output": result.job.target,
+        "kernels": [kernel.name for kernel in kernels],
+        **{name: getattr(result, name) for name in names},
+        "error": None if result.error is None else str(result.error),
+    }
+
+
+def _previewed(result: Result, max_pixels: int) -> list[str]:
+    """Return an image before and after as lines of text; nothing if it cannot be read again."""
     import shutil
 
-    from convfilter.drawing.canvas import as_seen, shrunk
-    from convfilter.drawing.terminal import has_true_colour, preview
+    from convfilter.drawing.canvas import displayed, shrunk
+    from convfilter.drawing.terminal import preview
     from convfilter.images.reading import read_picture
 
-    job = outcome.job
-    if outcome.status != "done" or STREAM in (job.source, job.target):
-        return ""
+    paths = (result.job.source, result.job.target)
+    if result.status != "done" or STREAM in paths:
+        return []
     width = shutil.get_terminal_size().columns
-    images = []
-    for path in (job.source, job.target):
-        try:
-            picture = read_picture(path, max_pixels=max_pixels)
-        except ConvfilterError:
-            return ""
-        images.append(as_seen(shrunk(picture.pixels, width, picture.mode), picture.mode))
-    return preview(*images, width=width, true_colour=has_true_colour())
+    try:
+        pictures = [read_picture(path, max_pixels=max_pixels) for path in paths]
+    except ConvfilterError:
+        return []
+    images = [displayed(shrunk(each.pixels, width, each.mode), each.mode) for each in pictures]
+    return preview(*images, width=width).splitlines()

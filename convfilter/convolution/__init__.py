@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from convfilter.convolution.borders import ArraySource, check_border, check_fill, fill_of
+from convfilter.convolution.borders import ArraySource, border_fill
 from convfilter.convolution.execute import run
 from convfilter.convolution.plan import exact_type, make_plan
-from convfilter.convolution.recipes import Workspace
 from convfilter.errors import ImageError, KernelError, ShapeError
 from convfilter.geometry import Padding, PerAxis, axes_of
+from convfilter.options import Border
 
 __all__ = [
     "convolve",
@@ -35,7 +35,7 @@ def correlate(
     kernel: ArrayLike,
     *,
     padding: Padding = "same",
-    border: str = "edge",
+    border: Border = "edge",
     fill: float = 0.0,
     stride: PerAxis = 1,
     dilation: PerAxis = 1,
@@ -89,22 +89,19 @@ def correlate(
     """
     samples, weights = samples_of(array), weights_of(kernel)
     axes = axes_of(samples.shape, weights.shape, padding=padding, stride=stride, dilation=dilation)
-    border, fill = check_border(border), fill_of(border, check_fill(fill))
+    fill = border_fill(border, fill)
     kept, work = result_types(samples, weights, fill)
     carried = samples.shape[len(axes) :]
     sizes = tuple(axis.output for axis in axes)
     result = np.empty((*sizes, math.prod(carried)), kept)
 
-    def store(sums: list[np.ndarray], where: tuple[slice, ...], _: Workspace) -> None:
+    def store(sums: list[np.ndarray], where: tuple[slice, ...]) -> None:
         result[where] = sums[0]
 
     if result.size:
-        source = ArraySource(samples.reshape(*samples.shape[: len(axes)], -1), border, fill)
-        run(
-            make_plan(axes, [weights], math.prod(carried), work, bound=_bound(samples, weights, fill)),
-            source,
-            store,
-        )
+        bound = _bound(samples, weights, fill)
+        plan = make_plan(axes, [weights], math.prod(carried), work, bound=bound)
+        run(plan, ArraySource(samples.reshape(*samples.shape[: len(axes)], -1), border, fill), store)
     return result.reshape(*sizes, *carried)
 
 
@@ -113,7 +110,7 @@ def convolve(
     kernel: ArrayLike,
     *,
     padding: Padding = "same",
-    border: str = "edge",
+    border: Border = "edge",
     fill: float = 0.0,
     stride: PerAxis = 1,
     dilation: PerAxis = 1,
@@ -139,7 +136,7 @@ def correlate_channels(
     kernels: ArrayLike,
     *,
     padding: Padding = "same",
-    border: str = "edge",
+    border: Border = "edge",
     fill: float = 0.0,
     stride: PerAxis = 1,
     dilation: PerAxis = 1,
@@ -214,9 +211,8 @@ def _bound(samples: np.ndarray, weights: np.ndarray, fill: float) -> float:
     if samples.dtype.kind == "f":
         return math.inf
     limits = np.iinfo(samples.dtype)
-    return max(float(limits.max), -float(limits.min), abs(fill)) * float(
-        np.abs(weights.astype(np.float64)).sum()
-    )
+    largest = max(float(limits.max), -float(limits.min), abs(fill))
+    return largest * float(np.abs(weights.astype(np.float64)).sum())
 
 
 def samples_of(array: ArrayLike, name: str = "array") -> np.ndarray:
@@ -259,10 +255,10 @@ def result_types(
     names: tuple[str, str] = ("samples", "weights"),
     repeats: int = 1,
 ) -> tuple[np.dtype[Any], np.dtype[Any]]:
-    """Return the type of sums of samples times weights, and the one to work in.
+    """Return the type of sums of samples times weights, and the type to work in.
 
     int64 and the narrowest integer type that holds every sum, or a float type; float16 is only for storing.
-    A `fill` may be among the samples, and every weight may count `repeats` times in a sum. Sums that may pass
+    `fill` may be among the samples, and every weight may count `repeats` times in a sum. Sums that may pass
     int64 are refused.
     """
     integer_array, integer_kernel = samples.dtype.kind in "iu", weights.dtype.kind in "iu"
@@ -292,26 +288,20 @@ def _integer_work(
         )
     total = _sum_of_magnitudes(weights) * repeats
     limits = np.iinfo(samples.dtype)
-    # Every sample passes through the work type, also where the kernel is all zeros.
-    kind = exact_type(max(abs(limits.min), limits.max, abs(int(fill))) * max(total, 1))
-    if kind is None and samples.size:
-        largest = max(largest_magnitude(samples), abs(int(fill)))
-        kind = exact_type(largest * max(total, 1))
-        if kind is None:
-            raise KernelError(
-                f"sums of {names[0]} up to {largest} with {names[1]} adding up to {total} may pass int64: "
-                "give either of them as floats"
-            )
-        return np.dtype(np.int64)
-    return kind or np.dtype(np.int64)
+    # Samples beyond those that there are need not fit; each passes through the work type, though, also where
+    # the kernel is all zeros.
+    for largest in (max(-limits.min, limits.max), largest_magnitude(samples) if samples.size else 0):
+        kind = exact_type(max(largest, abs(int(fill))) * max(total, 1))
+        if kind is not None:
+            return kind
+    raise KernelError(
+        f"sums of {names[0]} up to {max(largest, abs(int(fill)))} with {names[1]} adding up to {total} may "
+        "pass int64: give either of them as floats"
+    )
 
 
 def _sum_of_magnitudes(values: np.ndarray) -> int:
     """The sum of all magnitudes, exact however large it is."""
     if largest_magnitude(values) * values.size > np.iinfo(np.int64).max:
         return sum(abs(int(value)) for value in values.flat)
-    # In parts, for an upstream is as large as an image.
-    parts = np.array_split(values, min(len(values), values.size // 2**20 + 1))
-    return sum(
-        2 * int(np.maximum(part, 0).sum(dtype=np.int64)) - int(part.sum(dtype=np.int64)) for part in parts
-    )
+    return 2 * int(np.maximum(values, 0).sum(dtype=np.int64)) - int(values.sum(dtype=np.int64))

@@ -1,4 +1,4 @@
-"""What stands past the edge of an array, filled in block by block.
+"""Values past the edge of an array, filled in block by block.
 
 A border mode is a rule that sends a position outside ``0..n-1`` back inside, or nowhere (a constant):
 
@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import operator
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -28,46 +27,54 @@ from convfilter.errors import OptionError
 from convfilter.messages import brief, check_choice
 from convfilter.options import Border, choices
 
-__all__ = ["ArraySource", "check_border", "check_fill", "fill_of", "source_index"]
+__all__ = ["ArraySource", "border_fill", "source_index"]
 
-_Piece: TypeAlias = tuple[slice, "slice | np.ndarray | None"]
+# Positions of a block along one axis, and the samples that belong there; None is the fill.
+_Piece: TypeAlias = tuple[slice, slice | np.ndarray | None]
+
+
+def border_fill(border: Any, fill: Any = 0.0) -> float:
+    """Check a border mode and its fill, and return the value of positions that have no sample."""
+    check_choice("border", border, choices(Border))
+    try:
+        value = float(fill)
+    except (TypeError, ValueError, OverflowError):
+        value = math.nan
+    if not math.isfinite(value):
+        raise OptionError(f"a border's fill of {brief(fill)} is not a finite number")
+    return value if border == "constant" else 0.0
 
 
 class ArraySource:
-    """An array (N1, ..., Nd, carried) with its border, read block by block; `fill` is from `fill_of`."""
+    """An array (N1, ..., Nd, carried) with its border, read block by block; `fill` is from `border_fill`."""
 
-    def __init__(self, array: np.ndarray, border: str, fill: float) -> None:
+    def __init__(self, array: np.ndarray, border: Border, fill: float) -> None:
         self.array, self.border, self.fill = array, border, fill
 
     def __call__(self, starts: Sequence[int], block: np.ndarray) -> None:
-        """Fill `block` with what stands from `starts` on; its last axis holds all carried samples."""
-        ends = map(operator.add, starts, block.shape)
-        if min(starts) >= 0 and all(map(operator.le, ends, self.array.shape)):  # most blocks have no border
-            block[...] = self.array[tuple(map(slice, starts, map(operator.add, starts, block.shape)))]
-            return
+        """Fill a block that starts at a position of each axis but the last, carried one."""
         pieces = [
             _pieces(start, length, size, self.border)
             for start, length, size in zip(starts, block.shape, self.array.shape, strict=False)
         ]
         for combination in itertools.product(*pieces):
-            where = block[tuple(piece[0] for piece in combination)]
-            sources = [piece[1] for piece in combination]
+            where = block[tuple(place for place, _ in combination)]
+            sources = [source for _, source in combination]
             if any(source is None for source in sources):
                 where[...] = self.fill
                 continue
-            # Slices first, so that the copies made by take() are as thin as the border.
+            # Slices first, so that indexing copies no more than the border.
             view = self.array[
                 tuple(source if isinstance(source, slice) else slice(None) for source in sources)
             ]
             for axis, source in enumerate(sources):
                 if isinstance(source, np.ndarray):
-                    # By an index: of a view `take` would copy all, not the border alone.
                     view = view[(slice(None),) * axis + (source,)]
             where[...] = view
 
 
-def source_index(positions: np.ndarray, size: int, border: str) -> np.ndarray:
-    """Return the sample at each position of an axis of `size` samples; -1 where a constant stands."""
+def source_index(positions: np.ndarray, size: int, border: Border) -> np.ndarray:
+    """Return the sample at each position of an axis of `size` samples; -1 outside for a constant."""
     if border == "edge":
         return positions.clip(0, size - 1)
     if border == "wrap":
@@ -83,42 +90,13 @@ def source_index(positions: np.ndarray, size: int, border: str) -> np.ndarray:
     return np.where(inside, positions, -1)
 
 
-def check_border(border: Any) -> str:
-    """Return the border mode, or refuse it with the nearest known one."""
-    check_choice("border", border, choices(Border))
-    return str(border)
-
-
-def fill_of(border: str, fill: float) -> float:
-    """Return what stands where a border's rule leads nowhere: a constant border's own value, or nothing."""
-    return fill if border == "constant" else 0.0
-
-
-def check_fill(fill: Any) -> float:
-    """Return the value of a constant border as a finite number, or refuse it."""
-    try:
-        value = float(fill)
-    except (TypeError, ValueError, OverflowError):
-        value = math.nan
-    if not math.isfinite(value):
-        raise OptionError(f"a border's fill of {brief(fill)} is not a finite number")
-    return value
-
-
-def _pieces(start: int, length: int, size: int, border: str) -> list[_Piece]:
-    """Cut one axis of a block into what lies before, inside and past the array."""
-    low, high = max(0, min(length, -start)), min(length, max(0, size - start))
-    pieces: list[_Piece] = []
-    if low < high:
-        pieces.append((slice(low, high), slice(start + low, start + high)))
-    else:
-        high = low = 0
-    for begin, end in ((0, low), (high, length)):
-        if begin < end:
-            index = source_index(np.arange(start + begin, start + end), size, border)
-            # Runs that lead somewhere, and such that lead nowhere.
-            turns = np.flatnonzero(np.diff(index < 0)) + 1
-            for run in np.split(np.arange(len(index)), turns):
-                where = slice(begin + int(run[0]), begin + int(run[-1]) + 1)
-                pieces.append((where, None if index[run[0]] < 0 else index[run]))
+def _pieces(start: int, length: int, size: int, border: Border) -> list[_Piece]:
+    """Cut one axis of a block into the parts before, inside and past the array."""
+    low = min(max(-start, 0), length)
+    high = max(min(size - start, length), low)
+    pieces: list[_Piece] = [(slice(low, high), slice(start + low, start + high))]
+    for first, last in ((0, low), (high, length)):
+        if first < last:
+            index = source_index(np.arange(start + first, start + last), size, border)
+            pieces.append((slice(first, last), None if index[0] < 0 else index))
     return pieces

@@ -1,20 +1,20 @@
-"""A plan run block by block, on as many threads as there are blocks and cores."""
+"""Plans run block by block, on several threads."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import numpy as np
 
 from convfilter.convolution.borders import ArraySource
-from convfilter.convolution.plan import Plan, exact_type, make_plan
-from convfilter.convolution.recipes import Recipe, Workspace
+from convfilter.convolution.plan import Plan, make_plan
 from convfilter.errors import OptionError
+from convfilter.geometry import Axis
 from convfilter.messages import brief
 from convfilter.options import environment_threads
 
@@ -28,41 +28,50 @@ _Task = TypeVar("_Task")
 Read: TypeAlias = Callable[[Sequence[int], np.ndarray], None]
 """Fills a block of shape (B1, ..., Bd, carried) that starts at a position of each kernel axis."""
 
-Finish: TypeAlias = Callable[[list[np.ndarray], tuple[slice, ...], Workspace], None]
+Finish: TypeAlias = Callable[[list[np.ndarray], tuple[slice, ...]], None]
 """Takes one array of sums for each kernel, of shape (o1, ..., od, carried), and where they belong."""
 
 
 def run(plan: Plan, read: Read, finish: Finish, threads: int | None = None) -> None:
     """Compute every block of a plan; `read` and `finish` are called by several threads at once."""
-    share_out(
-        list(plan.regions()),
-        lambda where, workspace: _compute(plan, where, read, finish, workspace),
-        threads,
-    )
+
+    def begin() -> Callable[[tuple[slice, ...]], None]:
+        block, calls, outputs = plan.prepare()
+
+        def compute(where: tuple[slice, ...]) -> None:
+            read(plan.starts(where), block)
+            if plan.loose and not (block.min() > -plan.limit and block.max() < plan.limit):
+                sums = _careful_sums(plan, block)
+            else:
+                sums = outputs
+                for call in calls:
+                    call()
+            # Blocks are of one size; what they hold past the last output is not wanted.
+            wanted = tuple(slice(part.stop - part.start) for part in where)
+            finish([each[wanted] for each in sums], where)
+
+        return compute
+
+    share_out(list(plan.regions()), begin, threads)
 
 
 def share_out(
-    tasks: Sequence[_Task], work: Callable[[_Task, Workspace], object], threads: int | None = None
+    tasks: Sequence[_Task], begin: Callable[[], Callable[[_Task], object]], threads: int | None = None
 ) -> None:
-    """Do tasks, begun in their order, on several threads, each with its own workspace."""
+    """Do tasks, started in their order, on several threads; each calls `begin` once for what does them."""
     queue = deque(tasks)
 
-    def remaining() -> Iterator[_Task]:
-        while True:
-            try:
-                task = queue.popleft()
-            except IndexError:
-                return
-            yield task
-
     def work_off() -> None:
-        workspace = Workspace()
         try:
             # Samples that are not finite follow the rules of arithmetic, without warnings.
             with np.errstate(all="ignore"):
-                for task in remaining():
-                    workspace.level = 0
-                    work(task, workspace)
+                work = begin()
+                while True:
+                    try:
+                        task = queue.popleft()
+                    except IndexError:
+                        return
+                    work(task)
         finally:
             queue.clear()  # after an error in one thread the others stop too
 
@@ -92,76 +101,51 @@ def available_threads(threads: int | None = None) -> int:
     return int(threads)
 
 
-def _compute(plan: Plan, where: tuple[slice, ...], read: Read, finish: Finish, workspace: Workspace) -> None:
-    outputs = [part.stop - part.start for part in where]
-    starts = [part.start * axis.stride - axis.before for part, axis in zip(where, plan.axes, strict=True)]
-    key = (plan.dtype, *outputs)
-    if key not in workspace.prepared:
-        workspace.level = 0
-        workspace.prepared[key] = (*_prepared(plan, outputs, workspace), workspace.level)
-    block, recipes, workspace.level = workspace.prepared[key]
-    read(starts, block)
-    masks: list[np.ndarray] = []
-    if plan.loose and not (block.min() > -plan.limit and block.max() < plan.limit):
-        finite = np.isfinite(block)
-        if plan.dtype == np.float32 and (np.abs(block[finite]) >= plan.limit).any():
-            _compute(plan.widened(), where, read, finish, workspace)
-            return
+def _careful_sums(plan: Plan, block: np.ndarray) -> list[np.ndarray]:
+    """The sums of a block with samples that are not finite, or so large that sums may overflow."""
+    finite = np.isfinite(block)
+    values = np.where(finite, block, 0)
+    # What may overflow single precision is summed in double.
+    kind = plan.dtype if np.abs(values).max() < plan.limit else np.dtype(np.float64)
+    sums = []
+    for kernel in plan.loose:
+        sums.append(_sums_of(values.astype(kind, copy=False), kernel, plan.axes))
         if not finite.all():
-            masks = [np.isnan(block), block == np.inf, block == -np.inf]
-            block[~finite] = 0
-    sums = [recipe() for recipe in recipes]
-    if masks:
-        for kernel, own in zip(plan.loose, sums, strict=True):
-            mark_infinite(own, masks, kernel, partial(_meets, plan, own.shape))
-    finish(sums, where, workspace)
+            mark_infinite(sums[-1], block, kernel, partial(_sums_of, axes=plan.axes))
+    return sums
 
 
 def mark_infinite(
     sums: np.ndarray,
-    masks: Sequence[np.ndarray],
+    samples: np.ndarray,
     weights: np.ndarray,
-    meets: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    correlate: Callable[[np.ndarray, np.ndarray], np.ndarray],
 ) -> None:
-    """Put nan and infinities into sums, which were made with zeros in their places.
+    """Put nan and infinity into sums that were made with zeros in place of samples that are not finite.
 
-    `masks` are where samples are nan, infinite, and infinite below zero. `meets` takes one of them and a mask
-    of weights, and returns at which sums they meet.
+    `correlate` makes exact sums of small integers as those sums were made; nan counts for both infinities.
     """
-    nan, above, below = masks
-    undefined = meets(nan, weights != 0) if nan.any() else np.zeros(sums.shape, bool)
-    if above.any() or below.any():
-        rising = meets(above, weights > 0) | meets(below, weights < 0)
-        falling = meets(above, weights < 0) | meets(below, weights > 0)
-        undefined |= rising & falling
-        sums[rising] = np.inf
-        sums[falling] = -np.inf
-    sums[undefined] = np.nan
+    rising, falling = (
+        (np.isnan(samples) | (samples == infinity)).astype(np.int32) for infinity in (np.inf, -np.inf)
+    )
+    signs = (weights > 0).astype(np.int32) - (weights < 0)
+    terms = correlate(rising + falling, (weights != 0).astype(np.int32))
+    surplus = correlate(rising - falling, signs)
+    up, down = terms + surplus > 0, terms - surplus > 0
+    sums[up], sums[down] = np.inf, -np.inf
+    sums[up & down] = np.nan
 
 
-def _meets(plan: Plan, shape: Sequence[int], mask: np.ndarray, pattern: np.ndarray) -> np.ndarray:
-    """At which outputs of a block a sample of a mask stands under a weight of a pattern."""
+def _sums_of(values: np.ndarray, kernel: np.ndarray, axes: Sequence[Axis]) -> np.ndarray:
+    """Correlate all of a block of finite samples, in their type."""
     axes = [
-        axis._replace(size=size, before=0, after=0) for axis, size in zip(plan.axes, mask.shape, strict=False)
+        axis._replace(size=size, before=0, after=0) for axis, size in zip(axes, values.shape, strict=False)
     ]
-    met = np.zeros(shape, bool)
-    if mask.any() and pattern.any():
-        count = make_plan(axes, [pattern.astype(np.int32)], mask.shape[-1], exact_type(pattern.size))
+    plan = make_plan(axes, [kernel], values.shape[-1], values.dtype)._replace(loose=())
+    sums = np.empty((*(axis.output for axis in axes), values.shape[-1]), values.dtype)
 
-        def store(sums: list[np.ndarray], where: tuple[slice, ...], _: Workspace) -> None:
-            np.greater(sums[0], 0, out=met[where])
+    def store(made: list[np.ndarray], where: tuple[slice, ...]) -> None:
+        sums[where] = made[0]
 
-        run(count, ArraySource(mask, "zero", 0), store, 1)
-    return met
-
-
-def _prepared(plan: Plan, outputs: Sequence[int], workspace: Workspace) -> tuple[np.ndarray, list[Recipe]]:
-    """Return memory for blocks of a shape, samples with their border, and a recipe for each kernel."""
-    shape = [(count - 1) * axis.stride + axis.reach for count, axis in zip(outputs, plan.axes, strict=True)]
-    if plan.fourier is not None:
-        return plan.fourier.recipes((*shape, plan.carried), outputs, workspace)
-    block = workspace.take((*shape, plan.carried), plan.dtype)
-    seen = block.reshape([count for number, count in enumerate(block.shape) if number not in plan.idle])
-    counts = [count for number, count in enumerate(outputs) if number not in plan.idle]
-    recipes = [each.recipe(seen, counts, workspace) for each in plan.direct]
-    return block, [recipe._replace(sums=np.expand_dims(recipe.sums, plan.idle)) for recipe in recipes]
+    run(plan, ArraySource(values, "zero", 0), store, 1)
+    return sums

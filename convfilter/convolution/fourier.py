@@ -6,6 +6,7 @@ chosen only where the transform's error stays far below one half.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Iterable, Sequence
@@ -14,15 +15,18 @@ from typing import Any
 
 import numpy as np
 
-from convfilter.convolution.recipes import Call, Recipe, Workspace
-from convfilter.convolution.window import outputs_of
+from convfilter.convolution.window import Call, outputs_of
 from convfilter.geometry import Axis
 
-__all__ = ["Fourier", "tile_sides", "transform_type"]
+__all__ = ["Fourier"]
 
-# How far a sum can be off, in roundings of the largest sum there can be. Measured over pictures of noise,
-# edges and constants, and kernels up to 127x127: below 2.
+# How far a sum can be off, in roundings of the largest possible sum. Measured over noise, edges and
+# constants, and kernels up to 127x127: below 2.
 _ROUNDINGS = 16
+
+# Estimated nanoseconds a sample, by bytes of a number: a transform of a tile, there or back; samples into
+# channels one after the other and together again.
+_TRANSFORM, _PLANAR = {4: 2.8, 8: 4.0}, {4: 1.2, 8: 1.7}
 
 _TILE = 256 * 256
 # Positions of a tile that cost as much as the calls for it, as a row of it, and that double the cost of each.
@@ -31,116 +35,109 @@ _SIDES = (32, 64, 96, 128, 192, 256, 320, 384, 512, 640, 768, 1024, 1536, 2048, 
 
 
 class Fourier:
-    """Correlate tiles with all kernels of a plan at once; a tile is transformed only once.
-
-    `sides` are positions of a tile along each axis, from `tile_sides`; tiles are in `dtype`, float32 or
-    float64, and sums in `result`, rounded for an integer type.
-    """
+    """Correlate tiles with all kernels of a plan; a tile is transformed only once."""
 
     name = "fourier"
 
     def __init__(
-        self,
+        self, kernels: Sequence[np.ndarray], axes: Sequence[Axis], dtype: np.dtype[Any], result: np.dtype[Any]
+    ) -> None:
+        self._kernels, self._axes, self.dtype, self._result = kernels, axes, dtype, result
+        self.sides = _tile_sides(axes)
+        waste = math.prod(
+            axis.stride * side / (side - axis.reach + 1) for side, axis in zip(self.sides, axes, strict=True)
+        )
+        size = dtype.itemsize
+        count = len(kernels)
+        self.cost = ((1 + count) * _TRANSFORM[size] + count * _PLANAR[size]) * waste
+        # numpy's letters for axes: 0 holds channels, one after the other.
+        self._transformed = [number for number, axis in enumerate(axes, start=1) if axis.kernel > 1]
+
+    @classmethod
+    def of(
+        cls,
         kernels: Sequence[np.ndarray],
         axes: Sequence[Axis],
-        sides: Sequence[int],
-        dtype: Any,
-        result: Any,
-    ) -> None:
-        self._axes, self._sides = axes, tuple(sides)
-        self.dtype, self._result = np.dtype(dtype), np.dtype(result)
-        self._transformed = [number for number, axis in enumerate(axes) if axis.kernel > 1]
-        self._spectra = [self._spectrum(kernel) for kernel in kernels]
+        dtype: np.dtype[Any],
+        bound: float,
+        tolerance: float,
+    ) -> Fourier | None:
+        """Return the strategy in the narrowest type whose error for sums up to `bound` is tolerated."""
+        if dtype.kind in "iu":  # integers differ by one
+            tolerance = 0.25
+        for kind in (np.float32, np.float64):
+            exact = _ROUNDINGS * float(np.finfo(kind).eps) / 2 * bound <= tolerance
+            if exact and any(axis.kernel > 1 for axis in axes):
+                return cls(kernels, axes, np.dtype(kind), dtype)
+        return None
 
     def __str__(self) -> str:
-        sides = "x".join(str(side) for side in self._sides if side > 1)
-        return f"tiles of {sides} in {self.dtype}, {1 + self.kernels} transforms"
+        sides = "x".join(str(side) for side in self.sides if side > 1)
+        return f"tiles of {sides} in {self.dtype}, {1 + len(self._kernels)} transforms"
 
     @property
-    def kernels(self) -> int:
-        """How many kernels share the tiles."""
-        return len(self._spectra)
+    def outputs(self) -> tuple[int, ...]:
+        """Outputs of a tile along each axis."""
+        return tuple(
+            min(axis.output, (side - axis.reach) // axis.stride + 1)
+            for side, axis in zip(self.sides, self._axes, strict=True)
+        )
 
-    def recipes(
-        self, shape: Sequence[int], outputs: Sequence[int], workspace: Workspace
-    ) -> tuple[np.ndarray, list[Recipe]]:
-        """Return memory for a block (B1, ..., Bd, carried), and recipes for each kernel, in that order."""
+    @functools.cached_property
+    def _spectra(self) -> list[np.ndarray]:
+        """The conjugate spectra of the kernels, in the type of the tiles."""
+        sides = [side if axis.kernel > 1 else 1 for side, axis in zip(self.sides, self._axes, strict=True)]
+        spectra = []
+        for kernel in self._kernels:
+            spread = np.zeros([1, *sides])
+            spread[0][tuple(slice(0, axis.reach, axis.dilation) for axis in self._axes)] = kernel
+            spectrum = np.fft.rfftn(spread, axes=self._transformed).conj()
+            spectra.append(spectrum.astype(np.result_type(self.dtype, np.complex64)))
+        return spectra
+
+    def prepare(
+        self, shape: Sequence[int], outputs: Sequence[int]
+    ) -> tuple[np.ndarray, list[Call], list[np.ndarray]]:
+        """See `Plan.prepare`."""
         # Channel after channel; what lies past the block in the tile is zero.
-        tile = workspace.take((shape[-1], *self._sides), self.dtype)
-        inside = tile[(slice(None), *(slice(count) for count in shape[:-1]))]
-        calls: list[Call] = [
-            partial(tile[(slice(None),) * number + (slice(count, None),)].fill, 0)
-            for number, count in enumerate(shape[:-1], start=1)
-        ]
-        sums = [workspace.take(tile.shape, self.dtype) for _ in self._spectra]
-        there, spectrum, spare = self._there(tile, workspace)
-        calls += there
-        recipes = []
-        for own, each in zip(self._spectra, sums, strict=True):
-            back, places = self._back(spectrum, own, spare, each, outputs, workspace)
-            recipes.append(Recipe([*calls, *back], places))
-            calls = []
-        return np.moveaxis(inside, 0, -1), recipes
-
-    def _spectrum(self, kernel: np.ndarray) -> np.ndarray:
-        """The conjugate spectrum of a kernel, scaled so that a transform there and back gives sums."""
-        sides = [side if axis.kernel > 1 else 1 for side, axis in zip(self._sides, self._axes, strict=True)]
-        spread = np.zeros(sides, np.float64)
-        spread[tuple(slice(0, axis.reach, axis.dilation) for axis in self._axes)] = kernel
-        axes = self._transformed
-        spectrum = np.conj(np.fft.rfftn(spread, axes=axes)) if axes else spread
-        # Complex numbers of the narrow type from a spectrum computed in the wide one.
-        return spectrum.astype(np.result_type(self.dtype, np.complex64) if axes else self.dtype)
-
-    def _there(
-        self, tile: np.ndarray, workspace: Workspace
-    ) -> tuple[list[Call], np.ndarray, np.ndarray | None]:
-        """Return what transforms a tile, its spectrum, and memory for another one if it is needed."""
-        if not self._transformed:
-            return [], tile, None
-        *others, last = (number + 1 for number in self._transformed)
-        shape = list(tile.shape)
-        shape[last] = shape[last] // 2 + 1
-        spectrum, spare = (workspace.take(shape, np.result_type(self.dtype, np.complex64)) for _ in range(2))
+        tile = np.zeros((shape[-1], *self.sides), self.dtype)
+        block = np.moveaxis(tile[(slice(None), *map(slice, shape[:-1]))], 0, -1)
+        *others, last = self._transformed
+        half = list(tile.shape)
+        half[last] = half[last] // 2 + 1
+        spectrum, product = (np.empty(half, np.result_type(self.dtype, np.complex64)) for _ in range(2))
         # With a norm numpy stays in single precision; without one it passes through a wider type,
         # which takes several times as long.
         calls: list[Call] = [partial(np.fft.rfft, tile, axis=last, norm="ortho", out=spectrum)]
         calls += [partial(np.fft.fft, spectrum, axis=axis, norm="ortho", out=spectrum) for axis in others]
-        return calls, spectrum, spare
-
-    def _back(
-        self,
-        spectrum: np.ndarray,
-        own: np.ndarray,
-        spare: np.ndarray | None,
-        sums: np.ndarray,
-        outputs: Sequence[int],
-        workspace: Workspace,
-    ) -> tuple[list[Call], np.ndarray]:
-        """Return what makes sums of a spectrum and a kernel's own, and where the outputs stand then."""
-        calls: list[Call] = [partial(np.multiply, spectrum, own, out=sums if spare is None else spare)]
-        if spare is not None:
-            *others, last = (axis + 1 for axis in self._transformed)
-            calls += [partial(np.fft.ifft, spare, axis=axis, norm="ortho", out=spare) for axis in others]
-            side = self._sides[last - 1]
-            calls.append(partial(np.fft.irfft, spare, side, axis=last, norm="ortho", out=sums))
-        places = outputs_of(np.moveaxis(sums, 0, -1), self._axes, outputs)
-        if self._result.kind == "f":
-            return calls, places
-        whole = workspace.like(places, self._result)
-        calls += [partial(np.rint, places, out=places), partial(np.copyto, whole, places, casting="unsafe")]
-        return calls, whole
+        outcomes = []
+        for own in self._spectra:
+            sums = np.empty_like(tile)
+            places = outputs_of(np.moveaxis(sums, 0, -1), self._axes, outputs)
+            calls.append(partial(np.multiply, spectrum, own, out=product))
+            calls += [partial(np.fft.ifft, product, axis=axis, norm="ortho", out=product) for axis in others]
+            inverse = partial(np.fft.irfft, product, tile.shape[last], axis=last, norm="ortho", out=sums)
+            calls.append(inverse)
+            if self._result.kind in "iu":
+                whole = np.empty_like(places, self._result)
+                calls += [
+                    partial(np.rint, places, out=places),
+                    partial(np.copyto, whole, places, casting="unsafe"),
+                ]
+                places = whole
+            outcomes.append(places)
+        return block, calls, outcomes
 
 
-def tile_sides(axes: Sequence[Axis]) -> tuple[int, ...]:
+def _tile_sides(axes: Sequence[Axis]) -> tuple[int, ...]:
     """Return the sides of tiles in which the least work is done twice, within what the cache likes.
 
     A tile of side T gives ``T - reach + 1`` positions along an axis.
     """
     choices = [_sides(axis) if axis.kernel > 1 else [1] for axis in axes]
 
-    def work(sides: Iterable[int]) -> float:
-        sides = tuple(sides)
+    def work(chosen: Iterable[int]) -> float:
+        sides = tuple(chosen)
         area = math.prod(sides)
         tiles = math.prod(
             -(-((axis.output - 1) * axis.stride + 1) // (side - axis.reach + 1)) if axis.kernel > 1 else 1
@@ -153,8 +150,8 @@ def tile_sides(axes: Sequence[Axis]) -> tuple[int, ...]:
     # An axis that is not transformed fills the tile up, the last one first.
     for number in reversed(range(len(axes))):
         if axes[number].kernel == 1:
-            room = max(1, _TILE // math.prod(sides))
-            sides[number] = min((axes[number].output - 1) * axes[number].stride + 1, room)
+            rest = max(1, _TILE // math.prod(sides))
+            sides[number] = min((axes[number].output - 1) * axes[number].stride + 1, rest)
     return tuple(sides)
 
 
@@ -163,13 +160,5 @@ def _sides(axis: Axis) -> list[int]:
     positions = (axis.output - 1) * axis.stride + axis.reach
     if positions <= _SIDES[0]:
         return [positions]
-    fitting = [side for side in _SIDES if side >= axis.reach and side < 2 * positions]
+    fitting = [side for side in _SIDES if axis.reach <= side < 2 * positions]
     return fitting or [1 << (axis.reach - 1).bit_length()]
-
-
-def transform_type(bound: float, tolerance: float) -> np.dtype[Any] | None:
-    """Return the narrowest float type whose error stays below `tolerance` for sums up to `bound`."""
-    for kind in (np.float32, np.float64):
-        if _ROUNDINGS * float(np.finfo(kind).eps) / 2 * bound <= tolerance:
-            return np.dtype(kind)
-    return None

@@ -9,27 +9,22 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 from numpy.typing import ArrayLike
 
 from convfilter.convolution import correlate, largest_magnitude, result_types, samples_of, weights_of
-from convfilter.convolution.borders import ArraySource, check_border, check_fill, fill_of, source_index
-from convfilter.convolution.execute import mark_infinite, run
-from convfilter.convolution.matmul import QUIET, QUIET_VECTOR, quiet_parts
+from convfilter.convolution.borders import ArraySource, border_fill, source_index
+from convfilter.convolution.execute import mark_infinite, share_out
 from convfilter.convolution.plan import make_plan
-from convfilter.convolution.recipes import Recipe, Workspace
-from convfilter.convolution.window import WindowSum, outputs_of
+from convfilter.convolution.window import QUIET_VECTOR, quiet_parts, windows
 from convfilter.errors import ShapeError
 from convfilter.geometry import Axis, Padding, PerAxis, axes_of
+from convfilter.options import Border
 
 __all__ = ["input_gradient", "kernel_gradient"]
-
-# Rows of derivatives in a matrix product; more of them only make more of what is left out.
-_ROWS = 4
 
 
 def input_gradient(
@@ -38,7 +33,7 @@ def input_gradient(
     input_shape: int | Sequence[int],
     *,
     padding: Padding = "same",
-    border: str = "edge",
+    border: Border = "edge",
     fill: float = 0.0,
     stride: PerAxis = 1,
     dilation: PerAxis = 1,
@@ -88,9 +83,9 @@ def input_gradient(
     derivatives, weights = samples_of(upstream, "upstream"), weights_of(kernel)
     shape = tuple(input_shape) if isinstance(input_shape, Iterable) else (input_shape,)
     axes = axes_of(shape, weights.shape, padding=padding, stride=stride, dilation=dilation)
-    border, _ = check_border(border), check_fill(fill)
+    border_fill(border, fill)
     _check_upstream(derivatives, axes, shape[len(axes) :])
-    # What correlate would not begin for its size is refused here too, before anything of that size is made.
+    # What correlate refuses for its size is refused here too, before anything of that size is made.
     depth = math.prod(derivatives.shape[len(axes) :])
     make_plan(axes, [weights], depth, np.result_type(derivatives, weights))
     sources = [
@@ -98,7 +93,7 @@ def input_gradient(
     ]
     repeats = math.prod(int(np.bincount(source[source >= 0]).max()) for source in sources)
     kept, work = result_types(derivatives, weights, names=("upstream", "weights"), repeats=repeats)
-    if derivatives.dtype.kind == "f" and derivatives.dtype.itemsize == 2:
+    if derivatives.dtype == np.float16:
         derivatives = derivatives.astype(np.float32)
     gradient = _padded_gradient(derivatives, weights, axes, work if kept.kind == "f" else kept)
     with np.errstate(all="ignore"):
@@ -113,7 +108,7 @@ def kernel_gradient(
     kernel_shape: int | Sequence[int],
     *,
     padding: Padding = "same",
-    border: str = "edge",
+    border: Border = "edge",
     fill: float = 0.0,
     stride: PerAxis = 1,
     dilation: PerAxis = 1,
@@ -156,7 +151,7 @@ def kernel_gradient(
     """
     samples, derivatives = samples_of(array), samples_of(upstream, "upstream")
     axes = axes_of(samples.shape, kernel_shape, padding=padding, stride=stride, dilation=dilation)
-    border, fill = check_border(border), fill_of(border, check_fill(fill))
+    fill = border_fill(border, fill)
     _check_upstream(derivatives, axes, samples.shape[len(axes) :])
     kept, work = result_types(samples, derivatives, fill, names=("samples", "an upstream"))
     if kept.kind == "i":
@@ -167,40 +162,36 @@ def kernel_gradient(
         work = np.result_type(work, np.float64)
     samples = samples.reshape(*samples.shape[: len(axes)], -1)
     derivatives = derivatives.reshape(*derivatives.shape[: len(axes)], -1)
-    # Only the blocks of the plan are wanted, and they follow from the kernel's shape.
+    # Of the plan only the blocks are wanted, which follow from the kernel's shape.
     ones = np.ones([axis.kernel for axis in axes])
-    plan = make_plan(axes, [ones], samples.shape[-1], work, strategy=WindowSum.name)
+    plan = make_plan(axes, [ones], samples.shape[-1], work)
+    read = ArraySource(samples, border, fill)
     shares: dict[tuple[int, ...], np.ndarray] = {}
 
-    def share(blocks: list[np.ndarray], where: tuple[slice, ...], workspace: Workspace) -> None:
-        part = workspace.take(derivatives[where].shape, work)
-        part[...] = derivatives[where]
-        (block,) = blocks
-        masks: list[np.ndarray] = []
-        if samples.dtype.kind == "f" and not np.isfinite(block).all():
-            masks = [np.isnan(block), block == np.inf, block == -np.inf]
-            block[~np.isfinite(block)] = 0
-        own = _products(block, part, axes)
-        if masks:
-            mark_infinite(
-                own, masks, part,
-                lambda mask, other: _products(mask.astype(work), other.astype(work), axes) > 0,
-            )  # fmt: skip
-        shares[tuple(outputs.start for outputs in where)] = own
+    def count(samples: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        return _products(samples.astype(work), weights.astype(work), axes)
 
-    plan = plan._replace(direct=(_Samples(ones, axes),), loose=())
-    run(plan, ArraySource(samples, border, fill), share)
+    def begin() -> Callable[[tuple[slice, ...]], None]:
+        block = np.empty(plan.block_shape, work)
+
+        def share(where: tuple[slice, ...]) -> None:
+            part = derivatives[where].astype(work)
+            read(plan.starts(where), block)
+            finite = np.isfinite(block)
+            if finite.all():
+                own = _products(block, part, axes)
+            else:
+                own = _products(np.where(finite, block, 0), part, axes)
+                mark_infinite(own, block, part, count)
+            shares[tuple(outputs.start for outputs in where)] = own
+
+        return share
+
+    share_out(list(plan.regions()), begin)
     with np.errstate(all="ignore"):
         # In the order of the blocks, not in that in which threads were done with them.
         total: np.ndarray = np.sum([shares[start] for start in sorted(shares)], axis=0)
         return total.astype(kept)
-
-
-class _Samples(WindowSum):
-    """Hands on the samples of a block in place of sums."""
-
-    def recipe(self, block: np.ndarray, outputs: Sequence[int], workspace: Workspace) -> Recipe:
-        return Recipe((), block)
 
 
 def _check_upstream(upstream: np.ndarray, axes: Sequence[Axis], carried: tuple[int, ...]) -> None:
@@ -239,57 +230,29 @@ def _padded_gradient(
 def _folded(gradient: np.ndarray, number: int, axis: Axis, source: np.ndarray) -> np.ndarray:
     """The adjoint of one axis's border: what stands past the edge is added to the samples it came from."""
     lines = np.moveaxis(gradient, number, 0)
-    inside = lines[axis.before : axis.before + axis.size]
-    past = np.concatenate([source[: axis.before], source[axis.before + axis.size :]])
-    touched = np.unique(past[past >= 0])
-    if touched.size:
-        places = np.flatnonzero(np.isin(source, touched))
-        places = places[np.argsort(source[places], kind="stable")]
-        starts = np.searchsorted(source[places], touched)
-        wide = np.result_type(gradient, np.float64) if gradient.dtype.kind == "f" else gradient.dtype
-        inside[touched] = np.add.reduceat(lines[places], starts, axis=0, dtype=wide)
-    return np.moveaxis(inside, 0, number)
+    inside = slice(axis.before, axis.before + axis.size)
+    wide = np.result_type(gradient, np.float64) if gradient.dtype.kind == "f" else gradient.dtype
+    for sample in np.unique(np.delete(source, inside)):
+        if sample >= 0:
+            lines[axis.before + sample] = lines[source == sample].sum(axis=0, dtype=wide)
+    return np.moveaxis(lines[inside], 0, number)
 
 
 def _products(block: np.ndarray, upstream: np.ndarray, axes: Sequence[Axis]) -> np.ndarray:
     """What a block adds to the gradient: for each weight, the samples that it met times their derivatives."""
-    kernel = [axis.kernel for axis in axes]
-    if len(axes) == 1:
-        block, upstream, axes = block[np.newaxis], upstream[np.newaxis], (Axis(1, 1), *axes)
-    first, *others = axes
-    rows = _ROWS if first.kernel > 1 and first.stride == first.dilation == 1 else 1
-    whole = len(upstream) // rows * rows
-    derivatives = upstream.reshape(len(upstream), -1)
-    steps, counts = [first._replace(stride=1), *others], (len(block), *upstream.shape[1:-1])
-    columns = []
-    for place in itertools.product(*(range(axis.kernel) for axis in others)):
-        starts = (slice(index * axis.dilation, None) for index, axis in zip(place, others, strict=True))
-        # A view where the samples of a row lie side by side, else a copy without what is between them.
-        lines = outputs_of(block[(slice(None), *starts)], steps, counts).reshape(len(block), -1)
-        lines = lines if lines.strides[1] == lines.itemsize else lines.copy()
-        columns.append(
-            _row_products(lines, derivatives[:whole], first, rows)
-            + _row_products(lines[whole:], derivatives[whole:], first, 1)
-        )
-    return np.stack(columns, axis=-1).reshape(kernel)
-
-
-def _row_products(lines: np.ndarray, derivatives: np.ndarray, axis: Axis, rows: int) -> np.ndarray:
-    """For each weight of an axis, the rows of samples that it met times their derivatives.
-
-    In one matrix product `rows` rows of derivatives meet all the rows of samples that any of them needs. Some
-    that do not belong together do too, and are left out; it is several times as fast nevertheless.
-    """
-    groups, depth = len(derivatives) // rows, axis.kernel + rows - 1
-    steps = (rows * axis.stride * lines.strides[0], axis.dilation * lines.strides[0], lines.itemsize)
-    limit = QUIET if rows > 1 else QUIET_VECTOR
-    total = np.zeros(axis.kernel, lines.dtype)
-    for columns in quiet_parts(lines.shape[1] if groups else 0, rows * depth, limit):
-        part = derivatives[:, columns].reshape(groups, rows, -1)
-        samples = as_strided(
-            lines[:, columns.start :], (groups, depth, part.shape[2]), steps, writeable=False
-        )
-        products = np.matmul(samples, part.swapaxes(1, 2)).sum(axis=0)
-        for row in range(rows):
-            total += products[row : row + axis.kernel, row]
+    view = windows(block, axes, upstream.shape[: len(axes)])
+    run, carried = view.shape[-1], block.shape[-1]
+    # The upstream laid out like the samples under a weight, with zeros between and past the row ends.
+    if all(axis.stride == 1 for axis in axes):
+        spread = np.zeros((len(upstream), *block.shape[1:]), upstream.dtype)
+        spread[tuple(map(slice, upstream.shape))] = upstream
+        spread = spread.reshape(-1)[:run]
+    else:
+        spread = np.zeros((*upstream.shape[:-2], run // carried, carried), upstream.dtype)
+        spread[..., :: axes[-1].stride, :] = upstream
+        spread = spread.reshape(*upstream.shape[:-2], run)
+    total = np.zeros(view.shape[: len(axes)], np.result_type(block, upstream))
+    for part in quiet_parts(view.shape[-1], 1, QUIET_VECTOR):
+        products = np.matmul(view[..., np.newaxis, part], spread[..., part, np.newaxis])
+        total += products.sum(axis=tuple(range(len(axes), products.ndim)))
     return total

@@ -1,6 +1,6 @@
 """Kernels of rank one: a pass along each axis instead of one over the whole window.
 
-``K1 + K2`` taps take the place of ``K1 * K2``. Factors of integer kernels are integers, so that sums stay
+``K1 + K2`` weights take the place of ``K1 * K2``. Factors of integer kernels are integers, so that sums stay
 exact. `Crossed` makes both passes of long kernels of floats as matrix products.
 """
 
@@ -14,21 +14,28 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from convfilter.convolution.matmul import Banded, band_matrix, quiet_parts
-from convfilter.convolution.recipes import Call, Recipe, Workspace
-from convfilter.convolution.shifted import compiled
-from convfilter.convolution.window import outputs_of, window_calls, windows
+from convfilter.convolution.shifted import ShiftedSums
+from convfilter.convolution.window import (
+    PRODUCT,
+    Banded,
+    Call,
+    Scratch,
+    WindowSum,
+    band_matrix,
+    outputs_of,
+    quiet_parts,
+)
 from convfilter.geometry import Axis
 
-__all__ = ["FIRST_ROWS", "SECOND_COLUMNS", "Crossed", "Separable", "factors_of", "pass_kind"]
+__all__ = ["Crossed", "Separable", "factors_of"]
 
-# Rows of outputs that one product of the first crossed pass serves, which are runs of as many for the second
-# pass, and columns of outputs that one product of the second pass serves.
-FIRST_ROWS, SECOND_COLUMNS = 8, 8
-
-# How far the product of the factors may be from the kernel, in units of the kernel's largest weight: a few
-# roundings of double precision.
+# How far the product of the factors may be from the kernel, in units of the kernel's largest weight.
 _TOLERANCE = 8 * np.finfo(np.float64).eps
+
+# Rows of outputs that one product of the first crossed pass serves, and columns in the second pass.
+_SIDE = 8
+# Rows and columns changing places and back, in nanoseconds for each byte of a sample.
+_CROSSING = 0.14
 
 
 def factors_of(weights: np.ndarray) -> list[np.ndarray] | None:
@@ -64,160 +71,129 @@ def factors_of(weights: np.ndarray) -> list[np.ndarray] | None:
     return [*factors, rest]
 
 
-def pass_kind(factor: np.ndarray, dtype: np.dtype[Any], *, bands: bool) -> str:
-    """Return how one pass is computed: ``banded``, ``shifted`` or ``window``.
-
-    `bands` admits matrix products: along the first axis of a block of finite floats.
-    """
-    program = compiled(factor)
-    if program is not None and len(program) <= len(factor) * (1.3 if dtype.kind in "iu" else 0.9):
-        return "shifted"
-    return "banded" if bands and dtype.kind == "f" and len(factor) > 4 else "window"
-
-
 class Separable:
-    """Correlate along one axis after the other; `factors` in the type of the blocks."""
+    """Correlate along one axis after the other, each pass as a window or as shifted sums."""
 
     name = "separable"
 
     def __init__(self, factors: Sequence[np.ndarray], axes: Sequence[Axis], *, finite: bool) -> None:
         self._axes = axes
-        # The first axis goes first: its pass drops the rows that the others need not see.
+        # The first axis goes first: its pass drops the rows that the others do not need.
         self._passes = [
-            _Pass(factor, number, axis, bands=finite and number == 0)
+            (number, _pass_along(factor, axis, bands=finite and number == 0))
             for number, (factor, axis) in enumerate(zip(factors, axes, strict=True))
             if len(factor) > 1 or factor[0] != 1
         ]
+        self.cost = sum(each.cost for _, each in self._passes) * math.prod(axis.stride for axis in axes)
+
+    @classmethod
+    def of(cls, kernel: np.ndarray, axes: Sequence[Axis], dtype: Any, *, finite: bool) -> Separable | None:
+        """Return the strategy for a kernel of rank one."""
+        factors = factors_of(kernel) if sum(axis.kernel > 1 for axis in axes) > 1 else None
+        # Factors come from the weights as they are: rounded to the work type they may have a higher rank.
+        if factors is None:
+            return None
+        return cls([np.ascontiguousarray(factor, dtype) for factor in factors], axes, finite=finite)
 
     def __str__(self) -> str:
-        return " + ".join(map(str, self._passes))
+        return " + ".join(str(each) for _, each in self._passes)
 
-    def recipe(self, block: np.ndarray, outputs: Sequence[int], workspace: Workspace) -> Recipe:
-        """Return what sums a block, as `WindowSum.recipe` does."""
+    def prepare(
+        self, block: np.ndarray, outputs: Sequence[int], scratch: Scratch
+    ) -> tuple[list[Call], np.ndarray]:
+        """See `WindowSum.prepare`."""
         calls: list[Call] = []
-        shapes = [block.shape]
-        for along in self._passes:
-            shapes.append(along.shape(shapes[-1]))
-        sums = workspace.take(shapes[-1], block.dtype)
-        level = workspace.level
-        for along, shape in zip(self._passes, shapes[1:], strict=True):
-            made = sums if along is self._passes[-1] else workspace.take(shape, block.dtype)
-            calls += along.calls(block, made, workspace)
-            block = made
-        workspace.level = level
-        return Recipe(calls, outputs_of(sums, self._axes, outputs))
+        for number, each in self._passes:
+            axis, step = self._axes[number], math.prod(block.shape[number + 1 :])
+            rows = len(block) - (axis.reach - 1 if number == 0 else 0)
+            shape = (rows, *block.shape[1:])
+            if isinstance(each, Banded):
+                made, sums = each.prepare(block.reshape(len(block), -1), [rows], scratch)
+                calls += made
+            else:
+                # Passes use scratch memory from 0 on, and keep their results below.
+                last = number == self._passes[-1][0]
+                sums = np.empty(shape, block.dtype) if last else scratch[-1 - number][: math.prod(shape)]
+                calls += each.calls(block.reshape(-1), [axis.dilation * step], sums.reshape(-1), scratch)
+            block = sums.reshape(shape)
+        return calls, outputs_of(block, self._axes, outputs)
 
 
-class _Pass:
-    """Correlate a block along one axis, at every position."""
-
-    def __init__(self, factor: np.ndarray, number: int, axis: Axis, *, bands: bool) -> None:
-        self._factor, self._number, self._axis = factor, number, axis
-        self._kind = pass_kind(factor, factor.dtype, bands=bands)
-        self._banded = Banded(factor, [axis._replace(stride=1)]) if self._kind == "banded" else None
-        self._program = compiled(factor) if self._kind == "shifted" else None
-
-    def __str__(self) -> str:
-        passes = len(self._program) if self._program is not None else 0
-        how = {
-            "banded": "in matrix products",
-            "shifted": f"in {passes} shifted sums",
-            "window": "in one call",
-        }
-        return f"{len(self._factor)} weights {how[self._kind]}"
-
-    def shape(self, block: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the shape of the sums: along the first axis only where the whole kernel fits."""
-        return (block[0] - (self._axis.reach - 1 if self._number == 0 else 0), *block[1:])
-
-    def calls(self, block: np.ndarray, sums: np.ndarray, workspace: Workspace) -> list[Call]:
-        """Return what fills `sums`; what lies past them at the end of the pass's axis is zero."""
-        factor = self._factor
-        if self._banded is not None:
-            lines = block.reshape(len(block), -1)
-            return self._banded.calls(lines, sums.reshape(len(sums), -1), workspace)
-        flat, line = sums.reshape(-1), block.reshape(-1)
-        step = self._axis.dilation * math.prod(block.shape[self._number + 1 :])
-        count = block.size - (len(factor) - 1) * step
-        if self._program is not None:
-            calls = self._program.calls(line, [step], flat[:count], workspace)
-        else:
-            view = windows(line.reshape(-1, 1), [Axis(line.size, len(factor), dilation=step)], [count])
-            calls = window_calls(factor, view, flat[:count], workspace)
-        return [*calls, partial(flat[count:].fill, 0)]
+def _pass_along(factor: np.ndarray, axis: Axis, *, bands: bool) -> WindowSum | ShiftedSums | Banded:
+    """Return the strategy for one pass; `bands` admits matrix products, along the first axis."""
+    axes = [axis._replace(stride=1)]
+    shifted = ShiftedSums.of(factor, axes, factor.dtype, finite=False)
+    if shifted is not None and shifted.passes <= len(factor) * (1.3 if factor.dtype.kind in "iu" else 0.9):
+        return shifted
+    if bands and factor.dtype.kind == "f" and len(factor) > 4:
+        return Banded(factor, axes)
+    return WindowSum(factor, axes)
 
 
 class Crossed:
-    """Correlate along rows and columns by two series of matrix products, for `factors` of floats.
+    """Correlate along rows and columns by two series of matrix products, for floats.
 
-    `Banded` is fast along the first axis of a block only: there each row is one long run. The product of the
-    first pass is therefore written with its rows innermost, so that the second pass, too, finds long runs.
-    The sums lie in memory column after column.
+    Products are fast along the first axis of a block only: there each row is one long run. The result of the
+    first pass is therefore written with its rows innermost, so that the second pass finds long runs too. The
+    sums lie in memory column after column.
     """
 
     name = "crossed"
 
     def __init__(self, factors: Sequence[np.ndarray], axes: Sequence[Axis]) -> None:
         self._axes = axes
-        self._first, self._second = (
-            band_matrix(factor, axis._replace(stride=1), rows)
-            for factor, axis, rows in zip(factors, axes, (FIRST_ROWS, SECOND_COLUMNS), strict=True)
-        )
-        self._lengths = tuple(len(factor) for factor in factors)
+        self._bands = [
+            band_matrix(factor, axis._replace(stride=1), _SIDE)
+            for factor, axis in zip(factors, axes, strict=True)
+        ]
+        depth = sum(_SIDE + axis.reach - 1 for axis in axes)
+        self.cost = (PRODUCT * depth + _CROSSING) * factors[0].itemsize
+        self.cost *= math.prod(axis.stride for axis in axes)
+
+    @classmethod
+    def of(cls, kernel: np.ndarray, axes: Sequence[Axis], dtype: Any, *, finite: bool) -> Crossed | None:
+        """Return the strategy for finite floats and a kernel of rank one on two axes."""
+        if not finite or np.dtype(dtype).kind != "f" or len(axes) != 2 or min(kernel.shape) == 1:
+            return None
+        factors = factors_of(kernel)
+        if factors is None:
+            return None
+        return cls([np.ascontiguousarray(factor, dtype) for factor in factors], axes)
 
     def __str__(self) -> str:
-        return f"{self._lengths[0]} + {self._lengths[1]} weights in matrix products"
+        rows, columns = self._axes
+        return f"{rows.kernel} + {columns.kernel} weights in matrix products"
 
-    def recipe(self, block: np.ndarray, outputs: Sequence[int], workspace: Workspace) -> Recipe:
-        """Return what sums a block, as `WindowSum.recipe` does."""
-        rows, columns = (
-            size - axis.reach + 1 for size, axis in zip(block.shape[:2], self._axes, strict=True)
-        )
+    def prepare(
+        self, block: np.ndarray, outputs: Sequence[int], scratch: Scratch
+    ) -> tuple[list[Call], np.ndarray]:
+        """See `WindowSum.prepare`."""
+        rows, columns = (size - axis.reach + 1 for size, axis in zip(block.shape, self._axes, strict=False))
         width, carried = block.shape[1:]
-        sums = workspace.take((columns, carried * rows), block.dtype)
-        level, crossed = workspace.level, workspace.take((width * carried, rows), block.dtype)
-        workspace.level = level
-        calls = self._cross(block.reshape(len(block), -1), crossed)
-        calls += _products(self._second, crossed.reshape(width, -1), sums)
-        whole = sums.reshape(columns, carried, rows).transpose(2, 0, 1)
-        return Recipe(calls, outputs_of(whole, self._axes, outputs))
-
-    def _cross(self, lines: np.ndarray, crossed: np.ndarray) -> list[Call]:
-        """Correlate lines along the first axis into columns."""
-        size, depth = self._first.shape
-        calls: list[Call] = []
-        for columns in quiet_parts(lines.shape[1], self._first.size):
-            part, into = lines[:, columns], crossed[columns]
-            whole, rest = divmod(into.shape[1], size)
-            if whole:
-                # One call for all bands: between calls threads wait for each other.
-                row, sample = part.strides
-                view = as_strided(part, (whole, len(into), depth), (size * row, sample, row), writeable=False)
-                target = as_strided(into, (whole, len(into), size), (size * sample, *into.strides))
-                calls.append(partial(np.matmul, view, self._first.T, out=target))
-            if rest:
-                shorter = self._first[:rest, : depth - size + rest]
-                last = part[whole * size : whole * size + shorter.shape[1]].T
-                calls.append(partial(np.matmul, last, shorter.T, out=into[:, whole * size :]))
-        return calls
+        crossed = scratch[0][: width * carried * rows].reshape(width * carried, rows)
+        sums = np.empty((columns, carried * rows), block.dtype)
+        calls = _products(self._bands[0], block.reshape(len(block), -1), crossed.T)
+        calls += _products(self._bands[1], crossed.reshape(width, -1), sums)
+        places = sums.reshape(columns, carried, rows).transpose(2, 0, 1)
+        return calls, outputs_of(places, self._axes, outputs)
 
 
 def _products(band: np.ndarray, lines: np.ndarray, sums: np.ndarray) -> list[Call]:
     """Correlate lines along the first axis."""
     size, depth = band.shape
-    whole = len(sums) // size
+    whole = len(sums) // size * size
     calls: list[Call] = []
     for columns in quiet_parts(sums.shape[1], band.size):
         part, into = lines[:, columns], sums[:, columns]
         if whole:
-            view = as_strided(
-                part, (whole, depth, part.shape[1]), (size * part.strides[0], *part.strides), writeable=False
-            )
-            target = as_strided(into, (whole, size, into.shape[1]), (size * into.strides[0], *into.strides))
-            calls.append(partial(np.matmul, band, view, out=target))
-        rest = len(sums) - whole * size
-        if rest:
+            # One call for all bands: between calls threads wait for each other.
+            strides = (size * part.strides[0], *part.strides)
+            view = as_strided(part, (whole // size, depth, part.shape[1]), strides, writeable=False)
+            out = into[:whole].reshape(-1, size, into.shape[1])
+            calls.append(partial(np.matmul, band, view, out=out))
+        if whole < len(sums):
+            rest = len(sums) - whole
             shorter = band[:rest, : depth - size + rest]
-            last = part[whole * size : whole * size + depth - size + rest]
-            calls.append(partial(np.matmul, shorter, last, out=into[whole * size :]))
+            last = part[whole : whole + shorter.shape[1]]
+            calls.append(partial(np.matmul, shorter, last, out=into[whole:]))
     return calls

@@ -1,97 +1,236 @@
-"""The whole window in one call.
+"""The whole window at once: in one call of `numpy.einsum`, or, for floats, as matrix products.
 
-A block that is contiguous can be read as one flat vector: what stands under weight (p, q) for every output
-is then a slice of it, and all those slices are one strided view that `numpy.einsum` multiplies and adds
-without ever copying a window. Row ends are computed too and skipped when the outputs are looked at.
+A contiguous block can be read as one flat vector: the samples under one weight, for every output, are a slice
+of it, and all those slices are one strided view that `numpy.einsum` multiplies and adds without copying.
+Row ends are computed too, and skipped when the outputs are taken.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+import operator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from convfilter.convolution.recipes import Call, Recipe, Workspace
 from convfilter.geometry import Axis
 
-__all__ = ["WindowSum", "outputs_of", "window_calls", "windows"]
+__all__ = ["CALL", "PASS", "PRODUCT", "QUIET", "QUIET_SQUARE", "QUIET_VECTOR", "Banded", "Call", "Scratch"]
+__all__ += ["WindowSum", "band_matrix", "every_position", "outputs_of", "quiet_parts", "windows"]
+
+Call: TypeAlias = Callable[[], object]
+"""One step of the work on a block, with all that it works on: finding views takes long on small blocks."""
+
+Scratch: TypeAlias = defaultdict[int, np.ndarray]
+"""Memory that all kernels of a plan share, in numbered vectors of a block's size."""
+
+# Estimated costs in nanoseconds, for each byte of a sample: one weight of a window, one elementwise pass, one
+# weight in a matrix product (zeros of its band counted). Only ratios matter.
+_TAP, PASS, PRODUCT = 0.025, 0.02, 0.0065
+# A call, divided by the samples of a block; and a matrix product: BLAS clears its result and packs its input.
+CALL, _CLEARED = 0.01, 0.22
+
+# Rows of outputs that one product serves; more of them only multiply by more of the band's zeros.
+_ROWS = 4
+
+# Multiplications up to which OpenBLAS keeps a product on the calling thread: of two matrices, of a matrix
+# with a vector, of a matrix with itself. Above, its own threads compete with ours.
+QUIET, QUIET_VECTOR, QUIET_SQUARE = 4 * 65536, 4 * 2304 - 1, 5 * 2**18
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
 def windows(block: np.ndarray, axes: Sequence[Axis], outputs: Sequence[int]) -> np.ndarray:
-    """Return what stands under each weight as a view of a C-contiguous block (B1, ..., Bd, carried).
+    """Return the samples under each weight as a view of a C-contiguous block (B1, ..., Bd, carried).
 
     Its shape is (K1, ..., Kd, n), one flat run of n samples, if all strides are 1; else there is a run for
     each output of the axes before the last: (K1, ..., Kd, o1, ..., n). Runs go on past the row ends, and
     ignore the stride of the last axis.
     """
-    steps, item = block.strides[:-1], block.strides[-1]
+    *steps, item = block.strides
     taps = [axis.dilation * step for axis, step in zip(axes, steps, strict=True)]
     spans = [(count - 1) * axis.stride * step for count, axis, step in zip(outputs, axes, steps, strict=True)]
-    run = block.shape[-1]
-    kernel = [axis.kernel for axis in axes]
-    if all(axis.stride == 1 for axis in axes):
-        return as_strided(block, (*kernel, sum(spans) // item + run), (*taps, item), writeable=False)
-    strides = [axis.stride * step for axis, step in zip(axes[:-1], steps[:-1], strict=True)]
-    shape = (*kernel, *outputs[:-1], spans[-1] // item + run)
-    return as_strided(block, shape, (*taps, *strides, item), writeable=False)
-
-
-def window_calls(weights: np.ndarray, view: np.ndarray, sums: np.ndarray, workspace: Workspace) -> list[Call]:
-    """Return what multiplies and adds whole windows, from `windows`, into an array like one weight's run."""
-    if view.strides[weights.ndim - 1] == view.strides[-1] and weights.shape[-1] > 1:
-        # Weights that lie as close as the samples would become numpy's innermost loop, which is short: 0.7 ns
-        # a tap, against 0.1 in two calls for every other weight.
-        level, odd = workspace.level, workspace.take(sums.shape, sums.dtype)
-        calls: list[Call] = [
-            *window_calls(weights[..., ::2], view[_every_other(weights.ndim, 0)], sums, workspace),
-            *window_calls(weights[..., 1::2], view[_every_other(weights.ndim, 1)], odd, workspace),
-            partial(np.add, sums, odd, out=sums),
-        ]
-        workspace.level = level
-        return calls
-    taps, places = _LETTERS[: weights.ndim], _LETTERS[weights.ndim : view.ndim]
-    return [partial(np.einsum, f"{taps},{taps}{places}->{places}", weights, view, out=sums)]
-
-
-def _every_other(axes: int, first: int) -> tuple[slice, ...]:
-    """Every other place along the last of some axes."""
-    return (*(slice(None),) * (axes - 1), slice(first, None, 2))
+    between: list[int] = []
+    if any(axis.stride > 1 for axis in axes):
+        between = [axis.stride * step for axis, step in zip(axes[:-1], steps[:-1], strict=True)]
+    run = sum(spans[len(between) :]) // item + block.shape[-1]
+    shape = (*(axis.kernel for axis in axes), *outputs[: len(between)], run)
+    return as_strided(block, shape, (*taps, *between, item), writeable=False)
 
 
 def outputs_of(sums: np.ndarray, axes: Sequence[Axis], outputs: Sequence[int]) -> np.ndarray:
-    """Return the outputs among sums that stand at every position of a block's axes."""
-    return sums[
-        tuple(
-            slice(0, (count - 1) * axis.stride + 1, axis.stride)
-            for count, axis in zip(outputs, axes, strict=True)
-        )
-    ]
+    """Return the outputs among sums for every position of a block."""
+    spans = [(count - 1) * axis.stride + 1 for count, axis in zip(outputs, axes, strict=True)]
+    return sums[tuple(slice(0, span, axis.stride) for span, axis in zip(spans, axes, strict=True))]
 
 
 class WindowSum:
-    """Multiply and add the whole window in one call; weights have the type of the blocks."""
+    """Multiply and add the whole window in one call."""
 
     name = "window"
 
     def __init__(self, weights: np.ndarray, axes: Sequence[Axis]) -> None:
         self._weights, self._axes = weights, axes
+        self.cost = (_TAP * weights.itemsize * weights.size + CALL) * axes[-1].stride
+
+    @classmethod
+    def of(cls, kernel: np.ndarray, axes: Sequence[Axis], dtype: Any, *, finite: bool) -> WindowSum:
+        """Return the strategy for a kernel; it suits any."""
+        return cls(np.ascontiguousarray(kernel, dtype), axes)
 
     def __str__(self) -> str:
         return f"{self._weights.size} weights in one call"
 
-    def recipe(self, block: np.ndarray, outputs: Sequence[int], workspace: Workspace) -> Recipe:
-        """Return what sums a C-contiguous block (B1, ..., Bd, carried), samples with their border."""
-        view = windows(block, self._axes, outputs)
-        carried = block.shape[-1]
+    def prepare(
+        self, block: np.ndarray, outputs: Sequence[int], scratch: Scratch
+    ) -> tuple[list[Call], np.ndarray]:
+        """Return the calls that sum a C-contiguous block (B1, ..., Bd, carried), and the outputs then."""
         if all(axis.stride == 1 for axis in self._axes):
-            sums = workspace.take((outputs[0], *block.shape[1:]), block.dtype)
-            calls = window_calls(self._weights, view, sums.reshape(-1)[: view.shape[-1]], workspace)
-            return Recipe(calls, sums[tuple(slice(count) for count in outputs)])
-        sums = workspace.take(view.shape[len(self._axes) :], block.dtype)
-        calls = window_calls(self._weights, view, sums, workspace)
-        last = self._axes[-1].stride * carried * sums.itemsize
-        return Recipe(calls, as_strided(sums, (*outputs, carried), (*sums.strides[:-1], last, sums.itemsize)))
+            return every_position(self, block, self._axes, outputs, scratch)
+        view = windows(block, self._axes, outputs)
+        sums = np.empty(view.shape[len(self._axes) :], block.dtype)
+        places = sums.reshape(*sums.shape[:-1], -1, block.shape[-1])
+        return self._calls(view, sums, scratch), places[..., :: self._axes[-1].stride, :]
+
+    def calls(self, flat: np.ndarray, steps: Sequence[int], out: np.ndarray, scratch: Scratch) -> list[Call]:
+        """Return the calls that sum a flat block; `steps` are the samples between weights along each axis."""
+        shape = self._weights.shape
+        count = flat.size - sum((side - 1) * step for side, step in zip(shape, steps, strict=True))
+        strides = (*(step * flat.itemsize for step in steps), flat.itemsize)
+        view = as_strided(flat, (*shape, count), strides, writeable=False)
+        return self._calls(view, out[:count], scratch)
+
+    def _calls(self, view: np.ndarray, sums: np.ndarray, scratch: Scratch) -> list[Call]:
+        last = self._weights.ndim - 1
+        taps, places = _LETTERS[: last + 1], _LETTERS[last + 1 : view.ndim]
+
+        def summed(weights: np.ndarray, view: np.ndarray, sums: np.ndarray) -> Call:
+            return partial(np.einsum, f"{taps},{taps}{places}->{places}", weights, view, out=sums)
+
+        if view.strides[last] != view.strides[-1] or view.shape[last] == 1:
+            return [summed(self._weights, view, sums)]
+        # Weights as close as the samples would become numpy's innermost loop, which is short: 0.7 ns a tap,
+        # against 0.1 in two calls for every other weight.
+        even, odd = ((slice(None),) * last + (slice(first, None, 2),) for first in (0, 1))
+        other = scratch[0][: sums.size].reshape(sums.shape)
+        return [
+            summed(self._weights[even], view[even], sums),
+            summed(self._weights[odd], view[odd], other),
+            partial(np.add, sums, other, out=sums),
+        ]
+
+
+def every_position(
+    strategy: Any, block: np.ndarray, axes: Sequence[Axis], outputs: Sequence[int], scratch: Scratch
+) -> tuple[list[Call], np.ndarray]:
+    """Prepare a strategy that sums a flat block, and take the outputs from the sums of all positions."""
+    steps = [
+        axis.dilation * (step // block.itemsize) for axis, step in zip(axes, block.strides, strict=False)
+    ]
+    sums = np.empty(block.shape, block.dtype)
+    calls = strategy.calls(block.reshape(-1), steps, sums.reshape(-1), scratch)
+    return calls, outputs_of(sums, axes, outputs)
+
+
+class Banded:
+    """One matrix product for each column of the kernel, for a few rows of outputs at a time.
+
+    The rows of a block that a few rows of outputs need are a matrix, and the weights of one column of the
+    kernel, repeated for each of those outputs, are a band in another one. Their product multiplies by the
+    band's zeros too, and is still faster than the window in one call: BLAS uses the widest registers.
+    """
+
+    name = "banded"
+
+    def __init__(self, weights: np.ndarray, axes: Sequence[Axis]) -> None:
+        self._axes = axes
+        columns = np.moveaxis(weights, 0, -1)
+        self._bands = [
+            (place, band_matrix(columns[place], axes[0], _ROWS))
+            for place in np.ndindex(columns.shape[:-1])
+            if columns[place].any()
+        ]
+        depth = (_ROWS - 1) * axes[0].stride + axes[0].reach
+        product = (PRODUCT * depth + PASS) * weights.itemsize + _CLEARED
+        self.cost = weights[0].size * product * math.prod(axis.stride for axis in axes[1:])
+
+    @classmethod
+    def of(cls, kernel: np.ndarray, axes: Sequence[Axis], dtype: Any, *, finite: bool) -> Banded | None:
+        """Return the strategy for floats; the zeros of a band would spread nan and infinity."""
+        if not finite or np.dtype(dtype).kind != "f" or len(axes) == 1 or not kernel.any():
+            return None
+        return cls(np.ascontiguousarray(kernel, dtype), axes)
+
+    def __str__(self) -> str:
+        return f"{len(self._bands)} matrix products for {_ROWS} rows at a time"
+
+    def prepare(
+        self, block: np.ndarray, outputs: Sequence[int], scratch: Scratch
+    ) -> tuple[list[Call], np.ndarray]:
+        """See `WindowSum.prepare`."""
+        first, *others = self._axes
+        sums = np.empty((outputs[0], *block.shape[1:]), block.dtype)
+        lines, rows = block.reshape(len(block), -1), sums.reshape(len(sums), -1)
+        steps = [
+            axis.dilation * (step // block.itemsize)
+            for axis, step in zip(others, block.strides[1:], strict=False)
+        ]
+        run = lines.shape[1] - sum((axis.kernel - 1) * step for axis, step in zip(others, steps, strict=True))
+        whole = len(rows) // _ROWS * _ROWS
+        calls: list[Call] = []
+        for part in quiet_parts(run, self._bands[0][1].size):
+            shifted = [
+                (band, lines[:, part.start + sum(map(operator.mul, place, steps)) :])
+                for place, band in self._bands
+            ]
+            calls += self._products(shifted, rows[:whole, part], _ROWS, scratch)
+            # The rows that are left over for a shorter band.
+            rest = [(band, line[whole * first.stride :]) for band, line in shifted]
+            calls += self._products(rest, rows[whole:, part], len(rows) - whole, scratch)
+        # The products have left out what the stride of the first axis leaves out.
+        return calls, outputs_of(sums, [first._replace(stride=1), *others], outputs)
+
+    def _products(
+        self,
+        shifted: Sequence[tuple[np.ndarray, np.ndarray]],
+        sums: np.ndarray,
+        rows: int,
+        scratch: Scratch,
+    ) -> list[Call]:
+        """Add up the products of bands with lines, for groups of some rows of outputs."""
+        if not sums.size:
+            return []
+        into = sums.reshape(-1, rows, sums.shape[1])
+        product = scratch[0][: sums.size].reshape(into.shape)
+        first = self._axes[0]
+        depth = (rows - 1) * first.stride + first.reach
+        calls: list[Call] = []
+        for number, (band, lines) in enumerate(shifted):
+            strides = (rows * first.stride * lines.strides[0], *lines.strides)
+            view = as_strided(lines, (len(into), depth, into.shape[2]), strides, writeable=False)
+            calls.append(partial(np.matmul, band[:rows, :depth], view, out=product if number else into))
+            if number:
+                calls.append(partial(np.add, into, product, out=into))
+        return calls
+
+
+def band_matrix(weights: np.ndarray, axis: Axis, rows: int) -> np.ndarray:
+    """Return the matrix (rows, (rows - 1) * stride + reach) from samples to some outputs of one axis.
+
+    Each row holds the weights, a stride further on than the one above it.
+    """
+    band = np.zeros((rows, (rows - 1) * axis.stride + axis.reach), weights.dtype)
+    for row in range(rows):
+        start = row * axis.stride
+        band[row, start : start + axis.reach : axis.dilation] = weights
+    return band
+
+
+def quiet_parts(length: int, height: int, limit: int = QUIET) -> Iterator[slice]:
+    """Cut a product's columns: `height` multiplications a column, at most `limit` a part."""
+    step = max(1, limit // height)
+    return (slice(left, min(left + step, length)) for left in range(0, length, step))

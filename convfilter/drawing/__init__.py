@@ -1,1 +1,1 @@
-"""Drawings: explanations, kernels, contact sheets, previews in a terminal. Knows Pillow, to draw."""
+"""Drawings: kernels, contact sheets, previews in a terminal, and what drawings consist of."""

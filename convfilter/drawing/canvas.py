@@ -1,10 +1,10 @@
-"""Text, grids of numbers, images as a screen shows them, and drawings as files."""
+"""Drawings as 8-bit RGB arrays: layout, text, tables of numbers, images, and files of them."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +19,14 @@ from convfilter.images.picture import Picture
 from convfilter.images.writing import write_picture
 from convfilter.messages import shown
 
-__all__ = ["FRAME", "INK", "PALE", "Grid", "as_seen", "check_drawing", "diverging", "fitted", "font"]
-__all__ += ["full_scale", "greys", "middle", "save_animation", "save_drawing", "shrunk", "text_size"]
-__all__ += ["write_centred"]
+__all__ = ["FRAME", "INK", "PALE", "WHITE", "Drawing", "below", "beside", "boxed", "check_drawing"]
+__all__ += ["displayed", "diverging", "fitted", "full_scale", "greys", "grid", "middle", "outlined"]
+__all__ += ["resized", "save_animation", "save_drawing", "shrunk", "text", "text_width", "written"]
 
-INK, PALE = (33, 37, 41), (120, 126, 132)  # text, and text of less weight
+Drawing: TypeAlias = NDArray[np.uint8]  # of shape (H, W, 3)
+Colour: TypeAlias = tuple[int, int, int]
+
+INK, PALE, WHITE = (33, 37, 41), (120, 126, 132), (255, 255, 255)
 FRAME = (214, 40, 57)  # marks the window or the result
 _LINES = (200, 204, 208)
 _RED, _BLUE = np.array([202, 62, 71]), np.array([52, 104, 179])
@@ -31,43 +34,95 @@ _MOST = 9  # cells a side
 _CHECKS = 8  # side of the squares behind transparent pixels
 
 
+# Layout
+
+
+def boxed(drawing: Drawing, height: int, width: int, *, centred: bool = False) -> Drawing:
+    """Put a drawing into the top left corner or the middle of a white box that is at least as large."""
+    rows, columns = drawing.shape[:2]
+    box = np.full((max(height, rows), max(width, columns), 3), WHITE, np.uint8)
+    top, left = ((box.shape[0] - rows) // 2, (box.shape[1] - columns) // 2) if centred else (0, 0)
+    box[top : top + rows, left : left + columns] = drawing
+    return box
+
+
+def beside(drawings: Sequence[Drawing], gap: int = 0) -> Drawing:
+    """Put drawings side by side, aligned at the top."""
+    height = max(each.shape[0] for each in drawings)
+    *others, last = (boxed(each, height, 0) for each in drawings)
+    return np.hstack([*(boxed(each, 0, each.shape[1] + gap) for each in others), last])
+
+
+def below(drawings: Sequence[Drawing], gap: int = 0) -> Drawing:
+    """Put drawings below each other, aligned at the left."""
+    width = max(each.shape[1] for each in drawings)
+    *others, last = (boxed(each, 0, width) for each in drawings)
+    return np.vstack([*(boxed(each, each.shape[0] + gap, 0) for each in others), last])
+
+
+# Text and marks
+
+
 @functools.cache
-def font(size: int) -> Any:
-    """Return Pillow's own typeface in a size in pixels."""
+def _font(size: int) -> Any:
     return ImageFont.load_default(size)
 
 
-def text_size(text: str, size: int) -> tuple[int, int]:
-    """Return width and height of a line of text in pixels."""
-    left, _, right, _ = font(size).getbbox(text)
-    ascent, descent = font(size).getmetrics()
-    return int(right - left + 0.999), int(ascent + descent)
+def text_width(line: str, size: int) -> int:
+    """Return the width of a line of text in pixels."""
+    return int(_font(size).getbbox(line)[2] + 0.999)
 
 
-def fitted(text: str, size: int, width: int) -> str:
+def fitted(line: str, size: int, width: int) -> str:
     """Return a text, cut with an ellipsis if it is wider than `width` pixels."""
-    if text_size(text, size)[0] <= width:
-        return text
-    while text and text_size(f"{text}…", size)[0] > width:
-        text = text[:-1]
-    return f"{text}…"
+    if text_width(line, size) <= width:
+        return line
+    while line and text_width(f"{line}…", size) > width:
+        line = line[:-1]
+    return f"{line}…"
 
 
-def write_centred(
-    draw: ImageDraw.ImageDraw, centre: tuple[float, float], text: str, size: int, colour: Any = INK
-) -> None:
-    """Write a line of text around a point."""
-    draw.text(centre, text, font=font(size), fill=colour, anchor="mm")
+def text(line: str, size: int, colour: Colour = INK) -> Drawing:
+    """Return a line of text as a drawing of its own."""
+    height = sum(_font(size).getmetrics())
+    white = np.full((height, max(1, text_width(line, size)), 3), WHITE, np.uint8)
+    return written(white, [(0, 0, line)], size, colour, centred=False)
 
 
-def greys(numbers: NDArray[Any], full: float) -> NDArray[np.uint8]:
-    """Return the grey of each number, black at 0 and white at `full`, of shape (H, W, 3)."""
+def written(
+    drawing: Drawing,
+    lines: Iterable[tuple[float, float, str]],
+    size: int,
+    colour: Colour = INK,
+    *,
+    centred: bool = True,
+) -> Drawing:
+    """Write texts around, or to the right and below, their places (x, y)."""
+    image = Image.fromarray(drawing)
+    draw = ImageDraw.Draw(image)
+    for x, y, line in lines:
+        draw.text((x, y), line, font=_font(size), fill=colour, anchor="mm" if centred else "la")
+    return np.asarray(image)
+
+
+def outlined(drawing: Drawing, corners: Sequence[float], colour: Colour = FRAME, width: int = 3) -> Drawing:
+    """Draw a rectangle between two corners (x, y, x, y)."""
+    image = Image.fromarray(drawing)
+    ImageDraw.Draw(image).rectangle(tuple(corners), outline=colour, width=width)
+    return np.asarray(image)
+
+
+# Numbers
+
+
+def greys(numbers: NDArray[Any], full: float) -> Drawing:
+    """Return the grey of each number, black at 0 and white at `full`."""
     levels = np.clip(np.nan_to_num(np.asarray(numbers, np.float64) / full), 0, 1) * 255
     return np.repeat(np.floor(levels + 0.5).astype(np.uint8)[..., np.newaxis], 3, axis=2)
 
 
-def diverging(numbers: NDArray[Any], largest: float | None = None) -> NDArray[np.uint8]:
-    """Return red for positive numbers, blue for negative ones, white for zero, of shape (H, W, 3)."""
+def diverging(numbers: NDArray[Any], largest: float | None = None) -> Drawing:
+    """Return red for positive numbers, blue for negative ones, white for zero."""
     values = np.asarray(numbers, np.float64)
     share = np.clip(np.abs(values) / (largest or float(np.abs(values).max()) or 1.0), 0, 1)[..., np.newaxis]
     colour = np.where(values[..., np.newaxis] > 0, _RED, _BLUE)
@@ -81,76 +136,64 @@ def middle(numbers: NDArray[Any]) -> NDArray[Any]:
     return numbers[rows, columns]
 
 
-class Grid:
-    """A table of labels on coloured cells of `cell` pixels a side; `colours` has shape (H, W, 3)."""
-
-    def __init__(
-        self, labels: list[list[str]], colours: NDArray[np.uint8], *, cell: int = 44, title: str = ""
-    ) -> None:
-        self.labels, self.colours, self.cell, self.title = labels, colours, cell, title
-        self.title_height = 26 if title else 0
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height in pixels."""
-        rows, columns = self.colours.shape[:2]
-        return columns * self.cell + 1, rows * self.cell + 1 + self.title_height
-
-    def draw(
-        self, draw: ImageDraw.ImageDraw, left: int, top: int, marked: NDArray[np.bool_] | None = None
-    ) -> None:
-        """Draw it; `marked` cells get a dot in their corner."""
-        if self.title:
-            draw.text((left, top), self.title, font=font(16), fill=PALE)
-        top += self.title_height
-        for (row, column), label in np.ndenumerate(np.array(self.labels, object)):
-            x, y = left + column * self.cell, top + row * self.cell
-            ground = tuple(int(level) for level in self.colours[row, column])
-            draw.rectangle((x, y, x + self.cell, y + self.cell), fill=ground, outline=_LINES)
-            self._write(draw, x, y, label, ground)
-            if marked is not None and marked[row, column]:
-                draw.ellipse((x + 4, y + 4, x + 9, y + 9), fill=FRAME)
-
-    def _write(self, draw: ImageDraw.ImageDraw, x: int, y: int, label: str, ground: tuple[int, ...]) -> None:
-        size = max(9, self.cell // 3)
-        while size > 8 and text_size(label, size)[0] > self.cell - 4:
+def grid(
+    labels: Sequence[Sequence[str]], colours: Drawing, cell: int, marked: NDArray[np.bool_] | None = None
+) -> Drawing:
+    """Draw labels on coloured cells of `cell` pixels a side; `marked` ones get a dot in their corner."""
+    rows, columns = colours.shape[:2]
+    image = Image.new("RGB", (columns * cell + 1, rows * cell + 1))
+    draw = ImageDraw.Draw(image)
+    for row, column in np.ndindex(rows, columns):
+        x, y, label = column * cell, row * cell, labels[row][column]
+        ground = tuple(colours[row, column].tolist())
+        draw.rectangle((x, y, x + cell, y + cell), fill=ground, outline=_LINES)
+        size = max(9, cell // 3)
+        while size > 8 and text_width(label, size) > cell - 4:
             size -= 1
-        dark = 0.299 * ground[0] + 0.587 * ground[1] + 0.114 * ground[2] < 128
-        ink = (255, 255, 255) if dark else INK
-        write_centred(draw, (x + self.cell / 2, y + self.cell / 2), label, size, ink)
+        ink = WHITE if np.dot(ground, (0.299, 0.587, 0.114)) < 128 else INK
+        draw.text((x + cell / 2, y + cell / 2), label, font=_font(size), fill=ink, anchor="mm")
+        if marked is not None and marked[row, column]:
+            draw.ellipse((x + 4, y + 4, x + 9, y + 9), fill=FRAME)
+    return np.asarray(image)
 
-    def frame(self, draw: ImageDraw.ImageDraw, left: int, top: int, cells: tuple[int, int, int, int]) -> None:
-        """Draw a frame around cells: first row, first column, rows, columns."""
-        row, column, rows, columns = cells
-        x, y = left + column * self.cell, top + self.title_height + row * self.cell
-        draw.rectangle((x, y, x + columns * self.cell, y + rows * self.cell), outline=FRAME, width=3)
+
+# Images
 
 
 def full_scale(values: NDArray[Any]) -> float:
     """Return the value shown as white: the largest of 8- and 16-bit types, else of the values, at least 1."""
     if values.dtype.kind in "ui" and values.dtype.itemsize <= 2:
         return float(np.iinfo(values.dtype).max)
-    finite = np.abs(values[np.isfinite(values)]) if values.dtype.kind == "f" else np.abs(values)
+    finite = np.abs(values[np.isfinite(values)])
     return max(float(finite.max(initial=0)), 1.0)
 
 
-def as_seen(pixels: NDArray[Any], mode: str) -> NDArray[np.uint8]:
-    """Return an image of any type and mode as 8-bit RGB (H, W, 3); transparent pixels show grey squares."""
+def displayed(pixels: NDArray[Any], mode: str) -> Drawing:
+    """Return an image of any type and mode as 8-bit RGB; transparent pixels show grey squares."""
     if pixels.dtype != np.uint8:
         values = np.nan_to_num(pixels / full_scale(pixels))
         pixels = np.floor(np.clip(values, 0, 1) * 255 + 0.5).astype(np.uint8)
-    if pixels.ndim == 2:
-        return np.repeat(pixels[..., np.newaxis], 3, axis=2)
-    channels = pixels.shape[2]
     if mode in ("CMYK", "LAB"):
         return np.asarray(Image.fromarray(np.ascontiguousarray(pixels), mode).convert("RGB"))
-    if channels in (2, 4) and mode in ("LA", "RGBA"):
-        colours = pixels[..., :-1] if channels == 4 else np.repeat(pixels[..., :1], 3, axis=2)
-        alpha = pixels[..., -1:].astype(np.uint16)
-        rows, columns = np.indices(pixels.shape[:2]) // _CHECKS
-        ground = np.where((rows + columns) % 2, 200, 235).astype(np.uint16)[..., np.newaxis]
-        return ((colours * alpha + ground * (255 - alpha) + 127) // 255).astype(np.uint8)
-    return pixels[..., :3] if channels >= 3 else np.repeat(pixels[..., :1], 3, axis=2)
+    planes = np.atleast_3d(pixels)
+    colours = planes[..., :3] if planes.shape[2] >= 3 else np.repeat(planes[..., :1], 3, axis=2)
+    if mode not in ("LA", "RGBA") or planes.shape[2] not in (2, 4):
+        return colours
+    alpha = planes[..., -1:].astype(np.uint16)
+    rows, columns = np.indices(pixels.shape[:2]) // _CHECKS
+    ground = np.where((rows + columns) % 2, 200, 235).astype(np.uint16)[..., np.newaxis]
+    return ((colours * alpha + ground * (255 - alpha) + 127) // 255).astype(np.uint8)
+
+
+def resized(
+    samples: NDArray[Any],
+    height: int,
+    width: int,
+    method: Literal["nearest", "box", "bilinear", "lanczos"] = "lanczos",
+) -> NDArray[Any]:
+    """Return samples of a type that Pillow knows in another size."""
+    image = Image.fromarray(np.ascontiguousarray(samples))
+    return np.asarray(image.resize((width, height), Image.Resampling[method.upper()], reducing_gap=3.0))
 
 
 def shrunk(pixels: NDArray[Any], width: int, mode: str = "RGB") -> NDArray[Any]:
@@ -158,26 +201,23 @@ def shrunk(pixels: NDArray[Any], width: int, mode: str = "RGB") -> NDArray[Any]:
     height = max(1, round(pixels.shape[0] * width / pixels.shape[1]))
     if pixels.shape[1] <= width:
         return pixels
-
-    def resized(samples: NDArray[Any]) -> NDArray[Any]:
-        image = Image.fromarray(np.ascontiguousarray(samples))
-        return np.asarray(image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0))
-
     if pixels.dtype == np.uint8 and (pixels.ndim == 2 or pixels.shape[2] == 3 or mode in ("LA", "RGBA")):
-        return resized(pixels)  # Pillow weights colours with alpha itself
+        return resized(pixels, height, width)  # Pillow weights colours with alpha itself
     planes = np.moveaxis(np.atleast_3d(pixels), -1, 0).astype(np.float32)
-    small = np.stack([resized(plane) for plane in planes], axis=-1)
+    small = np.stack([resized(plane, height, width) for plane in planes], axis=-1)
     if pixels.dtype.kind in "ui":
         limits = np.iinfo(pixels.dtype)
         small = np.clip(np.floor(small.astype(np.float64) + 0.5), limits.min, limits.max)
-    small = small.astype(pixels.dtype)
-    return small[..., 0] if pixels.ndim == 2 else small
+    return small.astype(pixels.dtype).reshape(height, width, *pixels.shape[2:])
+
+
+# Files
 
 
 def check_drawing(path: str, *, overwrite: bool, animated: bool = False) -> str:
     """Return the format of a drawing, PNG for ``-``; refuse a path that it cannot be written to."""
     form = "png" if path == STREAM else format_of_name(path)
-    if form is None or (animated and not FORMATS[form].frames) or form == "npy":
+    if form is None or (animated and not FORMATS[form].several) or form == "npy":
         use = ".gif or .png" if animated else ".png or .jpg"
         raise OptionError(f"'{shown(path)}' is not a name for a drawing: let it end in {use}")
     if path == STREAM:
@@ -186,17 +226,17 @@ def check_drawing(path: str, *, overwrite: bool, animated: bool = False) -> str:
     return form
 
 
-def save_drawing(path: str, pixels: NDArray[np.uint8], *, overwrite: bool = False) -> None:
-    """Write a drawing of shape (H, W, 3); refuses what `check_drawing` does."""
+def save_drawing(path: str, drawing: Drawing, *, overwrite: bool = False) -> None:
+    """Write a drawing; refuses what `check_drawing` does."""
     form = check_drawing(path, overwrite=overwrite)
-    picture = Picture(pixels, "RGB", "png")
+    picture = Picture(drawing, "RGB", "png")
     write_output(path, lambda stream: write_picture(stream, picture, form), overwrite=overwrite)
 
 
 def save_animation(
-    path: str, frames: Iterable[NDArray[np.uint8]], count: int, milliseconds: int, *, overwrite: bool = False
+    path: str, frames: Iterable[Drawing], count: int, milliseconds: int, *, overwrite: bool = False
 ) -> None:
-    """Write `count` frames of shape (H, W, 3) as an endless loop; the last one stays three times as long."""
+    """Write `count` frames as an endless loop; the last one stays three times as long."""
     form = check_drawing(path, overwrite=overwrite, animated=True)
     pictures = (
         Picture(frame, "RGB", "png", Metadata(duration=milliseconds * (3 if number == count - 1 else 1)))

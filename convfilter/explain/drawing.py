@@ -7,19 +7,22 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
 
 from convfilter.drawing.canvas import (
     FRAME,
-    INK,
     PALE,
-    Grid,
+    WHITE,
+    Drawing,
+    below,
+    beside,
+    boxed,
     diverging,
-    font,
     greys,
+    grid,
     middle,
-    text_size,
-    write_centred,
+    outlined,
+    resized,
+    text,
 )
 from convfilter.errors import OptionError
 from convfilter.explain.steps import Explanation, Slice
@@ -30,103 +33,81 @@ from convfilter.options import FilterOptions
 
 __all__ = ["draw_explanation", "sliding_axes", "sliding_frames"]
 
-_GROUND = (255, 255, 255)
 _MARGIN, _GAP = 28, 40
 _THUMBNAIL = 320
-_LINE = 26
-_TEXT = 17
+_TITLE, _LINE, _TEXT = 26, 26, 17
 _EMPTY = (246, 247, 248)
+_MOST_SLICES = 4  # of a part
 _MOST_FRAMES = 256
 
 
-def draw_explanation(
-    explained: Explanation, names: Sequence[str], image: NDArray[np.uint8] | None, full: float
-) -> NDArray[np.uint8]:
-    """Draw an explanation, of shape (H, W, 3), beside the 8-bit RGB image that the window lies in.
-
-    `names` are those of the output's channels; `full` is drawn as white.
-    """
-    rows = [_row(piece, full) for part in explained.parts for piece in part.slices[:4]]
-    lines = _lines(explained, names)
-    thumbnail = None if image is None else _thumbnail(explained, image)
-    side = 0 if thumbnail is None else thumbnail.width + _GAP
-    width = max(
-        [side + sum(grid.size[0] for grid in row) + _GAP * (len(row) - 1) for row in rows]
-        + [side + max(text_size(line, _TEXT)[0] for line in lines)]
-    )
-    tall = sum(max(grid.size[1] for grid in row) + _MARGIN for row in rows) + _LINE * len(lines)
-    height = max(tall, 0 if thumbnail is None else thumbnail.height)
-    drawn = Image.new("RGB", (width + 2 * _MARGIN, height + 2 * _MARGIN), _GROUND)
-    draw = ImageDraw.Draw(drawn)
-    if thumbnail is not None:
-        drawn.paste(thumbnail, (_MARGIN, _MARGIN))
-    top = _MARGIN
-    bordered = [piece.border for part in explained.parts for piece in part.slices[:4]]
-    for row, border in zip(rows, bordered, strict=True):
-        left = _MARGIN + side
-        for number, grid in enumerate(row):
-            grid.draw(draw, left, top, middle(border) if number == 0 else None)
-            left += grid.size[0]
-            if number < len(row) - 1:
-                sign = "=" if number == len(row) - 2 else "*"
-                centre = top + grid.title_height + (grid.size[1] - grid.title_height) / 2
-                write_centred(draw, (left + _GAP / 2, centre), sign, 26, PALE)
-            left += _GAP
-        top += max(grid.size[1] for grid in row) + _MARGIN
-    for number, line in enumerate(lines):
-        last = number == len(lines) - 1
-        draw.text((_MARGIN + side, top), line, font=font(_TEXT), fill=FRAME if last else INK)
-        top += _LINE
-    return np.asarray(drawn)
+def draw_explanation(explained: Explanation, image: Drawing | None, full: float) -> Drawing:
+    """Draw an explanation, beside the image that the window lies in if there is one; `full` is white."""
+    slices = [each for part in explained.parts for each in part.slices[:_MOST_SLICES]]
+    rows = [_slice_row(each, full) for each in slices]
+    rows.append(below([boxed(line, _LINE, 0) for line in _lines(explained)]))
+    drawn = below(rows, _MARGIN)
+    return _with_margin(drawn if image is None else beside([_thumbnail(explained, image), drawn], _GAP))
 
 
-def _row(piece: Slice, full: float) -> list[Grid]:
-    """Return the grids of one slice."""
-    name = f" {piece.name}" if piece.name else ""
+def _with_margin(drawn: Drawing) -> Drawing:
+    return boxed(drawn, drawn.shape[0] + 2 * _MARGIN, drawn.shape[1] + 2 * _MARGIN, centred=True)
+
+
+def _slice_row(piece: Slice, full: float) -> Drawing:
+    """Draw samples * weights [* alpha] = products."""
     samples, weights = middle(piece.samples), middle(piece.weights)
-    tables = [
-        Grid(_labels(samples), greys(samples, full), title=f"samples{name}"),
-        Grid(
-            _labels(weights), diverging(weights, float(np.abs(piece.weights).max()) or 1.0), title="weights"
-        ),
-    ]
-    if piece.alpha is not None:
-        tables.append(Grid(_labels(middle(piece.alpha)), greys(middle(piece.alpha), 1.0), title="alpha"))
+    largest = float(np.abs(piece.weights).max()) or 1.0
     products = middle(piece.products).astype(np.float64)
-    return [*tables, Grid(_labels(products), diverging(products), title="products")]
+    tables = [(f"samples {piece.name}", samples, greys(samples, full))]
+    tables.append(("weights", weights, diverging(weights, largest)))
+    if piece.alpha is not None:
+        tables.append(("alpha", middle(piece.alpha), greys(middle(piece.alpha), 1.0)))
+    tables.append(("products", products, diverging(products)))
+    drawn: list[Drawing] = []
+    for title, numbers, colours in tables:
+        table = grid(_labels(numbers), colours, 44, None if drawn else middle(piece.border))
+        if drawn:
+            sign = text("=" if title == "products" else "*", 26, PALE)
+            space = np.full((_TITLE, _GAP, 3), WHITE, np.uint8)
+            drawn.append(below([space, boxed(sign, len(table), _GAP, centred=True)]))
+        drawn.append(_titled(title, table))
+    return beside(drawn)
+
+
+def _titled(title: str, table: Drawing) -> Drawing:
+    return below([boxed(text(title.strip(), 16, PALE), _TITLE, 0), table])
 
 
 def _labels(numbers: NDArray[Any]) -> list[list[str]]:
     return [[figure(value, 3) for value in row] for row in numbers]
 
 
-def _lines(explained: Explanation, names: Sequence[str]) -> list[str]:
-    """Return the steps as text, the value last."""
+def _lines(explained: Explanation) -> list[Drawing]:
+    """Return the steps as lines of text, the value last."""
     lines = []
     for number, part in enumerate(explained.parts, start=1):
         which = f"part {number}: " if len(explained.parts) > 1 else ""
-        lines += [f"{which}{step.name}: {step.formula} = {figure(step.value)}" for step in part.steps]
-    lines += [f"{step.name}: {step.formula} = {figure(step.value)}" for step in explained.steps]
+        lines += [f"{which}{step}" for step in part.steps]
+    lines += map(str, explained.steps)
     _, row, column = explained.place
-    channel = f" {names[explained.channel]}" if len(explained.values) > 1 else ""
-    return [*lines, f"value at row {row}, column {column}:{channel} {figure(explained.value)}"]
+    channel = f" {explained.names[explained.channel]}" if len(explained.values) > 1 else ""
+    value = f"value at row {row}, column {column}:{channel} {figure(explained.value)}"
+    return [*(text(line, _TEXT) for line in lines), text(value, _TEXT, FRAME)]
 
 
-def _thumbnail(explained: Explanation, pixels: NDArray[np.uint8]) -> Image.Image:
+def _thumbnail(explained: Explanation, image: Drawing) -> Drawing:
     """Return the image, scaled, with a frame around the window."""
-    image = Image.fromarray(pixels)
-    scale = _THUMBNAIL / max(image.size)
-    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    image = image.resize(size, Image.Resampling.NEAREST if scale > 1 else Image.Resampling.LANCZOS)
+    scale = _THUMBNAIL / max(image.shape[:2])
+    height, width = (max(1, round(side * scale)) for side in image.shape[:2])
+    drawn = resized(image, height, width, "nearest" if scale > 1 else "lanczos")
     _, row, column = explained.anchor
     reach = max(explained.parts[0].slices[0].samples.shape) / 2 if explained.parts else 1
-    half = max(reach * scale, 6.0)
     x, y = (column + 0.5) * scale, (row + 0.5) * scale
-    draw = ImageDraw.Draw(image)
-    for margin, colour, width in ((2, _GROUND, 6), (0, FRAME, 2)):  # visible on any background
-        reach = half + margin
-        draw.rectangle((x - reach, y - reach, x + reach, y + reach), outline=colour, width=width)
-    return image
+    for margin, colour, line in ((2, WHITE, 6), (0, FRAME, 2)):  # visible on any background
+        half = max(reach * scale, 6.0) + margin
+        drawn = outlined(drawn, (x - half, y - half, x + half, y + half), colour, line)
+    return drawn
 
 
 def sliding_axes(
@@ -135,17 +116,12 @@ def sliding_axes(
     """Return the axes of rows and columns that `sliding_frames` takes, or refuse what it cannot draw."""
     if len(kernels) > 1 or "frame" in kernels[0].axes:
         raise OptionError("--animate draws one kernel over one image: give one -k without frames")
-    axes = axes_of(
-        shape,
-        (kernels[0].height, kernels[0].width),
-        padding=options.padding,
-        stride=options.stride,
-        dilation=options.dilation,
-    )
+    window = (kernels[0].height, kernels[0].width)
+    axes = axes_of(shape, window, padding=options.padding, stride=options.stride, dilation=options.dilation)
     if axes[0].output * axes[1].output > _MOST_FRAMES:
         raise OptionError(
-            f"{axes[0].output} x {axes[1].output} values come out: --animate draws at most {_MOST_FRAMES}, "
-            "so give a small image or --values"
+            f"the output has {axes[0].output} x {axes[1].output} values and --animate draws at most "
+            f"{_MOST_FRAMES}: give a small image or --values"
         )
     return axes
 
@@ -155,58 +131,41 @@ def sliding_frames(
     axes: Sequence[Axis],
     explain: Callable[[tuple[int, int]], Explanation],
     full: float,
-) -> Iterator[NDArray[np.uint8]]:
-    """Yield one frame of shape (H, W, 3) for each output of a kernel that slides over a small input.
+) -> Iterator[Drawing]:
+    """Yield one frame for each output of a kernel that slides over a small input (H, W).
 
-    `values` has shape (H, W), `axes` are those of rows and columns, `explain` explains the output at a
-    (row, column), and `full` is drawn as white.
+    `axes` are those of rows and columns, `explain` explains the output at a (row, column), and `full` is
+    drawn as white.
     """
     rows, columns = axes
-    cell = max(22, min(44, 640 // max(values.shape[1] + columns.before + columns.after, columns.output)))
-    padded = (rows.before + values.shape[0] + rows.after, columns.before + values.shape[1] + columns.after)
-    labels = np.full((rows.output, columns.output), "", object)
+    padding = [(axis.before, axis.after) for axis in axes]
+    outside = np.pad(np.zeros(values.shape, bool), padding, constant_values=True)
+    colours = greys(np.pad(values, padding), full)
+    colours[outside] = _EMPTY
+    cell = max(22, min(44, 640 // max(outside.shape[1], columns.output)))
     results = np.zeros((rows.output, columns.output))
-    peak = full
+    labels = np.full(results.shape, "", object)
     for row, column in np.ndindex(rows.output, columns.output):
         explained = explain((row, column))
         piece = explained.parts[0].slices[0]
-        labels[row, column], results[row, column] = figure(explained.value, 3), float(explained.value)
-        peak = max(peak, abs(float(explained.value)))
-        ground, words = _padded(values, rows, columns, padded, full)
-        at = (row * rows.stride, column * columns.stride)
+        results[row, column], labels[row, column] = explained.value, figure(explained.value, 3)
+        shades = greys(np.abs(results), max(full, np.nan_to_num(np.abs(results)).max()))
+        shades[labels == ""] = _EMPTY
+        top, left = row * rows.stride, column * columns.stride
+        padded = np.pad(np.array(_labels(values), object), padding, constant_values="")
         for (down, across), made in np.ndenumerate(piece.border):
             if made:
-                place = (at[0] + down * rows.dilation, at[1] + across * columns.dilation)
-                words[place] = figure(piece.samples[down, across], 3)
-        yield _frame(
-            Grid(words.tolist(), ground, cell=cell, title="input"),
-            Grid(_labels(piece.weights), diverging(piece.weights), cell=cell, title="weights"),
-            Grid(labels.tolist(), _results(results, labels, peak), cell=cell, title="output"),
-            (*at, rows.reach, columns.reach),
-            (row, column),
-            _sum_in_words(explained),
-        )
-
-
-def _padded(
-    values: NDArray[Any], rows: Axis, columns: Axis, shape: tuple[int, int], full: float
-) -> tuple[NDArray[np.uint8], NDArray[Any]]:
-    """Return colours and labels of the input within its padding."""
-    ground = np.full((*shape, 3), _EMPTY, np.uint8)
-    words = np.full(shape, "", object)
-    inside = (
-        slice(rows.before, rows.before + values.shape[0]),
-        slice(columns.before, columns.before + values.shape[1]),
-    )
-    ground[inside] = greys(values, full)
-    words[inside] = np.array(_labels(values), object)
-    return ground, words
-
-
-def _results(results: NDArray[Any], labels: NDArray[Any], peak: float) -> NDArray[np.uint8]:
-    colours = greys(np.abs(results), peak)
-    colours[labels == ""] = _EMPTY
-    return colours
+                place = (top + down * rows.dilation, left + across * columns.dilation)
+                padded[place] = figure(piece.samples[down, across], 3)
+        window = np.array([left, top, left + columns.reach, top + rows.reach]) * cell
+        result = np.array([column, row, column + 1, row + 1]) * cell
+        tables = [
+            _titled("input", outlined(grid(padded.tolist(), colours, cell), window.tolist())),
+            _titled("weights", grid(_labels(piece.weights), diverging(piece.weights), cell)),
+            _titled("output", outlined(grid(labels.tolist(), shades, cell), result.tolist())),
+        ]
+        sentence = boxed(text(_sum_in_words(explained), _TEXT), _LINE, 0)
+        yield _with_margin(below([beside(tables, _GAP), sentence], _MARGIN))
 
 
 def _sum_in_words(explained: Explanation) -> str:
@@ -216,28 +175,3 @@ def _sum_in_words(explained: Explanation) -> str:
     pairs = zip(piece.weights.ravel(), piece.samples.ravel(), strict=True)
     products = " + ".join(f"{figure(weight, 3)}*{figure(sample, 3)}" for weight, sample in pairs)
     return f"{products.replace('+ -', '- ')} = {figure(explained.value)}"
-
-
-def _frame(
-    source: Grid,
-    weights: Grid,
-    output: Grid,
-    window: tuple[int, int, int, int],
-    place: tuple[int, int],
-    words: str,
-) -> NDArray[np.uint8]:
-    grids = (source, weights, output)
-    wide = sum(grid.size[0] for grid in grids) + 2 * _GAP
-    size = (wide + 2 * _MARGIN, max(grid.size[1] for grid in grids) + 3 * _MARGIN + _LINE)
-    image = Image.new("RGB", size, _GROUND)
-    draw = ImageDraw.Draw(image)
-    left = _MARGIN
-    for grid in grids:
-        grid.draw(draw, left, _MARGIN)
-        if grid is source:
-            grid.frame(draw, left, _MARGIN, window)
-        if grid is output:
-            grid.frame(draw, left, _MARGIN, (*place, 1, 1))
-        left += grid.size[0] + _GAP
-    draw.text((_MARGIN, size[1] - _MARGIN - _LINE), words, font=font(_TEXT), fill=INK)
-    return np.asarray(image)

@@ -1,13 +1,14 @@
 """Sums, quotients and roundings of a single value, one after the other, as a reader would do them.
 
-None of it uses the engine. What is made of whole numbers stays exact, as a fraction; irrational roots have
-256 binary places.
+Only the curve of sRGB is the engine's. What is made of whole numbers stays exact, as a fraction; irrational
+roots have 256 binary places.
 """
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple, TypeAlias
 
@@ -16,18 +17,14 @@ from numpy.typing import NDArray
 
 from convfilter.convolution.borders import source_index
 from convfilter.errors import ShapeError
+from convfilter.filtering.layer import Layer
+from convfilter.filtering.quantize import encode
 from convfilter.geometry import Axis
 from convfilter.messages import figure
+from convfilter.options import Border
 
-__all__ = [
-    "Explanation",
-    "Number",
-    "Part",
-    "Slice",
-    "Step",
-    "anchor_of",
-    "check_place",
-    "combine_parts",
+__all__ = ["Explanation", "Number", "Part", "Slice", "Step", "check_place", "combine_parts", "divided"]
+__all__ += [
     "finish",
     "plain",
     "product",
@@ -36,6 +33,7 @@ __all__ = [
     "sum_of",
     "sum_slices",
     "total",
+    "whole",
     "window_at",
 ]
 
@@ -53,11 +51,14 @@ class Step(NamedTuple):
     formula: str
     value: Number
 
+    def __str__(self) -> str:
+        return f"{self.name}: {self.formula} = {figure(self.value)}"
+
 
 class Slice(NamedTuple):
-    """A two-dimensional piece of a window: one channel and frame, which `name` tells where there are several.
+    """A two-dimensional piece of a window, of one channel and frame; `name` is empty if it is the only one.
 
-    `border` is true where the border made the sample. Where colours are weighed with alpha, `alpha` is the
+    `border` is true where the border made the sample. Where colours are weighted with alpha, `alpha` is the
     fraction of opaque that the products are multiplied by.
     """
 
@@ -84,78 +85,70 @@ class Part(NamedTuple):
 class Explanation(NamedTuple):
     """How one sample is computed; its parts are those of the kernel, its steps lead from them to the sample.
 
-    `place` and `size` are frame, row and column of the output; the `anchor` is the place of the input under
-    the kernel's anchor, which may lie outside. `values` are all channels at the place.
+    `place` is the frame, row and column of the output; the `anchor` is the place of the input under the
+    kernel's anchor, which may lie outside. `values` are all channels at the place, `names` what they are
+    called, and `channel` is the number of the one that is explained.
     """
 
     place: tuple[int, ...]
     anchor: tuple[int, ...]
-    size: tuple[int, ...]
+    frames: int
     channel: int
+    names: tuple[str, ...]
     parts: tuple[Part, ...]
     steps: tuple[Step, ...]
-    value: int | float
     values: tuple[int | float, ...]
     notes: tuple[str, ...] = ()
 
+    @property
+    def value(self) -> int | float:
+        """The sample itself."""
+        return self.values[self.channel]
 
-def plain(value: Any) -> int | float:
-    """Return a number as an int or float of Python's."""
-    number: int | float | Fraction = value.item() if hasattr(value, "item") else value
-    return float(number) if isinstance(number, Fraction) else number
+
+def plain(value: Number) -> int | float:
+    """Return a number as an int or float."""
+    return float(value) if isinstance(value, Fraction) else value
 
 
-def check_place(place: Sequence[int], sizes: tuple[int, ...]) -> tuple[int, ...]:
-    """Return a place with a frame; refuse one that does not exist."""
+def check_place(place: Sequence[int], axes: Sequence[Axis]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return a place of the output with its frame, and the input's place under the kernel's anchor there."""
+    sizes = [axis.output for axis in axes]
     at = (*(0 for _ in range(len(sizes) - len(place))), *place)
     if any(not 0 <= index < size for index, size in zip(at, sizes, strict=True)):
-        rows, columns = sizes[-2:]
-        frames = f"{sizes[0]} frames of " if len(sizes) == 3 and sizes[0] > 1 else ""
+        frames = f"{sizes[0]} frames of " if sizes[0] > 1 else ""
         raise ShapeError(
-            f"there is no place {','.join(map(str, place))}: the output has {frames}{rows} rows and "
-            f"{columns} columns, counted from 0"
+            f"there is no place {','.join(map(str, place))}: the output has {frames}{sizes[1]} rows and "
+            f"{sizes[2]} columns, counted from 0"
         )
-    return at
-
-
-def anchor_of(axes: Sequence[Axis], place: Sequence[int]) -> tuple[int, ...]:
-    """Return the place of the input that lies under the kernel's anchor; it may lie outside."""
-    return tuple(
-        index * axis.stride - axis.before + axis.anchor for index, axis in zip(place, axes, strict=True)
-    )
+    pairs = zip(at, axes, strict=True)
+    return at, tuple(index * axis.stride - axis.before + axis.anchor for index, axis in pairs)
 
 
 def window_at(
-    values: NDArray[Any], axes: Sequence[Axis], place: Sequence[int], border: str, fill: float
+    values: NDArray[Any], axes: Sequence[Axis], place: Sequence[int], border: Border, fill: float
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """Return the samples under a kernel, and which of them the border made, as arrays of the kernel's shape.
 
     One channel (T, H, W) goes in; axes and place are frames, rows, columns; `fill` is a constant border's.
     """
-    positions = [
-        index * axis.stride - axis.before + axis.dilation * np.arange(axis.kernel)
-        for index, axis in zip(place, axes, strict=True)
-    ]
-    outside = [(each < 0) | (each >= axis.size) for each, axis in zip(positions, axes, strict=True)]
-    sources = [source_index(each, axis.size, border) for each, axis in zip(positions, axes, strict=True)]
-    samples = values[np.ix_(*(np.maximum(each, 0) for each in sources))]
-    filled = _any_of([each < 0 for each in sources])
+    outside, sources = [], []
+    for index, axis in zip(place, axes, strict=True):
+        positions = index * axis.stride - axis.before + axis.dilation * np.arange(axis.kernel)
+        outside.append((positions < 0) | (positions >= axis.size))
+        sources.append(source_index(positions, axis.size, border))
+    samples = values[np.ix_(*sources)]
+    filled = functools.reduce(np.logical_or.outer, [each < 0 for each in sources])
     if filled.any():
-        kind = np.result_type(samples.dtype, np.float64) if not float(fill).is_integer() else samples.dtype
-        samples = np.where(filled, fill, samples).astype(kind)
-    return samples, _any_of(outside)
-
-
-def _any_of(flags: Sequence[NDArray[np.bool_]]) -> NDArray[np.bool_]:
-    """Return an array that is true where any of the flags along its three axes is."""
-    frames, rows, columns = flags
-    return np.asarray(frames[:, None, None] | rows[None, :, None] | columns[None, None, :])
+        whole = float(fill).is_integer() and samples.dtype.kind != "f"
+        samples = np.where(filled, np.int64(fill) if whole else np.float64(fill), samples)
+    return samples, functools.reduce(np.logical_or.outer, outside)
 
 
 def product(*factors: NDArray[Any]) -> NDArray[Any]:
-    """Multiply weights, samples and alpha, exactly unless one of them holds floats.
+    """Multiply arrays, integers exactly; a weight or alpha of zero hides any sample, infinite ones included.
 
-    Zero is the product of a zero weight or alpha with any sample, infinite ones included.
+    The factors are weights, samples and further ones such as alpha.
     """
     kind = np.float64 if any(each.dtype.kind == "f" for each in factors) else object
     with np.errstate(all="ignore"):
@@ -203,15 +196,25 @@ def slice_of(
 def sum_slices(slices: Sequence[Slice], divisor: Number) -> Part:
     """Add up the products of slices, and divide."""
     sums = [total(each.products) for each in slices]
-    named = zip(slices, sums, strict=True)
-    steps = [Step(f"sum of {each.name}", "all products", value) for each, value in named if len(slices) > 1]
+    steps = []
+    if len(slices) > 1:
+        pairs = zip(slices, sums, strict=True)
+        steps = [Step(f"sum of {each.name}", "all products", value) for each, value in pairs]
     exact = all(isinstance(each, int) for each in sums) or not all(map(math.isfinite, sums))
     whole = sum(sums) if exact else math.fsum(sums)
-    formula = " + ".join(map(figure, sums)).replace("+ -", "- ") if len(sums) > 1 else "all products"
-    steps.append(Step("sum", formula, whole))
-    if divisor != 1:
-        steps.append(Step("divide", f"{figure(whole)} / {figure(divisor)}", quotient(whole, divisor)))
-    return Part(tuple(slices), tuple(steps))
+    steps.append(Step("sum", _added(sums) if len(sums) > 1 else "all products", whole))
+    return Part(tuple(slices), (*steps, *divided(whole, divisor)))
+
+
+def divided(value: Number, divisor: Number) -> list[Step]:
+    """Return the step that divides; nothing for a divisor of 1."""
+    if divisor == 1:
+        return []
+    return [Step("divide", f"{figure(value)} / {figure(divisor)}", quotient(value, divisor))]
+
+
+def _added(values: Sequence[Number]) -> str:
+    return " + ".join(map(figure, values)).replace("+ -", "- ")
 
 
 def combine_parts(values: Sequence[Number], combine: str | None) -> list[Step]:
@@ -225,7 +228,7 @@ def combine_parts(values: Sequence[Number], combine: str | None) -> list[Step]:
     if combine == "maximum":
         largest = next((value for value in values if value != value), None)
         return [Step("maximum", f"max({', '.join(numbers)})", max(values) if largest is None else largest)]
-    return [Step("sum of parts", " + ".join(numbers).replace("+ -", "- "), sum(values))]
+    return [Step("sum of parts", _added(values), sum(values))]
 
 
 def _root(square: Number) -> Number:
@@ -239,23 +242,14 @@ def _root(square: Number) -> Number:
 
 
 def finish(
-    value: Number,
-    *,
-    offset: Number,
-    range: str,
-    full: Number,
-    result: Number,
-    limits: tuple[float, float] | None,
-    extremes: tuple[Number, Number] | None,
-    encode: Callable[[float], float] | None,
+    value: Number, layer: Layer, range: str, *, offset: Number = 0, extremes: tuple[Number, Number] = (0, 0)
 ) -> list[Step]:
-    """Return how a value becomes a sample, by a range mode that is not ``auto``.
+    """Return how a value becomes a sample of a filter's result, by a range mode that is not ``auto``.
 
-    `full` and `result` are full scale of the image and of the output. The `limits` are the lowest and highest
-    integer that can come out; None stands for floats, which are not rounded. The `extremes` are the smallest
-    and largest value of the whole image, for ``stretch``; `encode` converts back from linear light.
+    The `extremes` are the smallest and largest value of the whole image, for ``stretch``.
     """
     steps: list[Step] = []
+    full, result = whole(layer.depth.full), whole(layer.result.full)
 
     def add(name: str, formula: str, made: Number) -> Number:
         steps.append(Step(name, formula, made))
@@ -267,30 +261,36 @@ def finish(
         value = add("absolute", f"|{figure(value)}|", value if value >= 0 else -value)
     elif range == "signed":
         value = add("signed", f"{figure(value)} / 2 + {figure(full)} / 2", quotient(value + full, 2))
-    elif range == "stretch" and extremes is not None:
+    elif range == "stretch":
         low, high = extremes
         if high > low:
             formula = f"({figure(value)} - {figure(low)}) * {figure(full)} / ({figure(high)} - {figure(low)})"
             value = add("stretch", formula.replace("- -", "+ "), quotient((value - low) * full, high - low))
         else:
             value = add("stretch", "the image is flat", 0 * value)
-    if encode is not None:
-        value = add("sRGB", f"from linear light {figure(value)}", encode(float(value)))
+    if layer.linear:
+        light = np.array([float(value)])
+        encode(light, layer.depth)
+        value = add("sRGB", f"from linear light {figure(value)}", float(light[0]))
     if result != full:
         formula = f"{figure(value)} * {figure(result)} / {figure(full)}"
         value = add("depth", formula, quotient(value * result, full))
     if range == "raw":
         with np.errstate(over="ignore"):
             add("raw", "no rounding, no clipping", float(np.float32(float(value))))
-    elif limits is not None:
-        lowest, highest = (int(limit) for limit in limits)
+    elif layer.result.integer and layer.range != "raw":
         if value != value:
             add("not a number", "among integers it becomes", 0)
             return steps
-        rounded: Number = value
         if abs(value) != math.inf:
             half = 0.5 if isinstance(value, float) else Fraction(1, 2) + _SNAP
-            rounded = add("round", f"floor({figure(value, 9)} + 0.5)", math.floor(value + half))
-        if not lowest <= rounded <= highest:
-            add("clip", f"to {lowest}..{highest}", lowest if rounded < lowest else highest)
+            value = add("round", f"floor({figure(value, 9)} + 0.5)", math.floor(value + half))
+        lowest, highest = int(layer.result.low), int(layer.result.high)
+        if not lowest <= value <= highest:
+            add("clip", f"to {lowest}..{highest}", lowest if value < lowest else highest)
     return steps
+
+
+def whole(value: float | Fraction) -> Number:
+    """Return a number as an int if it is one."""
+    return int(value) if value == int(value) else value

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convfilter.errors import ImageError, OptionError
-from convfilter.explain.steps import Explanation, Part, Slice, Step, plain
+from convfilter.explain.steps import Explanation, Slice, Step, plain
 from convfilter.messages import describe, figure, shown
 
 __all__ = ["as_lines", "as_object", "channel_names", "output_names", "parse_numbers", "read_numbers"]
@@ -30,38 +30,39 @@ _SIDES = (15, 9, 7, 5)  # the most rows and columns; the first that fits is take
 
 def read_numbers(path: str) -> NDArray[Any]:
     """Read rows of numbers from a file."""
+    name = shown(path)
     try:
         with open(path, encoding="utf-8-sig") as stream:
             text = stream.read(_LONGEST + 1)
     except OSError as error:
-        raise ImageError(f"{shown(path)}: cannot be opened: {describe(error)}") from None
+        raise ImageError(f"{name}: cannot be opened: {describe(error)}") from None
     except UnicodeDecodeError:
-        raise ImageError(f"{shown(path)}: holds no text") from None
+        raise ImageError(f"{name}: is not a text file") from None
     if len(text) > _LONGEST:
-        raise ImageError(f"{shown(path)}: holds more than {_LONGEST} characters: give fewer numbers")
-    return parse_numbers(text, shown(path))
+        raise ImageError(f"{name}: holds more than {_LONGEST} characters: give fewer numbers")
+    return parse_numbers(text, name)
 
 
 def parse_numbers(text: str, name: str) -> NDArray[Any]:
     """Parse rows of numbers, which end with semicolons or line breaks; `name` is for errors."""
-    rows = [
-        re.split(r"[\s,]+", row.strip(" ,\t\r")) for row in re.split(r"[;\n]", text) if row.strip(" ,\t\r")
-    ]
+    lines = [row.strip(" ,\t\r") for row in re.split(r"[;\n]", text)]
+    rows = [re.split(r"[\s,]+", line) for line in lines if line]
     try:
-        values = [
-            [int(cell) if re.fullmatch(r"[+-]?\d{1,15}", cell) else float(cell) for cell in row]
-            for row in rows
-        ]
+        values = [[_number(cell) for cell in row] for row in rows]
     except ValueError as error:
         cell = str(error).rpartition(": ")[2]
         raise OptionError(f"{name}: {cell} is not a number: give rows such as '0 1 2; 3 4 5'") from None
-    if not values or len({len(row) for row in values}) != 1:
+    if len({len(row) for row in values}) != 1:
         lengths = ", ".join(str(len(row)) for row in values) or "none"
         raise OptionError(f"{name}: rows of {lengths} numbers: give rows of one length, such as '0 1; 2 3'")
     array = np.array(values)
     if not np.isfinite(array).all():
         raise OptionError(f"{name}: infinite or not a number: give finite ones")
     return array
+
+
+def _number(cell: str) -> float:
+    return int(cell) if re.fullmatch(r"[+-]?\d{1,15}", cell) else float(cell)
 
 
 def channel_names(mode: str, *, grey: bool) -> tuple[str, ...]:
@@ -77,13 +78,20 @@ def output_names(count: int, names: tuple[str, ...]) -> tuple[str, ...]:
     return usual.get(count, tuple(f"channel {number}" for number in range(count)))
 
 
-def as_lines(explained: Explanation, names: Sequence[str]) -> list[str]:
-    """Return an explanation as lines; `names` are those of the output's channels."""
-    lines = [_where(explained, names), *(f"  {note}" for note in explained.notes)]
+def as_lines(explained: Explanation) -> list[str]:
+    """Return an explanation as lines."""
+    frame, row, column = explained.place
+    source, at_row, at_column = explained.anchor
+    frames = ("", "") if explained.frames == 1 else (f"frame {frame}, ", f"frame {source}, ")
+    several = len(explained.values) > 1
+    channel = f", {explained.names[explained.channel]}" if several else ""
+    place = f"{frames[0]}row {row}, column {column}{channel}"
+    lines = [
+        f"{place}   (the anchor is over {frames[1]}row {at_row}, column {at_column})",
+        *(f"  {note}" for note in explained.notes),
+    ]
     for number, part in enumerate(explained.parts, start=1):
-        lines.append("")
-        if len(explained.parts) > 1:
-            lines.append(f"part {number}")
+        lines += ["", f"part {number}"] if len(explained.parts) > 1 else [""]
         for each in part.slices:
             lines += _slice_in_lines(each)
         lines += _steps_in_lines(part.steps)
@@ -91,25 +99,11 @@ def as_lines(explained: Explanation, names: Sequence[str]) -> list[str]:
         lines.append("  [in brackets: made by the border]")
     if explained.steps:
         lines += ["", *_steps_in_lines(explained.steps)]
-    return [*lines, "", _result(explained, names)]
-
-
-def _where(explained: Explanation, names: Sequence[str]) -> str:
-    _, row, column = explained.place
-    frame, at_row, at_column = explained.anchor
-    channel = f", {names[explained.channel]}" if len(explained.values) > 1 else ""
-    frames = f"frame {explained.place[0]}, " if explained.size[0] > 1 else ""
-    source = f"frame {frame}, " if explained.size[0] > 1 else ""
-    place = f"{frames}row {row}, column {column}{channel}"
-    return f"{place}   (the anchor is over {source}row {at_row}, column {at_column})"
-
-
-def _result(explained: Explanation, names: Sequence[str]) -> str:
     others = ""
-    if len(explained.values) > 1:
-        pairs = zip(names, explained.values, strict=True)
+    if several:
+        pairs = zip(explained.names, explained.values, strict=True)
         others = f"   ({', '.join(f'{name} {figure(value)}' for name, value in pairs)})"
-    return f"value {figure(explained.value)}{others}"
+    return [*lines, "", f"value {figure(explained.value)}{others}"]
 
 
 def _steps_in_lines(steps: Sequence[Step]) -> list[str]:
@@ -120,27 +114,26 @@ def _steps_in_lines(steps: Sequence[Step]) -> list[str]:
 def _slice_in_lines(piece: Slice) -> list[str]:
     """Return samples, weights and products, side by side if they fit."""
     samples = [
-        [
-            f"[{figure(value, 4)}]" if made else f" {figure(value, 4)} "
-            for value, made in zip(*pair, strict=True)
-        ]
-        for pair in zip(piece.samples, piece.border, strict=True)
+        [f"[{cell}]" if made else f" {cell} " for cell, made in zip(*row, strict=True)]
+        for row in zip(_cells(piece.samples), piece.border, strict=True)
     ]
-    tables = [("samples", samples), ("weights", _cells(piece.weights))]
+    tables = {"samples": samples, "weights": _cells(piece.weights)}
     if piece.alpha is not None:
-        tables.append(("alpha", _cells(piece.alpha)))
-    tables.append(("products", _cells(piece.products)))
+        tables["alpha"] = _cells(piece.alpha)
+    tables["products"] = _cells(piece.products)
     for side in _SIDES:
         rows, columns = (_left_out(count, side) for count in piece.samples.shape)
-        blocks = [_block(name, _cut(cells, rows, columns)) for name, cells in tables]
+        blocks = [_block(name, _cut(cells, rows, columns)) for name, cells in tables.items()]
         if max(len(block[0]) for block in blocks) <= _LINE:
             break
     height, width = piece.weights.shape
-    part = f"the middle of {width}x{height}" if rows or columns else ""
-    heading = [f"  {', '.join(filter(None, (piece.name, part)))}"] if piece.name or part else []
+    cut = f"the middle of {width}x{height}" if rows or columns else ""
+    heading = ", ".join(filter(None, (piece.name, cut)))
     if sum(len(block[0]) + 3 for block in blocks) <= _LINE:
-        return heading + ["   ".join(line).rstrip() for line in zip(*blocks, strict=True)]
-    return heading + [line.rstrip() for block in blocks for line in block]
+        lines = ["   ".join(line) for line in zip(*blocks, strict=True)]
+    else:
+        lines = [line for block in blocks for line in block]
+    return [*([f"  {heading}"] if heading else []), *(line.rstrip() for line in lines)]
 
 
 def _left_out(count: int, side: int) -> int:
@@ -169,36 +162,37 @@ def _block(name: str, cells: list[list[str]]) -> list[str]:
     return [f"  {line.ljust(width)}" for line in (name, *lines)]
 
 
-def as_object(explained: Explanation, names: Sequence[str]) -> dict[str, Any]:
+def as_object(explained: Explanation) -> dict[str, Any]:
     """Return an explanation as an object for JSON."""
+    axes = ("frame", "row", "column")
     return {
-        "place": {"frame": explained.place[0], "row": explained.place[1], "column": explained.place[2]},
-        "anchor": {"frame": explained.anchor[0], "row": explained.anchor[1], "column": explained.anchor[2]},
-        "channel": names[explained.channel] if explained.channel < len(names) else str(explained.channel),
-        "parts": [_part_as_object(part) for part in explained.parts],
-        "steps": [_step_as_object(step) for step in explained.steps],
-        "notes": list(explained.notes),
-        "values": list(explained.values),
+        "place": dict(zip(axes, explained.place, strict=True)),
+        "anchor": dict(zip(axes, explained.anchor, strict=True)),
+        "channel": explained.names[explained.channel],
+        "parts": [
+            {
+                "slices": [_slice_as_object(each) for each in part.slices],
+                "steps": _steps_as_objects(part.steps),
+            }
+            for part in explained.parts
+        ],
+        "steps": _steps_as_objects(explained.steps),
+        "notes": explained.notes,
+        "values": explained.values,
         "value": explained.value,
     }
 
 
-def _part_as_object(part: Part) -> dict[str, Any]:
+def _slice_as_object(piece: Slice) -> dict[str, Any]:
     return {
-        "slices": [
-            {
-                "name": each.name,
-                "window": each.samples.tolist(),
-                "border": each.border.tolist(),
-                "weights": each.weights.tolist(),
-                "alpha": None if each.alpha is None else np.asarray(each.alpha).tolist(),
-                "products": each.products.tolist(),
-            }
-            for each in part.slices
-        ],
-        "steps": [_step_as_object(step) for step in part.steps],
+        "name": piece.name,
+        "window": piece.samples.tolist(),
+        "border": piece.border.tolist(),
+        "weights": piece.weights.tolist(),
+        "alpha": None if piece.alpha is None else piece.alpha.tolist(),
+        "products": piece.products.tolist(),
     }
 
 
-def _step_as_object(step: Step) -> dict[str, Any]:
-    return {"name": step.name, "formula": step.formula, "value": plain(step.value)}
+def _steps_as_objects(steps: Sequence[Step]) -> list[dict[str, Any]]:
+    return [{"name": step.name, "formula": step.formula, "value": plain(step.value)} for step in steps]

@@ -12,9 +12,8 @@ import numpy as np
 
 from convfilter.convolution.plan import Plan
 from convfilter.errors import ImageError, OptionError, ShapeError
-from convfilter.filtering.layer import Layer, filter_axes, filter_layer, make_layer
-from convfilter.filtering.options import check_options
-from convfilter.filtering.quantize import Clipping, decode, depth_of
+from convfilter.filtering.layer import Layer, check_options, filter_axes, filter_layer, make_layer
+from convfilter.filtering.quantize import Clipping, decode, levels_of
 from convfilter.geometry import Padding, PerAxis
 from convfilter.images.formats import fitting_mode, loose_channels
 from convfilter.kernels import Kernel, get_kernel
@@ -193,7 +192,7 @@ def last_stage(
         raise OptionError("no kernel was given: name at least one")
     check_options(options, kernels)
     values = _checked_pixels(pixels, kernels)
-    depth = depth_of(values.dtype)
+    depth = levels_of(values.dtype)
     stack = values.ndim == 4
     grey = values.ndim == 2 or (stack and np.ndim(pixels) == 3)
     values = _as_stack(values)
@@ -224,7 +223,7 @@ def last_stage(
 
 def plan_kernel(kernel: Kernel, shape: Sequence[int], dtype: Any, options: FilterOptions) -> Plan:
     """Return the plan for a kernel and an image of shape (H, W, C) without alpha; computes nothing."""
-    depth = depth_of(np.dtype(dtype))
+    depth = levels_of(np.dtype(dtype))
     return make_layer(kernel, ((1, *shape), depth.dtype), options, depth).plan
 
 

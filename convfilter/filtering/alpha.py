@@ -8,14 +8,14 @@ rounds to 0 the colour is that of the plain filter.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from convfilter.convolution.borders import ArraySource, source_index
-from convfilter.filtering.quantize import Depth
+from convfilter.filtering.quantize import Levels
 from convfilter.geometry import Axis
+from convfilter.options import Border
 
 __all__ = ["PremultipliedSource", "PremultipliedSums", "kept_alpha", "planar", "premultiplied_weights"]
 
@@ -23,34 +23,36 @@ __all__ = ["PremultipliedSource", "PremultipliedSums", "kept_alpha", "planar", "
 class PremultipliedSource:
     """Blocks of what a premultiplied filter sums: C colours times alpha, alpha, and the C plain colours.
 
-    `colours` have the shape (T, H, W, C), or that of `planar` if `summed`; `alpha` has the shape (T, H, W)
-    and the same scale, `opaque` is its full scale: a constant border is opaque.
+    Colours (T, H, W, C) and alpha (T, H, W) are of one scale, `opaque` is its full scale: a constant border
+    is opaque. Blocks are `planar` if the filter sums the channels.
     """
 
     def __init__(
-        self, colours: np.ndarray, alpha: np.ndarray, border: str, fill: float, opaque: float, *, summed: bool
+        self,
+        colours: np.ndarray,
+        alpha: np.ndarray,
+        border: Border,
+        fill: float,
+        opaque: float,
+        *,
+        summed: bool,
     ) -> None:
-        self._planar, self._loose = summed, colours.dtype.kind == "f"
-        self._count = colours.shape[0 if summed else -1]
-        self._colours = ArraySource(colours, border, fill)
-        alpha = alpha[..., np.newaxis]
-        self._alpha = ArraySource(planar(alpha) if summed else alpha, border, opaque)
+        arrays = (colours, alpha[..., np.newaxis])
+        plain, weights = map(planar, arrays) if summed else arrays
+        self._colours, self._alpha = ArraySource(plain, border, fill), ArraySource(weights, border, opaque)
+        self._count, self._axis = colours.shape[-1], 0 if summed else -1
+        self._loose = colours.dtype.kind == "f"
 
     def __call__(self, starts: Sequence[int], block: np.ndarray) -> None:
         """Fill a block; see `ArraySource`."""
-        channels = np.moveaxis(block, 0, -1) if self._planar else block
-        count = self._count
-        first, rest = slice(0, count), slice(count + 1, None)
-        if self._planar:
-            self._alpha(starts, block[count : count + 1])
-            self._colours(starts, block[count + 1 :])
-        else:
-            self._alpha(starts, block[..., count : count + 1])
-            self._colours(starts, block[..., count + 1 :])
-        alpha = channels[..., count : count + 1]
-        np.multiply(channels[..., rest], alpha, out=channels[..., first])
+        # Where the channels are an axis of the kernel, a block holds them all from the first on.
+        channels, count = np.moveaxis(block, self._axis, -1), self._count
+        weighted, alpha, plain = np.split(channels, (count, count + 1), axis=-1)
+        self._alpha(starts, np.moveaxis(alpha, -1, self._axis))
+        self._colours(starts, np.moveaxis(plain, -1, self._axis))
+        np.multiply(plain, alpha, out=weighted)
         if self._loose:  # what is invisible does not count, nan and infinity neither
-            np.copyto(channels[..., first], 0, where=alpha == 0)
+            np.copyto(weighted, 0, where=alpha == 0)
 
 
 def planar(values: np.ndarray) -> np.ndarray:
@@ -58,68 +60,51 @@ def planar(values: np.ndarray) -> np.ndarray:
     return np.moveaxis(values, -1, 0)[..., np.newaxis]
 
 
-class PremultipliedSums(NamedTuple):
-    """The sums of one part of a kernel over premultiplied colours, and the colours that follow from them."""
+class PremultipliedSums:
+    """The sums of one part of a kernel over premultiplied colours, and the colours that follow from them.
 
-    weighted: np.ndarray  # sum(w*a*c), of shape (..., C)
-    plain: np.ndarray  # sum(w*c), of shape (..., C)
-    alpha: np.ndarray  # sum(w*a), of shape (..., 1)
-    total: float  # sum(w), S
-    divisor: int
-    full: float  # full scale of the result
-    own: float  # full scale of the image
-    mean: np.ndarray | None  # alpha, unrounded; None where S is zero and the part has no alpha of its own
-    visible: np.ndarray  # where alpha does not round to 0, of shape (..., 1)
+    `weighted`, `alpha` and `plain` are ``sum(w*a*c)``, ``sum(w*a)`` and ``sum(w*c)``, `total` is ``sum(w)``.
+    """
 
-    @classmethod
-    def of(
-        cls, sums: Sequence[np.ndarray], total: float, divisor: int, image: Depth, result: Depth
-    ) -> PremultipliedSums:
-        """Take the three sums of a part: weighted, alpha, plain."""
-        weighted, alpha, plain = sums
-        mean, visible = None, np.zeros(1, bool)
+    def __init__(
+        self, sums: Sequence[np.ndarray], total: float, divisor: int, image: Levels, result: Levels
+    ) -> None:
+        self.weighted, self.alpha, self.plain = sums
+        self.total, self.divisor, self._fulls = total, divisor, (int(result.full), int(image.full))
+        common = math.gcd(total, divisor) if isinstance(total, int) else 1
+        self._lowest = (total, divisor) if common == 1 else (total // common, divisor // common)
+        self._visible = np.zeros(1, bool)
         if total:
-            mean = alpha / float(total)
+            self.mean = self.alpha / float(total)
+            """Alpha, unrounded; there is none where the weights sum to zero."""
             if result.full != image.full:
-                opacities = np.multiply(alpha, result.full, dtype=np.float64)
-                mean = opacities / (float(total) * image.full)
-            visible = np.floor(mean + 0.5) > 0 if result.integer else mean > 0
-        return cls(weighted, plain, alpha, total, divisor, result.full, image.full, mean, visible)
-
-    def opacity(self, places: tuple[np.ndarray, ...]) -> tuple[list[int], list[int]]:
-        """Return alpha at some places as integers over integers."""
-        tops = [each * int(self.full) for each in self.alpha[places].tolist()]
-        return tops, [int(self.total) * int(self.own)] * len(tops)
+                opacities = np.multiply(self.alpha, result.full, dtype=np.float64)
+                self.mean = opacities / (float(total) * image.full)
+            self._visible = np.floor(self.mean + 0.5) > 0 if result.integer else self.mean > 0
 
     def colours(self) -> np.ndarray:
         """Return the colours, divided and unrounded."""
         bare = np.asarray(self.plain / self.divisor, np.float64)
-        if not self.total:
-            return bare
-        total, divisor = self._lowest()
-        # One division of exact products: a tie stays a tie.
-        colours = np.multiply(self.weighted, float(total), dtype=np.float64)
-        divisors = np.multiply(self.alpha, float(divisor), dtype=np.float64)
-        np.divide(colours, divisors, out=bare, where=np.broadcast_to(self.visible, bare.shape))
+        if self.total:
+            total, divisor = self._lowest
+            # One division of exact products: a tie stays a tie.
+            colours = np.multiply(self.weighted, float(total), dtype=np.float64)
+            divisors = np.multiply(self.alpha, float(divisor), dtype=np.float64)
+            np.divide(colours, divisors, out=bare, where=np.broadcast_to(self._visible, bare.shape))
         return bare
 
-    def quotients(self, places: tuple[np.ndarray, ...]) -> tuple[list[int], list[int]]:
-        """Return the colours at some places as integers over integers."""
-        total, divisor = self._lowest()
-        visible = np.broadcast_to(self.visible, self.plain.shape)[places].tolist()
-        sums = (np.broadcast_to(each, self.plain.shape)[places].tolist() for each in self[:3])
-        rows = [
-            (weighted * total, alpha * divisor) if seen else (plain, self.divisor)
-            for weighted, plain, alpha, seen in zip(*sums, visible, strict=True)
-        ]
-        return [top for top, _ in rows], [bottom for _, bottom in rows]
+    def opacities(self, places: tuple[np.ndarray, ...]) -> list[tuple[int, int]]:
+        """Return alpha at some places as integers over integers."""
+        result, image = self._fulls
+        return [(each * result, int(self.total) * image) for each in self.alpha[places].tolist()]
 
-    def _lowest(self) -> tuple[float, float]:
-        """Return total and divisor in lowest terms."""
-        if not isinstance(self.total, int):
-            return self.total, self.divisor
-        common = math.gcd(self.total, self.divisor)
-        return self.total // common, self.divisor // common
+    def quotients(self, places: tuple[np.ndarray, ...]) -> Iterator[tuple[int, int]]:
+        """Yield the colours at some places as integers over integers."""
+        total, divisor = self._lowest
+        arrays = (self.weighted, self.alpha, self.plain, self._visible)
+        values = (np.broadcast_to(each, self.plain.shape)[places].tolist() for each in arrays)
+        for weighted, alpha, plain, visible in zip(*values, strict=True):
+            yield (weighted * total, alpha * divisor) if visible else (plain, self.divisor)
 
 
 def premultiplied_weights(weights: np.ndarray) -> np.ndarray:
@@ -135,7 +120,7 @@ def premultiplied_weights(weights: np.ndarray) -> np.ndarray:
     return spread.reshape(outputs, 3 * parts, 2 * count + 1, *window)
 
 
-def kept_alpha(alpha: np.ndarray, axes: Sequence[Axis], border: str, opaque: float) -> np.ndarray:
+def kept_alpha(alpha: np.ndarray, axes: Sequence[Axis], border: Border, opaque: float) -> np.ndarray:
     """Return the alpha under the kernel's anchor at each output, of shape (T', H', W').
 
     `alpha` is of shape (T, H, W) and is returned itself where nothing moves; a constant border is opaque.

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from fractions import Fraction
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 
-from convfilter.convolution.borders import ArraySource, fill_of
+from convfilter.convolution.borders import ArraySource, border_fill
 from convfilter.convolution.execute import Read, run
 from convfilter.convolution.plan import Plan, exact_type, make_plan
-from convfilter.convolution.recipes import Workspace
-from convfilter.errors import ShapeError
+from convfilter.errors import KernelError, OptionError, ShapeError
 from convfilter.filtering.alpha import (
     PremultipliedSource,
     PremultipliedSums,
@@ -21,31 +21,54 @@ from convfilter.filtering.alpha import (
     planar,
     premultiplied_weights,
 )
-from convfilter.filtering.options import resolved_range
-from convfilter.filtering.quantize import (
-    Clipping,
-    Depth,
-    Extremes,
-    Finish,
-    Places,
-    Quotients,
-    Scale,
-    decode,
-    exact_value,
-    rescaled,
-)
+from convfilter.filtering.quantize import Clipping, Extremes, Finish, Levels, Quotients, decode, rescaled
 from convfilter.geometry import Axis, axes_of
 from convfilter.kernels import Kernel
 from convfilter.kernels.kernel import ZERO_SUM
-from convfilter.options import FilterOptions
+from convfilter.options import Border, Channels, FilterOptions, Range, check_choices
 
-__all__ = ["FilterBank", "Layer", "filter_axes", "filter_bank", "filter_layer", "make_layer", "noise_of"]
+__all__ = ["FilterBank", "Layer", "check_options", "filter_axes", "filter_bank", "filter_layer"]
+__all__ += ["make_layer", "noise_of", "resolved_range"]
 
 # What a sum may be off by, in levels of 8 or 16 bits: results may only differ near a tie.
 _TOLERANCE = 0.0005
 
+
+def check_options(options: FilterOptions, kernels: Sequence[Kernel]) -> None:
+    """Refuse options that do not exist, or that some kernel cannot be used with, whatever the image."""
+    check_choices(options)
+    border_fill(options.border, options.fill)
+    if options.depth is not None and kernels and resolved_range(options, kernels[-1]) == "raw":
+        raise OptionError(
+            "depth cannot be chosen with range 'raw', which gives floats in the picture's own units: "
+            "take another range, such as 'clip'"
+        )
+    for kernel in kernels:
+        if "channel" in kernel.axes and options.channels != "each":
+            raise KernelError(
+                f"kernel '{kernel.name}' sums the channels itself: it cannot be used with channels "
+                f"'{options.channels}'"
+            )
+        if options.alpha == "premultiply" and kernel.is_zero_sum:
+            raise KernelError(
+                f"kernel '{kernel.name}' sums to zero: alpha cannot be weighed with it, so keep or drop it"
+            )
+
+
+def resolved_range(options: FilterOptions, kernel: Kernel) -> Range:
+    """Return what the range ``auto`` means for a kernel."""
+    chosen = kernel.range if options.range == "auto" else options.range
+    if chosen != "auto":
+        return cast(Range, chosen)
+    edges = kernel.is_zero_sum and len(kernel.parts) == 1 and not kernel.offset
+    return "absolute" if edges else "clip"
+
+
 # Takes the sums of one block, a list for each output channel, with the channel axis last.
-_Visit: TypeAlias = Callable[[list[list[np.ndarray]], tuple[slice, ...], Workspace], None]
+_Visit: TypeAlias = Callable[[list[list[np.ndarray]], tuple[slice, ...]], None]
+
+# The parts of an output channel, their exact values, and the sums behind them if they are premultiplied.
+_Parts: TypeAlias = tuple[list[np.ndarray], Quotients, list[PremultipliedSums]]
 
 
 class FilterBank(NamedTuple):
@@ -78,7 +101,7 @@ class FilterBank(NamedTuple):
         return self._replace(weights=self.weights * (top / bottom), divisor=1)
 
 
-def filter_bank(kernel: Kernel, channels: str, count: int, flip: bool) -> FilterBank:
+def filter_bank(kernel: Kernel, channels: Channels, count: int, flip: bool) -> FilterBank:
     """Return a kernel's weights for an image of `count` colour channels; `channels` as in `apply_kernel`."""
     own = "channel" in kernel.axes
     weights, divisor = _common_divisor(kernel)
@@ -124,13 +147,13 @@ class Layer(NamedTuple):
 
     bank: FilterBank
     axes: tuple[Axis, ...]  # frames, rows, columns
-    border: str
+    border: Border
     fill: float  # of a constant border, in units of the image
     combine: str | None
     offset: Fraction  # in units of the result
-    range: str  # any but ``auto``
-    depth: Depth  # of the image
-    result: Depth  # to which the weights bring it
+    range: Range  # any but ``auto``
+    depth: Levels  # of the image
+    result: Levels  # to which the weights bring it
     target: np.dtype[Any]  # type of the result; a float type for unrounded values
     linear: bool  # encode the result from linear light
     premultiply: bool  # use alpha as a weight of the colours
@@ -149,7 +172,7 @@ def make_layer(
     kernel: Kernel,
     colours: tuple[Sequence[int], np.dtype[Any]],
     options: FilterOptions,
-    depth: Depth,
+    depth: Levels,
     threads: int | None = None,
     *,
     last: bool = True,
@@ -168,49 +191,42 @@ def make_layer(
     weights, largest_sum = bank.weights, bank.largest_sum
     axes = filter_axes(sizes, weights.shape[3:], options)
     offset = Fraction(str(kernel.offset)) * Fraction(result.full)  # the decimals that were written
-    fill = fill_of(options.border, float(options.fill)) * depth.full
+    fill = border_fill(options.border, options.fill) * depth.full
     if options.linear:
         fill = float(decode(np.array([fill]), depth, np.dtype(np.float64))[0])
     negative = bool((weights < 0).any())
     exact = dtype.kind in "iu" and fill.is_integer()
+    work: np.dtype[Any] | None
     # What is summed: samples, or the products of colours and alpha, on the scale of full scale squared.
     largest = max(depth.full, -float(np.iinfo(dtype).min) if exact else 0.0, abs(fill))
     largest *= depth.full if premultiply else 1
     parts = weights.shape[1] if kernel.combine == "sum" else 1
     bound = float(largest * largest_sum * (1 if premultiply else parts)) if depth.integer else math.inf
-    integers = None
     if exact and bank.integer:
         most = int(max(float(largest * largest_sum * parts), largest, largest_sum))
-        integers = exact_type(most, negative=negative or dtype.kind == "i" or fill < 0)
-    linear = options.linear and last
-    if integers is not None:
-        work = integers
-    elif premultiply:
-        work = np.dtype(np.float64)
-    elif not depth.integer:
-        work = np.dtype(np.float64) if result.integer else dtype
+        work = exact_type(most, negative=negative or dtype.kind == "i" or fill < 0)
     else:
+        work = None
+    linear = options.linear and last
+    if work is None and not premultiply and not depth.integer:
+        work = np.dtype(np.float64) if result.integer else dtype
+    elif work is None:
         # In float32 the roundings of a sum grow like a random walk; the curve of sRGB enlarges those near
         # black.
         steep = 12.92 if linear and negative else 1.0
         error = steep * 2.0**-24 * bound * (1 + 0.5 * weights[0, 0].size ** 0.5)
-        narrow = depth.dtype.itemsize == 1 and target.itemsize in (1, 4)
+        narrow = not premultiply and depth.dtype.itemsize == 1 and target.itemsize in (1, 4)
         enlarged = chosen in ("stretch", "raw") or not result.integer
         work = np.dtype(np.float32 if narrow and not enlarged and error < _TOLERANCE else np.float64)
     # A mean of samples with weights of one sign stays inside.
     inside = (
-        not premultiply
-        and not negative
-        and dtype.kind == "u"
-        and dtype.itemsize <= 2
-        and kernel.combine is None
+        not (premultiply or negative or kernel.combine or offset)
+        and dtype in (np.uint8, np.uint16)
         and chosen in ("clip", "absolute")
-        and offset == 0
         and 0 <= fill <= depth.full
         and depth.full * largest_sum <= result.full * bank.divisor * (1 + 1e-6)
     )
-    # Sums over premultiplied colours are divided by an alpha that may be small, and their errors with them.
-    tolerance = _TOLERANCE / 1000 if premultiply else _TOLERANCE
+    tolerance = _TOLERANCE
     if work == np.float64:  # what is computed in double precision passes through no other type
         tolerance = min(tolerance, 2.0**-40 * bound)
     if bank.summed:
@@ -266,121 +282,149 @@ def filter_layer(
 
     Returns an array (T', H', W', O), or O + 1 channels with alpha; `clipping` counts what saturates.
     """
-    count = len(layer.bank.weights) if layer.bank.summed else colours.shape[-1]
-    sizes = [axis.output for axis in layer.axes]
-    result = np.empty((*sizes, count + (alpha is not None)), layer.target)
-    if alpha is not None and layer.premultiply:
-        _premultiplied(layer, colours, alpha, result, clipping)
-        return result
-    if alpha is not None:
-        kept = kept_alpha(alpha, layer.axes, layer.border, layer.depth.full)
+    bank, full = layer.bank, layer.depth.full
+    channels = len(bank.weights) if bank.summed else colours.shape[-1]
+    sizes = (axis.output for axis in layer.axes)
+    result = np.empty((*sizes, channels + (alpha is not None)), layer.target)
+    weighed = alpha is not None and layer.premultiply
+    read: Read
+    if alpha is not None and weighed:
+        read = PremultipliedSource(colours, alpha, layer.border, layer.fill, full, summed=bank.summed)
+    else:
+        read = ArraySource(planar(colours) if bank.summed else colours, layer.border, layer.fill)
+    if alpha is not None and not weighed:
+        kept = kept_alpha(alpha, layer.axes, layer.border, full)
         # Alpha that an earlier filter has changed is not rounded yet.
         final = layer.target == layer.result.dtype
         result[..., -1] = rescaled(kept, layer.depth, layer.result) if final else kept
-    read = ArraySource(planar(colours) if layer.bank.summed else colours, layer.border, layer.fill)
-    finish = _finish(layer, layer.bank.divisor, layer.bound)
-    if layer.plan.dtype.kind in "iu" and _rounds_twice(layer):
-        finish = finish._replace(exact=Scale.of(finish.add, finish.divide))
-    if layer.range == "stretch":
-        noise = noise_of(layer, colours)
-        finish = _stretched(layer, finish, read, lambda _, parts: (parts, _whole(parts)), noise)
-    else:
-        finish = finish._replace(inside=layer.inside)
+    totals = _totals(bank)
+    finish = _finish(layer, totals if weighed else None)
+    # Alpha is the mean over all parts that have one.
+    count = int(np.count_nonzero(totals))
+    finish_alpha = replace(
+        finish,
+        combine="sum",
+        add=Fraction(0),
+        divide=Fraction(count),
+        absolute=False,
+        linear=False,
+        exact=layer.plan.dtype.kind in "iu"
+        and layer.rounds
+        and layer.result.dtype.itemsize <= 2
+        and count > 1,
+    )
 
-    def store(outputs: list[list[np.ndarray]], where: tuple[slice, ...], workspace: Workspace) -> None:
-        for number, parts in enumerate(outputs):
-            channels = slice(number, number + parts[0].shape[-1])
-            finish(parts, result[(*where, channels)], workspace, clipping, _whole(parts))
+    def parts_of(number: int, sums: list[np.ndarray]) -> _Parts:
+        """The parts of an output channel."""
+        if not weighed:
+            return sums, lambda places: zip(*(_over_one(part[places]) for part in sums), strict=True), []
+        if bank.summed:
+            triples = [sums[first : first + 3] for first in range(0, len(sums), 3)]
+        else:
+            ends = (channels, channels + 1)
+            triples = [np.split(part, ends, axis=-1) for part in sums]
+        made = [
+            PremultipliedSums(triple, total, bank.divisor, layer.depth, layer.result)
+            for triple, total in zip(triples, totals[number].tolist(), strict=True)
+        ]
+        colours_of = [each.colours() for each in made]
+        return colours_of, lambda places: zip(*(each.quotients(places) for each in made), strict=True), made
+
+    if layer.range == "stretch":
+        noise = noise_of(layer, colours) / (bank.divisor if weighed else 1)
+        finish = _stretched(layer, finish, read, parts_of, noise)
+
+    def store(outputs: list[list[np.ndarray]], where: tuple[slice, ...]) -> None:
+        opaque: list[PremultipliedSums] = []
+        for number, sums in enumerate(outputs):
+            parts, quotients, premultiplied = parts_of(number, sums)
+            opaque += [each for each in premultiplied if each.total]
+            place = slice(number, number + parts[0].shape[-1])
+            finish(parts, result[(*where, place)], quotients, clipping)
+        if opaque:
+            finish_alpha(
+                [each.mean for each in opaque],
+                result[(*where, slice(-1, None))],
+                lambda places: zip(*(each.opacities(places) for each in opaque), strict=True),
+            )
 
     _run(layer, read, store)
     return result
 
 
-def _premultiplied(
-    layer: Layer, colours: np.ndarray, alpha: np.ndarray, result: np.ndarray, clipping: Clipping | None
-) -> None:
-    """Filter premultiplied colours, and alpha with the same weights, into `result`."""
-    bank, depth, count = layer.bank, layer.depth, colours.shape[-1]
-    laid_out = planar(colours) if bank.summed else colours
-    read = PremultipliedSource(laid_out, alpha, layer.border, layer.fill, depth.full, summed=bank.summed)
-    totals = bank.weights.sum(axis=(2, 3, 4, 5))
-    # A sum of zero may be off by the roundings of its weights.
+def _over_one(values: np.ndarray) -> list[tuple[int, int]]:
+    return [(value, 1) for value in values.tolist()]
+
+
+def _totals(bank: FilterBank) -> np.ndarray:
+    """The sums of weights by output and part; one may be off zero by the roundings of its weights."""
+    totals: np.ndarray = bank.weights.sum(axis=(2, 3, 4, 5))
     totals[np.abs(totals) <= ZERO_SUM * np.abs(bank.weights).sum(axis=(2, 3, 4, 5))] = 0
-
-    def separate(number: int, parts: list[np.ndarray]) -> list[PremultipliedSums]:
-        if bank.summed:
-            triples = [parts[first : first + 3] for first in range(0, len(parts), 3)]
-        else:
-            triples = [np.split(part, (count, count + 1), axis=-1) for part in parts]
-        return [
-            PremultipliedSums.of(triple, each, bank.divisor, depth, layer.result)
-            for triple, each in zip(triples, totals[number].tolist(), strict=True)
-        ]
-
-    # The quotients are divided already, and are not sums of integers.
-    finish = _finish(layer, 1, np.inf)
-    opaque = np.count_nonzero(totals)
-    finish_alpha = finish._replace(combine="sum", add=0.0, divide=float(opaque), absolute=False, linear=False)
-    if layer.plan.dtype.kind in "iu" and layer.rounds and layer.result.dtype.itemsize <= 2:
-        if _weighing_rounds_twice(layer, totals.ravel().tolist()):
-            finish = finish._replace(exact=Scale.of(finish.add, finish.divide))
-        if opaque > 1:
-            finish_alpha = finish_alpha._replace(exact=Scale.of(0.0, finish_alpha.divide))
-    if layer.range == "stretch":
-
-        def colours_of(number: int, parts: list[np.ndarray]) -> tuple[list[np.ndarray], Quotients]:
-            separated = separate(number, parts)
-            return [each.colours() for each in separated], _quotients(separated)
-
-        finish = _stretched(layer, finish, read, colours_of, noise_of(layer, colours) / bank.divisor)
-
-    def store(outputs: list[list[np.ndarray]], where: tuple[slice, ...], workspace: Workspace) -> None:
-        alphas: list[PremultipliedSums] = []
-        for number, parts in enumerate(outputs):
-            separated = separate(number, parts)
-            alphas += [each for each in separated if each.total]
-            made = [each.colours() for each in separated]
-            channels = slice(number, number + made[0].shape[-1])
-            finish(made, result[(*where, channels)], workspace, clipping, _quotients(separated))
-        means = [each.mean for each in alphas if each.mean is not None]
-        where = (*where, slice(-1, None))
-        finish_alpha(
-            means, result[where], workspace, None, lambda places: [each.opacity(places) for each in alphas]
-        )
-
-    _run(layer, read, store)
+    return totals
 
 
-def _whole(parts: Sequence[np.ndarray]) -> Quotients:
-    """Sums of integers as they are."""
-    return lambda places: [(each := part[places].tolist(), [1] * len(each)) for part in parts]
+def _run(layer: Layer, read: Read, visit: _Visit) -> None:
+    """Run the plan, and pass on the sums of each block by output channel."""
+    group = layer.plan.kernels // len(layer.bank.weights)
+
+    def finish(sums: list[np.ndarray], where: tuple[slice, ...]) -> None:
+        if layer.bank.summed:
+            sums, where = [part[0] for part in sums], where[1:]
+        visit([sums[first : first + group] for first in range(0, len(sums), group)], where)
+
+    run(layer.plan, read, finish, layer.threads)
 
 
-def _quotients(separated: Sequence[PremultipliedSums]) -> Quotients:
-    return lambda places: [each.quotients(places) for each in separated]
+def _finish(layer: Layer, totals: np.ndarray | None) -> Finish:
+    """The arithmetic after the sums, for every range but ``stretch``; `totals` are for premultiplied ones."""
+    # Premultiplied colours are divided already, and are not integers.
+    divisor, bound = (layer.bank.divisor, layer.bound) if totals is None else (1, math.inf)
+    add, divide = layer.offset * divisor, divisor
+    if layer.range == "signed":
+        add, divide = add + int(layer.result.full) * divisor, 2 * divisor
+    exact = False
+    if layer.plan.dtype.kind in "iu" and layer.rounds:
+        exact = _rounds_twice(layer) if totals is None else _weighing_rounds_twice(layer, totals)
+    return Finish(
+        levels=layer.result,
+        target=layer.target,
+        bound=bound,
+        combine=layer.combine,
+        add=Fraction(add),
+        divide=Fraction(divide),
+        absolute=layer.range == "absolute",
+        saturate=layer.range != "raw",
+        linear=layer.linear,
+        inside=layer.inside,
+        loose=layer.rounds and not layer.depth.integer,
+        exact=exact,
+    )
 
 
 def _rounds_twice(layer: Layer) -> bool:
-    """Whether floats may put a value of 8 or 16 bits on the wrong side of a tie.
+    """Whether floats may put a value of integers on the wrong side of a tie.
 
     They do not where exact integers are divided once, or a root of one is: what is not a tie is farther from
     one than a rounding.
     """
-    bound = layer.bound
-    if not layer.rounds or layer.linear or layer.result.dtype.itemsize > 2:
+    bound, top, stretched = layer.bound, layer.result.full + 1, layer.range == "stretch"
+    if layer.linear:
         return False
-    top, stretched = layer.result.full + 1, layer.range == "stretch"
+    if layer.combine != "magnitude" and bound >= 2**49:
+        return True
+    if layer.result.dtype.itemsize > 2:
+        return False
     if layer.combine != "magnitude":
         return stretched and bound * top >= 2**51
     spread = layer.bank.divisor * top
     return stretched or layer.offset != 0 or spread**2 >= 2**46 or bound**2 >= 2**51
 
 
-def _weighing_rounds_twice(layer: Layer, totals: Sequence[int]) -> bool:
+def _weighing_rounds_twice(layer: Layer, totals: np.ndarray) -> bool:
     """The same for premultiplied colours."""
     divisor, top, bound = layer.bank.divisor, layer.result.full + 1, layer.bound
-    factor = max(max(abs(total), divisor) // math.gcd(total, divisor) for total in totals)
-    return (
+    factor = max(max(abs(total), divisor) // math.gcd(total, divisor) for total in totals.ravel().tolist())
+    return layer.result.dtype.itemsize <= 2 and (
         layer.combine in ("magnitude", "sum")
         or layer.range == "stretch"
         or layer.offset != 0
@@ -389,42 +433,11 @@ def _weighing_rounds_twice(layer: Layer, totals: Sequence[int]) -> bool:
     )
 
 
-def _run(layer: Layer, read: Read, visit: _Visit) -> None:
-    """Run the plan, and pass on the sums of each block by output channel."""
-    group = layer.plan.kernels // len(layer.bank.weights)
-
-    def finish(sums: list[np.ndarray], where: tuple[slice, ...], workspace: Workspace) -> None:
-        if layer.bank.summed:
-            sums, where = [part[0] for part in sums], where[1:]
-        visit([sums[first : first + group] for first in range(0, len(sums), group)], where, workspace)
-
-    run(layer.plan, read, finish, layer.threads)
-
-
-def _finish(layer: Layer, divisor: int, bound: float) -> Finish:
-    """The arithmetic after the sums, for every range but ``stretch``."""
-    add, divide = layer.offset * divisor, float(divisor)
-    if layer.range == "signed":
-        add, divide = add + int(layer.result.full) * divisor, 2.0 * divisor
-    return Finish(
-        depth=layer.result,
-        target=layer.target,
-        bound=bound,
-        combine=layer.combine,
-        add=float(add),
-        divide=divide,
-        absolute=layer.range == "absolute",
-        saturate=layer.range != "raw",
-        linear=layer.linear,
-        loose=layer.rounds and not layer.depth.integer,
-    )
-
-
 def _stretched(
     layer: Layer,
     finish: Finish,
     read: Read,
-    separate: Callable[[int, list[np.ndarray]], tuple[list[np.ndarray], Quotients]],
+    parts_of: Callable[[int, list[np.ndarray]], _Parts],
     noise: float,
 ) -> Finish:
     """Find the scale that maps the smallest value to 0 and the largest to full scale.
@@ -432,28 +445,16 @@ def _stretched(
     Sums are computed twice instead of being kept: that costs time, but no memory.
     """
     # The scale ignores an offset, and roots are not rounded to what eight bits need.
-    finish = finish._replace(add=0.0, bound=np.inf)
+    finish = replace(finish, add=Fraction(0), bound=math.inf)
     extremes = Extremes()
 
-    def look(outputs: list[list[np.ndarray]], _: tuple[slice, ...], workspace: Workspace) -> None:
-        level = workspace.level
-        for number, parts in enumerate(outputs):
-            colours, quotients = separate(number, parts)
-
-            def exactly(places: Places, quotients: Quotients = quotients) -> int:
-                tops, bottoms = zip(*quotients(places), strict=True)
-                return exact_value([top[0] for top in tops], [bottom[0] for bottom in bottoms], layer.combine)
-
-            extremes.add(finish.value(colours, workspace), exactly if finish.exact is not None else None)
-            workspace.level = level
+    def look(outputs: list[list[np.ndarray]], _: tuple[slice, ...]) -> None:
+        for number, sums in enumerate(outputs):
+            parts, quotients, _unused = parts_of(number, sums)
+            extremes.add(finish.value(parts), quotients if finish.exact else None, layer.combine)
 
     _run(layer, read, look)
-    spread = extremes.high - extremes.low
-    if not spread > noise:  # a flat result must not become an image of its roundings
-        return finish._replace(add=0.0, multiply=0.0, divide=1.0, exact=None)
-    exact = (
-        None
-        if finish.exact is None
-        else Scale.between(extremes.exact[0], extremes.exact[1], layer.result.full)
-    )
-    return finish._replace(add=-extremes.low, multiply=layer.result.full, divide=spread, exact=exact)
+    if not extremes.high - extremes.low > noise:  # a flat result must not become an image of its roundings
+        return replace(finish, multiply=0.0, divide=Fraction(1), exact=False)
+    low, high = extremes.exact if finish.exact else map(Fraction, (extremes.low, extremes.high))
+    return replace(finish, add=-low, multiply=layer.result.full, divide=high - low)

@@ -11,47 +11,33 @@ from __future__ import annotations
 import functools
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from convfilter.convolution.recipes import Workspace
 from convfilter.errors import ImageError
+from convfilter.options import Depth
 
-__all__ = [
-    "Clipping",
-    "Depth",
-    "Extremes",
-    "Finish",
-    "Places",
-    "Quotients",
-    "Scale",
-    "decode",
-    "depth_of",
-    "encode",
-    "exact_value",
-    "rescaled",
-]
+__all__ = ["Clipping", "Extremes", "Finish", "Levels", "Quotients", "decode", "encode", "levels_of"]
+__all__ += ["rescaled"]
 
 _TYPES = {8: np.uint8, 16: np.uint16, "float": np.float32}
-# Samples of a row that are gathered out of columns at a time: as many lines of the nearest cache.
-_STRIP = 384
 # Roots below this come of squares that float32 does not hold.
 _TINY = 1e-15
 _PLACES = 256
 _ONE = 1 << _PLACES
 _SNAP = 1 << (_PLACES - 192)
 
-Places: TypeAlias = tuple[np.ndarray, ...]
-"""An index for each axis of a block."""
+_Places: TypeAlias = tuple[np.ndarray, ...]  # an index for each axis of a block
 
-Quotients: TypeAlias = Callable[[Places], Sequence[tuple[Sequence[int], Sequence[int]]]]
-"""Returns the exact values of all parts at some places, as integers over integers."""
+Quotients: TypeAlias = Callable[[_Places], Iterable[tuple[tuple[int, int], ...]]]
+"""Returns, for each of some places of a block, the exact value of each part: an integer over an integer."""
 
 
-class Depth(NamedTuple):
+class Levels(NamedTuple):
     """The scale of an image's samples; it stays while values pass through float arrays."""
 
     dtype: np.dtype[Any]
@@ -64,11 +50,11 @@ class Depth(NamedTuple):
         """Whether results are rounded and saturated."""
         return self.dtype.kind in "iu"
 
-    def result(self, asked: int | str | None) -> Depth:
-        """Return the depth of what comes out: 8 or 16 bits or ``"float"`` as asked, else the same."""
-        return self if asked is None else depth_of(np.dtype(_TYPES[asked]))
+    def result(self, depth: Depth | None) -> Levels:
+        """Return the levels of the result for an option's depth; None is the same."""
+        return self if depth is None else levels_of(np.dtype(_TYPES[depth]))
 
-    def unrounded(self, result: Depth) -> np.dtype[Any]:
+    def unrounded(self, result: Levels) -> np.dtype[Any]:
         """Return the float type that carries values from filter to filter on their way to a result."""
         if not self.integer and not result.integer:
             return self.dtype
@@ -76,8 +62,20 @@ class Depth(NamedTuple):
         return np.dtype(np.float32 if eight else np.float64)
 
 
-def rescaled(values: np.ndarray, source: Depth, result: Depth) -> np.ndarray:
-    """Return samples of one depth in another: full scale is full scale, rounded once to integers."""
+def levels_of(dtype: np.dtype[Any]) -> Levels:
+    """Return the levels of an image of that type, or refuse the type."""
+    if dtype.kind in "iu" and dtype.itemsize <= 4:
+        limits = np.iinfo(dtype)
+        return Levels(dtype, float(limits.max), float(limits.min), float(limits.max))
+    if dtype.kind == "f" and dtype.itemsize in (4, 8):
+        return Levels(dtype, 1.0, -np.inf, np.inf)
+    raise ImageError(
+        f"pixels of type {dtype} cannot be filtered: give integers of 8 to 32 bits, or floats of 32 or 64"
+    )
+
+
+def rescaled(values: np.ndarray, source: Levels, result: Levels) -> np.ndarray:
+    """Return samples on another scale: full scale is full scale, rounded once to integers."""
     if values.dtype == result.dtype and source.full == result.full:
         return values
     # Products of integers are exact in float64, and its quotients are ties where the true ones are.
@@ -88,96 +86,28 @@ def rescaled(values: np.ndarray, source: Depth, result: Depth) -> np.ndarray:
     return np.where(np.isnan(scaled), 0, scaled).astype(result.dtype)
 
 
-def depth_of(dtype: np.dtype[Any]) -> Depth:
-    """Return the depth of an image of that type, or refuse the type."""
-    if dtype.kind in "iu" and dtype.itemsize <= 4:
-        limits = np.iinfo(dtype)
-        return Depth(dtype, float(limits.max), float(limits.min), float(limits.max))
-    if dtype.kind == "f" and dtype.itemsize in (4, 8):
-        return Depth(dtype, 1.0, -np.inf, np.inf)
-    raise ImageError(
-        f"pixels of type {dtype} cannot be filtered: give integers of 8 to 32 bits, or floats of 32 or 64"
-    )
-
-
-def decode(pixels: np.ndarray, depth: Depth, dtype: np.dtype[Any]) -> np.ndarray:
+def decode(pixels: np.ndarray, levels: Levels, dtype: np.dtype[Any]) -> np.ndarray:
     """Decode sRGB (IEC 61966-2-1:1999): linear light on the same scale, the curve mirrored at the origin."""
-    if depth.integer and depth.low == 0 and pixels.dtype == depth.dtype and pixels.itemsize <= 2:
+    if levels.integer and levels.low == 0 and pixels.dtype == levels.dtype and pixels.itemsize <= 2:
         # One table of all values, in double precision; `take` would make 8-byte integers of all pixels.
-        table = _to_linear(np.arange(int(depth.full) + 1) / depth.full) * depth.full
+        table = _to_linear(np.arange(int(levels.full) + 1) / levels.full) * levels.full
         return np.asarray(table.astype(dtype)[pixels])
-    return np.asarray(_to_linear(pixels / depth.full) * depth.full, dtype)
+    return np.asarray(_to_linear(pixels / levels.full) * levels.full, dtype)
 
 
-def encode(values: np.ndarray, depth: Depth) -> None:
-    """Bring values on the scale of `depth` back from linear light, in place."""
-    values /= depth.full
+def encode(values: np.ndarray, levels: Levels) -> None:
+    """Bring values back from linear light, in place."""
+    values /= levels.full
     size = np.abs(values)
     curve = 1.055 * size ** (1 / 2.4) - 0.055
     np.copyto(values, np.copysign(np.where(size <= 0.0031308, 12.92 * size, curve), values))
-    values *= depth.full
+    values *= levels.full
 
 
 def _to_linear(values: Any) -> Any:
     size = np.abs(values)
     curve = ((size + 0.055) / 1.055) ** 2.4
     return np.copysign(np.where(size <= 0.04045, size / 12.92, curve), values)
-
-
-class Scale(NamedTuple):
-    """What is done to the combined value: add, multiply, divide; in units of 2^-256."""
-
-    add: int
-    multiply: int
-    divide: int
-
-    @classmethod
-    def of(cls, add: float, divide: float) -> Scale:
-        """Return the scale of an offset and a divisor."""
-        return cls(math.floor(Fraction(add) * _ONE), _ONE, math.floor(Fraction(divide) * _ONE))
-
-    @classmethod
-    def between(cls, low: int, high: int, full: float) -> Scale:
-        """Return the scale that takes two values to 0 and full scale."""
-        return cls(-low, int(full) << _PLACES, high - low)
-
-
-def exact_value(tops: Sequence[int], bottoms: Sequence[int], combine: str | None) -> int:
-    """Return the combined parts of one sample in units of 2^-256."""
-    values = [(top << _PLACES) // bottom for top, bottom in zip(tops, bottoms, strict=True)]
-    if combine == "magnitude":
-        return math.isqrt(sum(value * value for value in values))
-    return max(values) if combine == "maximum" else sum(values)
-
-
-def _settle(
-    value: np.ndarray,
-    quotients: Quotients,
-    combine: str | None,
-    scale: Scale,
-    *,
-    absolute: bool,
-    error: float,
-) -> None:
-    """Replace values to be floored by their true floors where an `error` may put them past an integer."""
-    places = np.nonzero(np.abs(value - np.rint(value)) <= error)
-    if not len(places[0]):
-        return
-    known: dict[tuple[tuple[int, ...], ...], int] = {}
-    parts = quotients(places)
-    rows = zip(
-        zip(*(top for top, _ in parts), strict=True),
-        zip(*(bottom for _, bottom in parts), strict=True),
-        strict=True,
-    )
-    floors = []
-    for row in rows:
-        if row not in known:
-            exact = exact_value(*row, combine) + scale.add
-            exact = (abs(exact) if absolute else exact) * scale.multiply // scale.divide
-            known[row] = (exact + _ONE // 2 + _SNAP) >> _PLACES
-        floors.append(known[row])
-    value[places] = floors
 
 
 class Clipping:
@@ -191,92 +121,94 @@ class Clipping:
         """Count values below `low`, and those of `past` and above."""
         below, above = int(np.count_nonzero(values < low)), int(np.count_nonzero(values >= past))
         with self._lock:
-            self.below, self.above, self.samples = (
-                self.below + below,
-                self.above + above,
-                self.samples + values.size,
-            )
+            self.below += below
+            self.above += above
+            self.samples += values.size
 
 
 class Extremes:
-    """The smallest and largest value of an image, found by all threads; `exact`: both from `exact_value`."""
+    """The smallest and largest value of an image, found by all threads."""
 
     def __init__(self) -> None:
         self.low, self.high = np.inf, -np.inf
-        self.exact = [0, 0]
+        self.exact = [Fraction(0), Fraction(0)]  # the same, if quotients were passed
         self._lock = threading.Lock()
 
-    def add(self, values: np.ndarray, exactly: Callable[[Places], int] | None = None) -> None:
+    def add(self, values: np.ndarray, quotients: Quotients | None, combine: str | None) -> None:
         """Take the values of one block into account."""
         low, high = float(values.min()), float(values.max())
         if not np.isfinite(low + high):  # what is not finite has no place on a scale
             finite = values[np.isfinite(values)]
             low, high = float(finite.min(initial=np.inf)), float(finite.max(initial=-np.inf))
         with self._lock:
-            lower, higher = low < self.low, high > self.high
+            found = [(0, values.argmin())] * (low < self.low) + [(1, values.argmax())] * (high > self.high)
             self.low, self.high = min(self.low, low), max(self.high, high)
-            if exactly is not None and lower:
-                self.exact[0] = exactly(np.unravel_index([int(values.argmin())], values.shape))
-            if exactly is not None and higher:
-                self.exact[1] = exactly(np.unravel_index([int(values.argmax())], values.shape))
+            if quotients is not None:
+                for end, place in found:
+                    (row,) = quotients(np.unravel_index([int(place)], values.shape))
+                    self.exact[end] = Fraction(_combined_exactly(row, combine), _ONE)
 
 
-class Finish(NamedTuple):
+@dataclass(frozen=True)
+class Finish:
     """What is done to the sums of one output channel; add, multiply and divide are for undivided sums."""
 
-    depth: Depth  # of the result
+    levels: Levels  # of the result
     target: np.dtype[Any]  # the result's type, or a float type for unrounded values
     bound: float  # the largest magnitude of a sum; decides which arithmetic is exact
     combine: str | None = None
-    add: float = 0.0
+    add: Fraction = Fraction(0)
     multiply: float = 1.0
-    divide: float = 1.0
+    divide: Fraction = Fraction(1)
     absolute: bool = False  # take the magnitude before scaling
     saturate: bool = True
     linear: bool = False  # encode from linear light before rounding
     inside: bool = False  # no value can lie outside the limits
     loose: bool = False  # values may be nan, which becomes 0 among integers
-    exact: Scale | None = None  # for sums of integers that floats round more than once: settle ties exactly
+    exact: bool = False  # settle ties exactly: floats round sums of integers more than once
 
     def __call__(
         self,
         parts: Sequence[np.ndarray],
         target: np.ndarray,
-        workspace: Workspace,
+        quotients: Quotients,
         clipping: Clipping | None = None,
-        quotients: Quotients | None = None,
     ) -> None:
-        """Turn the sums of all parts into samples; overwrites the sums. `exact` needs their `quotients`."""
-        level = workspace.level
-        if not self._rounds:
-            self._store_unrounded(self.value(parts, workspace), target, workspace, clipping)
+        """Turn the sums of all parts into samples; overwrites the sums."""
+        low, high = self.levels.low, self.levels.high
+        if self.target.kind == "f":
+            value = self._scaled(parts)
+            if self.saturate and self.levels.integer:
+                if clipping is not None:
+                    clipping.add(value, low - 0.5, high + 0.5)
+                np.clip(value, low, high, out=value)
+            if self.linear:
+                encode(value, self.levels)
         else:
-            value = self._ready_to_floor(parts, workspace, quotients)
-            store = self._store_rounded if value.dtype.kind == "f" else self._store_integers
-            store(value, target, workspace, clipping)
-        workspace.level = level
+            value = self._divided(parts) if self._stays_integer(parts[0]) else self._floored(parts, quotients)
+            if clipping is not None:
+                clipping.add(value, low, high + 1)
+            if value.dtype.kind in "iu":  # limits of numpy's own types are clipped to faster
+                limits, kind = np.iinfo(value.dtype), value.dtype.type
+                low, high = kind(max(int(low), limits.min)), kind(min(int(high), limits.max))
+            if not self.inside:
+                np.clip(value, low, high, out=value)
+            if self.loose:
+                np.copyto(value, 0, where=np.isnan(value))
+        np.copyto(target, value, casting="unsafe")
 
-    def value(self, parts: Sequence[np.ndarray], workspace: Workspace) -> np.ndarray:
-        """Return ``f(sums) + add``, or its magnitude, as floats in memory of the workspace."""
+    def value(self, parts: Sequence[np.ndarray]) -> np.ndarray:
+        """Return ``f(sums) + add``, or its magnitude, as floats."""
         kind = self._float_type(parts)
         if self.combine == "magnitude":
-            value = _squares(parts, kind, workspace)
-            if kind == np.float32 and not self.depth.integer and not _TINY < value.max() < np.inf:
-                value = _squares(parts, np.dtype(np.float64), workspace)
-        elif kind == parts[0].dtype:
-            value = self._combined(parts)
+            value = _magnitude(parts, kind)
+            if kind == np.float32 and not self.levels.integer and not _TINY < value.max() < np.inf:
+                value = _magnitude(parts, np.dtype(np.float64))
         else:
-            value = workspace.like(parts[0], kind)
-            np.copyto(value, self._combined(parts))
+            value = self._combined(parts).astype(kind, copy=False)
         if self.add:
-            value += self.add
-        if self.absolute:
-            np.abs(value, out=value)
-        return value
-
-    @property
-    def _rounds(self) -> bool:
-        return self.target.kind in "iu"
+            value += float(self.add)
+        return np.abs(value, out=value) if self.absolute else value
 
     def _float_type(self, parts: Sequence[np.ndarray]) -> np.dtype[Any]:
         """The float type in which the value comes out right."""
@@ -285,171 +217,103 @@ class Finish(NamedTuple):
         # Squares below 2**24 are exact in float32, and so is the rounding of a root up to 8 bits: between two
         # integers no root comes nearer to the half than 1 / (8 * 255).
         squares = self.combine == "magnitude" and len(parts) * self.bound**2 < 2**24
-        plain = self.depth.full == 255 and self.add == 0 and self.multiply == self.divide == 1
+        plain = self.levels.full == 255 and self.add == 0 and self.multiply == self.divide == 1
         return np.dtype(np.float32 if squares and plain else np.float64)
 
-    def _stays_integer(self, first: np.ndarray) -> bool:
-        return (
-            first.dtype.kind in "iu"
-            and self.combine != "magnitude"
-            and self.multiply == self.divide == 1
-            and self.add == 0
-            and not self.linear
-        )
-
     def _combined(self, parts: Sequence[np.ndarray]) -> np.ndarray:
-        """All parts in one, in the memory of the first unless they are looked at again."""
+        """All parts in one, in the memory of the first unless that is needed again."""
         combine = np.maximum if self.combine == "maximum" else np.add
-        if self.exact is not None and len(parts) > 1:
-            parts = [parts[0].copy(), *parts[1:]]
+        first = parts[0].copy() if self.exact and len(parts) > 1 else parts[0]
         for part in parts[1:]:
-            combine(parts[0], part, out=parts[0])
-        return parts[0]
+            combine(first, part, out=first)
+        return first
 
-    def _store_integers(
-        self, value: np.ndarray, target: np.ndarray, workspace: Workspace, clipping: Clipping | None
-    ) -> None:
-        low, high, past = _integer_limits(self.depth, value.dtype)
-        if clipping is not None:
-            clipping.add(value, low, past)
-        if not self.inside:
-            value.clip(low, high, out=value)
-        _store(value, target, workspace)
-
-    def _ready_to_floor(
-        self, parts: Sequence[np.ndarray], workspace: Workspace, quotients: Quotients | None
-    ) -> np.ndarray:
-        """Return values whose floor is the rounded value."""
-        if self._stays_integer(parts[0]):
-            value = self._combined(parts)
-            return np.abs(value, out=value) if self.absolute else value
-        exact = self.combine != "magnitude" and parts[0].dtype.kind in "iu" and not self.linear
-        halves = self.add == 0 or (not self.absolute and (2 * self.add).is_integer())
-        if exact and self.multiply == 1 and halves:
-            return self._divided_exactly(parts, workspace)
-        value = self._scaled(self.value(parts, workspace))
-        if self.linear:
-            encode(value, self.depth)
-        value += 0.5
-        if self.exact is not None and quotients is not None:
-            # Roundings of the value, enlarged as it is.
-            largest = max(self.depth.high, abs(self.add) * self.multiply / self.divide)
-            error = max(2.0**-20, 2.0**-46 * largest)
-            _settle(value, quotients, self.combine, self.exact, absolute=self.absolute, error=error)
-        return value
-
-    def _divided_exactly(self, parts: Sequence[np.ndarray], workspace: Workspace) -> np.ndarray:
-        """``(sum + add) / divide + 1/2``, or its floor: never on the wrong side of an integer.
-
-        Sums are integers and `add` counts halves, so that before the division values lie 1/2 apart. Where
-        integers cannot be divided as such, a quarter on top keeps exact ties and everything above them
-        above, whatever the multiplication rounds.
-        """
-        value = self._combined(parts)
-        if self.absolute:
-            np.abs(value, out=value)
-        half = math.floor(self.add + self.divide / 2)
-        room = np.iinfo(value.dtype)
-        fits = self.bound + abs(half) <= room.max and (half >= 0 or room.min < 0)
-        # numpy divides whole numbers by a constant with multiplications, but not fast where they are long.
-        if self.divide.is_integer() and 1 < self.divide <= room.max and fits and value.itemsize <= 4:
-            value += value.dtype.type(half)
-            if self.inside:  # nothing is negative then, and division without a sign takes half the time
-                value = value.view(f"u{value.itemsize}")
-            # Both round down, for negative sums too.
-            if _is_power_of_two(self.divide):
-                value >>= value.dtype.type(int(self.divide).bit_length() - 1)
-            else:
-                np.floor_divide(value, value.dtype.type(self.divide), out=value)
-            return value
-        shift = self.add + self.divide / 2 + 0.25
-        if self.bound + abs(shift) >= 2**49 and value.dtype == np.int64:
-            # Past what floats can tell apart: whole numbers, slowly.
-            doubled = 2 * value.astype(object) + int(2 * self.add + self.divide)
-            whole = np.clip(doubled // int(2 * self.divide), self.depth.low, self.depth.high)
-            return np.asarray(whole, np.int64)
-        small = self.bound + abs(shift) < 2**20
-        scaled = workspace.like(value, np.float32 if small else np.float64)
-        np.add(value, scaled.dtype.type(shift), out=scaled, dtype=scaled.dtype)
-        scaled *= scaled.dtype.type(1 / self.divide)
-        return scaled
-
-    def _scaled(self, value: np.ndarray) -> np.ndarray:
+    def _scaled(self, parts: Sequence[np.ndarray]) -> np.ndarray:
+        """The value as floats, before rounding."""
+        value = self.value(parts)
         if self.multiply != 1:
             value *= self.multiply
         if self.divide != 1:
-            value /= self.divide
+            value /= float(self.divide)
         return value
 
-    def _store_rounded(
-        self, value: np.ndarray, target: np.ndarray, workspace: Workspace, clipping: Clipping | None
-    ) -> None:
-        if clipping is not None:
-            clipping.add(value, self.depth.low, self.depth.high + 1)
-        # A conversion to integers truncates, which is floor where nothing is negative.
-        if self.depth.low < 0:
-            np.floor(value, out=value)
-        if not self.inside:
-            np.clip(value, self.depth.low, self.depth.high, out=value)
-        if self.loose:
-            np.copyto(value, 0, where=np.isnan(value))
-        _store(value, target, workspace)
+    def _stays_integer(self, sums: np.ndarray) -> bool:
+        """Whether integers can be divided as such, and fast."""
+        if sums.dtype.kind == "f" or not self._divides:
+            return False
+        limits, half = np.iinfo(sums.dtype), self._half
+        fits = self.bound + abs(half) <= limits.max and (half >= 0 or limits.min < 0)
+        return fits and (self._divisor == 1 or (sums.itemsize <= 4 and self._divisor <= limits.max))
 
-    def _store_unrounded(
-        self, value: np.ndarray, target: np.ndarray, workspace: Workspace, clipping: Clipping | None
-    ) -> None:
-        self._scaled(value)
-        if self.saturate and self.depth.integer:
-            if clipping is not None:
-                clipping.add(value, self.depth.low - 0.5, self.depth.high + 0.5)
-            np.clip(value, self.depth.low, self.depth.high, out=value)
+    @functools.cached_property
+    def _divides(self) -> bool:
+        """Whether sums of integers need no more than an addition and a division, both of integers."""
+        plain = self.combine != "magnitude" and self.multiply == 1 and not self.linear
+        return plain and self.divide > 0 and self.divide.denominator == 1 and not (self.add and self.absolute)
+
+    @functools.cached_property
+    def _divisor(self) -> int:
+        return int(self.divide)
+
+    @functools.cached_property
+    def _half(self) -> int:
+        """What is added to sums of integers before they are divided, rounding down."""
+        return math.floor(self.add + self.divide / 2)
+
+    def _divided(self, parts: Sequence[np.ndarray]) -> np.ndarray:
+        """Integers that are rounded already."""
+        value = self._combined(parts)
+        if self.absolute:
+            np.abs(value, out=value)
+        if self._half:
+            value += value.dtype.type(self._half)
+        if self._divisor != 1:
+            if self.inside:  # nothing is negative: division without a sign takes half the time
+                value = value.view(f"u{value.itemsize}")
+            np.floor_divide(value, value.dtype.type(self._divisor), out=value)
+        return value
+
+    def _floored(self, parts: Sequence[np.ndarray], quotients: Quotients) -> np.ndarray:
+        """Floats whose conversion to integers is the rounded value."""
+        value = self._scaled(parts)
         if self.linear:
-            encode(value, self.depth)
-        _store(value, target, workspace)
+            encode(value, self.levels)
+        value += 0.5
+        if self.exact:
+            self._settle(value, quotients)
+        # The conversion truncates, which is floor where nothing is negative.
+        return np.floor(value, out=value) if self.levels.low < 0 else value
+
+    def _settle(self, value: np.ndarray, quotients: Quotients) -> None:
+        """Replace values to be floored by their true floors where roundings may put them past an integer."""
+        largest = max(self.levels.high, abs(float(self.add)) * self.multiply / float(self.divide))
+        error = max(2.0**-20, 2.0**-46 * largest)
+        places = np.nonzero(np.abs(value - np.rint(value)) <= error)
+        known: dict[tuple[tuple[int, int], ...], int] = {}
+        add, divide = (math.floor(each * _ONE) for each in (self.add, self.divide))
+        floors = []
+        for row in quotients(places):
+            if row not in known:
+                exact = _combined_exactly(row, self.combine) + add
+                exact = (abs(exact) if self.absolute else exact) * (int(self.multiply) << _PLACES) // divide
+                known[row] = (exact + _ONE // 2 + _SNAP) >> _PLACES
+            floors.append(known[row])
+        value[places] = floors
 
 
-@functools.lru_cache(64)
-def _integer_limits(depth: Depth, kind: np.dtype[Any]) -> tuple[Any, Any, float]:
-    """The limits of a depth in an integer type, and the first value past them.
-
-    numpy's own integers: for those of Python it looks up the type's limits at every block.
-    """
-    limits = np.iinfo(kind)
-    low, high = max(int(depth.low), limits.min), min(int(depth.high), limits.max)
-    return kind.type(low), kind.type(high), high + 1 if high < limits.max else np.inf
-
-
-def _is_power_of_two(divisor: float) -> bool:
-    return divisor >= 2 and divisor.is_integer() and int(divisor).bit_count() == 1
-
-
-def _squares(parts: Sequence[np.ndarray], kind: np.dtype[Any], workspace: Workspace) -> np.ndarray:
-    """The root of the sum of squares, in memory of the workspace."""
-    value, square = workspace.like(parts[0], kind), workspace.like(parts[0], kind)
-    for number, part in enumerate(parts):
-        into = square if number else value
-        np.copyto(into, part)
-        np.multiply(into, into, out=into)
-        if number:
-            value += square
+def _magnitude(parts: Sequence[np.ndarray], kind: np.dtype[Any]) -> np.ndarray:
+    """The root of the sum of squares."""
+    value: np.ndarray = np.square(parts[0], dtype=kind)
+    square = np.empty_like(value)
+    for part in parts[1:]:
+        value += np.square(part, dtype=kind, out=square)
     np.sqrt(value, out=value)
     return value
 
 
-def _store(values: np.ndarray, target: np.ndarray, workspace: Workspace) -> None:
-    """Convert values, which may lie channel after channel or column by column, into samples of an image."""
-    channel, column = values.strides[-1], values.strides[-2]
-    if channel <= min(column, *values.strides[:-1]):
-        np.copyto(target, values, casting="unsafe")
-        return
-    # Narrow first, in the order in which they lie; then fewer bytes change places.
-    narrow = workspace.like(values, target.dtype)
-    np.copyto(narrow, values, casting="unsafe")
-    if channel > column:
-        # Channel by channel numpy takes long runs of one of the two, which is more than twice as fast.
-        for number in range(values.shape[-1]):
-            np.copyto(target[..., number], narrow[..., number])
-        return
-    step = max(1, _STRIP // values.shape[-1])
-    for left in range(0, values.shape[-2], step):
-        np.copyto(target[..., left : left + step, :], narrow[..., left : left + step, :])
+def _combined_exactly(row: Sequence[tuple[int, int]], combine: str | None) -> int:
+    """Return the combined parts of one sample, integers over integers, in units of 2^-256."""
+    values = [(top << _PLACES) // bottom for top, bottom in row]
+    if combine == "magnitude":
+        return math.isqrt(sum(value * value for value in values))
+    return max(values) if combine == "maximum" else sum(values)

@@ -1,130 +1,149 @@
-"""How each format is encoded: mostly Pillow's `save`, with the options and metadata that fit."""
+"""How each format is encoded: mostly Pillow's `save`, with the options and metadata that fit.
+
+The table of formats names one of the ``save_`` functions for each. All take an image of a kind that the
+format holds, with metadata that fit, and the output.
+"""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
-from typing import BinaryIO
+from collections.abc import Iterator
+from typing import Any, BinaryIO, NamedTuple, cast
 
 import numpy as np
-from PIL import Image, ImageFile
+from numpy.lib.stride_tricks import as_strided
+from numpy.typing import NDArray
+from PIL import Image, ImageColor, ImageFile
 
-from convfilter.images import codecs
-from convfilter.images.encoding import Options, Raster, Samples, present
-from convfilter.images.formats import loose_channels
+from convfilter.errors import OptionError
+from convfilter.images.library import load_plugin, reasons
 from convfilter.images.metadata import PHOTOSHOP, Metadata
-from convfilter.images.plugins import load_plugin
-from convfilter.images.pnm import write_pnm
-from convfilter.images.sink import save
-from convfilter.images.to_pillow import palette_of, to_image
-from convfilter.options import EncodeOptions
+from convfilter.images.picture import Picture
+from convfilter.messages import brief, shown
+from convfilter.options import EncodeOptions, check_choices
 
-__all__ = ["avif_options", "encode", "takes_arrays"]
+__all__ = [
+    "Output",
+    "background_colour",
+    "check_encoding",
+    "few_colours",
+    "flattened",
+    "save",
+    "save_avif",
+    "save_bmp",
+    "save_jpeg",
+    "save_plain",
+    "save_tga",
+    "save_webp",
+    "taken",
+    "to_image",
+]
 
 _QUALITY = 90
-_WITH_QUALITY = ("jpeg", "webp", "avif")
 _JPEG_SEGMENT = 65_533
+_STRIP_SAMPLES = 1 << 19
 
 
-def encode(
-    raster: Raster,
-    stream: BinaryIO,
-    form: str,
-    metadata: Metadata,
-    encoding: EncodeOptions,
-    warnings: list[str],
-    *,
-    few_colours: bool = True,
-) -> None:
-    """Encode a picture.
+class Output(NamedTuple):
+    """Where and how to write; `warnings` gets a line for whatever is lost."""
 
-    Parameters
-    ----------
-    raster : PIL.Image.Image or Samples
-        The picture, of a kind that the format holds; samples only where `takes_arrays` says so.
-    stream : file object
-        Where to write.
-    form : str
-        A name out of `convfilter.images.formats.FORMATS` other than ``npy``.
-    metadata : Metadata
-        What to write beside the pixels, where the format can.
-    encoding : EncodeOptions
-        How.
-    warnings : list of str
-        Gets a line for whatever is lost.
-    few_colours : bool
-        Whether a small PNG may be given a palette.
-    """
-    if form != "ppm":
-        load_plugin(form)
-    if encoding.quality is not None and form not in _WITH_QUALITY:
-        warnings.append(f"{form} has no quality to choose: it is left out of account")
-    small = encoding.compress == "small"
-    if form == "png":
-        from convfilter.images.png import save_png
+    stream: BinaryIO
+    format: str
+    encoding: EncodeOptions
+    warnings: list[str]
+    frames: int = 0
+    """How many are written; 0 for an image that is not one of several."""
 
-        save_png(raster, stream, metadata, small=small, few_colours=few_colours)
-        return
-    if form == "tiff":
-        from convfilter.images.tiff_writing import save_tiff
+    @property
+    def small(self) -> bool:
+        """Whether the size counts more than the time."""
+        return self.encoding.compress == "small"
 
-        save_tiff(raster, stream, metadata, small)
-        return
-    if isinstance(raster, Samples) or form == "ppm":
-        write_pnm(raster, stream)
-        return
-    image = raster
-    if form == "gif":
-        image, options = _gif(image, metadata, warnings)
+
+def check_encoding(options: EncodeOptions) -> None:
+    """Refuse a quality, compression or colour that does not exist."""
+    quality = options.quality
+    whole = isinstance(quality, int) and not isinstance(quality, bool)
+    if quality is not None and not (whole and 1 <= quality <= 100):
+        raise OptionError(f"quality {brief(quality)} is not an integer from 1 to 100")
+    check_choices(options)
+    background_colour(options.background)
+
+
+class _Stream:
+    """A stream without a descriptor: Pillow does not check how much a descriptor has taken."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._place = 0
+
+    def write(self, data: bytes) -> None:
+        self._stream.write(data)
+        self._place += len(data)
+
+    def tell(self) -> int:
+        return self._place
+
+
+def save(image: Image.Image, output: Output, **options: Any) -> None:
+    """Have Pillow encode an image with the options that are not None; what the stream raises is passed on."""
+    load_plugin(output.format)
+    options = {name: value for name, value in options.items() if value is not None}
+    with reasons(f"cannot be written as {output.format}", system=False):
+        image.save(cast("BinaryIO", _Stream(output.stream)), output.format.upper(), **options)
+
+
+def save_plain(picture: Picture, output: Output) -> None:
+    """Write a format that has neither options nor metadata."""
+    save(taken(picture), output)
+
+
+def save_bmp(picture: Picture, output: Output) -> None:
+    """Write a BMP."""
+    save(taken(picture), output, dpi=picture.metadata.dpi)
+
+
+def save_tga(picture: Picture, output: Output) -> None:
+    """Write a TGA, run-length coded if its input was."""
+    save(taken(picture), output, rle=output.small or picture.metadata.compression == "tga_rle")
+
+
+def save_jpeg(picture: Picture, output: Output) -> None:
+    """Write a JPEG with the tables of its input again, or of a quality."""
+    metadata, warnings = picture.metadata, output.warnings
+    options: dict[str, Any] = {"exif": metadata.exif, "xmp": metadata.xmp, "icc_profile": metadata.icc}
+    for name, limit in (("exif", _JPEG_SEGMENT), ("xmp", _JPEG_SEGMENT - 29)):
+        if options[name] is not None and len(options[name]) > limit:
+            warnings.append(f"{name} of {len(options[name])} bytes is too long for jpeg: dropped")
+            options[name] = None
+    dpi = metadata.dpi
+    if dpi is not None and max(dpi) >= 65_535:
+        warnings.append(f"a resolution of {max(dpi):.0f} dots per inch is too high for jpeg: dropped")
+        dpi = None
+    options |= {"dpi": dpi, "extra": _jpeg_segments(metadata, warnings) or None}
+    if output.encoding.quality is None and metadata.quantization is not None:
+        options |= {"qtables": metadata.quantization, "subsampling": metadata.subsampling}
     else:
-        options = _OPTIONS[form](image, metadata, encoding, warnings)
-    with _room_for(image) if "progressive" in options else contextlib.nullcontext():
-        save(image, stream, form, **options)
-
-
-def takes_arrays(form: str, kind: str, encoding: EncodeOptions) -> bool:
-    """Tell whether pictures of a kind are encoded from the array itself, not by Pillow."""
-    if form == "tiff" and loose_channels(kind.partition(";")[0]):
-        return True
-    if ";" in kind and kind != "I;16":
-        return form != "npy"
-    return form == "ppm" or (form == "png" and encoding.compress == "fast" and codecs.available())
+        quality = output.encoding.quality or _QUALITY
+        # The chroma of what edge filters make is no smoother than the rest: full at high qualities.
+        options |= {"quality": quality, "subsampling": 0 if quality >= _QUALITY else 2}
+    image = taken(picture, "RGBX" if picture.mode == "RGB" else None)
+    if output.small:
+        with _buffer_for(image):
+            save(image, output, **options, optimize=True, progressive=True)
+    else:
+        save(image, output, **options)
 
 
 @contextlib.contextmanager
-def _room_for(image: Image.Image) -> Iterator[None]:
-    """Let Pillow encode in one go, as a progressive JPEG must be; what it allows is too little for noise."""
+def _buffer_for(image: Image.Image) -> Iterator[None]:
+    """Let Pillow encode in one go, as a progressive JPEG must be; its own buffer is too small for noise."""
     before = ImageFile.MAXBLOCK
     ImageFile.MAXBLOCK = max(before, 2 * len(image.getbands()) * image.width * image.height + (1 << 18))
     try:
         yield
     finally:
         ImageFile.MAXBLOCK = before
-
-
-def _jpeg(image: Image.Image, metadata: Metadata, encoding: EncodeOptions, warnings: list[str]) -> Options:
-    """Return the options for a JPEG: its own tables again, or a quality."""
-    parts = {"exif": metadata.exif, "xmp": metadata.xmp}
-    limits = {"exif": _JPEG_SEGMENT, "xmp": _JPEG_SEGMENT - 29}
-    for name, part in parts.items():
-        if part is not None and len(part) > limits[name]:
-            warnings.append(f"{name} of {len(part)} bytes is too long for jpeg: dropped")
-            parts[name] = None
-    dpi = metadata.dpi
-    if dpi is not None and max(dpi) >= 65_535:
-        warnings.append(f"a resolution of {max(dpi):.0f} dots per inch is too high for jpeg: dropped")
-        dpi = None
-    extra = _jpeg_segments(metadata, warnings)
-    options = present(**parts, icc_profile=metadata.icc, dpi=dpi, extra=extra or None)
-    if encoding.quality is None and metadata.quantization is not None:
-        options |= {"qtables": metadata.quantization, "subsampling": metadata.subsampling}
-    else:
-        quality = encoding.quality or _QUALITY
-        # The chroma of what edge filters make is no smoother than the rest: full at high qualities.
-        options |= {"quality": quality, "subsampling": 0 if quality >= _QUALITY else 2}
-    if encoding.compress == "small":
-        options |= {"optimize": True, "progressive": True}
-    return options
 
 
 def _jpeg_segments(metadata: Metadata, warnings: list[str]) -> bytes:
@@ -142,69 +161,107 @@ def _jpeg_segments(metadata: Metadata, warnings: list[str]) -> bytes:
     )
 
 
-def _webp(image: Image.Image, metadata: Metadata, encoding: EncodeOptions, warnings: list[str]) -> Options:
-    """Return the options for a WebP: without loss after an input without loss."""
-    options = present(exif=metadata.exif, icc_profile=metadata.icc, xmp=metadata.xmp)
-    if encoding.quality is None and metadata.lossless:
-        options |= {"lossless": True, "exact": True}
-    else:
-        options["quality"] = encoding.quality or _QUALITY
-    return options | ({"method": 6} if encoding.compress == "small" else {})
+def save_webp(picture: Picture, output: Output) -> None:
+    """Write a WebP, without loss after an input without loss."""
+    metadata, quality = picture.metadata, output.encoding.quality
+    lossless = quality is None and metadata.lossless
+    how = {"lossless": True, "exact": True} if lossless else {"quality": quality or _QUALITY}
+    beside = {"exif": metadata.exif, "icc_profile": metadata.icc, "xmp": metadata.xmp}
+    save(taken(picture), output, **how, **beside, method=6 if output.small else None)
 
 
-def avif_options(
-    image: Image.Image, metadata: Metadata, encoding: EncodeOptions, warnings: list[str]
-) -> Options:
-    """Return Pillow's options for an AVIF; the parameters are those of `encode`."""
-    quality = encoding.quality or _QUALITY
-    options = present(exif=metadata.exif, icc_profile=metadata.icc, xmp=metadata.xmp)
-    if image.mode != "L" and quality >= _QUALITY:
-        options["subsampling"] = "4:4:4"
-    # One thread: the pictures of a batch are what runs side by side.
-    return options | {"quality": quality, "max_threads": 1, "speed": 3 if encoding.compress == "small" else 6}
+def save_avif(picture: Picture, output: Output, **several: Any) -> None:
+    """Write an AVIF; `several` are Pillow's options for further frames."""
+    metadata, image = picture.metadata, taken(picture)
+    quality = output.encoding.quality or _QUALITY
+    save(
+        image,
+        output,
+        quality=quality,
+        subsampling="4:4:4" if image.mode != "L" and quality >= _QUALITY else None,
+        speed=3 if output.small else 6,
+        max_threads=1,  # the images of a batch are what runs side by side
+        exif=metadata.exif,
+        icc_profile=metadata.icc,
+        xmp=metadata.xmp,
+        **several,
+    )
 
 
-def _bmp(image: Image.Image, metadata: Metadata, encoding: EncodeOptions, warnings: list[str]) -> Options:
-    """Return the options for a BMP."""
-    return present(dpi=metadata.dpi)
+def background_colour(text: str) -> tuple[int, int, int]:
+    """Return the colour that a name or code of CSS stands for: ``white``, ``#f80``, ``rgb(255, 128, 0)``."""
+    try:
+        red, green, blue = ImageColor.getrgb(text)[:3]
+    except ValueError:
+        raise OptionError(f"unknown colour '{shown(text)}'; try a name, white, or a code, #ffffff") from None
+    return red, green, blue
 
 
-def _tga(image: Image.Image, metadata: Metadata, encoding: EncodeOptions, warnings: list[str]) -> Options:
-    """Return the options for a TGA."""
-    return {"rle": encoding.compress == "small" or metadata.compression == "tga_rle"}
+def flattened(pixels: NDArray[np.uint8], background: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """Lay an image (H, W, 2 or 4), not premultiplied, on a colour; grey stays grey (H, W) on grey."""
+    colours = pixels[..., :-1]
+    grey = colours.shape[2] == 1 and len(set(background)) == 1
+    height, width = pixels.shape[:2]
+    result = np.empty((height, width, 1 if grey else 3), np.uint8)
+    ground = np.array(background[: result.shape[2]], np.uint16)
+    step = max(1, _STRIP_SAMPLES // (3 * width))
+    for top in range(0, height, step):
+        part = slice(top, top + step)
+        alpha = pixels[part, :, -1:].astype(np.uint16)
+        # At most 255 * 255 + 127: 16 bits hold it.
+        result[part] = (colours[part] * alpha + ground * (255 - alpha) + 127) // 255
+    return result[..., 0] if grey else result
 
 
-_OPTIONS: dict[str, Callable[[Image.Image, Metadata, EncodeOptions, list[str]], Options]] = {
-    "jpeg": _jpeg,
-    "webp": _webp,
-    "avif": avif_options,
-    "bmp": _bmp,
-    "tga": _tga,
-}
+def to_image(pixels: NDArray[Any], mode: str, palette: bytes | None = None) -> Image.Image:
+    """Return an array as an image of Pillow's, which shares its memory for ``L RGBA CMYK I;16``.
+
+    ``RGBX`` takes colours too: Pillow itself holds RGB in four bytes, and spreads three out to them several
+    times as slowly as is done here.
+    """
+    dtype = pixels.dtype.newbyteorder("<" if mode == "I;16" else "=")
+    pixels = np.ascontiguousarray(pixels, dtype)
+    height, width = pixels.shape[:2]
+    samples = pixels.reshape(-1).view(np.uint8)
+    if mode == "RGBX":
+        samples = _spread(samples)
+    image = Image.frombuffer(mode, (width, height), samples, "raw", mode, 0, 1)
+    if palette is not None:
+        image.putpalette(palette)
+    return image
 
 
-def _gif(image: Image.Image, metadata: Metadata, warnings: list[str]) -> tuple[Image.Image, Options]:
-    """Return a picture with a palette for a GIF: exactly its colours if it has few enough."""
-    options = present(comment=b"\n".join(metadata.comments) or None)
-    if image.mode == "L":  # with the greys in order it is read as grey again
-        return image, options | {"optimize": False}
-    clear = None
-    if image.mode == "RGBA":  # fully transparent or not at all, as has been seen to
-        clear = np.asarray(image.getchannel("A")) == 0
-        image = Image.composite(image, Image.new("RGBA", image.size), image.getchannel("A"))
-    found = palette_of(image)
-    if found:
-        paletted, colours = found
-        if clear is not None and clear.any():
-            options["transparency"] = colours.index((0, 0, 0, 0))
-        return paletted, options | {"optimize": False}
-    warnings.append("gif holds 256 colours: reduced to so many")
-    if clear is None or not clear.any():
-        return image.convert("RGB").quantize(256), options
-    reduced = image.convert("RGB").quantize(255)
-    palette = (reduced.getpalette() or [])[: 3 * 255]
-    indices = np.array(reduced)
-    indices[clear] = 255
-    paletted = to_image(indices, "P")
-    paletted.putpalette(palette + [0] * (768 - len(palette)))
-    return paletted, options | {"transparency": 255, "optimize": False}
+def taken(picture: Picture, mode: str | None = None) -> Image.Image:
+    """Return an image of Pillow's in place of an array, which is given up."""
+    image = to_image(picture.pixels, mode or picture.mode)
+    picture.pixels = np.empty((0, 0), np.uint8)
+    return image
+
+
+def _spread(samples: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return three bytes a pixel as four, the last of which means nothing."""
+    count = len(samples) // 3
+    whole = np.zeros(4 * count, np.uint8)
+    if count > 1:
+        # Four bytes are copied for each pixel, one of the next among them; the last one has no next.
+        words = as_strided(samples[:4].view(np.uint32), (count - 1,), (3,))
+        np.copyto(whole[:-4].view(np.uint32), words)
+    whole[-4:-1] = samples[-3:]
+    return whole
+
+
+def few_colours(image: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | None:
+    """Return the number of each pixel's colour, and the colours as RGBA (N, 4); None for more than 256."""
+    counted: Any = image.getcolors(256)
+    if counted is None:
+        return None
+    colours = np.array(sorted((*colour, 255)[:4] for _, colour in counted), np.uint8)
+    keys = colours.view(">u4").ravel().astype(np.uint32)
+    numbers = np.empty((image.height, image.width), np.uint8)
+    step = max(1, _STRIP_SAMPLES // image.width)
+    for top in range(0, image.height, step):
+        part = numbers[top : top + step]
+        strip = image.crop((0, top, image.width, top + part.shape[0])).convert("RGBA")
+        packed = np.frombuffer(strip.tobytes(), ">u4").astype(np.uint32)
+        part[...] = np.searchsorted(keys, packed).reshape(part.shape)
+    return numbers, colours

@@ -1,4 +1,4 @@
-"""The picture formats: their names, what each can hold, and what must become of what it cannot.
+"""The image formats: one table entry each, which owns all that is particular to a format.
 
 Nothing is read or written here, and neither numpy nor Pillow is imported. A *kind* says what a
 sample means and how deep it is, in one word: ``L LA RGB RGBA CMYK LAB`` are kinds of 8 bits,
@@ -9,53 +9,75 @@ beside colours: ``RGBX`` has one, such as infrared.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import functools
+import importlib.util
+import os
+from typing import Any, BinaryIO, Literal, NamedTuple
 
 from convfilter.errors import ImageError
-from convfilter.images import codecs
 
 __all__ = [
+    "CODECS_MEND",
     "FORMATS",
     "Format",
+    "codecs_available",
     "extension_of",
     "fitting_mode",
     "format_of_name",
     "grey_mode",
     "kind_of",
+    "loaded",
     "loose_channels",
     "route",
+    "sniff",
 ]
+
+CODECS_MEND = "install convfilter[codecs]"
+"""What to do where the extra packages are missing, in words for a message."""
+
+_ANY_SIDE = 2**31 - 1
 
 
 class Format(NamedTuple):
-    """What one format is and can hold.
+    """What one format is, what it holds, and what reads and writes it.
 
-    Attributes
-    ----------
-    extensions : tuple of str
-        Its extensions; the first is the one given to new files.
-    kinds : tuple of str
-        What it stores without loss of meaning or depth; ``*`` is any array.
-    deep : tuple of str
-        What else it stores where the codecs are installed; ``C`` is any number of channels without a meaning.
-    frames : bool
-        Whether a file may hold several pictures.
-    side : int
-        The longest side in pixels.
-    lossless : bool
-        Whether every file of it gives back the samples that were written.
+    Functions are named as ``module:name`` in this package; `loaded` imports them when they are needed.
     """
 
     extensions: tuple[str, ...]
+    """The first is that of new files."""
     kinds: tuple[str, ...]
-    deep: tuple[str, ...]
-    frames: bool
-    side: int
-    lossless: bool
+    """What it stores without loss of meaning or depth; ``*`` is any array."""
+    magic: tuple[tuple[int, bytes], ...]
+    """Bytes that a file has at a place; before 0, at its end."""
+    plugin: str = ""
+    """Pillow's module, if Pillow reads or writes it."""
+    deep: tuple[str, ...] = ()
+    """What else it stores with the codecs; ``C`` is any number of channels without a meaning."""
+    several: Literal["", "animation", "pages", "arrays"] = ""
+    """What several images in a file are: shown in turn, of any sizes, or of one shape; nothing if refused."""
+    side: int = _ANY_SIDE
+    """The longest side in pixels."""
+    lossless: bool = True
+    """Whether every file of it gives back the samples that were written."""
+    quality: bool = False
+    """Whether there is a quality to choose."""
+    blocks: tuple[str, ...] = ()
+    """What it holds beside the pixels: fields of `Metadata`."""
+    reader: str = "reading:PillowReader"
+    """The class that reads it."""
+    encoder: str = "encoders:save_plain"
+    """The function that writes one image."""
+    frames_encoder: str = ""
+    """The class that writes several images: it takes each by `add`, and `finish` ends the file."""
+    holds_all: bool = False
+    """Whether that class needs all of them at once."""
+    prints: bool = False
+    """Whether its library prints to standard error."""
 
     def holds(self, kind: str) -> bool:
         """Whether it stores a kind here and now."""
-        return kind in self.kinds or "*" in self.kinds or (self.holds_deep(kind) and codecs.available())
+        return kind in self.kinds or "*" in self.kinds or (self.holds_deep(kind) and codecs_available())
 
     def holds_deep(self, kind: str) -> bool:
         """Whether it stores a kind where the codecs are installed."""
@@ -68,36 +90,126 @@ class Format(NamedTuple):
         return "*" in self.kinds or "RGBA" in self.kinds
 
 
-def _format(
-    extensions: str, kinds: str, frames: bool, side: int, lossless: bool, deep: tuple[str, ...] = ()
-) -> Format:
-    """Return a row of the table below."""
-    return Format(tuple(extensions.split()), tuple(kinds.split()), deep, frames, side, lossless)
-
-
 _COLOURS = ("LA", "RGB", "RGBA")
-_DEEP = tuple(f"{mode};uint16" for mode in _COLOURS)
 _TYPES = ("int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
 _GREY_KINDS = {"uint8": "L", "uint16": "I;16", "int32": "I", "float32": "F"}
 _ANY = tuple(f"L;{dtype}" for dtype in _TYPES if dtype not in _GREY_KINDS) + tuple(
     f"{mode};{dtype}" for mode in (*_COLOURS, "CMYK", "C") for dtype in _TYPES
 )
 
-
-# The whitelist that is asked before anything is written. Pillow itself writes 16 bits to WebP, GIF and
-# AVIF, and RGBA to PPM, without a word. A BMP's fourth channel is read by next to nobody, Pillow included.
+# The kinds are a whitelist that is checked before anything is written. Pillow itself writes 16 bits to WebP,
+# GIF and AVIF, and RGBA to PPM, without a warning. Hardly any program reads a BMP's fourth channel.
 FORMATS: dict[str, Format] = {
-    #                extensions                    kinds                              frames side    lossless
-    "png": _format(".png .apng", "L LA RGB RGBA I;16", True, 2**31 - 1, True, _DEEP),
-    "jpeg": _format(".jpg .jpeg .jpe .jfif", "L RGB CMYK", False, 65_500, False),
-    "tiff": _format(".tif .tiff", "L LA RGB RGBA CMYK LAB I;16 I F", True, 2**31 - 1, True, ("C", *_ANY)),
-    "webp": _format(".webp", "RGB RGBA", True, 16_383, False),
-    "bmp": _format(".bmp .dib", "L RGB", False, 2**31 - 1, True),
-    "gif": _format(".gif", "L RGB RGBA", True, 65_535, True),
-    "ppm": _format(".ppm .pgm .pbm .pnm", "L RGB I;16 RGB;uint16", True, 2**31 - 1, True),
-    "tga": _format(".tga .icb .vda .vst", "L LA RGB RGBA", False, 65_535, True),
-    "avif": _format(".avif .avifs", "L RGB RGBA", True, 32_768, False),
-    "npy": _format(".npy", "*", True, 2**63 - 1, True),
+    "png": Format(
+        extensions=(".png", ".apng"),
+        kinds=("L", "LA", "RGB", "RGBA", "I;16"),
+        magic=((0, b"\x89PNG\r\n\x1a\n"),),
+        plugin="PngImagePlugin",
+        deep=tuple(f"{mode};uint16" for mode in _COLOURS),
+        several="animation",
+        blocks=("exif", "icc", "xmp", "dpi", "chunks", "duration", "plays"),
+        reader="reading:PngReader",
+        encoder="png:save_png",
+        frames_encoder="animation:PngFrames",
+    ),
+    "jpeg": Format(
+        extensions=(".jpg", ".jpeg", ".jpe", ".jfif"),
+        kinds=("L", "RGB", "CMYK"),
+        magic=((0, b"\xff\xd8\xff"),),
+        plugin="JpegImagePlugin",
+        side=65_500,
+        lossless=False,
+        quality=True,
+        blocks=("exif", "icc", "xmp", "dpi", "comments", "photoshop"),
+        encoder="encoders:save_jpeg",
+    ),
+    "tiff": Format(
+        extensions=(".tif", ".tiff"),
+        kinds=("L", "LA", "RGB", "RGBA", "CMYK", "LAB", "I;16", "I", "F"),
+        magic=((0, b"II*\0"), (0, b"MM\0*"), (0, b"II+\0"), (0, b"MM\0+")),
+        plugin="TiffImagePlugin",
+        deep=("C", *_ANY),
+        several="pages",
+        blocks=("exif", "icc", "xmp", "dpi"),
+        reader="tiff:TiffReader",
+        encoder="tiff_writing:save_tiff",
+        frames_encoder="tiff_writing:TiffPages",
+        prints=True,
+    ),
+    "webp": Format(
+        extensions=(".webp",),
+        kinds=("RGB", "RGBA"),
+        magic=((8, b"WEBP"),),
+        plugin="WebPImagePlugin",
+        several="animation",
+        side=16_383,
+        lossless=False,
+        quality=True,
+        blocks=("exif", "icc", "xmp", "duration", "plays"),
+        encoder="encoders:save_webp",
+        frames_encoder="animation:WebpFrames",
+    ),
+    "bmp": Format(
+        extensions=(".bmp", ".dib"),
+        kinds=("L", "RGB"),
+        magic=((0, b"BM"),),
+        plugin="BmpImagePlugin",
+        blocks=("dpi",),
+        encoder="encoders:save_bmp",
+    ),
+    "gif": Format(
+        extensions=(".gif",),
+        kinds=("L", "RGB", "RGBA"),
+        magic=((0, b"GIF87a"), (0, b"GIF89a")),
+        plugin="GifImagePlugin",
+        several="animation",
+        side=65_535,
+        blocks=("comments", "duration", "plays"),
+        encoder="gif:save_gif",
+        frames_encoder="gif:GifFrames",
+    ),
+    "ppm": Format(
+        extensions=(".ppm", ".pgm", ".pbm", ".pnm"),
+        kinds=("L", "RGB", "I;16", "RGB;uint16"),
+        magic=tuple((0, b"P%d%c" % (variant, blank)) for variant in range(1, 7) for blank in b" \t\r\n\v\f#"),
+        several="pages",
+        reader="pnm:PnmReader",
+        encoder="pnm:save_pnm",
+        frames_encoder="pnm:PnmWriter",
+    ),
+    "tga": Format(
+        extensions=(".tga", ".icb", ".vda", ".vst"),
+        kinds=("L", "LA", "RGB", "RGBA"),
+        magic=((-18, b"TRUEVISION-XFILE.\0"),),  # of version 2; older ones are known by their names alone
+        plugin="TgaImagePlugin",
+        side=65_535,
+        encoder="encoders:save_tga",
+    ),
+    "avif": Format(
+        extensions=(".avif", ".avifs"),
+        kinds=("L", "RGB", "RGBA"),
+        magic=tuple((4, b"ftyp" + brand) for brand in (b"avif", b"avis", b"mif1", b"msf1")),
+        plugin="AvifImagePlugin",
+        several="animation",
+        side=32_768,
+        lossless=False,
+        quality=True,
+        blocks=("exif", "icc", "xmp", "duration"),
+        encoder="encoders:save_avif",
+        frames_encoder="animation:AvifFrames",
+        holds_all=True,
+        prints=True,
+    ),
+    "npy": Format(
+        extensions=(".npy",),
+        kinds=("*",),
+        magic=((0, b"\x93NUMPY"),),
+        several="arrays",
+        side=2**63 - 1,
+        reader="npy:NpyReader",
+        encoder="npy:save_array",
+        frames_encoder="npy:ArrayFrames",
+    ),
 }
 
 _BY_EXTENSION = {extension: name for name, row in FORMATS.items() for extension in row.extensions}
@@ -106,25 +218,41 @@ _WITH_ALPHA = ("LA", "RGBA")
 _CHANNELS = {"L": 1, "I;16": 1, "I": 1, "F": 1, "LA": 2, "RGB": 3, "LAB": 3, "RGBA": 4, "CMYK": 4}
 
 
+def loaded(reference: str) -> Any:
+    """Return what ``module:name`` means in this package."""
+    module, _, name = reference.partition(":")
+    return getattr(importlib.import_module(f"convfilter.images.{module}"), name)
+
+
+@functools.cache
+def codecs_available() -> bool:
+    """Tell whether the extra ``codecs`` is installed, without loading it."""
+    return all(importlib.util.find_spec(name) is not None for name in ("imagecodecs", "tifffile"))
+
+
+def sniff(stream: BinaryIO, name: str | None) -> str | None:
+    """Tell a file's format from its bytes; its name counts only for formats that may lack a signature."""
+    stream.seek(0)
+    head = stream.read(16)
+    for form, row in FORMATS.items():
+        if any(start >= 0 and head.startswith(magic, start) for start, magic in row.magic):
+            stream.seek(0)
+            return form
+    stream.seek(max(0, stream.seek(0, os.SEEK_END) - 18))
+    tail = stream.read(18)
+    stream.seek(0)
+    for form, row in FORMATS.items():
+        if any(start < 0 and tail.endswith(magic) for start, magic in row.magic):
+            return form
+    named = format_of_name(name) if name is not None else None
+    return named if named and all(start < 0 for start, _ in FORMATS[named].magic) else None
+
+
 def format_of_name(name: str) -> str | None:
-    """Return the format that a file's name promises.
+    """Return the format that a file's name promises; None for an unknown extension or none.
 
-    Parameters
-    ----------
-    name : str
-        A file name or path.
-
-    Returns
-    -------
-    str or None
-        A name out of `FORMATS`; None for an unknown extension or none.
-
-    Examples
-    --------
-    >>> format_of_name("holiday/IMG_1.JPG")
-    'jpeg'
-    >>> format_of_name("notes.txt") is None
-    True
+    >>> format_of_name("holiday/IMG_1.JPG"), format_of_name("notes.txt")
+    ('jpeg', None)
     """
     base = name.replace("\\", "/").rpartition("/")[2]
     stem, dot, extension = base.rpartition(".")
@@ -132,45 +260,16 @@ def format_of_name(name: str) -> str | None:
 
 
 def extension_of(format: str) -> str:
-    """Return the extension that new files of a format get.
-
-    Parameters
-    ----------
-    format : str
-        A name out of `FORMATS`.
-
-    Returns
-    -------
-    str
-        With its dot.
-
-    Examples
-    --------
-    >>> extension_of("jpeg")
-    '.jpg'
-    """
+    """Return the extension that new files of a format get, with its dot."""
     return FORMATS[format].extensions[0]
 
 
 def fitting_mode(mode: str, channels: int, alpha: bool | None = None) -> str:
-    """Return the mode of a picture after its number of channels may have changed.
+    """Return the mode of an image after its number of channels may have changed.
 
-    Parameters
-    ----------
-    mode : str
-        The mode before.
-    channels : int
-        The number of channels after.
-    alpha : bool, optional
-        Whether the last one is alpha. None if that is not known: then it is, of 2 or 4.
+    It stays if it still fits, else it is the usual one for that number, else ``C`` and the number.
+    `alpha` says whether the last channel is alpha; if that is not known (None) it is, of 2 or 4.
 
-    Returns
-    -------
-    str
-        The same mode if it still fits, else the usual one for so many channels, else ``C`` and their number.
-
-    Examples
-    --------
     >>> fitting_mode("CMYK", 4), fitting_mode("CMYK", 1), fitting_mode("L", 5)
     ('CMYK', 'L', 'C5')
     >>> fitting_mode("RGB", 4), fitting_mode("RGB", 4, alpha=False)
@@ -186,8 +285,6 @@ def fitting_mode(mode: str, channels: int, alpha: bool | None = None) -> str:
 def loose_channels(mode: str) -> int | None:
     """Return how many channels a mode has if some of them mean neither colours nor alpha, else None.
 
-    Examples
-    --------
     >>> loose_channels("C5"), loose_channels("RGBX"), loose_channels("CMYK")
     (5, 4, None)
     """
@@ -197,33 +294,13 @@ def loose_channels(mode: str) -> int | None:
 
 
 def grey_mode(dtype: str) -> str:
-    """Return the mode of grey samples of a type.
-
-    Examples
-    --------
-    >>> grey_mode("uint16"), grey_mode("int16"), grey_mode("float64")
-    ('I;16', 'I', 'F')
-    """
+    """Return the mode of grey samples of a type: that of Pillow, or the nearest."""
     return _GREY_KINDS.get(dtype, "F" if dtype.startswith("float") else "I")
 
 
 def kind_of(mode: str, dtype: str) -> str:
-    """Return the kind of picture that samples of a type make in a mode.
+    """Return the kind of image that samples of a type make in a mode; for grey the type alone decides.
 
-    Parameters
-    ----------
-    mode : str
-        What the channels mean.
-    dtype : str
-        The samples' numpy type by name.
-
-    Returns
-    -------
-    str
-        A kind as in `FORMATS`; for grey the type alone decides.
-
-    Examples
-    --------
     >>> kind_of("L", "uint16"), kind_of("RGB", "uint8"), kind_of("RGB", "uint16")
     ('I;16', 'RGB', 'RGB;uint16')
     """
@@ -233,7 +310,7 @@ def kind_of(mode: str, dtype: str) -> str:
 
 
 # What a kind may become when a format cannot hold it, nearest first. A step to the same letters with an
-# A more, or from grey to colour, loses nothing; the others are told.
+# A more, or from grey to colour, loses nothing; the others are reported.
 _STEPS: dict[str, tuple[str, ...]] = {
     "L": ("RGB",),
     "LA": ("RGBA", "L", "RGB"),
@@ -243,28 +320,11 @@ _STEPS: dict[str, tuple[str, ...]] = {
 
 
 def route(mode: str, dtype: str, format: str) -> tuple[str, list[str]]:
-    """Return the kind in which a format stores a picture, and what is lost on the way.
+    """Return the kind in which a format stores an image, and a warning for each loss known without pixels.
 
-    Parameters
-    ----------
-    mode, dtype : str
-        What the picture is, as for `kind_of`.
-    format : str
-        A name out of `FORMATS`.
+    That alpha goes (the kind has none any more) is not among them. Raises `ImageError` if the format
+    cannot hold the image; the message names formats that can.
 
-    Returns
-    -------
-    tuple of str and list of str
-        The kind, and a warning for each loss that is known without looking at the pixels.
-        That alpha goes (the kind has none any more) is not among them.
-
-    Raises
-    ------
-    ImageError
-        If the format cannot hold it; the message names formats that can.
-
-    Examples
-    --------
     >>> route("RGBA", "uint8", "jpeg")
     ('RGB', [])
     >>> route("CMYK", "uint8", "png")
@@ -284,7 +344,7 @@ def route(mode: str, dtype: str, format: str) -> tuple[str, list[str]]:
     if FORMATS[format].holds_deep(kind):
         mend = "--depth 8" if narrowed else "try npy"
         raise ImageError(
-            f"{format} cannot hold {_in_words(mode, dtype)} without the codecs: {codecs.MEND}, or {mend}"
+            f"{format} cannot hold {_in_words(mode, dtype)} without the codecs: {CODECS_MEND}, or {mend}"
         )
     request = ", or --alpha plain if the last one is alpha" if mode in ("C2", "C4") else ""
     depth = ", or --depth 8" if narrowed else ""

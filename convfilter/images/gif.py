@@ -1,202 +1,185 @@
-"""Animated GIFs, written frame by frame.
+"""GIF files: images of at most 256 colours, and animations of which each frame draws what has changed.
 
-Pillow's own writer merges frames that look alike and reduces each to a palette before it looks for what
-has changed. Here every frame stays one, only what changes is written, and a frame that shows more than 256
-colours is still exact as long as those that change are few enough.
+Pillow's own writer of animations reduces each frame to a palette before it looks for what has changed, and
+holds all frames in memory. Here a frame of more than 256 colours is exact if those that change are few.
 """
 
 from __future__ import annotations
 
 import struct
-from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import GifImagePlugin, Image
 
+from convfilter.images.animation import Clock, changed_box
+from convfilter.images.encoders import (
+    Output,
+    background_colour,
+    few_colours,
+    flattened,
+    save,
+    taken,
+    to_image,
+)
 from convfilter.images.metadata import Metadata
-from convfilter.images.motion import Clock, changed_box
-from convfilter.images.to_pillow import background_colour, flattened, palette_of, to_image
+from convfilter.images.picture import Picture
 
-__all__ = ["GifFrames"]
+__all__ = ["GifFrames", "save_gif"]
 
 Packed = NDArray[np.uint32]
-Mask = NDArray[np.bool_]
+"""Red, green, blue and alpha of each pixel in one number; alpha is its highest byte."""
 
+_OPAQUE = 0xFF000000
+_REDUCED = "gif holds 256 colours: reduced to so many"
+_PLACES = np.array([1, 1 << 8, 1 << 16], np.uint32)
 _KEEP, _CLEAR = 1, 2  # what becomes of a frame before the next one is drawn
-_ALPHA = np.uint32(0xFF000000)
 
 
-class _Held(NamedTuple):
-    """A frame that waits for the one after it, which decides how it is written."""
-
-    packed: Packed
-    ticks: int
-
-
-class _Reduced(NamedTuple):
-    """A frame of few colours: a number for each pixel, and which one draws nothing (256 if none does)."""
-
-    indices: NDArray[np.uint16]
-    palette: bytes
-    clear: int
+def save_gif(picture: Picture, output: Output) -> None:
+    """Write a GIF, whose pixels are transparent or not: with exactly its colours if they are few enough."""
+    comment = b"\n".join(picture.metadata.comments) or None
+    image = taken(picture)
+    if image.mode == "L":  # with the greys in order it is read as grey again
+        save(image, output, comment=comment, optimize=False)
+        return
+    clear = np.zeros((image.height, image.width), bool)
+    if image.mode == "RGBA":
+        alpha = image.getchannel("A")
+        clear = np.asarray(alpha) == 0
+        image = Image.composite(image, Image.new("RGBA", image.size), alpha)
+    if found := few_colours(image):
+        numbers, colours = found
+        transparent = 0 if clear.any() else None  # the darkest colour, without alpha
+        save(
+            to_image(numbers, "P", colours[:, :3].tobytes()),
+            output,
+            comment=comment,
+            optimize=False,
+            transparency=transparent,
+        )
+        return
+    output.warnings.append(_REDUCED)
+    if not clear.any():
+        save(image.convert("RGB").quantize(256), output, comment=comment)
+        return
+    reduced = image.convert("RGB").quantize(255)
+    indices = np.where(clear, np.uint8(255), np.asarray(reduced))
+    palette = bytes(reduced.getpalette() or [])[: 3 * 255].ljust(768, b"\0")
+    save(to_image(indices, "P", palette), output, comment=comment, optimize=False, transparency=255)
 
 
 class GifFrames:
-    """Puts the frames of a GIF together.
+    """Puts the frames of a GIF together; each is written when the next one is known."""
 
-    Parameters
-    ----------
-    output : file object
-        Where to write.
-    background : str
-        The colour that partly transparent pixels are laid on; those of a GIF are transparent or not.
-    warnings : list of str
-        Gets a line for whatever is lost.
-    """
+    def __init__(self, output: Output) -> None:
+        self._output, self._stream = output, output.stream
+        self._clock = Clock(10, 65_535, output.warnings)
+        self._held: tuple[Packed, int] | None = None  # a frame that is not written yet, and its ticks
+        self._shown: Packed | None = None  # before the held frame is drawn
+        self._meant: Packed | None = None  # what should be shown there, had there been colours enough
+        self._clear = np.uint32(0)  # a colour of which nothing is seen
+        self._translucent = False
 
-    def __init__(self, output: BinaryIO, background: str, warnings: list[str]) -> None:
-        self._output, self._warnings = output, warnings
-        self._background = background
-        self._clock = Clock(10, 65_535, warnings)
-        self._held: _Held | None = None
-        self._shown: Packed | None = None  # before the held frame is drawn; None for nothing yet
-        self._true: Packed | None = None  # what should be shown there, had there been colours enough
-        self._hidden: np.uint32 | None = None  # the colour under what is transparent
-        self._clears = False
-
-    def add(self, image: Image.Image, metadata: Metadata) -> None:
+    def add(self, picture: Picture) -> None:
         """Take the next frame."""
-        packed = self._packed(image)
+        packed = self._packed(picture)
         if self._held is None:
-            self._clears = image.mode == "RGBA"
-            self._begin(image.size, metadata)
+            self._translucent = picture.mode == "RGBA"
+            self._begin(packed.shape, picture.metadata)
         else:
-            self._write(self._held, packed)
-        self._held = _Held(packed, self._clock.ticks(metadata.duration))
+            self._write(*self._held, packed)
+        self._held = packed, self._clock.ticks(picture.metadata.duration)
 
     def finish(self) -> None:
-        """Write what is left."""
+        """Write the last frame and the end."""
         if self._held is not None:
-            self._write(self._held, None)
-        self._output.write(b";")
+            self._write(*self._held, None)
+        self._stream.write(b";")
 
-    def _begin(self, size: tuple[int, int], metadata: Metadata) -> None:
+    def _begin(self, shape: tuple[int, ...], metadata: Metadata) -> None:
         """Write what stands before the frames, none of which shares a palette."""
-        self._output.write(b"GIF89a" + struct.pack("<HHBBB", *size, 0, 0, 0))
+        self._stream.write(b"GIF89a" + struct.pack("<HHBBB", shape[1], shape[0], 0, 0, 0))
         if metadata.plays != 1:
             loop = struct.pack("<BBHB", 3, 1, min(max(metadata.plays - 1, 0), 65_535), 0)
-            self._output.write(b"!\xff\x0bNETSCAPE2.0" + loop)
+            self._stream.write(b"!\xff\x0bNETSCAPE2.0" + loop)
         for comment in metadata.comments:
             parts = [comment[at : at + 255] for at in range(0, len(comment), 255)]
-            self._output.write(b"!\xfe" + b"".join(bytes([len(part)]) + part for part in parts) + b"\0")
+            self._stream.write(b"!\xfe" + b"".join(bytes([len(part)]) + part for part in parts) + b"\0")
 
-    def _packed(self, image: Image.Image) -> Packed:
-        """Return a frame as one number a pixel, each opaque or wholly transparent."""
-        pixels = np.array(image.convert("RGBA"))
+    def _packed(self, picture: Picture) -> Packed:
+        """Return a frame whose pixels are opaque or wholly transparent."""
+        pixels = np.array(taken(picture).convert("RGBA"))
         alpha = pixels[..., 3]
         partly = (alpha != 0) & (alpha != 255)
         if partly.any():
-            self._warnings.append(f"gif cannot hold partial transparency: laid on {self._background}")
-            pixels[partly, :3] = flattened(pixels, background_colour(self._background))[partly]
+            background = self._output.encoding.background
+            self._output.warnings.append(f"gif cannot hold partial transparency: laid on {background}")
+            pixels[partly, :3] = flattened(pixels, background_colour(background))[partly]
             alpha[partly] = 255
         packed = pixels.view("<u4")[..., 0].astype(np.uint32)
-        if self._hidden is None and not alpha.all():
-            self._hidden = packed[alpha == 0][0]
+        if not self._clear and not alpha.all():
+            self._clear = packed[alpha == 0][0]
         return packed
 
-    def _write(self, held: _Held, following: Packed | None) -> None:
+    def _write(self, frame: Packed, ticks: int, following: Packed | None) -> None:
         """Write a frame, now that it is known what it must leave behind."""
-        frame = held.packed
-        opaque = frame >= _ALPHA
+        opaque = frame >= _OPAQUE
         # What is drawn stays, so that pixels can become transparent only by clearing the whole frame.
-        vanishes = following is not None and bool((opaque & (following < _ALPHA)).any())
+        vanishes = following is not None and bool((opaque & (following < _OPAQUE)).any())
         first = self._shown is None
-        same = np.zeros(frame.shape, bool) if self._shown is None else frame == self._shown
-        reduced = self._reduced(frame, same, opaque, vanishes=vanishes, first=first)
-        indices, palette, clear = reduced
-        left, top, right, bottom = (
-            (0, 0, frame.shape[1], frame.shape[0]) if vanishes or first else changed_box(indices != clear)
-        )
-        image = to_image(indices[top:bottom, left:right].astype(np.uint8), "P")
-        image.putpalette(palette)
-        options = {"transparency": clear} if clear < 256 else {}
+        if self._shown is None:
+            self._shown = self._meant = np.full(frame.shape, self._clear)
+        changed = opaque & (frame != self._shown)
+        moving = changed & (frame != self._meant)
+        # What stands still keeps the colours that it was reduced to, and leaves more of them to the rest.
+        for drawn, reduce in ((changed, False), (opaque, False), (moving, True)):
+            spare = vanishes or not drawn.all() or (first and self._translucent)
+            if found := _numbered(frame[drawn], 255 if spare else 256, reduce=reduce):
+                break
+        assert found is not None
+        numbers, colours = found
+        if reduce:
+            self._output.warnings.append(_REDUCED)
+        clear = len(colours)  # the number of what is not drawn, if one is to spare
+        indices = np.full(frame.shape, clear % 256, np.uint8)
+        indices[drawn] = numbers
+        whole = (0, 0, frame.shape[1], frame.shape[0])
+        left, top, right, bottom = whole if vanishes or first else changed_box(drawn)
+        palette = colours.tobytes() + int(self._clear).to_bytes(4, "little")[: 3 * spare]
         for part in GifImagePlugin.getdata(
-            image,
+            to_image(indices[top:bottom, left:right], "P", palette),
             (left, top),
-            duration=10 * held.ticks,
+            duration=10 * ticks,
             disposal=_CLEAR if vanishes else _KEEP,
             include_color_table=True,
-            **options,
+            **({"transparency": clear} if spare else {}),
         ):
-            self._output.write(part)
-        self._shown = self._left_behind(reduced, vanishes=vanishes)
-        self._true = None if vanishes else frame
-
-    def _reduced(self, frame: Packed, same: Mask, opaque: Mask, *, vanishes: bool, first: bool) -> _Reduced:
-        """Bring a frame, or what of it is not shown already, down to few enough colours."""
-        drawn = opaque & ~same
-        everything = bool(drawn.all())
-        spare = vanishes or not everything or (first and self._clears)
-        if (found := _few(frame[drawn], 255 if spare else 256)) is not None:
-            return self._numbered(drawn, *found, spare=spare)
-        if opaque.all() and not vanishes and (found := _few(frame.ravel(), 256)) is not None:
-            return self._numbered(opaque, *found, spare=False)
-        self._warnings.append("gif holds 256 colours: reduced to so many")
-        if self._true is not None:
-            # What stands still keeps the colours that it was given, and leaves more of them to the rest.
-            drawn &= frame != self._true
-            spare = spare or not drawn.all()
-        found = _few(frame[drawn], 255 if spare else 256) or _fewer(frame[drawn], 255 if spare else 256)
-        return self._numbered(drawn, *found, spare=spare)
-
-    def _numbered(self, drawn: Mask, numbers: NDArray[np.uint8], palette: bytes, *, spare: bool) -> _Reduced:
-        """Spread the numbers of the drawn pixels over the frame; the others draw nothing."""
-        clear = len(palette) // 3 if spare else 256
-        indices = np.full(drawn.shape, clear, np.uint16)
-        indices[drawn] = numbers
-        if spare:
-            hidden = 0 if self._hidden is None else int(self._hidden)
-            palette += hidden.to_bytes(4, "little")[:3]
-        return _Reduced(indices, palette, clear)
-
-    def _left_behind(self, drawn: _Reduced, *, vanishes: bool) -> Packed:
-        """Return what is shown when the next frame is drawn."""
-        indices, palette, clear = drawn
-        hidden = np.uint32(0) if self._hidden is None else self._hidden
-        nothing = np.full(indices.shape, hidden)
+            self._stream.write(part)
         if vanishes:
-            return nothing
-        shown = nothing if self._shown is None else self._shown.copy()
-        table = np.frombuffer(palette, np.uint8).reshape(-1, 3).astype(np.uint32)
-        colours = table[:, 0] | table[:, 1] << 8 | table[:, 2] << 16 | _ALPHA
-        seen = indices != clear
-        shown[seen] = colours[indices[seen]]
-        return shown
+            self._shown = self._meant = np.full(frame.shape, self._clear)
+        else:
+            self._shown[drawn] = (colours @ _PLACES | _OPAQUE)[numbers]
+            self._meant = frame
 
 
-def _colours(packed: Packed) -> NDArray[np.uint8]:
-    """Return pixels as a picture of one row."""
-    return packed.astype("<u4").view(np.uint8).reshape(1, -1, 4)[..., :3]
+def _numbered(
+    packed: Packed, most: int, *, reduce: bool
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | None:
+    """Return the number of each pixel's colour, and the colours (N, 3); None if there are too many.
 
-
-def _few(packed: Packed, most: int) -> tuple[NDArray[np.uint8], bytes] | None:
-    """Return the number of each pixel's colour and the palette, or None for more colours than that.
-
-    The palette begins with the brightest: one that counts up from black would be read as plain grey.
+    The brightest comes first: a palette that counts up from black would be read as plain grey.
     """
     if not packed.size:
-        return np.empty(0, np.uint8), b""
-    found = palette_of(to_image(_colours(packed), "RGB"))
-    if found is None or len(found[1]) > most:
+        return np.empty(0, np.uint8), np.empty((0, 3), np.uint8)
+    image = to_image(packed.astype("<u4").view(np.uint8).reshape(1, -1, 4)[..., :3], "RGB")
+    found = few_colours(image)
+    if found is not None and len(found[1]) <= most:
+        numbers, colours = found
+        return np.uint8(len(colours) - 1) - numbers[0], colours[::-1, :3]
+    if not reduce:
         return None
-    image, colours = found
-    last = np.uint8(len(colours) - 1)
-    return last - np.asarray(image).ravel(), b"".join(bytes(colour[:3]) for colour in reversed(colours))
-
-
-def _fewer(packed: Packed, most: int) -> tuple[NDArray[np.uint8], bytes]:
-    """Return what `_few` does after reducing the colours to so many."""
-    image = to_image(_colours(packed), "RGB").quantize(most)
-    numbers = np.asarray(image).ravel()
-    return numbers, bytes(image.getpalette() or [])[: 3 * (int(numbers.max()) + 1)]
+    reduced = image.quantize(most)
+    numbers = np.asarray(reduced)[0]
+    palette = np.frombuffer(bytes(reduced.getpalette() or []), np.uint8).reshape(-1, 3)
+    return numbers, palette[: int(numbers.max()) + 1]

@@ -1,41 +1,126 @@
-"""What the bytes of a file tell that Pillow does not, or not in time."""
+"""What the bytes of a file say that Pillow does not, or not in time, and what is refused because of it.
+
+`--max-pixels` moves every limit.
+"""
 
 from __future__ import annotations
 
+import mmap
 import os
 import re
 import struct
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
+from convfilter.errors import ImageError
+from convfilter.images.formats import FORMATS
+from convfilter.options import MAX_PIXELS
+
 __all__ = [
+    "ANIMATIONS",
     "GifLayout",
     "PngChunk",
     "avif_is_deep",
+    "check_channels",
+    "check_density",
+    "check_header",
+    "check_pixels",
     "gif_layout",
     "jpeg_segments",
     "png_chunks",
     "webp_is_lossless",
-    "webp_size",
 ]
 
+ANIMATIONS = tuple(form for form, row in FORMATS.items() if row.several == "animation")
+"""Formats of which a few bytes may make many frames, so that the pixels of all count."""
 
-def webp_size(stream: BinaryIO) -> tuple[int, int]:
-    """Return a WebP's size.
+# Encoders make some ten scans; more than these count as so many images.
+_SCANS = 100
+# A segment of EXIF holds 64 KiB. Cameras write one, editors up to three.
+_SEGMENTS = 16
+_PIXELS_A_SEGMENT = 1 << 22
+_PIXELS_A_CHANNEL = 1 << 12
+# A single colour takes a few bytes of WebP or AVIF whatever its size; so large an image is hardly of use.
+_ANY_DENSITY = 1 << 26
+_DENSITY = 10_000
+_JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+_PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
+_JPEG_HEADER = 1 << 20
 
-    Parameters
-    ----------
-    stream : file object
-        The file; left at its beginning.
 
-    Returns
-    -------
-    tuple of int
-        Width and height; anything if the header is broken, which its decoder finds out.
-    """
+def check_pixels(size: tuple[int, int], max_pixels: int | None, count: int = 1, what: str = "frames") -> None:
+    """Refuse an image, or several of a size, of more pixels than allowed; None allows any number."""
+    width, height = size
+    several = f"{count} {what} of " if count > 1 else ""
+    _check(f"{several}{width} x {height} pixels are", count * width * height, max_pixels)
+
+
+def check_channels(channels: int, max_pixels: int | None) -> None:
+    """Refuse an array of too many channels, each of which costs time whatever its size."""
+    pixels = channels * _PIXELS_A_CHANNEL
+    _check(f"{channels} channels count as {pixels} pixels,", pixels, max_pixels)
+
+
+def check_header(stream: BinaryIO, form: str, max_pixels: int | None) -> None:
+    """Refuse a file of which opening or decoding would take far more than its size suggests."""
+    if form == "webp":  # its decoder allocates the image as soon as it is opened
+        size = _webp_size(stream)
+        check_pixels(size, max_pixels)
+        check_density(stream, size, max_pixels)
+    if form == "gif":  # so does this one, even if only the header is wanted
+        check_pixels(gif_layout(stream).size, MAX_PIXELS if max_pixels is None else max_pixels)
+    if form == "jpeg" and max_pixels is not None:
+        _check_jpeg(stream, max_pixels)
+
+
+def check_density(stream: BinaryIO, size: tuple[int, int], max_pixels: int | None) -> None:
+    """Refuse a huge image out of next to nothing, unless more than the usual limit is allowed."""
+    pixels = size[0] * size[1]
+    length = stream.seek(0, os.SEEK_END)
+    if max_pixels is not None and max_pixels <= MAX_PIXELS and pixels > max(_ANY_DENSITY, length * _DENSITY):
+        raise ImageError(
+            f"{size[0]} x {size[1]} pixels out of {length} bytes may be a decompression bomb; "
+            f"if you trust the file, allow them with --max-pixels {max(pixels, MAX_PIXELS + 1)}"
+        )
+
+
+def _check_jpeg(stream: BinaryIO, max_pixels: int) -> None:
+    """Refuse a JPEG of too many scans, each of which is a pass over the image, or too much EXIF."""
+    stream.seek(0)
+    data = stream.read(_JPEG_HEADER)
+    if all(marker != 0xDA for marker, _, _ in jpeg_segments(data)):
+        data += stream.read()
+    segments, size, components, progressive = 0, (0, 0), b"", False
+    for marker, start, _ in jpeg_segments(data):
+        content = data[start : start + 6]
+        segments += marker == 0xE1 and content == b"Exif\0\0"
+        if marker in _JPEG_FRAMES and len(content) == 6:
+            size = int.from_bytes(content[3:5], "big"), int.from_bytes(content[1:3], "big")
+            components, progressive = content[5:], marker in _PROGRESSIVE
+        if marker == 0xDA:
+            progressive |= content[:1] != components
+            break
+    if segments > _SEGMENTS:
+        pixels = segments * _PIXELS_A_SEGMENT
+        _check(f"{segments} segments of EXIF count as {pixels} pixels,", pixels, max_pixels)
+    if progressive:
+        scans = sum(marker == 0xDA for marker, _, _ in jpeg_segments(data + stream.read()))
+        if scans > _SCANS:
+            check_pixels(size, max_pixels, scans, "scans")
+
+
+def _check(what: str, pixels: int, max_pixels: int | None) -> None:
+    """Refuse what counts as more pixels than are allowed, naming the option that allows it."""
+    if max_pixels is not None and pixels > max_pixels:
+        raise ImageError(
+            f"{what} more than {max_pixels}; if you trust the file, allow them with --max-pixels {pixels}"
+        )
+
+
+def _webp_size(stream: BinaryIO) -> tuple[int, int]:
+    """Return a WebP's width and height; anything if the header is broken, which its decoder finds out."""
     stream.seek(0)
     head = stream.read(30).ljust(30, b"\0")
-    stream.seek(0)
     if head[12:16] == b"VP8X":
         return int.from_bytes(head[24:27], "little") + 1, int.from_bytes(head[27:30], "little") + 1
     if head[12:16] == b"VP8L":
@@ -45,18 +130,7 @@ def webp_size(stream: BinaryIO) -> tuple[int, int]:
 
 
 def webp_is_lossless(stream: BinaryIO) -> bool:
-    """Tell whether a WebP holds exactly the samples that were written.
-
-    Parameters
-    ----------
-    stream : file object
-        The file.
-
-    Returns
-    -------
-    bool
-        Whether its (first) picture is in the lossless coding.
-    """
+    """Tell whether the first image of a WebP is in the lossless coding."""
     stream.seek(12)
     while len(head := stream.read(8)) == 8:
         kind, length = struct.unpack("<4sI", head)
@@ -68,18 +142,7 @@ def webp_is_lossless(stream: BinaryIO) -> bool:
 
 
 def avif_is_deep(stream: BinaryIO) -> bool:
-    """Tell whether an AVIF holds more than 8 bits a channel.
-
-    Parameters
-    ----------
-    stream : file object
-        The file.
-
-    Returns
-    -------
-    bool
-        What the configurations of its images and tracks say.
-    """
+    """Tell whether the images and tracks of an AVIF are configured for more than 8 bits a channel."""
     stream.seek(0)
     return any(content[2:3] and content[2] & 0x40 for content in _av1_configurations(stream.read()))
 
@@ -109,16 +172,9 @@ def _av1_configurations(data: bytes) -> Iterator[bytes]:
 
 
 class GifLayout(NamedTuple):
-    """What the blocks of a GIF tell.
+    """What the blocks of a GIF say: the size that covers all its frames, and whether it ends with its mark.
 
-    Attributes
-    ----------
-    size : tuple of int
-        Width and height of what all its frames cover.
-    turns_coloured : bool
-        Whether a frame that follows a grey one has colours.
-    whole : bool
-        Whether its end mark is there.
+    `turns_coloured` is true if a frame that follows a grey one has colours.
     """
 
     size: tuple[int, int]
@@ -127,18 +183,7 @@ class GifLayout(NamedTuple):
 
 
 def gif_layout(stream: BinaryIO) -> GifLayout:
-    """Return what the blocks of a GIF tell, as far as the file goes.
-
-    Parameters
-    ----------
-    stream : file object
-        The file.
-
-    Returns
-    -------
-    GifLayout
-        Its size, colours and whether it is whole.
-    """
+    """Walk through the blocks of a GIF, as far as the file goes."""
     stream.seek(0)
     data = stream.read()
     screen = data[6:13].ljust(7, b"\0")
@@ -173,21 +218,10 @@ def gif_layout(stream: BinaryIO) -> GifLayout:
 _GREYS = bytes(level for level in range(256) for _ in range(3))
 
 
-def jpeg_segments(data: bytes, start: int = 0) -> Iterator[tuple[int, int, int]]:
-    """Yield the segments of a JPEG, found by their lengths.
+def jpeg_segments(data: bytes | mmap.mmap, start: int = 0) -> Iterator[tuple[int, int, int]]:
+    """Yield the segments of a JPEG in `data` that begins at `start`: marker, begin and end of the content.
 
-    Parameters
-    ----------
-    data : bytes
-        What holds the JPEG.
-    start : int
-        Where it begins, with its start mark.
-
-    Yields
-    ------
-    tuple of int
-        The marker, and where its content begins and ends: for a scan, behind its coded data; for the end
-        mark, at once. Nothing more follows what is broken.
+    A scan ends behind its coded data. Nothing more follows what is broken.
     """
     place = start + 2
     while place + 4 <= len(data) or data[place : place + 2] == b"\xff\xd9":
@@ -221,18 +255,7 @@ class PngChunk(NamedTuple):
 
 
 def png_chunks(stream: BinaryIO) -> list[PngChunk]:
-    """Return the chunks of a PNG up to its end, found by their lengths, as far as they are whole.
-
-    Parameters
-    ----------
-    stream : file object
-        The file.
-
-    Returns
-    -------
-    list of PngChunk
-        In their order; the last is ``IEND`` if the file is not truncated.
-    """
+    """Return the whole chunks of a PNG up to its end; the last is ``IEND`` if it is not truncated."""
     size = stream.seek(0, os.SEEK_END)
     place = 8
     chunks: list[PngChunk] = []

@@ -1,6 +1,6 @@
 """Calls into Pillow and the codecs: their errors, warnings and printed lines are reported as the file's.
 
-`reasons` is put around such calls only: an error in our own code must pass as what it is.
+`reasons` wraps such calls only: an error in our own code must pass as what it is.
 """
 
 from __future__ import annotations
@@ -13,33 +13,40 @@ import re
 import sys
 import threading
 import warnings as python_warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from importlib import import_module
 from typing import Any, BinaryIO, TextIO
 
 from convfilter.errors import ConvfilterError, ImageError, with_name
+from convfilter.images.formats import FORMATS
 from convfilter.messages import describe, one_line
 
-__all__ = ["PRINTING", "add_warning", "collected", "disk_errors", "frame_named", "reasons"]
-
-PRINTING = ("tiff", "avif")
-"""Formats whose libraries print to standard error."""
+__all__ = ["add_warning", "collected", "disk_errors", "frame_named", "load_plugin", "reasons"]
 
 _MOST = 5
 _FURTHER = re.compile(r"(\d+) further warnings?")
 _LONGEST_PRINT = 1 << 16
 
 
+def load_plugin(form: str) -> None:
+    """Have Pillow read and write a format, by the plugin for it alone.
+
+    Importing all forty of them takes longer than reading most images, and some start other programs.
+    """
+    from PIL import Image  # here, so that `--help` need not load Pillow
+
+    # Images are measured against the caller's limit, from the header; Pillow's own would warn or refuse.
+    Image.MAX_IMAGE_PIXELS = None
+    plugin: Any = import_module(f"PIL.{FORMATS[form].plugin}")
+    if form == "avif":  # images run side by side, each on one thread
+        plugin.DEFAULT_MAX_THREADS = 1
+
+
 @contextlib.contextmanager
 def reasons(what: str, *, system: bool = True) -> Iterator[None]:
-    """Turn whatever a library raises into an `ImageError` of one line.
+    """Turn whatever a library raises into an `ImageError` of one line that begins with `what`.
 
-    Parameters
-    ----------
-    what : str
-        What the message begins with, such as ``broken png data``.
-    system : bool
-        Whether errors of the operating system are turned as well; otherwise they pass, as those of a
-        stream of ours always do.
+    Without `system`, errors of the operating system pass, as those of a stream of ours always do.
     """
     try:
         yield
@@ -61,7 +68,7 @@ def reasons(what: str, *, system: bool = True) -> Iterator[None]:
 
 
 def _raised_by_us(error: Exception) -> bool:
-    """Tell whether an error comes out of our own code that a library called, such as a stream."""
+    """Tell whether an error comes from our own code that a library called, such as a stream."""
     names = []
     trace = error.__traceback__
     while trace is not None:
@@ -94,13 +101,7 @@ def add_warning(warnings: list[str], line: str) -> None:
 
 @contextlib.contextmanager
 def frame_named(number: int, count: int | None) -> Iterator[None]:
-    """Say which of several frames an error is about.
-
-    Parameters
-    ----------
-    number, count : int
-        The frame, counted from 0, and how many there are; None where nobody knows yet.
-    """
+    """Say which of several frames an error is about, counted from 0; the count may be unknown."""
     try:
         yield
     except ConvfilterError as error:
@@ -112,18 +113,13 @@ def frame_named(number: int, count: int | None) -> Iterator[None]:
 
 @contextlib.contextmanager
 def collected(warnings: list[str], *, prints: bool = False) -> Iterator[None]:
-    """Gather what libraries warn of, log or print during a block.
+    """Add what libraries warn of or log in a block to a list, and what they print.
 
-    Parameters
-    ----------
-    warnings : list of str
-        Gets each line once, the first few in words.
-    prints : bool
-        Whether lines on standard error are gathered too; blocks that do run one at a time.
+    Blocks that collect prints run one at a time.
     """
     before, _thread.warnings = _thread.warnings, warnings
     try:
-        with _HEARING, _PRINTS if prints else contextlib.nullcontext():
+        with _warning_hook, _printed if prints else contextlib.nullcontext():
             yield
     finally:
         _thread.warnings = before
@@ -151,14 +147,12 @@ for _name in ("PIL", "imagecodecs", "tifffile"):
     logging.getLogger(_name).addHandler(_LogHandler(logging.WARNING))
 
 
-class _Hearing:
-    """Takes the warnings of the libraries while any thread is in a block; the others' go where they did."""
+class _WarningHook:
+    """Takes the libraries' warnings while any thread is in a block; those of other threads pass."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._blocks = 0
-        self._filters = python_warnings.catch_warnings()
-        self._show: Callable[..., Any] = python_warnings.showwarning
 
     def __enter__(self) -> None:
         with self._lock:
@@ -167,7 +161,7 @@ class _Hearing:
                 self._filters = python_warnings.catch_warnings()
                 self._filters.__enter__()
                 python_warnings.filterwarnings("always", module=r"PIL\.|imagecodecs|tifffile")
-                self._show, python_warnings.showwarning = python_warnings.showwarning, self._heard
+                self._show, python_warnings.showwarning = python_warnings.showwarning, self._take
 
     def __exit__(self, *_: object) -> None:
         with self._lock:
@@ -175,85 +169,78 @@ class _Hearing:
             if not self._blocks:
                 self._filters.__exit__(None, None, None)
 
-    def _heard(self, message: Warning | str, *more: Any, **options: Any) -> None:
+    def _take(self, message: Warning | str, *more: Any, **options: Any) -> None:
         if _thread.warnings is None:
             self._show(message, *more, **options)
         else:
             add_warning(_thread.warnings, one_line(message))
 
 
-class _Prints:
+class _Printed:
     """Takes what libraries print to the descriptor of standard error; what Python prints still goes there."""
 
     def __init__(self) -> None:
-        self._spare: TextIO | None = None
+        self._stderr: TextIO | None = None
         self._active = False
-        self._begin()
+        self._start()
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._begin)
+            os.register_at_fork(after_in_child=self._start)
 
-    def _begin(self) -> None:
-        """Begin anew: a new process shares neither the file nor what another thread held at the fork."""
-        if self._spare is not None and self._active:
-            os.dup2(self._spare.fileno(), 2)
-        self._lock = threading.RLock()
-        self._depth, self._active = 0, False
-        self._taken: BinaryIO | None = None
-        self._spare = None
-        self._python: TextIO | None = None
+    def _start(self) -> None:
+        """Start anew: a new process shares neither the file nor what another thread held at the fork."""
+        if self._stderr is not None and self._active:
+            os.dup2(self._stderr.fileno(), 2)
+        self._lock = threading.Lock()
+        self._file: BinaryIO | None = None
+        self._stderr = None
+        self._active = False
 
     def __enter__(self) -> None:
         self._lock.acquire()
-        self._depth += 1
-        if self._depth > 1 or sys.__stderr__ is None:
-            return
         # Without a spare descriptor or a folder for temporary files, lines stay where they are.
         with contextlib.suppress(OSError):
-            if self._taken is None:
-                import tempfile
+            if sys.__stderr__ is None:
+                return
+            if self._file is None or self._stderr is None:
+                import tempfile  # here, because only few formats print
 
-                self._taken = tempfile.TemporaryFile(buffering=0)
-                self._spare = open(
-                    os.dup(2), "w", buffering=1, encoding=sys.__stderr__.encoding, errors="backslashreplace"
-                )
-            assert self._spare is not None
-            os.dup2(2, self._spare.fileno(), inheritable=False)
+                encoding = sys.__stderr__.encoding
+                self._file = tempfile.TemporaryFile(buffering=0)
+                self._stderr = open(os.dup(2), "w", buffering=1, encoding=encoding, errors="backslashreplace")
+            os.dup2(2, self._stderr.fileno(), inheritable=False)
+            self._python = sys.stderr
             if _descriptor(sys.stderr) == 2:
                 sys.stderr.flush()
-                self._python, sys.stderr = sys.stderr, self._spare
-            os.dup2(self._taken.fileno(), 2)
+                sys.stderr = self._stderr
+            os.dup2(self._file.fileno(), 2)
             self._active = True
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        self._depth -= 1
-        lines: list[str] = []
+        warnings = _thread.warnings
+        assert warnings is not None  # `collected` has set them
         try:
-            if not self._depth and self._active:
-                assert self._taken is not None
-                assert self._spare is not None
-                self._active = False
-                self._spare.flush()
-                os.dup2(self._spare.fileno(), 2)
-                if self._python is not None:
-                    sys.stderr, self._python = self._python, None
-                lines = self._read(self._taken)
+            lines = self._stop() if self._active else []
         finally:
             self._lock.release()
         if lines and isinstance(error, ImageError):
             raise ImageError(f"{error}: {lines[0]}") from None
-        if _thread.warnings is not None:
-            for line in lines:
-                add_warning(_thread.warnings, line)
+        for line in lines:
+            add_warning(warnings, line)
 
-    @staticmethod
-    def _read(taken: BinaryIO) -> list[str]:
-        """Return the lines that were printed."""
-        if not taken.tell():
+    def _stop(self) -> list[str]:
+        """Put standard error back, and return the lines that were printed."""
+        assert self._file is not None
+        assert self._stderr is not None
+        self._active = False
+        self._stderr.flush()
+        os.dup2(self._stderr.fileno(), 2)
+        sys.stderr = self._python
+        if not self._file.tell():
             return []
-        taken.seek(0)
-        printed = taken.read(_LONGEST_PRINT).decode(errors="replace")
-        taken.seek(0)
-        taken.truncate()
+        self._file.seek(0)
+        printed = self._file.read(_LONGEST_PRINT).decode(errors="replace")
+        self._file.seek(0)
+        self._file.truncate()
         return [line for line in map(one_line, printed.splitlines()) if line]
 
 
@@ -265,4 +252,4 @@ def _descriptor(stream: TextIO | None) -> int | None:
         return None
 
 
-_HEARING, _PRINTS = _Hearing(), _Prints()
+_warning_hook, _printed = _WarningHook(), _Printed()

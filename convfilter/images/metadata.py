@@ -7,23 +7,26 @@ with zeros. What cannot be parsed is dropped with a warning.
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import math
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from PIL import ExifTags, Image
 
 from convfilter.errors import ImageError
+from convfilter.images.formats import FORMATS
 from convfilter.images.headers import jpeg_segments
 from convfilter.images.library import reasons
-from convfilter.images.tiff_tags import SIZES, Origin, TiffTag
+from convfilter.images.tiff_tags import Data, Directory, Origin, TiffTag, address_at
 
 __all__ = [
+    "BLOCKS",
     "DESCRIPTIVE",
-    "HELD",
     "PHOTOSHOP",
     "Chunk",
     "Metadata",
@@ -38,15 +41,15 @@ __all__ = [
 Chunk: TypeAlias = tuple[bytes, bytes]
 """A chunk of a PNG: its kind and its content."""
 
-HELD = {
-    "EXIF": "png jpeg tiff webp avif",
-    "a colour profile": "png jpeg tiff webp avif",
-    "XMP": "png jpeg tiff webp avif",
-    "resolution": "png jpeg tiff bmp",
-    "comments": "jpeg gif",
-    "Photoshop data (IPTC)": "jpeg",
+BLOCKS = {
+    "exif": "EXIF",
+    "icc": "a colour profile",
+    "xmp": "XMP",
+    "dpi": "resolution",
+    "comments": "comments",
+    "photoshop": "Photoshop data (IPTC)",
 }
-"""Which formats hold what, by the names of `Metadata.blocks`; all that is not listed is a PNG's."""
+"""The fields of `Metadata` that the formats list in their `blocks`, and what messages call them."""
 
 _GAMMA = "gamma and chromaticities"
 _CHUNKS = dict.fromkeys((b"tEXt", b"zTXt", b"iTXt"), "text")
@@ -71,80 +74,39 @@ _XMP_IMAGE = re.compile(rb"(?:/9j/|iVBORw0KGgo)(?=(?:%b|%b){100})(?:%b+|%b)*" % 
 
 @dataclass(frozen=True)
 class Metadata:
-    """What is kept of a file beside its pixels.
+    """What is kept of a file beside its pixels."""
 
-    Attributes
-    ----------
-    exif : bytes or None
-        An EXIF block, beginning with ``Exif`` and two zeros.
-    icc : bytes or None
-        A colour profile.
-    xmp : bytes or None
-        An XMP packet.
-    dpi : tuple of float or None
-        Dots per inch, horizontally and vertically.
-    comments : tuple of bytes
-        The comments of a JPEG or GIF, in their order.
-    photoshop : bytes or None
-        Photoshop's resources in a JPEG, IPTC among them, without thumbnails.
-    chunks : tuple of Chunk
-        PNG chunks that are kept as they are, but for ``bKGD``, whose levels are brought to 16 bits.
-    tags : tuple of TiffTag
-        What else the tags of a TIFF say.
-    origin : Origin or None
-        The image that they were read with.
-    unknown : tuple of str
-        Names of what the file holds besides, which is not kept.
-    quantization : list of list of int or None
-        The quantization tables of a JPEG.
-    subsampling : int
-        The chroma subsampling of a JPEG as Pillow numbers it; -1 if unknown.
-    compression : str or None
-        How a TIFF or TGA was compressed, by Pillow's name.
-    lossless : bool
-        Whether the file held exactly the samples that were written.
-    duration : float or None
-        How long a frame is shown, in milliseconds; None where files do not tell.
-    plays : int
-        How often an animation is shown; 0 is for ever.
-    """
-
-    exif: bytes | None = None
+    exif: bytes | None = None  # beginning with ``Exif`` and two zeros
     icc: bytes | None = None
     xmp: bytes | None = None
-    dpi: tuple[float, float] | None = None
-    comments: tuple[bytes, ...] = ()
-    photoshop: bytes | None = None
-    chunks: tuple[Chunk, ...] = ()
-    tags: tuple[TiffTag, ...] = ()
-    origin: Origin | None = None
-    unknown: tuple[str, ...] = ()
-    quantization: list[list[int]] | None = None
-    subsampling: int = -1
-    compression: str | None = None
-    lossless: bool = True
-    duration: float | None = None
-    plays: int = 0
+    dpi: tuple[float, float] | None = None  # horizontally and vertically
+    comments: tuple[bytes, ...] = ()  # of a JPEG or GIF
+    photoshop: bytes | None = None  # its resources in a JPEG, IPTC among them, without thumbnails
+    chunks: tuple[Chunk, ...] = ()  # of a PNG, as they are, but for bKGD, whose levels are of 16 bits
+    tags: tuple[TiffTag, ...] = ()  # what else the tags of a TIFF say
+    origin: Origin | None = None  # the image that they were read with
+    unknown: tuple[str, ...] = ()  # names of what the file holds besides, which is not kept
+    quantization: list[list[int]] | None = None  # tables of a JPEG
+    subsampling: int = -1  # of its chroma, as Pillow numbers it; -1 if unknown
+    compression: str | None = None  # of a TIFF or TGA, by Pillow's name
+    lossless: bool = True  # whether the file held exactly the samples that were written
+    duration: float | None = None  # of a frame, in milliseconds; None where files do not say
+    plays: int = 0  # how often an animation is shown; 0 is for ever
 
     def bare(self) -> Metadata:
         """Return what decides how a picture is encoded, without what is written beside it."""
         kept = "quantization", "subsampling", "compression", "lossless", "duration", "plays"
         return Metadata(**{name: getattr(self, name) for name in kept})
 
-    def blocks(self) -> list[str]:
-        """Return the names of what there is beside the pixels, by which `HELD` says where it can go."""
-        blocks = {
-            "EXIF": self.exif,
-            "a colour profile": self.icc,
-            "XMP": self.xmp,
-            "resolution": None if _is_default(self.dpi) else self.dpi,
-            "comments": self.comments,
-            "Photoshop data (IPTC)": self.photoshop,
-        }
-        names = [name for name, block in blocks.items() if block is not None and block != ()]
+    def lost_in(self, form: str) -> list[str]:
+        """Return the names of what a format cannot hold, as far as it says something."""
+        held = FORMATS[form].blocks
+        says = {name: getattr(self, name) not in (None, ()) for name in BLOCKS}
+        says["dpi"] = self.dpi is not None and not _is_default(self.dpi)
+        names = [words for name, words in BLOCKS.items() if says[name] and name not in held]
         kinds = {kind for kind, _ in self.chunks}
         plain = self.icc is not None or b"sRGB" in kinds
-        for kind, content in self.chunks:
+        for kind, content in self.chunks if "chunks" not in held else ():
             name = _CHUNKS.get(kind, f"a {kind.decode()} chunk")
             if not ((plain and name == _GAMMA) or (kind, content) in _SRGB or _is_square(kind, content)):
                 names.append(name)
@@ -152,20 +114,7 @@ class Metadata:
 
 
 def orientation_of(image: Image.Image, warnings: list[str]) -> int:
-    """Return the orientation that a picture is tagged with.
-
-    Parameters
-    ----------
-    image : PIL.Image.Image
-        The opened picture.
-    warnings : list of str
-        Gets a line if the tags cannot be read.
-
-    Returns
-    -------
-    int
-        1 to 8 as in EXIF; 1 (upright) without a tag.
-    """
+    """Return an image's orientation, 1 to 8 as in EXIF; 1 (upright) without a tag."""
     try:
         with reasons("malformed EXIF"):
             # The method of the base class: the PNG plugin's own would decode the image to look behind it.
@@ -178,32 +127,19 @@ def orientation_of(image: Image.Image, warnings: list[str]) -> int:
 
 
 def read_metadata(image: Image.Image, upright: bool, warnings: list[str]) -> Metadata:
-    """Collect what a decoded picture's file says beside the pixels.
-
-    Parameters
-    ----------
-    image : PIL.Image.Image
-        The picture, decoded.
-    upright : bool
-        Whether the orientation has been applied, so that its tag is reset.
-    warnings : list of str
-        Gets a line for everything malformed that is dropped.
-
-    Returns
-    -------
-    Metadata
-        Everything but `Metadata.lossless`, which is left at true.
-    """
+    """Collect what a decoded image's file says beside the pixels; `upright` resets the orientation."""
     info = image.info
     quantization = _tables(getattr(image, "quantization", None))
-    compression = info.get("compression")
-    xmp = info.get("xmp")
-    segments = getattr(image, "applist", [])
+    compression, xmp = info.get("compression"), info.get("xmp")
+    segments = getattr(image, "applist", [])  # of a JPEG
     comments = [content for name, content in segments if name == "COM"]
     if image.format == "GIF" and "comment" in info:
         comments = [info["comment"]]
-    known = [name == "COM" or content.startswith(_SEGMENTS) for name, content in segments]
-    unknown = [f"segment {name}" for (name, _), each in zip(segments, known, strict=True) if not each]
+    unknown = {
+        f"segment {name}": None
+        for name, content in segments
+        if name != "COM" and not content.startswith(_SEGMENTS)
+    }
     return Metadata(
         exif=_exif(image, upright, warnings),
         icc=_icc(info.get("icc_profile"), warnings),
@@ -212,7 +148,7 @@ def read_metadata(image: Image.Image, upright: bool, warnings: list[str]) -> Met
         comments=tuple(comments),
         photoshop=_photoshop(segments, warnings),
         chunks=info.get("chunks", ()) + _aspect(info),
-        unknown=info.get("unknown", ()) + tuple(dict.fromkeys(unknown)),
+        unknown=(*info.get("unknown", ()), *unknown),
         quantization=quantization,
         subsampling=_subsampling(image) if quantization else -1,
         compression=compression if isinstance(compression, str) else None,
@@ -222,37 +158,22 @@ def read_metadata(image: Image.Image, upright: bool, warnings: list[str]) -> Met
 
 
 def icc_fits(profile: bytes, kind: str) -> bool:
-    """Tell whether a colour profile speaks of the channels of a picture.
-
-    Parameters
-    ----------
-    profile : bytes
-        The profile.
-    kind : str
-        The kind of picture, as in `convfilter.images.formats`.
-
-    Returns
-    -------
-    bool
-        Whether the colour space that the profile names is that of the kind.
-    """
+    """Tell whether the colour space of a profile is that of a kind of image, as in `formats`."""
     spaces = {"RGB": b"RGB ", "RGBA": b"RGB ", "CMYK": b"CMYK", "LAB": b"Lab "}
     return profile[16:20] == spaces.get(kind.partition(";")[0].rstrip("X"), b"GRAY")
 
 
 def descriptive_exif(exif: Image.Exif) -> Image.Exif:
-    """Return the tags that describe a picture, without those on how its file is laid out.
+    """Return the tags that describe an image, without those on how its file is laid out."""
+    parsed = Image.Exif()  # groups that were put in, not parsed, could not be written to a TIFF
+    if block := _descriptive_block(exif):
+        with reasons("malformed EXIF"):
+            parsed.load(block)
+    return parsed
 
-    Parameters
-    ----------
-    exif : PIL.Image.Exif
-        All tags.
 
-    Returns
-    -------
-    PIL.Image.Exif
-        A new set of tags.
-    """
+def _descriptive_block(exif: Image.Exif) -> bytes:
+    """Return the tags that describe an image as a block, empty without any."""
     with reasons("malformed EXIF"):
         tags = DESCRIPTIVE & set(exif)
         groups = {tag: exif.get_ifd(tag) for tag in tags & set(_GROUPS)}
@@ -263,10 +184,7 @@ def descriptive_exif(exif: Image.Exif) -> Image.Exif:
     for tag, value in values.items():
         kept[tag] = as_stored(value)
     with reasons("malformed EXIF"):
-        parsed = Image.Exif()  # groups that were put in, not parsed, could not be written to a TIFF
-        if len(kept):
-            parsed.load(kept.tobytes())
-        return parsed
+        return kept.tobytes() if len(kept) else b""
 
 
 def as_stored(value: Any) -> Any:
@@ -278,17 +196,10 @@ def _exif(image: Image.Image, upright: bool, warnings: list[str]) -> bytes | Non
     """Return the EXIF block, upright and without thumbnails."""
     raw = image.info.get("exif")
     try:
-        with reasons("malformed EXIF"):
-            tags = image.getexif() if image.format == "TIFF" else None
-        if tags is not None:
-            tags = descriptive_exif(tags)
-        if tags is not None:
+        if image.format == "TIFF":
             with reasons("malformed EXIF"):
-                values = [*tags.items()]
-            for tag, value in values:
-                tags[tag] = as_stored(value)
-            with reasons("malformed EXIF"):
-                raw = tags.tobytes() if len(tags) else None
+                tags = image.getexif()
+            raw = _descriptive_block(tags)
         if not isinstance(raw, bytes) or not raw.removeprefix(_EXIF):
             return None
         if len(raw) > _LONGEST_EXIF:
@@ -305,76 +216,36 @@ def _exif(image: Image.Image, upright: bool, warnings: list[str]) -> bytes | Non
     return block
 
 
-class _Tag(NamedTuple):
-    """An entry of a directory of tags: what it holds, and where that is."""
-
-    number: int
-    kind: int
-    place: int
-    end: int
-
-
-class _Tiff:
-    """A block of EXIF, which is laid out as a TIFF."""
-
-    def __init__(self, block: bytes) -> None:
-        if block[:4] not in (b"II*\0", b"MM\0*") or len(block) < 8:
-            raise ImageError("no EXIF")
-        self.block = block
-        self.order = "<" if block[:2] == b"II" else ">"
-
-    def long(self, place: int) -> int:
-        """Return the number of 32 bits at a place, 0 behind the end."""
-        part = self.block[place : place + 4]
-        return int(struct.unpack(f"{self.order}I", part)[0]) if len(part) == 4 else 0
-
-    def directory(self, start: int) -> tuple[list[_Tag], int]:
-        """Return the tags of a directory, and where it ends."""
-        (count,) = struct.unpack(f"{self.order}H", self.block[start : start + 2].ljust(2, b"\0"))
-        end = start + 2 + 12 * count
-        if start < 8 or end > len(self.block):
-            raise ImageError("tags behind the end")
-        return [self._tag(entry) for entry in range(start + 2, end, 12)], end
-
-    def _tag(self, entry: int) -> _Tag:
-        number, kind, count = struct.unpack_from(f"{self.order}HHI", self.block, entry)
-        length = count * SIZES.get(kind, 1)
-        place = entry + 8 if length <= 4 else self.long(entry + 8)
-        return _Tag(number, kind, place, min(place + length, len(self.block)))
-
-    def numbers(self, tag: _Tag) -> list[int]:
-        """Return what a tag of whole numbers holds."""
-        size = 2 if tag.kind == _SHORT else 4
-        count = min(max(0, tag.end - tag.place) // size, _MOST_NUMBERS)
-        format = f"{self.order}{count}{'H' if size == 2 else 'I'}"
-        return [*struct.unpack_from(format, self.block, tag.place)] if count else []
-
-
 _SHORT, _LONG = 3, 4
 _GROUPS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 # Where image data begin and how long they are: JPEG, strips, tiles.
 _IMAGE_DATA = ((513, 514), (273, 279), (324, 325))
 _DIRECTORIES, _WINDOWS_THUMBNAIL, _PHOTOSHOP = 330, 0x501B, 34377
 _MOST_DIRECTORIES, _MOST_NUMBERS = 16, 4096
-_LONGEST_EXIF = 1 << 22
+_LONGEST_EXIF, _MOST_SEGMENTS = 1 << 22, 1000
+_JPEG = b"\xff\xd8\xff"
 PHOTOSHOP = b"Photoshop 3.0\0"
 # How the segments of a JPEG begin that are read, or say how the file is made (JFIF, MPF, Ducky, Adobe).
 _SEGMENTS = (
     *(b"Exif\0", b"http://ns.adobe.com/xap/1.0/\0", b"ICC_PROFILE\0", PHOTOSHOP),
     *(b"JFIF", b"JFXX", b"MPF\0", b"Ducky", b"Adobe"),
 )
-# Photoshop's resources that show the image as it was: thumbnails, ICC, EXIF twice, XMP.
-_COPIES = (0x0409, 0x040C, 0x040F, 0x0422, 0x0423, 0x0424)
+# Photoshop's resources that show the image as it was: thumbnails, and copies of ICC, EXIF twice, XMP.
+_THUMBNAILS = (0x0409, 0x040C)
+_COPIES = (*_THUMBNAILS, 0x040F, 0x0422, 0x0423, 0x0424)
 
 
 def _cleaned(block: bytes, upright: bool) -> bytes:
     """Return a block of EXIF with its orientation set upright, if so, and zeros where thumbnails were."""
-    tiff = _Tiff(block)
-    start = tiff.long(4)
-    tags, end = tiff.directory(start)
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(block[:4])
+    if order is None:
+        raise ImageError("not EXIF")
+    directory = Directory(block, address_at(block, 4, order), order)
+    start, end = directory.start, directory.end
     cleaned = bytearray(block)
     length = len(block)
-    for first, last in sorted(_thumbnails(tiff, tags, end), key=lambda place: -place[1]):
+    for first, last in sorted(_thumbnails(directory), key=lambda place: -place[1]):
+        last = min(last, len(block))
         if first >= last:
             continue
         if first < end and last > start:
@@ -382,65 +253,58 @@ def _cleaned(block: bytes, upright: bool) -> bytes:
         cleaned[first:last] = bytes(last - first)
         if last == length:
             length = first
-    for tag in tags:
-        if tag.number == _ORIENTATION and upright and start < tag.place < end:
-            struct.pack_into(f"{tiff.order}{'I' if tag.kind == _LONG else 'H'}", cleaned, tag.place, 1)
+    for entry in directory.entries:
+        if entry.number == _ORIENTATION and upright and entry.place < end:
+            struct.pack_into(order + ("I" if entry.type == _LONG else "H"), cleaned, entry.place, 1)
     cleaned[end : end + 4] = bytes(len(cleaned[end : end + 4]))
-    return bytes(cleaned[: max(length, *_ends(tiff, start))])
+    groups = _others(directory, [each for group in _GROUPS for each in _addresses(directory, group)[:1]])
+    ends = [
+        place for each in (directory, *groups) for place in (each.end + 4, *(e.end for e in each.entries))
+    ]
+    return bytes(cleaned[: max(length, *ends)])
 
 
-def _ends(tiff: _Tiff, start: int, *, groups: bool = True) -> Iterator[int]:
-    """Yield where a directory ends, where its values do, and the same for the groups within it."""
-    try:
-        tags, end = tiff.directory(start)
-    except ImageError:
-        return
-    yield end + 4
-    for tag in tags:
-        yield tag.end
-        if groups and tag.number in _GROUPS:
-            yield from _ends(tiff, tiff.long(tag.place), groups=False)
+def _others(directory: Directory, addresses: Iterable[int]) -> Iterator[Directory]:
+    """Yield the sound ones of the directories at addresses in the same block."""
+    for address in filter(None, addresses):
+        with contextlib.suppress(ImageError):
+            yield Directory(directory.data, address, directory.order)
 
 
-def _thumbnails(tiff: _Tiff, tags: list[_Tag], end: int) -> Iterator[tuple[int, int]]:
+def _addresses(directory: Directory, number: int) -> tuple[int, ...]:
+    """Return the numbers of 16 or 32 bits that a tag holds, whatever type it claims."""
+    content, size = directory.content(number), 2 if directory.type_of(number) == _SHORT else 4
+    count = min(len(content) // size, _MOST_NUMBERS)
+    return struct.unpack_from(f"{directory.order}{count}{'H' if size == 2 else 'I'}", content)
+
+
+def _thumbnails(directory: Directory) -> Iterator[tuple[int, int]]:
     """Yield where images are in a block of EXIF, as far as they are in a known format or place."""
-    yield from jpeg_places(tiff.block)
-    pending = [tiff.long(end)]
-    for tag in tags:
-        if tag.number == _DIRECTORIES:
-            pending += tiff.numbers(tag)
-        elif tag.number == _WINDOWS_THUMBNAIL:
-            yield tag.place, tag.end
-        elif tag.number == _PHOTOSHOP:
-            yield from _photoshop_thumbnails(tiff.block, tag.place, tag.end)
-    yield from _image_data(tiff, tags)
-    for start in filter(None, pending[:_MOST_DIRECTORIES]):
-        try:
-            others, last = tiff.directory(start)
-        except ImageError:
-            continue
-        yield start, last
-        yield from _image_data(tiff, others)
+    block, end = directory.data, directory.end
+    yield from jpeg_places(block)
+    for entry in directory.entries:
+        if entry.number == _WINDOWS_THUMBNAIL:
+            yield entry.place, entry.end
+        elif entry.number == _PHOTOSHOP:
+            for kind, _, start, stop in _resources(block, entry.place, entry.end):
+                if kind in _THUMBNAILS:
+                    yield start, min(stop, entry.end)
+    yield from _image_data(directory)
+    following = () if len(block) < end + 4 else (address_at(block, end, directory.order),)
+    others = (*following, *_addresses(directory, _DIRECTORIES))
+    for other in _others(directory, others[:_MOST_DIRECTORIES]):
+        yield other.start, other.end
+        yield from _image_data(other)
 
 
-def _image_data(tiff: _Tiff, tags: list[_Tag]) -> Iterator[tuple[int, int]]:
+def _image_data(directory: Directory) -> Iterator[tuple[int, int]]:
     """Yield where the image is that a directory describes."""
-    found = {tag.number: tag for tag in tags}
-    for begins, lengths in _IMAGE_DATA:
-        if begins in found and lengths in found:
-            pairs = zip(tiff.numbers(found[begins]), tiff.numbers(found[lengths]), strict=False)
-            for start, length in pairs:
-                yield min(start, len(tiff.block)), min(start + length, len(tiff.block))
+    for starts, lengths in _IMAGE_DATA:
+        for start, length in zip(_addresses(directory, starts), _addresses(directory, lengths), strict=False):
+            yield start, start + length
 
 
-def _photoshop_thumbnails(block: bytes, place: int, end: int) -> Iterator[tuple[int, int]]:
-    """Yield where the thumbnails are among the resources of Photoshop."""
-    for kind, _, start, stop in _resources(block, place, end):
-        if kind in (0x0409, 0x040C):
-            yield min(start, end), min(stop, end)
-
-
-def _resources(block: bytes, place: int, end: int) -> Iterator[tuple[int, int, int, int]]:
+def _resources(block: Data, place: int, end: int) -> Iterator[tuple[int, int, int, int]]:
     """Yield Photoshop's resources: their kind, where they begin, and where their content begins and ends."""
     while place + 12 <= end and block[place : place + 4] == b"8BIM":
         begin = place
@@ -476,9 +340,9 @@ def _aspect(info: dict[Any, Any]) -> tuple[Chunk, ...]:
     return ((b"pHYs", struct.pack(">IIB", *aspect, 0)),)
 
 
-def _is_default(dpi: tuple[float, float] | None) -> bool:
+def _is_default(dpi: tuple[float, float]) -> bool:
     """Tell whether a resolution is what programs write when nobody has chosen one."""
-    return dpi is not None and {*map(round, dpi)} in ({1}, {72}, {96})
+    return {*map(round, dpi)} in ({1}, {72}, {96})
 
 
 def _is_square(kind: bytes, content: bytes) -> bool:
@@ -486,24 +350,19 @@ def _is_square(kind: bytes, content: bytes) -> bool:
     return kind == b"pHYs" and content[:4] == content[4:8]
 
 
-def jpeg_places(data: bytes) -> list[tuple[int, int]]:
+def jpeg_places(data: Data) -> list[tuple[int, int]]:
     """Return where JPEGs are within other data: what begins as one and has a scan, up to its end."""
     places = []
     start = data.find(_JPEG)
     while start >= 0:
         end = start
-        for number, (marker, _, last) in enumerate(jpeg_segments(data, start)):
-            end = last if marker in (0xD9, 0xDA) or end > start else end
-            if number == _MOST_SEGMENTS:
-                break
+        for marker, _, last in itertools.islice(jpeg_segments(data, start), _MOST_SEGMENTS):
+            if marker in (0xD9, 0xDA) or end > start:
+                end = min(last, len(data))
         if end > start:
-            places.append((start, min(end, len(data))))
+            places.append((start, end))
         start = data.find(_JPEG, max(end, start + 3))
     return places
-
-
-_JPEG = b"\xff\xd8\xff"
-_MOST_SEGMENTS = 1000
 
 
 def _icc(profile: object, warnings: list[str]) -> bytes | None:

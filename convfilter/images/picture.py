@@ -1,4 +1,4 @@
-"""What a picture is between its file and the filters, and what its header tells of it."""
+"""An image between its file and the filters, and what its header says."""
 
 from __future__ import annotations
 
@@ -14,24 +14,12 @@ __all__ = ["Picture", "Size"]
 
 @dataclass
 class Picture:
-    """One picture and what came with it.
+    """One image and what came with it; `frames` is how many images its file holds.
 
-    Attributes
-    ----------
-    pixels : ndarray of shape (H, W) or (H, W, C)
-        Integers of 8 to 32 bits, float32 or float64, in native byte order and C order.
-    mode : str
-        What the channels mean: ``L LA RGB RGBA CMYK LAB``, ``I;16``, ``I`` and ``F`` for grey of uint16, of
-        other integers and of floats, ``C5`` for five channels out of ``.npy``, ``RGBX`` for colours and one
-        channel without a meaning, and so on.
-    format : str
-        The format of the file, out of `convfilter.images.formats.FORMATS`.
-    metadata : Metadata
-        What the file says beside the pixels.
-    warnings : list of str
-        What the user should know, one line each.
-    frames : int
-        How many pictures the file holds.
+    The pixels have shape (H, W) or (H, W, C) and are integers of 8 to 32 bits, float32 or float64, in native
+    byte order. The mode says what the channels mean: ``L LA RGB RGBA CMYK LAB``, ``I;16``, ``I`` and ``F``
+    for grey of uint16, of other integers and of floats, ``C5`` for five channels without a meaning, ``RGBX``
+    for colours and one of them.
     """
 
     pixels: NDArray[Any]
@@ -43,19 +31,7 @@ class Picture:
 
 
 class Size(NamedTuple):
-    """What a picture's header tells.
-
-    Attributes
-    ----------
-    width, height : int
-        In pixels, as the picture is seen.
-    channels : int
-        Channels of each pixel.
-    mode, dtype, format : str
-        As `read_picture` would return them, the samples' type by its name.
-    frames : int
-        How many pictures the file holds.
-    """
+    """What an image's header says: its size as displayed, and mode and type as they would be read."""
 
     width: int
     height: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple
@@ -10,21 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convfilter.errors import ImageError
-from convfilter.images.encoding import Raster, Samples
+from convfilter.images.encoders import Output
+from convfilter.images.headers import check_pixels
 from convfilter.images.library import disk_errors, frame_named
-from convfilter.images.limits import check_pixels
-from convfilter.images.metadata import Metadata
+from convfilter.images.opening import Source
 from convfilter.images.picture import Picture, Size
 from convfilter.messages import shown
 
-__all__ = ["PnmFrames", "PnmWriter", "read_stream", "write_pnm"]
+__all__ = ["PnmReader", "PnmWriter", "read_stream", "save_pnm"]
 
 _WHITE = b" \t\n\v\f\r"
 _LONGEST_LINE, _LONGEST_NUMBER = 1 << 20, 100
 
 
 class _Header(NamedTuple):
-    """What stands before the samples: 1 to 3 are bits, grey and colours in digits, 4 to 6 in binary."""
+    """What stands before the samples; kinds 1 to 3 are bits, grey and colours in digits, 4 to 6 in binary."""
 
     kind: int
     width: int
@@ -50,97 +51,57 @@ class _Header(NamedTuple):
         return "RGB" if self.kind in (3, 6) else "L" if self.dtype == "uint8" else "I;16"
 
 
-class PnmFrames:
-    """The images of a file, as `convfilter.images.frames.Frames`."""
+class PnmReader:
+    """Reads the images of a file."""
 
-    format = "ppm"
+    varies = True
 
-    def __init__(self, stream: BinaryIO, max_pixels: int | None, warnings: list[str]) -> None:
-        self._stream, self._max_pixels, self._warnings = stream, max_pixels, warnings
-        stream.seek(0)
-        self._places: list[int] = []
-        with disk_errors():
-            while header := self._next_header():
-                _skip(stream, header)
-        self.count = len(self._places)
-        check_pixels(self.size()[:2], max_pixels)
-
-    def size(self) -> Size:
-        """Tell the first image's size and kind."""
-        return self._size(0)
-
-    def sizes(self) -> list[Size]:
-        """Tell those of all, or the first one's alone if they are alike."""
-        every = [self._size(number) for number in range(self.count)]
-        return every if len(set(every)) > 1 else every[:1]
-
-    def read(self, number: int) -> Picture:
-        """Read an image, counted from 0."""
-        with frame_named(number, self.count), disk_errors():
-            picture = _read(self._stream, self._header(number), self._max_pixels)
-        picture.warnings += self._warnings
-        picture.frames = self.count
-        return picture
-
-    def _next_header(self) -> _Header | None:
-        """Read the next header and note its place; None at the end, and where a later one is broken."""
-        place = self._stream.tell()
+    def __init__(self, source: Source, warnings: list[str]) -> None:
+        self._stream, self._max_pixels = source.stream, source.max_pixels
+        self._images: list[tuple[_Header | ImageError, int]] = []
+        self._stream.seek(0)
         try:
-            header = _next_header(self._stream, self._warnings)
-        except ImageError:
-            if not self._places:
+            while header := _next_header(self._stream, warnings):
+                self._images.append((header, self._stream.tell()))
+                _skip(self._stream, header)
+        except ImageError as error:
+            if not self._images:
                 raise
-            header = None  # to be refused if it is asked for, but not for the sake of the images before it
-        else:
-            if header is None:
-                return None
-        self._places.append(place)
-        return header
+            self._images.append((error, 0))  # the images before it can be read
+        self.count = len(self._images)
+        check_pixels(self.size(0)[:2], self._max_pixels)
 
     def _header(self, number: int) -> _Header:
-        self._stream.seek(self._places[number])
-        header = _next_header(self._stream, [])
-        assert header is not None  # it was there before
+        """Return an image's header, with the stream at its samples."""
+        header, place = self._images[number]
+        if isinstance(header, ImageError):
+            raise header
+        self._stream.seek(place)
         return header
 
-    def _size(self, number: int) -> Size:
-        with frame_named(number, self.count), disk_errors():
-            header = self._header(number)
+    def size(self, number: int) -> Size:
+        """Return an image's size and kind."""
+        header = self._header(number)
         channels = header.row // header.width
         return Size(header.width, header.height, channels, header.mode, header.dtype, "ppm", self.count)
 
+    def read(self, number: int, warnings: list[str]) -> Picture:
+        """Read an image."""
+        return _read(self._stream, self._header(number), self._max_pixels)
+
 
 def read_stream(stream: BinaryIO, max_pixels: int | None, warnings: list[str]) -> Iterator[Picture]:
-    """Read images as they come; nothing of the next one is waited for.
+    """Read images one by one from a buffered stream; nothing of the next one is waited for.
 
-    Parameters
-    ----------
-    stream : binary file object
-        Buffered; it need not be seekable.
-    max_pixels : int or None
-        The largest image to read.
-    warnings : list of str
-        Gets a line for what is ignored between the images.
-
-    Yields
-    ------
-    Picture
-        Each is read when it is asked for.
-
-    Raises
-    ------
-    ImageError
-        Naming the frame, counted from 1, if it is broken or truncated.
+    Errors name the frame; `warnings` gets a line for what is ignored between the images.
     """
-    number = 0
-    while True:
+    for number in itertools.count():
         with frame_named(number, None), disk_errors():
             header = _next_header(stream, warnings)
             if header is None:
                 return
             picture = _read(stream, header, max_pixels)
         yield picture
-        number += 1
 
 
 def _next_header(stream: BinaryIO, warnings: list[str]) -> _Header | None:
@@ -203,8 +164,8 @@ def _skip(stream: BinaryIO, header: _Header) -> None:
         stream.seek(min(header.height * header.stored_row, 1 << 62), 1)
         return
     left = header.row * header.height
-    for text in _lines(stream, header):
-        left -= len(text.translate(None, _WHITE) if header.kind == 1 else text.split())
+    for numbers in _numbers(stream, header.kind):
+        left -= len(numbers)
         if left <= 0:
             return
 
@@ -237,17 +198,13 @@ def _binary(stream: Any, header: _Header) -> NDArray[Any]:
 
 
 def _digits(stream: BinaryIO, header: _Header) -> NDArray[Any]:
-    """Read samples in digits; those of bits need nothing between them."""
+    """Read samples in digits."""
     samples = np.empty(header.row * header.height, header.dtype)
     done = 0
-    for text in _lines(stream, header):
-        if text.translate(None, _WHITE + b"0123456789"):
+    for numbers in _numbers(stream, header.kind):
+        if numbers and not b"".join(numbers).isdigit():
             raise _broken("there are other characters than digits among its samples")
-        bits = header.kind == 1
-        words = text.split()
-        if max(map(len, words), default=0) > _LONGEST_NUMBER and not bits:
-            raise _broken(f"a number of more than {_LONGEST_NUMBER} digits")
-        values = [digit - 48 for word in words for digit in word] if bits else [*map(int, words)]
+        values = [*map(int, numbers)]
         if done + len(values) > samples.size:
             raise _broken("there are more samples than its header says")
         if max(values, default=0) > header.largest:
@@ -263,42 +220,48 @@ def _too_large(sample: int, header: _Header) -> str:
     return f"a sample of {sample} is above {header.largest}, the largest that its header allows"
 
 
-def _lines(stream: BinaryIO, header: _Header) -> Iterator[bytes]:
-    """Yield lines without their comments; long ones in pieces, but no number in two."""
+def _numbers(stream: BinaryIO, kind: int) -> Iterator[list[bytes]]:
+    """Yield the numbers of each line, but not its comment; long lines in pieces, but no number in two.
+
+    Bits need nothing between them.
+    """
     rest = b""
     while line := stream.readline(_LONGEST_LINE):
         text, comment, _ = (rest + line).partition(b"#")
         while comment and line and not line.endswith(b"\n"):
             line = stream.readline(_LONGEST_LINE)
-        rest = b""
-        if header.kind > 1 and not comment and len(line) == _LONGEST_LINE and not text[-1:].isspace():
-            *before, rest = text.rsplit(None, 1)
-            text = b"".join(before)
-            if len(rest) > _LONGEST_NUMBER:
-                raise _broken(f"a number of more than {_LONGEST_NUMBER} digits")
-        yield text
-    yield rest
+        if kind == 1:
+            yield [bytes([digit]) for digit in text.translate(None, _WHITE)]
+            continue
+        numbers = text.split()
+        if max(map(len, numbers), default=0) > _LONGEST_NUMBER:
+            raise _broken(f"a number of more than {_LONGEST_NUMBER} digits")
+        cut = not comment and len(line) == _LONGEST_LINE and not text[-1:].isspace()
+        rest = numbers.pop() if cut else b""
+        yield numbers
+    if rest:
+        yield [rest]
 
 
-def write_pnm(raster: Raster, stream: BinaryIO) -> None:
+def save_pnm(picture: Picture, output: Output) -> None:
     """Write grey as PGM and colours as PPM, of 8 or 16 bits."""
-    pixels = raster.pixels if isinstance(raster, Samples) else np.asarray(raster)
+    pixels = picture.pixels
     height, width = pixels.shape[:2]
     kind, largest = 5 if pixels.ndim == 2 else 6, int(np.iinfo(pixels.dtype).max)
-    stream.write(b"P%d\n%d %d\n%d\n" % (kind, width, height, largest))
+    output.stream.write(b"P%d\n%d %d\n%d\n" % (kind, width, height, largest))
     stored = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder(">"))
-    stream.write(stored.reshape(-1).view(np.uint8).data)
+    output.stream.write(stored.reshape(-1).view(np.uint8).data)
 
 
 class PnmWriter:
     """Writes images one after another."""
 
-    def __init__(self, output: BinaryIO) -> None:
+    def __init__(self, output: Output) -> None:
         self._output = output
 
-    def add(self, raster: Raster, metadata: Metadata) -> None:
+    def add(self, picture: Picture) -> None:
         """Write the next one."""
-        write_pnm(raster, self._output)
+        save_pnm(picture, self._output)
 
     def finish(self) -> None:
         """Do nothing: the last image ends the file."""

@@ -1,16 +1,113 @@
-"""From a file to an array of pixels: one picture, or what its header tells."""
+"""From a file to arrays of pixels, frame by frame: animations, multi-page files and volumes.
+
+A reader, named in the table of formats, reads one format; `Frames` adds what is common to all.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
-from typing import BinaryIO
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, BinaryIO, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFile
 
 from convfilter.errors import ImageError
-from convfilter.images.frames import opened_frames
+from convfilter.images.decoding import (
+    dtype_of,
+    is_deep_colour,
+    mode_of,
+    pixels_of,
+    raw_mode,
+    read_halves,
+    turned,
+    with_raw_mode,
+)
+from convfilter.images.formats import FORMATS, loaded
+from convfilter.images.headers import avif_is_deep, check_pixels, gif_layout, png_chunks, webp_is_lossless
+from convfilter.images.library import collected, disk_errors, frame_named, reasons
+from convfilter.images.metadata import orientation_of, read_metadata
+from convfilter.images.opening import Source, format_of, image_of, opened
 from convfilter.images.picture import Picture, Size
+from convfilter.images.png import beside_pixels, check_png, pixels_alone
 from convfilter.options import MAX_PIXELS
 
-__all__ = ["read_picture", "read_size"]
+__all__ = ["Frames", "PillowReader", "PngReader", "opened_frames", "read_picture", "read_size"]
+
+
+class Reader(Protocol):
+    """Reads the frames of a file of one format.
+
+    It is made of a `Source` and the list of warnings about the file as a whole.
+    """
+
+    count: int
+    varies: bool
+    """Whether the frames may differ in size and mode."""
+
+    def size(self, number: int) -> Size:
+        """Return a frame's size and kind, from its header."""
+
+    def read(self, number: int, warnings: list[str]) -> Picture:
+        """Decode a frame; `warnings` gets a line for whatever is lost or malformed."""
+
+
+class Frames:
+    """The frames of an open file, of a single image one; errors name the frame if there are several."""
+
+    def __init__(self, source: Source, warnings: list[str]) -> None:
+        self.format = source.format
+        self._warnings = warnings
+        with self._library_calls(warnings):
+            self._reader: Reader = loaded(FORMATS[source.format].reader)(source, warnings)
+        self.count = self._reader.count
+
+    def size(self) -> Size:
+        """Return the first frame's size and kind, from its header."""
+        return self._size(0)
+
+    def sizes(self) -> list[Size]:
+        """Return every frame's size and kind, or the first one's alone if they are all alike."""
+        every = [self._size(number) for number in range(self.count if self._reader.varies else 1)]
+        return every if len(set(every)) > 1 else every[:1]
+
+    def _size(self, number: int) -> Size:
+        with frame_named(number, self.count), self._library_calls([]):
+            return self._reader.size(number)
+
+    def read(self, number: int) -> Picture:
+        """Decode a frame, counted from 0; quickest in their order."""
+        warnings = [*self._warnings]
+        with frame_named(number, self.count), self._library_calls(warnings):
+            picture = self._reader.read(number, warnings)
+        picture.warnings, picture.frames = warnings, self.count
+        return picture
+
+    @contextlib.contextmanager
+    def _library_calls(self, warnings: list[str]) -> Iterator[None]:
+        with disk_errors(), collected(warnings, prints=FORMATS[self.format].prints):
+            yield
+
+
+@contextlib.contextmanager
+def opened_frames(
+    source: str | os.PathLike[str] | BinaryIO,
+    *,
+    max_pixels: int | None,
+    orient: bool = True,
+    volume: bool = False,
+) -> Iterator[Frames]:
+    """Open a file or stream to read its frames; with `orient` they are turned as EXIF says.
+
+    Whatever is wrong raises an `ImageError`, also a frame of more than `max_pixels`.
+    """
+    warnings: list[str] = []
+    with opened(source) as (stream, name):
+        form = format_of(stream, name, warnings)
+        yield Frames(Source(stream, form, max_pixels, orient, volume), warnings)
 
 
 def read_picture(
@@ -20,30 +117,10 @@ def read_picture(
     orient: bool = True,
     frame: int = 0,
 ) -> Picture:
-    """Read a picture.
+    """Read one frame of a file or stream.
 
-    Parameters
-    ----------
-    source : str, path-like or binary file object
-        A regular file, or a stream, which is read from its beginning if it can be rewound.
-    max_pixels : int
-        The largest picture to decode, told from the header.
-    orient : bool
-        Whether to turn the picture as its EXIF orientation says (and reset that tag).
-    frame : int
-        Which picture of a file of several.
-
-    Returns
-    -------
-    Picture
-        Palettes come as RGB or RGBA, black and white as grey of 0 and 255, YCbCr and HSV as RGB;
-        a colour marked as transparent becomes alpha.
-
-    Raises
-    ------
-    ImageError
-        If it cannot be read, is damaged or truncated, or has too many pixels. The message is one line
-        and does not name the file.
+    Palettes come as RGB or RGBA, black and white as grey of 0 and 255, YCbCr and HSV as RGB; a colour
+    marked as transparent becomes alpha.
     """
     with opened_frames(source, max_pixels=max_pixels, orient=orient) as frames:
         if frame >= frames.count:
@@ -52,24 +129,132 @@ def read_picture(
 
 
 def read_size(source: str | os.PathLike[str] | BinaryIO, *, orient: bool = True) -> Size:
-    """Read a picture's size and kind from its header, without decoding it.
-
-    Parameters
-    ----------
-    source : str, path-like or binary file object
-        As for `read_picture`.
-    orient : bool
-        Whether the orientation that the file tells counts.
-
-    Returns
-    -------
-    Size
-        Width and height first.
-
-    Raises
-    ------
-    ImageError
-        If there is no readable header.
-    """
+    """Read the size and kind of a file's first frame from its header."""
     with opened_frames(source, max_pixels=None, orient=orient) as frames:
         return frames.size()
+
+
+class PillowReader:
+    """Reads frames as Pillow composes them."""
+
+    varies = False
+
+    def __init__(self, source: Source, warnings: list[str]) -> None:
+        self._source = source
+        self._image = self._opened()
+        self._lossless = FORMATS[source.format].lossless
+        with reasons(f"broken {source.format} data"):
+            self.count: int = getattr(self._image, "n_frames", 1)
+        self._first = 0
+        if self._image.format == "MPO":  # a phone's JPEG with further views or a gain map behind it
+            warnings.append(f"holds {self.count} images: only the first is read")
+            self.count = 1
+        if self.count > 1 and getattr(self._image, "default_image", False):
+            warnings.append("the still image for programs without animation is left out")
+            self.count -= 1
+            self._first = 1
+        if source.format == "gif" and not gif_layout(source.stream).whole:
+            warnings.append("ends without its end mark: frames may be missing")
+        if source.format == "avif" and avif_is_deep(source.stream):
+            warnings.append("more than 8 bits a channel are read as 8")
+        if source.format == "webp":
+            self._lossless = webp_is_lossless(source.stream)
+
+    def _opened(self) -> ImageFile.ImageFile:
+        return image_of(self._source.stream, self._source.format, self._source.max_pixels)
+
+    def size(self, number: int) -> Size:
+        """Return the size and kind that all frames have."""
+        mode, dtype = self._kind()
+        width, height = self._image.size
+        if self._source.orient and orientation_of(self._image, []) >= 5:
+            width, height = height, width
+        return Size(width, height, Image.getmodebands(mode), mode, dtype, self._source.format, self.count)
+
+    def _kind(self) -> tuple[str, str]:
+        mode = mode_of(self._image)
+        return mode, dtype_of(mode)
+
+    def read(self, number: int, warnings: list[str]) -> Picture:
+        """Decode a frame."""
+        if number + self._first != self._image.tell():
+            self._seek(number + self._first)
+            check_pixels(self._image.size, self._source.max_pixels)
+        mode, pixels = self._decoded(warnings)
+        metadata = read_metadata(self._image, self._source.orient, warnings)
+        return Picture(pixels, mode, self._source.format, replace(metadata, lossless=self._lossless))
+
+    def _seek(self, number: int) -> None:
+        with reasons(f"broken {self._source.format} data"):
+            self._image.seek(number)
+
+    def _decoded(self, warnings: list[str]) -> tuple[str, NDArray[Any]]:
+        """Return mode and pixels of the present frame, turned."""
+        mode, _ = self._kind()
+        with reasons(f"broken {self._source.format} data"):
+            self._image.load()
+        return mode, pixels_of(self._image, mode, self._turn(warnings))
+
+    def _turn(self, warnings: list[str]) -> int:
+        return orientation_of(self._image, warnings) if self._source.orient else 1
+
+
+class PngReader(PillowReader):
+    """Reads PNGs: 16-bit colour too, and all that stands beside the pixels."""
+
+    def __init__(self, source: Source, warnings: list[str]) -> None:
+        self._file = source.stream
+        self._chunks = png_chunks(source.stream)
+        self._checked = False
+        beside = beside_pixels(source.stream, self._chunks, warnings)
+        super().__init__(source._replace(stream=pixels_alone(source.stream, self._chunks)), warnings)
+        level = self._image.info.get("transparency")
+        if isinstance(level, int) and (factor := {"L;2": 85, "L;4": 17}.get(raw_mode(self._image))):
+            beside["transparency"] = level * factor  # spread over 0..255, as Pillow does with the samples
+        self._beside = beside
+        self._image.info.update(beside)
+
+    def _seek(self, number: int) -> None:
+        super()._seek(number)
+        self._image.info.update(self._beside)
+
+    def _kind(self) -> tuple[str, str]:
+        mode, dtype = super()._kind()
+        if not is_deep_colour(self._image):
+            return mode, dtype
+        if self.count > 1:  # which Pillow composes in 8 bits
+            raise ImageError("not supported: frames of 16 bits a colour; convert them to the pages of a TIFF")
+        return ("LA" if raw_mode(self._image) in ("I;16B", "LA;16B") else mode), "uint16"
+
+    def read(self, number: int, warnings: list[str]) -> Picture:
+        """Decode a frame, once the check sums of all are right."""
+        if not self._checked:
+            check_png(self._file, self._chunks, whole=self.count == 1)
+            self._checked = True
+        return super().read(number, warnings)
+
+    def _decoded(self, warnings: list[str]) -> tuple[str, NDArray[Any]]:
+        mode, _ = self._kind()
+        if not is_deep_colour(self._image):
+            return super()._decoded(warnings)
+        return mode, turned(self._deep_samples(), self._turn(warnings))
+
+    def _deep_samples(self) -> NDArray[np.uint16]:
+        """Decode samples of 16 bits; what is marked as transparent gets an alpha of 0."""
+        if raw_mode(self._image) == "LA;16B":  # in four bytes, as RGBA of 8 bits
+            return _loaded(with_raw_mode(self._image, "RGBA")).view(">u2").astype(np.uint16)
+        if raw_mode(self._image) == "I;16B":
+            pixels = _loaded(self._image)[..., np.newaxis]
+        else:
+            pixels = read_halves(self._image, self._opened, _loaded)
+        clear = self._image.info.get("transparency")
+        if clear is None:
+            return pixels
+        alpha = np.where((pixels == np.array(clear)).all(axis=-1, keepdims=True), 0, 65535)
+        return np.concatenate([pixels, alpha.astype(np.uint16)], axis=-1, dtype=np.uint16)
+
+
+def _loaded(image: ImageFile.ImageFile) -> NDArray[Any]:
+    with reasons("broken png data"):
+        image.load()
+    return np.asarray(image)

@@ -6,14 +6,14 @@ that can be read.
 
 from __future__ import annotations
 
-import contextlib
-import io
 import mmap
+import os
 import re
 import struct
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, BinaryIO, NamedTuple, cast
+from importlib import import_module
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,35 +21,43 @@ from PIL import ExifTags, Image, ImageFile, ImagePalette, UnidentifiedImageError
 from PIL.TiffImagePlugin import COMPRESSION_INFO, ImageFileDirectory_v2
 
 from convfilter.errors import ImageError
-from convfilter.images import codecs
-from convfilter.images.decoding import mode_of, taken_over, turned
-from convfilter.images.deep import is_deep_colour, raw_mode, read_halves, to_full_scale, with_raw_mode
+from convfilter.images import formats
+from convfilter.images.decoding import (
+    is_deep_colour,
+    mode_of,
+    pixels_of,
+    raw_mode,
+    read_halves,
+    turned,
+    with_raw_mode,
+)
 from convfilter.images.formats import grey_mode, loose_channels
-from convfilter.images.library import reasons
+from convfilter.images.headers import check_pixels
+from convfilter.images.library import frame_named, reasons
 from convfilter.images.metadata import orientation_of, read_metadata
+from convfilter.images.opening import Source
 from convfilter.images.picture import Picture, Size
-from convfilter.images.tiff_tags import IPTC, Origin, no_data, read_tags, text_of
+from convfilter.images.tiff_tags import IPTC, Directory, Origin, address_at, no_data, read_tags, text_of
 from convfilter.messages import one_line
 
-__all__ = ["Page", "TiffFile"]
+__all__ = ["TiffReader"]
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _STRIPS, _SAMPLES = 256, 257, 258, 259, 262, 273, 277
 _ACROSS, _DOWN, _PLANES, _UNIT, _PALETTE, _TILES, _EXTRA = 282, 283, 284, 296, 320, 324, 338
 _FORMAT, _SUBSAMPLING, _XMP, _DEPTH, _PROFILE = 339, 530, 700, 32997, 34675
 _GROUPS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo, ExifTags.IFD.Interop)
 
-# What the colours of a page are, and the mode that holds them.
+# What the colours of a page are, the mode that holds them, and how many channels they take.
 _COLOURS = {
-    0: ("grey", "L"),
-    1: ("grey", "L"),
-    2: ("RGB", "RGB"),
-    3: ("palette", "P"),
-    4: ("mask", "L"),
-    5: ("CMYK", "CMYK"),
-    6: ("YCbCr", "RGB"),
-    8: ("CIELAB", "LAB"),
+    **dict.fromkeys((0, 1), ("grey", "L", 1)),
+    2: ("RGB", "RGB", 3),
+    3: ("palette", "P", 1),
+    4: ("mask", "L", 1),
+    5: ("CMYK", "CMYK", 4),
+    6: ("YCbCr", "RGB", 3),
+    8: ("CIELAB", "LAB", 3),
 }
-_FORMATS = {1: "uint", 2: "int", 3: "float"}
+_TYPES = {1: "uint", 2: "int", 3: "float"}
 _WIDENED = {"float16": "float32", "float24": "float32"}
 _HELD = ("uint8", "uint16", "uint32", "int8", "int16", "int32", "float32", "float64")
 _WHITE_IS_ZERO, _CONVERTED = 0, (3, 6, 8)
@@ -57,118 +65,75 @@ _ASSOCIATED, _UNASSOCIATED = 1, 2
 _INVERSE = {6: 8, 8: 6}
 
 
-class _Head(NamedTuple):
-    """How the numbers of a TIFF are written: in which byte order, and whether addresses have 8 bytes."""
-
-    order: str
-    big: bool
-
-    @property
-    def entries(self) -> struct.Struct:
-        """How many tags a directory has."""
-        return struct.Struct(self.order + ("Q" if self.big else "H"))
-
-    @property
-    def address(self) -> struct.Struct:
-        """Where something is."""
-        return struct.Struct(self.order + ("Q" if self.big else "I"))
-
-    def directory(self) -> ImageFileDirectory_v2:
-        """Return an empty directory."""
-        # Pillow knows a BigTIFF by its header in little-endian alone.
-        header = b"II+\0" + bytes(12) if self.big else b"II*\0" + bytes(4)
-        return ImageFileDirectory_v2(header, b"II" if self.order == "<" else b"MM")
-
-    def header(self, place: int) -> bytes:
-        """Return the first bytes of a file whose first page is at a place."""
-        mark = b"II" if self.order == "<" else b"MM"
-        version = struct.pack(f"{self.order}HHH", 43, 8, 0) if self.big else struct.pack(f"{self.order}H", 42)
-        return mark + version + self.address.pack(place)
-
-
-_BEYOND_PILLOW = _Head(">", True)
-
-
-class _Bytes:
+class _Bytes(mmap.mmap):
     """The bytes of a file, as a file; they may be changed, which does not change the file itself."""
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self.data: mmap.mmap | bytearray
-        try:
-            self.data = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_COPY)
-        except (OSError, ValueError, AttributeError):  # no file of the system's
-            stream.seek(0)
-            self.data = bytearray(stream.read())
-        self._place = 0
+    def getvalue(self) -> mmap.mmap:
+        """Return all of them, which Pillow asks for before it would read a copy."""
+        return self
 
-    def getvalue(self) -> mmap.mmap | bytearray:
-        """Return all of them; Pillow asks for this before it reads them."""
-        return self.data
-
-    def read(self, size: int = -1) -> bytes:
-        """Read on."""
-        start = self._place
-        self._place = len(self.data) if size < 0 else min(start + size, max(start, len(self.data)))
-        return bytes(self.data[start : self._place])
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go somewhere."""
-        self._place = offset + (0, self._place, len(self.data))[whence]
-        return self._place
-
-    def tell(self) -> int:
-        """Tell where to read on."""
-        return self._place
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> None:
+        """Go somewhere; past the end, where there is nothing to read, to the end."""
+        place = offset + (0, self.tell(), len(self))[whence]
+        super().seek(min(place, len(self)))
 
 
-class TiffFile:
-    """The pages of a TIFF.
+def _bytes_of(stream: BinaryIO) -> _Bytes:
+    try:
+        return _Bytes(stream.fileno(), 0, access=mmap.ACCESS_COPY)
+    except (OSError, ValueError, AttributeError):  # not a file of the system's
+        stream.seek(0)
+        data = stream.read()
+        copy = _Bytes(-1, len(data))
+        copy[:] = data
+        return copy
 
-    Parameters
-    ----------
-    stream : file object
-        The file.
 
-    Attributes
-    ----------
-    count : int
-        How many there are; a page that has been met before ends the file.
+class TiffReader:
+    """Reads the pages of a TIFF, each with a size and a mode of its own."""
 
-    Raises
-    ------
-    ImageError
-        If the file ends before its pages do.
-    """
+    varies = True
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream, self._bytes = stream, _Bytes(stream)
-        start = self._bytes.read(8)
-        self._head = head = _Head("<" if start[:2] == b"II" else ">", 43 in start[2:4])
-        self._places: list[tuple[int, int]] = []
-        met = set()
-        place = 8 if head.big else 4
-        try:
-            while (found := head.address.unpack_from(self._bytes.data, place)[0]) and found not in met:
-                met.add(found)
-                (entries,) = head.entries.unpack_from(self._bytes.data, found)
-                place = found + head.entries.size + (20 if head.big else 12) * entries
-                self._places.append((found, place))
-        except (struct.error, OverflowError):
-            raise ImageError(f"broken tiff data (it ends before its page {len(met) or 1} does)") from None
-        if not met:
-            raise ImageError("broken tiff data (it has no pages)")
-        self.count = len(self._places)
+    def __init__(self, source: Source, warnings: list[str]) -> None:
+        self._source = source
+        self.data = _bytes_of(source.stream)
+        self.order = "<" if self.data[:2] == b"II" else ">"
+        self.big = 43 in self.data[2:4]
         self._tifffile: Any = None
+        self._pages = self._directories()
+        self.count = len(self._pages)
+        with frame_named(0, self.count):
+            check_pixels(self._page(0).size, source.max_pixels)
 
-    def page(self, number: int) -> Page:
-        """Return a page, counted from 0."""
-        place, end = self._places[number]
-        # As if it were the only one: or libtiff would go through all of them for each.
-        header = self._head.header(place)
-        self._bytes.data[: len(header)] = header
-        self._bytes.data[end : end + self._head.address.size] = bytes(self._head.address.size)
+    def _directories(self) -> list[tuple[int, Directory]]:
+        """Return the directory of each page and its place; one that has been met before ends the file."""
+        found: dict[int, Directory] = {}
         try:
-            return Page(self._bytes, self._head, place, self.count, lambda: self._opened(number))
+            place = address_at(self.data, 8 if self.big else 4, self.order, self.big)
+            while place and place not in found:
+                directory = Directory(self.data, place, self.order, self.big)
+                following = address_at(self.data, directory.end, self.order, self.big)
+                found[place], place = directory, following
+        except ImageError:
+            raise ImageError(f"broken tiff data (it ends before its page {len(found) + 1} does)") from None
+        if not found:
+            raise ImageError("broken tiff data (it has no pages)")
+        return [*found.items()]
+
+    def _page(self, number: int) -> _Page:
+        """Return a page, with the file changed as if it were the only one.
+
+        Otherwise libtiff would go through all of them for each.
+        """
+        place, directory = self._pages[number]
+        mark = b"II" if self.order == "<" else b"MM"
+        form, version = ("HHHQ", (43, 8, 0)) if self.big else ("HI", (42,))
+        header = mark + struct.pack(self.order + form, *version, place)
+        self.data[: len(header)] = header
+        last = bytes(8 if self.big else 4)
+        self.data[directory.end : directory.end + len(last)] = last
+        try:
+            return _Page(self, place, directory, lambda: self._opened(number))
         except _UnsupportedError as error:
             if number == 0:
                 raise
@@ -176,79 +141,55 @@ class TiffFile:
 
     def _opened(self, number: int) -> Any:
         """Return a page as tifffile opens it."""
-        if self._tifffile is None:
-            self._tifffile = codecs.open_tiff(self._stream)
+        tifffile = import_module("tifffile")
+        self._source.stream.seek(0)
         with reasons("broken tiff data"):
+            if self._tifffile is None:
+                # Without a name it would take a descriptor's number for the file's.
+                self._tifffile = tifffile.TiffFile(self._source.stream, name="file.tif")
             return self._tifffile.pages[number]
 
+    def size(self, number: int) -> Size:
+        """Return a page's size and kind."""
+        return self._page(number).described(self._source.orient)
 
-def _wholes(tags: dict[int, Any], number: int, default: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the whole numbers that a tag holds."""
-    found = tags.get(number, default)
-    values = found if isinstance(found, tuple) else (found,)
-    if not all(isinstance(each, int) for each in values):
-        raise ImageError(f"broken tiff data (tag {number} holds other than whole numbers)")
-    return values
-
-
-def _whole(tags: dict[int, Any], number: int, default: int) -> int:
-    """Return the whole number that a tag holds."""
-    (*others, value) = _wholes(tags, number, (default,)) or (default,)
-    if others:
-        raise ImageError(f"broken tiff data (tag {number} holds more than one number)")
-    return value
+    def read(self, number: int, warnings: list[str]) -> Picture:
+        """Decode a page."""
+        page = self._page(number)
+        check_pixels(page.size, self._source.max_pixels)
+        return page.read(self._source.orient, warnings)
 
 
-class _Layout(NamedTuple):
-    """How the samples of a page are stored, by the numbers in its tags."""
+class _Layout:
+    """How the samples of a page are stored, by its tags; samples that differ from one another are refused."""
 
-    width: int
-    height: int
-    photometric: int
-    bits: int
-    format: str
-    samples: int
-    extra: tuple[int, ...]
-    planes: bool
-    compression: int
-    file: str
-
-    @classmethod
-    def of(cls, tags: dict[int, Any], file: str) -> _Layout:
-        """Read it; refuse samples that differ from one another."""
+    def __init__(self, tags: Directory, file: str) -> None:
         if _WIDTH not in tags or _HEIGHT not in tags or not (_STRIPS in tags or _TILES in tags):
             raise ImageError("broken tiff data (its size or the place of its pixels is missing)")
         for places in (_STRIPS, _TILES):
-            _wholes(tags, places, ())
-        compression = _whole(tags, _COMPRESSION, 1)
-        photometric = 6 if compression == 6 else _whole(tags, _PHOTOMETRIC, 0)
-        samples = _whole(tags, _SAMPLES, 3 if compression == 6 else 1)
-        bits, formats = (set(_wholes(tags, each, (1,))[:samples]) for each in (_BITS, _FORMAT))
-        if _whole(tags, _DEPTH, 1) != 1:
+            tags.wholes(places)
+        self.file = file
+        self.width, self.height = tags.whole(_WIDTH, 0), tags.whole(_HEIGHT, 0)
+        self.planes = tags.whole(_PLANES, 1) == 2
+        self.compression = tags.whole(_COMPRESSION, 1)
+        old_jpeg = self.compression == 6
+        self.photometric = 6 if old_jpeg else tags.whole(_PHOTOMETRIC, 0)
+        self.samples = tags.whole(_SAMPLES, 3 if old_jpeg else 1)
+        bits, types = ({*tags.wholes(each, (1,))[: self.samples]} for each in (_BITS, _FORMAT))
+        if tags.whole(_DEPTH, 1) != 1:
             raise _unsupported("a TIFF of volumes", "convert them to pages")
-        if len(bits) != 1 or len(formats) != 1:
+        if len(bits) != 1 or len(types) != 1:
             raise _unsupported("a TIFF whose channels are of several types", "convert them to one")
-        name, _ = _COLOURS.get(photometric, ("", ""))
-        colours = {"RGB": 3, "CMYK": 4, "YCbCr": 3, "CIELAB": 3}.get(name, 1)
-        others = max(0, samples - colours)
-        extra = (_wholes(tags, _EXTRA, ()) + (0,) * others)[:others]
-        return cls(
-            width=_whole(tags, _WIDTH, 0),
-            height=_whole(tags, _HEIGHT, 0),
-            photometric=photometric,
-            bits=bits.pop(),
-            format=_FORMATS.get(formats.pop(), "other"),
-            samples=samples,
-            extra=extra,
-            planes=_whole(tags, _PLANES, 1) == 2,
-            compression=compression,
-            file=file,
+        (self.bits,), (self.type,) = bits, (_TYPES.get(each, "other") for each in types)
+        self.colours, self.base, channels = _COLOURS.get(
+            self.photometric, (f"photometric {self.photometric}", "", 1)
         )
+        others = max(0, self.samples - channels)
+        self.extra = (tags.wholes(_EXTRA) + (0,) * others)[:others]
 
     def __str__(self) -> str:
-        name, _ = _COLOURS.get(self.photometric, (f"photometric {self.photometric}", ""))
-        kinds = {"uint": "", "int": "signed ", "float": "float ", "other": "complex or untyped "}
-        words = f"{self.bits}-bit {kinds[self.format]}{name} {self.file}"
+        types = {"uint": "", "int": "signed ", "float": "float ", "other": "complex or untyped "}
+        words = f"{self.bits}-bit {types[self.type]}{self.colours} {self.file}"
         if self.extra:
             words += f" with {len(self.extra)} more channel{'s' * (len(self.extra) > 1)}"
         if self.planes and self.samples > 1:
@@ -263,9 +204,9 @@ class _Layout(NamedTuple):
     @property
     def dtype(self) -> str:
         """The type in which the samples are held."""
-        found = f"{self.format}{self.bits}"
+        found = f"{self.type}{self.bits}"
         found = _WIDENED.get(found, found)
-        if self.format == "uint" and self.bits < 16:
+        if self.type == "uint" and self.bits < 16:
             found = "uint8" if self.bits <= 8 else "uint16"
         if found not in _HELD:
             raise _unsupported(self, "convert it to 8, 16 or 32 bits a sample")
@@ -274,14 +215,11 @@ class _Layout(NamedTuple):
     @property
     def mode(self) -> str:
         """What the channels mean; of each that means nothing an X."""
-        _, mode = _COLOURS.get(self.photometric, ("", ""))
-        if (
-            not mode
-            or self.samples < len(self.extra) + len(mode)
-            or (self.photometric in _CONVERTED and self.bits > 8)
-        ):
+        mode = self.base
+        too_few = self.samples < len(self.extra) + len(mode)
+        if not mode or too_few or (self.photometric in _CONVERTED and self.bits > 8):
             raise _unsupported(self, "convert it to grey or RGB")
-        if self.photometric == _WHITE_IS_ZERO and self.format == "int":
+        if self.photometric == _WHITE_IS_ZERO and self.type == "int":
             raise _unsupported(f"{self} where white is zero", "convert it to black is zero")
         alpha = [each in (_ASSOCIATED, _UNASSOCIATED) for each in self.extra]
         if mode == "P":
@@ -305,76 +243,39 @@ def _unsupported(what: object, mend: str) -> _UnsupportedError:
     return _UnsupportedError(f"not supported: {what}; {mend}")
 
 
-class Page:
-    """A page of a TIFF, not decoded yet.
+class _Page:
+    """A page, not decoded yet."""
 
-    Parameters
-    ----------
-    stream : _Bytes
-        The file, which begins with this page.
-    head, place : _Head, int
-        How its numbers are written, and where the page's directory is.
-    count : int
-        How many pages the file has.
-    codec : callable
-        Has tifffile open it.
-
-    Attributes
-    ----------
-    size : tuple of int
-        Width and height, as stored.
-
-    Raises
-    ------
-    ImageError
-        If it cannot be read.
-    """
-
-    def __init__(self, stream: _Bytes, head: _Head, place: int, count: int, codec: Callable[[], Any]) -> None:
-        self._stream, self._head, self._place = stream, head, place
-        self._count, self._codec = count, codec
-        stream.seek(place)
-        with reasons("broken tiff data"):
-            directory = head.directory()
-            directory.load(cast("BinaryIO", stream))
-            self._tags: dict[int, Any] = {tag: directory.get(tag) for tag in directory if tag != IPTC}
-        layout = self._layout = _Layout.of(
-            self._tags, "big-endian BigTIFF" if head == _BEYOND_PILLOW else "TIFF"
-        )
+    def __init__(self, file: TiffReader, place: int, tags: Directory, codec: Callable[[], Any]) -> None:
+        self._file, self._place, self._tags, self._codec = file, place, tags, codec
+        self._stream = cast("BinaryIO", file.data)
+        self._beyond_pillow = file.big and file.order == ">"
+        layout = self._layout = _Layout(tags, "big-endian BigTIFF" if self._beyond_pillow else "TIFF")
         self.size = layout.width, layout.height
         self._mode, self._dtype = layout.mode, layout.dtype
         self._pillow = self._opened()
         if self._pillow is None and layout.photometric in _CONVERTED:
             raise _unsupported(layout, "convert it to RGB")
-        if self._pillow is None and not codecs.available():
-            raise _unsupported(layout, codecs.MEND)
+        if self._pillow is None and not formats.codecs_available():
+            raise _unsupported(layout, formats.CODECS_MEND)
 
     def described(self, orient: bool) -> Size:
-        """Tell what `read` would give."""
+        """Return what `read` would give."""
         width, height = self.size
         if orient and orientation_of(self._beside([]), []) >= 5:
             width, height = height, width
         channels = loose_channels(self._mode) or Image.getmodebands(self._mode)
-        return Size(width, height, channels, self._mode, self._dtype, "tiff", self._count)
+        return Size(width, height, channels, self._mode, self._dtype, "tiff", self._file.count)
 
     def read(self, orient: bool, warnings: list[str]) -> Picture:
-        """Decode it.
-
-        Parameters
-        ----------
-        orient : bool
-            Whether to turn it as its orientation says.
-        warnings : list of str
-            Gets a line for whatever is lost or malformed; it becomes the picture's own.
-        """
+        """Decode it, and what stands beside the pixels."""
         beside = self._beside(warnings)
         if self._pillow is None:
-            stored = self._meant(self._decoded_by_tifffile())
             turn = orientation_of(beside, warnings) if orient else 1
-            pixels = np.ascontiguousarray(turned(stored, turn))
+            pixels = np.ascontiguousarray(turned(self._full_scale(self._decoded_by_tifffile()), turn))
         else:
             pixels = self._decoded_by_pillow(self._pillow, orient, warnings)
-        tags = read_tags(self._stream.data, self._head.order, self._head.big, self._place)
+        tags = read_tags(self._tags)
         with reasons("broken tiff data"):
             exif = beside.getexif()
         exif.pop(ExifTags.Base.ImageDescription, None)  # there may be several, for programs too
@@ -384,26 +285,29 @@ class Page:
             if tag.number == IPTC:  # of which Pillow takes the first number only
                 exif[IPTC] = tag.data
         metadata = read_metadata(beside, orient, warnings)
-        lossless = metadata.compression not in ("jpeg", "tiff_jpeg", "webp")
         if (value := no_data(tags)) is not None:
             warnings.append(f"declares the no-data value {value}, which is filtered like any other sample")
-        upright = not orient or self._tags.get(ExifTags.Base.Orientation, 1) == 1
-        origin = Origin.of(pixels, self._count)
-        origin = origin if upright else origin._replace(shape=())
-        metadata = replace(metadata, lossless=lossless, tags=tags, origin=origin)
-        return Picture(pixels, self._mode, "tiff", metadata, warnings, self._count)
+        upright = not orient or self._tags.whole(ExifTags.Base.Orientation, 1) == 1
+        origin = Origin.of(pixels, self._file.count)
+        metadata = replace(
+            metadata,
+            lossless=metadata.compression not in ("jpeg", "tiff_jpeg", "webp"),
+            tags=tags,
+            origin=origin if upright else origin._replace(shape=()),
+        )
+        return Picture(pixels, self._mode, "tiff", metadata)
 
     def _opened(self) -> ImageFile.ImageFile | None:
         """Have Pillow open the page; None if it does not give back what is stored there."""
         layout = self._layout
-        if not layout.by_libtiff or self._head == _BEYOND_PILLOW:
+        if not layout.by_libtiff or self._beyond_pillow:
             return None
         with reasons("broken tiff data"):
             try:
-                image = Image.open(cast("BinaryIO", self._stream), formats=["TIFF"])
+                image = Image.open(self._stream, formats=["TIFF"])
             except (UnidentifiedImageError, ValueError):
                 return None
-        subsampled = layout.photometric == 6 and self._tags.get(_SUBSAMPLING, (2, 2)) != (1, 1)
+        subsampled = layout.photometric == 6 and self._tags.wholes(_SUBSAMPLING, (2, 2)) != (1, 1)
         if (
             len(image.getbands()) != layout.samples
             or (layout.planes and (layout.bits > 8 or layout.samples == 2 or layout.extra == (_ASSOCIATED,)))
@@ -418,24 +322,23 @@ class Page:
         self, image: ImageFile.ImageFile, orient: bool, warnings: list[str]
     ) -> NDArray[Any]:
         """Return what Pillow decodes, turned."""
-        table = _wholes(self._tags, _PALETTE, ())
+        table = self._tags.wholes(_PALETTE)
         if image.mode in ("P", "PA") and table:
             if max(table) < 256:  # a table of 8 bits in 16
                 image.palette = ImagePalette.raw("RGB;L", bytes(table))
             elif any(level % 257 and level % 256 for level in table):
                 warnings.append("the 16 bits of its colour table are read as 8")
 
-        def take(opened: ImageFile.ImageFile) -> NDArray[Any]:
+        def decode(opened: ImageFile.ImageFile) -> NDArray[Any]:
             turn = _loaded(opened, orient, warnings)
-            return taken_over(opened, mode_of(opened), turn)
+            return pixels_of(opened, mode_of(opened), turn)
 
         if is_deep_colour(image):
-            pixels: NDArray[Any] = read_halves(
-                image, lambda: cast("ImageFile.ImageFile", self._opened()), take
-            )
+            pixels = read_halves(image, lambda: cast("ImageFile.ImageFile", self._opened()), decode)
         else:
-            pixels = take(image)
-        return self._meant(pixels, by_pillow=self._layout.bits <= 8)
+            pixels = decode(image)
+        # Up to 8 bits, Pillow does the rest.
+        return pixels.astype(self._dtype, copy=False) if self._layout.bits <= 8 else self._full_scale(pixels)
 
     def _decoded_by_tifffile(self) -> NDArray[Any]:
         """Return the samples as stored."""
@@ -457,47 +360,44 @@ class Page:
             raise _unsupported(f"{layout} of shape {samples.shape}", "convert it to pages of two dimensions")
         return samples
 
-    def _meant(self, samples: NDArray[Any], *, by_pillow: bool = False) -> NDArray[Any]:
-        """Return samples at full scale, where black is zero and alpha has not been multiplied with.
-
-        Pillow sees to that up to 8 bits.
-        """
+    def _full_scale(self, samples: NDArray[Any]) -> NDArray[Any]:
+        """Return samples at full scale, where black is zero and colours are not multiplied with alpha."""
         layout = self._layout
-        if by_pillow:
-            return samples.astype(self._dtype, copy=False)
-        if layout.format == "uint" and layout.bits not in (8, 16, 32):
-            samples = to_full_scale(samples, 2**layout.bits - 1, self._dtype)
+        full = 1.0 if self._dtype.startswith("float") else float(np.iinfo(self._dtype).max)
+        if layout.type == "uint" and layout.bits not in (8, 16, 32):
+            samples = np.minimum(np.floor(samples / (2**layout.bits - 1) * full + 0.5), full)
         samples = samples.astype(self._dtype, copy=False)
         if layout.photometric == _WHITE_IS_ZERO:
-            samples = samples.dtype.type(_full(samples.dtype)) - samples
-        if layout.extra == (_ASSOCIATED,):
-            samples = _unpremultiplied(samples)
-        return samples
+            samples = samples.dtype.type(full) - samples
+        return _unpremultiplied(samples, full) if layout.extra == (_ASSOCIATED,) else samples
 
     def _beside(self, warnings: list[str]) -> Image.Image:
-        """Return a picture of Pillow's that knows what the tags say beside the pixels."""
+        """Return an image of Pillow's that knows what the tags say beside the pixels."""
         if self._pillow is not None:
             return self._pillow
         image = Image.new("1", (1, 1))
         image.format = "TIFF"
         exif = image.getexif()
-        if self._head == _BEYOND_PILLOW:
-            for tag in set(self._tags) - set(_GROUPS):
-                exif[tag] = self._tags[tag]
-            if any(tag in self._tags for tag in _GROUPS):
-                warnings.append("EXIF in a big-endian BigTIFF is not read")
-        else:
-            exif.endian, exif.bigtiff = self._head.order, self._head.big
-            with reasons("broken tiff data"):
-                exif.load_from_fp(cast("BinaryIO", self._stream), self._place)
+        with reasons("broken tiff data"):
+            if self._beyond_pillow:  # which knows a BigTIFF by its header in little-endian alone
+                directory = ImageFileDirectory_v2(b"II+\0" + bytes(12), b"MM")
+                self._stream.seek(self._place)
+                directory.load(self._stream)
+                for tag in set(directory) - {*_GROUPS, IPTC}:
+                    exif[tag] = directory[tag]
+            else:
+                exif.endian, exif.bigtiff = self._file.order, self._file.big
+                exif.load_from_fp(self._stream, self._place)
+        if self._beyond_pillow and any(tag in self._tags for tag in _GROUPS):
+            warnings.append("EXIF in a big-endian BigTIFF is not read")
         image.info["compression"] = COMPRESSION_INFO.get(self._layout.compression)
         for name, tag in (("xmp", _XMP), ("icc_profile", _PROFILE)):
             if tag in self._tags:
-                image.info[name] = self._tags[tag]
-        unit = {2: 1, 3: 2.54}.get(self._tags.get(_UNIT, 2))
-        if unit and _ACROSS in self._tags and _DOWN in self._tags:
-            with contextlib.suppress(TypeError, ValueError, ZeroDivisionError):
-                image.info["dpi"] = tuple(float(self._tags[tag]) * unit for tag in (_ACROSS, _DOWN))
+                image.info[name] = self._tags.content(tag)
+        unit = {2: 1, 3: 2.54}.get(self._tags.whole(_UNIT, 2))
+        across, down = self._tags.ratio(_ACROSS), self._tags.ratio(_DOWN)
+        if unit and across and down:
+            image.info["dpi"] = across * unit, down * unit
         return image
 
 
@@ -521,13 +421,8 @@ def _loaded(image: ImageFile.ImageFile, orient: bool, warnings: list[str]) -> in
     return _INVERSE.get(stored, stored)
 
 
-def _full(dtype: np.dtype[Any]) -> float:
-    return 1.0 if dtype.kind == "f" else np.iinfo(dtype).max
-
-
-def _unpremultiplied(pixels: NDArray[Any]) -> NDArray[Any]:
+def _unpremultiplied(pixels: NDArray[Any], full: float) -> NDArray[Any]:
     """Return colours that have been multiplied by alpha as they were before."""
-    full = float(_full(pixels.dtype))
     alpha = pixels[..., -1:].astype(np.float64)
     colours = np.divide(
         pixels[..., :-1] * full, alpha, out=np.zeros(pixels[..., :-1].shape), where=alpha != 0

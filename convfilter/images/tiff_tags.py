@@ -1,6 +1,6 @@
-"""The tags of a TIFF that are carried to another one byte for byte, and those that cannot be.
+"""The tags of TIFF files and blocks of EXIF: directories of them, and which are carried to another TIFF.
 
-Tags on the layout of the file are made anew; EXIF, GPS, XMP and colour profiles have their own ways.
+Tags on the layout of a file are made anew; EXIF, GPS, XMP and colour profiles are carried in other ways.
 """
 
 from __future__ import annotations
@@ -9,19 +9,23 @@ import mmap
 import re
 import struct
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import TiffTags
 
-from convfilter.images.library import reasons
+from convfilter.errors import ImageError
 
 __all__ = [
     "IPTC",
     "SIZES",
+    "Data",
+    "Directory",
+    "Entry",
     "Origin",
     "TiffTag",
+    "address_at",
     "fitting_tags",
     "no_data",
     "of_first_page",
@@ -29,25 +33,93 @@ __all__ = [
     "text_of",
 ]
 
-SIZES = {
-    1: 1,
-    2: 1,
-    3: 2,
-    4: 4,
-    5: 8,
-    6: 1,
-    7: 1,
-    8: 2,
-    9: 4,
-    10: 8,
-    11: 4,
-    12: 8,
-    13: 4,
-    16: 8,
-    17: 8,
-    18: 8,
-}
+Data: TypeAlias = bytes | mmap.mmap
+
+SIZES = dict.fromkeys((1, 2, 6, 7), 1) | dict.fromkeys((3, 8), 2) | dict.fromkeys((4, 9, 11, 13), 4)
+SIZES |= dict.fromkeys((5, 10, 12, 16, 17, 18), 8)
 """Bytes of a value of each type."""
+
+_RATIONAL = 5
+_WHOLE = {3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q"}
+
+
+class Entry(NamedTuple):
+    """An entry of a directory: a tag, the type and number of its values, and where they are."""
+
+    number: int
+    type: int
+    values: int
+    place: int
+    end: int
+
+
+class Directory:
+    """A directory of tags, in a file or block of a byte order; in a BigTIFF addresses have 8 bytes."""
+
+    def __init__(self, data: Data, start: int, order: str, big: bool = False) -> None:
+        self.data, self.start, self.order = data, start, order
+        head = struct.Struct(order + ("Q" if big else "H"))
+        entry = struct.Struct(order + ("HHQQ" if big else "HHII"))
+        room = 8 if big else 4
+        try:
+            (count,) = head.unpack_from(data, start)
+        except (struct.error, OverflowError):
+            raise ImageError("tags behind the end") from None
+        first = start + head.size
+        self.end = first + count * entry.size
+        if start < 8 or self.end > len(data):
+            raise ImageError("tags behind the end")
+        self.entries = []
+        for at in range(first, self.end, entry.size):
+            number, type, values, place = entry.unpack_from(data, at)
+            length = values * SIZES.get(type, 1)
+            place = place if length > room else at + entry.size - room
+            self.entries.append(Entry(number, type, values, place, place + length))
+        self._by_number = {
+            each.number: each for each in self.entries if each.type in SIZES and each.end <= len(data)
+        }
+
+    def __contains__(self, number: int) -> bool:
+        return number in self._by_number
+
+    def type_of(self, number: int) -> int:
+        """Return the type of a tag's values, 0 if it is missing."""
+        return self._by_number[number].type if number in self else 0
+
+    def content(self, number: int) -> bytes:
+        """Return the bytes of a tag's values; none if it is missing."""
+        entry = self._by_number.get(number)
+        return bytes(self.data[entry.place : entry.end]) if entry else b""
+
+    def wholes(self, number: int, default: tuple[int, ...] = ()) -> tuple[int, ...]:
+        """Return the whole numbers that a tag holds."""
+        entry = self._by_number.get(number)
+        if entry is None:
+            return default
+        if entry.type not in _WHOLE:
+            raise ImageError(f"broken tiff data (tag {number} does not hold whole numbers)")
+        return struct.unpack_from(f"{self.order}{entry.values}{_WHOLE[entry.type]}", self.data, entry.place)
+
+    def whole(self, number: int, default: int) -> int:
+        """Return the first whole number that a tag holds."""
+        return (*self.wholes(number), default)[0]
+
+    def ratio(self, number: int) -> float:
+        """Return the first fraction that a tag holds, 0 if there is none."""
+        entry = self._by_number.get(number)
+        if entry is None or entry.type != _RATIONAL or not entry.values:
+            return 0.0
+        above, below = struct.unpack_from(f"{self.order}II", self.data, entry.place)
+        return above / below if below else 0.0
+
+
+def address_at(data: Data, place: int, order: str, big: bool = False) -> int:
+    """Return the address that is stored at a place."""
+    try:
+        return int(struct.unpack_from(order + ("Q" if big else "I"), data, place)[0])
+    except (struct.error, OverflowError):
+        raise ImageError("an address behind the end") from None
+
 
 _NUMBERS = {3: 2, 4: 4, 5: 4, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _ADDRESSES = (4, 13, 16, 18)
@@ -137,23 +209,10 @@ def no_data(tags: Iterable[TiffTag]) -> str | None:
     return None if found is None else found.rstrip(b"\0 ").decode("ascii", "replace")
 
 
-def read_tags(data: mmap.mmap | bytearray, order: str, big: bool, place: int) -> tuple[TiffTag, ...]:
-    """Return the tags of the directory at a place of a file that are to be carried or reported."""
-    entry, room = (f"{order}HHQ", 8) if big else (f"{order}HHI", 4)
-    found = []
-    with reasons("broken tiff data"):
-        (entries,) = struct.unpack_from(f"{order}{'Q' if big else 'H'}", data, place)
-        first = place + (8 if big else 2)
-        for at in range(first, first + entries * (4 + 2 * room), 4 + 2 * room):
-            number, type, count = struct.unpack_from(entry, data, at)
-            if number in _LAYOUT | _ELSEWHERE:
-                continue
-            length, start = SIZES.get(type, 0) * count, at + 4 + room
-            if length > room:
-                (start,) = struct.unpack_from(f"{order}{'Q' if big else 'I'}", data, start)
-            stored = bytes(data[start : start + length]) if length <= _MOST_BYTES else b""
-            found.append((number, type, count, stored, length))
-    tags = [_tag(*each, order) for each in found]
+def read_tags(directory: Directory) -> tuple[TiffTag, ...]:
+    """Return the tags of a page that are to be carried or reported."""
+    entries = [each for each in directory.entries if each.number not in _LAYOUT | _ELSEWHERE]
+    tags = [_tag(each, directory.data, directory.order) for each in entries]
     scale = {tag.number: tag.data for tag in tags if tag.kind == "pixel size"}
     # In inches or centimetres it is kept for every format; without a unit, 1 x 1 says nothing.
     one = struct.pack("<II", 1, 1)
@@ -166,11 +225,16 @@ def read_tags(data: mmap.mmap | bytearray, order: str, big: bool, place: int) ->
     )
 
 
-def _tag(number: int, type: int, count: int, stored: bytes, length: int, order: str) -> TiffTag:
+def _tag(entry: Entry, data: Data, order: str) -> TiffTag:
     """Return a tag in little-endian order, or marked as one that cannot be carried."""
+    number, type = entry.number, entry.type
+    length = entry.end - entry.place
+    stored = bytes(data[entry.place : entry.end]) if length <= _MOST_BYTES else b""
     refused = TiffTag(number, 0, 0, b"")
     private = number >= _PRIVATE and number not in _LONGS
-    if not length or len(stored) != length or number in _REFUSED or (private and type in _ADDRESSES):
+    if type not in SIZES or not stored or len(stored) != length or number in _REFUSED:
+        return refused
+    if private and type in _ADDRESSES:
         return refused
     if number in _IMAGEJ and order == ">":  # their content has the byte order of the file
         return refused
@@ -183,7 +247,7 @@ def _tag(number: int, type: int, count: int, stored: bytes, length: int, order: 
         if np.any(narrowed != values):
             return refused
         stored = narrowed.tobytes()
-    return TiffTag(number, type, count, stored)
+    return TiffTag(number, type, entry.values, stored)
 
 
 def of_first_page(tags: Iterable[TiffTag]) -> Iterator[TiffTag]:
@@ -194,23 +258,9 @@ def of_first_page(tags: Iterable[TiffTag]) -> Iterator[TiffTag]:
 def fitting_tags(
     tags: tuple[TiffTag, ...], read: Origin | None, written: Origin, form: str, elsewhere: set[int]
 ) -> tuple[tuple[TiffTag, ...], list[str]]:
-    """Choose the tags that hold for what is written.
+    """Return the tags that hold for what is written, and a line for each reason why others are dropped.
 
-    Parameters
-    ----------
-    tags : tuple of TiffTag
-        What was read.
-    read, written : Origin
-        Of which image, and what is written.
-    form : str
-        The format of the output.
-    elsewhere : set of int
-        What other formats hold as EXIF.
-
-    Returns
-    -------
-    tuple of TiffTag, and list of str
-        What is kept, and a line for each reason why others are dropped.
+    `read` is the image that they came with, and `elsewhere` lists what other formats hold as EXIF.
     """
     if form != "tiff":
         names = dict.fromkeys(tag.kind for tag in tags if tag.number not in elsewhere or _counts(tag))

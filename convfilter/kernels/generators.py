@@ -1,22 +1,22 @@
 """Kernels from formulas, in plain Python numbers.
 
+A generator is a function that returns a table. Its arguments are its parameters, with defaults and limits (no
+lazy annotations here: the limits are read from them). Integer weights are divided by their sum.
 x counts columns to the right and y rows downwards from the middle sample. Angles are in degrees,
 counter-clockwise as displayed, from the direction of a row.
 """
 
-from __future__ import annotations
-
+import inspect
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from convfilter.errors import KernelError
-from convfilter.kernels.checks import LARGEST_SIDE, choice, kind_of, named, number
+from convfilter.kernels.kernel import LARGEST_SIDE, choice, kind_of, number, quoted
 from convfilter.messages import brief, propose
 
-__all__ = ["GENERATORS", "Generated", "generate"]
+__all__ = ["GENERATORS", "generate"]
 
-Value = int | float | tuple[int | float, ...]
 Weights = list[list[float]]
 
 _LARGEST_RADIUS = LARGEST_SIDE // 2
@@ -24,99 +24,64 @@ _LARGEST_RADIUS = LARGEST_SIDE // 2
 _SMALLEST = 0.01
 
 
-class Generated(NamedTuple):
-    """One table, its divisor, and all parameters with their values."""
+class Limits(NamedTuple):
+    """The smallest and the largest value of a parameter; a size is one or two integers."""
 
-    weights: Weights
-    divisor: int | float
-    parameters: dict[str, Value]
-
-
-class Parameter(NamedTuple):
-    """One parameter of a generator: its default and its limits."""
-
-    default: Value
     lowest: float = -math.inf
     highest: float = math.inf
-    is_size: bool = False  # one or two integers: side, or width and height
-
-    def checked(self, name: str, value: object) -> Value:
-        """Return the value if it is within the limits; `name` is for the error."""
-        values = value if isinstance(value, list | tuple) else (value,)
-        if len(values) not in ((1, 2) if self.is_size else (1,)):
-            raise KernelError(f"{name} takes {'one or two numbers' if self.is_size else 'one number'}")
-        numbers = tuple(self._checked_number(name, each) for each in values)
-        return numbers if len(numbers) > 1 else numbers[0]
-
-    def _checked_number(self, name: str, value: object) -> int | float:
-        try:
-            checked = number(value)
-        except KernelError as error:
-            raise KernelError(f"{name}: {error}") from None
-        if self.is_size and not isinstance(checked, int):
-            raise KernelError(f"{name} must be a whole number, not {brief(checked)}")
-        if not self.lowest <= checked <= self.highest:
-            raise KernelError(
-                f"{name} must be from {self.lowest:.6g} to {self.highest:.6g}, not {checked:.6g}"
-            )
-        return checked
+    is_size: bool = False
 
 
-def generate(generator: object, given: object) -> Generated:
-    """Return the weights of a generator; parameters that are not in `given` have their defaults."""
-    make, parameters = GENERATORS[choice(generator, tuple(GENERATORS))]
-    if not isinstance(given, Mapping):
-        raise KernelError(f"{kind_of(given)} where a table of parameters belongs")
-    for name in given:
-        if name not in parameters:
-            raise KernelError(f"unknown parameter '{named(name)}'{propose(name, parameters)}")
-    values = {name: each.checked(name, given.get(name, each.default)) for name, each in parameters.items()}
-    weights, divisor = make(**values)
-    return Generated(weights, divisor, values)
+Size = Annotated[int | tuple[int, int], Limits(1, LARGEST_SIDE, is_size=True)]
+Radius = Annotated[float, Limits(0, _LARGEST_RADIUS)]
+Length = Annotated[float, Limits(1, LARGEST_SIDE)]
+Sigma = Annotated[float, Limits(_SMALLEST, _LARGEST_RADIUS / 3)]
+SigmaOfLog = Annotated[float, Limits(_SMALLEST, _LARGEST_RADIUS / 4)]
+Ratio = Annotated[float, Limits(1.001, 1000)]
+Wavelength = Annotated[float, Limits(_SMALLEST, 1e6)]
+Unlimited = Annotated[float, Limits()]
 
 
-def _box(size: Any) -> tuple[Weights, int]:
+def box(size: Size = 3) -> Weights:
     """Equal weights."""
     width, height = size if isinstance(size, tuple) else (size, size)
-    return [[1] * width for _ in range(height)], width * height
+    return [[1] * width for _ in range(height)]
 
 
-def _disk(radius: float) -> tuple[Weights, int]:
+def disk(radius: Radius = 3) -> Weights:
     """Equal weights where x² + y² <= radius²."""
-    steps = _steps(math.floor(radius))
-    weights: Weights = [[int(x * x + y * y <= radius * radius) for x in steps] for y in steps]
-    return weights, int(_sum(weights))
+    return _table(math.floor(radius), lambda x, y: int(x * x + y * y <= radius * radius))
 
 
-def _gaussian(sigma: float) -> tuple[Weights, int]:
+def gaussian(sigma: Sigma = 1) -> Weights:
     """exp(-(x² + y²) / 2 sigma²) out to ceil(3 sigma), normalized to the sum 1."""
-    return _gaussian_of_radius(sigma, math.ceil(3 * sigma)), 1
+    return _gaussian_of_radius(sigma, math.ceil(3 * sigma))
 
 
-def _unsharp(sigma: float, amount: float) -> tuple[Weights, int]:
+def unsharp(sigma: Sigma = 1, amount: Unlimited = 1) -> Weights:
     """Identity plus `amount` times (identity minus Gaussian)."""
-    blur, _ = _gaussian(sigma)
-    weights = [[-amount * weight for weight in row] for row in blur]
+    weights = [[-amount * weight for weight in row] for row in gaussian(sigma)]
     middle = len(weights) // 2
     weights[middle][middle] += 1 + amount
-    return weights, 1
+    return weights
 
 
-def _log(sigma: float) -> tuple[Weights, int]:
+def log(sigma: SigmaOfLog = 1.4) -> Weights:
     """Laplacian of a Gaussian, (r² - 2 sigma²) / (2 pi sigma⁶) exp(-r² / 2 sigma²), mean removed.
 
-    The middle is negative, as in the discrete Laplacian. It decays more slowly than the Gaussian:
-    cut at 3 sigma it would lose more than a tenth of its positive ring, so the radius is 4 sigma.
+    The middle is negative, as in the discrete Laplacian. It decays more slowly than the Gaussian: cut at
+    3 sigma it would lose more than a tenth of its positive ring, so the radius is 4 sigma.
     """
-    steps = _steps(math.ceil(4 * sigma))
     scale = math.pi * sigma**4
-    half = {(x, y): (x * x + y * y) / (2 * sigma * sigma) for y in steps for x in steps}
-    return _mean_removed(
-        [[(half[x, y] - 1) * math.exp(-half[x, y]) / scale for x in steps] for y in steps]
-    ), 1
+
+    def weight(x: int, y: int) -> float:
+        half = (x * x + y * y) / (2 * sigma * sigma)
+        return (half - 1) * math.exp(-half) / scale
+
+    return _mean_removed(_table(math.ceil(4 * sigma), weight))
 
 
-def _dog(sigma: float, ratio: float) -> tuple[Weights, int]:
+def dog(sigma: Sigma = 1, ratio: Ratio = 1.6) -> Weights:
     """Narrow Gaussian (sigma) minus wide one (ratio * sigma), mean removed.
 
     The middle is positive: it approximates the negative Laplacian of a Gaussian.
@@ -127,61 +92,103 @@ def _dog(sigma: float, ratio: float) -> tuple[Weights, int]:
     radius = math.ceil(3 * wide)
     pairs = zip(_gaussian_of_radius(sigma, radius), _gaussian_of_radius(wide, radius), strict=True)
     weights = _mean_removed([[a - b for a, b in zip(*rows, strict=True)] for rows in pairs])
-    _positive(weights, "choose a larger sigma or ratio")
-    return weights, 1
+    _positive_sum(weights, "choose a larger sigma or ratio")
+    return weights
 
 
-def _motion(length: float, angle: float) -> tuple[Weights, int | float]:
+def motion(length: Length = 9, angle: Unlimited = 0) -> Weights:
     """Line of `length` samples: max(0, 1 - distance to the segment of that length - 1), sum 1."""
     cosine, sine = _direction(angle)
     half = (length - 1) / 2
-    # One row and column more than the segment reaches; empty ones are trimmed.
-    columns, rows = (_steps(math.ceil(half * abs(reach)) + 1) for reach in (cosine, sine))
 
     def weight(x: int, y: int) -> float:
         along = max(-half, min(half, x * cosine - y * sine))
         distance = math.hypot(x - along * cosine, y + along * sine)
         return 1 - distance if distance < 1 - 1e-9 else 0
 
-    weights = _trimmed([[weight(x, y) for x in columns] for y in rows])
+    # One row and column more than the segment reaches; empty ones are trimmed.
+    columns, rows = (math.ceil(half * abs(reach)) + 1 for reach in (cosine, sine))
+    weights = _trimmed(_table(columns, weight, rows))
     # Along rows and columns all weights are multiples of 1/2: exact as integers.
     if all(float(2 * each).is_integer() for row in weights for each in row):
         doubled = [[int(2 * each) for each in row] for row in weights]
         common = math.gcd(*(each for row in doubled for each in row))
-        integers: Weights = [[each // common for each in row] for row in doubled]
-        return integers, int(_sum(integers))
-    total = _sum(weights)
-    return [[each / total for each in row] for row in weights], 1
+        return [[each // common for each in row] for row in doubled]
+    return _divided(weights, _sum(weights))
 
 
-def _gabor(sigma: float, wavelength: float, angle: float, phase: float) -> tuple[Weights, int]:
+def gabor(
+    sigma: Sigma = 3, wavelength: Wavelength = 8, angle: Unlimited = 0, phase: Unlimited = 0
+) -> Weights:
     """Cosine wave under a round Gaussian, mean removed; the positive weights sum to 1.
 
     The wave runs in the direction of `angle`: at 0 its crests are vertical.
     """
     cosine, sine = _direction(angle)
     shift = math.radians(phase % 360)
-    steps = _steps(math.ceil(3 * sigma))
 
     def weight(x: int, y: int) -> float:
         wave = 2 * math.pi * (x * cosine - y * sine) / wavelength + shift
         return math.exp(-(x * x + y * y) / (2 * sigma * sigma)) * math.cos(wave)
 
-    weights = _mean_removed([[weight(x, y) for x in steps] for y in steps])
-    positive = _positive(weights, "choose another phase or a larger sigma")
-    return [[each / positive for each in row] for row in weights], 1
+    weights = _mean_removed(_table(math.ceil(3 * sigma), weight))
+    return _divided(weights, _positive_sum(weights, "choose another phase or a larger sigma"))
 
 
-def _steps(radius: int) -> range:
-    """Return the positions of samples on one axis, counted from the middle."""
-    return range(-radius, radius + 1)
+_FUNCTIONS = (box, disk, gaussian, unsharp, log, dog, motion, gabor)
+GENERATORS: Mapping[str, Callable[..., Weights]] = {each.__name__: each for each in _FUNCTIONS}
+
+
+def generate(generator: object, values: object) -> dict[str, Any]:
+    """Return the fields of a kernel that a generator makes; omitted parameters take their defaults."""
+    name = choice(generator, tuple(GENERATORS))
+    if not isinstance(values, Mapping):
+        raise KernelError(f"{kind_of(values)} where a table of parameters belongs")
+    known = inspect.signature(GENERATORS[name]).parameters
+    for each in values:
+        if each not in known:
+            raise KernelError(f"unknown parameter {quoted(each)}{propose(each, known)}")
+    parameters = {
+        key: _checked(key, values.get(key, parameter.default), parameter.annotation.__metadata__[0])
+        for key, parameter in known.items()
+    }
+    weights = GENERATORS[name](**parameters)
+    whole = all(isinstance(each, int) for row in weights for each in row)
+    divisor = sum(map(sum, weights)) if whole else 1
+    return {"parts": (weights,), "divisors": (divisor,), "parameters": parameters, "generator": name}
+
+
+def _checked(name: str, value: object, limits: Limits) -> float | tuple[float, ...]:
+    """Return the value of a parameter if it is within its limits."""
+    values = value if isinstance(value, list | tuple) else (value,)
+    if len(values) not in ((1, 2) if limits.is_size else (1,)):
+        raise KernelError(f"{name} takes {'one or two numbers' if limits.is_size else 'one number'}")
+    numbers = []
+    for each in values:
+        try:
+            checked = number(each)
+        except KernelError as error:
+            raise KernelError(f"{name}: {error}") from None
+        if limits.is_size and not isinstance(checked, int):
+            raise KernelError(f"{name} must be a whole number, not {brief(checked)}")
+        if not limits.lowest <= checked <= limits.highest:
+            raise KernelError(
+                f"{name} must be from {limits.lowest:.6g} to {limits.highest:.6g}, not {checked:.6g}"
+            )
+        numbers.append(checked)
+    return tuple(numbers) if len(numbers) > 1 else numbers[0]
+
+
+def _table(radius: int, weight: Callable[[int, int], float], rows: int | None = None) -> Weights:
+    """Return weights around the middle sample, out to `radius` along rows and `rows` along columns."""
+    down = radius if rows is None else rows
+    return [[weight(x, y) for x in range(-radius, radius + 1)] for y in range(-down, down + 1)]
 
 
 def _gaussian_of_radius(sigma: float, radius: int) -> Weights:
     """Return a Gaussian as the product of two profiles, each normalized to the sum 1."""
-    profile = [math.exp(-(x * x) / (2 * sigma * sigma)) for x in _steps(radius)]
-    total = math.fsum(profile)
-    profile = [each / total for each in profile]
+    profile = [math.exp(-(x * x) / (2 * sigma * sigma)) for x in range(-radius, radius + 1)]
+    (profile,) = _divided([profile], math.fsum(profile))
     return [[a * b for b in profile] for a in profile]
 
 
@@ -199,12 +206,17 @@ def _sum(weights: Weights) -> float:
     return math.fsum(each for row in weights for each in row)
 
 
-def _positive(weights: Weights, mend: str) -> float:
+def _positive_sum(weights: Weights, mend: str) -> float:
     """Return the sum of the positive weights; refuse a table without any."""
     positive = math.fsum(each for row in weights for each in row if each > 0)
     if positive < 1e-9:
         raise KernelError(f"with these parameters all weights vanish; {mend}")
     return positive
+
+
+def _divided(weights: Weights, divisor: float) -> Weights:
+    """Return the table divided by a number."""
+    return [[each / divisor for each in row] for row in weights]
 
 
 def _mean_removed(weights: Weights) -> Weights:
@@ -218,26 +230,3 @@ def _trimmed(weights: Weights) -> Weights:
     rows = [place for place, row in enumerate(weights) if any(row)]
     columns = [place for place, column in enumerate(zip(*weights, strict=True)) if any(column)]
     return [row[columns[0] : columns[-1] + 1] for row in weights[rows[0] : rows[-1] + 1]]
-
-
-_SIGMA = Parameter(1, _SMALLEST, _LARGEST_RADIUS / 3)
-_ANGLE = Parameter(0)
-
-GENERATORS: Mapping[str, tuple[Callable[..., tuple[Weights, int | float]], Mapping[str, Parameter]]] = {
-    "box": (_box, {"size": Parameter(3, 1, LARGEST_SIDE, is_size=True)}),
-    "disk": (_disk, {"radius": Parameter(3, 0, _LARGEST_RADIUS)}),
-    "gaussian": (_gaussian, {"sigma": _SIGMA}),
-    "unsharp": (_unsharp, {"sigma": _SIGMA, "amount": Parameter(1)}),
-    "log": (_log, {"sigma": Parameter(1.4, _SMALLEST, _LARGEST_RADIUS / 4)}),
-    "dog": (_dog, {"sigma": _SIGMA, "ratio": Parameter(1.6, 1.001, 1000)}),
-    "motion": (_motion, {"length": Parameter(9, 1, LARGEST_SIDE), "angle": _ANGLE}),
-    "gabor": (
-        _gabor,
-        {
-            "sigma": Parameter(3, _SMALLEST, _LARGEST_RADIUS / 3),
-            "wavelength": Parameter(8, _SMALLEST, 1e6),
-            "angle": _ANGLE,
-            "phase": Parameter(0),
-        },
-    ),
-}

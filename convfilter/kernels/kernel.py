@@ -1,45 +1,121 @@
-"""The kernel: tables of weights, and how their results are combined into one value."""
+"""The kernel: tables of weights, checked once, and how their results are combined into one value."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from convfilter.errors import KernelError
-from convfilter.kernels.checks import (
-    FLOAT32_LARGEST,
-    FLOAT32_SMALLEST,
-    FieldError,
-    choice,
-    flat,
-    kind_of,
-    number,
-    table,
-)
-from convfilter.kernels.generators import GENERATORS
-from convfilter.messages import brief
+from convfilter.messages import brief, propose, shown
 from convfilter.options import Range, choices
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["AXES", "NAME", "NAMES", "ZERO_SUM", "Kernel", "is_zero_sum"]
+__all__ = ["AXES", "LARGEST_SIDE", "NAME", "NAMES", "ZERO_SUM", "FieldError", "Kernel", "choice", "flat"]
+__all__ += ["is_zero_sum", "kind_of", "number", "quoted"]
 
 AXES = ("column", "row,column", "channel,row,column", "output,channel,row,column", "frame,row,column")
-_COMBINES = ("magnitude", "maximum", "sum")
+LARGEST_SIDE = 1023
 NAME = r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}"
 NAMES = "names are letters, digits and _.+- after a letter or digit, at most 64"
+ZERO_SUM = 1e-6
 
+_COMBINES = ("magnitude", "maximum", "sum")
 # A name with parameters becomes part of file names.
 _FULL_NAME = NAME + r"(:[A-Za-z0-9_.+=,-]+)?"
 _EXACT = 2**53  # integers up to here are exact in float64
-ZERO_SUM = 1e-6
+_FLOAT32_LARGEST = (2 - 2.0**-23) * 2.0**127
+_FLOAT32_SMALLEST = 2.0**-126  # of the normal numbers
+_KINDS = {bool: "a boolean", int: "a number", float: "a number", str: "a string"}
+_KINDS |= {list: "a list", tuple: "a list", dict: "a table", type(None): "nothing"}
+
+
+class FieldError(KernelError):
+    """A kernel refused because of one of its fields; for a kernel file, because of a key."""
+
+    def __init__(self, field: str, reason: object, kernel: str = "") -> None:
+        super().__init__(field, str(reason), kernel)
+        self.field, self.reason, self.kernel = field, str(reason), kernel
+
+    def __str__(self) -> str:
+        prefix = f"kernel {quoted(self.kernel)}: " if self.kernel else ""
+        return f"{prefix}{shown(self.field, longest=80)}: {self.reason}"
+
+
+def quoted(text: str) -> str:
+    """Return a name or value in quotes, on one line and shortened."""
+    return f"'{shown(text, longest=80)}'"
+
+
+def kind_of(value: object) -> str:
+    """Return the kind of a value from a file in words, such as ``a list``."""
+    return _KINDS.get(type(value), f"a {type(value).__name__}")
+
+
+def choice(value: object, choices: Sequence[str]) -> str:
+    """Return the value if it is one of the choices."""
+    if not isinstance(value, str):
+        raise KernelError(f"{kind_of(value)} where one of {' '.join(choices)} belongs")
+    if value not in choices:
+        raise KernelError(f"unknown value {quoted(value)}{propose(value, choices)}")
+    return value
+
+
+def number(value: object) -> int | float:
+    """Return a finite number within float32; an integral one as int."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise KernelError(f"{kind_of(value)} is not a number")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise KernelError(f"{value} is not a finite number")
+    if abs(value) > _FLOAT32_LARGEST:
+        raise KernelError("a number beyond float32, whose largest is 3.4e+38")
+    return int(value) if value == int(value) else float(value)
+
+
+def _table(
+    value: object, axes: Sequence[str], first: Any = None, index: tuple[int, ...] = ()
+) -> tuple[Any, ...]:
+    """Return nested lists as nested tuples of checked numbers; each list is as long as the `first` there."""
+
+    def error(reason: object, *place: int) -> KernelError:
+        places = zip(axes, (*index, *place), strict=False)
+        words = ", ".join(f"{axis} {at}" for axis, at in places)
+        return KernelError(f"{words}: {reason}" if words else str(reason))
+
+    axis = axes[len(index)]
+    if not isinstance(value, list | tuple):
+        raise error(f"{kind_of(value)} where a list of {axis}s belongs")
+    if not value:
+        raise error("empty")
+    if len(value) > LARGEST_SIDE:
+        raise error(f"{len(value)} {axis}s, at most {LARGEST_SIDE} can be used")
+    first = value if first is None else first
+    if len(value) != len(first):
+        raise error(f"ragged, {len(value)} {axis}s where the first has {len(first)}")
+    if axis != axes[-1]:
+        return tuple(_table(each, axes, first[0], (*index, place)) for place, each in enumerate(value))
+    numbers = []
+    for place, each in enumerate(value):
+        try:
+            numbers.append(number(each))
+        except KernelError as reason:
+            raise error(reason, place) from None
+    return tuple(numbers)
+
+
+def flat(value: Any) -> list[int | float]:
+    """Return all numbers of a nested tuple in order."""
+    rows = [value]
+    while isinstance(rows[0], tuple):
+        rows = [inner for row in rows for inner in row]
+    return rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,13 +188,13 @@ class Kernel:
             "summary": lambda: _text(self.summary),
             "source": lambda: _text(self.source),
             "parameters": lambda: MappingProxyType(dict(self.parameters)),
-            "generator": lambda: choice(self.generator, ("", *GENERATORS)),
+            "generator": lambda: _text(self.generator),
         }
         for key, check in checks.items():
             try:
                 object.__setattr__(self, key, check())
             except KernelError as error:
-                raise FieldError(key, str(error), str(self.name)) from None
+                raise FieldError(key, error, str(self.name)) from None
 
     def __getstate__(self) -> dict[str, Any]:
         state = {each.name: getattr(self, each.name) for each in fields(self)}
@@ -181,17 +257,14 @@ class Kernel:
 
     @cached_property
     def _arrays(self) -> tuple[NDArray[np.int64] | NDArray[np.float64], ...]:
-        # numpy is imported only when weights are used.
-        import numpy as np
+        import numpy as np  # only when weights are used
 
-        def array(part: Any) -> NDArray[np.int64] | NDArray[np.float64]:
-            if all(map(_is_exact, flat(part))):
-                return np.array(part, dtype=np.int64)
-            return np.array(part, dtype=np.float64)
-
-        arrays = tuple(map(array, self.parts))
-        for each in arrays:
-            each.setflags(write=False)
+        arrays = tuple(
+            np.array(part, np.int64) if all(map(_is_exact, flat(part))) else np.array(part, np.float64)
+            for part in self.parts
+        )
+        for array in arrays:
+            array.setflags(write=False)
         return arrays
 
     def _checked_name(self) -> str:
@@ -211,8 +284,8 @@ class Kernel:
             raise KernelError("empty")
         parts = [part.tolist() if hasattr(part, "tolist") else part for part in self.parts]
         if len(parts) == 1:
-            return (table(parts[0], self.axes),)
-        return table(parts, ("part", *self.axes))  # as one table, so that all have the same shape
+            return (_table(parts[0], self.axes),)
+        return _table(parts, ("part", *self.axes))  # as one table, so that all have the same shape
 
     def _checked_divisors(self) -> tuple[int | float, ...]:
         divisors = tuple(map(number, self.divisors)) or (1,) * len(self.parts)
@@ -222,18 +295,17 @@ class Kernel:
             if divisor == 0:
                 raise KernelError("zero; leave it out for weights that are used as they are")
             largest = max(map(abs, flat(part)))
-            if abs(divisor) < FLOAT32_SMALLEST or largest / abs(divisor) > FLOAT32_LARGEST:
+            if abs(divisor) < _FLOAT32_SMALLEST or largest / abs(divisor) > _FLOAT32_LARGEST:
                 raise KernelError(f"{brief(divisor)} is so small that weights leave float32")
         return divisors
 
     def _checked_combine(self) -> str | None:
-        if len(self.parts) == 1:
-            if self.combine is not None:
-                raise KernelError("there is only one part, so there is nothing to combine")
-            return None
-        if self.combine is None:
+        several = len(self.parts) > 1
+        if several and self.combine is None:
             raise KernelError(f"missing; several parts need one of {' '.join(_COMBINES)}")
-        return choice(self.combine, _COMBINES)
+        if not several and self.combine is not None:
+            raise KernelError("there is only one part, so there is nothing to combine")
+        return choice(self.combine, _COMBINES) if several else None
 
 
 def is_zero_sum(weights: list[int | float]) -> bool:

@@ -8,59 +8,63 @@ import os
 import re
 import stat
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from convfilter.errors import KernelError
-from convfilter.kernels.checks import FieldError, choice, flat, kind_of, named
 from convfilter.kernels.generators import GENERATORS, generate
-from convfilter.kernels.kernel import AXES, NAME, NAMES, Kernel, is_zero_sum
+from convfilter.kernels.kernel import (
+    AXES,
+    NAME,
+    NAMES,
+    FieldError,
+    Kernel,
+    choice,
+    flat,
+    is_zero_sum,
+    kind_of,
+    quoted,
+)
 from convfilter.messages import brief, nearest, propose, shown
 
 __all__ = ["get_kernel", "load_kernels", "shipped_path", "table_of"]
 
 _LARGEST_FILE = 2**20
-_KEY = r"""(?:(?<![\w-])[\w-]+|"[^"\n]*"|'[^'\n]*')"""
+_PART = r"""(?:(?<![\w-])[\w-]+|"[^"\n]*"|'[^'\n]*')"""
 # Time and memory of tomllib grow with the square of a key's parts, so that many are refused unparsed.
-_DEEP_KEY = re.compile(rf"{_KEY}(?:[ \t]*\.[ \t]*{_KEY}){{16}}", re.ASCII)
+_DEEP_KEY = re.compile(rf"{_PART}(?:[ \t]*\.[ \t]*{_PART}){{16}}", re.ASCII)
 _NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
-_FORMS = ("weights", "parts", "generator")
-_COMMON_KEYS = ("summary", "source", "offset", "range")
-_KEYS = (*_FORMS, *_COMMON_KEYS, "combine", "parameters", "axes", "divisor")
-_WIDTH = 7  # characters of the longest key, to align the values
+# The keys that can be used with each form of weights, and with all.
+_FORMS = {
+    "weights": ("axes", "divisor"),
+    "parts": ("axes", "divisor", "combine"),
+    "generator": ("parameters",),
+}
+_COMMON = ("summary", "source", "offset", "range")
+_KEYS = (*_FORMS, *_COMMON, "combine", "parameters", "axes", "divisor")
+_WIDTH = 7  # characters of the longest key that is written, to align the values
 
 
 class _Library(Mapping[str, Kernel]):
-    """Tables by name, each with its file, made into a kernel on first use.
+    """Kernels of a file over the shipped ones, which are made on first use: most runs need one of forty."""
 
-    A table of the shipped file is TOML text that is parsed then: most runs need one of forty.
-    """
-
-    def __init__(self, tables: dict[str, tuple[str, Any]]) -> None:
-        self._tables = tables
-        self._kernels: dict[str, Kernel] = {}
+    def __init__(self, own: Mapping[str, Kernel]) -> None:
+        self._own = own
+        self._names = dict.fromkeys((*_shipped_tables(), *own))
 
     def __getitem__(self, name: str) -> Kernel:
-        if name not in self._kernels:
-            file, table = self._tables[name]
-            if isinstance(table, _Text):
-                table = _parsed(table, file)[name]
-            try:
-                self._kernels[name] = _kernel_of(name, table)
-            except FieldError as error:
-                raise KernelError(f"{file}: [{named(name)}] {named(error.field)}: {error.reason}") from None
-        return self._kernels[name]
+        return self._own[name] if name in self._own else _shipped_kernel(name)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._tables)
+        return iter(self._names)
 
     def __len__(self) -> int:
-        return len(self._tables)
+        return len(self._names)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._tables
+        return name in self._names
 
 
 def load_kernels(path: str | os.PathLike[str] | None = None, /) -> Mapping[str, Kernel]:
@@ -90,14 +94,7 @@ def load_kernels(path: str | os.PathLike[str] | None = None, /) -> Mapping[str, 
     >>> load_kernels()["binomial-3"].parts
     (((1, 2, 1), (2, 4, 2), (1, 2, 1)),)
     """
-    if path is None:
-        return _shipped()
-    file = shown(path)
-    own = {name: (file, table) for name, table in _parsed(_text_of(path, file), file).items()}
-    library = _Library({**_shipped()._tables, **own})
-    for name in own:
-        library[name]
-    return library
+    return _Library({} if path is None else _kernels_of(_text_of(path), shown(path)))
 
 
 def get_kernel(spec: str | Kernel, /, kernels: Mapping[str, Kernel] | None = None) -> Kernel:
@@ -124,26 +121,22 @@ def get_kernel(spec: str | Kernel, /, kernels: Mapping[str, Kernel] | None = Non
     """
     if isinstance(spec, Kernel):
         return spec
-    known = _shipped() if kernels is None else kernels
     if not isinstance(spec, str):
         raise KernelError(
             f"{brief(spec)} is not a kernel: give a Kernel, or a name such as 'gaussian:sigma=2'"
         )
+    known = load_kernels() if kernels is None else kernels
     name, colon, text = spec.strip().partition(":")
     name = name.rstrip()
     if name not in known:
         meant = nearest(name, known)
         mend = f"did you mean {meant!r}? " if meant else ""
-        raise KernelError(f"unknown kernel '{named(name)}' ({mend}'convfilter kernels' lists all)")
-    kernel = known[name]
-    if not colon:
-        return kernel
+        raise KernelError(f"unknown kernel {quoted(name)} ({mend}'convfilter kernels' lists all)")
     try:
-        return _with_parameters(kernel, text)
-    except FieldError as error:
-        raise KernelError(f"kernel '{named(spec)}': {error.reason}") from None
+        return _with_parameters(known[name], text) if colon else known[name]
     except KernelError as error:
-        raise KernelError(f"kernel '{named(spec)}': {error}") from None
+        reason = error.reason if isinstance(error, FieldError) else error
+        raise KernelError(f"kernel {quoted(spec)}: {reason}") from None
 
 
 def shipped_path() -> str:
@@ -157,83 +150,53 @@ def shipped_path() -> str:
 
 
 @cache
-def _shipped() -> _Library:
-    path = shipped_path()
-    tables = re.split(r"^(?=\[)", _text_of(path, path), flags=re.MULTILINE)[1:]
-    return _Library({text[1 : text.index("]")]: (path, _Text(text)) for text in tables})
+def _shipped_tables() -> dict[str, str]:
+    """Return the text of each shipped table by its name."""
+    tables = re.split(r"^(?=\[)", _text_of(shipped_path()), flags=re.MULTILINE)[1:]
+    return {text[1 : text.index("]")]: text for text in tables}
 
 
-class _Text(str):
-    """The text of one table, not yet parsed."""
+@cache
+def _shipped_kernel(name: str) -> Kernel:
+    return _kernels_of(_shipped_tables()[name], shipped_path())[name]
 
 
-def _text_of(path: str | os.PathLike[str], file: str) -> str:
+def _text_of(path: str | os.PathLike[str]) -> str:
     """Return the text of a kernel file."""
-    content = None
     try:
         # Checked before opening: opening a FIFO may block forever.
-        if stat.S_ISREG(os.stat(path).st_mode):
-            with open(path, "rb") as stream:
-                content = stream.read(_LARGEST_FILE + 1)
-    except OSError as error:
-        raise KernelError(f"{file}: {error.strerror or error}") from None
-    except ValueError as error:  # a null character in the name
-        raise KernelError(f"{file}: {error}") from None
-    if content is None:
-        raise KernelError(f"{file}: not a regular file")
-    if len(content) > _LARGEST_FILE:
-        raise KernelError(f"{file}: larger than 1 MiB")
-    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise ValueError("not a regular file")
+        with open(path, "rb") as stream:
+            content = stream.read(_LARGEST_FILE + 1)
+        if len(content) > _LARGEST_FILE:
+            raise ValueError("larger than 1 MiB")
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise KernelError(f"{file}: holds no text: give a TOML file of kernels") from None
+        raise KernelError(f"{shown(path)}: holds no text: give a TOML file of kernels") from None
+    except (OSError, ValueError) as error:  # a ValueError also for a null character in the name
+        raise KernelError(f"{shown(path)}: {getattr(error, 'strerror', None) or error}") from None
 
 
-def _parsed(text: str, file: str) -> dict[str, Any]:
-    """Return the tables of a kernel file, unchecked."""
+def _kernels_of(text: str, file: str) -> dict[str, Kernel]:
+    """Return all kernels of a file; the first error refuses it whole."""
     if deep := _DEEP_KEY.search(text):
         line = text.count("\n", 0, deep.start()) + 1
         raise KernelError(f"{file}: line {line}: a key of more than 16 parts; those of kernels have one")
     try:
-        return tomllib.loads(text)
+        tables = tomllib.loads(text)
     except RecursionError:
         raise KernelError(f"{file}: tables nested too deeply") from None
     except (ValueError, OverflowError) as error:
         raise KernelError(f"{file}: {shown(str(error), longest=200)}") from None
-
-
-def _with_parameters(kernel: Kernel, text: str) -> Kernel:
-    """Return a kernel generated again with the parameters in the text after its name."""
-    if not kernel.generator:
-        raise KernelError(f"'{kernel.name}' takes no parameters")
-    given: dict[str, list[str]] = {}
-    for piece in text.split(","):
-        name, equals, value = (each.strip() for each in piece.partition("="))
-        if equals and name in given:
-            raise KernelError(f"{named(name)} is given twice")
-        if equals:
-            given[name] = [value]
-        elif given:
-            given[next(reversed(given))].append(name)
-        else:
-            parameter = next(iter(GENERATORS[kernel.generator][1]))
-            raise KernelError(f"parameters are written {kernel.name}:{parameter}=VALUE")
-    values = {name: [_typed_number(name, piece) for piece in pieces] for name, pieces in given.items()}
-    made = generate(kernel.generator, {**kernel.parameters, **values})
-    asked = ",".join(f"{name}={','.join(pieces)}" for name, pieces in given.items())
-    return replace(
-        kernel,
-        name=f"{kernel.name}:{asked}",
-        parts=(made.weights,),
-        divisors=(made.divisor,),
-        parameters=made.parameters,
-    )
-
-
-def _typed_number(name: str, text: str) -> float:
-    if not re.fullmatch(_NUMBER, text):
-        raise KernelError(f"{named(name)}: '{named(text)}' is not a number")
-    return float(text)
+    kernels = {}
+    for name, table in tables.items():
+        try:
+            kernels[name] = _kernel_of(name, table)
+        except FieldError as error:
+            key = shown(error.field, longest=80)
+            raise KernelError(f"{file}: [{shown(name, longest=80)}] {key}: {error.reason}") from None
+    return kernels
 
 
 def _kernel_of(name: str, table: Any) -> Kernel:
@@ -242,74 +205,55 @@ def _kernel_of(name: str, table: Any) -> Kernel:
         raise FieldError("name", NAMES)
     if not isinstance(table, dict):
         raise FieldError("table", f"{kind_of(table)} where a table of keys belongs")
+    form = next((each for each in _FORMS if each in table), "weights")
     for key, value in table.items():
+        if key not in _KEYS and isinstance(value, dict):
+            quote = f'["{shown(name, longest=80)}.{shown(key, longest=80)}"]'
+            raise FieldError(key, f"unknown key; a name with a dot is written in quotes: {quote}")
         if key not in _KEYS:
-            raise FieldError(key, _about_unknown_key(name, key, value))
-    forms = [form for form in _FORMS if form in table]
-    if not forms:
-        raise FieldError("weights", f"missing; a kernel has one of {' '.join(_FORMS)}")
-    if len(forms) > 1:
-        raise FieldError(forms[1], f"cannot stand beside {forms[0]}; a kernel has one of them")
-    form = forms[0]
-    common = {key: table[key] for key in _COMMON_KEYS if key in table}
+            raise FieldError(key, f"unknown key{propose(key, _KEYS)}")
+        if key not in (form, *_FORMS[form], *_COMMON):
+            raise FieldError(key, f"cannot be used with {form}")
+    if form not in table:
+        raise FieldError(form, f"missing; a kernel has one of {' '.join(_FORMS)}")
+    common = {key: table[key] for key in _COMMON if key in table}
+    if form == "generator":
+        generator = _blamed(form, choice, table[form], tuple(GENERATORS))
+        fields = _blamed("parameters", generate, generator, table.get("parameters", {}))
+    else:
+        fields = _written(table, form)
     try:
-        if form == "generator":
-            return _generated(name, table, common)
-        return _written(name, table, form, common)
+        kernel = Kernel(name, **fields, **common)
+        if table.get("divisor") == "sum":
+            kernel = replace(kernel, divisors=tuple(_own_sum(flat(part)) for part in kernel.parts))
+        return kernel
     except FieldError as error:
         keys = {"divisors": "divisor", "parts": "parameters" if form == "generator" else form}
         raise FieldError(keys.get(error.field, error.field), error.reason) from None
 
 
-def _about_unknown_key(name: str, key: str, value: object) -> str:
-    if isinstance(value, dict):
-        return f'unknown key; a name with a dot is written in quotes: ["{named(name)}.{named(key)}"]'
-    return f"unknown key{propose(key, _KEYS)}"
-
-
-def _generated(name: str, table: dict[str, Any], common: dict[str, Any]) -> Kernel:
-    for key in ("axes", "divisor", "combine"):
-        if key in table:
-            raise FieldError(key, "does not go with a generator, which settles it")
-    generator = _blamed("generator", choice, table["generator"], tuple(GENERATORS))
-    made = _blamed("parameters", generate, generator, table.get("parameters", {}))
-    return Kernel(
-        name,
-        parts=(made.weights,),
-        divisors=(made.divisor,),
-        parameters=made.parameters,
-        generator=generator,
-        **common,
-    )
-
-
-def _written(name: str, table: dict[str, Any], form: str, common: dict[str, Any]) -> Kernel:
-    """Return the kernel of a table with weights or parts."""
-    if "parameters" in table:
-        raise FieldError("parameters", "goes with a generator only")
-    if form == "weights" and "combine" in table:
-        raise FieldError("combine", "goes with parts only")
+def _written(table: dict[str, Any], form: str) -> dict[str, Any]:
+    """Return the fields of a kernel whose weights are written in the file."""
     parts = table[form] if form == "parts" else [table[form]]
     if not isinstance(parts, list) or not parts:
         what = "empty" if parts == [] else kind_of(parts)
         raise FieldError(form, f"{what} where a list of tables belongs")
-    axes = _axes(table, form, parts[0])
     divisor = table.get("divisor", 1)
     if isinstance(divisor, str):
         _blamed("divisor", choice, divisor, ("sum",))
-    divisors = (1 if divisor == "sum" else divisor,) * len(parts)
-    combine = table.get("combine")
-    kernel = Kernel(name, parts=tuple(parts), axes=axes, divisors=divisors, combine=combine, **common)
-    return replace(kernel, divisors=_own_sums(kernel)) if divisor == "sum" else kernel
+    return {
+        "parts": tuple(parts),
+        "axes": _axes(table, form, parts[0]),
+        "divisors": (1 if divisor == "sum" else divisor,) * len(parts),
+        "combine": table.get("combine"),
+    }
 
 
 def _axes(table: dict[str, Any], form: str, part: object) -> tuple[str, ...]:
     """Return the axes as stated, or as they follow from the depth of the lists."""
-    depth = 0
-    inner = part
+    depth, inner = 0, part
     while isinstance(inner, list) and depth < 6:
-        depth += 1
-        inner = inner[0] if inner else None
+        depth, inner = depth + 1, inner[0] if inner else None
     if "axes" in table:
         axes = tuple(str(_blamed("axes", choice, table["axes"], AXES)).split(","))
         if depth != len(axes) and part != []:
@@ -322,25 +266,44 @@ def _axes(table: dict[str, Any], form: str, part: object) -> tuple[str, ...]:
     return ("column",) if depth == 1 else ("row", "column")
 
 
-def _own_sums(kernel: Kernel) -> tuple[int | float, ...]:
-    """Return the sum of each part, as its divisor."""
-    sums: list[int | float] = []
-    for part in kernel.parts:
-        weights = flat(part)
-        exact = all(isinstance(weight, int) for weight in weights)
-        total = sum(weights) if exact else math.fsum(weights)
-        if total == 0 or (not exact and is_zero_sum(weights)):
-            raise FieldError("divisor", "the weights sum to zero, so they cannot be divided by their sum")
-        sums.append(total)
-    return tuple(sums)
+def _own_sum(weights: list[int | float]) -> float:
+    """Return the sum of a part, as its divisor."""
+    total = math.fsum(weights)
+    exact = all(isinstance(weight, int) for weight in weights)
+    if total == 0 or (not exact and is_zero_sum(weights)):
+        raise FieldError("divisor", "the weights sum to zero, so they cannot be divided by their sum")
+    return total
 
 
-def _blamed(key: str, check: Any, *arguments: Any) -> Any:
+def _blamed(key: str, check: Callable[..., Any], *arguments: Any) -> Any:
     """Return the result of a check; its refusal names the key."""
     try:
         return check(*arguments)
     except KernelError as error:
-        raise FieldError(key, str(error)) from None
+        raise FieldError(key, error) from None
+
+
+def _with_parameters(kernel: Kernel, text: str) -> Kernel:
+    """Return a kernel generated again with the parameters in the text after its name."""
+    if not kernel.generator:
+        raise KernelError(f"'{kernel.name}' takes no parameters")
+    texts: dict[str, list[str]] = {}
+    for piece in re.split(r",(?=[^,]*=)", text):  # a comma without a name after it continues the value
+        parameter, equals, value = (each.strip() for each in piece.partition("="))
+        if not equals:
+            first = next(iter(kernel.parameters), "NAME")
+            raise KernelError(f"parameters are written {kernel.name}:{first}=VALUE")
+        if parameter in texts:
+            raise KernelError(f"{shown(parameter, longest=80)} is set twice")
+        texts[parameter] = [each.strip() for each in value.split(",")]
+    for parameter, values in texts.items():
+        for value in values:
+            if not re.fullmatch(_NUMBER, value):
+                raise KernelError(f"{shown(parameter, longest=80)}: {quoted(value)} is not a number")
+    numbers = {parameter: [float(value) for value in values] for parameter, values in texts.items()}
+    made = generate(kernel.generator, {**kernel.parameters, **numbers})
+    asked = ",".join(f"{parameter}={','.join(values)}" for parameter, values in texts.items())
+    return replace(kernel, name=f"{kernel.name}:{asked}", **made)
 
 
 def table_of(kernel: Kernel) -> str:

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from convfilter.kernels import Kernel
 from convfilter.learning.data import Pair, check_window, make_pair, planes_of
 from convfilter.learning.solve import Fit, fit_pairs
+from convfilter.options import Border, LearnedChannels
 
 __all__ = ["Fit", "Pair", "check_window", "fit_kernel", "fit_pairs", "make_pair", "planes_of"]
 
@@ -24,8 +25,8 @@ def fit_kernel(
     after: ArrayLike,
     size: int | Sequence[int],
     *,
-    border: str = "edge",
-    channels: str = "each",
+    border: Border = "edge",
+    channels: LearnedChannels = "each",
     offset: bool = False,
     ridge: float = 0.0,
     linear: bool = False,

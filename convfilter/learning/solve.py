@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 
 from convfilter.convolution.execute import share_out
-from convfilter.convolution.gradients import kernel_gradient
-from convfilter.convolution.matmul import QUIET, QUIET_SQUARE, quiet_parts
-from convfilter.convolution.recipes import Workspace
-from convfilter.convolution.window import WindowSum, windows
+from convfilter.convolution.window import QUIET, QUIET_SQUARE, quiet_parts
 from convfilter.errors import ImageError, OptionError
 from convfilter.kernels import Kernel
 from convfilter.learning.data import Block, Pair, choose_blocks
 from convfilter.messages import brief
 
 __all__ = ["Fit", "fit_pairs"]
-
-_Result = TypeVar("_Result")
 
 # Digits of a weight, counted from the largest one's first: kernels of whole numbers come out as such.
 _DIGITS = 10
@@ -31,11 +27,11 @@ _STILL, _STEPS = 1e-9, 3
 _UNCERTAIN = 0.05
 # How much of the ones the weights must leave for an offset to be known; rounding leaves less.
 _SLACK = 1e-10
-# Rows beyond which too few samples would be left to a product that OpenBLAS keeps on its thread: it is made
-# of tiles of rows then.
+# Above so many rows, products are made of tiles: too few samples would be left to one that OpenBLAS computes
+# on the thread that asks for it.
 _MOST_ROWS, _TILE = 128, 32
-# Numbers of all sums that are under way at a time, and of a stack of blocks that are compared together.
-_ROOM, _STACK = 2**25, 2**19
+# Numbers of all sums that are under way at a time.
+_NUMBERS = 2**25
 
 _AXES = {
     "each": ("row", "column"),
@@ -80,28 +76,27 @@ def fit_pairs(
     _check_arguments(pairs, ridge)
     first = pairs[0]
     outputs, *taps = first.kernel_shape
-    unknowns = math.prod(taps) + bool(offset)
+    unknowns = first.weights + bool(offset)
     warnings = []
-    regions = [pair.inside for pair in pairs]
-    if sum(math.prod(pair.inside.shape) * pair.carried for pair in pairs) < unknowns:
-        regions = [pair.whole for pair in pairs]
+    inside = sum(pair.counts[pair.region(inside=True)].size for pair in pairs) >= unknowns
+    if not inside:
         warnings.append(
             f"fewer than {unknowns} samples lie inside: those at the border are used too, with border "
             f"'{first.border}'"
         )
-    blocks = choose_blocks(pairs, regions, unknowns)
+    blocks = choose_blocks(pairs, unknowns, inside=inside)
     means, count = _mean_products(blocks)
     if not count:
         raise ImageError(
             "no sample can be used: all are at their limits, where filters clip, or their windows see "
             "something transparent or not finite; take other images"
         )
-    equations = _Equations(means, math.prod(taps), offset=offset, ridge=ridge)
+    equations = _Equations(means, first.weights, offset=offset, ridge=ridge)
     weights, shift, check = _solve(equations, blocks)
     uncertainty = _uncertainty(weights, check, equations, count - unknowns)
-    warnings += _doubts(equations, uncertainty, math.prod(taps))
-    held = check.counts[1]
-    rms = math.sqrt(check.squares[held > 0] / outputs / (held or count))
+    warnings += _doubts(equations, uncertainty, first.weights)
+    held = int(check.counts[1])
+    rms = math.sqrt(check.squares[int(held > 0)] / outputs / (held or count))
     axes = _AXES[first.channels]
     shape = [number for number, axis in zip((outputs, *taps), _AXES["mix"], strict=True) if axis in axes]
     if bare and axes == _AXES["each"]:
@@ -168,15 +163,15 @@ class _Equations:
         self.condition = math.sqrt(values[-1] / values[0]) if values[0] > _zero(values) else math.inf
 
     def step(self, gradient: np.ndarray, drift: float) -> tuple[np.ndarray, float]:
-        """Return how far weights (T, O) and offset are from the solution.
+        """Return how far weights (O, T) and offset are from the solution.
 
-        The gradient (T, O) and the drift are half the derivatives of the mean square by weights and offset.
+        The gradient (O, T) and the drift are half the derivatives of the mean square by weights and offset.
         """
         if not self._slack:
-            return -self._inverse @ gradient, 0.0
+            return -gradient @ self._inverse, 0.0
         pull = self._inverse @ self._ones
-        shift = (float(pull @ gradient.sum(axis=1)) - drift) / (gradient.shape[1] * self._slack)
-        return -self._inverse @ gradient - shift * pull[:, np.newaxis], shift
+        shift = (float(gradient.sum(axis=0) @ pull) - drift) / (len(gradient) * self._slack)
+        return -gradient @ self._inverse - shift * pull, shift
 
     def variances(self, outputs: int) -> np.ndarray:
         """Return the variance of each weight, in units of that of the residual over the samples."""
@@ -198,25 +193,19 @@ def _zero(values: np.ndarray) -> float:
 
 
 def _solve(equations: _Equations, blocks: Sequence[Block]) -> tuple[np.ndarray, float, _Check]:
-    """Return the weights (O, channels, rows, columns), the offset, and their check.
+    """Return the weights (O, T), the offset, and their check.
 
     The equations square the condition of the windows, and lose twice as many digits to rounding. The gradient
     is taken from the images themselves and has lost none: a step along it mends the weights.
     """
-    shape = blocks[0].pair.kernel_shape
-    step, shift = equations.step(-equations.products, -float(equations.targets.sum()))
-    weights, offset = _rounded(step.T.reshape(shape)), _rounded(np.array(shift))
+    step, shift = equations.step(-equations.products.T, -float(equations.targets.sum()))
+    weights, offset = _rounded(step), _rounded(np.array(shift))
     for number in range(_STEPS + 1):
-        check = _check_weights(blocks, weights, float(offset))
-        check = check._replace(
-            gradient=check.gradient + equations.ridge * weights,
-            drift=check.drift if equations.offset else 0.0,
-        )
-        step, shift = equations.step(check.gradient.reshape(shape[0], -1).T, check.drift)
+        check = _check_weights(blocks, weights, float(offset), equations)
+        step, shift = equations.step(check.gradient, check.drift)
         if number == _STEPS or np.abs(step).max() <= _STILL * np.abs(weights).max():
             break
-        weights = _rounded(weights + step.T.reshape(shape))
-        offset = _rounded(offset + shift)
+        weights, offset = _rounded(weights + step), _rounded(offset + shift)
     return weights, float(offset), check
 
 
@@ -249,157 +238,88 @@ def _doubts(equations: _Equations, uncertainty: float, weights: int) -> list[str
     return []
 
 
-def _each_lot(
-    lots: Sequence[Sequence[Block]], work: Callable[[Sequence[Block], Workspace], _Result]
-) -> list[_Result]:
-    """Work on lots of blocks with several threads; lots must not depend on their number, so sums do not."""
-    results: dict[int, _Result] = {}
-
-    def one(number: int, workspace: Workspace) -> None:
-        results[number] = work(lots[number], workspace)
-
-    share_out(range(len(lots)), one)
-    return [results[number] for number in range(len(lots))]
-
-
 def _mean_products(blocks: Sequence[Block]) -> tuple[np.ndarray, int]:
     """Return what `_Equations` are made of, from the blocks that are not held out, and the sample count.
 
-    A matrix has a row for each weight, each output and one for ones, and a column for each sample; its
-    product with itself holds all sums at once. Integers of 8 and 16 bits are summed without rounding.
+    The product of a block's equations with themselves holds all sums at once. Integers of 8 and 16 bits are
+    summed without rounding.
     """
-    outputs, *taps = blocks[0].pair.kernel_shape
-    weights = math.prod(taps)
-    rows = weights + outputs + 1
-    total = np.zeros((rows, rows))
-    for pair in dict.fromkeys(id(block.pair) for block in blocks):
-        own = [block for block in blocks if id(block.pair) == pair and not block.held_out]
-        if not own:
-            continue
-        lots = min(len(own), max(2, min(16, _ROOM // rows**2)))
-        sums = sum(_each_lot([own[number::lots] for number in range(lots)], _sum_products))
-        scale = np.ones(rows)
-        scale[:weights] /= own[0].pair.depth_before.full
-        scale[weights:-1] /= own[0].pair.depth_after.full
-        total += sums * np.multiply.outer(scale, scale)
+    pair = blocks[0].pair
+    (total,) = _sums([block for block in blocks if not block.held_out], _products)
+    total = np.tril(total) + np.tril(total, -1).T  # not all tiles above the diagonal were computed
     count = int(total[-1, -1])
-    return total / max(count, 1), count
+    scale = np.ones(pair.rows)
+    scale[:-1] /= pair.depth_after.full
+    scale[: pair.weights] = 1 / pair.depth_before.full
+    return total * np.multiply.outer(scale, scale) / max(count, 1), count
 
 
-def _sum_products(blocks: Sequence[Block], workspace: Workspace) -> np.ndarray:
-    """Add up the products of some blocks of a pair, in the units of the images."""
-    outputs, *taps = blocks[0].pair.kernel_shape
-    rows = math.prod(taps) + outputs + 1
+def _products(blocks: Sequence[Block]) -> tuple[np.ndarray]:
+    """Add up the products of the equations of some blocks, those below the diagonal at least."""
+    rows = blocks[0].pair.rows
     total = np.zeros((rows, rows))
-    for block in blocks:
-        workspace.level = 0
-        _add_products(block, total, workspace)
-    # Above the diagonal not all tiles were made.
-    return np.asarray(np.tril(total) + np.tril(total, -1).T)
-
-
-def _add_products(block: Block, total: np.ndarray, workspace: Workspace) -> None:
-    """Add the products of a block, those below the diagonal at least."""
-    samples, targets, mask = block.read(workspace)
-    outputs, *taps = block.pair.kernel_shape
-    height, width = block.region.shape
-    view = windows(samples, block.pair.axes, (1, height, width))
-    # Outputs and ones lie as the samples do, which go on past the row ends.
-    beside = workspace.take((outputs + 1, height, *samples.shape[2:]), np.float64)
-    beside[:, :, width:] = 0
-    beside[:-1, :, :width], beside[-1, :, :width] = targets, mask
-    run = view.shape[-1]
-    lines = beside.reshape(outputs + 1, -1)[:, :run]
-    weights = math.prod(taps)
-    whole = len(total) <= _MOST_ROWS
-    tile = len(total) if whole else _TILE
-    tiles = [slice(top, top + tile) for top in range(0, len(total), tile)]
-    product = workspace.take(total.shape, np.float64)
-    product[...] = 0
-    level = workspace.level
-    for part in quiet_parts(run, tile**2, QUIET_SQUARE if whole else QUIET):
-        workspace.level = level
-        matrix = workspace.take((len(total), part.stop - part.start), np.float64)
-        np.multiply(view[..., part], lines[-1, part], out=matrix[:weights].reshape(*taps, -1))
-        matrix[weights:] = lines[:, part]
-        for number, rows in enumerate(tiles):
-            for columns in tiles[: number + 1]:
-                np.matmul(matrix[rows], matrix[columns].T, out=product[rows, columns])
-        total += product
+    size, limit = (rows, QUIET_SQUARE) if rows <= _MOST_ROWS else (_TILE, QUIET)
+    tiles = [slice(top, top + size) for top in range(0, rows, size)]
+    for matrix in itertools.chain.from_iterable(block.equations() for block in blocks):
+        for part in quiet_parts(matrix.shape[1], size**2, limit):
+            for number, below in enumerate(tiles):
+                for across in tiles[: number + 1]:
+                    total[below, across] += matrix[below, part] @ matrix[across, part].T
+    return (total,)
 
 
 class _Check(NamedTuple):
     """What a kernel leaves over, in fractions of full scale.
 
     Sums of squares over all outputs and counts of samples are two numbers each: learned from, and held out.
-    The gradient (O, channels, rows, columns) and the drift are half the derivatives of the mean square (and
-    ridge) by weights and offset.
+    The gradient (O, T) and the drift are half the derivatives of the mean square (and ridge) by weights and
+    offset.
     """
 
-    squares: list[float]
-    counts: list[int]
+    squares: np.ndarray
+    counts: np.ndarray
     gradient: np.ndarray
     drift: float
 
 
-def _check_weights(blocks: Sequence[Block], weights: np.ndarray, offset: float) -> _Check:
-    """Apply a kernel to all blocks and compare."""
-    full = blocks[0].pair.depth_after.full
-    lots = list(_stacks(blocks))
-    checks = _each_lot(lots, lambda lot, workspace: _compare(lot, weights, offset * full, workspace))
-    squares, counts, gradients, drifts = zip(*checks, strict=True)
-    held_in, held_out = map(sum, zip(*counts, strict=True))
-    return _Check(
-        [sum(each) for each in zip(*squares, strict=True)],
-        [held_in, held_out],
-        np.sum(gradients, axis=0) / held_in,
-        sum(drifts) / held_in,
-    )
-
-
-def _stacks(blocks: Sequence[Block]) -> Iterator[list[Block]]:
-    """Put blocks of one pair together, as many as are handled well at a time."""
-    stack: list[Block] = []
-    for block in blocks:
-        sizes = zip((1, *block.region.shape), block.pair.axes, strict=True)
-        shape = [count + axis.kernel - 1 for count, axis in sizes]
-        numbers = math.prod(shape) * block.pair.carried
-        if stack and (block.pair is not stack[0].pair or (len(stack) + 1) * numbers > _STACK):
-            yield stack
-            stack = []
-        stack.append(block)
-    yield stack
-
-
-def _compare(blocks: Sequence[Block], weights: np.ndarray, offset: float, workspace: Workspace) -> _Check:
-    """Compare some blocks of a pair with what the kernel makes of them; the offset is in their units."""
+def _check_weights(
+    blocks: Sequence[Block], weights: np.ndarray, offset: float, equations: _Equations
+) -> _Check:
+    """Apply weights (O, T) and an offset to all blocks and compare."""
     pair = blocks[0].pair
-    full, scale = pair.depth_after.full, pair.depth_after.full / pair.depth_before.full
-    # Blocks differ by a row or column; what one lacks is left zero.
-    height, width = np.max([block.region.shape for block in blocks], axis=0).tolist()
-    shape = [count + axis.kernel - 1 for count, axis in zip((1, height, width), pair.axes, strict=True)]
-    samples = np.zeros((len(blocks), *shape, pair.carried))
-    residuals = np.zeros((len(weights), len(blocks), 1, height, width, pair.carried))
-    sums = [WindowSum(kernel * scale, pair.axes) for kernel in weights]
-    squares, counts = [0.0, 0.0], [0, 0]
-    for number, block in enumerate(blocks):
-        rows, columns = block.region.shape
-        workspace.level = 0
-        seen, targets, mask = block.read(workspace)
-        level = workspace.level
-        samples[number, :, : seen.shape[1], : seen.shape[2]] = seen
-        counts[block.held_out] += int(mask.sum())
-        for output, window in enumerate(sums):
-            workspace.level = level
-            residual = window.recipe(seen, (1, rows, columns), workspace)()[0]
-            residual += offset
-            residual *= mask
-            residual -= targets[output]
-            residual /= full
-            squares[block.held_out] += float(np.einsum("abc,abc->", residual, residual))
+    full_before, full = pair.depth_before.full, pair.depth_after.full
+    # The residual, in the units of the image after, of a column of the equations.
+    offsets = np.full((len(weights), 1), offset * full)
+    factors = np.hstack([weights * (full / full_before), -np.eye(len(weights)), offsets])
+    squares, counts, slopes = _sums(blocks, lambda lot: _residuals(lot, factors))
+    slopes /= full * counts[0]
+    gradient = slopes[:, : pair.weights] / full_before + equations.ridge * weights
+    drift = float(slopes[:, -1].sum()) if equations.offset else 0.0
+    return _Check(squares / full**2, counts, gradient, drift)
+
+
+def _residuals(blocks: Sequence[Block], factors: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Add up squares of residuals, counts, and products of the residuals learned from with the equations."""
+    squares, counts, slopes = np.zeros(2), np.zeros(2), np.zeros(factors.shape)
+    for block in blocks:
+        for matrix in block.equations():
+            residual = np.einsum("or,rn->on", factors, matrix)
+            squares[int(block.held_out)] += np.einsum("on,on->", residual, residual)
+            counts[int(block.held_out)] += matrix[-1].sum()
             if not block.held_out:
-                residuals[output, number, 0, :rows, :columns] = residual
-    # The blocks are the first axis, along which the kernel is one long.
-    shape = [1, *weights.shape[1:]]
-    slopes = [kernel_gradient(samples, residual, shape, padding="valid")[0] for residual in residuals]
-    return _Check(squares, counts, np.stack(slopes) / pair.depth_before.full, float(residuals.sum()))
+                slopes += np.einsum("on,rn->or", residual, matrix)
+    return squares, counts, slopes
+
+
+def _sums(
+    blocks: Sequence[Block], work: Callable[[Sequence[Block]], tuple[np.ndarray, ...]]
+) -> list[np.ndarray]:
+    """Add up what threads make of lots of blocks, whose number does not depend on that of threads."""
+    count = min(len(blocks), max(2, min(16, _NUMBERS // blocks[0].pair.rows ** 2)))
+    results: list[tuple[np.ndarray, ...]] = [()] * count
+
+    def one(number: int) -> None:
+        results[number] = work(blocks[number::count])
+
+    share_out(range(count), lambda: one)
+    return [sum(each[1:], start=each[0]) for each in zip(*results, strict=True)]

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from convfilter import apply_kernel, get_kernel, load_kernels
-from convfilter.images import codecs
+from convfilter.images import formats
 from convfilter.images.reading import read_picture
 
 MAKES = "[out{count}]\naxes = 'output,channel,row,column'\nweights = {weights}\n"
@@ -67,7 +67,7 @@ def test_any_number_of_channels_makes_an_array_or_a_tiff_of_as_many(run, tmp_pat
     assert made(run, count, "out.npy").code == 0
     assert np.array_equal(np.load(tmp_path / "out.npy"), np.dstack(expected))
     ran = made(run, count, "out.tif", "--json")
-    if not codecs.available():
+    if not formats.codecs_available():
         assert (ran.code, ran.out.count("install convfilter[codecs]")) == (1, 1)
         return
     assert ran.code == 0

@@ -22,20 +22,21 @@ import os, sys
 import convfilter as cf
 from convfilter import files
 from convfilter.batch import job
-from convfilter.batch.work import Job, Work
+from convfilter.batch.plan import Job, Settings
+from convfilter.options import BatchOptions
 
-work = Work((cf.get_kernel("blur"),), overwrite={overwrite}, threads=1)
+work = Settings((cf.get_kernel("blur"),), batch=BatchOptions(overwrite={overwrite}, jobs=1))
 inner = files.commit
 def commit(*arguments, **options):
     print(os.getpid(), flush=True)
     sys.stdin.buffer.raw.read(3)
     return inner(*arguments, **options)
 files.commit = commit
-job.filter_job(Job("in.png", "warm.png", "png"), work)
+job.run_job(Job("in.png", "warm.png", "png"), work)
 while sys.stdin.buffer.raw.read(3):
     child = os.fork()
     if not child:
-        outcome = job.filter_job(Job("in.png", "out/out.png", "png"), work)
+        outcome = job.run_job(Job("in.png", "out/out.png", "png"), work)
         os._exit(0 if outcome.status == "done" else 1)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """

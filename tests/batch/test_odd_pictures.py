@@ -11,7 +11,7 @@ from handmade import chunk, png, tiff
 from PIL import Image
 from samples import animate, colour, grey, moving
 
-from convfilter.images import codecs
+from convfilter.images import formats
 
 EXIF = b"Exif\0\0II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0\0\0\0\0"
 
@@ -109,7 +109,7 @@ WARNED = {
         lambda: saved(PLAIN, "PNG", icc_profile=b"nonsense" * 50),
         "malformed ICC profile dropped",
     ),
-    "two views": ("a.jpg", mpo, "holds 2 pictures: only the first is read"),
+    "two views": ("a.jpg", mpo, "holds 2 images: only the first is read"),
     "an animation that is none": (
         "a.png",
         lambda: png(8, 0, 1, 1, [b"\7"], before=chunk(b"acTL", struct.pack(">II", 0, 0))),
@@ -124,7 +124,7 @@ WARNED = {
 }
 REFUSED = {
     "nothing": ("a.png", lambda: b"", "the file is empty"),
-    "garbage": ("a.png", lambda: b"garbage" * 30, "not a picture of a known format"),
+    "garbage": ("a.png", lambda: b"garbage" * 30, "not an image of a known format"),
     "a signature alone": ("a.png", lambda: b"\x89PNG\r\n\x1a\n", "broken png data"),
     "half a JPEG": ("a.jpg", lambda: saved(PLAIN, "JPEG")[:-40], "broken jpeg data"),
     "half a PNG": ("a.png", lambda: saved(PLAIN, "PNG")[:-60], "broken png data"),
@@ -139,11 +139,11 @@ REFUSED = {
     "no pixels": ("a.png", lambda: png(8, 0, 0, 0, []), "broken png data"),
     "a bomb": ("a.png", lambda: png(8, 0, 60_000, 60_000, []), "are more than 268402689"),
     "a depth that is none": ("a.png", lambda: png(3, 0, 1, 1, [b"\0"]), "broken png data"),
-    "PostScript": ("a.png", lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not a picture"),
-    "an icon": ("a.png", lambda: saved(PLAIN, "ICO"), "not a picture"),
+    "PostScript": ("a.png", lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image"),
+    "an icon": ("a.png", lambda: saved(PLAIN, "ICO"), "not an image"),
     "no number": ("a.ppm", lambda: b"P6 x y 255\n", "broken ppm data"),
     "an array of text": ("a.npy", lambda: array(np.array([["a"]])), "an array of str"),
-    "an array of five axes": ("a.npy", lambda: array(np.zeros((1, 1, 1, 1, 1))), "is no picture"),
+    "an array of five axes": ("a.npy", lambda: array(np.zeros((1, 1, 1, 1, 1))), "is not an image"),
     "bytes that are no array": ("a.npy", lambda: b"\x93NUMPY\1\0", "broken npy data"),
 }
 
@@ -156,9 +156,9 @@ def array(values):
 
 @pytest.fixture(params=[True, False], ids=["codecs", "plain"])
 def _with_and_without_codecs(request, monkeypatch):
-    if request.param and not codecs.available():
+    if request.param and not formats.codecs_available():
         pytest.skip("needs the extra 'codecs'")
-    monkeypatch.setattr(codecs, "available", lambda: request.param)
+    monkeypatch.setattr(formats, "codecs_available", lambda: request.param)
 
 
 def told(quick, tmp_path, name, data, kernel="blur"):

@@ -10,9 +10,9 @@ from samples import animate, colour, frames_of, grey, load, moving, save
 import convfilter as cf
 
 
-def test_the_printed_calculation_is_the_one_promised(run, tmp_path):
+def test_the_printed_calculation_is_the_one_promised(quick, tmp_path):
     save(tmp_path / "coffee.png", grey(400, 600))
-    ran = run("apply", "coffee.png", "--kernel", "sobel")
+    ran = quick("apply", "coffee.png", "--kernel", "sobel")
     assert ran.code == 0
     assert ran.err == ""
     assert ran.out.splitlines() == [
@@ -59,25 +59,22 @@ range = "signed"
 # Options on the command line, and the same in Python.
 SAME_IN_PYTHON = {
     "--padding valid": {"padding": "valid"},
-    "--padding full": {"padding": "full"},
     "--padding 3": {"padding": 3},
     "--padding 0,4": {"padding": ((0, 0), (4, 4))},
-    "--border symmetric": {"border": "symmetric"},
-    "--border reflect": {"border": "reflect"},
     "--border wrap": {"border": "wrap"},
     "--border zero": {"border": "zero"},
     "--border constant=0.5": {"border": "constant", "fill": 0.5},
-    "--stride 2": {"stride": 2},
     "--stride 1,3": {"stride": (1, 3)},
-    "--dilation 2": {"dilation": 2},
     "--dilation 2,1": {"dilation": (2, 1)},
     "--flip": {"flip": True},
     "--channels sum": {"channels": "sum"},
     "--channels mean": {"channels": "mean"},
-    "--range clip": {"range": "clip"},
-    "--range absolute": {"range": "absolute"},
     "--range stretch": {"range": "stretch"},
     "--linear": {"linear": True},
+    "--depth 16": {"depth": 16},
+    "--alpha keep": {"alpha": "keep"},
+    "--alpha plain": {"alpha": "plain"},
+    "--alpha drop": {"alpha": "drop"},
 }
 
 
@@ -85,43 +82,24 @@ SAME_IN_PYTHON = {
 def test_an_option_does_what_it_does_in_python(quick, tmp_path, typed):
     (tmp_path / "odd.toml").write_text(ODD)
     odd = cf.load_kernels("odd.toml")["odd"]
-    pixels = colour(12, 14)
+    pixels = colour(12, 14, 4 if "alpha" in typed else 3)
     save(tmp_path / "a.png", pixels)
-    ran = quick("apply", "a.png", "--kernels", "odd.toml", "-k", "odd", "-o", "b.png", *typed.split())
+    ran = quick("apply", "a.png", "--kernels", "odd.toml", "-k", "odd", "-o", "b.npy", *typed.split())
     assert ran.code == 0, ran.err
     expected = cf.apply_kernel(pixels, odd, **SAME_IN_PYTHON[typed])
-    assert np.array_equal(load(tmp_path / "b.png"), expected)
+    assert np.array_equal(np.load(tmp_path / "b.npy"), expected)
     assert not np.array_equal(expected, cf.apply_kernel(pixels, odd)), "the option changes nothing"
 
 
-@pytest.mark.parametrize("alpha", ["keep", "premultiply", "plain", "drop"])
-def test_alpha_does_what_it_does_in_python(quick, tmp_path, alpha):
-    pixels = colour(9, 9, 4)
+def test_a_real_process_computes_what_python_does(run, tmp_path):
+    pixels = colour(12, 14)
     save(tmp_path / "a.png", pixels)
-    assert quick("apply", "a.png", "-k", "blur", "--alpha", alpha, "-o", "b.png").code == 0
-    assert np.array_equal(load(tmp_path / "b.png"), cf.apply_kernel(pixels, "blur", alpha=alpha))
-
-
-def test_real_processes_compute_what_python_does(run, tmp_path):
-    pixels = colour(30, 40)
-    save(tmp_path / "a.png", pixels)
-    arguments = (
-        "--border wrap --padding 2,1 --stride 2,1 --dilation 1,2 --flip --channels mean --range signed"
-    )
-    ran = run("apply", "a.png", "-k", "sobel-y", *arguments.split(), "-j", "1", "-o", "b.png")
+    words = "--border wrap --padding 2,1 --stride 2,1 --dilation 1,2 --flip --channels mean --range signed"
+    ran = run("apply", "a.png", "-k", "sobel-y", *words.split(), "-j", "1", "-o", "b.png")
     assert ran.code == 0, ran.err
-    expected = cf.apply_kernel(
-        pixels,
-        "sobel-y",
-        border="wrap",
-        padding=((2, 2), (1, 1)),
-        stride=(2, 1),
-        dilation=(1, 2),
-        flip=True,
-        channels="mean",
-        range="signed",
-    )
-    assert np.array_equal(load(tmp_path / "b.png"), expected)
+    options = {"border": "wrap", "padding": ((2, 2), (1, 1)), "stride": (2, 1), "dilation": (1, 2)}
+    options |= {"flip": True, "channels": "mean", "range": "signed"}
+    assert np.array_equal(load(tmp_path / "b.png"), cf.apply_kernel(pixels, "sobel-y", **options))
 
 
 def test_raw_keeps_values_outside_the_range(quick, tmp_path):
@@ -146,11 +124,11 @@ def test_a_chain_is_rounded_once(quick, tmp_path):
     assert np.array_equal(load(tmp_path / "b.png"), np.floor(unrounded + 0.5).astype(np.uint8))
 
 
-def test_a_users_kernel_replaces_its_shipped_namesake(run, tmp_path):
+def test_a_users_kernel_replaces_its_shipped_namesake(quick, tmp_path):
     (tmp_path / "mine.toml").write_text("[blur]\nweights = [[0, 0, 1]]\n")
     pixels = grey()
     save(tmp_path / "a.png", pixels)
-    ran = run("apply", "a.png", "-k", "blur", "--kernels", "mine.toml", "--border", "zero", "-o", "b.png")
+    ran = quick("apply", "a.png", "-k", "blur", "--kernels", "mine.toml", "--border", "zero", "-o", "b.png")
     assert ran.code == 0, ran.err
     shifted = np.zeros_like(pixels)
     shifted[:, :-1] = pixels[:, 1:]
@@ -219,10 +197,10 @@ def test_too_many_pixels_are_refused_before_decoding(quick, tmp_path):
 
 @pytest.mark.parametrize("jobs", ["1", "4"])
 def test_results_do_not_depend_on_the_number_of_cores(quick, tmp_path, jobs):
-    pixels = colour(300, 200)
+    pixels = colour(120, 200)
     save(tmp_path / "a.png", pixels)
-    assert quick("apply", "a.png", "-k", "gaussian:sigma=3", "-j", jobs, "-o", "b.png").code == 0
-    assert np.array_equal(load(tmp_path / "b.png"), cf.apply_kernel(pixels, "gaussian:sigma=3", threads=1))
+    assert quick("apply", "a.png", "-k", "gaussian:sigma=2", "-j", jobs, "-o", "b.png").code == 0
+    assert np.array_equal(load(tmp_path / "b.png"), cf.apply_kernel(pixels, "gaussian:sigma=2", threads=1))
 
 
 # Frames
@@ -264,27 +242,25 @@ def test_a_batch_prints_the_calculation_for_each_number_of_frames(quick, tmp_pat
 
 
 @pytest.mark.parametrize("dry", [False, True])
-def test_json_tells_the_frames_of_the_file(quick, tmp_path, dry):
+def test_json_counts_the_frames_of_the_file(quick, tmp_path, dry):
     animate(tmp_path / "a.png", moving(5)[:2] + moving(5)[3:])
     for options in ((), ("--frames", "first"), ("--frames", "stack")):
-        ran = quick(
-            "apply", "a.png", "-k", "sobel", "-o", "out/", "--json", "--overwrite", *options, *["-n"] * dry
-        )
-        told = json.loads(ran.out)
-        assert (told["frames"], told["width"], told["height"]) == (4, 16, 12)
-        assert (told["output_width"], told["output_height"], told["output_channels"]) == (16, 12, 3)
+        always = ["apply", "a.png", "-k", "sobel", "-o", "out/", "--json", "--overwrite"]
+        ran = quick(*always, *options, *["-n"] * dry)
+        found = json.loads(ran.out)
+        assert (found["frames"], found["width"], found["height"]) == (4, 16, 12)
+        assert (found["output_width"], found["output_height"], found["output_channels"]) == (16, 12, 3)
     assert (tmp_path / "out").exists() is not dry
 
 
-@pytest.mark.parametrize("dry", [False, True])
-def test_formats_of_one_frame_refuse_several_with_a_mend(quick, tmp_path, dry):
+@pytest.mark.parametrize("dry", [(), ("-n",)])
+def test_formats_of_one_frame_refuse_several_and_propose_another(quick, tmp_path, dry):
     animate(tmp_path / "a.gif", moving())
-    for form in ("jpg", "bmp", "tga"):
-        ran = quick("apply", "a.gif", "-k", "blur", "-o", f"b.{form}", *["-n"] * dry)
-        assert (ran.code, ran.out) == (1, "")
-        (line,) = ran.complaints
-        assert "cannot hold" in line
-        assert line.endswith("try --frames first, or tiff")
+    ran = quick("apply", "a.gif", "-k", "blur", "-o", "b.jpg", *dry)
+    assert (ran.code, ran.out) == (1, "")
+    (line,) = ran.complaints
+    assert "cannot hold" in line
+    assert line.endswith("try --frames first, or tiff")
     assert [path.name for path in tmp_path.iterdir()] == ["a.gif"]
 
 
@@ -295,7 +271,7 @@ def test_a_kernel_over_frames_is_a_wrong_command_line_for_single_frames(quick, t
         assert (ran.code, ran.out) == (2, "")
         assert ran.complaints == [
             "convfilter: kernel 'temporal-blur' spans 3 frames: it cannot be used with frames "
-            f"'{frames}', so leave that out or take 'stack'"
+            f"'{frames}', so leave that out or use 'stack'"
         ]
 
 

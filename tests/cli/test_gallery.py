@@ -20,11 +20,11 @@ def test_all_kernels_that_fit_are_shown_after_the_original(quick, tmp_path, phot
     ran = quick("gallery", "photo.png", "-o", "sheet.png", "--json")
     assert ran.code == 0
     assert ran.err == ""
-    told = json.loads(ran.out)
+    found = json.loads(ran.out)
     shown = [name for name, kernel in cf.load_kernels().items() if "frame" not in kernel.axes]
-    assert told["tiles"] == ["original", *shown[1:]]
-    assert load(tmp_path / "sheet.png").shape == (told["height"], told["width"], 3)
-    assert told["width"] >= 1000
+    assert found["tiles"] == ["original", *shown[1:]]
+    assert load(tmp_path / "sheet.png").shape == (found["height"], found["width"], 3)
+    assert found["width"] >= 1000
 
 
 def test_kernels_that_do_not_fit_are_left_out_unless_they_are_named(quick, tmp_path):
@@ -47,7 +47,7 @@ def test_tiles_hold_what_the_kernels_make(quick, tmp_path, photograph):
 
 
 def holds(sheet, tile):
-    """Whether a picture stands somewhere on a sheet."""
+    """Whether a image stands somewhere on a sheet."""
     height, width = tile.shape[:2]
     rows, columns = sheet.shape[0] - height + 1, sheet.shape[1] - width + 1
     starts = np.argwhere((sheet[:rows, :columns] == tile[0, 0]).all(axis=2))
@@ -55,38 +55,28 @@ def holds(sheet, tile):
 
 
 def test_one_parameter_or_option_varies_and_two_make_all_pairs(quick, tmp_path, photograph):
-    told = json.loads(
-        quick("gallery", "photo.png", "-k", "gaussian", "--vary", "sigma=1,2", "-o", "a.png", "--json").out
-    )
-    assert told["tiles"] == ["original", "sigma=1", "sigma=2"]
-    told = json.loads(
-        quick(
-            *["gallery", "photo.png", "-k", "gabor:sigma=2", "--vary", "angle=0,45"],
-            *["--vary", "border=edge,constant=0.5", "-o", "b.png", "--json"],
-        ).out
-    )
-    assert told["tiles"][1:] == [
+    ran = quick("gallery", "photo.png", "-k", "gaussian", "--vary", "sigma=1,2", "-o", "a.png", "--json")
+    assert json.loads(ran.out)["tiles"] == ["original", "sigma=1", "sigma=2"]
+    two = ["--vary", "angle=0,45", "--vary", "border=edge,constant=0.5"]
+    ran = quick("gallery", "photo.png", "-k", "gabor:sigma=2", *two, "-o", "b.png", "--json")
+    assert json.loads(ran.out)["tiles"][1:] == [
         f"angle={angle} border={border}" for angle in (0, 45) for border in ("edge", "constant=0.5")
     ]
-    for option, value, kwargs in (
-        ("border", "wrap", {"border": "wrap"}), ("range", "signed", {"range": "signed"}),
-        ("padding", "2", {"padding": 2}), ("flip", "on", {"flip": True}), ("linear", "on", {"linear": True}),
-        ("channels", "mean", {"channels": "mean"}), ("dilation", "2", {"dilation": 2}),
-    ):  # fmt: skip
-        quick(
-            "gallery",
-            "photo.png",
-            "-k",
-            "sobel-x",
-            "--vary",
-            f"{option}={value}",
-            "-o",
-            "c.png",
-            "--overwrite",
-        )
-        made = cf.apply_kernel(colour(40, 60), "sobel-x", **kwargs)
-        made = np.repeat(made[..., np.newaxis], 3, axis=2) if made.ndim == 2 else made
-        assert holds(load(tmp_path / "c.png"), made), option
+
+
+@pytest.mark.parametrize(
+    ("vary", "options"),
+    [
+        ("border=constant=0.5", {"border": "constant", "fill": 0.5}),
+        ("range=signed", {"range": "signed"}),
+        ("padding=2", {"padding": 2}),
+        ("flip=on", {"flip": True}),
+        ("dilation=2", {"dilation": 2}),
+    ],
+)
+def test_an_option_varies_as_the_option_itself_is_read(quick, tmp_path, photograph, vary, options):
+    quick("gallery", "photo.png", "-k", "sobel-x", "--vary", vary, "-o", "a.png")
+    assert holds(load(tmp_path / "a.png"), cf.apply_kernel(colour(40, 60), "sobel-x", **options))
 
 
 def test_options_hold_for_every_tile(quick, tmp_path, photograph):
@@ -98,7 +88,7 @@ def test_options_hold_for_every_tile(quick, tmp_path, photograph):
         assert holds(sheet, cf.apply_kernel(colour(40, 60), name, **options)), name
 
 
-def test_the_picture_is_decoded_once(quick, tmp_path, photograph, monkeypatch):
+def test_the_image_is_decoded_once(quick, tmp_path, photograph, monkeypatch):
     calls = []
     inner = Image.open
     monkeypatch.setattr(Image, "open", lambda *a, **k: (calls.append(a), inner(*a, **k))[1])
@@ -106,7 +96,7 @@ def test_the_picture_is_decoded_once(quick, tmp_path, photograph, monkeypatch):
     assert len(calls) == 1
 
 
-def test_a_large_picture_is_shrunk_first_or_filtered_in_full(quick, tmp_path):
+def test_a_large_image_is_shrunk_first_or_filtered_in_full(quick, tmp_path):
     save(tmp_path / "large.png", np.repeat(np.repeat(colour(40, 60), 16, axis=0), 16, axis=1))
     quick("gallery", "large.png", "-k", "sobel", "-o", "small.png")
     quick("gallery", "large.png", "-k", "sobel", "-o", "full.png", "--full")
@@ -115,19 +105,11 @@ def test_a_large_picture_is_shrunk_first_or_filtered_in_full(quick, tmp_path):
     assert not np.array_equal(small, full)
 
 
-def test_tiles_and_columns_can_be_chosen(quick, tmp_path, photograph):
+def test_columns_tiles_and_the_format_can_be_chosen(quick, tmp_path, photograph):
     options = ["-k", "blur", "-k", "sobel", "-k", "emboss", "--columns", "2", "--tile", "50"]
-    quick("gallery", "photo.png", *options, "-o", "sheet.png")
-    sheet = load(tmp_path / "sheet.png")
-    assert sheet.shape[1] == 1000
-    assert quick("gallery", "photo.png", "--tile", "321", "-o", "other.png").code == 2
-
-
-@pytest.mark.parametrize("form", ["png", "jpg", "webp", "tif"])
-def test_the_sheet_has_the_format_of_its_name(quick, tmp_path, photograph, form):
-    assert quick("gallery", "photo.png", "-k", "blur", "-o", f"sheet.{form}").code == 0
-    with Image.open(tmp_path / f"sheet.{form}") as image:
-        assert image.size[0] == 1000
+    assert quick("gallery", "photo.png", *options, "-o", "sheet.webp").code == 0
+    with Image.open(tmp_path / "sheet.webp") as image:
+        assert (image.format, image.size[0]) == ("WEBP", 1000)
 
 
 def test_the_sheet_may_go_to_stdout(quick, photograph):
@@ -142,11 +124,10 @@ def test_of_several_frames_the_first_is_shown(quick, tmp_path):
     assert ran.complaints == ["convfilter: moving.gif: warning: holds 2 frames: only the first is looked at"]
 
 
-def test_every_sample_picture_makes_a_sheet(quick, tmp_path):
-    for path in sorted(SAMPLE_IMAGES.glob("*.*")):
-        if path.suffix in (".png", ".jpg", ".gif", ".tif"):
-            ran = quick("gallery", path, "-k", "blur", "-k", "sobel", "-o", f"{path.stem}.png", "--overwrite")
-            assert ran.code == 0, ran.err
+@pytest.mark.parametrize("name", ["badge.png", "chelsea.jpg", "pendulum.gif"])
+def test_sample_images_make_a_sheet(quick, name):
+    ran = quick("gallery", SAMPLE_IMAGES / name, "-k", "blur", "-k", "sobel", "-o", "sheet.png")
+    assert ran.code == 0, ran.err
 
 
 WRONG = {
@@ -162,17 +143,18 @@ WRONG = {
     "the same twice": ("photo.png -k gaussian --vary sigma=1 --vary sigma=2 -o sheet.png", 2),
     "an option twice": ("photo.png -k gaussian --vary border=edge --vary border=wrap -o sheet.png", 2),
     "a border that is not there": ("photo.png -k gaussian --vary border=edg -o sheet.png", 2),
-    "a switch that is neither": ("photo.png -k gaussian --vary flip=1 -o sheet.png", 2),
+    "a switch that is neither": ("photo.png -k gaussian --vary flip=maybe -o sheet.png", 2),
     "a range that is not there": ("photo.png -k gaussian --vary range=clamp -o sheet.png", 2),
-    "no picture": ("gone.png -k blur -o sheet.png", 1),
+    "no image": ("gone.png -k blur -o sheet.png", 1),
     "garbage": ("garbage.png -k blur -o sheet.png", 1),
     "a sheet that exists": ("photo.png -k blur -o there.png", 1),
+    "too wide a tile": ("photo.png -k blur --tile 321 -o sheet.png", 2),
     "nothing left": ("photo.png -k box:size=99 --padding valid -o sheet.png", 1),
 }
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_what_is_wrong_is_told_in_a_line_and_nothing_is_written(quick, tmp_path, photograph, case):
+def test_a_wrong_command_line_is_one_line_and_nothing_is_written(quick, tmp_path, photograph, case):
     (tmp_path / "garbage.png").write_bytes(b"garbage")
     (tmp_path / "there.png").write_bytes(b"mine")
     before = tree(tmp_path)
@@ -192,6 +174,7 @@ def test_kernels_that_an_option_is_not_for_are_left_out_unless_they_are_named(qu
     ran = quick("gallery", "photo.png", "-o", "c.png", "-k", "sobel-x", "--alpha", "premultiply")
     assert ran.code == 2
     ran = quick("gallery", "photo.png", "-o", "c.png", "-k", "temporal-blur")
-    assert ran.code == 1
-    assert "kernel 'temporal-blur' spans frames, and this is a single picture" in ran.err
-    assert not (tmp_path / "c.png").exists()
+    assert (ran.code, ran.complaints) == (
+        1,
+        ["convfilter: photo.png: kernel 'temporal-blur' spans frames, and this is a single image"],
+    )

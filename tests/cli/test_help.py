@@ -17,7 +17,7 @@ COMMANDS = ("apply", "explain", "gallery", "kernels", "learn", "shape")
 EVERYDAY = ["--kernel", "--output", "--dry-run", "--kernels", "--overwrite", "--skip-existing", "--help"]
 FURTHER = {
     "Filtering:": "padding border stride dilation flip channels range alpha linear frames",
-    "Writing:": "depth format quality compress background strip",
+    "Writing:": "format depth quality compress background strip",
     "Reading:": "no-orient max-pixels",
     "Running:": "jobs scheduler files-from null preview json quiet verbose",
 }
@@ -35,8 +35,8 @@ def sections(text):
     return found
 
 
-def test_the_first_screen_of_apply_holds_the_everyday_options(run):
-    ran = run("apply", "--help")
+def test_the_first_screen_of_apply_holds_the_everyday_options(quick):
+    ran = quick("apply", "--help")
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.startswith("Usage: convfilter apply [OPTIONS] INPUT...")
     first_screen = "\n".join(ran.out.splitlines()[:22])
@@ -72,39 +72,18 @@ def test_every_command_and_option_has_help_and_every_command_an_example(quick, n
             assert parameter.help, parameter.name
 
 
-def test_the_group_lists_its_commands(run):
-    ran = run("--help")
+def test_the_group_lists_its_commands(quick):
+    ran = quick("--help")
     assert ran.code == 0
     listed = [line.split()[0] for line in ran.out.split("Commands:\n")[1].split("\n\n")[0].splitlines()]
     assert sorted(listed) == sorted(COMMANDS)
+    # Without arguments it comes on stderr.
+    assert quick() == (2, b"", ran.out)
 
 
-def test_without_arguments_the_help_comes_on_stderr_with_exit_code_2(run):
-    ran = run()
-    assert (ran.code, ran.out) == (2, "")
-    assert ran.err == run("--help").out
-
-
-def test_the_version_is_told(quick):
+def test_the_version_is_printed(quick):
     ran = quick("--version")
     assert (ran.code, ran.out) == (0, f"convfilter {convfilter.__version__}\n")
-
-
-def complete(run, words):
-    return run(
-        env={
-            "_CONVFILTER_COMPLETE": "bash_complete",
-            "COMP_WORDS": words,
-            "COMP_CWORD": len(words.split()) - 1,
-        }
-    ).out.split()
-
-
-def test_kernels_are_completed_the_users_among_them(run, tmp_path):
-    (tmp_path / "mine.toml").write_text("[sobriety]\nweights = [[1]]\n")
-    assert complete(run, "convfilter apply -k sob") == ["plain,sobel", "plain,sobel-x", "plain,sobel-y"]
-    assert complete(run, "convfilter kernels sharp") == ["plain,sharpen"]
-    assert "plain,sobriety" in complete(run, "convfilter apply --kernels mine.toml -k sob")
 
 
 BASH = """

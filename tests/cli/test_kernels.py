@@ -27,8 +27,8 @@ sobel 3x3, magnitude of 2: Edges in all directions: the size of Sobel's gradient
 """
 
 
-def test_every_kernel_is_listed_on_a_line_with_size_and_summary(run):
-    ran = run("kernels")
+def test_every_kernel_is_listed_on_a_line_with_size_and_summary(quick):
+    ran = quick("kernels")
     assert ran.code == 0
     assert ran.err == ""
     lines = ran.out.split("\n\n")[0].splitlines()
@@ -43,8 +43,8 @@ def test_every_kernel_is_listed_on_a_line_with_size_and_summary(run):
         assert line.endswith(kernel.summary), name
 
 
-def test_one_kernel_shows_its_weights_and_source(run):
-    ran = run("kernels", "sobel")
+def test_one_kernel_shows_its_weights_and_source(quick):
+    ran = quick("kernels", "sobel")
     assert ran.code == 0
     assert ran.out.startswith(SOBEL)
     assert ran.out.splitlines()[-1].startswith("  source      I. Sobel and G. Feldman (1968), ")
@@ -58,22 +58,22 @@ def test_parameters_are_shown_as_they_are_in_force(quick):
 
 def test_json_describes_all_kernels_without_weights(quick):
     ran = quick("kernels", "--json")
-    told = json.loads(ran.out)
-    assert [each["name"] for each in told] == SHIPPED
+    found = json.loads(ran.out)
+    assert [each["name"] for each in found] == SHIPPED
     keys = ["name", "summary", "size", "source", "axes", "parts", "combine", "divisors", "offset", "range"]
-    assert all(list(each) == [*keys, "zero_sum", "parameters"] for each in told)
+    assert all(list(each) == [*keys, "zero_sum", "parameters"] for each in found)
 
 
 def test_json_of_one_kernel_holds_its_weights(quick):
-    (told,) = json.loads(quick("kernels", "luma", "--json").out)
-    assert told["size"] == {"width": 1, "height": 1}
-    assert told["axes"] == "channel,row,column"
-    assert told["divisors"] == [1000]
-    assert told["weights"] == [[[[299]], [[587]], [[114]]]]
-    (told,) = json.loads(quick("kernels", "gaussian:sigma=2", "--json").out)
-    assert told["parameters"] == {"sigma": 2}
-    assert told["size"] == {"width": 13, "height": 13}
-    assert sum(map(sum, told["weights"][0])) == pytest.approx(1)
+    (found,) = json.loads(quick("kernels", "luma", "--json").out)
+    assert found["size"] == {"width": 1, "height": 1}
+    assert found["axes"] == "channel,row,column"
+    assert found["divisors"] == [1000]
+    assert found["weights"] == [[[[299]], [[587]], [[114]]]]
+    (found,) = json.loads(quick("kernels", "gaussian:sigma=2", "--json").out)
+    assert found["parameters"] == {"sigma": 2}
+    assert found["size"] == {"width": 13, "height": 13}
+    assert sum(map(sum, found["weights"][0])) == pytest.approx(1)
 
 
 def test_a_users_file_is_laid_over_the_shipped_one(quick, tmp_path):
@@ -91,24 +91,16 @@ def test_a_users_file_is_laid_over_the_shipped_one(quick, tmp_path):
     ]
 
 
-def test_control_characters_of_a_users_file_are_escaped(run, tmp_path):
+def test_control_characters_of_a_users_file_are_escaped(quick, tmp_path):
     (tmp_path / "mine.toml").write_text(
         r"[mine]" "\n" r'summary = "\u001b[31mred\nnext"' "\n" r'source = "bell \u0007"' "\nweights = [[1]]\n"
     )
-    listing = run("kernels", "--kernels", "mine.toml").out
-    shown = run("kernels", "mine", "--kernels", "mine.toml").out
+    listing = quick("kernels", "--kernels", "mine.toml").out
+    shown = quick("kernels", "mine", "--kernels", "mine.toml").out
     assert r"\x1b[31mred\nnext" in listing
     assert r"\x1b[31mred\nnext" in shown
     assert r"bell \x07" in shown
     assert all(character.isprintable() or character == "\n" for character in listing + shown)
-
-
-def test_an_unknown_kernel_proposes_the_nearest(quick):
-    ran = quick("kernels", "sobl")
-    assert (ran.code, ran.out) == (2, "")
-    assert ran.complaints == [
-        "convfilter: unknown kernel 'sobl' (did you mean 'sobel'? 'convfilter kernels' lists all)"
-    ]
 
 
 def test_every_shipped_kernel_can_be_shown(quick):
@@ -122,10 +114,10 @@ def test_every_shipped_kernel_can_be_shown(quick):
 def test_a_kernel_over_frames_shows_them(quick):
     lines = quick("kernels", "temporal-blur").out.splitlines()
     assert lines[0].startswith("temporal-blur 1x1x3: ")
-    told = " ".join(" ".join(lines[1:8]).split())
-    assert told == "weights / 4 frame 0 1 frame 1 2 frame 2 1"
-    (told,) = json.loads(quick("kernels", "temporal-blur", "--json").out)
-    assert told["size"] == {"width": 1, "height": 1, "frames": 3}
+    found = " ".join(" ".join(lines[1:8]).split())
+    assert found == "weights / 4 frame 0 1 frame 1 2 frame 2 1"
+    (found,) = json.loads(quick("kernels", "temporal-blur", "--json").out)
+    assert found["size"] == {"width": 1, "height": 1, "frames": 3}
     assert "plan" in quick("kernels", "temporal-blur", "--plan", "640x480").out
 
 
@@ -137,17 +129,17 @@ def test_every_shipped_kernel_stands_under_one_heading():
 def test_one_kernel_tells_what_follows_from_its_weights(quick):
     out = quick("kernels", "sobel").out
     assert "  values      0 .. 1442.5 from samples 0 .. 255\n" in out
-    assert "  symmetry    odd: turned by half (--flip) it changes its sign\n" in out
+    assert "  symmetry    odd: rotation by 180 degrees (--flip) changes the sign\n" in out
     assert "  rank        1, a column times a row: 3 + 3 multiplications instead of 9\n" in out
     assert "  plan        4000x3000, 8 bits: separable" in out
-    assert "  rank        2 of 3: no column times a row\n" in quick("kernels", "laplacian-8").out
-    assert "even: turned by half" in quick("kernels", "blur").out
-    assert "none: turned by half" in quick("kernels", "emboss").out
-    (told,) = json.loads(quick("kernels", "sobel-x", "--json").out)
-    assert (told["values"], told["symmetry"], told["ranks"]) == ([-1020, 1020], "odd", [1])
+    assert "  rank        2 of 3: not a column times a row\n" in quick("kernels", "laplacian-8").out
+    assert "even: rotation" in quick("kernels", "blur").out
+    assert "none: rotation" in quick("kernels", "emboss").out
+    (found,) = json.loads(quick("kernels", "sobel-x", "--json").out)
+    assert (found["values"], found["symmetry"], found["ranks"]) == ([-1020, 1020], "odd", [1])
 
 
-@pytest.mark.parametrize("name", ["sobel", "gabor", "box:size=101,3", "identity", "sepia", "temporal-edge"])
+@pytest.mark.parametrize("name", ["sobel", "box:size=101,3", "sepia", "temporal-edge"])
 def test_kernels_of_every_kind_can_be_drawn(quick, tmp_path, name):
     ran = quick("kernels", name, "-o", "kernel.png")
     assert ran.code == 0

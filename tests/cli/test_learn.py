@@ -1,4 +1,4 @@
-"""`convfilter learn`: a kernel file from two pictures, and what is refused."""
+"""`convfilter learn`: a kernel file from two images, and what is refused."""
 
 import json
 import os
@@ -13,10 +13,10 @@ from convfilter import load_kernels
 
 @pytest.fixture
 def folder(tmp_path, quick):
-    """A part of a photograph and what a kernel makes of it."""
+    """A part of a photograph, and the result of a kernel on it."""
     for name, source, box in (
-        ("before.png", "coffee.png", (200, 120, 400, 280)),
-        ("other.jpg", "chelsea.jpg", (100, 50, 260, 190)),
+        ("before.png", "coffee.png", (200, 120, 280, 180)),
+        ("other.jpg", "chelsea.jpg", (100, 50, 160, 110)),
     ):
         with Image.open(SAMPLE_IMAGES / source) as image:
             image.crop(box).save(tmp_path / name)
@@ -27,35 +27,35 @@ def folder(tmp_path, quick):
 LEARN = ("learn", "before.png", "after.png", "--size", "7x7")
 
 
-def test_what_was_learned_works_at_once(folder, run):
-    ran = run(*LEARN, "-o", "mine.toml", "--name", "vintage")
+def test_what_was_learned_works_at_once(folder, quick):
+    ran = quick(*LEARN, "-o", "mine.toml", "--name", "vintage")
     assert (ran.code, ran.err) == (0, "")
     for word in ("vintage 7x7", "weights", "residual", "PSNR", "held out", "gradient", "condition"):
         assert word in ran.out
-    assert "convfilter apply PICTURE --kernels mine.toml -k vintage" in ran.out
-    assert run("apply", "other.jpg", "--kernels", "mine.toml", "-k", "vintage").code == 0
+    assert "convfilter apply IMAGE --kernels mine.toml -k vintage" in ran.out
+    assert quick("apply", "other.jpg", "--kernels", "mine.toml", "-k", "vintage").code == 0
     assert (folder / "other.vintage.jpg").exists()
     kernel = load_kernels(folder / "mine.toml")["vintage"]
     assert (kernel.shape, kernel.range) == ((7, 7), "clip")
     assert kernel.summary == "Learned from before.png and after.png"
 
 
-def test_json_tells_all_that_the_text_tells(folder, quick):
+def test_json_holds_all_that_the_text_says(folder, quick):
     ran = quick(*LEARN, "-o", "mine.toml", "--json")
     assert ran.code == 0
-    said = json.loads(ran.out)
-    assert said["name"] == "learned"
-    assert said["size"] == {"width": 7, "height": 7}
-    assert said["rms"] < 0.35
-    assert said["unit"] == "levels"
-    assert 0 < said["uncertainty"] < 0.01
-    assert said["psnr"] > 55
-    assert said["gradient_norm"] < 1e-6
-    assert 1 < said["condition"] < 1e4
-    assert said["samples"] > 5 * said["held_out"] > 0
-    assert (said["channels"], said["axes"], said["offset"]) == ("each", "row,column", 0)
+    found = json.loads(ran.out)
+    assert found["name"] == "learned"
+    assert found["size"] == {"width": 7, "height": 7}
+    assert found["rms"] < 0.35
+    assert found["unit"] == "levels"
+    assert 0 < found["uncertainty"] < 0.01
+    assert found["psnr"] > 55
+    assert found["gradient_norm"] < 1e-6
+    assert 1 < found["condition"] < 1e4
+    assert found["samples"] > 5 * found["held_out"] > 0
+    assert (found["channels"], found["axes"], found["offset"]) == ("each", "row,column", 0)
     kernel = load_kernels(folder / "mine.toml")["learned"]
-    assert kernel.parts[0] == tuple(map(tuple, said["weights"]))
+    assert kernel.parts[0] == tuple(map(tuple, found["weights"]))
 
 
 def test_a_size_is_width_by_height_and_a_bare_number_has_columns_only(folder, quick):
@@ -67,9 +67,9 @@ def test_a_size_is_width_by_height_and_a_bare_number_has_columns_only(folder, qu
 def test_the_weights_of_the_backward_pass_are_found_from_its_numbers(tmp_path, quick):
     np.save(tmp_path / "x.npy", np.array([[2, 3, 5, 7, 11]], np.float32))
     np.save(tmp_path / "y.npy", np.array([[2 - 6 + 15, 3 - 10 + 21, 5 - 14 + 33]], np.float32))
-    said = json.loads(quick("learn", "x.npy", "y.npy", "--size", "3x1", "--json").out)
-    assert said["weights"] == [[1, -2, 3]]
-    assert (said["unit"], said["uncertainty"]) == ("of full scale", None)
+    found = json.loads(quick("learn", "x.npy", "y.npy", "--size", "3x1", "--json").out)
+    assert found["weights"] == [[1, -2, 3]]
+    assert (found["unit"], found["uncertainty"]) == ("of full scale", None)
 
 
 @pytest.mark.parametrize(("channels", "kernel"), [("sum", "luma"), ("mix", "sepia")])
@@ -79,28 +79,33 @@ def test_channels_can_be_summed_or_mixed(folder, quick, channels, kernel):
     assert ran.code == 0
     found, known = load_kernels(folder / "k.toml")["learned"], load_kernels()[kernel]
     assert found.axes == known.axes
-    assert np.allclose(found.arrays()[0], known.arrays()[0] / known.divisors[0], atol=1e-3)
+    assert np.allclose(found.arrays()[0], known.arrays()[0] / known.divisors[0], atol=4e-3)
 
 
 def test_several_pairs_are_learned_from(folder, quick):
     quick("apply", "other.jpg", "-k", "unsharp", "-o", "other-after.png")
-    one = json.loads(quick(*LEARN, "--json").out)
-    both = json.loads(quick(*LEARN, "--pair", "other.jpg", "other-after.png", "--json").out)
-    only = json.loads(quick("learn", "--pair", "before.png", "after.png", "--size", "7x7", "--json").out)
-    assert both["samples"] > one["samples"]
-    assert only["weights"] == one["weights"]
+    pairs = {
+        "one": ["before.png", "after.png"],
+        "both": ["before.png", "after.png", "--pair", "other.jpg", "other-after.png"],
+        "only": ["--pair", "before.png", "after.png"],
+    }
+    found = {
+        name: json.loads(quick("learn", *pair, "--size", "3x3", "--json").out) for name, pair in pairs.items()
+    }
+    assert found["both"]["samples"] > found["one"]["samples"]
+    assert found["only"]["weights"] == found["one"]["weights"]
 
 
-def test_a_kernel_file_can_go_down_a_pipe(folder, run):
-    ran = run(*LEARN, "-o", "-")
+def test_a_kernel_file_can_go_down_a_pipe(folder, quick):
+    ran = quick(*LEARN, "-o", "-")
     assert "residual" in ran.err
     (folder / "piped.toml").write_text(ran.out)
     assert "learned" in load_kernels(folder / "piped.toml")
 
 
-def test_an_existing_file_is_kept_unless_it_may_be_replaced(folder, quick):
+def test_an_existing_file_is_refused_before_images_are_read_unless_it_may_be_replaced(folder, quick):
     (folder / "mine.toml").write_text("# mine\n")
-    ran = quick(*LEARN, "-o", "mine.toml")
+    ran = quick("learn", "none.png", "none.png", "--size", "3x3", "-o", "mine.toml")
     assert ran.code == 1
     assert ran.complaints == ["convfilter: mine.toml: the output exists: give --overwrite to replace it"]
     assert (folder / "mine.toml").read_text() == "# mine\n"
@@ -108,18 +113,12 @@ def test_an_existing_file_is_kept_unless_it_may_be_replaced(folder, quick):
     assert "learned" in load_kernels(folder / "mine.toml")
 
 
-def test_an_existing_file_is_seen_before_the_pictures_are_read(folder, quick):
-    (folder / "mine.toml").write_text("# mine\n")
-    ran = quick("learn", "none.png", "none.png", "--size", "3x3", "-o", "mine.toml")
-    assert "mine.toml: the output exists" in ran.err
-
-
 @pytest.mark.parametrize(("arguments", "code", "reason"), [
-    (("learn", "before.png", "--size", "3x3"), 2, "give two pictures"),
-    (("learn", "--size", "3x3"), 2, "no pictures"),
+    (("learn", "before.png", "--size", "3x3"), 2, "give two images"),
+    (("learn", "--size", "3x3"), 2, "no images"),
     (("learn", "before.png", "after.png"), 2, "--size"),
-    ((*LEARN[:3], "--size", "3xx"), 2, "is no size"),
-    ((*LEARN[:3], "--size", "0x3"), 2, "is no size"),
+    ((*LEARN[:3], "--size", "3xx"), 2, "is not a size"),
+    ((*LEARN[:3], "--size", "0x3"), 2, "is not a size"),
     ((*LEARN[:3], "--size", "2000x1"), 2, "too long"),
     ((*LEARN, "--name", "-no"), 2, "names are letters"),
     ((*LEARN, "--ridge", "-1"), 2, "at least 0"),
@@ -130,7 +129,7 @@ def test_an_existing_file_is_seen_before_the_pictures_are_read(folder, quick):
     ((*LEARN, "-o", "."), 1, "is a folder"),
     ((*LEARN, "-o", "no/such/mine.toml"), 1, "cannot be written"),
     (("learn", "none.png", "after.png", "--size", "3x3"), 1, "none.png"),
-    (("learn", "before.png", "other.jpg", "--size", "3x3"), 1, "before.png and other.jpg: height 160"),
+    (("learn", "before.png", "other.jpg", "--size", "3x3"), 1, "before.png and other.jpg: width 80"),
     ((*LEARN, "--channels", "sum"), 1, "one channel and not 3"),
 ])  # fmt: skip
 def test_what_cannot_be_learned_is_one_line_and_leaves_nothing(folder, quick, arguments, code, reason):
@@ -151,16 +150,16 @@ def test_doubts_are_warnings_and_the_file_is_written(tmp_path, quick):
     assert "learned" in load_kernels(tmp_path / "k.toml")
 
 
-def test_a_kernel_of_linear_light_is_found_in_linear_light(folder, run):
-    run("apply", "before.png", "-k", "gaussian:sigma=0.8", "--linear", "-o", "bright.png")
-    ran = run("learn", "before.png", "bright.png", "--size", "7x7", "--linear", "-o", "mine.toml", "--json")
+def test_a_kernel_of_linear_light_is_found_in_linear_light(folder, quick):
+    quick("apply", "before.png", "-k", "gaussian:sigma=0.8", "--linear", "-o", "bright.png")
+    ran = quick("learn", "before.png", "bright.png", "--size", "7x7", "--linear", "-o", "mine.toml", "--json")
     assert ran.code == 0
     assert json.loads(ran.out)["linear"] is True
     assert load_kernels(folder / "mine.toml")["learned"].summary.endswith(", in linear light")
-    run("apply", "before.png", "--kernels", "mine.toml", "-k", "learned", "--linear", "-o", "again.png")
+    quick("apply", "before.png", "--kernels", "mine.toml", "-k", "learned", "--linear", "-o", "again.png")
     wanted, made = load(folder / "bright.png").astype(int), load(folder / "again.png").astype(int)
     # A level of a dark sample is many levels of linear light, so that a few may be off by two.
     assert np.abs(made - wanted).max() <= 2
     assert (np.abs(made - wanted) > 1).mean() < 1e-4
-    said = run("learn", "before.png", "bright.png", "--size", "7x7", "--linear", "-o", "other.toml").out
-    assert "-k learned --linear" in said
+    found = quick("learn", "before.png", "bright.png", "--size", "7x7", "--linear", "-o", "other.toml").out
+    assert "-k learned --linear" in found

@@ -1,4 +1,4 @@
-"""``convfilter shape``: sizes told before anything is computed."""
+"""``convfilter shape``: sizes found before anything is computed."""
 
 import json
 
@@ -11,8 +11,8 @@ def sides(width, height):
     return {"width": width, "height": height}
 
 
-def test_28x28_with_3x3_gives_26x26_with_9_weights_instead_of_529984(run):
-    ran = run("shape", "28x28", "-k", "3x3")
+def test_28x28_with_3x3_gives_26x26_with_9_weights_instead_of_529984(quick):
+    ran = quick("shape", "28x28", "-k", "3x3")
     assert ran.code == 0
     assert ran.err == ""
     assert ran.out.splitlines() == [
@@ -28,8 +28,8 @@ def test_28x28_with_3x3_gives_26x26_with_9_weights_instead_of_529984(run):
     ]
 
 
-def test_json_has_the_promised_keys_and_no_others(run):
-    ran = run("shape", "28x28", "-k", "3x3", "--json")
+def test_json_has_the_promised_keys_and_no_others(quick):
+    ran = quick("shape", "28x28", "-k", "3x3", "--json")
     assert json.loads(ran.out) == {
         "input": sides(28, 28),
         "kernel": sides(3, 3),
@@ -50,38 +50,36 @@ def test_a_signal_of_5_with_3_weights_gives_3(quick):
     assert json.loads(quick("shape", "5", "-k", "3", "--json").out)["valid"] == sides(3, 1)
 
 
+def shape(quick, *arguments):
+    """What `shape` says of one size, as JSON."""
+    ran = quick("shape", *arguments, "--json")
+    assert ran.code == 0, ran.err
+    return json.loads(ran.out)
+
+
 def test_sizes_are_width_by_height(quick):
-    told = json.loads(quick("shape", "640x480", "-k", "5x3", "--json").out)
-    assert told["input"] == sides(640, 480)
-    assert told["kernel"] == sides(5, 3)
-    assert told["valid"] == sides(636, 478)
+    found = shape(quick, "640x480", "-k", "5x3")
+    assert (found["input"], found["kernel"]) == (sides(640, 480), sides(5, 3))
+    assert found["valid"] == sides(636, 478)
 
 
 @pytest.mark.parametrize(
     ("padding", "output", "row"),
-    [
-        ("valid", (26, 24), "valid"),
-        ("same", (28, 28), "same"),
-        ("1", (28, 26), None),
-        ("2,0", (26, 28), None),
-    ],
+    [("valid", (26, 24), "valid"), ("1", (28, 26), None), ("2,0", (26, 28), None)],
 )
 def test_a_padding_shows_its_own_row_only(quick, padding, output, row):
-    told = json.loads(quick("shape", "28x28", "-k", "3x5", "--padding", padding, "--json").out)
-    assert told["padding"] == padding
-    assert told["output"] == sides(*output)
-    assert {"valid", "same", "full"} & set(told) == ({row} if row else set())
-    assert told["multiplications"] == 15 * output[0] * output[1]
-    assert told["fully_connected"] == 784 * output[0] * output[1]
+    found = shape(quick, "28x28", "-k", "3x5", "--padding", padding)
+    assert (found["padding"], found["output"]) == (padding, sides(*output))
+    assert {"valid", "same", "full"} & set(found) == ({row} if row else set())
+    assert found["multiplications"] == 15 * output[0] * output[1]
+    assert found["fully_connected"] == 784 * output[0] * output[1]
 
 
 def test_rows_come_before_columns_in_stride_and_dilation(quick):
-    told = json.loads(
-        quick("shape", "100x80", "-k", "3x3", "--stride", "2,5", "--dilation", "3,1", "--json").out
-    )
-    assert told["same"] == sides(20, 40)
-    assert told["valid"] == sides((100 - 2 - 1) // 5 + 1, (80 - 6 - 1) // 2 + 1)
-    assert told["receptive_field"] == sides(3, 7)
+    found = shape(quick, "100x80", "-k", "3x3", "--stride", "2,5", "--dilation", "3,1")
+    assert found["same"] == sides(20, 40)
+    assert found["valid"] == sides((100 - 2 - 1) // 5 + 1, (80 - 6 - 1) // 2 + 1)
+    assert found["receptive_field"] == sides(3, 7)
 
 
 def test_stride_and_dilation_show_the_whole_formula(quick):
@@ -94,47 +92,42 @@ def test_stride_and_dilation_show_the_whole_formula(quick):
     )
 
 
-def test_a_chain_tells_each_step_and_the_last_output(quick):
-    told = json.loads(
-        quick(
-            "shape", "28x28", "-k", "3x3", "-k", "sobel", "--padding", "valid", "--stride", "2", "--json"
-        ).out
-    )
-    assert set(told) == {"steps", "output"}
-    first, last = told["steps"]
+def test_a_chain_lists_each_step_and_the_last_output(quick):
+    found = shape(quick, "28x28", "-k", "3x3", "-k", "sobel", "--padding", "valid", "--stride", "2")
+    assert set(found) == {"steps", "output"}
+    first, last = found["steps"]
     assert first["output"] == last["input"] == sides(13, 13)
-    assert told["output"] == last["output"] == sides(6, 6)
+    assert found["output"] == last["output"] == sides(6, 6)
     assert last["weights"] == 18  # both parts
     assert last["receptive_field"] == sides(7, 7)  # 3 + (3 - 1) * 2
+    assert [step["padding"] for step in shape(quick, "9x9", "-k", "3", "-k", "3")["steps"]] == ["same"] * 2
 
 
 def test_channels_multiply_weights(quick):
-    told = json.loads(
-        quick("shape", "28x28", "-k", "3x3", "--in-channels", "3", "--out-channels", "8", "--json").out
-    )
-    assert told["weights"] == 9 * 3 * 8
-    assert told["multiplications"] == 9 * 3 * 8 * 676
-    assert told["fully_connected"] == (3 * 784) * (8 * 676)
+    found = shape(quick, "28x28", "-k", "3x3", "--in-channels", "3", "--out-channels", "8")
+    assert found["weights"] == 9 * 3 * 8
+    assert found["multiplications"] == 9 * 3 * 8 * 676
+    assert found["fully_connected"] == (3 * 784) * (8 * 676)
 
 
 def test_kernels_with_a_channel_axis_bring_their_channels(quick):
-    assert json.loads(quick("shape", "9x9", "-k", "luma", "--json").out)["weights"] == 3
-    assert json.loads(quick("shape", "9x9", "-k", "sepia", "--json").out)["weights"] == 9
+    assert shape(quick, "9x9", "-k", "luma")["weights"] == 3
+    assert shape(quick, "9x9", "-k", "sepia")["weights"] == 9
     ran = quick("shape", "9x9", "-k", "luma", "--in-channels", "4")
     assert ran.code == 1
     assert ran.complaints == ["convfilter: 9x9: luma 1x1 is made for 3 channels and 4 go in"]
 
 
-def test_a_picture_is_measured_as_it_is_seen(run, tmp_path):
+def test_an_image_is_measured_as_displayed(quick, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     save(tmp_path / "a.png", grey(20, 30), exif=exif)
-    ran = run("shape", "a.png", "-k", "sobel", "--padding", "same")
+    ran = quick("shape", "a.png", "-k", "sobel", "--padding", "same")
     assert ran.code == 0, ran.err
     assert ran.out.splitlines()[0] == "a.png: 20x30 -> 20x30"
 
 
-def test_one_bad_picture_does_not_stop_the_others(quick, tmp_path):
+def test_one_bad_image_does_not_stop_the_others(quick, tmp_path):
     save(tmp_path / "a.png", grey(20, 30))
     (tmp_path / "folder").mkdir()
     ran = quick("shape", "gone.png", "folder", "a.png", "-k", "3x3", "--json")
@@ -159,50 +152,36 @@ def test_nothing_left_is_told_in_the_table_and_is_an_error_when_asked_for(quick)
 
 
 @pytest.mark.parametrize(
-    "arguments",
-    [
-        ("0x3", "-k", "3"),
-        ("5", "-k", "3x3"),
-        ("5", "-k", "sobel"),
-        ("5x5", "-k", "0x3"),
-        ("5x5", "-k", "sobl"),
-    ],
+    "arguments", ["0x3 -k 3", "5 -k 3x3", "5 -k sobel", "5x5 -k 0x3", "5x5 -k sobl", "28x28x3 -k 3x3"]
 )
 def test_sizes_and_kernels_that_make_no_sense_are_refused(quick, arguments):
-    ran = quick("shape", *arguments)
+    ran = quick("shape", *arguments.split())
     assert (ran.code, ran.out) == (2, "")
     assert len(ran.complaints) == 1
+    assert ("--in-channels" in ran.err) == ("x3 " in arguments and "28" in arguments)
 
 
 def test_a_users_kernels_have_shapes_too(quick, tmp_path):
     (tmp_path / "mine.toml").write_text("[wide]\nweights = [[1, 1, 1, 1, 1, 1, 1]]\n")
-    told = json.loads(quick("shape", "10x10", "-k", "wide", "--kernels", "mine.toml", "--json").out)
-    assert told["kernel"] == sides(7, 1)
-    assert told["valid"] == sides(4, 10)
+    found = shape(quick, "10x10", "-k", "wide", "--kernels", "mine.toml")
+    assert (found["kernel"], found["valid"]) == (sides(7, 1), sides(4, 10))
 
 
-def test_a_kernel_over_frames_counts_its_weights_and_leaves_the_size_of_each_frame(quick):
-    told = json.loads(quick("shape", "28x20", "-k", "temporal-edge", "--json").out)
-    assert told["valid"] == told["same"] == {"width": 28, "height": 20}
-    assert (told["weights"], told["multiplications"]) == (3, 3 * 28 * 20)
-
-
-def test_frames_of_a_picture_are_an_axis_for_kernels_that_span_them(quick, tmp_path):
+def test_frames_of_an_image_are_an_axis_for_kernels_that_span_them(quick, tmp_path):
     animate(tmp_path / "moving.tif", moving(5))
     height, width = moving(5)[0].shape[:2]
     size = {"width": width, "height": height, "frames": 5}
-    told = json.loads(quick("shape", "moving.tif", "-k", "temporal-edge", "--json").out)
-    assert told["input"] == told["same"] == size
-    assert told["kernel"] == told["receptive_field"] == {"width": 1, "height": 1, "frames": 3}
-    assert told["valid"] == size | {"frames": 3}
-    assert told["full"] == size | {"frames": 7}
-    assert told["weights"] == 3
-    assert told["multiplications"] == 3 * 3 * height * width
+    found = shape(quick, "moving.tif", "-k", "temporal-edge")
+    assert found["input"] == found["same"] == size
+    assert found["kernel"] == found["receptive_field"] == {"width": 1, "height": 1, "frames": 3}
+    assert found["valid"] == size | {"frames": 3}
+    assert found["full"] == size | {"frames": 7}
+    assert (found["weights"], found["multiplications"]) == (3, 3 * 3 * height * width)
     ran = quick("shape", "moving.tif", "-k", "temporal-edge", "-k", "blur", "--padding", "2", "--stride", "2")
     assert "frames  5 + 1 + 1 - 3 + 1 = 5" in ran.out
-    assert f"{(width + 4 - 5) // 2 + 1} x" not in ran.out.splitlines()[0]
     assert "width x height x frames" in ran.out
-    plain = json.loads(quick("shape", "moving.tif", "-k", "blur", "--json").out)
-    assert plain["input"] == {"width": width, "height": height}
-    typed = json.loads(quick("shape", f"{width}x{height}", "-k", "temporal-edge", "--json").out)
-    assert (typed["weights"], typed["kernel"]) == (3, {"width": 1, "height": 1})
+    # Of other kernels and of sizes, each frame counts on its own.
+    assert shape(quick, "moving.tif", "-k", "blur")["input"] == {"width": width, "height": height}
+    typed = shape(quick, "28x20", "-k", "temporal-edge")
+    assert typed["valid"] == typed["same"] == {"width": 28, "height": 20}
+    assert (typed["weights"], typed["multiplications"]) == (3, 3 * 28 * 20)

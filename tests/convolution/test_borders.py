@@ -6,25 +6,7 @@ from oracles import BORDERS
 
 from convfilter import correlate
 from convfilter.convolution import borders
-from convfilter.convolution.borders import ArraySource, fill_of
-
-
-def half_mirrored(positions, size, border):
-    """A rule of a border to come: mirrored once, and nothing farther out."""
-    mirrored = np.where(positions < 0, -1 - positions, positions)
-    mirrored = np.where(positions >= size, 2 * size - 1 - positions, mirrored)
-    return np.where((mirrored >= 0) & (mirrored < size), mirrored, -1)
-
-
-def test_a_rule_may_lead_somewhere_and_nowhere_in_turn(monkeypatch):
-    monkeypatch.setattr(borders, "source_index", half_mirrored)
-    source = ArraySource(np.array([[1], [2], [3]]), "half", 9.0)
-    block = np.zeros((13, 1), int)
-    source([-5], block)
-    assert block.ravel().tolist() == [9, 9, 3, 2, 1, 1, 2, 3, 3, 2, 1, 9, 9]
-    apart = np.zeros((4, 1), int)
-    source([-6], apart)
-    assert apart.ravel().tolist() == [9, 9, 9, 3]
+from convfilter.convolution.borders import ArraySource, border_fill
 
 
 @pytest.mark.parametrize("border", BORDERS)
@@ -33,7 +15,7 @@ def test_a_fill_counts_for_the_constant_border_only_however_far_out(border):
     with_fill = correlate(array, [1], padding=20, border=border, fill=9)
     without = correlate(array, [1], padding=20, border=border)
     assert np.array_equal(with_fill, without) == (border != "constant")
-    assert fill_of(border, 9.0) == (9.0 if border == "constant" else 0.0)
+    assert border_fill(border, 9.0) == (9.0 if border == "constant" else 0.0)
 
 
 @pytest.mark.parametrize("border", BORDERS)

@@ -47,7 +47,7 @@ def correlated(
     """What a plan makes of an array of shape (H, W, C)."""
     result = np.zeros((*(axis.output for axis in plan.axes), array.shape[-1]), plan.dtype)
 
-    def store(sums: list[np.ndarray], where: tuple[slice, ...], _: Any) -> None:
+    def store(sums: list[np.ndarray], where: tuple[slice, ...]) -> None:
         result[where] = sums[0]
 
     run(plan, ArraySource(array, border, fill), store, threads)
@@ -71,7 +71,6 @@ def planned(array: np.ndarray, kernel: np.ndarray, dtype: str, strategy: str | N
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks so small that even tiny pictures have edges between them."""
     monkeypatch.setattr(planning, "_BLOCK", 1200)
-    monkeypatch.setattr(planning, "_BANDED_BLOCK", 1200)
 
 
 @pytest.mark.usefixtures("small_blocks")
@@ -291,7 +290,7 @@ def test_blocks_may_come_in_any_order(strategy: str) -> None:
 def test_after_an_error_no_thread_begins_another_block() -> None:
     begun, other, failed = [], threading.Event(), threading.Event()
 
-    def work(task: int, _: Any) -> None:
+    def work(task: int) -> None:
         begun.append(task)
         if task == 0:
             assert other.wait(10)
@@ -302,5 +301,5 @@ def test_after_an_error_no_thread_begins_another_block() -> None:
         time.sleep(0.1)  # while the thread that failed takes away what is left
 
     with pytest.raises(RuntimeError, match="no block"):
-        share_out(range(50), work, 2)
+        share_out(range(50), lambda: work, 2)
     assert sorted(begun) == [0, 1]

@@ -1,19 +1,23 @@
 """From a file to pixels: modes, depths and orientation."""
 
 import io
+import os
 import struct
+import subprocess
+import sys
+import textwrap
 import zlib
 
 import numpy as np
 import pytest
 from encoded import encoded, saved
 from handmade import chunk, png, tiff
-from PIL import Image, ImageOps
+from PIL import Image
 from samples import noise as samples
 
 from convfilter.errors import ImageError
-from convfilter.images.frames import opened_frames
-from convfilter.images.reading import read_picture, read_size
+from convfilter.images.reading import opened_frames, read_picture, read_size
+from convfilter.images.writing import write_picture
 
 pytestmark = pytest.mark.usefixtures("without_codecs")  # as Pillow alone does it
 
@@ -69,7 +73,7 @@ def test_a_transparent_colour_becomes_alpha():
 def interlaced(pixels):
     """A PNG of 16 bits in the seven passes of Adam."""
     height, width, channels = pixels.shape
-    passes = (
+    passes = [
         (0, 0, 8, 8),
         (0, 4, 8, 8),
         (4, 0, 8, 4),
@@ -77,7 +81,7 @@ def interlaced(pixels):
         (2, 0, 4, 2),
         (0, 1, 2, 2),
         (1, 0, 2, 1),
-    )
+    ]
     parts = [pixels[top::down, left::across] for top, left, down, across in passes]
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for part in parts if part.size for row in part)
     colour = {2: 4, 3: 2, 4: 6}[channels]
@@ -134,41 +138,15 @@ def test_tags_behind_deep_colours_do_not_cost_bits_where_the_size_is_asked_for_f
 
 def test_frames_of_deep_colours_are_refused_not_narrowed():
     rows = [row.astype(">u2").tobytes() for row in samples("RGB;uint16", 4, 6)]
-    control = chunk(b"acTL", struct.pack(">II", 2, 0)) + chunk(
-        b"fcTL", struct.pack(">5I2H2B", 0, 6, 4, 0, 0, 1, 9, 0, 0)
+    first, second = (
+        chunk(b"fcTL", struct.pack(">5I2H2B", number, 6, 4, 0, 0, 1, 9, 0, 0)) for number in (0, 1)
     )
-    data = png(
-        16,
-        2,
-        6,
-        4,
-        rows,
-        before=control,
-        after=chunk(b"fcTL", struct.pack(">5I2H2B", 1, 6, 4, 0, 0, 1, 9, 0, 0))
-        + chunk(b"fdAT", struct.pack(">I", 2) + zlib.compress(b"".join(b"\0" + row for row in rows))),
-    )
+    before = chunk(b"acTL", struct.pack(">II", 2, 0)) + first
+    pixels = zlib.compress(b"".join(b"\0" + row for row in rows))
+    data = png(16, 2, 6, 4, rows, before, second + chunk(b"fdAT", struct.pack(">I", 2) + pixels))
     for read in (read_picture, read_size):
         with pytest.raises(ImageError, match="not supported: frames of 16 bits a colour; convert"):
             read(io.BytesIO(data))
-
-
-def test_the_ppm_of_deep_colours_is_read_in_full_binary_or_spelt_in_digits():
-    picture = read_picture(io.BytesIO(b"P6 2 1 65535\n" + struct.pack(">6H", 1, 300, 65535, 0, 7, 9)))
-    assert (picture.mode, picture.pixels.dtype, picture.warnings) == ("RGB", np.uint16, [])
-    assert picture.pixels.tolist() == [[[1, 300, 65535], [0, 7, 9]]]
-    picture = read_picture(io.BytesIO(b"P6 1 1 1023\n" + struct.pack(">3H", 0, 512, 1023)))
-    assert picture.pixels.tolist() == [[[0, 32800, 65535]]]
-    picture = read_picture(io.BytesIO(b"P3 2 1 1023\n0 512 1023 # a comment\n1 2 3\n"))
-    assert (picture.pixels.dtype, picture.warnings) == (np.uint16, [])
-    assert picture.pixels.tolist() == [[[0, 32800, 65535], [64, 128, 192]]]
-    for broken in (b"P3 2 1 1023\n0 1 2 3 4\n", b"P3 1 1 1023\n0 1 -2\n", b"P3 1 1 1023\n0 1 x\n"):
-        with pytest.raises(ImageError, match=r"^broken ppm data"):
-            read_picture(io.BytesIO(broken))
-
-
-def test_colours_of_eight_bits_come_without_a_warning():
-    for form in ("PNG", "TIFF", "PPM", "BMP", "TGA"):
-        assert read_picture(saved(Image.new("RGB", (4, 4)), form)).warnings == []
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
@@ -190,20 +168,6 @@ def test_grey_of_sixteen_bits_is_native_whatever_the_order_in_the_file(order):
     assert big.mode == "I;16"
 
 
-def test_a_tiff_where_white_is_zero_is_turned_over_at_sixteen_bits_too():
-    tags = {256: [3], 257: [1], 258: [16], 259: [1], 262: [0], 277: [1], 279: [6]}
-    picture = read_picture(io.BytesIO(tiff(tags, struct.pack("<3H", 0, 1, 65535))))
-    assert picture.pixels.tolist() == [[65535, 65534, 0]]
-
-
-def test_the_ppm_family_reaches_full_scale():
-    assert read_picture(io.BytesIO(b"P2 3 1 1023\n0 512 1023\n")).pixels.tolist() == [[0, 32800, 65535]]
-    picture = read_picture(io.BytesIO(b"P5 2 1 65535\n\0\1\xff\xfe"))
-    assert (picture.mode, picture.pixels.dtype, picture.pixels.tolist()) == ("I;16", np.uint16, [[1, 65534]])
-    assert read_picture(io.BytesIO(b"P2 2 1 15\n0 15\n")).pixels.tolist() == [[0, 255]]
-    assert read_picture(io.BytesIO(b"P1 2 1\n0 1\n")).pixels.tolist() == [[255, 0]]
-
-
 def test_a_channel_without_a_meaning_is_refused_not_dropped():
     with pytest.raises(
         ImageError, match=r"^not supported: 8-bit RGB TIFF with 1 more channel; install convfilter"
@@ -211,10 +175,10 @@ def test_a_channel_without_a_meaning_is_refused_not_dropped():
         read_picture(saved(Image.new("RGBX", (2, 2)), "TIFF"))
 
 
-@pytest.mark.parametrize("kind", ["L", "RGB", "RGBA", "I;16"])
+@pytest.mark.parametrize("kind", ["RGB", "I;16"])
 def test_a_png_with_a_flipped_bit_is_an_error(kind):
     data = bytearray(encoded(samples(kind), kind, "png"))
-    for place in range(data.index(b"IDAT") + 6, len(data) - 24, len(data) // 40):
+    for place in range(data.index(b"IDAT") + 6, len(data) - 24, len(data) // 20):
         broken = data.copy()
         broken[place] ^= 0x10
         with pytest.raises(ImageError, match=r"^broken png data"):
@@ -224,43 +188,31 @@ def test_a_png_with_a_flipped_bit_is_an_error(kind):
 # Orientation.
 
 
+def upright(pixels, orientation):
+    """What EXIF's eight orientations mean, written with quarter turns and mirrors."""
+    turns = {3: 2, 4: 2, 5: 1, 6: 3, 7: 3, 8: 1}
+    mirrored = {2: np.fliplr, 4: np.fliplr, 5: np.flipud, 7: np.flipud}
+    return mirrored.get(orientation, np.asarray)(np.rot90(pixels, turns.get(orientation, 0)))
+
+
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "TIFF", "WEBP"])
 @pytest.mark.parametrize("turn", range(1, 9))
-@pytest.mark.parametrize("mode", ["RGB", "L"])
-def test_the_orientation_is_applied_and_its_tag_reset(form, turn, mode):
+def test_the_orientation_is_applied_once_and_its_tag_reset(form, turn):
     exif = Image.Exif()
     exif[274], exif[271] = turn, "Maker"
-    image = Image.fromarray(samples(mode, 16, 24))
-    options = {"WEBP": {"lossless": True}, "JPEG": {"quality": 95}}.get(form, {})
-    stream = saved(image, form, exif=exif, **options)
-    picture = read_picture(stream)
-    size = read_size(stream)
-    stream.seek(0)
-    with Image.open(stream) as again:
-        expected = np.asarray(ImageOps.exif_transpose(again).convert(picture.mode))
-    np.testing.assert_array_equal(picture.pixels, expected)
-    assert (size.height, size.width) == picture.pixels.shape[:2]
-    parsed = Image.Exif()
-    parsed.load(picture.metadata.exif)
-    assert parsed.get(274, 1) == 1
-    assert parsed[271].rstrip("\0") == "Maker"
-
-    as_stored = read_picture(stream, orient=False)
-    assert as_stored.pixels.shape[:2] == (16, 24)
-    stored = read_size(stream, orient=False)
-    assert (stored.height, stored.width) == (16, 24)
-    parsed.load(as_stored.metadata.exif)
-    assert parsed.get(274, 1) == turn
-    if form != "JPEG" and mode == picture.mode:
-        np.testing.assert_array_equal(as_stored.pixels, samples(mode, 16, 24))
-
-
-def test_a_png_turned_behind_its_pixels_is_turned():
-    exif = Image.Exif()
-    exif[274] = 6
-    data = png(8, 0, 2, 1, [b"\1\2"], after=chunk(b"eXIf", exif.tobytes()[6:]))
-    assert read_picture(io.BytesIO(data)).pixels.tolist() == [[1], [2]]
-    assert read_size(io.BytesIO(data))[:2] == (1, 2)
+    pixels = np.kron(samples("RGB", 2, 3), np.ones((8, 8, 1), np.uint8))  # blocks, for JPEG
+    options = {"WEBP": {"lossless": True}, "JPEG": {"quality": 100, "subsampling": 0}}.get(form, {})
+    stream = saved(Image.fromarray(pixels), form, exif=exif, **options)
+    for orient, expected, tag in ((True, upright(pixels, turn), 1), (False, pixels, turn)):
+        picture, size = read_picture(stream, orient=orient), read_size(stream, orient=orient)
+        np.testing.assert_allclose(picture.pixels, expected, rtol=0, atol=3 if form == "JPEG" else 0)
+        assert (size.height, size.width) == expected.shape[:2]
+        again = io.BytesIO()
+        assert write_picture(again, picture) == []
+        for found in (picture.metadata.exif, read_picture(again, orient=False).metadata.exif):
+            parsed = Image.Exif()
+            parsed.load(found)
+            assert (parsed.get(274, 1), parsed[271].rstrip("\0")) == (tag, "Maker")
 
 
 def test_an_orientation_in_xmp_counts_and_is_reset():
@@ -269,3 +221,31 @@ def test_an_orientation_in_xmp_counts_and_is_reset():
     assert picture.pixels.shape == (4, 2, 3)
     assert b"Orientation" not in picture.metadata.xmp
     assert b"dc:title" in picture.metadata.xmp
+
+
+# Cost.
+
+
+@pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="needs Linux's peak memory")
+def test_reading_peaks_below_seven_and_a_half_bytes_a_pixel(tmp_path):
+    exif = Image.Exif()
+    exif[274] = 6
+    rows = np.random.default_rng(0).integers(0, 256, (1500, 50, 3), dtype=np.uint8)
+    Image.fromarray(np.tile(rows, (1, 40, 1))).save(tmp_path / "a.png", exif=exif, compress_type=3)
+    Image.new("RGB", (9, 9)).save(tmp_path / "tiny.png", exif=exif)
+    script = """
+        import sys
+        from pathlib import Path
+        from convfilter.images.reading import read_picture
+        def peak():
+            status = Path("/proc/self/status").read_text()
+            return 1024 * int(status.partition("VmHWM:")[2].split()[0])
+        read_picture("tiny.png")
+        Path("/proc/self/clear_refs").write_text("5")
+        before = peak()
+        picture = read_picture("a.png")
+        print((peak() - before) / picture.pixels[..., 0].size)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert 3 < float(done.stdout) < 7.5

@@ -6,17 +6,18 @@ import json
 import numpy as np
 import pytest
 from PIL import Image, ImageCms, JpegImagePlugin
-from samples import animate, frames_of, moving, noise
+from samples import animate, frames_of, mode_of, moving, noise
 
 import convfilter as cf
 from convfilter.batch import filter_file
-from convfilter.images import codecs
+from convfilter.images import formats
 from convfilter.images.formats import FORMATS
-from convfilter.images.frames import opened_frames
 from convfilter.images.metadata import Metadata
 from convfilter.images.picture import Picture
-from convfilter.images.reading import read_picture
+from convfilter.images.reading import opened_frames, read_picture
 from convfilter.images.writing import write_picture
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*cannot hold:UserWarning")
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 LOSSLESS = ("png", "tiff", "webp", "bmp", "gif", "ppm", "tga", "npy")
@@ -24,18 +25,11 @@ DURATIONS = [40, 120, 300, 80, 100]
 MOVING = ("png", "gif", "webp")
 
 
-def kinds_of(form):
-    """What a format holds, with the codecs too."""
-    row = FORMATS[form]
-    return [kind for kind in row.kinds + row.deep if kind != "*"] or ["RGB;uint16", "C5"]
-
-
-CELLS = [(form, kind) for form in LOSSLESS for kind in kinds_of(form)]
-PLAIN = [(form, kind, False) for form, kind in CELLS if kind not in FORMATS[form].deep]
-
-
-def mode_of(kind):
-    return kind if kind == "I;16" else kind.partition(";")[0]
+# Each format with each kind that it holds, also with the codecs, but of the many of a TIFF only some.
+DEEP = ("L;int8", "L;int16", "L;uint32", "L;float64", "LA;uint16", "RGB;float32", "RGBA;int16", "CMYK;uint16")
+CELLS = [(form, kind) for form in LOSSLESS for kind in FORMATS[form].kinds if kind != "*"]
+CELLS += [("png", kind) for kind in FORMATS["png"].deep] + [("tiff", kind) for kind in (*DEEP, "LXXXX")]
+CELLS += [("npy", "RGB;uint16"), ("npy", "L;int16"), ("npy", "C5")]
 
 
 def everything(mode):
@@ -76,18 +70,18 @@ def identity(tmp_path, source, suffix=None, **options):
 # Lossless
 
 
-@pytest.mark.parametrize(
-    ("form", "kind", "with_codecs"),
-    [(*cell, True) for cell in CELLS] + [cell for cell in PLAIN if FORMATS[cell[0]].deep],
-)
+@pytest.mark.parametrize(("form", "kind"), CELLS)
+@pytest.mark.parametrize("with_codecs", [True, False])
 def test_identity_leaves_every_sample_and_all_metadata_as_they_were(
     tmp_path, form, kind, with_codecs, monkeypatch
 ):
-    if kind in FORMATS[form].deep:
+    if with_codecs:
         pytest.importorskip("imagecodecs")
-    if not with_codecs:
-        monkeypatch.setattr(codecs, "available", lambda: False)
-    pixels, mode = noise(kind), mode_of(kind)
+    elif not FORMATS[form].deep or kind not in FORMATS[form].kinds:
+        return  # the same without them, or refused
+    else:
+        monkeypatch.setattr(formats, "codecs_available", lambda: False)
+    pixels, mode = noise(kind.replace("LXXXX", "C"), 9, 12), mode_of(kind)
     if form == "gif":  # which holds 256 colours, with pixels transparent or not
         pixels = pixels // 86 * 100
         if kind == "RGBA":
@@ -97,8 +91,8 @@ def test_identity_leaves_every_sample_and_all_metadata_as_they_were(
     before = read_picture(source)
     np.testing.assert_array_equal(before.pixels, pixels)
     after = read_picture(identity(tmp_path, source))
-    np.testing.assert_array_equal(after.pixels, pixels)
-    assert (after.mode, after.pixels.dtype, after.warnings) == (before.mode, pixels.dtype, [])
+    np.testing.assert_array_equal(after.pixels, pixels, strict=True)
+    assert (after.mode, after.warnings) == (before.mode, [])
     assert after.metadata == before.metadata
 
 
@@ -119,7 +113,7 @@ def test_identity_keeps_every_frame_its_time_and_the_number_of_showings(tmp_path
         np.testing.assert_array_equal(other, one)
 
 
-@pytest.mark.parametrize("form", [form for form, row in FORMATS.items() if row.frames])
+@pytest.mark.parametrize("form", [form for form, row in FORMATS.items() if row.several])
 def test_durations_and_showings_go_where_the_page_says(tmp_path, form):
     frames = moving()
     source = animate(tmp_path / "in.gif", frames[:2] + frames[3:], DURATIONS[:4], loop=3)
@@ -134,85 +128,34 @@ def test_durations_and_showings_go_where_the_page_says(tmp_path, form):
 
 def test_frames_of_256_colours_go_unchanged_through_every_format_that_moves(tmp_path):
     rng = np.random.default_rng(2)
-    frames = []
-    for _ in range(3):
-        palette = rng.integers(0, 256, (256, 3), np.uint8)
-        frames.append(palette[rng.permutation(256).reshape(16, 16)])
+    palettes = (rng.integers(0, 256, (256, 3), np.uint8) for _ in range(3))
+    frames = [palette[rng.permutation(256).reshape(16, 16)] for palette in palettes]
     source = animate(tmp_path / "in.png", frames, [50, 50, 50])
     for suffix in (".gif", ".png", ".webp", ".tiff"):
-        target = identity(tmp_path, source, suffix)
-        for one, other in zip(frames, got(target), strict=True):
+        for one, other in zip(frames, got(identity(tmp_path, source, suffix)), strict=True):
             np.testing.assert_array_equal(other.pixels, one)
-    again = tmp_path / "again.gif"
-    filter_file(tmp_path / "out.gif", again, "identity")
-    for one, other in zip(frames, got(again), strict=True):
-        np.testing.assert_array_equal(other.pixels, one)
 
 
-@pytest.mark.parametrize("compression", ["raw", "tiff_lzw", "tiff_adobe_deflate"])
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw"])
 def test_identity_keeps_every_page_of_a_tiff_whatever_its_kind(tmp_path, compression):
-    pages = [
-        ("L", 3, 5),
-        ("RGB", 8, 4),
-        ("I;16", 6, 6),
-        ("CMYK", 4, 9),
-        ("F", 5, 5),
-        ("1", 7, 3),
-        ("RGBA", 4, 4),
-    ]
-    images = []
-    for mode, height, width in pages:
-        pixels = noise("L" if mode == "1" else mode, height, width)
-        image = Image.frombytes("L" if mode == "1" else mode, (width, height), pixels.tobytes())
-        images.append(image.convert(mode))
+    sizes = {"L": (3, 5), "RGB": (8, 4), "I;16": (6, 6), "CMYK": (4, 9), "F": (5, 5), "RGBA": (4, 4)}
+    first, *others = (
+        Image.frombytes(mode, size[::-1], noise(mode, *size).tobytes()) for mode, size in sizes.items()
+    )
+    others.append(Image.fromarray(np.eye(5, dtype=bool)))
     source = tmp_path / "in.tiff"
-    images[0].save(source, save_all=True, append_images=images[1:], compression=compression)
+    first.save(source, save_all=True, append_images=others, compression=compression)
     before, after = got(source), got(identity(tmp_path, source))
-    assert [each.mode for each in after] == [
-        mode.replace("1", "L") if mode == "1" else mode for mode, *_ in pages
-    ]
+    assert [each.mode for each in after] == [*sizes, "L"]
     for one, other in zip(before, after, strict=True):
-        np.testing.assert_array_equal(other.pixels, one.pixels)
-        assert other.pixels.dtype == one.pixels.dtype
+        np.testing.assert_array_equal(other.pixels, one.pixels, strict=True)
         assert other.metadata.compression == compression
-
-
-# Orientation
-
-
-def upright(pixels, orientation):
-    """What EXIF's eight orientations mean, written with quarter turns and mirrors."""
-    turns = {1: 0, 2: 0, 3: 2, 4: 2, 5: 1, 6: 3, 7: 3, 8: 1}
-    mirrored = {2: np.fliplr, 4: np.fliplr, 5: np.flipud, 7: np.flipud}
-    turned = np.rot90(pixels, turns[orientation])
-    return mirrored.get(orientation, lambda each: each)(turned)
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("form", ["png", "tiff", "webp"])
-def test_the_orientation_is_applied_once_and_reset(tmp_path, form, orientation):
-    pixels = noise("RGB", 6, 9)
-    tags = Image.Exif()
-    tags[0x0112], tags[0x010F] = orientation, "Maker"
-    source = tmp_path / f"in.{form}"
-    Image.fromarray(pixels).save(source, exif=tags, **({"lossless": True} if form == "webp" else {}))
-    target = identity(tmp_path, source)
-    np.testing.assert_array_equal(read_picture(target).pixels, upright(pixels, orientation))
-    with Image.open(target) as image:
-        assert image.size == ((9, 6) if orientation < 5 else (6, 9))
-        assert image.getexif().get(0x0112, 1) == 1
-        assert image.getexif()[0x010F] == "Maker"
-    left = tmp_path / f"left.{form}"
-    filter_file(source, left, "identity", orient=False)
-    np.testing.assert_array_equal(read_picture(left, orient=False).pixels, pixels)
-    np.testing.assert_array_equal(read_picture(left).pixels, upright(pixels, orientation))
 
 
 # Lossy formats
 
 
-@pytest.mark.parametrize("subsampling", [0, 1, 2])
-@pytest.mark.parametrize("quality", [31, 75, 96])
+@pytest.mark.parametrize(("subsampling", "quality"), [(0, 31), (1, 75), (2, 96)])
 def test_a_jpeg_keeps_its_tables_and_subsampling_through_identity(tmp_path, quality, subsampling):
     source = tmp_path / "in.jpg"
     waves = np.sin(np.mgrid[0:48, 0:64].sum(0) / 9)[..., None] * [90, 60, 30] + 128

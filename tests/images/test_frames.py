@@ -6,12 +6,13 @@ import zlib
 
 import numpy as np
 import pytest
+from encoded import saved
+from handmade import chunk
 from PIL import GifImagePlugin, Image
 from samples import animate, moving
 
 from convfilter.errors import ImageError
-from convfilter.images.frames import opened_frames
-from convfilter.images.reading import read_picture, read_size
+from convfilter.images.reading import opened_frames, read_picture, read_size
 
 
 def read(source, **options):
@@ -19,28 +20,33 @@ def read(source, **options):
         return [frames.read(number) for number in range(frames.count)]
 
 
-def chunk(kind, content):
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-
-def test_a_single_picture_is_one_frame(tmp_path):
-    path = tmp_path / "a.png"
-    Image.fromarray(moving(1)[0]).save(path)
+def test_a_single_image_is_one_frame(tmp_path):
+    path = animate(tmp_path / "a.png", moving(1))
     (picture,) = read(path)
     assert np.array_equal(picture.pixels, read_picture(path).pixels)
-    assert picture.frames == 1
-    assert picture.metadata.duration is None
+    assert (picture.frames, picture.metadata.duration) == (1, None)
 
 
-def test_frames_can_be_read_in_any_order(tmp_path):
+@pytest.mark.parametrize("name", ["a.gif", "a.png", "a.webp", "a.tif"])
+def test_frames_are_counted_and_can_be_read_in_any_order(tmp_path, name):
     frames = [np.full((8, 8, 3), level, np.uint8) for level in (10, 90, 200)]
-    for name in ("a.gif", "a.png", "a.webp", "a.tif"):
-        path = animate(tmp_path / name, frames, **({"lossless": True} if name == "a.webp" else {}))
-        with opened_frames(path, max_pixels=None) as opened:
-            assert [opened.read(n).pixels[0, 0, 0] for n in (2, 0, 1, 1, 2)] == [200, 10, 90, 90, 200]
+    path = animate(tmp_path / name, frames, **({"lossless": True} if name == "a.webp" else {}))
+    assert read_size(path).frames == 3
+    with opened_frames(path, max_pixels=None) as opened:
+        assert [opened.read(n).pixels[0, 0, 0] for n in (2, 0, 1, 1, 2)] == [200, 10, 90, 90, 200]
+    assert read_picture(path, frame=1).frames == 3
+    with pytest.raises(ImageError, match="there is no frame 3: it holds 3, counted from 0"):
+        read_picture(path, frame=3)
 
 
-def test_the_still_picture_of_an_animated_png_is_no_frame():
+def test_of_a_phones_several_images_the_first_is_read_with_a_warning():
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("black", "white")]
+    picture = read_picture(saved(frames[0], "MPO", save_all=True, append_images=frames[1:]))
+    assert (picture.format, picture.frames, picture.pixels.max()) == ("jpeg", 1, 0)
+    assert picture.warnings == ["holds 2 images: only the first is read"]
+
+
+def test_the_still_image_of_an_animated_png_is_not_a_frame():
     frames = [np.full((8, 8, 3), level, np.uint8) for level in (10, 90, 200)]
     stream = io.BytesIO()
     still, *animated = map(Image.fromarray, frames)
@@ -48,7 +54,7 @@ def test_the_still_picture_of_an_animated_png_is_no_frame():
     pictures = read(stream)
     assert [picture.pixels[0, 0, 0] for picture in pictures] == [90, 200]
     assert [picture.metadata.duration for picture in pictures] == [30, 40]
-    assert pictures[0].warnings == ["the still picture for programs without animation is left out"]
+    assert pictures[0].warnings == ["the still image for programs without animation is left out"]
     assert read_picture(stream).pixels[0, 0, 0] == 90
 
 
@@ -63,8 +69,10 @@ def test_a_level_marked_as_transparent_is_the_same_in_every_frame():
         numbered = struct.pack(">I", number + 1) + data
         parts.append(chunk(b"fdAT", numbered) if number else chunk(b"IDAT", data))
         number += 2 if number else 1
-    pictures = read(io.BytesIO(b"".join([*parts, chunk(b"IEND", b"")])))
-    assert [picture.pixels[0, 0].tolist() for picture in pictures] == [[85, 0], [170, 255], [85, 0]]
+    data = io.BytesIO(b"".join([*parts, chunk(b"IEND", b"")]))
+    with opened_frames(data, max_pixels=None) as frames:
+        found = [frames.read(number).pixels[0, 0].tolist() for number in (0, 1, 2, 0)]
+    assert found == [[85, 0], [170, 255], [85, 0], [85, 0]]
 
 
 @pytest.mark.parametrize("name", ["a.gif", "a.png", "a.tif"])
@@ -97,7 +105,7 @@ def test_a_gif_without_its_end_mark_is_read_with_a_warning(tmp_path):
     assert warning == "ends without its end mark: frames may be missing"
 
 
-def test_a_gif_that_tells_no_times_has_frames_of_none_at_all(tmp_path):
+def test_a_gif_without_times_has_frames_of_none_at_all(tmp_path):
     path = animate(tmp_path / "a.gif", moving(2))
     assert [picture.metadata.duration for picture in read(path)] == [0, 0]
 
@@ -124,7 +132,7 @@ def test_a_gif_that_turns_coloured_keeps_its_greys_and_its_colours(own_palette):
     np.testing.assert_array_equal(second.pixels, expected)
 
 
-def test_sizes_are_told_from_the_headers_and_once_if_they_are_alike(tmp_path):
+def test_sizes_come_from_the_headers_and_once_if_they_are_alike(tmp_path):
     alike = animate(tmp_path / "a.tif", moving(3))
     with opened_frames(alike, max_pixels=None) as frames:
         assert [size[:2] for size in frames.sizes()] == [(16, 12)]
@@ -156,54 +164,7 @@ def test_pages_are_turned_each_by_its_own_orientation(tmp_path):
         assert [size[:2] for size in frames.sizes()] == [(4, 3), (3, 4)]
 
 
-# Arrays
-
-
-@pytest.mark.parametrize("order", ["C", "F"])
-@pytest.mark.parametrize("dtype", ["uint8", ">u2", "float32", "bool"])
-def test_an_array_of_four_axes_is_frames_and_of_three_a_volume_if_asked(order, dtype):
-    array = np.random.default_rng(0).integers(0, 200, (4, 5, 6, 3)).astype(dtype, order=order)
-    frames = read(_npy(array))
-    expected = array * np.uint8(255) if dtype == "bool" else array
-    assert np.array_equal([frame.pixels for frame in frames], expected)
-    assert {frame.mode for frame in frames} == {"RGB"}
-    flat = np.asarray(array[..., 0], order=order)
-    volume = read(_npy(flat), volume=True)
-    assert np.array_equal([frame.pixels for frame in volume], expected[..., 0])
-    assert len(read(_npy(flat))) == 1
-    (single,) = read(_npy(flat[0]), volume=True)
-    assert single.pixels.shape == (5, 6)
-
-
-@pytest.mark.parametrize("order", ["C", "F"])
-def test_an_array_is_read_once_in_either_order(order):
-    read_bytes = []
-
-    class Counting(io.BytesIO):
-        def readinto(self, room):
-            read_bytes.append(memoryview(room).nbytes)
-            return super().readinto(room)
-
-    array = np.asarray(np.arange(20 * 5 * 6 * 3, dtype=np.uint8).reshape(20, 5, 6, 3), order=order)
-    assert np.array_equal([frame.pixels for frame in read(Counting(_npy(array).getvalue()))], array)
-    assert sum(read_bytes) == array.nbytes
-
-
-def test_an_array_of_frames_of_one_channel_is_grey():
-    array = np.arange(24, dtype=np.uint8).reshape(2, 3, 4, 1)
-    frames = read(_npy(array))
-    assert [frame.mode for frame in frames] == ["L", "L"]
-    assert np.array_equal([frame.pixels for frame in frames], array[..., 0])
-    assert read_size(_npy(array)) == (4, 3, 1, "L", "uint8", "npy", 2)
-
-
-def _npy(array):
-    stream = io.BytesIO()
-    np.save(stream, array)
-    return stream
-
-
-def test_a_malformed_tag_of_a_later_page_is_a_warning_of_the_picture(tmp_path):
+def test_a_malformed_tag_of_a_later_page_is_a_warning_of_that_page(tmp_path):
     pages = [Image.new("L", (8, 8), level) for level in (1, 2)]
     stream = io.BytesIO()
     pages[0].save(stream, "TIFF", save_all=True, append_images=pages[1:])

@@ -32,23 +32,21 @@ PILLOW = ("png", "jpeg")
 EVERY = (*PILLOW, "tiff")
 # A function, and the formats on whose way it is.
 WAY = {
-    "frames.image_of": PILLOW,
-    "frames.beside_pixels": ("png",),
-    "png._is_sound": ("png",),
+    "reading.image_of": PILLOW,
+    "reading.beside_pixels": ("png",),
+    "png._content": ("png",),
     "png.bisect": ("png",),  # in a stream that Pillow reads
-    "decoding.orientation_of": PILLOW,
-    "decoding.read_metadata": PILLOW,
+    "reading.orientation_of": PILLOW,
+    "reading.read_metadata": PILLOW,
     "tiff.orientation_of": ("tiff",),
     "tiff.read_metadata": ("tiff",),
-    "tiff._wholes": ("tiff",),
+    "tiff.Directory": ("tiff",),
     "tiff.min": ("tiff",),  # in a stream that Pillow reads
     "metadata._cleaned": EVERY,
-    "metadata.descriptive_exif": ("tiff",),
+    "metadata._descriptive_block": ("tiff",),
     "writing.prepared": EVERY,
-    "writing.encode": EVERY,
-    "png._chunks_beside": ("png",),
+    "png.chunks_beside": ("png",),
     "tiff_writing._tags": ("tiff",),
-    "sink.memoryview": ("jpeg",),  # in a stream that Pillow writes to
 }
 
 

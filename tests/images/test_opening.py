@@ -1,5 +1,6 @@
-"""The door that every file comes in by: what is opened, what is refused, and in what words."""
+"""Opening files: what is read, what is refused, and with which message."""
 
+import contextlib
 import io
 import os
 import resource
@@ -22,10 +23,6 @@ from convfilter.images.reading import read_picture, read_size
 pytestmark = pytest.mark.usefixtures("without_codecs")  # as Pillow alone does it
 
 
-def one_line(error):
-    assert "\n" not in str(error)
-
-
 # What is opened.
 
 
@@ -43,7 +40,7 @@ def test_pipes_sockets_devices_and_folders_do_not_hang(tmp_path):
     try:
         for name, kind in cases.items():
             for read in (read_picture, read_size):
-                with pytest.raises(ImageError, match=f"^is {kind}, not a picture file$"):
+                with pytest.raises(ImageError, match=f"^is {kind}, not an image file$"):
                     read(tmp_path / name)
     finally:
         listener.close()
@@ -72,53 +69,32 @@ def test_missing_looping_and_impossible_names_have_a_reason(tmp_path):
         read_picture(str(tmp_path / "a\0b"))
 
 
-@pytest.mark.parametrize(
-    "name", ["a b.png", "a\nb.png", "-rf.png", os.fsdecode(b"\xff.png"), "x" * 251 + ".png"]
-)
-def test_any_name_can_be_read(tmp_path, name):
-    (tmp_path / name).write_bytes(encoded(samples("L"), "L", "png"))
-    assert read_picture(tmp_path / name).warnings == []
+def test_any_name_can_be_read_and_links_are_followed(tmp_path):
+    data = encoded(samples("L"), "L", "png")
+    for name in ("a b.png", "a\nb.png", "-rf.png", os.fsdecode(b"\xff.png"), "x" * 251 + ".png"):
+        (tmp_path / name).write_bytes(data)
+        assert read_picture(tmp_path / name).warnings == []
+    (tmp_path / "link.png").symlink_to("a b.png")
+    assert read_picture(tmp_path / "link.png").mode == "L"
 
 
-def test_links_to_files_are_followed(tmp_path):
-    (tmp_path / "a.png").write_bytes(encoded(samples("L"), "L", "png"))
-    (tmp_path / "b.png").symlink_to("a.png")
-    assert read_picture(tmp_path / "b.png").mode == "L"
-
-
-def test_a_stream_that_cannot_be_rewound_is_read(tmp_path):
-    data = encoded(samples("RGB"), "RGB", "png")
+def test_a_stream_that_cannot_be_rewound_is_read_and_left_open():
     reader, writer = os.pipe()
     with os.fdopen(writer, "wb") as stream:
-        stream.write(data)
+        stream.write(encoded(samples("RGB"), "RGB", "png"))
     with os.fdopen(reader, "rb") as stream:
         np.testing.assert_array_equal(read_picture(stream).pixels, samples("RGB"))
+        assert not stream.closed
 
 
-def test_a_stream_stays_open():
-    stream = io.BytesIO(encoded(samples("RGB"), "RGB", "gif"))
-    read_picture(stream)
-    assert not stream.closed
-
-
-@pytest.mark.parametrize(
-    "data", [b"garbage", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", b"\0" * 4096]
-)
-def test_what_is_no_picture_is_told_so(tmp_path, data):
-    (tmp_path / "a.png").write_bytes(data)
-    with pytest.raises(ImageError, match=r"^not a picture of a known format"):
-        read_picture(tmp_path / "a.png")
-
-
-def test_an_empty_file_is_told_so():
+def test_what_is_not_an_image_is_refused_and_never_handed_to_another_decoder():
+    files = [b"garbage", b"\0" * 4096, b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"]
+    files += [saved(Image.new("RGB", (8, 8)), form).getvalue() for form in ("PCX", "ICO", "SGI", "EPS")]
+    for data in files:
+        with pytest.raises(ImageError, match=r"^not an image of a known format"):
+            read_picture(io.BytesIO(data))
     with pytest.raises(ImageError, match=r"^the file is empty$"):
         read_picture(io.BytesIO())
-
-
-def test_formats_that_start_programs_or_are_not_listed_are_never_tried():
-    for form in ("PCX", "ICO", "SGI", "EPS"):
-        with pytest.raises(ImageError, match="not a picture of a known format"):
-            read_picture(saved(Image.new("RGB", (8, 8)), form))
 
 
 def test_a_wrong_extension_is_read_by_content_with_a_warning(tmp_path):
@@ -161,34 +137,27 @@ def test_a_bomb_takes_no_memory():
 
 @pytest.mark.parametrize(
     ("form", "mode", "compression"),
-    [(form, kind, None) for form, row in FORMATS.items() for kind in row.kinds if kind != "*"]
-    + [("npy", "RGB", None), ("npy", "F", None), ("tiff", "RGB", "raw"), ("tiff", "L", "tiff_adobe_deflate"),
-       ("tga", "RGB", "tga_rle")],
-)  # fmt: skip
-def test_a_truncated_file_is_an_error_and_never_half_a_picture(tmp_path, form, mode, compression):
-    pixels = samples(mode)
-    mode = mode if mode == "I;16" else mode.partition(";")[0]
-    if form == "gif" and mode == "RGBA":
-        pixels[..., 3] = 255
-    data = encoded(pixels, mode, form, compression=compression)
+    [(form, "RGB", None) for form in FORMATS]
+    + [("png", "I;16", None), ("jpeg", "CMYK", None), ("webp", "RGBA", None), ("npy", "F", None)]
+    + [("tiff", "RGB", "raw"), ("tiff", "L", "tiff_adobe_deflate"), ("tga", "RGB", "tga_rle")],
+)
+def test_a_truncated_file_is_an_error_and_never_half_an_image(tmp_path, form, mode, compression):
+    data = encoded(samples(mode) // 64 * 64, mode, form, compression=compression)
     whole = read_picture(io.BytesIO(data)).pixels
     path = tmp_path / f"a.{form}"  # so that a TGA is tried
-    for length in sorted({*range(0, len(data), len(data) // 25), *range(len(data) - 9, len(data))}):
+    for length in {*range(0, len(data), len(data) // 12), *range(len(data) - 9, len(data))}:
         path.write_bytes(data[:length])
-        try:
-            pixels = read_picture(path).pixels
-        except ImageError as error:
-            one_line(error)
-        else:  # only what is not needed is missing, such as a footer
-            np.testing.assert_array_equal(pixels, whole)
-            assert length > len(data) - 30
+        with contextlib.suppress(ImageError):
+            np.testing.assert_array_equal(read_picture(path).pixels, whole)
+            assert length > len(data) - 30  # only what is not needed is missing, such as a footer
 
 
 @pytest.mark.parametrize("form", list(FORMATS))
 def test_whatever_is_broken_the_error_is_ours_and_one_line(form):
     rng = np.random.default_rng(5)
     data = np.frombuffer(encoded(samples("RGB") // 64 * 64, "RGB", form), np.uint8)
-    for _ in range(100):
+    messages = []
+    for _ in range(60):
         broken = data.copy()
         reach = min(len(data), int(rng.choice([64, 600, len(data)])))
         broken[rng.integers(0, reach, rng.choice([1, 3, 20]))] = rng.integers(0, 256)
@@ -196,7 +165,8 @@ def test_whatever_is_broken_the_error_is_ours_and_one_line(form):
             try:
                 read(io.BytesIO(broken.tobytes()))
             except ImageError as error:
-                one_line(error)
+                messages.append(str(error))
+    assert not any("\n" in message for message in messages)
 
 
 @pytest.mark.parametrize(
@@ -215,7 +185,7 @@ def test_whatever_a_decoder_raises_becomes_an_image_error(monkeypatch, error):
     assert type(error).__name__ not in str(caught.value)
 
 
-def test_an_error_of_the_disk_is_told_in_its_words(monkeypatch):
+def test_an_error_of_the_disk_is_reported_in_its_words(monkeypatch):
     class Dying(io.BytesIO):
         def read(self, size=-1):
             if self.tell() > 100:

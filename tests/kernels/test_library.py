@@ -149,14 +149,14 @@ weights = [1] | axes = 'row,column' => axes: row,column needs lists 2 deep, not 
 weights = [[1]] | axes = 'row, column' => axes: unknown value 'row, column' (did you mean 'row,column'?)
 weights = [[1]] | axes = ['row', 'column'] => axes: a list where one of column row,column
 summary = 'x' => weights: missing; a kernel has one of weights parts generator
-weights = [[1]] | parts = [[[1]]] => parts: cannot stand beside weights
-weights = [[1]] | generator = 'box' => generator: cannot stand beside weights
+weights = [[1]] | parts = [[[1]]] => parts: cannot be used with weights
+weights = [[1]] | generator = 'box' => generator: cannot be used with weights
 parts = [] | combine = 'sum' => parts: empty where a list of tables belongs
 parts = 3 | combine = 'sum' => parts: a number where a list of tables belongs
 parts = [[[1]], [[1, 2]]] | combine = 'sum' => parts: part 1, row 0: ragged, 2 columns where the first has 1
 parts = [[[1]], [[2]]] => combine: missing; several parts need one of magnitude
 parts = [[[1]]] | combine = 'sum' => combine: there is only one part
-weights = [[1]] | combine = 'sum' => combine: goes with parts only
+weights = [[1]] | combine = 'sum' => combine: cannot be used with weights
 parts = [[[1]], [[2]]] | combine = 'magnitud' => combine: unknown value 'magnitud' (did you mean 'magnitude'?)
 parts = [[[1]], [[2]]] | combine = 2 => combine: a number where one of magnitude maximum
 weights = [[1]] | divisor = 0 => divisor: zero
@@ -179,10 +179,10 @@ generator = 'gaussian' | parameters = { sigma = 0 } => parameters: sigma must be
 generator = 'box' | parameters = { size = [1, true] } => parameters: size: a boolean is not a number
 generator = 'box' | parameters = 3 => parameters: a number where a table of parameters belongs
 generator = 'unsharp' | parameters = { amount = 3.4e38 } | range = 'bogus' => range: unknown value 'bogus'
-weights = [[1]] | parameters = {} => parameters: goes with a generator only
-generator = 'box' | divisor = 2 => divisor: does not go with a generator
-generator = 'box' | axes = 'row,column' => axes: does not go with a generator
-generator = 'box' | combine = 'sum' => combine: does not go with a generator
+weights = [[1]] | parameters = {} => parameters: cannot be used with weights
+generator = 'box' | divisor = 2 => divisor: cannot be used with generator
+generator = 'box' | axes = 'row,column' => axes: cannot be used with generator
+generator = 'box' | combine = 'sum' => combine: cannot be used with generator
 """
 BAD_TABLES = [
     *((f"[mine]\n{keys}".replace(" | ", "\n"), f"[mine] {message}")

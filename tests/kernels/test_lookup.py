@@ -80,7 +80,7 @@ def test_any_mapping_of_kernels_can_be_looked_into():
         ("gaussian:sigma=1e999", "kernel 'gaussian:sigma=1e999': sigma: inf is not a finite number"),
         ("gaussian:sigma=0", "kernel 'gaussian:sigma=0': sigma must be from 0.01 to 170.333, not 0"),
         ("gaussian:sigma=1,2", "kernel 'gaussian:sigma=1,2': sigma takes one number"),
-        ("gaussian:sigma=1,sigma=2", "kernel 'gaussian:sigma=1,sigma=2': sigma is given twice"),
+        ("gaussian:sigma=1,sigma=2", "kernel 'gaussian:sigma=1,sigma=2': sigma is set twice"),
         ("box:size=3,", "kernel 'box:size=3,': size: '' is not a number"),
         ("box:size=5x3", "kernel 'box:size=5x3': size: '5x3' is not a number"),
         ("box:size=1,2,3", "kernel 'box:size=1,2,3': size takes one or two numbers"),

@@ -1,0 +1,137 @@
+"""NumPy's ``.npy`` files as images: (H, W), (H, W, C), and several along a first axis."""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convfilter.errors import ImageError
+from convfilter.images.encoders import Output
+from convfilter.images.formats import fitting_mode, grey_mode
+from convfilter.images.headers import check_channels, check_pixels
+from convfilter.images.library import reasons
+from convfilter.images.opening import Source
+from convfilter.images.picture import Picture, Size
+
+__all__ = ["ArrayFrames", "NpyReader", "save_array"]
+
+_TYPES = ("uint8", "uint16", "uint32", "int8", "int16", "int32", "float32", "float64")
+# What is widened or mapped onto the types above without loss.
+_WIDENED = {"bool": "uint8", "float16": "float32"}
+
+
+class NpyReader:
+    """Reads the images of an array."""
+
+    varies = False
+
+    def __init__(self, source: Source, warnings: list[str]) -> None:
+        self._stream = source.stream
+        shape, self._fortran, self._stored = _header(source.stream)
+        self._start = source.stream.tell()
+        self._several = len(shape) == 4 or (source.volume and len(shape) == 3)
+        self._whole, self._frame = shape, shape[1:] if self._several else shape
+        self.count = shape[0] if self._several else 1
+        self._transposed: NDArray[Any] | None = None
+        size = self.size(0)
+        check_pixels(size[:2], source.max_pixels)
+        check_channels(size.channels, source.max_pixels)
+
+    def size(self, number: int) -> Size:
+        """Return the size and kind that all of them have."""
+        height, width, channels = (*self._frame, 1)[:3]
+        dtype = _WIDENED.get(self._stored.name, self._stored.name)
+        mode = fitting_mode("", channels)
+        return Size(
+            width, height, channels, grey_mode(dtype) if mode == "L" else mode, dtype, "npy", self.count
+        )
+
+    def read(self, number: int, warnings: list[str]) -> Picture:
+        """Read one; a single channel comes as (H, W), truth values as 0 and 255."""
+        pixels = np.ascontiguousarray(self._samples(number))
+        size = self.size(number)
+        if self._stored.name == "bool":
+            pixels = np.where(pixels.view(np.uint8) != 0, np.uint8(255), np.uint8(0))
+        pixels = pixels.astype(size.dtype, copy=False)
+        return Picture(pixels[:, :, 0] if pixels.shape[2:] == (1,) else pixels, size.mode, "npy")
+
+    def _samples(self, number: int) -> NDArray[Any]:
+        length = self._stream.seek(0, os.SEEK_END) - self._start
+        if length < math.prod(self._whole) * self._stored.itemsize:
+            raise ImageError("truncated npy data")
+        if not self._fortran:
+            return self._filled(number * math.prod(self._frame), self._frame)
+        if self._transposed is None:  # in which the images are interleaved
+            self._transposed = self._filled(0, self._whole[::-1]).T
+        return self._transposed[number] if self._several else self._transposed
+
+    def _filled(self, first: int, shape: tuple[int, ...]) -> NDArray[Any]:
+        """Return an array of the file's samples from the first one on."""
+        array = np.empty(shape, self._stored)
+        view = array.reshape(-1).view(np.uint8).data
+        self._stream.seek(self._start + first * self._stored.itemsize)
+        stream: Any = self._stream  # files and buffers can read into memory; `BinaryIO` does not say so
+        done = 0
+        while done < len(view):
+            got = stream.readinto(view[done:])
+            if not got:
+                raise ImageError("truncated npy data")
+            done += got
+        return array
+
+
+def _header(stream: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Return an array's shape, whether it is in Fortran order, and its type, if it can be an image."""
+    stream.seek(0)
+    with reasons("broken npy data"):
+        version = np.lib.format.read_magic(stream)
+    if version not in ((1, 0), (2, 0)):
+        raise ImageError(f"a .npy file of version {version[0]}.{version[1]} does not hold plain numbers")
+    readers = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}
+    with reasons("broken npy data"):
+        shape, fortran, dtype = readers[version[0]](stream)
+    if dtype.name not in (*_TYPES, *_WIDENED):
+        raise ImageError(f"an array of {dtype.name} is not an image; convert it to {', '.join(_TYPES)}")
+    if len(shape) not in (2, 3, 4) or 0 in shape:
+        expected = "(H, W), (H, W, C) or (T, H, W, C)"
+        raise ImageError(f"an array of shape {shape} is not an image; it must be {expected}")
+    return shape, fortran, dtype
+
+
+def save_array(picture: Picture, output: Output) -> None:
+    """Write an array."""
+    _write_header(output.stream, picture.pixels.shape, picture.pixels.dtype)
+    output.stream.write(picture.pixels.reshape(-1).view(np.uint8).data)
+
+
+class ArrayFrames:
+    """Writes arrays of one shape and type as one along a further axis."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._kind: tuple[tuple[int, ...], np.dtype[Any]] | None = None
+
+    def add(self, picture: Picture) -> None:
+        """Write the next one."""
+        pixels = picture.pixels
+        kind = pixels.shape, pixels.dtype
+        if self._kind is None:
+            self._kind = kind
+            _write_header(self._output.stream, (self._output.frames, *pixels.shape), pixels.dtype)
+        elif kind != self._kind:
+            raise ImageError(f"{pixels.dtype} of shape {pixels.shape} after others; try tiff")
+        self._output.stream.write(pixels.reshape(-1).view(np.uint8).data)
+
+    def finish(self) -> None:
+        """Do nothing: the last array ends the file."""
+
+
+def _write_header(stream: BinaryIO, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    """Write what stands before an array's samples in C order; `np.save` would hold 16 MB of them twice."""
+    described = np.lib.format.dtype_to_descr(dtype)
+    header = {"descr": described, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(stream, header)
