@@ -73,6 +73,7 @@ function planeOf(values, columns, colourOf, name = "") {
 
 /** How an image's samples look: from black to full scale; plain numbers from their smallest to their largest. */
 const imageScale = image.depth ? greys(0, image.depth.full) : greys(...leastAndMost(image.planes));
+const isColour = String(image.names) === "red,green,blue";
 const inColour = (planes) => (_, at) => planes.map((plane) => imageScale(plane[at])[0]);
 
 // ---- Grids ----------------------------------------------------------------------------------------------------------
@@ -256,7 +257,7 @@ function windowMarks(top, left, rows, columns, [down, across], colour) {
 }
 
 const mapPicture = planeOf(
-  image.planes[0], image.width, image.planes.length === 3 ? inColour(image.planes) : imageScale,
+  image.planes[0], image.width, isColour ? inColour(image.planes) : imageScale,
 ).picture;
 
 /** The crop as a small map, with the part in view and the place in focus. */

@@ -149,7 +149,7 @@ function buildContents() {
     padded.dotted = (row, column) => stops(row, rows) && stops(column, columns);
   }
   padded.hatched = (row, column) => row < 0 || column < 0 || row >= rows.size || column >= columns.size;
-  const coloured = $("colours").checked && image.planes.length === 3 && !backward();
+  const coloured = $("colours").checked && isColour && !backward();
   if (backward()) {
     state.gradients = gradientsOf();
     const { samples } = state.gradients;
@@ -389,9 +389,9 @@ function showControls() {
   show("samples", $("padding").value === "number");
   show("fill", options.border === "constant");
   show("channels", image.planes.length > 1 && !kernel.own);
-  show("range", Boolean(image.depth));
+  show("range", Boolean(image.depth) && !backward());
   show("channel", result.outputs.length > 1);
-  show("colours", image.planes.length === 3 && !backward());
+  show("colours", isColour && !backward());
   show("show", backward());
   show("upstream", backward());
   show("derivative", backward());
@@ -789,6 +789,7 @@ function start() {
   $("flip").checked = options.flip;
   $("upstream").value = image.depth ? "single" : "counted";
   [state.row, state.column] = data.at;
+  state.channel = data.channel;
   $("interactive").hidden = false;
   $("without-script").hidden = true;
   listen();

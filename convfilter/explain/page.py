@@ -17,9 +17,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from convfilter.drawing.canvas import greys, resized
 from convfilter.errors import ConvfilterError, OptionError
+from convfilter.images.picture import Picture
+from convfilter.images.writing import write_picture
 from convfilter.kernels import Kernel, get_kernel
 from convfilter.messages import shown
 from convfilter.options import FilterOptions
@@ -65,8 +67,10 @@ def make_page(
     options: FilterOptions,
     place: tuple[int, int],
     explanation: Sequence[str],
+    *,
+    channel: int = 0,
 ) -> str:
-    """Return the page for an output at (row, column), with its explanation as lines of text.
+    """Return the page for an output at (row, column) and channel, with its explanation as lines of text.
 
     What is large is cropped around the place; the page treats the crop as the image.
     """
@@ -97,6 +101,7 @@ def make_page(
         "kernels": _kernel_list(kernel, known),
         "kernel": kernel.name.partition(":")[0],
         "variant": kernel.name,
+        "channel": channel,
         "at": [place[0] - top // stride[0], place[1] - left // stride[1]],
         "options": {
             "padding": options.padding if isinstance(options.padding, str) else _pair(options.padding),
@@ -137,7 +142,7 @@ def _refuse(kernel: Kernel, options: FilterOptions) -> None:
 
 
 def _first_of(size: int, start: int, reach: int, stride: int) -> int:
-    """Return where on an axis the crop begins: the window near its middle, outputs in step with the file's."""
+    """Return where on an axis the crop begins: the window near the middle, outputs in step."""
     first = max(0, min(start + reach // 2 - _SIDE // 2, size - _SIDE))
     step = math.lcm(_STEP, stride)
     return first // step * step if step < _SIDE // 2 else first // stride * stride
@@ -192,14 +197,14 @@ def _full_scale(dtype: np.dtype[Any]) -> int:
 
 def _thumbnail(subject: Subject) -> str:
     """Return the whole image in small as a PNG in a data URL."""
-    if subject.displayed is None:
-        low, high = float(subject.pixels.min()), float(subject.pixels.max())
-        picture = Image.fromarray(((subject.pixels - low) / (high - low or 1) * 255).astype(np.uint8))
-    else:
-        picture = Image.fromarray(subject.displayed)
-    picture.thumbnail((_THUMBNAIL, _THUMBNAIL))
+    whole = subject.displayed
+    if whole is None:
+        above = subject.pixels - subject.pixels.min()
+        whole = greys(above, float(above.max()) or 1)
+    share = min(1.0, _THUMBNAIL / max(whole.shape[:2]))
+    height, width = (max(1, round(side * share)) for side in whole.shape[:2])
     encoded = io.BytesIO()
-    picture.save(encoded, "PNG", optimize=True)
+    write_picture(encoded, Picture(resized(whole, height, width), "RGB", "png"), "png")
     return "data:image/png;base64," + base64.b64encode(encoded.getvalue()).decode()
 
 
