@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 import pytest
 from filters import SHIPPED, picture
-from samples import SAMPLE_IMAGES, load
+from samples import SAMPLE_IMAGES, load, save
 
 import convfilter as cf
 from convfilter.explain.page import Subject, make_page
@@ -100,7 +100,7 @@ def as_image(pixels):
     full = np.iinfo(pixels.dtype).max if integer else 1
     return {
         "height": planes.shape[1], "width": planes.shape[2], "type": pixels.dtype.name,
-        "names": [f"channel {each}" for each in range(len(planes))],
+        "names": ["red", "green", "blue"][: len(planes)],
         "samples": base64.b64encode(planes.tobytes()).decode(),
         "depth": {"full": int(full), "low": 0, "high": int(full), "integer": integer, "single": not integer},
     }  # fmt: skip
@@ -120,13 +120,13 @@ def for_python(options):
     return {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
 
 
-def random_case(seed, names):
+def random_case(seed, names, tables=tuple(TABLES)):
     rng = np.random.default_rng(seed)
 
     def pick(*choices):
         return choices[rng.integers(len(choices))]
 
-    name, options = pick(*names, *TABLES), random_options(pick)
+    name, options = pick(*names, *tables), random_options(pick)
     own = "channel" in (TABLES.get(name) or cf.get_kernel(name)).axes
     channels = 3 if own else pick(None, 3)
     if own:
@@ -175,6 +175,60 @@ def test_the_page_computes_what_the_engine_computes(show):
             near += np.count_nonzero(result != expected)
     assert fitting > 200
     assert near <= 2
+
+
+EXPLAIN = """([kernels, cases]) => cases.map(([image, name, options, place]) => {
+  const decoded = decodeImage(image);
+  const result = filterImage(decoded, kernels[name], options);
+  return explainAt(decoded, kernels[name], options, result, ...place, 0);
+})"""
+
+
+def as_arguments(options):
+    """Options as a command takes them."""
+    for name, value in options.items():
+        if name == "border" and value == "constant":
+            yield from ("--border", f"constant={options['fill']}")
+        elif name == "flip":
+            yield from ["--flip"] * value
+        elif name != "fill":
+            yield from (f"--{name}", ",".join(map(str, value)) if isinstance(value, list) else value)
+
+
+def test_the_page_explains_what_the_command_explains(show, quick, tmp_path):
+    html = page_of(picture(0, 4, 4))
+    kernels = kernels_of(html)
+    names = [name for name in kernels if name not in TABLES and cf.get_kernel(name).is_integer]
+    asked, expected = [], []
+    for seed in range(1000, 1060):
+        pixels, name, options = random_case(seed, names, ())
+        if pixels.dtype == np.uint8 and pixels.size > 2:
+            save(tmp_path / "image.png", pixels)
+            try:
+                height, width = cf.apply_kernel(pixels, name, **for_python(options)).shape[:2]
+            except cf.ShapeError:
+                continue
+            place = [seed % height, seed % width]
+            at = f"{place[0]},{place[1]}"
+            ran = quick("explain", "image.png", "-k", name, "--at", at, "--json", *as_arguments(options))
+            assert ran.code == 0, ran.err
+            asked.append([as_image(pixels), name, options, place])
+            expected.append(json.loads(ran.out))
+    assert len(asked) > 20
+    for found, wanted in zip(show(html).evaluate(EXPLAIN, [kernels, asked]), expected, strict=True):
+        assert found["value"] == pytest.approx(wanted["value"])
+        assert found["anchor"] == [wanted["anchor"]["row"], wanted["anchor"]["column"]]
+        assert_steps(found["steps"], wanted["steps"])
+        for part, written in zip(found["parts"], wanted["parts"], strict=True):
+            assert_steps(part["steps"], written["steps"])
+            for piece, table in zip(part["slices"], written["slices"], strict=True):
+                for key, name in (("samples", "window"), ("weights", "weights"), ("border", "border")):
+                    assert list(piece[key]) == sum(table[name], [])
+
+
+def assert_steps(found, wanted):
+    assert [name for name, _, _ in found] == [step["name"] for step in wanted]
+    assert [value for _, _, value in found] == pytest.approx([step["value"] for step in wanted], abs=1e-9)
 
 
 GRADIENTS = """(cases) => cases.map(([plane, upstream, weights, [rows, columns], border, fill]) => {
