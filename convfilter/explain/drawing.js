@@ -159,7 +159,11 @@ function draw(grid, marks) {
     context.beginPath();
     context.rect(-2, -2, columns * cell + 4, rows * cell + 4);
     context.clip();
-    for (const mark of marks.filter((each) => each.plane === undefined || each.plane === number)) {
+    const inView = ({ plane: own = number, row, column, ...mark }) => (
+      own === number && row < grid.top + rows && row + mark.rows > grid.top &&
+      column < grid.left + columns && column + mark.columns > grid.left
+    );
+    for (const mark of marks.filter(inView)) {
       const box = [mark.column - grid.left, mark.row - grid.top, mark.columns, mark.rows].map((side) => side * cell);
       context.lineWidth = mark.thin ? 3 : 5;
       context.strokeStyle = theme.panel;

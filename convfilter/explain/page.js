@@ -192,6 +192,8 @@ function update() {
   if (state.stale) return;
   layOut();
   $("position").value = state.row * state.result.width + state.column;
+  const gradient = backward() && $("show").value === "gradient" && state.focus.kind === "sample";
+  $("left-name").textContent = gradient ? "Gradient by the input" : "Input";
   (backward() ? updateBackward : updateForward)();
   drawMap();
 }
@@ -299,44 +301,48 @@ function explainSample(row, column, plane, gradient, divisor) {
 
 /** A weight's gradient: the correlation of all outputs' derivatives with the samples that the weight met. */
 function explainWeight(row, column, gradient, divisor, shared) {
-  const { axes, height, width } = state.result;
-  const [rows, columns] = axes;
+  const { axes: [rows, columns], height, width } = state.result;
   const [a, b] = turned(row, column);
-  const top = a * rows.dilation - rows.before;
-  const left = b * columns.dilation - columns.before;
-  reveal(grids.input, top, left, 1, 1);
-  draw(grids.input, windowMarks(top, left, height, width, state.options.stride, theme.accent));
-  draw(grids.output, [{ row: 0, column: 0, rows: height, columns: width, colour: theme.accent }]);
+  const [top, left] = [a * rows.dilation - rows.before, b * columns.dilation - columns.before];
+  const placeAt = (at) => [Math.floor(at / width), at % width];
+  const metAt = (at) => [top + placeAt(at)[0] * rows.stride, left + placeAt(at)[1] * columns.stride];
+  const pair = (place) => ({ row: place[0], column: place[1], rows: 1, columns: 1, colour: theme.second });
+  const met = pair(metAt(state.row * width + state.column));
+  const output = pair([state.row, state.column]);
+  reveal(grids.input, met.row, met.column, 1, 1);
+  reveal(grids.output, output.row, output.column, 1, 1);
+  draw(grids.input, [...windowMarks(top, left, height, width, state.options.stride, theme.accent), met]);
+  draw(grids.output, [{ row: 0, column: 0, rows: height, columns: width, colour: theme.accent }, output]);
   markWeights([[row, column]]);
   const value = gradient[row * columns.kernel + column];
   say(`Gradient by weight row ${row}, column ${column}: ${figure(value)}`, false,
-    `The weight met ${height * width} samples, one for each output: marked in the input. ` +
+    `The weight met ${height * width} samples, one for each output (one such pair is marked blue). ` +
     "Its gradient is the correlation of these samples with the upstream gradients.");
+  // Outputs without a derivative add nothing; large sums are clearer without them.
+  const all = Array.from(state.upstream.keys());
+  const small = Math.max(height, width) <= 11;
+  const used = small ? all : all.filter((at) => state.upstream[at] !== 0);
   const slices = shared.map((plane) => {
-    const padded = padPlane(image.planes[plane], axes, state.options.border, fillOf(image, state.options));
-    const samples = Array.from(state.upstream, (_, at) => {
-      const y = Math.floor(at / width) * rows.stride + a * rows.dilation;
-      return padded.samples[y * padded.width + (at % width) * columns.stride + b * columns.dilation];
-    });
-    const products = samples.map((sample, at) => sample * state.upstream[at]);
-    const border = samples.map((_, at) => grids.input.content.hatched(
-      top + Math.floor(at / width) * rows.stride, left + (at % width) * columns.stride,
-    ));
+    const padded = padPlane(image.planes[plane], [rows, columns], state.options.border, fillOf(image, state.options));
+    const sampleAt = ([y, x]) => padded.samples[(y + rows.before) * padded.width + x + columns.before];
+    const samples = used.map((at) => sampleAt(metAt(at)));
+    const products = samples.map((sample, number) => sample * state.upstream[used[number]]);
+    const border = used.map((at) => grids.input.content.hatched(...metAt(at)));
     const name = shared.length > 1 ? image.names[plane] : "";
-    return { name, samples: [...state.upstream], weights: samples, products, border, sum: sumOf(products) };
+    const upstream = used.map((at) => state.upstream[at]);
+    return { name, samples: upstream, weights: samples, products, border, sum: sumOf(products) };
   });
   const sums = slices.map(({ sum }) => sum);
   const steps = sums.length > 1 ? [["sum", added(sums), sumOf(sums)]] : [];
   if (divisor !== 1) steps.push(["divide", `${figure(value * divisor)} / ${figure(divisor)}`, value]);
-  const symbols = Array.from({ length: Math.min(height * width, 12) }, (_, at) => {
-    const [i, j] = [Math.floor(at / width), at % width];
-    const met = shifted([top + i * rows.stride, left + j * columns.stride], inputOrigin);
-    return `d[${shifted([i, j], outputOrigin())}]·x[${met}]`;
-  });
-  const more = height * width > symbols.length ? " + …" : "";
+  const symbols = used.slice(0, 12).map((at) => (
+    `d[${shifted(placeAt(at), outputOrigin())}]·x[${shifted(metAt(at), inputOrigin)}]`
+  ));
+  const more = used.length > symbols.length ? " + …" : "";
   $("calculation").replaceChildren(
     make("p", { className: "sum" }, `dL/dw[${row},${column}] = ${symbols.join(" + ")}${more}`),
-    ...slices.map((slice) => sliceOf(slice, width, ["upstream", "samples", "products"])),
+    ...(used.length < all.length ? [make("p", { className: "note" }, "Outputs whose upstream is 0 are left out.")] : []),
+    ...slices.map((slice) => sliceOf(slice, width, ["upstream", "samples", "products"], small)),
     stepsOf(steps),
     make("p", { className: "value" }, `dL/dw[${row},${column}] = ${figure(value)}`),
   );
@@ -398,7 +404,6 @@ function showControls() {
   $("forward-hint").hidden = backward();
   $("backward-hint").hidden = !backward();
   $("weight-gradient").hidden = !backward();
-  $("left-name").textContent = backward() && $("show").value === "gradient" ? "Gradient by the input" : "Input";
   $("right-name").textContent = backward() ? "Upstream gradient" : "Output";
   $("part-note").hidden = !(backward() && (kernel.combine || kernel.offset || image.depth));
   $("range").options[0].textContent = options.range === "auto" ? `auto: ${result.settings.range}` : "auto";
