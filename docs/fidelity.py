@@ -78,10 +78,10 @@ LEGEND = """
 - **codecs**: kept, with `pip install 'convfilter[codecs]'`; refused without it, with that word.
 - **as RGB** and so on: stored as that kind. Of grey and alpha nothing is lost by it; CMYK is converted
   with a warning.
-- **no alpha**: where there is alpha it is laid on `--background`, with a warning.
+- **no alpha**: where there is alpha it is blended onto `--background`, with a warning.
 - **-**: refused, with exit code 1 and nothing written.
 - gif is *kept* up to 256 colours a frame, with pixels transparent or not (what cannot be seen loses its
-  colour); beyond that colours are reduced and half transparent pixels are laid on `--background`, each
+  colour); beyond that colours are reduced and half transparent pixels are blended onto `--background`, each
   with a warning.
 - webp is *kept* after an input without loss, and *near* after one with loss or with `--quality`.
 - npy holds bare samples: four channels are read as RGBA and three as RGB, whatever they were.

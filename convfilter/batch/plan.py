@@ -17,8 +17,8 @@ from convfilter.errors import KernelError, OptionError
 from convfilter.files import STREAM
 from convfilter.filtering import check_options, filter_axes
 from convfilter.filtering.layer import resolved_range
-from convfilter.images.encoders import check_encoding
 from convfilter.images.formats import extension_of, format_of_name, sniff
+from convfilter.images.writing import check_encoding
 from convfilter.kernels import Kernel
 from convfilter.messages import brief, describe, shown
 from convfilter.options import BatchOptions, EncodeOptions, FilterOptions, ReadOptions, check_choices

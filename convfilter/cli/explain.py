@@ -22,10 +22,9 @@ from convfilter.cli.options import (
     reading,
     record_options,
 )
-from convfilter.cli.report import filter_line, read_named, read_stack
+from convfilter.cli.report import filter_line, read_named
 from convfilter.errors import OptionError, ShapeError
 from convfilter.files import STREAM, refuse_input
-from convfilter.geometry import output_shape
 from convfilter.kernels import Kernel
 from convfilter.messages import brief, complain, shown
 from convfilter.options import FilterOptions, ReadOptions
@@ -121,8 +120,7 @@ def command(
         if at is None:
             raise click.UsageError("which value? Give its position with --at ROW,COL")
         stack = any("frame" in kernel.axes for kernel in chain)
-        read = read_stack if stack else partial(read_named, frame=frame)
-        picture = read(image, max_pixels=reading.max_pixels, orient=reading.orient)
+        picture = read_named(image, reading, frame=frame, stack=stack)
         pixels, filtering = picture.pixels, options_for(picture.mode, filtering)
         names = channel_names(picture.mode, grey=pixels.ndim == 2 + stack)
         explain = partial(explain_sample, pixels, chain, filtering, channel=channel, names=names)
@@ -180,14 +178,13 @@ def _places(
     shape: tuple[int, ...], chain: Sequence[Kernel], filtering: FilterOptions, at: tuple[int, int] | None
 ) -> Sequence[tuple[int, ...]]:
     """Return the positions to explain of the output of numbers: the one asked for, or all if they are few."""
+    from convfilter.explain.steps import plane_axes
+
     if len(chain) > 1:
         raise OptionError("numbers are filtered by one kernel: give one -k or --weights")
-    window = (chain[0].height, chain[0].width)
-    rows, columns = output_shape(
-        shape, window, padding=filtering.padding, stride=filtering.stride, dilation=filtering.dilation
-    )
     if at is not None:
         return [at]
+    rows, columns = (axis.output for axis in plane_axes(shape, chain[0], filtering))
     if rows * columns > _MOST:
         raise OptionError(
             f"the output has {rows} x {columns} values, too many to show: choose one with --at ROW,COL"

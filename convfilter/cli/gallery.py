@@ -97,7 +97,7 @@ def command(
             leave_out(name, error)
     columns = columns or default_columns(len(trials) + 1)
     width = tile or (320 if columns <= 4 else 240)
-    picture = read_named(image, quiet=quiet, max_pixels=reading.max_pixels, orient=reading.orient)
+    picture = read_named(image, reading, quiet=quiet)
     small = shrunk(picture.pixels, width, picture.mode)
     rows_columns = "{1}x{0}".format(*picture.pixels.shape)
     tiles = [Tile(displayed(small, picture.mode), "original", rows_columns)]

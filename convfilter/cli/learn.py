@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+_FIGURES = ("rms", "psnr", "gradient_norm", "condition", "uncertainty", "samples", "held_out")
+
 
 @click.command(
     cls=HeadedCommand,
@@ -179,23 +181,14 @@ def _as_lines(fit: Fit, output: str | None, linear: bool) -> list[str]:
 
 def _as_object(fit: Fit) -> dict[str, Any]:
     kernel = fit.kernel
+    figures = {name: getattr(fit, name) for name in _FIGURES}
     return {
         "name": kernel.name,
         "size": {"width": kernel.width, "height": kernel.height},
         "axes": ",".join(kernel.axes),
         "weights": kernel.parts[0],
         "offset": kernel.offset,
-        "rms": fit.rms,
+        **{name: None if value == math.inf else value for name, value in figures.items()},
         "unit": fit.unit,
-        "psnr": _finite(fit.psnr),
-        "gradient_norm": fit.gradient_norm,
-        "condition": _finite(fit.condition),
-        "uncertainty": _finite(fit.uncertainty),
-        "samples": fit.samples,
-        "held_out": fit.held_out,
         "warnings": fit.warnings,
     }
-
-
-def _finite(number: float) -> float | None:
-    return None if math.isinf(number) else number

@@ -16,7 +16,7 @@ from convfilter.errors import ConvfilterError, ImageError
 from convfilter.files import STREAM
 from convfilter.geometry import Axis
 from convfilter.messages import complain, describe, discard, last_words, shown
-from convfilter.options import MAX_PIXELS, FilterOptions, declared
+from convfilter.options import FilterOptions, ReadOptions, declared
 
 if TYPE_CHECKING:
     from click._termui_impl import ProgressBar
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from convfilter.kernels import Kernel
 
 __all__ = ["Reporter", "calculation", "filter_in_words", "filter_line", "kernel_in_lines"]
-__all__ += ["per_axis_in_words", "read_named", "read_stack", "size_in_words"]
+__all__ += ["per_axis_in_words", "read_named", "size_in_words"]
 
+_DEFAULT = ReadOptions()
 _WIDEST = 15  # columns of weights that fit a terminal
 _CLEAR_LINE, _SHOW_CURSOR = "\r\x1b[K", "\x1b[?25h"
 
@@ -117,50 +118,39 @@ def _table(weights: Any, axes: Sequence[str], place: str = "") -> list[str]:
 
 def read_named(
     path: str,
+    reading: ReadOptions = _DEFAULT,
     *,
     quiet: bool = False,
-    max_pixels: int = MAX_PIXELS,
-    orient: bool = True,
     frame: int | None = None,
+    stack: bool = False,
 ) -> Picture:
-    """Read an image and print its warnings, with the file's name; frame None is the first, with a warning."""
-    from convfilter.images.reading import read_picture
+    """Read a frame of an image, or all as a `stack`; print warnings and raise errors with the file's name.
 
-    try:
-        picture = read_picture(path, max_pixels=max_pixels, orient=orient, frame=frame or 0)
-    except ImageError as error:
-        raise ImageError(f"{shown(path)}: {error}") from None
-    if picture.frames > 1 and frame is None:
-        picture.warnings.append(f"holds {picture.frames} frames: only the first is looked at")
-    if not quiet:
-        _print_warnings(path, picture)
-    return picture
-
-
-def read_stack(path: str, *, max_pixels: int, orient: bool) -> Picture:
-    """Read all frames of a file as one volume, and print warnings."""
+    Without a `frame` the first is read, with a warning if there are more.
+    """
     import numpy as np
 
     from convfilter.images.headers import check_pixels
-    from convfilter.images.reading import opened_frames
+    from convfilter.images.reading import opened_frames, read_picture
 
+    limit, orient = reading.max_pixels, reading.orient
     try:
-        with opened_frames(path, volume=True, max_pixels=max_pixels, orient=orient) as frames:
-            check_pixels(frames.size()[:2], max_pixels, frames.count)
-            every = [frames.read(number) for number in range(frames.count)]
-        whole = every[0]
-        whole.pixels = np.stack([each.pixels for each in every])
-    except ImageError as error:
-        raise ImageError(f"{shown(path)}: {error}") from None
-    except ValueError as error:  # frames of several sizes
-        raise ImageError(f"{shown(path)}: its frames are not a stack ({error})") from None
-    _print_warnings(path, whole)
-    return whole
-
-
-def _print_warnings(path: str, picture: Picture) -> None:
-    for warning in picture.warnings:
+        if not stack:
+            picture = read_picture(path, max_pixels=limit, orient=orient, frame=frame or 0)
+        else:
+            with opened_frames(path, max_pixels=limit, orient=orient, volume=True) as frames:
+                check_pixels(frames.size()[:2], limit, frames.count)
+                every = [frames.read(number) for number in range(frames.count)]
+            picture = every[0]
+            picture.pixels = np.stack([each.pixels for each in every])
+    except ValueError as error:  # frames of several sizes, or an `ImageError`
+        reason = error if isinstance(error, ImageError) else f"its frames are not a stack ({error})"
+        raise ImageError(f"{shown(path)}: {reason}") from None
+    if picture.frames > 1 and frame is None:
+        picture.warnings.append(f"holds {picture.frames} frames: only the first is used")
+    for warning in picture.warnings if not quiet else ():
         complain(f"{path}: warning: {warning}")
+    return picture
 
 
 class Reporter:

@@ -113,8 +113,9 @@ class Separable:
             else:
                 # Passes use scratch memory from 0 on, and keep their results below.
                 last = number == self._passes[-1][0]
-                sums = np.empty(shape, block.dtype) if last else scratch[-1 - number][: math.prod(shape)]
-                calls += each.calls(block.reshape(-1), [axis.dilation * step], sums.reshape(-1), scratch)
+                sums = np.empty(block.size, block.dtype) if last else scratch[-1 - number][: block.size]
+                calls += each.calls(block.reshape(-1), [axis.dilation * step], sums, scratch)
+                sums = sums[: math.prod(shape)]
             block = sums.reshape(shape)
         return calls, outputs_of(block, self._axes, outputs)
 

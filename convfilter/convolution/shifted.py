@@ -40,34 +40,43 @@ class _Term(NamedTuple):
 
 
 class _Pass(NamedTuple):
-    """One pass over the block: ``into = left + right``, ``left - right`` or ``left * right``."""
+    """One pass over the block: ``left + right``, ``left - right`` or ``left * right``."""
 
     operation: Any
-    into: int
     left: _Term
     right: _Term | float
 
     @property
-    def reads(self) -> set[int]:
+    def terms(self) -> list[_Term]:
         """The registers that it reads."""
-        return {each.register for each in (self.left, self.right) if isinstance(each, _Term)}
+        return [each for each in (self.left, self.right) if isinstance(each, _Term)]
+
+
+# A term and whether it is the sum itself or what the sum is short of zero; None is a sum of nothing.
+_Total: TypeAlias = tuple[_Term, bool] | None
 
 
 class _Program:
-    """A kernel as a list of passes over a flat block; register 0 is the block, the last one the sums."""
+    """A kernel as a list of passes over a flat block; register 0 is the block, register N the Nth result."""
 
     def __init__(self, weights: np.ndarray, direction: _Place) -> None:
-        self._direction, self.block = direction, _Term(0, (0,) * weights.ndim)
+        self._direction, self._block = direction, _Term(0, (0,) * weights.ndim)
         self.passes: list[_Pass] = []
-        self._registers = itertools.count(1)
         self._compile(weights)
         self.buffers = self._assigned()
 
-    def emit(self, operation: Any, left: _Term, right: _Term | float, into: int | None = None) -> _Term:
-        """Append a pass, into a new register by default, and return its result."""
-        into = next(self._registers) if into is None else into
-        self.passes.append(_Pass(operation, into, left, right))
-        return self.block._replace(register=into)
+    def _emit(self, operation: Any, left: _Term, right: _Term | float) -> _Term:
+        self.passes.append(_Pass(operation, left, right))
+        return _Term(len(self.passes), self._block.place)
+
+    def _added(self, total: _Total, term: _Term, positive: bool) -> _Total:
+        """A sum with one more term, or less."""
+        if total is None:
+            return term, positive
+        first, sign = total
+        if sign == positive:
+            return self._emit(np.add, first, term), sign
+        return self._emit(np.subtract, *((first, term) if sign else (term, first))), True
 
     def _compile(self, weights: np.ndarray) -> None:
         groups: dict[Any, list[tuple[_Place, int, bool]]] = {}
@@ -76,84 +85,54 @@ class _Program:
             groups.setdefault(abs(weight), []).append((place, length, weight > 0))
         uses = Counter(length for group in groups.values() for _, length, _ in group)
         # Runs of one length that occur twice, and are more than one power of two, are summed once.
-        shared = {n: _Total(self) for n in sorted(uses) if uses[n] > 1 and n.bit_count() > 1}
-        sums = {size: _Total(self) for size in groups}
-        neighbours = self.block
+        shared: dict[int, _Total] = {n: None for n in sorted(uses) if uses[n] > 1 and n.bit_count() > 1}
+        sums: dict[Any, _Total] = dict.fromkeys(groups)
+        neighbours = self._block
         for level in range(max(uses, default=0).bit_length()):
             bit = 1 << level
             if level:
-                neighbours = self.emit(np.add, neighbours, self._along(neighbours, bit >> 1))
+                neighbours = self._emit(np.add, neighbours, self._along(neighbours, bit >> 1))
             for length, whole in shared.items():
                 if length & bit:
-                    whole.add(self._along(neighbours, length & (bit - 1)), True)
+                    shared[length] = self._added(whole, self._along(neighbours, length & (bit - 1)), True)
             for size, group in groups.items():
                 for place, length, positive in group:
-                    if length in shared:
-                        if length.bit_length() == level + 1:
-                            sums[size].add(_Term(shared[length].term.register, place), positive)
-                    elif length & bit:
+                    done = shared.get(length)
+                    if done is None and length & bit:
                         start = self._along(_Term(neighbours.register, place), length & (bit - 1))
-                        sums[size].add(start, positive)
-        total = _Total(self)
-        for size, each in sorted(sums.items(), key=lambda pair: not pair[1].positive):
-            each.scale(size)
-            total.add(each.term, each.positive)
-        total.finish()
+                        sums[size] = self._added(sums[size], start, positive)
+                    elif done is not None and length.bit_length() == level + 1:
+                        sums[size] = self._added(sums[size], _Term(done[0].register, place), positive)
+        total: _Total = None
+        ordered = [(size, *each) for size, each in sums.items() if each is not None]
+        for size, term, positive in sorted(ordered, key=lambda each: not each[2]):
+            scaled = term if size == 1 else self._emit(np.multiply, term, size)
+            total = self._added(total, scaled, positive)
+        # The last pass leaves the sum, with its sign.
+        term, positive = total or (self._block, True)
+        if not self.passes or not positive or term != (len(self.passes), self._block.place):
+            self._emit(np.multiply, term, 0 if total is None else 1 if positive else -1)
 
     def _along(self, term: _Term, count: int) -> _Term:
         """The term some weights further on along the direction."""
         steps = (count * step for step in self._direction)
         return _Term(term.register, tuple(map(sum, zip(term.place, steps, strict=True))))
 
-    def _assigned(self) -> dict[int, int]:
-        """The buffer of each register; one that is not read any more serves the next."""
-        last_read = {register: number for number, each in enumerate(self.passes) for register in each.reads}
-        buffers: dict[int, int] = {}
+    def _assigned(self) -> list[int]:
+        """The buffer of each result; that of a term that is not read any more serves the next."""
+        last_read = {term.register: number for number, each in enumerate(self.passes) for term in each.terms}
+        buffers: list[int] = []
         free: list[int] = []
         for number, each in enumerate(self.passes):
-            if each.into not in buffers:
-                buffers[each.into] = free.pop() if free else len(set(buffers.values()))
-            free += (buffers[r] for r in each.reads if r in buffers and last_read[r] == number)
+            done = {
+                term.register for term in each.terms if term.register and last_read[term.register] == number
+            }
+            # A result may replace a term sample by sample, but not one that is read further on.
+            moved = {term.register for term in each.terms if any(term.place)}
+            free += [buffers[register - 1] for register in done - moved]
+            buffers.append(free.pop() if free else len(set(buffers)))
+            free += [buffers[register - 1] for register in done & moved]
         return buffers
-
-
-class _Total:
-    """A sum that grows in a register of its own; the first term waits for the second one."""
-
-    def __init__(self, program: _Program) -> None:
-        self._program, self._own = program, False
-        self.term: _Term = program.block
-        self._empty = True
-        self.positive = True  # whether the term is the sum itself or what it is short of zero
-
-    def add(self, term: _Term, positive: bool) -> None:
-        """Add a term, or take it away."""
-        if self._empty:
-            self.term, self.positive, self._empty = term, positive, False
-        elif positive and not self.positive and not self._own:
-            first, self.term, self.positive = self.term, term, True
-            self._emit(np.subtract, first)
-        else:
-            self._emit(np.add if positive == self.positive else np.subtract, term)
-
-    def scale(self, size: float) -> None:
-        """Multiply by a number."""
-        if size != 1:
-            self._emit(np.multiply, size)
-
-    def finish(self) -> None:
-        """Bring the sum into a register of its own, with its sign, by the last pass."""
-        program = self._program
-        if self._empty:  # a kernel of zeros
-            self._emit(np.multiply, 0)
-        stands = program.passes and self.term == (program.passes[-1].into, program.block.place)
-        if not self.positive or not stands:
-            self._own = bool(stands)
-            self._emit(np.multiply, 1 if self.positive else -1)
-
-    def _emit(self, operation: Any, right: _Term | float) -> None:
-        into = self.term.register if self._own else None
-        self.term, self._own = self._program.emit(operation, self.term, right, into), True
 
 
 @functools.lru_cache(64)
@@ -209,7 +188,7 @@ class ShiftedSums:
     def __init__(self, program: _Program, axes: Sequence[Axis], itemsize: int) -> None:
         self._program, self._axes = program, axes
         # Many sums at a time fall out of the cache.
-        crowded = 2 if len(set(program.buffers.values())) > _FEW_BUFFERS else 1
+        crowded = 2 if len(set(program.buffers)) > _FEW_BUFFERS else 1
         cost = PASS * itemsize * crowded + CALL
         self.cost = len(program.passes) * cost * math.prod(axis.stride for axis in axes)
 
@@ -236,23 +215,20 @@ class ShiftedSums:
 
     def calls(self, flat: np.ndarray, steps: Sequence[int], out: np.ndarray, scratch: Scratch) -> list[Call]:
         """See `WindowSum.calls`."""
-        passes, buffers = self._program.passes, self._program.buffers
-        registers = {0: flat}
+        memory = {self._program.buffers[-1]: out}
+        registers = [flat]
 
         def read(term: _Term) -> np.ndarray:
             shift = sum(index * step for index, step in zip(term.place, steps, strict=True))
             return registers[term.register][shift:]
 
         calls: list[Call] = []
-        for operation, into, left, right in passes:
+        for buffer, (operation, left, right) in zip(self._program.buffers, self._program.passes, strict=True):
             first = read(left)
             second: Any = read(right) if isinstance(right, _Term) else flat.dtype.type(right)
-            memory = out if into == passes[-1].into else scratch[buffers[into]]
             # A register ends where the first of its terms does.
-            count = min(first.size, memory.size)
-            if isinstance(right, _Term):
-                count = min(count, second.size)
-                second = second[:count]
-            registers[into] = memory[:count]
-            calls.append(partial(operation, first[:count], second, out=registers[into]))
+            count = min(first.size, second.size) if isinstance(right, _Term) else first.size
+            second = second[:count] if isinstance(right, _Term) else second
+            registers.append((memory[buffer] if buffer in memory else scratch[buffer])[:count])
+            calls.append(partial(operation, first[:count], second, out=registers[-1]))
         return calls

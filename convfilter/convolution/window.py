@@ -19,7 +19,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from convfilter.geometry import Axis
 
-__all__ = ["CALL", "PASS", "PRODUCT", "QUIET", "QUIET_SQUARE", "QUIET_VECTOR", "Banded", "Call", "Scratch"]
+__all__ = ["CALL", "PASS", "PRODUCT", "QUIET", "QUIET_VECTOR", "Banded", "Call", "Scratch"]
 __all__ += ["WindowSum", "band_matrix", "every_position", "outputs_of", "quiet_parts", "windows"]
 
 Call: TypeAlias = Callable[[], object]
@@ -37,9 +37,9 @@ CALL, _CLEARED = 0.01, 0.22
 # Rows of outputs that one product serves; more of them only multiply by more of the band's zeros.
 _ROWS = 4
 
-# Multiplications up to which OpenBLAS keeps a product on the calling thread: of two matrices, of a matrix
-# with a vector, of a matrix with itself. Above, its own threads compete with ours.
-QUIET, QUIET_VECTOR, QUIET_SQUARE = 4 * 65536, 4 * 2304 - 1, 5 * 2**18
+# Multiplications up to which OpenBLAS keeps a product on the calling thread: of two matrices, and of a matrix
+# with a vector. Above, its own threads compete with ours.
+QUIET, QUIET_VECTOR = 4 * 65536, 4 * 2304 - 1
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 

@@ -22,10 +22,10 @@ from convfilter.explain.steps import (
     divided,
     finish,
     plain,
+    plane_axes,
     product,
     quotient,
     slice_of,
-    sum_of,
     sum_slices,
     total,
     whole,
@@ -34,7 +34,7 @@ from convfilter.explain.steps import (
 from convfilter.explain.text import output_names
 from convfilter.filtering import Stage, filter_pixels, last_stage
 from convfilter.filtering.layer import filter_bank, filter_layer, noise_of
-from convfilter.geometry import Axis, axes_of
+from convfilter.geometry import Axis
 from convfilter.kernels import Kernel
 from convfilter.kernels.kernel import is_zero_sum
 from convfilter.messages import brief, figure
@@ -57,17 +57,13 @@ def explain_numbers(
     if kernel.axes not in (("column",), ("row", "column")):
         spanned = " and ".join(kernel.axes[:-2])
         raise OptionError(f"kernel '{kernel.name}' spans {spanned}s: numbers have none")
-    window = (kernel.height, kernel.width)
-    axes = axes_of(
-        values.shape, window, padding=options.padding, stride=options.stride, dilation=options.dilation
-    )
-    axes = (Axis(1, 1), *axes)
+    axes = (Axis(1, 1), *plane_axes(values.shape, kernel, options))
     at, anchor = check_place(place, axes)
     fill = options.fill if options.border == "constant" else 0.0
     (samples,), (border,) = window_at(values[np.newaxis], axes, at, options.border, fill)
     parts = []
     for array, divisor in zip(kernel.arrays(), kernel.divisors, strict=True):
-        weights = array.reshape(window)
+        weights = array.reshape(kernel.height, kernel.width)
         weights = weights[::-1, ::-1] if options.flip else weights
         parts.append(sum_slices([slice_of("", samples, border, weights)], divisor))
     steps = combine_parts([part.value for part in parts], kernel.combine)
@@ -165,13 +161,12 @@ class _LastFilter:
         parts = []
         for weights in bank.weights[channel if bank.summed else 0]:
             slices = []
-            for number, (samples, border) in enumerate(windows):
-                for frame in range(weights.shape[1]):
-                    name = self.names[number] if bank.summed and number < len(self.names) else ""
-                    name += f" frame {frame}" if weights.shape[1] > 1 else ""
-                    share = None if alpha is None else alpha[frame] / self.full
-                    window = (samples[frame], border[frame], weights[number][frame])
-                    slices.append(slice_of(name.strip(), *window, share))
+            for number, frame in np.ndindex(weights.shape[:2]):
+                name = self.names[number] if bank.summed and number < len(self.names) else ""
+                name += f" frame {frame}" if weights.shape[1] > 1 else ""
+                samples, border = (each[frame] for each in windows[number])
+                share = [] if alpha is None else [alpha[frame] / self.full]
+                slices.append(slice_of(name.strip(), samples, border, weights[number, frame], *share))
             if alpha is None:
                 parts.append(sum_slices(slices, bank.divisor))
             else:
@@ -181,9 +176,9 @@ class _LastFilter:
     def premultiplied_part(self, slices: list[Slice], weights: NDArray[Any], alpha: NDArray[Any]) -> Part:
         """Compute a part whose colours are weighted with alpha."""
         full, result = whole(self.full), self.layer.result
-        pairs = enumerate(slices)
-        products = (product(each.weights, each.samples, alpha[n % len(alpha)]) for n, each in pairs)
-        weighted = quotient(sum_of(products), full)
+        alphas = [*alpha] * (len(slices) // len(alpha))
+        pairs = zip(slices, alphas, strict=True)
+        weighted = quotient(total(*(product(each.weights, each.samples, own) for each, own in pairs)), full)
         mean: Number = 0
         if not is_zero_sum(weights.ravel().tolist()):
             mean = quotient(total(product(self.own(weights), alpha)), total(weights) * full)
@@ -195,7 +190,7 @@ class _LastFilter:
         if opacity >= Fraction(1, 2) if result.integer else opacity > 0:
             steps.append(Step("colour", f"{figure(weighted)} / {figure(mean)}", quotient(weighted, mean)))
         else:
-            value = sum_of(product(each.weights, each.samples) for each in slices)
+            value = total(*(product(each.weights, each.samples) for each in slices))
             steps.append(Step("invisible", "the sum without alpha", value))
         return Part(tuple(slices), (*steps, *divided(steps[-1].value, self.bank.divisor)))
 
@@ -208,9 +203,8 @@ class _LastFilter:
         stage, target = self.stage, np.dtype(np.float64)
         layer = self.layer._replace(range="raw", target=target, linear=False, offset=Fraction(0))
         values = filter_layer(layer, stage.colours, stage.alpha)
-        colours = values[..., :-1] if stage.alpha is not None else values
-        finite = np.where(np.isfinite(colours), colours, np.nan)
-        if not np.isfinite(finite).any():
+        finite = np.where(np.isfinite(values), values, np.nan)[..., : -1 if stage.alpha is not None else None]
+        if np.isnan(finite).all():
             return 0, 0
         found = []
         for place in (np.nanargmin(finite), np.nanargmax(finite)):

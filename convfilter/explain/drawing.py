@@ -25,8 +25,8 @@ from convfilter.drawing.canvas import (
     text,
 )
 from convfilter.errors import OptionError
-from convfilter.explain.steps import Explanation, Slice
-from convfilter.geometry import Axis, axes_of
+from convfilter.explain.steps import Explanation, Slice, plane_axes
+from convfilter.geometry import Axis
 from convfilter.kernels import Kernel
 from convfilter.messages import figure
 from convfilter.options import FilterOptions
@@ -116,8 +116,7 @@ def sliding_axes(
     """Return the axes of rows and columns that `sliding_frames` takes, or refuse what it cannot draw."""
     if len(kernels) > 1 or "frame" in kernels[0].axes:
         raise OptionError("--animate draws one kernel over one image: give one -k without frames")
-    window = (kernels[0].height, kernels[0].width)
-    axes = axes_of(shape, window, padding=options.padding, stride=options.stride, dilation=options.dilation)
+    axes = plane_axes(shape, kernels[0], options)
     if axes[0].output * axes[1].output > _MOST_FRAMES:
         raise OptionError(
             f"the output has {axes[0].output} x {axes[1].output} values and --animate draws at most "

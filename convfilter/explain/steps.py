@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple, TypeAlias
 
@@ -19,18 +19,19 @@ from convfilter.convolution.borders import source_index
 from convfilter.errors import ShapeError
 from convfilter.filtering.layer import Layer
 from convfilter.filtering.quantize import encode
-from convfilter.geometry import Axis
+from convfilter.geometry import Axis, axes_of
+from convfilter.kernels import Kernel
 from convfilter.messages import figure
-from convfilter.options import Border
+from convfilter.options import Border, FilterOptions
 
 __all__ = ["Explanation", "Number", "Part", "Slice", "Step", "check_place", "combine_parts", "divided"]
 __all__ += [
     "finish",
     "plain",
+    "plane_axes",
     "product",
     "quotient",
     "slice_of",
-    "sum_of",
     "sum_slices",
     "total",
     "whole",
@@ -125,6 +126,12 @@ def check_place(place: Sequence[int], axes: Sequence[Axis]) -> tuple[tuple[int, 
     return at, tuple(index * axis.stride - axis.before + axis.anchor for index, axis in pairs)
 
 
+def plane_axes(shape: Sequence[int], kernel: Kernel, options: FilterOptions) -> tuple[Axis, ...]:
+    """Return the axes of rows and columns of a kernel over one plane of numbers."""
+    window = (kernel.height, kernel.width)
+    return axes_of(shape, window, padding=options.padding, stride=options.stride, dilation=options.dilation)
+
+
 def window_at(
     values: NDArray[Any], axes: Sequence[Axis], place: Sequence[int], border: Border, fill: float
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
@@ -146,10 +153,7 @@ def window_at(
 
 
 def product(*factors: NDArray[Any]) -> NDArray[Any]:
-    """Multiply arrays, integers exactly; a weight or alpha of zero hides any sample, infinite ones included.
-
-    The factors are weights, samples and further ones such as alpha.
-    """
+    """Multiply weights, samples and maybe alpha, integers exactly; a zero hides even an infinite sample."""
     kind = np.float64 if any(each.dtype.kind == "f" for each in factors) else object
     with np.errstate(all="ignore"):
         products = math.prod(each.astype(kind) for each in factors)
@@ -157,17 +161,13 @@ def product(*factors: NDArray[Any]) -> NDArray[Any]:
     return np.where(zero, 0, products)
 
 
-def total(numbers: NDArray[Any]) -> Number:
-    """Return the sum of an array: exact for integers, rounded once for floats."""
-    values = numbers.ravel().tolist()
+def total(*arrays: NDArray[Any]) -> Number:
+    """Return the sum of arrays: exact for integers, rounded once for floats."""
+    numbers = np.concatenate([each.ravel() for each in arrays])
+    values = numbers.tolist()
     if numbers.dtype.kind != "f":
         return int(sum(values))
     return math.fsum(values) if np.isfinite(numbers).all() else float(sum(values))
-
-
-def sum_of(products: Iterable[NDArray[Any]]) -> Number:
-    """Return the sum of several arrays, like `total`."""
-    return total(np.concatenate([each.ravel() for each in products]))
 
 
 def quotient(value: Number, divisor: Number) -> Number:
@@ -183,26 +183,23 @@ def slice_of(
     samples: NDArray[Any],
     border: NDArray[np.bool_],
     weights: NDArray[Any],
-    share: NDArray[Any] | None = None,
+    *alpha: NDArray[Any],
 ) -> Slice:
-    """Multiply a piece of a window by its weights, and by alpha as a share of opaque."""
-    products = product(weights, samples)
-    if share is not None:
-        with np.errstate(all="ignore"):
-            products = np.where(share == 0, 0, products * share)
-    return Slice(name, samples, weights, products, border, share)
+    """Multiply a piece of a window by its weights, and by alpha as a fraction of opaque."""
+    return Slice(name, samples, weights, product(weights, samples, *alpha), border, *alpha)
 
 
 def sum_slices(slices: Sequence[Slice], divisor: Number) -> Part:
     """Add up the products of slices, and divide."""
     sums = [total(each.products) for each in slices]
-    steps = []
-    if len(slices) > 1:
-        pairs = zip(slices, sums, strict=True)
-        steps = [Step(f"sum of {each.name}", "all products", value) for each, value in pairs]
     exact = all(isinstance(each, int) for each in sums) or not all(map(math.isfinite, sums))
     whole = sum(sums) if exact else math.fsum(sums)
-    steps.append(Step("sum", _added(sums) if len(sums) > 1 else "all products", whole))
+    if len(slices) == 1:
+        steps = [Step("sum", "all products", whole)]
+    else:
+        pairs = zip(slices, sums, strict=True)
+        steps = [Step(f"sum of {each.name}", "all products", value) for each, value in pairs]
+        steps.append(Step("sum", _added(sums), whole))
     return Part(tuple(slices), (*steps, *divided(whole, divisor)))
 
 

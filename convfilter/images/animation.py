@@ -18,14 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convfilter.errors import ImageError
-from convfilter.images.encoders import Output, save_avif, save_webp, taken
 from convfilter.images.formats import FORMATS, loaded
 from convfilter.images.headers import png_chunks
 from convfilter.images.library import collected, frame_named
 from convfilter.images.metadata import Metadata
 from convfilter.images.picture import Picture
 from convfilter.images.png import PNG_HEADER, chunks_beside, encoded_png, png_chunk
-from convfilter.images.writing import prepared
+from convfilter.images.writing import Output, prepared, save_avif, save_webp, taken
 from convfilter.options import EncodeOptions
 
 __all__ = ["AvifFrames", "Clock", "PngFrames", "WebpFrames", "changed_box", "write_frames"]
@@ -71,7 +70,7 @@ def _checked_size(picture: Picture, size: tuple[int, ...] | None, form: str) -> 
 
 
 class Clock:
-    """Turns durations into whole ticks of milliseconds, at most so many; rounding errors do not add up.
+    """Turns durations into whole ticks of milliseconds; what is rounded off one frame is added to the next.
 
     >>> clock = Clock(10, 65535, [])
     >>> [clock.ticks(33), clock.ticks(33), clock.ticks(34), clock.ticks(None)]
@@ -109,7 +108,7 @@ class _Changes:
         self._before: Picture | None = None
 
     def of(self, picture: Picture) -> tuple[Picture, int, int]:
-        """Return that part and where its left upper corner is, on a grid of so many pixels."""
+        """Return that part and where its left upper corner is, on the grid."""
         before, self._before = self._before, picture
         if before is None:
             return replace(picture), 0, 0

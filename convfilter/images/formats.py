@@ -66,7 +66,7 @@ class Format(NamedTuple):
     """What it holds beside the pixels: fields of `Metadata`."""
     reader: str = "reading:PillowReader"
     """The class that reads it."""
-    encoder: str = "encoders:save_plain"
+    encoder: str = "writing:save_plain"
     """The function that writes one image."""
     frames_encoder: str = ""
     """The class that writes several images: it takes each by `add`, and `finish` ends the file."""
@@ -83,11 +83,6 @@ class Format(NamedTuple):
         """Whether it stores a kind where the codecs are installed."""
         mode, colon, dtype = kind.partition(";")
         return (f"C{colon}{dtype}" if loose_channels(mode) else kind) in self.deep
-
-    @property
-    def alpha(self) -> bool:
-        """Whether it holds alpha."""
-        return "*" in self.kinds or "RGBA" in self.kinds
 
 
 _COLOURS = ("LA", "RGB", "RGBA")
@@ -121,7 +116,7 @@ FORMATS: dict[str, Format] = {
         lossless=False,
         quality=True,
         blocks=("exif", "icc", "xmp", "dpi", "comments", "photoshop"),
-        encoder="encoders:save_jpeg",
+        encoder="writing:save_jpeg",
     ),
     "tiff": Format(
         extensions=(".tif", ".tiff"),
@@ -146,7 +141,7 @@ FORMATS: dict[str, Format] = {
         lossless=False,
         quality=True,
         blocks=("exif", "icc", "xmp", "duration", "plays"),
-        encoder="encoders:save_webp",
+        encoder="writing:save_webp",
         frames_encoder="animation:WebpFrames",
     ),
     "bmp": Format(
@@ -155,7 +150,7 @@ FORMATS: dict[str, Format] = {
         magic=((0, b"BM"),),
         plugin="BmpImagePlugin",
         blocks=("dpi",),
-        encoder="encoders:save_bmp",
+        encoder="writing:save_bmp",
     ),
     "gif": Format(
         extensions=(".gif",),
@@ -183,7 +178,7 @@ FORMATS: dict[str, Format] = {
         magic=((-18, b"TRUEVISION-XFILE.\0"),),  # of version 2; older ones are known by their names alone
         plugin="TgaImagePlugin",
         side=65_535,
-        encoder="encoders:save_tga",
+        encoder="writing:save_tga",
     ),
     "avif": Format(
         extensions=(".avif", ".avifs"),
@@ -195,7 +190,7 @@ FORMATS: dict[str, Format] = {
         lossless=False,
         quality=True,
         blocks=("exif", "icc", "xmp", "duration"),
-        encoder="encoders:save_avif",
+        encoder="writing:save_avif",
         frames_encoder="animation:AvifFrames",
         holds_all=True,
         prints=True,

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from PIL import GifImagePlugin, Image
 
 from convfilter.images.animation import Clock, changed_box
-from convfilter.images.encoders import (
+from convfilter.images.metadata import Metadata
+from convfilter.images.picture import Picture
+from convfilter.images.writing import (
     Output,
     background_colour,
     few_colours,
@@ -22,8 +24,6 @@ from convfilter.images.encoders import (
     taken,
     to_image,
 )
-from convfilter.images.metadata import Metadata
-from convfilter.images.picture import Picture
 
 __all__ = ["GifFrames", "save_gif"]
 
@@ -31,7 +31,7 @@ Packed = NDArray[np.uint32]
 """Red, green, blue and alpha of each pixel in one number; alpha is its highest byte."""
 
 _OPAQUE = 0xFF000000
-_REDUCED = "gif holds 256 colours: reduced to so many"
+_REDUCED = "gif holds at most 256 colours: reduced"
 _PLACES = np.array([1, 1 << 8, 1 << 16], np.uint32)
 _KEEP, _CLEAR = 1, 2  # what becomes of a frame before the next one is drawn
 
@@ -114,7 +114,7 @@ class GifFrames:
         partly = (alpha != 0) & (alpha != 255)
         if partly.any():
             background = self._output.encoding.background
-            self._output.warnings.append(f"gif cannot hold partial transparency: laid on {background}")
+            self._output.warnings.append(f"gif cannot hold partial transparency: blended onto {background}")
             pixels[partly, :3] = flattened(pixels, background_colour(background))[partly]
             alpha[partly] = 255
         packed = pixels.view("<u4")[..., 0].astype(np.uint32)

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convfilter.errors import ImageError
-from convfilter.images.encoders import Output
 from convfilter.images.formats import fitting_mode, grey_mode
 from convfilter.images.headers import check_channels, check_pixels
 from convfilter.images.library import reasons
 from convfilter.images.opening import Source
 from convfilter.images.picture import Picture, Size
+from convfilter.images.writing import Output
 
 __all__ = ["ArrayFrames", "NpyReader", "save_array"]
 

@@ -22,11 +22,11 @@ from PIL import Image
 
 from convfilter.errors import ImageError
 from convfilter.images import formats
-from convfilter.images.encoders import Output, few_colours, save, taken, to_image
 from convfilter.images.headers import PngChunk
 from convfilter.images.library import add_warning, reasons
 from convfilter.images.metadata import Chunk, jpeg_places
 from convfilter.images.picture import Picture
+from convfilter.images.writing import Output, few_colours, save, taken, to_image
 from convfilter.options import EncodeOptions
 
 __all__ = [
@@ -231,18 +231,11 @@ def _inflated(packed: bytes, warnings: list[str], what: str) -> bytes:
 
 _Settings: TypeAlias = tuple[int, int, int | None]
 # How the codecs encode: level and strategy of zlib, and a filter of libpng's or all.
-_RUNS: list[_Settings] = [(1, zlib.Z_RLE, 64), (1, zlib.Z_RLE, 128), (1, zlib.Z_RLE, None)]
-_QUICK_MATCHES: list[_Settings] = [(1, zlib.Z_DEFAULT_STRATEGY, 8), (1, zlib.Z_DEFAULT_STRATEGY, 128)]
-_MATCHES: list[_Settings] = [
-    (6, zlib.Z_DEFAULT_STRATEGY, 8),
-    (6, zlib.Z_DEFAULT_STRATEGY, 128),
-    (6, zlib.Z_DEFAULT_STRATEGY, None),
-]
-_SMALL: list[_Settings] = [
-    (9, zlib.Z_DEFAULT_STRATEGY, None),
-    (9, zlib.Z_DEFAULT_STRATEGY, 8),
-    (9, zlib.Z_RLE, None),
-]
+_RUNS: list[_Settings] = [(1, zlib.Z_RLE, filter) for filter in (64, 128, None)]
+_QUICK_MATCHES: list[_Settings] = [(1, zlib.Z_DEFAULT_STRATEGY, filter) for filter in (8, 128)]
+_MATCHES: list[_Settings] = [(6, zlib.Z_DEFAULT_STRATEGY, filter) for filter in (8, 128, None)]
+_SMALL: list[_Settings] = [(9, zlib.Z_DEFAULT_STRATEGY, filter) for filter in (None, 8)]
+_SMALL += [(9, zlib.Z_RLE, None)]
 
 
 def save_png(picture: Picture, output: Output) -> None:

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convfilter.errors import ImageError
-from convfilter.images.encoders import Output
 from convfilter.images.headers import check_pixels
 from convfilter.images.library import disk_errors, frame_named
 from convfilter.images.opening import Source
 from convfilter.images.picture import Picture, Size
+from convfilter.images.writing import Output
 from convfilter.messages import shown
 
 __all__ = ["PnmReader", "PnmWriter", "read_stream", "save_pnm"]

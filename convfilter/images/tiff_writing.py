@@ -15,12 +15,12 @@ from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import COMPRESSION_INFO_REV, ImageFileDirectory_v2
 
 from convfilter.errors import ImageError
-from convfilter.images.encoders import Output, taken
 from convfilter.images.formats import FORMATS, kind_of
 from convfilter.images.library import load_plugin, reasons
 from convfilter.images.metadata import Metadata, as_stored, descriptive_exif
 from convfilter.images.picture import Picture
 from convfilter.images.tiff_tags import SIZES
+from convfilter.images.writing import Output, taken
 
 __all__ = ["TiffPages", "save_tiff"]
 

@@ -1,26 +1,79 @@
 """From an array of pixels to an encoded file.
 
-What a format can hold is asked first; nothing is narrowed in silence.
+What a format can hold is checked first; nothing is narrowed without an error or a warning. Then the ``save_``
+function that the table of formats names writes the image: mostly Pillow's `save`, with the options that fit.
 """
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple, cast
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 from numpy.typing import DTypeLike, NDArray
+from PIL import Image, ImageColor, ImageFile
 
-from convfilter.errors import ImageError
-from convfilter.images.encoders import Output, background_colour, flattened, to_image
+from convfilter.errors import ImageError, OptionError
 from convfilter.images.formats import FORMATS, fitting_mode, kind_of, loaded, route
-from convfilter.images.library import collected
-from convfilter.images.metadata import DESCRIPTIVE, Metadata, icc_fits
+from convfilter.images.library import collected, load_plugin, reasons
+from convfilter.images.metadata import DESCRIPTIVE, PHOTOSHOP, Metadata, icc_fits
 from convfilter.images.picture import Picture
 from convfilter.images.tiff_tags import Origin, fitting_tags
-from convfilter.options import EncodeOptions
+from convfilter.messages import brief, shown
+from convfilter.options import EncodeOptions, check_choices
 
-__all__ = ["check_writable", "prepared", "write_picture"]
+__all__ = [
+    "Output",
+    "background_colour",
+    "check_encoding",
+    "check_writable",
+    "few_colours",
+    "flattened",
+    "prepared",
+    "save",
+    "save_avif",
+    "save_bmp",
+    "save_jpeg",
+    "save_plain",
+    "save_tga",
+    "save_webp",
+    "taken",
+    "to_image",
+    "write_picture",
+]
+
+_QUALITY = 90
+_JPEG_SEGMENT = 65_533
+_STRIP_SAMPLES = 1 << 19
+
+
+class Output(NamedTuple):
+    """Where and how to write; `warnings` gets a line for whatever is lost."""
+
+    stream: BinaryIO
+    format: str
+    encoding: EncodeOptions
+    warnings: list[str]
+    frames: int = 0
+    """How many are written; 0 for an image that is not one of several."""
+
+    @property
+    def small(self) -> bool:
+        """Whether the size counts more than the time."""
+        return self.encoding.compress == "small"
+
+
+def check_encoding(options: EncodeOptions) -> None:
+    """Refuse a quality, compression or colour that does not exist."""
+    quality = options.quality
+    whole = isinstance(quality, int) and not isinstance(quality, bool)
+    if quality is not None and not (whole and 1 <= quality <= 100):
+        raise OptionError(f"quality {brief(quality)} is not an integer from 1 to 100")
+    check_choices(options)
+    background_colour(options.background)
 
 
 def check_writable(
@@ -47,7 +100,7 @@ def check_writable(
     if frames > 1 and kind in row.deep and row.several == "animation":
         raise ImageError(f"{format} cannot hold {frames} frames of 16 bits a colour; try tiff")
     if _loses_alpha(mode, kind):
-        warnings.append(f"{format} cannot hold alpha: laid on the background")
+        warnings.append(f"{format} cannot hold alpha: blended onto the background")
     return warnings
 
 
@@ -91,6 +144,8 @@ def prepared(picture: Picture, output: Output, *, release: bool = False) -> Pict
         warnings.append(f"{form} has no quality to choose: --quality is ignored")
     if kind_of(mode, dtype) != kind:
         pixels, mode = np.asarray(to_image(pixels, mode).convert(kind)), kind
+    if kind in ("I;16", "I", "F"):  # grey of other types than 8 bits has modes of its own
+        mode = kind
     pixels = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("="))
     if release:
         picture.pixels = np.empty((0, 0), np.uint8)
@@ -118,7 +173,7 @@ def _without_alpha(pixels: NDArray[Any], mode: str, kind: str, output: Output) -
     background = output.encoding.background
     if alpha.min() < 255:
         fault = "alpha" if flatten else "partial transparency"
-        output.warnings.append(f"{output.format} cannot hold {fault}: laid on {background}")
+        output.warnings.append(f"{output.format} cannot hold {fault}: blended onto {background}")
     result = flattened(pixels, background_colour(background))
     return result, "L" if result.ndim == 2 else "RGB"
 
@@ -144,3 +199,200 @@ def _fitting(picture: Picture, kind: str, output: Output) -> Metadata:
         warnings.append(f"the colour profile does not fit {kind} pixels: dropped")
         metadata = replace(metadata, icc=None)
     return metadata
+
+
+class _Stream:
+    """A stream without a descriptor: Pillow does not check how much a descriptor has taken."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._place = 0
+
+    def write(self, data: bytes) -> None:
+        self._stream.write(data)
+        self._place += len(data)
+
+    def tell(self) -> int:
+        return self._place
+
+
+def save(image: Image.Image, output: Output, **options: Any) -> None:
+    """Have Pillow encode an image with the options that are not None; what the stream raises is passed on."""
+    load_plugin(output.format)
+    options = {name: value for name, value in options.items() if value is not None}
+    with reasons(f"cannot be written as {output.format}", system=False):
+        image.save(cast("BinaryIO", _Stream(output.stream)), output.format.upper(), **options)
+
+
+def save_plain(picture: Picture, output: Output) -> None:
+    """Write a format that has neither options nor metadata."""
+    save(taken(picture), output)
+
+
+def save_bmp(picture: Picture, output: Output) -> None:
+    """Write a BMP."""
+    save(taken(picture), output, dpi=picture.metadata.dpi)
+
+
+def save_tga(picture: Picture, output: Output) -> None:
+    """Write a TGA, run-length coded if its input was."""
+    save(taken(picture), output, rle=output.small or picture.metadata.compression == "tga_rle")
+
+
+def save_jpeg(picture: Picture, output: Output) -> None:
+    """Write a JPEG with the tables of its input again, or of a quality."""
+    metadata, warnings = picture.metadata, output.warnings
+    options: dict[str, Any] = {"exif": metadata.exif, "xmp": metadata.xmp, "icc_profile": metadata.icc}
+    for name, limit in (("exif", _JPEG_SEGMENT), ("xmp", _JPEG_SEGMENT - 29)):
+        if options[name] is not None and len(options[name]) > limit:
+            warnings.append(f"{name} of {len(options[name])} bytes is too long for jpeg: dropped")
+            options[name] = None
+    dpi = metadata.dpi
+    if dpi is not None and max(dpi) >= 65_535:
+        warnings.append(f"a resolution of {max(dpi):.0f} dots per inch is too high for jpeg: dropped")
+        dpi = None
+    options |= {"dpi": dpi, "extra": _jpeg_segments(metadata, warnings) or None}
+    if output.encoding.quality is None and metadata.quantization is not None:
+        options |= {"qtables": metadata.quantization, "subsampling": metadata.subsampling}
+    else:
+        quality = output.encoding.quality or _QUALITY
+        # The chroma of what edge filters make is no smoother than the rest: full at high qualities.
+        options |= {"quality": quality, "subsampling": 0 if quality >= _QUALITY else 2}
+    image = taken(picture, "RGBX" if picture.mode == "RGB" else None)
+    if output.small:
+        with _buffer_for(image):
+            save(image, output, **options, optimize=True, progressive=True)
+    else:
+        save(image, output, **options)
+
+
+@contextlib.contextmanager
+def _buffer_for(image: Image.Image) -> Iterator[None]:
+    """Let Pillow encode in one go, as a progressive JPEG must be; its own buffer is too small for noise."""
+    before = ImageFile.MAXBLOCK
+    ImageFile.MAXBLOCK = max(before, 2 * len(image.getbands()) * image.width * image.height + (1 << 18))
+    try:
+        yield
+    finally:
+        ImageFile.MAXBLOCK = before
+
+
+def _jpeg_segments(metadata: Metadata, warnings: list[str]) -> bytes:
+    """Return what is written into a JPEG as it is: Photoshop data, split if long, and comments."""
+    data, size = metadata.photoshop or b"", _JPEG_SEGMENT - len(PHOTOSHOP)
+    segments = [(0xED, PHOTOSHOP + data[at : at + size]) for at in range(0, len(data), size)]
+    for comment in metadata.comments:
+        if len(comment) > _JPEG_SEGMENT:
+            warnings.append(f"comment of {len(comment)} bytes is too long for jpeg: dropped")
+        else:
+            segments.append((0xFE, comment))
+    return b"".join(
+        bytes([0xFF, marker]) + (len(content) + 2).to_bytes(2, "big") + content
+        for marker, content in segments
+    )
+
+
+def save_webp(picture: Picture, output: Output) -> None:
+    """Write a WebP, without loss after an input without loss."""
+    metadata, quality = picture.metadata, output.encoding.quality
+    lossless = quality is None and metadata.lossless
+    how = {"lossless": True, "exact": True} if lossless else {"quality": quality or _QUALITY}
+    beside = {"exif": metadata.exif, "icc_profile": metadata.icc, "xmp": metadata.xmp}
+    save(taken(picture), output, **how, **beside, method=6 if output.small else None)
+
+
+def save_avif(picture: Picture, output: Output, **several: Any) -> None:
+    """Write an AVIF; `several` are Pillow's options for further frames."""
+    metadata, image = picture.metadata, taken(picture)
+    quality = output.encoding.quality or _QUALITY
+    save(
+        image,
+        output,
+        quality=quality,
+        subsampling="4:4:4" if image.mode != "L" and quality >= _QUALITY else None,
+        speed=3 if output.small else 6,
+        max_threads=1,  # the images of a batch are what runs side by side
+        exif=metadata.exif,
+        icc_profile=metadata.icc,
+        xmp=metadata.xmp,
+        **several,
+    )
+
+
+def background_colour(text: str) -> tuple[int, int, int]:
+    """Return the colour that a name or code of CSS stands for: ``white``, ``#f80``, ``rgb(255, 128, 0)``."""
+    try:
+        red, green, blue = ImageColor.getrgb(text)[:3]
+    except ValueError:
+        raise OptionError(f"unknown colour '{shown(text)}'; try a name, white, or a code, #ffffff") from None
+    return red, green, blue
+
+
+def flattened(pixels: NDArray[np.uint8], background: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """Lay an image (H, W, 2 or 4), not premultiplied, on a colour; grey stays grey (H, W) on grey."""
+    colours = pixels[..., :-1]
+    grey = colours.shape[2] == 1 and len(set(background)) == 1
+    height, width = pixels.shape[:2]
+    result = np.empty((height, width, 1 if grey else 3), np.uint8)
+    ground = np.array(background[: result.shape[2]], np.uint16)
+    step = max(1, _STRIP_SAMPLES // (3 * width))
+    for top in range(0, height, step):
+        part = slice(top, top + step)
+        alpha = pixels[part, :, -1:].astype(np.uint16)
+        # At most 255 * 255 + 127: 16 bits hold it.
+        result[part] = (colours[part] * alpha + ground * (255 - alpha) + 127) // 255
+    return result[..., 0] if grey else result
+
+
+def to_image(pixels: NDArray[Any], mode: str, palette: bytes | None = None) -> Image.Image:
+    """Return an array as an image of Pillow's, which shares its memory for ``L RGBA CMYK I;16``.
+
+    ``RGBX`` takes colours too: Pillow itself holds RGB in four bytes, and spreads three out to them several
+    times as slowly as is done here.
+    """
+    dtype = pixels.dtype.newbyteorder("<" if mode == "I;16" else "=")
+    pixels = np.ascontiguousarray(pixels, dtype)
+    height, width = pixels.shape[:2]
+    samples = pixels.reshape(-1).view(np.uint8)
+    if mode == "RGBX":
+        samples = _spread(samples)
+    image = Image.frombuffer(mode, (width, height), samples, "raw", mode, 0, 1)
+    if palette is not None:
+        image.putpalette(palette)
+    return image
+
+
+def taken(picture: Picture, mode: str | None = None) -> Image.Image:
+    """Return an image of Pillow's in place of an array, which is given up."""
+    image = to_image(picture.pixels, mode or picture.mode)
+    picture.pixels = np.empty((0, 0), np.uint8)
+    return image
+
+
+def _spread(samples: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return three bytes a pixel as four, the last of which means nothing."""
+    count = len(samples) // 3
+    whole = np.zeros(4 * count, np.uint8)
+    if count > 1:
+        # Four bytes are copied for each pixel, one of the next among them; the last one has no next.
+        words = as_strided(samples[:4].view(np.uint32), (count - 1,), (3,))
+        np.copyto(whole[:-4].view(np.uint32), words)
+    whole[-4:-1] = samples[-3:]
+    return whole
+
+
+def few_colours(image: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | None:
+    """Return the number of each pixel's colour, and the colours as RGBA (N, 4); None for more than 256."""
+    counted: Any = image.getcolors(256)
+    if counted is None:
+        return None
+    colours = np.array(sorted((*colour, 255)[:4] for _, colour in counted), np.uint8)
+    keys = colours.view(">u4").ravel().astype(np.uint32)
+    numbers = np.empty((image.height, image.width), np.uint8)
+    step = max(1, _STRIP_SAMPLES // image.width)
+    for top in range(0, image.height, step):
+        part = numbers[top : top + step]
+        strip = image.crop((0, top, image.width, top + part.shape[0])).convert("RGBA")
+        packed = np.frombuffer(strip.tobytes(), ">u4").astype(np.uint32)
+        part[...] = np.searchsorted(keys, packed).reshape(part.shape)
+    return numbers, colours

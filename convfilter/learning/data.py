@@ -195,13 +195,11 @@ def _counts(
     counts = np.asarray(within.all(axis=0))
     if after.alpha is not None:
         counts &= (after.alpha == depth.full)[..., np.newaxis]
-    masked = (
-        np.zeros(before.colours.shape[:2], bool)
-        if before.alpha is None
-        else before.alpha != before.depth.full
-    )
+    masked = np.zeros(before.colours.shape[:2], np.bool_)
+    if before.alpha is not None:
+        masked |= before.alpha != before.depth.full
     if not before.depth.integer:
-        masked = masked | ~np.isfinite(before.colours).all(axis=2)
+        masked |= ~np.isfinite(before.colours).all(axis=2)
     if masked.any():
         window, padding = [axis.kernel for axis in axes], [(axis.before, axis.after) for axis in axes]
         touched = correlate(masked, np.ones(window, np.uint8), padding=padding, border=border)

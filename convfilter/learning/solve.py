@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from convfilter.convolution.execute import share_out
-from convfilter.convolution.window import QUIET, QUIET_SQUARE, quiet_parts
+from convfilter.convolution.window import quiet_parts
 from convfilter.errors import ImageError, OptionError
 from convfilter.kernels import Kernel
 from convfilter.learning.data import Block, Pair, choose_blocks
@@ -257,14 +257,15 @@ def _mean_products(blocks: Sequence[Block]) -> tuple[np.ndarray, int]:
 def _products(blocks: Sequence[Block]) -> tuple[np.ndarray]:
     """Add up the products of the equations of some blocks, those below the diagonal at least."""
     rows = blocks[0].pair.rows
-    total = np.zeros((rows, rows))
-    size, limit = (rows, QUIET_SQUARE) if rows <= _MOST_ROWS else (_TILE, QUIET)
+    total, product = np.zeros((rows, rows)), np.zeros((rows, rows))
+    size = rows if rows <= _MOST_ROWS else _TILE
     tiles = [slice(top, top + size) for top in range(0, rows, size)]
     for matrix in itertools.chain.from_iterable(block.equations() for block in blocks):
-        for part in quiet_parts(matrix.shape[1], size**2, limit):
+        for part in quiet_parts(matrix.shape[1], size**2):
             for number, below in enumerate(tiles):
                 for across in tiles[: number + 1]:
-                    total[below, across] += matrix[below, part] @ matrix[across, part].T
+                    np.matmul(matrix[below, part], matrix[across, part].T, out=product[below, across])
+            total += product
     return (total,)
 
 

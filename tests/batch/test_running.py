@@ -72,7 +72,7 @@ def test_a_mistake_in_reading_metadata_or_writing_is_never_called_broken_data(mo
         called.append(name)
         raise ValueError("oops")
 
-    for place in ("opening", "reading", "metadata", "png", "writing", "encoders"):
+    for place in ("opening", "reading", "metadata", "png", "writing", "writing"):
         found = importlib.import_module(f"convfilter.images.{place}")
         if place == module or getattr(found, function, None) is not None:
             monkeypatch.setattr(found, function, mistaken)
@@ -271,7 +271,7 @@ def test_filter_file_replaces_only_on_request():
 
 def test_filter_file_warns_of_what_is_lost():
     save("a.png", colour(channels=4))
-    with pytest.warns(UserWarning, match=r"^a\.png: jpeg cannot hold alpha: laid on white$") as caught:
+    with pytest.warns(UserWarning, match=r"^a\.png: jpeg cannot hold alpha: blended onto white$") as caught:
         cf.filter_file("a.png", "b.jpg", "blur")
     assert [warning.filename for warning in caught] == [__file__]
 

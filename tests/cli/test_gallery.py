@@ -121,7 +121,7 @@ def test_the_sheet_may_go_to_stdout(quick, photograph):
 def test_of_several_frames_the_first_is_shown(quick, tmp_path):
     animate(tmp_path / "moving.gif", moving(2))
     ran = quick("gallery", "moving.gif", "-k", "blur", "-o", "sheet.png")
-    assert ran.complaints == ["convfilter: moving.gif: warning: holds 2 frames: only the first is looked at"]
+    assert ran.complaints == ["convfilter: moving.gif: warning: holds 2 frames: only the first is used"]
 
 
 @pytest.mark.parametrize("name", ["badge.png", "chelsea.jpg", "pendulum.gif"])

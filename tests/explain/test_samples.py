@@ -141,6 +141,12 @@ def test_integer_kernels_are_explained_exactly_everywhere(name, dtype):
         assert worked(found) == found.value == made[row, column]
 
 
+def test_a_tie_between_irrational_values_is_exact():
+    twice = cf.Kernel("twice", ([[1]], [[1]]), combine="magnitude")
+    found = explain_sample(np.array([[2, 5, 8]], np.uint8), [twice], FilterOptions(range="stretch"), (0, 1))
+    assert worked(found) == found.value == 128  # half of 255, whatever the root of 2
+
+
 def test_what_the_border_made_is_marked():
     found = explain_sample(grey(4, 5), [cf.get_kernel("box:size=3")], FilterOptions(), (0, 4))
     (piece,) = found.parts[0].slices

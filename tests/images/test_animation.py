@@ -22,7 +22,7 @@ TIMED = ("gif", "png", "webp")
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 TIMES = (200, 80, 0, 50, 120)
 ALPHA = np.array([0, 0, 0, 255], np.uint8)
-REDUCED = "gif holds 256 colours: reduced to so many"
+REDUCED = "gif holds at most 256 colours: reduced"
 
 
 def pictures(frames, times=TIMES, **metadata):
@@ -74,7 +74,7 @@ def test_frames_come_back_exactly(form, kind):
     for compress in ("fast", "small"):
         stream, warnings = write(frames, form, EncodeOptions(compress=compress))
         if (form, kind) == ("ppm", "RGBA"):
-            assert warnings == ["ppm cannot hold alpha: laid on white"]
+            assert warnings == ["ppm cannot hold alpha: blended onto white"]
         else:
             assert warnings == []
             assert_same(stream, frames)
@@ -144,7 +144,7 @@ def test_the_changed_box_is_the_smallest_and_never_empty():
 
 
 def colours(count, start=0):
-    """An image of so many colours."""
+    """An image of a number of colours."""
     numbers = np.arange(start, start + count)
     return np.stack([numbers % 256, numbers // 256 * 40, numbers * 7 % 256], axis=-1).astype(np.uint8)[None]
 
@@ -236,7 +236,7 @@ def test_pixels_of_a_gif_become_transparent_and_opaque_again():
 def test_a_gif_keeps_what_is_clear_and_lays_the_half_transparent_on_the_background():
     frame = np.array([[[0, 0, 0, 0], [0, 0, 0, 51], [9, 9, 9, 255]]], np.uint8)
     stream, warnings = write([frame, frame], "gif", EncodeOptions(background="red"))
-    assert warnings == ["gif cannot hold partial transparency: laid on red"]
+    assert warnings == ["gif cannot hold partial transparency: blended onto red"]
     assert read(stream)[1].pixels.tolist() == [[[0, 0, 0, 0], [204, 0, 0, 255], [9, 9, 9, 255]]]
     with pytest.raises(OptionError, match="unknown colour 'rad'"):
         write([frame, frame], "gif", EncodeOptions(background="rad"))

@@ -230,7 +230,7 @@ def test_an_orientation_in_xmp_counts_and_is_reset():
 def test_reading_peaks_below_seven_and_a_half_bytes_a_pixel(tmp_path):
     exif = Image.Exif()
     exif[274] = 6
-    rows = np.random.default_rng(0).integers(0, 256, (1500, 50, 3), dtype=np.uint8)
+    rows = np.random.default_rng(0).integers(0, 256, (2200, 50, 3), dtype=np.uint8)
     Image.fromarray(np.tile(rows, (1, 40, 1))).save(tmp_path / "a.png", exif=exif, compress_type=3)
     Image.new("RGB", (9, 9)).save(tmp_path / "tiny.png", exif=exif)
     script = """

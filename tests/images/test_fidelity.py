@@ -225,7 +225,7 @@ def expectation(picture, cell, form):
     pixels, mode, words = picture.pixels, picture.mode, []
     if cell == "no alpha":
         if pixels[..., -1].min() < 255:
-            words = [f"{form} cannot hold alpha: laid on white"]
+            words = [f"{form} cannot hold alpha: blended onto white"]
         return on_white(pixels), mode[:-1], words
     if form == "tiff":
         mode = mode.replace("C5", "LXXXX")
@@ -251,7 +251,7 @@ def test_a_half_transparent_pixel_goes_where_the_page_says(form):
     again = read_picture(stream)
     if PIXELS["RGBA"][1][form] == "no alpha" or form == "gif":
         fault = "alpha" if form != "gif" else "partial transparency"
-        assert warnings == [f"{form} cannot hold {fault}: laid on white"]
+        assert warnings == [f"{form} cannot hold {fault}: blended onto white"]
         assert again.mode == "RGB"
         assert abs(int(again.pixels[2, 2, 0]) - (200 * 128 + 255 * 127) / 255) <= 2
     else:

@@ -10,12 +10,11 @@ from PIL import Image, ImageCms, ImageFile
 from samples import noise
 
 from convfilter.errors import ImageError, OptionError
-from convfilter.images.encoders import check_encoding
 from convfilter.images.formats import FORMATS
 from convfilter.images.metadata import Metadata
 from convfilter.images.picture import Picture
 from convfilter.images.reading import read_picture
-from convfilter.images.writing import check_writable, write_picture
+from convfilter.images.writing import check_encoding, check_writable, write_picture
 from convfilter.options import EncodeOptions
 
 pytestmark = pytest.mark.usefixtures("without_codecs")  # as Pillow alone does it
@@ -128,7 +127,7 @@ def test_no_pixels_are_not_an_image():
 def test_alpha_is_laid_on_the_background(form, mode):
     pixels = noise(mode)
     stream, warnings = write(pixels, mode, form, EncodeOptions(background="#404040"))
-    assert warnings == [f"{form} cannot hold alpha: laid on #404040"]
+    assert warnings == [f"{form} cannot hold alpha: blended onto #404040"]
     alpha = pixels[..., -1:] / 255
     expected = np.floor(pixels[..., :-1] * alpha + 0x40 * (1 - alpha) + 0.5)
     result = read_picture(stream)
@@ -136,7 +135,7 @@ def test_alpha_is_laid_on_the_background(form, mode):
     if form != "jpeg":
         np.testing.assert_array_equal(result.pixels, expected.squeeze())
     assert check_writable(mode, "uint8", (9, 9), 1, form) == [
-        f"{form} cannot hold alpha: laid on the background"
+        f"{form} cannot hold alpha: blended onto the background"
     ]
 
 
@@ -197,7 +196,7 @@ def test_a_gif_reduces_colours_with_a_warning_and_keeps_what_is_wholly_transpare
     pixels[:50, :70, 3] = 0
     for mode, channels in (("RGB", 3), ("RGBA", 4)):
         stream, warnings = write(pixels[..., :channels], mode, "gif")
-        assert warnings == ["gif holds 256 colours: reduced to so many"]
+        assert warnings == ["gif holds at most 256 colours: reduced"]
         result = read_picture(stream).pixels
         assert np.abs(result[50:, :, :3].astype(int) - pixels[50:, :, :3]).mean() < 8
         np.testing.assert_array_equal(result[..., 3:], pixels[..., 3:channels])
@@ -206,7 +205,7 @@ def test_a_gif_reduces_colours_with_a_warning_and_keeps_what_is_wholly_transpare
 def test_a_gif_lays_what_is_partly_transparent_on_the_background():
     pixels = np.array([[[0, 0, 0, 0], [100, 100, 100, 128], [9, 9, 9, 255]]], np.uint8)
     stream, warnings = write(pixels, "RGBA", "gif")
-    assert warnings == ["gif cannot hold partial transparency: laid on white"]
+    assert warnings == ["gif cannot hold partial transparency: blended onto white"]
     assert read_picture(stream).pixels.tolist() == [[[255] * 3, [177] * 3, [9] * 3]]
 
 

