@@ -269,7 +269,7 @@ function drawMap() {
   const { content, rows, columns, top, left } = grids.input;
   const canvas = $("map");
   $("crop-map").hidden = image.width * image.height < 400 || (rows >= content.rows && columns >= content.columns);
-  const scale = 170 / Math.max(image.width, image.height);
+  const scale = 165 / Math.max(image.width, image.height);
   [canvas.width, canvas.height] = [image.width * scale * 2, image.height * scale * 2];
   canvas.style.width = `${image.width * scale}px`;
   const context = canvas.getContext("2d");

@@ -722,9 +722,13 @@ function listen() {
     const [row, column] = [event.offsetY, event.offsetX].map((at) => Math.floor(at * scale));
     point("input", { row, column, plane: 0 }, true);
   });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { showEditor(); recompute(); });
+  for (const media of ["(prefers-color-scheme: dark)", "print"]) {
+    matchMedia(media).addEventListener("change", () => {
+      showEditor();
+      recompute();
+    });
+  }
   window.addEventListener("resize", update);
-  matchMedia("print").addEventListener("change", update);
 }
 
 /** Hover, click, drag and keys on a grid. */

@@ -20,13 +20,16 @@ from numpy.typing import NDArray
 
 from convfilter.drawing.canvas import greys, resized
 from convfilter.errors import ConvfilterError, OptionError
+from convfilter.explain.steps import Explanation
+from convfilter.explain.text import as_lines
+from convfilter.files import write_output
 from convfilter.images.picture import Picture
 from convfilter.images.writing import write_picture
 from convfilter.kernels import Kernel, get_kernel
 from convfilter.messages import shown
 from convfilter.options import FilterOptions
 
-__all__ = ["Subject", "make_page"]
+__all__ = ["Subject", "check_page", "make_page", "write_page"]
 
 _SIDE = 200  # of the crop, in samples
 _STEP = 60  # crops begin at multiples, so that with the usual strides the outputs are those of the image
@@ -47,6 +50,20 @@ _VARIANTS = {
 }
 
 
+def check_page(kernels: Sequence[Kernel], options: FilterOptions) -> None:
+    """Refuse kernels and options that a page cannot show."""
+    other = "; -o FILE.png draws it"
+    if len(kernels) > 1:
+        raise OptionError(f"a page shows one kernel, not a chain of {len(kernels)}{other}")
+    (kernel,) = kernels
+    if "frame" in kernel.axes or max(kernel.height, kernel.width) > _LARGEST_KERNEL:
+        what = "spans frames" if "frame" in kernel.axes else f"is {kernel.width}x{kernel.height}"
+        limit = f"kernels of rows and columns up to {_LARGEST_KERNEL}x{_LARGEST_KERNEL}"
+        raise OptionError(f"kernel '{kernel.name}' {what}: a page shows {limit}{other}")
+    if options.linear or options.depth is not None:
+        raise OptionError(f"a page cannot show --linear or --depth: leave them out{other}")
+
+
 class Subject(NamedTuple):
     """What a page is about: an image, also as `displayed` in 8-bit RGB, or plain numbers, which are not.
 
@@ -65,16 +82,15 @@ def make_page(
     kernel: Kernel,
     known: Mapping[str, Kernel],
     options: FilterOptions,
-    place: tuple[int, int],
-    explanation: Sequence[str],
+    place: Sequence[int],
+    explanation: str,
     *,
     channel: int = 0,
 ) -> str:
-    """Return the page for an output at (row, column) and channel, with its explanation as lines of text.
+    """Return the page for an output at (row, column) and channel, with its explanation as text.
 
     What is large is cropped around the place; the page treats the crop as the image.
     """
-    _refuse(kernel, options)
     samples = np.atleast_3d(subject.pixels)
     has_alpha = options.alpha != "plain" and samples.shape[2] in (2, 4) and subject.displayed is not None
     samples, alpha = (samples[..., :-1], samples[..., -1]) if has_alpha else (samples, None)
@@ -125,20 +141,27 @@ def make_page(
         "style": style,
         "script": script,
         "heading": f"Row {place[0]}, column {place[1]}, as explained by the command",
-        "explanation": html.escape("\n".join(explanation)),
+        "explanation": html.escape(explanation),
         "data": re.sub("[<>&\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", json.dumps(data)),
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], _text_of("page.html"))
 
 
-def _refuse(kernel: Kernel, options: FilterOptions) -> None:
-    """Refuse what a page cannot show."""
-    if "frame" in kernel.axes or max(kernel.height, kernel.width) > _LARGEST_KERNEL:
-        what = "spans frames" if "frame" in kernel.axes else f"is {kernel.width}x{kernel.height}"
-        limit = f"kernels of rows and columns up to {_LARGEST_KERNEL}x{_LARGEST_KERNEL}"
-        raise OptionError(f"kernel '{kernel.name}' {what}: a page shows {limit}; try -o FILE.png")
-    if options.linear or options.depth is not None:
-        raise OptionError("a page cannot show --linear or --depth: leave them out, or try -o FILE.png")
+def write_page(
+    path: str,
+    subject: Subject,
+    kernel: Kernel,
+    known: Mapping[str, Kernel],
+    options: FilterOptions,
+    explanations: Sequence[Explanation],
+    *,
+    overwrite: bool,
+) -> None:
+    """Write the page of the first of some explanations, with all of them as text."""
+    first = explanations[0]
+    text = "\n\n\n".join("\n".join(as_lines(each)) for each in explanations)
+    page = make_page(subject, kernel, known, options, first.place[1:], text, channel=first.channel)
+    write_output(path, lambda stream: stream.write(page.encode()), overwrite=overwrite)
 
 
 def _first_of(size: int, start: int, reach: int, stride: int) -> int:

@@ -70,18 +70,18 @@ def other(url, path):
     return [] if url == path.as_uri() or url.startswith("data:") else [url]
 
 
-def page_of(pixels, kernel="sobel", place=(0, 0), *, name="a.png", known=KNOWN, lines=("text",), **options):
+def page_of(pixels, kernel="sobel", place=(0, 0), *, name="a.png", known=KNOWN, text="text", **options):
     """The page of an image without alpha."""
     names = ("red", "green", "blue") if pixels.ndim == 3 else ("grey",)
     displayed = pixels if pixels.ndim == 3 else np.repeat(pixels[..., np.newaxis], 3, axis=2)
     subject = Subject(name, pixels, names, displayed)
-    return make_page(subject, cf.get_kernel(kernel, known), known, FilterOptions(**options), place, lines)
+    return make_page(subject, cf.get_kernel(kernel, known), known, FilterOptions(**options), place, text)
 
 
 def page_of_numbers(rows, weights, **options):
     kernel = cf.Kernel("weights", (weights,))
     subject = Subject("numbers", np.array(rows), ("value",))
-    return make_page(subject, kernel, SHIPPED, FilterOptions(**options), (0, 0), ["text"])
+    return make_page(subject, kernel, SHIPPED, FilterOptions(**options), (0, 0), "text")
 
 
 def data_of(html):
@@ -223,7 +223,7 @@ def test_the_page_explains_what_the_command_explains(show, quick, tmp_path):
             assert_steps(part["steps"], written["steps"])
             for piece, table in zip(part["slices"], written["slices"], strict=True):
                 for key, name in (("samples", "window"), ("weights", "weights"), ("border", "border")):
-                    assert list(piece[key]) == sum(table[name], [])
+                    assert list(piece[key]) == np.ravel(table[name]).tolist()
 
 
 def assert_steps(found, wanted):
@@ -472,7 +472,7 @@ def test_a_page_is_small_and_its_numbers_are_the_files(show):
 def test_names_with_markup_are_harmless(show):
     name = "a</script><script>alert(1)</script><img src=x onerror=alert(2)>.png"
     known = {"odd": cf.Kernel("odd", ([[1]],), summary="</script><script>alert(3)</script>\u2028"), **SHIPPED}
-    page = show(page_of(picture(8, 3, 3), "odd", name=name, known=known, lines=[name]))
+    page = show(page_of(picture(8, 3, 3), "odd", name=name, known=known, text=name))
     assert page.inner_text("h1") == f"Convolution step by step: {name}"
     assert page.inner_text("pre") == name
     assert page.locator("script").count() == 2
@@ -483,9 +483,9 @@ def test_names_with_markup_are_harmless(show):
 
 
 def test_the_explanation_is_there_without_javascript(show):
-    lines = ["row 0, column 0", "value 12 <b>"]
-    page = show(page_of(picture(9, 3, 3), lines=lines), java_script_enabled=False)
-    assert page.inner_text("pre") == "\n".join(lines)
+    text = "row 0, column 0\nvalue 12 <b>"
+    page = show(page_of(picture(9, 3, 3), text=text), java_script_enabled=False)
+    assert page.inner_text("pre") == text
     assert page.locator("main").is_hidden()
 
 
@@ -506,3 +506,38 @@ def test_controls_have_names(show):
         ".map((each) => each.id)"
     )
     assert nameless == []
+
+
+def test_the_command_writes_a_page(show, quick, tmp_path):
+    save(tmp_path / "small.png", picture(11, 30, 40, 3))
+    arguments = ("explain", "small.png", "-k", "gaussian:sigma=2", "--stride", "2", "-o", "page.html")
+    ran = quick(*arguments, "--channel", "green")
+    assert (ran.code, ran.err) == (0, "convfilter: page written to page.html\n")
+    page = show((tmp_path / "page.html").read_text(encoding="utf-8"))
+    value = cf.apply_kernel(picture(11, 30, 40, 3), "gaussian:sigma=2", stride=2)[7, 10, 1]
+    assert status(page) == f"Output row 7, column 10, green: {value}"
+    assert page.inner_text("pre").endswith(ran.out.strip().splitlines()[-1])
+    assert quick(*arguments).code == 1  # it exists
+    assert quick(*arguments, "--at", "0,0", "--overwrite").code == 0
+    rows = "\n".join(",".join(map(str, range(column, column + 6))) for column in range(5))
+    (tmp_path / "rows.csv").write_text(rows)
+    assert quick("explain", "rows.csv", "--weights", "1 2 1", "-o", "rows.html").code == 0
+    page = show((tmp_path / "rows.html").read_text(encoding="utf-8"))
+    page.click("#copy-command")
+    assert page.input_value("#copied") == "convfilter explain rows.csv --weights '1 2 1' --at 2,3"
+    assert status(page) == "Output row 2, column 3: 20"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        (["-k", "sobel", "-k", "blur"], "a page shows one kernel, not a chain of 2"),
+        (["-k", "temporal-blur"], "kernel 'temporal-blur' spans frames"),
+        (["-k", "box:size=103"], "kernel 'box:size=103' is 103x103"),
+        (["-k", "sobel", "--linear"], "a page cannot show --linear or --depth"),
+    ],
+)
+def test_what_a_page_cannot_show_is_refused(quick, tmp_path, arguments, fault):
+    save(tmp_path / "small.png", picture(12, 5, 5))
+    ran = quick("explain", "small.png", "-o", "page.html", *arguments)
+    assert (ran.code, fault in ran.err, (tmp_path / "page.html").exists()) == (2, True, False)
