@@ -318,8 +318,20 @@ def test_the_sum_is_written_out(show):
     assert lines == ["0·0 + 1·1 + 2·3 + 3·4", "= 0 + 1 + 6 + 12", "= 19"]
     outputs = page.evaluate("[...state.result.outputs[0]]")
     assert outputs == [19, 25, 37, 43]
-    sizes = page.inner_text("#sizes .chosen").split()
-    assert " ".join(sizes) == "valid 2 x 2 width 3 - 2 + 1 = 2 height 3 - 2 + 1 = 2"
+
+
+def test_sizes_are_those_that_shape_prints(show, quick):
+    page = show(page_of(picture(13, 28, 30)))
+    page.fill("#stride", "2,3")
+    page.fill("#dilation", "2")
+    ran = quick("shape", "30x28", "-k", "3x3", "--stride", "2,3", "--dilation", "2")
+    printed = [" ".join(line.split()) for line in ran.out.splitlines()]
+    sizes = [" ".join(line.split()) for line in page.locator("#sizes li").all_inner_texts()]
+    assert [line.split()[0] for line in sizes] == ["valid", "same", "full"]
+    assert set(sizes) <= set(printed)
+    assert page.inner_text("#sizes .chosen").startswith("same")
+    page.select_option("#padding", "valid")
+    assert page.inner_text("#sizes .chosen").startswith("valid")
 
 
 def test_controls_and_edited_weights_filter_anew(show):
