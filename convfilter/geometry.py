@@ -130,27 +130,21 @@ def axes_of(
         raise ShapeError(f"an array of shape {sizes} holds no samples: every side must be at least 1")
     count = len(kernel)
     strides, dilations = _per_axis("stride", stride, count), _per_axis("dilation", dilation, count)
-    axes = []
-    for size, width, pad, step, spread in zip(
-        sizes, kernel, _paddings(padding, count), strides, dilations, strict=False
-    ):
-        before, after = _samples(pad, width, spread)
-        axes.append(Axis(size, width, before, after, step, spread))
-    if not may_be_empty:
-        _refuse_empty(axes)
-    return tuple(axes)
-
-
-def _refuse_empty(axes: Sequence[Axis]) -> None:
-    names = _AXIS_NAMES.get(len(axes)) or [f"axis {i}" for i in range(len(axes))]
+    paddings = _paddings(padding, count)
+    axes = tuple(
+        Axis(size, width, *_samples(pad, width, spread), step, spread)
+        for size, width, pad, step, spread in zip(sizes, kernel, paddings, strides, dilations, strict=False)
+    )
+    names = _AXIS_NAMES.get(count) or [f"axis {i}" for i in range(count)]
     for name, axis in zip(names, axes, strict=True):
-        if axis.output < 1:
+        if axis.output < 1 and not may_be_empty:
             padded = f" + {axis.before} + {axis.after}" if axis.before or axis.after else ""
             spread = f" ({axis.reach} with dilation {axis.dilation})" if axis.dilation > 1 else ""
             raise ShapeError(
                 f"nothing comes out: {name} {axis.size}{padded} is smaller than the kernel's "
                 f"{axis.kernel}{spread}; pad with 'same' or take a smaller kernel"
             )
+    return axes
 
 
 def _integer(name: str, value: Any) -> int:
@@ -205,13 +199,12 @@ def _paddings(padding: Any, count: int) -> tuple[Any, ...]:
 
 def _samples(padding: Any, kernel: int, dilation: int) -> tuple[int, int]:
     """Return the samples before and after on one axis."""
-    spread = dilation * (kernel - 1)
     if isinstance(padding, str):
-        if padding == "same":
-            return spread // 2, spread - spread // 2
-        if padding in ("valid", "full"):
-            return (spread, spread) if padding == "full" else (0, 0)
-        raise ShapeError(f"unknown padding {brief(padding)}{propose(padding, PADDINGS)}")
+        spread = dilation * (kernel - 1)
+        named = {"same": (spread // 2, spread - spread // 2), "valid": (0, 0), "full": (spread, spread)}
+        if padding not in named:
+            raise ShapeError(f"unknown padding {brief(padding)}{propose(padding, PADDINGS)}")
+        return named[padding]
     numbers = _integers("padding", padding)
     if len(numbers) not in (1, 2):
         raise ShapeError(

@@ -5,23 +5,12 @@ The fields of the records below are the options. The command line, the checks of
 Imports neither numpy nor Click.
 """
 
-from __future__ import annotations
-
 import functools
 import math
 import os
 from collections.abc import Callable
-from types import NoneType, UnionType
-from typing import (
-    Annotated,
-    Any,
-    Literal,
-    NamedTuple,
-    Union,
-    get_args,
-    get_origin,
-    get_type_hints,
-)
+from types import NoneType
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
 from convfilter.errors import OptionError
 from convfilter.geometry import PADDINGS, Padding, PerAxis
@@ -144,7 +133,9 @@ class FilterOptions(NamedTuple):
     ] = "same"
     border: Annotated[
         Border,
-        Option("Values of the added samples, see Borders.", _FILTER, metavar=_BORDER, read=_read_border),
+        Option(
+            "Values of the added samples; see Borders below.", _FILTER, metavar=_BORDER, read=_read_border
+        ),
     ] = "edge"
     fill: float = 0.0
     """Value of a constant border; `_read_border` reads it with the mode."""
@@ -170,7 +161,7 @@ class FilterOptions(NamedTuple):
         Alpha,
         Option("How to handle transparency; auto is keep for edge filters, else premultiply.", _FILTER),
     ] = "auto"
-    linear: Annotated[bool, Option("Filter in linear light (sRGB decoded and encoded again).", _FILTER)] = (
+    linear: Annotated[bool, Option("Filter in linear light: decode sRGB first, encode it last.", _FILTER)] = (
         False
     )
     depth: Annotated[
@@ -184,7 +175,7 @@ class EncodeOptions(NamedTuple):
 
     quality: Annotated[
         int | None,
-        Option("Quality of JPEG, WebP and AVIF, 1 to 100.", _WRITE, metavar="N", default="the input's"),
+        Option("Quality of JPEG, WebP and AVIF, at most 100.", _WRITE, metavar="N", default="the input's"),
     ] = None
     compress: Annotated[Compress, Option("Write quickly, or the smallest file.", _WRITE)] = "fast"
     background: Annotated[
@@ -201,7 +192,8 @@ class ReadOptions(NamedTuple):
         bool, Option("Ignore the orientation tag.", _READ, flags="--no-orient", turns_off=True)
     ] = True
     max_pixels: Annotated[
-        int, Option("Refuse larger images and animations before decoding them.", _READ, metavar="N")
+        int,
+        Option("Refuse images and animations with more pixels, before decoding them.", _READ, metavar="N"),
     ] = MAX_PIXELS
 
 
@@ -239,10 +231,10 @@ def declared(record: type[tuple[Any, ...]]) -> tuple[Declared, ...]:
     """Return the options of a record in their order; a field without `Option` is none."""
     defaults: dict[str, Any] = record._field_defaults  # type: ignore[attr-defined]  # of every NamedTuple
     found = []
-    for name, hint in get_type_hints(record, include_extras=True).items():
-        if get_origin(hint) is Annotated:
+    for name, hint in record.__annotations__.items():
+        if hasattr(hint, "__metadata__"):  # `Annotated`
             kind, option = get_args(hint)
-            if get_origin(kind) in (Union, UnionType) and NoneType in get_args(kind):
+            if NoneType in get_args(kind):
                 (kind,) = set(get_args(kind)) - {NoneType}
             found.append(Declared(name, kind, defaults[name], option))
     return tuple(found)

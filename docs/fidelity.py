@@ -37,7 +37,6 @@ ROWS = (
     Row("CMYK", "CMYK"),
     Row("YCbCr", "RGB", note="converted as JPEG does it; samples may differ by 1"),
     Row("LAB", "LAB", note="CIELAB, each channel as it is stored"),
-    Row("HSV", "RGB", note="no format above holds it in a file"),
     Row("I;16", "I;16", "uint16", "grey of 16 bits, in every byte order"),
     Row("I", "I", "int32", "grey of 32 bits"),
     Row("L;int16", "I", "int16", "grey of this type, of `int8` or of `uint32`"),

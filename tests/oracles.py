@@ -92,40 +92,19 @@ def source_by_walking(index, size, border):
 
 
 def correlate_by_loops(array, kernel, pairs, *, border="edge", fill=0, stride=1, dilation=1, only=None):
-    """Correlate the leading axes of an array with a kernel, one product after another.
+    """Correlate the leading axes of an array with a kernel, one product after another, in Python numbers.
 
-    Parameters
-    ----------
-    array, kernel : ndarray
-        Numbers of any type; they are multiplied and added as Python numbers, so that integers and
-        fractions are exact and never overflow.
-    pairs : list of (int, int)
-        Padding before and after, one pair for each kernel axis.
-    border, fill, stride, dilation
-        As everywhere.
-    only : list of tuple of int, optional
-        Places of the result (kernel axes only) to work out; the others are left None.
-
-    Returns
-    -------
-    ndarray of object
-        Python numbers.
+    `pairs` are the padding before and after on each kernel axis; `only` are the places to compute.
     """
     rank = kernel.ndim
     strides, dilations = each_axis(stride, rank), each_axis(dilation, rank)
     sources = []  # for each axis, for each output place, for each weight: where its sample is
-    for axis in range(rank):
-        size, length = array.shape[axis], kernel.shape[axis]
-        places = starts_by_counting(size, length, *pairs[axis], strides[axis], dilations[axis])
-        sources.append(
-            [
-                [
-                    source_by_walking(start + weight * dilations[axis], size, border)
-                    for weight in range(length)
-                ]
-                for start in places
-            ]
-        )
+    for size, length, pair, step, spread in zip(
+        array.shape, kernel.shape, pairs, strides, dilations, strict=False
+    ):
+        starts = starts_by_counting(size, length, *pair, step, spread)
+        reach = range(0, length * spread, spread)
+        sources.append([[source_by_walking(start + tap, size, border) for tap in reach] for start in starts])
     weights = list(np.ndenumerate(kernel.astype(object)))
     samples = array.astype(object)
     result = np.full(tuple(map(len, sources)) + array.shape[rank:], None, dtype=object)
@@ -171,7 +150,7 @@ def correlate_channels_by_loops(image, kernels, pairs, **options):
     return np.stack(outputs, axis=-1)
 
 
-# A kernel on a picture.
+# A kernel on an image.
 
 
 def root(square):
@@ -189,20 +168,12 @@ def round_half_up(value):
     return math.floor(Fraction(value) + Fraction(1, 2))
 
 
-def _fractions(part):
-    """Return a table of weights as an object array of fractions."""
-    array = np.array(part, dtype=object)
-    for index, value in np.ndenumerate(array):
-        array[index] = Fraction(value)
-    return array
-
-
 def _whole(part, divisor):
     """Return a part as Python integers, and the fraction that makes them that part again."""
-    weights = _fractions(part)
-    common = math.lcm(*(weight.denominator for weight in weights.flat))
-    integers = np.array([int(weight * common) for weight in weights.flat], dtype=object)
-    return integers.reshape(weights.shape), 1 / (Fraction(divisor) * common)
+    weights = [Fraction(weight) for weight in np.array(part, dtype=object).flat]
+    common = math.lcm(*(weight.denominator for weight in weights))
+    integers = np.array([int(weight * common) for weight in weights], dtype=object)
+    return integers.reshape(np.shape(part)), 1 / (Fraction(divisor) * common)
 
 
 def _combine(values, how):
@@ -234,22 +205,7 @@ def values_by_loops(
     range="auto",
     alpha="auto",
 ):
-    """Work out what a kernel makes of a picture, in fractions, before rounding and saturation.
-
-    Parameters
-    ----------
-    pixels : ndarray of shape (H, W) or (H, W, C); (T, H, W) or (T, H, W, C) for a frame kernel
-        uint8, uint16, int32 or floats; of 2 or 4 channels the last is alpha unless it is "plain".
-    kernel : Kernel
-        Only its public fields are read.
-    padding, border, fill, stride, dilation, flip, channels, range, alpha
-        As for ``apply_kernel``.
-
-    Returns
-    -------
-    ndarray of object
-        Fractions, always with a channel axis at the end.
-    """
+    """Compute what `apply_kernel` makes of an image, as fractions before rounding; channels come last."""
     full = FULL_SCALE[pixels.dtype.name]
     is_float = pixels.dtype.kind == "f"
     frames = "frame" in kernel.axes
@@ -378,12 +334,7 @@ def settle(values, dtype):
 
 
 def filter_by_loops(pixels, kernel, **options):
-    """Filter an integer picture in exact arithmetic: `values_by_loops`, rounded once.
-
-    Returns
-    -------
-    ndarray of the type of `pixels`, always with a channel axis at the end
-    """
+    """Filter an integer image in exact arithmetic: `values_by_loops`, rounded once."""
     return settle(values_by_loops(pixels, kernel, **options), pixels.dtype)
 
 

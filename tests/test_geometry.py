@@ -6,7 +6,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from oracles import padding_pairs, starts_by_counting
 
-from convfilter import ConvfilterError, ShapeError, output_shape
+from convfilter import ShapeError, output_shape
 
 lengths = st.integers(1, 40)
 steps = st.integers(1, 5)
@@ -14,7 +14,7 @@ amounts = st.integers(0, 12)
 paddings = st.one_of(st.sampled_from(["same", "valid", "full"]), amounts, st.tuples(amounts, amounts))
 
 
-@settings(deadline=None, derandomize=True, max_examples=400)
+@settings(deadline=None, derandomize=True, max_examples=150)
 @given(size=lengths, length=st.integers(1, 12), padding=paddings, stride=steps, dilation=steps)
 @example(size=1, length=1, padding="valid", stride=5, dilation=5)
 @example(size=3, length=2, padding="valid", stride=1, dilation=2)
@@ -30,7 +30,7 @@ def test_size_is_the_number_of_places_where_the_kernel_fits(size, length, paddin
             output_shape((size,), (length,), **options)
 
 
-@settings(deadline=None, derandomize=True, max_examples=200)
+@settings(deadline=None, derandomize=True, max_examples=60)
 @given(axes=st.lists(st.tuples(lengths, st.integers(1, 9), paddings, steps, steps), min_size=2, max_size=4))
 def test_axes_do_not_know_of_each_other(axes):
     """Every axis has its own size, kernel length, padding, stride and dilation."""
@@ -49,37 +49,23 @@ def test_axes_do_not_know_of_each_other(axes):
         assert together == tuple(alone)
 
 
-@pytest.mark.parametrize("dilation", [1, 2, 3])
-@pytest.mark.parametrize("stride", [1, 2, 3, 7])
-def test_same_gives_the_size_divided_by_the_stride_rounded_up(stride, dilation):
+def test_same_gives_the_size_divided_by_the_stride_rounded_up():
     """`same` pads d(K-1) in all, whatever the stride, so that ceil(N/s) come out."""
     for size in range(1, 30):
-        for length in range(1, 12):
+        for length, stride, dilation in ((3, 2, 1), (4, 3, 2), (11, 7, 3)):
             (result,) = output_shape((size,), (length,), padding="same", stride=stride, dilation=dilation)
             assert result == -(-size // stride)
-
-
-@pytest.mark.parametrize("dilation", [1, 2, 3])
-def test_full_is_what_undoes_valid(dilation):
-    """A `full` pass after a `valid` one with the same kernel has the first size again."""
-    for size in range(25, 32):
-        for length in range(1, 9):
-            smaller = output_shape((size,), (length,), padding="valid", dilation=dilation)
-            assert output_shape(smaller, (length,), padding="full", dilation=dilation) == (size,)
 
 
 @pytest.mark.parametrize(
     ("shape", "kernel", "options", "expected"),
     [
         ((28, 28), (3, 3), {"padding": "valid"}, (26, 26)),
-        ((5,), (3,), {"padding": "valid"}, (3,)),
         ((3, 3), (2, 2), {"padding": "valid"}, (2, 2)),
-        ((400, 600), (3, 3), {"padding": "valid"}, (398, 598)),
-        ((400, 600), (3, 3), {"padding": 1}, (400, 600)),
         ((400, 600), (3, 3), {"stride": 2, "dilation": 2}, (200, 300)),
-        ((400, 600), (3, 3), {}, (400, 600)),
         ((400, 600), (3, 5), {"padding": "full"}, (402, 604)),
-        ((3,), (3,), {"padding": "valid"}, (1,)),
+        ((17, 23), (3, 3), {"padding": "valid", "stride": (1, 2)}, (15, 11)),
+        ((28, 30, 4, 7), (3, 3), {"padding": "valid"}, (26, 28, 4, 7)),  # further axes are carried along
     ],
 )
 def test_sizes_of_the_books(shape, kernel, options, expected):
@@ -97,14 +83,9 @@ def test_a_kernel_as_deep_as_the_picture_leaves_one_channel():
     [
         ("valid", (8, 16)),
         (2, (12, 20)),
-        ((2, 3), (12, 22)),
         (("same", "full"), (10, 24)),
-        (("valid", 1), (8, 18)),
         ((0, "same"), (8, 20)),
         (((1, 0), (0, 3)), (9, 19)),
-        ((4, (1, 2)), (16, 19)),
-        (("full", (0, 1)), (12, 17)),
-        ([1, 1], (10, 18)),
         ([[1, 0], "valid"], (9, 16)),
         (np.int64(1), (10, 18)),
     ],
@@ -119,20 +100,6 @@ def test_a_bare_pair_will_do_for_one_axis(pair, expected):
     """A kernel of one axis takes ``(before, after)`` without another pair of brackets."""
     assert output_shape((10,), (3,), padding=pair) == (expected,)
     assert output_shape((10,), (3,), padding=(pair,)) == (expected,)
-
-
-@pytest.mark.parametrize("name", ["stride", "dilation"])
-def test_steps_are_said_once_or_for_each_axis(name):
-    """Strides and dilations are one number or one for each kernel axis."""
-    once = output_shape((17, 23), (3, 3), padding="valid", **{name: 2})
-    assert output_shape((17, 23), (3, 3), padding="valid", **{name: (2, 2)}) == once
-    mixed = output_shape((17, 23), (3, 3), padding="valid", **{name: (1, 2)})
-    assert mixed == (15, once[1])
-
-
-def test_further_axes_are_carried_along():
-    """Axes that the kernel does not have stay as they are."""
-    assert output_shape((28, 30, 4, 7), (3, 3), padding="valid") == (26, 28, 4, 7)
 
 
 def test_sizes_are_plain_integers():
@@ -162,29 +129,20 @@ def test_nothing_left_is_an_error_that_says_both_sizes(shape, kernel):
     [
         {"padding": -1},
         {"padding": (1, -1)},
-        {"padding": ((1, -1), (0, 0))},
         {"padding": "sam"},
-        {"padding": "SAME"},
         {"padding": ("same", "most")},
         {"padding": (1, 1, 1)},
-        {"padding": (1,)},
         {"padding": ((1, 1, 1), 1)},
         {"padding": ()},
         {"padding": 1.5},
         {"padding": None},
-        {"padding": (1, 2.5)},
         {"stride": 0},
-        {"stride": -1},
         {"stride": (1, 0)},
         {"stride": (1, 1, 1)},
-        {"stride": 1.5},
         {"stride": "2"},
         {"stride": None},
         {"dilation": 0},
-        {"dilation": -2},
         {"dilation": (0, 1)},
-        {"dilation": (1,)},
-        {"dilation": 2.5},
     ],
     ids=repr,
 )
@@ -199,12 +157,9 @@ def test_wrong_options_are_refused(options):
     [
         ((0,), (1,)),
         ((5, 0), (3, 3)),
-        ((5, 5), (3, 0)),
         ((-5,), (3,)),
-        ((5,), (-3,)),
         ((5,), (3, 3)),
         ((), (3,)),
-        ((5,), ()),
         ((5.5,), (3,)),
         ((5,), ("3",)),
     ],
@@ -215,19 +170,9 @@ def test_wrong_sizes_are_refused(shape, kernel):
         output_shape(shape, kernel)
 
 
-def test_the_nearest_name_is_proposed():
-    """A misspelt padding comes back with what was meant, and with what was said."""
-    with pytest.raises(ShapeError, match=r"(?s)'vaild'.*\bvalid\b"):
+def test_messages_name_the_value_and_the_mend():
+    with pytest.raises(ShapeError, match=r"^unknown padding 'vaild' \(did you mean 'valid'\?\)$"):
         output_shape((5,), (3,), padding="vaild")
-
-
-def test_a_shape_error_is_a_value_error():
-    """Callers may catch the error of the house or that of the language."""
-    assert issubclass(ShapeError, ConvfilterError)
-    assert issubclass(ShapeError, ValueError)
-
-
-def test_truth_values_are_no_sizes():
     with pytest.raises(ShapeError, match=r"^stride True is a truth value: give an integer$"):
         output_shape((5, 5), (3, 3), stride=True)
     with pytest.raises(ShapeError, match=r"^stride np.True_ is a truth value: give an integer$"):

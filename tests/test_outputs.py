@@ -1,12 +1,12 @@
-"""Where outputs go: to a file as a whole, to standard output, and in words what went wrong."""
+"""Where outputs go: to a file as a whole, to standard output, and what is said of what went wrong."""
 
 import io
 import os
 import sys
+from types import SimpleNamespace
 
 import pytest
 
-from convfilter import files
 from convfilter.errors import ConvfilterError, ImageError
 from convfilter.files import STREAM, check_output, print_bytes, refuse_input, refuse_terminal, write_output
 
@@ -26,14 +26,11 @@ def test_a_file_is_written_and_replaced_only_if_asked(tmp_path):
     assert (tmp_path / "a").read_bytes() == b"new"
 
 
-def test_a_folder_is_refused_before_and_when_written(tmp_path):
+def test_folders_and_what_the_system_refuses_are_named(tmp_path):
     with pytest.raises(ImageError, match="is a folder: name a file"):
         check_output(str(tmp_path), overwrite=True)
     with pytest.raises(ImageError, match="cannot be written"):
         write_output(str(tmp_path), whole, overwrite=True)
-
-
-def test_what_the_system_refuses_is_told_in_its_words(tmp_path):
     with pytest.raises(ImageError, match="missing/a cannot be written: No such file or directory"):
         write_output(str(tmp_path / "missing" / "a"), whole, overwrite=False)
 
@@ -52,19 +49,16 @@ def test_standard_output_gets_all_or_nothing(capsysbinary):
     assert capsysbinary.readouterr().out == b""
 
 
-def test_a_closed_standard_output_is_told(monkeypatch):
-    monkeypatch.setattr(sys, "stdout", None)
-    with pytest.raises(ImageError, match="standard output is closed"):
-        print_bytes(whole)
-    refuse_terminal()
-
-
-def test_only_a_terminal_is_refused(monkeypatch):
+def test_a_closed_standard_output_and_a_terminal_are_refused(monkeypatch):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: False)
     refuse_terminal()
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     with pytest.raises(ConvfilterError, match="standard output is a terminal"):
         refuse_terminal()
+    monkeypatch.setattr(sys, "stdout", None)
+    refuse_terminal()
+    with pytest.raises(ImageError, match="standard output is closed"):
+        print_bytes(whole)
 
 
 def test_an_output_is_no_input_by_whatever_name(tmp_path):
@@ -78,21 +72,22 @@ def test_an_output_is_no_input_by_whatever_name(tmp_path):
     refuse_input(STREAM, [str(tmp_path / "a")])
 
 
-def test_a_stream_without_a_buffer_gets_all_bytes_or_an_error():
+@pytest.mark.parametrize("capacity", [100, 4])
+def test_standard_output_without_a_buffer_gets_all_bytes_or_an_error(monkeypatch, tmp_path, capacity):
+    taken = b""
+
     class Short(io.RawIOBase):
-        def __init__(self, room):
-            self.taken, self.room = b"", room
-
-        def writable(self):
-            return True
-
         def write(self, data):
-            part = bytes(data[: min(3, self.room - len(self.taken))])
-            self.taken += part
+            nonlocal taken
+            part = bytes(data[: min(3, capacity - len(taken))])
+            taken += part
             return len(part) or None
 
-    enough = Short(100)
-    files._write_all(enough, memoryview(b"all of it"))
-    assert enough.taken == b"all of it"
-    with pytest.raises(BlockingIOError):
-        files._write_all(Short(4), memoryview(b"all of it"))
+    with (tmp_path / "descriptor").open("wb") as file:
+        monkeypatch.setattr(sys, "stdout", SimpleNamespace(buffer=Short(), fileno=file.fileno))
+        if capacity > 5:
+            print_bytes(whole)
+            assert taken == b"whole"
+        else:
+            with pytest.raises(BlockingIOError):
+                print_bytes(whole)

@@ -165,13 +165,6 @@ def test_it_begins_with_two_commands_that_the_makefile_knows():
         assert re.search(rf"^{target}:", makefile, re.M)
 
 
-def test_a_line_of_dots_matches_any_lines_and_nothing_else_does():
-    assert re.fullmatch(as_pattern("a\n...\nz\n"), "a\nb\nc\nz\n")
-    assert re.fullmatch(as_pattern("a\n...\nz\n"), "a\nz\n")
-    assert not re.fullmatch(as_pattern("a\n...\nz\n"), "a\nb\n")
-    assert not re.fullmatch(as_pattern("a.c\n"), "abc\n")
-
-
 def test_every_option_stands_in_the_pages():
     words = set(re.findall(r"--[a-z-]+", (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")))
     for name in cli.list_commands(None):

@@ -177,7 +177,7 @@ def filter_file(
     ...     np.load(after)[1]
     array([ 0, 36, 36,  0], dtype=uint8)
     """
-    chain = [kernel] if isinstance(kernel, Kernel | str) else kernel
+    chain = kernel if isinstance(kernel, Sequence) and not isinstance(kernel, str) else [kernel]
     kernels = tuple(get_kernel(each) for each in chain)
     target = os.fspath(target)
     if os.path.lexists(target) and not overwrite:

@@ -31,7 +31,7 @@ __all__ = ["command"]
     metavar="OUT",
     help="File or folder to write; '-' is stdout.  [default: beside the input]",
 )
-@option("-n", "--dry-run", is_flag=True, help="Print the plan, change nothing.")
+@option("-n", "--dry-run", is_flag=True, help="Print the plan and change nothing.")
 @kernel_file_option()
 @option(
     "--format",

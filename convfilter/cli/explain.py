@@ -54,12 +54,14 @@ def _read_place(text: str) -> tuple[int, int]:
 @kernel_option(
     "The filter: NAME or NAME:param=value,... Of a chain, the last filter is explained.", required=False
 )
-@option("--at", callback=reading(_read_place), metavar="ROW,COL", help="Position in the output, from 0,0.")
+@option(
+    "--at", callback=reading(_read_place), metavar="ROW,COL", help="Position in the output, counted from 0,0."
+)
 @option("--channel", metavar="NAME|N", help="The channel: red, green, blue, alpha, or a number from 0.")
 @option("--values", metavar="ROWS", help='Numbers instead of an image: "0 1 2; 3 4 5; 6 7 8".')
 @option("--weights", metavar="ROWS", help='Weights instead of a kernel: "0 1; 2 3".')
-@option("-o", "--output", metavar="FILE", help="A drawing, or NAME.html: an interactive page.")
-@option("--animate", metavar="FILE", help="Draw the kernel sliding over a small input, as GIF or PNG.")
+@option("-o", "--output", metavar="FILE", help="Draw it into an image file; NAME.html: an interactive page.")
+@option("--animate", metavar="FILE", help="Animate the kernel sliding over a small input, as GIF or PNG.")
 @option("--overwrite", is_flag=True, help="Replace existing outputs.")
 @json_option()
 @kernel_file_option()
@@ -91,7 +93,7 @@ def command(
 ) -> None:
     """Show how one output value is computed: window, weights, products, sums, rounding.
 
-    IMAGE is an image, or a .csv file of plain numbers.
+    IMAGE is an image file, or a .csv file of plain numbers.
 
     Example: convfilter explain photo.jpg -k sobel --at 120,200
     """

@@ -67,7 +67,9 @@ def _read_sides(text: str) -> tuple[int, ...]:
     metavar="WxH",
     help="Size of the colour image for which to show the plan.  [default: 4000x3000]",
 )
-@option("-o", "--output", metavar="FILE", help="Draw the weights and the frequency response of NAME.")
+@option(
+    "-o", "--output", metavar="FILE", help="Draw weights and frequency response of NAME into an image file."
+)
 @option("--overwrite", is_flag=True, help="Replace an existing drawing.")
 @kernel_file_option()
 @json_option()

@@ -41,7 +41,7 @@ _AXES = {1: ("length",), 2: ("height", "width"), 3: ("frames", "height", "width"
     default=None,
     heading="Options",
     show_default=False,
-    help="Show this one only.  [default: valid, same and full]",
+    help="Show only this padding.  [default: valid, same and full]",
 )
 @filter_option("stride", heading="Options")
 @filter_option("dilation", heading="Options")

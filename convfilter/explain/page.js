@@ -25,6 +25,7 @@ const outputOrigin = () => {
 };
 const backward = () => $("backward").checked;
 const shownPlanes = () => (state.result.bank.summed ? image.planes.map((_, plane) => plane) : [state.channel]);
+const outputAt = () => state.row * state.result.width + state.column; // counted row by row
 const chosenPart = () => state.result.bank.outputs[state.result.bank.summed ? state.channel : 0][state.table.part];
 
 /** Read the controls; an Error says what is wrong with one. */
@@ -84,7 +85,7 @@ function fillUpstream() {
   if (kind === "edited" && state.upstream.length === height * width) return;
   if (kind === "edited") $("upstream").value = "ones";
   state.upstream = Float64Array.from({ length: height * width }, (_, at) => {
-    if (kind === "single") return at === state.row * width + state.column ? 1 : 0;
+    if (kind === "single") return at === outputAt() ? 1 : 0;
     return kind === "counted" ? at + 1 : 1;
   });
 }
@@ -135,7 +136,6 @@ function gradientsOf() {
 
 /** What the two grids show, from the results. */
 function buildContents() {
-  readTheme();
   const { axes, outputs, height, width, settings } = state.result;
   const inside = { top: 0, left: 0, rows: height, columns: width, hatched: () => false, origin: outputOrigin() };
   const [rows, columns] = axes;
@@ -191,7 +191,7 @@ function paddedPlanes(numbers, coloured = false) {
 function update() {
   if (state.stale) return;
   layOut();
-  $("position").value = state.row * state.result.width + state.column;
+  $("position").value = outputAt();
   const gradient = backward() && $("show").value === "gradient" && state.focus.kind === "sample";
   $("left-name").textContent = gradient ? "Gradient by the input" : "Input";
   (backward() ? updateBackward : updateForward)();
@@ -243,7 +243,7 @@ function updateBackward() {
     explainSample(row, column, plane, samples[plane][row * axes[1].size + column], divisor);
   }
   if (document.activeElement !== $("derivative")) {
-    $("derivative").value = figure(state.upstream[state.row * state.result.width + state.column]);
+    $("derivative").value = figure(state.upstream[outputAt()]);
   }
   $("derivative-name").textContent = `Upstream at ${placeOf([state.row, state.column], outputOrigin())}`;
 }
@@ -307,7 +307,7 @@ function explainWeight(row, column, gradient, divisor, shared) {
   const placeAt = (at) => [Math.floor(at / width), at % width];
   const metAt = (at) => [top + placeAt(at)[0] * rows.stride, left + placeAt(at)[1] * columns.stride];
   const pair = (place) => ({ row: place[0], column: place[1], rows: 1, columns: 1, colour: theme.second });
-  const met = pair(metAt(state.row * width + state.column));
+  const met = pair(metAt(outputAt()));
   const output = pair([state.row, state.column]);
   reveal(grids.input, met.row, met.column, 1, 1);
   reveal(grids.output, output.row, output.column, 1, 1);
@@ -463,7 +463,6 @@ function showEditor() {
 }
 
 function colourWeights() {
-  readTheme();
   const rows = state.kernel.tables[state.table.part][state.table.output][state.table.channel];
   const colourOf = diverging(largestOf([rows.flat()]));
   for (const input of $("weights").querySelectorAll("input")) {
@@ -565,7 +564,7 @@ function play(on) {
 function step(by) {
   if (state.stale) return;
   const { height, width } = state.result;
-  const at = (state.row * width + state.column + by + height * width) % (height * width);
+  const at = (outputAt() + by + height * width) % (height * width);
   if (backward()) focusOn(at);
   else move(Math.floor(at / width), at % width);
 }
@@ -640,7 +639,7 @@ function listen() {
     Object.assign(state, { focus: { ...state.focus, kind: "sample" }, pinned: false });
     recompute();
     if (state.stale) return;
-    if (image.height * image.width > 200) focusOn(state.row * state.result.width + state.column);
+    if (image.height * image.width > 200) focusOn(outputAt());
     else focus("sample", image.height >> 1, image.width >> 1); // in the middle a sample feeds most outputs
   });
   on("submit", "controls", (event) => event.preventDefault());
@@ -698,14 +697,14 @@ function listen() {
   });
   on("input", "derivative", () => {
     const value = Number($("derivative").value);
-    if ($("derivative").value.trim() === "" || !Number.isFinite(value)) return;
-    state.upstream[state.row * state.result.width + state.column] = value;
+    if ($("derivative").value.trim() === "" || !Number.isFinite(value) || state.stale) return;
+    state.upstream[outputAt()] = value;
     $("upstream").value = "edited";
     buildContents();
     update();
   });
   for (const side of ["input", "output"]) listenToGrid(side);
-  on("input", "position", () => step($("position").value - state.row * state.result.width - state.column));
+  on("input", "position", () => state.stale || step($("position").value - outputAt()));
   on("click", "back", () => step(-1));
   on("click", "next", () => step(1));
   on("click", "play", () => play(!state.timer));
@@ -713,7 +712,7 @@ function listen() {
   on("click", "farther", () => zoom(1 / 1.4));
   on("click", "whole", () => zoom(0));
   on("click", "numbers", () => zoom(null));
-  on("click", "copy-command", () => (
+  on("click", "copy-command", () => state.stale || (
     copy(commandOf(), state.edited ? `Save the kernel, copied as TOML, as ${state.kernel.name}.toml.` : "")
   ));
   on("click", "copy-toml", () => copy(tomlOf(state.kernel, plainName(state.kernel))));
@@ -724,6 +723,7 @@ function listen() {
   });
   for (const media of ["(prefers-color-scheme: dark)", "print"]) {
     matchMedia(media).addEventListener("change", () => {
+      readTheme();
       showEditor();
       recompute();
     });
@@ -790,6 +790,7 @@ function start() {
     const text = unavailable ? `${entry.name} (${unavailable})` : entry.name;
     $("kernel").append(make("option", { value: entry.name, disabled: Boolean(unavailable) }, text));
   }
+  readTheme();
   chooseKernel(data.kernel, data.variant);
   for (const id of ["border", "fill", "channels", "range"]) $(id).value = options[id];
   for (const id of ["stride", "dilation"]) $(id).value = options[id].join(",").replace(/^(\d+),\1$/, "$1");

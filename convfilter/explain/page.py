@@ -34,7 +34,7 @@ __all__ = ["Subject", "check_page", "make_page", "write_page"]
 _SIDE = 200  # of the crop, in samples
 _STEP = 60  # crops begin at multiples, so that with the usual strides the outputs are those of the image
 _THUMBNAIL = 170
-_LARGEST_KERNEL = 101  # sides
+_LARGEST_KERNEL = 63  # sides
 _LARGEST_LISTED = 31
 
 # Parameters that the page offers, by generator.

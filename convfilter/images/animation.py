@@ -29,7 +29,7 @@ from convfilter.options import EncodeOptions
 
 __all__ = ["AvifFrames", "Clock", "PngFrames", "WebpFrames", "changed_box", "write_frames"]
 
-UNTIMED = 100.0  # milliseconds for which a frame is shown whose file does not say
+_UNTIMED = 100.0  # milliseconds for which a frame is shown whose file does not say
 
 
 def write_frames(
@@ -83,7 +83,7 @@ class Clock:
 
     def ticks(self, duration: float | None) -> int:
         """Return for how many ticks the next frame is shown, from its milliseconds."""
-        self._due += (UNTIMED if duration is None else duration) / self._tick
+        self._due += (_UNTIMED if duration is None else duration) / self._tick
         ticks = round(self._due)
         self._due -= ticks
         if ticks > self._most:
@@ -165,7 +165,7 @@ class PngFrames:
 
 def _delay(duration: float | None, warnings: list[str]) -> tuple[int, int]:
     """Return a fraction of seconds in two numbers of 16 bits."""
-    delay = Fraction((UNTIMED if duration is None else duration) / 1000).limit_denominator(65_535)
+    delay = Fraction((_UNTIMED if duration is None else duration) / 1000).limit_denominator(65_535)
     if delay.numerator > 65_535:
         delay = Fraction(min(round(delay), 65_535))
         if delay == 65_535:

@@ -44,36 +44,21 @@ class Format(NamedTuple):
     Functions are named as ``module:name`` in this package; `loaded` imports them when they are needed.
     """
 
-    extensions: tuple[str, ...]
-    """The first is that of new files."""
-    kinds: tuple[str, ...]
-    """What it stores without loss of meaning or depth; ``*`` is any array."""
-    magic: tuple[tuple[int, bytes], ...]
-    """Bytes that a file has at a place; before 0, at its end."""
-    plugin: str = ""
-    """Pillow's module, if Pillow reads or writes it."""
-    deep: tuple[str, ...] = ()
-    """What else it stores with the codecs; ``C`` is any number of channels without a meaning."""
-    several: Literal["", "animation", "pages", "arrays"] = ""
-    """What several images in a file are: shown in turn, of any sizes, or of one shape; nothing if refused."""
-    side: int = _ANY_SIDE
-    """The longest side in pixels."""
-    lossless: bool = True
-    """Whether every file of it gives back the samples that were written."""
-    quality: bool = False
-    """Whether there is a quality to choose."""
-    blocks: tuple[str, ...] = ()
-    """What it holds beside the pixels: fields of `Metadata`."""
-    reader: str = "reading:PillowReader"
-    """The class that reads it."""
-    encoder: str = "writing:save_plain"
-    """The function that writes one image."""
-    frames_encoder: str = ""
-    """The class that writes several images: it takes each by `add`, and `finish` ends the file."""
-    holds_all: bool = False
-    """Whether that class needs all of them at once."""
-    prints: bool = False
-    """Whether its library prints to standard error."""
+    extensions: tuple[str, ...]  # the first is that of new files
+    kinds: tuple[str, ...]  # what it stores without loss of meaning or depth; * is any array
+    magic: tuple[tuple[int, bytes], ...]  # bytes that a file has at a place; before 0, at its end
+    plugin: str = ""  # Pillow's module, if Pillow reads or writes it
+    deep: tuple[str, ...] = ()  # what else it stores with the codecs; C is any number of channels
+    several: Literal["", "animation", "pages", "arrays"] = ""  # shown in turn, of any sizes, or of one shape
+    side: int = _ANY_SIDE  # the longest side in pixels
+    lossless: bool = True  # whether every file of it gives back the samples that were written
+    quality: bool = False  # whether there is a quality to choose
+    blocks: tuple[str, ...] = ()  # what it holds beside the pixels: fields of `Metadata`
+    reader: str = "reading:PillowReader"  # the class that reads it
+    encoder: str = "writing:save_plain"  # the function that writes one image
+    frames_encoder: str = ""  # the class that writes several: it takes each by `add`; `finish` ends the file
+    holds_all: bool = False  # whether that class needs all of them at once
+    prints: bool = False  # whether its library prints to standard error
 
     def holds(self, kind: str) -> bool:
         """Whether it stores a kind here and now."""
@@ -325,36 +310,22 @@ def route(mode: str, dtype: str, format: str) -> tuple[str, list[str]]:
     >>> route("CMYK", "uint8", "png")
     ('RGB', ['png cannot hold CMYK: converted to RGB'])
     """
-    kind = kind_of(mode, dtype)
-    kinds = FORMATS[format].kinds
-    if FORMATS[format].holds(kind):
+    row, kind, eight_bits = FORMATS[format], kind_of(mode, dtype), kind_of(mode, "uint8")
+    if row.holds(kind):
         return kind, []
     for step in _STEPS.get(kind, ()):
-        if step in kinds:
-            lossy = kind == "CMYK"
-            return step, [f"{format} cannot hold CMYK: converted to RGB"] if lossy else []
+        if step in row.kinds:
+            return step, [f"{format} cannot hold CMYK: converted to RGB"] if kind == "CMYK" else []
+    fault = f"{format} cannot hold {_in_words(mode, dtype)}"
+    narrowed = dtype != "uint8" and any(map(row.holds, (eight_bits, *_STEPS.get(eight_bits, ()))))
+    if row.holds_deep(kind):
+        mend = "--depth 8" if narrowed else "try npy"
+        raise ImageError(f"{fault} without the codecs: {CODECS_MEND}, or {mend}")
     mends = [name for name in ("png", "tiff") if FORMATS[name].holds(kind)]
     mends += ["npy"] if loose_channels(mode) or not mends else []
-    narrowed = dtype != "uint8" and _narrows(mode, format)
-    if FORMATS[format].holds_deep(kind):
-        mend = "--depth 8" if narrowed else "try npy"
-        raise ImageError(
-            f"{format} cannot hold {_in_words(mode, dtype)} without the codecs: {CODECS_MEND}, or {mend}"
-        )
+    mend = " or ".join(mends) + ", or --depth 8" * narrowed
     request = ", or --alpha plain if the last one is alpha" if mode in ("C2", "C4") else ""
-    depth = ", or --depth 8" if narrowed else ""
-    raise ImageError(
-        f"{format} cannot hold {_in_words(mode, dtype)}; try {' or '.join(mends)}{depth}{request}"
-    )
-
-
-def _narrows(mode: str, format: str) -> bool:
-    """Tell whether a format takes a mode in 8 bits."""
-    try:
-        route(mode, "uint8", format)
-    except ImageError:
-        return False
-    return True
+    raise ImageError(f"{fault}; try {mend}{request}")
 
 
 def _in_words(mode: str, dtype: str) -> str:

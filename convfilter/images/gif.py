@@ -6,11 +6,12 @@ holds all frames in memory. Here a frame of more than 256 colours is exact if th
 
 from __future__ import annotations
 
+import io
 import struct
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import GifImagePlugin, Image
+from PIL import Image
 
 from convfilter.images.animation import Clock, changed_box
 from convfilter.images.metadata import Metadata
@@ -147,15 +148,16 @@ class GifFrames:
         whole = (0, 0, frame.shape[1], frame.shape[0])
         left, top, right, bottom = whole if vanishes or first else changed_box(drawn)
         palette = colours.tobytes() + int(self._clear).to_bytes(4, "little")[: 3 * spare]
-        for part in GifImagePlugin.getdata(
-            to_image(indices[top:bottom, left:right], "P", palette),
-            (left, top),
-            duration=10 * ticks,
-            disposal=_CLEAR if vanishes else _KEEP,
-            include_color_table=True,
-            **({"transparency": clear} if spare else {}),
-        ):
-            self._stream.write(part)
+        image = to_image(indices[top:bottom, left:right], "P", palette)
+        # As a file of its own: 13 bytes with the size of the palette, palette, 10 bytes, data, 1 byte.
+        encoded = io.BytesIO()
+        save(image, self._output._replace(stream=encoded), optimize=False, interlace=False)
+        data = encoded.getvalue()
+        table = 6 << (data[10] & 7)
+        control = (_CLEAR if vanishes else _KEEP) << 2 | spare
+        self._stream.write(b"!\xf9\4" + struct.pack("<BHBB", control, ticks, clear * spare, 0))
+        self._stream.write(b"," + struct.pack("<HHHHB", left, top, *image.size, data[10] & 0x87))
+        self._stream.write(data[13 : 13 + table] + data[23 + table : -1])
         if vanishes:
             self._shown = self._meant = np.full(frame.shape, self._clear)
         else:

@@ -55,10 +55,6 @@ def reasons(what: str, *, system: bool = True) -> Iterator[None]:
     except Exception as error:  # decoders raise all kinds of errors over broken data
         if _raised_by_us(error):
             raise
-        from PIL import UnidentifiedImageError  # here, so that `--help` need not load Pillow
-
-        if isinstance(error, UnidentifiedImageError):
-            raise ImageError(f"{what} (the header makes no sense)") from None
         if isinstance(error, OSError) and error.errno:
             if not system:
                 raise

@@ -101,14 +101,15 @@ class Metadata:
     def lost_in(self, form: str) -> list[str]:
         """Return the names of what a format cannot hold, as far as it says something."""
         held = FORMATS[form].blocks
-        says = {name: getattr(self, name) not in (None, ()) for name in BLOCKS}
-        says["dpi"] = self.dpi is not None and not _is_default(self.dpi)
-        names = [words for name, words in BLOCKS.items() if says[name] and name not in held]
-        kinds = {kind for kind, _ in self.chunks}
-        plain = self.icc is not None or b"sRGB" in kinds
+        says = {field: getattr(self, field) not in (None, ()) for field in BLOCKS}
+        # Programs write one of these where nobody has chosen a resolution.
+        says["dpi"] = says["dpi"] and {*map(round, self.dpi or ())} not in ({1}, {72}, {96})
+        names = [name for field, name in BLOCKS.items() if says[field] and field not in held]
+        plain = self.icc is not None or b"sRGB" in dict(self.chunks)
         for kind, content in self.chunks if "chunks" not in held else ():
             name = _CHUNKS.get(kind, f"a {kind.decode()} chunk")
-            if not ((plain and name == _GAMMA) or (kind, content) in _SRGB or _is_square(kind, content)):
+            square = kind == b"pHYs" and content[:4] == content[4:8]  # as pixels are without it
+            if not (square or (plain and name == _GAMMA) or (kind, content) in _SRGB):
                 names.append(name)
         return list(dict.fromkeys(names))
 
@@ -340,16 +341,6 @@ def _aspect(info: dict[Any, Any]) -> tuple[Chunk, ...]:
     return ((b"pHYs", struct.pack(">IIB", *aspect, 0)),)
 
 
-def _is_default(dpi: tuple[float, float]) -> bool:
-    """Tell whether a resolution is what programs write when nobody has chosen one."""
-    return {*map(round, dpi)} in ({1}, {72}, {96})
-
-
-def _is_square(kind: bytes, content: bytes) -> bool:
-    """Tell whether a chunk says that pixels are as wide as high, as they are in a file without it."""
-    return kind == b"pHYs" and content[:4] == content[4:8]
-
-
 def jpeg_places(data: Data) -> list[tuple[int, int]]:
     """Return where JPEGs are within other data: what begins as one and has a scan, up to its end."""
     places = []
@@ -387,14 +378,13 @@ def _dpi(found: Any) -> tuple[float, float] | None:
         across, down = (float(value) for value in found)
     except (TypeError, ValueError, ZeroDivisionError):
         return None
-    usable = math.isfinite(across) and math.isfinite(down) and across > 0 and down > 0
-    return (across, down) if usable else None
+    return (across, down) if 0 < across < math.inf and 0 < down < math.inf else None
 
 
 def _duration(image: Image.Image) -> float | None:
     """Return how long a frame is shown; one of a GIF that does not say so is not held at all."""
     found = image.info.get("duration", 0 if image.format == "GIF" else None)
-    return float(found) if isinstance(found, int | float) and math.isfinite(found) and found >= 0 else None
+    return float(found) if isinstance(found, int | float) and 0 <= found < math.inf else None
 
 
 def _plays(image: Image.Image) -> int:
@@ -407,7 +397,7 @@ def _plays(image: Image.Image) -> int:
 
 def _tables(found: Any) -> list[list[int]] | None:
     """Return a JPEG's quantization tables if they can be used again."""
-    if not isinstance(found, dict) or sorted(found) != list(range(len(found))) or not 0 < len(found) < 5:
+    if not found or sorted(found) != [*range(min(len(found), 4))]:
         return None
     return [list(found[index]) for index in range(len(found))]
 

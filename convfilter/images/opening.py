@@ -90,9 +90,9 @@ def image_of(stream: BinaryIO, form: str, max_pixels: int | None) -> ImageFile.I
     check_header(stream, form, max_pixels)
     stream.seek(0)
     load_plugin(form)
-    names = [form.upper()]
+    factory, _ = Image.OPEN[form.upper()]  # `Image.open` would import the plugins of five formats
     with reasons(f"broken {form} data"):
-        image = Image.open(stream, formats=names)
+        image = factory(stream, "")
     if form == "gif" and image.mode == "L" and gif_layout(stream).turns_coloured:
         image = _coloured_gif(stream)
     check_pixels(image.size, max_pixels)

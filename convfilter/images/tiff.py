@@ -17,8 +17,8 @@ from typing import Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageFile, ImagePalette, UnidentifiedImageError
-from PIL.TiffImagePlugin import COMPRESSION_INFO, ImageFileDirectory_v2
+from PIL import ExifTags, Image, ImageFile, ImagePalette
+from PIL.TiffImagePlugin import COMPRESSION_INFO, ImageFileDirectory_v2, TiffImageFile
 
 from convfilter.errors import ImageError
 from convfilter.images import formats
@@ -302,10 +302,11 @@ class _Page:
         layout = self._layout
         if not layout.by_libtiff or self._beyond_pillow:
             return None
+        self._stream.seek(0)
         with reasons("broken tiff data"):
             try:
-                image = Image.open(self._stream, formats=["TIFF"])
-            except (UnidentifiedImageError, ValueError):
+                image = TiffImageFile(self._stream)
+            except (SyntaxError, ValueError):
                 return None
         subsampled = layout.photometric == 6 and self._tags.wholes(_SUBSAMPLING, (2, 2)) != (1, 1)
         if (

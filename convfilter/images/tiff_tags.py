@@ -35,12 +35,14 @@ __all__ = [
 
 Data: TypeAlias = bytes | mmap.mmap
 
-SIZES = dict.fromkeys((1, 2, 6, 7), 1) | dict.fromkeys((3, 8), 2) | dict.fromkeys((4, 9, 11, 13), 4)
-SIZES |= dict.fromkeys((5, 10, 12, 16, 17, 18), 8)
+_CODES = {
+    **{1: "u1", 2: "u1", 6: "i1", 7: "u1", 3: "u2", 8: "i2", 4: "u4", 9: "i4", 13: "u4"},
+    **{5: "u4", 10: "i4", 11: "f4", 12: "f8", 16: "u8", 17: "i8", 18: "u8"},
+}
+_WHOLE, _FRACTIONS, _ADDRESSES = (3, 4, 6, 8, 9, 13, 16), (5, 10), (4, 13, 16, 18)
+_NARROWED = {16: (4, "u4"), 17: (9, "i4"), 18: (13, "u4")}
+SIZES = {type: int(code[1]) * (2 if type in _FRACTIONS else 1) for type, code in _CODES.items()}
 """Bytes of a value of each type."""
-
-_RATIONAL = 5
-_WHOLE = {3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q"}
 
 
 class Entry(NamedTuple):
@@ -93,12 +95,11 @@ class Directory:
 
     def wholes(self, number: int, default: tuple[int, ...] = ()) -> tuple[int, ...]:
         """Return the whole numbers that a tag holds."""
-        entry = self._by_number.get(number)
-        if entry is None:
+        if number not in self:
             return default
-        if entry.type not in _WHOLE:
+        if self.type_of(number) not in _WHOLE:
             raise ImageError(f"broken tiff data (tag {number} does not hold whole numbers)")
-        return struct.unpack_from(f"{self.order}{entry.values}{_WHOLE[entry.type]}", self.data, entry.place)
+        return tuple(self._numbers(number).tolist())
 
     def whole(self, number: int, default: int) -> int:
         """Return the first whole number that a tag holds."""
@@ -106,11 +107,13 @@ class Directory:
 
     def ratio(self, number: int) -> float:
         """Return the first fraction that a tag holds, 0 if there is none."""
-        entry = self._by_number.get(number)
-        if entry is None or entry.type != _RATIONAL or not entry.values:
+        if self.type_of(number) not in _FRACTIONS:
             return 0.0
-        above, below = struct.unpack_from(f"{self.order}II", self.data, entry.place)
-        return above / below if below else 0.0
+        above, below = (*self._numbers(number).tolist(), 0, 0)[:2]
+        return float(above / below) if below else 0.0
+
+    def _numbers(self, number: int) -> NDArray[Any]:
+        return np.frombuffer(self.content(number), self.order + _CODES[self.type_of(number)])
 
 
 def address_at(data: Data, place: int, order: str, big: bool = False) -> int:
@@ -121,9 +124,6 @@ def address_at(data: Data, place: int, order: str, big: bool = False) -> int:
         raise ImageError("an address behind the end") from None
 
 
-_NUMBERS = {3: 2, 4: 4, 5: 4, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
-_ADDRESSES = (4, 13, 16, 18)
-_NARROWED = {16: (4, "<u4"), 17: (9, "<i4"), 18: (13, "<u4")}
 _DESCRIPTION, _PAGE_NUMBER, IPTC, _NO_DATA, _PRIVATE = 270, 297, 33723, 42113, 32768
 _ACROSS, _DOWN, _UNIT = 282, 283, 296
 _MOST_BYTES = 1 << 22
@@ -240,13 +240,12 @@ def _tag(entry: Entry, data: Data, order: str) -> TiffTag:
         return refused
     if b"\xff\xd8\xff" in stored or b"\x89PNG\r\n" in stored:  # an image, not filtered
         return refused
-    if (size := _NUMBERS.get(type)) and number != IPTC:  # which are bytes, also if called numbers
-        values = np.frombuffer(stored, f"{order}{'i' if type == 17 else 'u'}{size}")
-        type, form = _NARROWED.get(type, (type, f"<u{size}"))
-        narrowed = values.astype(form)
-        if np.any(narrowed != values):
+    if number != IPTC:  # which are bytes, also if called numbers
+        values = np.frombuffer(stored, order + _CODES[type])
+        type, code = _NARROWED.get(type, (type, _CODES[type]))
+        stored = values.astype(f"<{code}").tobytes()
+        if type != entry.type and np.any(np.frombuffer(stored, f"<{code}") != values):
             return refused
-        stored = narrowed.tobytes()
     return TiffTag(number, type, entry.values, stored)
 
 

@@ -12,7 +12,6 @@ from dataclasses import replace
 from typing import Any, BinaryIO, NamedTuple, cast
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 from numpy.typing import DTypeLike, NDArray
 from PIL import Image, ImageColor, ImageFile
 
@@ -57,8 +56,7 @@ class Output(NamedTuple):
     format: str
     encoding: EncodeOptions
     warnings: list[str]
-    frames: int = 0
-    """How many are written; 0 for an image that is not one of several."""
+    frames: int = 0  # how many are written; 0 for an image that is not one of several
 
     @property
     def small(self) -> bool:
@@ -144,7 +142,7 @@ def prepared(picture: Picture, output: Output, *, release: bool = False) -> Pict
         warnings.append(f"{form} has no quality to choose: --quality is ignored")
     if kind_of(mode, dtype) != kind:
         pixels, mode = np.asarray(to_image(pixels, mode).convert(kind)), kind
-    if kind in ("I;16", "I", "F"):  # grey of other types than 8 bits has modes of its own
+    if kind in ("L", "I;16", "I", "F"):  # grey of each type has a mode of its own
         mode = kind
     pixels = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("="))
     if release:
@@ -258,7 +256,7 @@ def save_jpeg(picture: Picture, output: Output) -> None:
         quality = output.encoding.quality or _QUALITY
         # The chroma of what edge filters make is no smoother than the rest: full at high qualities.
         options |= {"quality": quality, "subsampling": 0 if quality >= _QUALITY else 2}
-    image = taken(picture, "RGBX" if picture.mode == "RGB" else None)
+    image = taken(picture)
     if output.small:
         with _buffer_for(image):
             save(image, output, **options, optimize=True, progressive=True)
@@ -345,40 +343,21 @@ def flattened(pixels: NDArray[np.uint8], background: tuple[int, int, int]) -> ND
 
 
 def to_image(pixels: NDArray[Any], mode: str, palette: bytes | None = None) -> Image.Image:
-    """Return an array as an image of Pillow's, which shares its memory for ``L RGBA CMYK I;16``.
-
-    ``RGBX`` takes colours too: Pillow itself holds RGB in four bytes, and spreads three out to them several
-    times as slowly as is done here.
-    """
+    """Return an array as an image of Pillow's, which shares its memory for ``L RGBA CMYK I;16``."""
     dtype = pixels.dtype.newbyteorder("<" if mode == "I;16" else "=")
     pixels = np.ascontiguousarray(pixels, dtype)
-    height, width = pixels.shape[:2]
-    samples = pixels.reshape(-1).view(np.uint8)
-    if mode == "RGBX":
-        samples = _spread(samples)
-    image = Image.frombuffer(mode, (width, height), samples, "raw", mode, 0, 1)
+    size = pixels.shape[1], pixels.shape[0]
+    image = Image.frombuffer(mode, size, pixels.reshape(-1).view(np.uint8), "raw", mode, 0, 1)
     if palette is not None:
         image.putpalette(palette)
     return image
 
 
-def taken(picture: Picture, mode: str | None = None) -> Image.Image:
+def taken(picture: Picture) -> Image.Image:
     """Return an image of Pillow's in place of an array, which is given up."""
-    image = to_image(picture.pixels, mode or picture.mode)
+    image = to_image(picture.pixels, picture.mode)
     picture.pixels = np.empty((0, 0), np.uint8)
     return image
-
-
-def _spread(samples: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return three bytes a pixel as four, the last of which means nothing."""
-    count = len(samples) // 3
-    whole = np.zeros(4 * count, np.uint8)
-    if count > 1:
-        # Four bytes are copied for each pixel, one of the next among them; the last one has no next.
-        words = as_strided(samples[:4].view(np.uint32), (count - 1,), (3,))
-        np.copyto(whole[:-4].view(np.uint32), words)
-    whole[-4:-1] = samples[-3:]
-    return whole
 
 
 def few_colours(image: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | None:

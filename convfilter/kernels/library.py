@@ -249,16 +249,13 @@ def _written(table: dict[str, Any], form: str) -> dict[str, Any]:
     }
 
 
-def _axes(table: dict[str, Any], form: str, part: object) -> tuple[str, ...]:
+def _axes(table: dict[str, Any], form: str, part: Any) -> tuple[str, ...]:
     """Return the axes as stated, or as they follow from the depth of the lists."""
+    if "axes" in table:
+        return tuple(str(_blamed("axes", choice, table["axes"], AXES)).split(","))
     depth, inner = 0, part
     while isinstance(inner, list) and depth < 6:
         depth, inner = depth + 1, inner[0] if inner else None
-    if "axes" in table:
-        axes = tuple(str(_blamed("axes", choice, table["axes"], AXES)).split(","))
-        if depth != len(axes) and part != []:
-            raise FieldError("axes", f"{','.join(axes)} needs lists {len(axes)} deep, not {depth}")
-        return axes
     if depth == 0:
         raise FieldError(form, f"{kind_of(part)} where a list of numbers belongs")
     if depth > 2:

@@ -11,23 +11,17 @@ UNRIGHT = {
     "no kernel": "a.png",
     "no input": "-k sobel",
     "unknown kernel": "a.png -k sobl",
-    "unknown parameter": "a.png -k gaussian:sigm=2",
     "parameter out of its limits": "a.png -k gaussian:sigma=0",
-    "parameter that is no number": "a.png -k gaussian:sigma=x",
     "unknown option": "a.png -k sobel --bordr zero",
     "unknown border": "a.png -k sobel --border mirror",
     "border without its value": "a.png -k sobel --border constant",
-    "border with a value too many": "a.png -k sobel --border zero=1",
     "border of no number": "a.png -k sobel --border constant=nan",
     "unknown padding": "a.png -k sobel --padding sme",
     "three paddings": "a.png -k sobel --padding 1,2,3",
     "negative padding": "a.png -k sobel --padding=-1",
     "stride of nothing": "a.png -k sobel --stride 0",
-    "half a dilation": "a.png -k sobel --dilation 1.5",
-    "unknown channels": "a.png -k sobel --channels all",
     "channels for a kernel with its own": "a.png -k luma --channels sum",
     "unknown range": "a.png -k sobel --range clamp",
-    "unknown alpha": "a.png -k sobel --alpha none",
     "unknown format": "a.png -k sobel --format jpg",
     "format against the name": "a.png -k sobel -o out.png --format tiff",
     "unknown extension": "a.png -k sobel -o out.foo",
@@ -38,12 +32,10 @@ UNRIGHT = {
     "both ways with what exists": "a.png -k sobel --overwrite --skip-existing",
     "quiet and verbose": "a.png -k sobel -q -v",
     "output is the input": "a.png -k sobel -o a.png",
-    "output is the input by another path": "a.png -k sobel -o folder/../a.png",
     "a file where a folder must be": "a.png b.png -k sobel -o b.png",
     "several pictures to stdout": "a.png b.png -k sobel -o -",
     "no images": "folder -k sobel",
     "no kernel file": "a.png -k sobel --kernels gone.toml",
-    "a folder for a kernel file": "a.png -k sobel --kernels folder",
 }
 
 
@@ -102,35 +94,16 @@ def test_messages_are_escaped_and_propose_what_was_meant(quick, tmp_path):
         assert (ran.code, ran.out, ran.complaints) == (2, "", [f"convfilter: {message}"])
 
 
-def test_an_existing_output_is_left_alone(quick, tmp_path):
+def test_existing_outputs_are_left_alone_skipped_or_replaced(quick, tmp_path):
     save(tmp_path / "a.png", grey())
     (tmp_path / "b.png").write_bytes(b"mine")
-    ran = quick("apply", "a.png", "-k", "sobel", "-o", "b.png")
-    assert (ran.code, ran.out) == (1, "")
-    assert ran.complaints == [
-        "convfilter: a.png: the output exists: give --overwrite to replace it or --skip-existing to keep it"
-    ]
+    command = ("apply", "a.png", "-k", "identity", "-o", "b.png")
+    reason = "the output exists: give --overwrite to replace it or --skip-existing to keep it"
+    assert quick(*command) == (1, b"", f"convfilter: a.png: {reason}\n")
+    assert quick(*command, "--skip-existing")[::2] == (0, "")
     assert (tmp_path / "b.png").read_bytes() == b"mine"
-
-
-def test_skipping_keeps_what_exists_and_overwriting_replaces_it(quick, tmp_path):
-    save(tmp_path / "a.png", grey())
-    (tmp_path / "b.png").write_bytes(b"mine")
-    ran = quick("apply", "a.png", "-k", "identity", "-o", "b.png", "--skip-existing")
-    assert (ran.code, ran.err) == (0, "")
-    assert (tmp_path / "b.png").read_bytes() == b"mine"
-    ran = quick("apply", "a.png", "-k", "identity", "-o", "b.png", "--overwrite")
-    assert (ran.code, ran.err) == (0, "")
+    assert quick(*command, "--overwrite")[::2] == (0, "")
     assert np.array_equal(load(tmp_path / "b.png"), grey())
-
-
-def test_a_picture_is_written_over_only_as_named_output_with_overwrite(quick, tmp_path):
-    save(tmp_path / "a.png", grey())
-    ran = quick("apply", "a.png", "-k", "box:size=3", "-o", "a.png")
-    assert ran.code == 2
-    assert ran.complaints == ["convfilter: output a.png is the input a.png: give --overwrite to replace it"]
-    assert quick("apply", "a.png", "-k", "box:size=3", "-o", "a.png", "--overwrite").code == 0
-    assert not np.array_equal(load(tmp_path / "a.png"), grey())
 
 
 FAILING = {
@@ -187,29 +160,17 @@ STRANGE = [b"two words.png", b"quo'te\".png", b"new\nline.png", b"caf\xe9.png", 
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="the file system refuses undecodable names")
-def test_strange_names_are_processed_and_escaped_in_messages(run, tmp_path):
+def test_strange_names_are_processed_and_escaped_in_messages(quick, tmp_path):
     save(tmp_path / "a.png", colour())
     for name in STRANGE:
         os.link(tmp_path / "a.png", os.path.join(os.fsencode(tmp_path), name))
-    (tmp_path / "a.png").unlink()
-    ran = run("apply", "-k", "identity", "-o", "out", "--", *STRANGE)
-    assert ran.code == 0, ran.err
+    command = ("apply", "-k", "identity", "-o", "out", "--", *map(os.fsdecode, STRANGE))
+    assert quick(*command).code == 0
     assert sorted(os.listdir(os.fsencode(tmp_path / "out"))) == sorted(STRANGE)
-    ran = run("apply", "-k", "identity", "-o", "out", "--", *STRANGE)
-    assert ran.code == 1
-    assert len(ran.complaints) == len(STRANGE) + 1
+    ran = quick(*command)
+    assert (ran.code, len(ran.complaints)) == (1, len(STRANGE) + 1)
     for shown in (r"new\nline.png", r"caf\xe9.png", "-rf.png", r"\x1b[31m.png"):
         assert any(line.startswith(f"convfilter: {shown}: ") for line in ran.complaints)
-
-
-def test_a_name_of_255_bytes_is_kept(quick, tmp_path):
-    name = "n" * 251 + ".png"
-    save(tmp_path / name, grey())
-    assert quick("apply", name, "-k", "blur", "-o", "out/").code == 0
-    assert (tmp_path / "out" / name).exists()
-    ran = quick("apply", name, "-k", "blur")
-    assert ran.code == 1
-    assert ran.err.rstrip().endswith("File name too long")
 
 
 @pytest.mark.parametrize("command", ["gallery a.png -k blur", "explain a.png -k blur --at 0,0"])
@@ -233,13 +194,6 @@ def test_a_constant_that_is_no_fraction_is_warned_of(quick, tmp_path):
         "such as constant=0.5"
     ]
     assert quick("apply", "a.png", "-k", "blur", "--border", "constant=0.5", "-o", "c.png").err == ""
-
-
-def test_a_quality_where_there_is_none_is_warned_of(quick, tmp_path):
-    save(tmp_path / "a.png", grey())
-    for form, warned in (("png", True), ("tiff", True), ("jpg", False)):
-        ran = quick("apply", "a.png", "-k", "blur", "--quality", "80", "-o", f"b.{form}")
-        assert ("has no quality to choose" in ran.err) == warned, ran.err
 
 
 @pytest.mark.parametrize("value", ["abc", "0", "2.5", "9" * 5000])

@@ -57,8 +57,6 @@ def test_every_border_is_drawn(quick):
         "symmetric cba|abcd|dcb",
         "reflect dcb|abcd|cba",
         "wrap bcd|abcd|abc",
-        "zero 000|abcd|000",
-        "constant=V vvv|abcd|vvv",
     ):
         assert drawing in text
 

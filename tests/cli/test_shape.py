@@ -128,16 +128,10 @@ def test_an_image_is_measured_as_displayed(quick, tmp_path):
 
 
 def test_one_bad_image_does_not_stop_the_others(quick, tmp_path):
-    save(tmp_path / "a.png", grey(20, 30))
     (tmp_path / "folder").mkdir()
-    ran = quick("shape", "gone.png", "folder", "a.png", "-k", "3x3", "--json")
+    ran = quick("shape", "gone.png", "5x5", "folder", "7x7", "-k", "3x3", "--json")
     assert ran.code == 1
     assert [line.split(":")[1].strip() for line in ran.complaints] == ["gone.png", "folder"]
-    assert json.loads(ran.out)["input"] == sides(30, 20)
-
-
-def test_several_sizes_give_one_json_object_a_line(quick):
-    ran = quick("shape", "5x5", "7x7", "-k", "3", "--json")
     assert [json.loads(line)["valid"] for line in ran.out.splitlines()] == [sides(3, 3), sides(5, 5)]
 
 

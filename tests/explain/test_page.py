@@ -481,6 +481,25 @@ def test_a_page_is_small_and_its_numbers_are_the_files(show):
     assert fastest < 16
 
 
+def test_a_kernel_that_reaches_past_the_crop_is_no_fault(show):
+    page = show(page_of(picture(14, 260, 260), "box:size=63", padding="valid", dilation=4))
+    assert page.inner_text("#error").startswith(
+        "nothing comes out: height 200 is smaller than the kernel's 63"
+    )
+    for button in ("#next", "#closer", "#copy-command"):
+        page.click(button)
+    page.locator("#position").fill("0")
+    point_at_middle(page, "#output")
+    page.check("#backward")
+    page.fill("#dilation", "1")
+    assert page.inner_text("#error") == ""
+
+
+def point_at_middle(page, selector):
+    box = page.locator(selector).bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+
+
 def test_names_with_markup_are_harmless(show):
     name = "a</script><script>alert(1)</script><img src=x onerror=alert(2)>.png"
     known = {"odd": cf.Kernel("odd", ([[1]],), summary="</script><script>alert(3)</script>\u2028"), **SHIPPED}
@@ -522,11 +541,11 @@ def test_controls_have_names(show):
 
 def test_the_command_writes_a_page(show, quick, tmp_path):
     save(tmp_path / "small.png", picture(11, 30, 40, 3))
-    arguments = ("explain", "small.png", "-k", "gaussian:sigma=2", "--stride", "2", "-o", "page.html")
+    arguments = ("explain", "small.png", "-k", "gaussian:sigma=3", "--stride", "2", "-o", "page.html")
     ran = quick(*arguments, "--channel", "green")
     assert (ran.code, ran.err) == (0, "convfilter: page written to page.html\n")
     page = show((tmp_path / "page.html").read_text(encoding="utf-8"))
-    value = cf.apply_kernel(picture(11, 30, 40, 3), "gaussian:sigma=2", stride=2)[7, 10, 1]
+    value = cf.apply_kernel(picture(11, 30, 40, 3), "gaussian:sigma=3", stride=2)[7, 10, 1]
     assert status(page) == f"Output row 7, column 10, green: {value}"
     assert page.inner_text("pre").endswith(ran.out.strip().splitlines()[-1])
     assert quick(*arguments).code == 1  # it exists
@@ -545,7 +564,7 @@ def test_the_command_writes_a_page(show, quick, tmp_path):
     [
         (["-k", "sobel", "-k", "blur"], "a page shows one kernel, not a chain of 2"),
         (["-k", "temporal-blur"], "kernel 'temporal-blur' spans frames"),
-        (["-k", "box:size=103"], "kernel 'box:size=103' is 103x103"),
+        (["-k", "box:size=65"], "kernel 'box:size=65' is 65x65"),
         (["-k", "sobel", "--linear"], "a page cannot show --linear or --depth"),
     ],
 )

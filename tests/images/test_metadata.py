@@ -115,6 +115,14 @@ def test_broken_photoshop_data_are_dropped_with_a_warning():
     assert (picture.metadata.photoshop, picture.warnings) == (IPTC, ["malformed Photoshop data dropped"])
 
 
+def test_a_resolution_of_zero_is_none():
+    data = bytearray(encoded(samples("RGB"), "RGB", "jpeg"))
+    for density, dpi in (((300, 150), (300, 150)), ((0, 0), None), ((300, 0), None)):
+        data[13:18] = struct.pack(">BHH", 1, *density)
+        picture = read_picture(io.BytesIO(data))
+        assert (picture.metadata.dpi, picture.warnings) == (dpi, [])
+
+
 def test_the_pixel_aspect_of_a_jpeg_goes_to_png():
     data = bytearray(encoded(samples("RGB"), "RGB", "jpeg"))
     data[13:18] = struct.pack(">BHH", 0, 4, 3)
