@@ -35,7 +35,7 @@ KNOWN = {**SHIPPED, **TABLES}
 COFFEE = load(SAMPLE_IMAGES / "coffee.png")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not longer: while it is open, its event loop runs in this thread
 def browser():
     with playwright.sync_playwright() as driver:
         running = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
