@@ -323,5 +323,5 @@ def refuse_terminal() -> None:
     """Refuse to write an image to a terminal, which would take its bytes for commands."""
     if sys.stdout is not None and sys.stdout.isatty():
         raise OptionError(
-            "standard output is a terminal: pass the picture on with '|' or '>', or name a file with -o"
+            "standard output is a terminal: pipe the image with '|' or '>', or name a file with -o"
         )

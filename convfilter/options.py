@@ -24,7 +24,6 @@ __all__ = [
     "Border",
     "Channels",
     "Compress",
-    "Declared",
     "Depth",
     "EncodeOptions",
     "FilterOptions",
@@ -55,24 +54,19 @@ MAX_PIXELS = 268_402_689
 
 
 class Option(NamedTuple):
-    """How a field of a record is offered at the command line."""
+    """A field of a record as an option of the command line."""
 
     help: str
     heading: str = "Options"
     flags: str = ""  # separated by blanks; by default `--` and the field's name
     metavar: str | None = None
     read: Callable[[str], Any] | None = None  # reads its text; not for `Literal` types, flags and integers
-    default: str | None = None  # in words, where the value itself says too little
+    default_in_words: str = ""  # where the value itself says too little
     turns_off: bool = False  # the flag at the command line turns the field off
-
-
-class Declared(NamedTuple):
-    """A field of a record: its name, type without None, default and `Option`."""
-
-    name: str
-    type: Any
-    value: Any
-    option: Option
+    # Of the field, filled in by `declared`.
+    name: str = ""
+    type: Any = None  # without None
+    default: Any = None
 
 
 def one_or_two(text: str, sign: str = ",") -> tuple[int, ...]:
@@ -166,7 +160,9 @@ class FilterOptions(NamedTuple):
     )
     depth: Annotated[
         Depth | None,
-        Option("Bits of an output sample; full scale maps to full scale.", _WRITE, default="the input's"),
+        Option(
+            "Bits of an output sample; full scale maps to full scale.", _WRITE, default_in_words="the input's"
+        ),
     ] = None
 
 
@@ -175,7 +171,12 @@ class EncodeOptions(NamedTuple):
 
     quality: Annotated[
         int | None,
-        Option("Quality of JPEG, WebP and AVIF, at most 100.", _WRITE, metavar="N", default="the input's"),
+        Option(
+            "Quality of JPEG, WebP and AVIF, at most 100.",
+            _WRITE,
+            metavar="N",
+            default_in_words="the input's",
+        ),
     ] = None
     compress: Annotated[Compress, Option("Write quickly, or the smallest file.", _WRITE)] = "fast"
     background: Annotated[
@@ -205,7 +206,7 @@ class BatchOptions(NamedTuple):
         Option(
             "Filter every frame or page on its own, only the first one, or all as a volume.",
             _FILTER,
-            default="each; stack for kernels with a frame axis",
+            default_in_words="each; stack for kernels with a frame axis",
         ),
     ] = None
     overwrite: Annotated[bool, Option("Replace existing outputs.")] = False
@@ -217,7 +218,7 @@ class BatchOptions(NamedTuple):
             _RUN,
             flags="-j --jobs",
             metavar="N",
-            default="all available",
+            default_in_words="all available",
         ),
     ] = None
     scheduler: Annotated[
@@ -227,7 +228,7 @@ class BatchOptions(NamedTuple):
 
 
 @functools.cache
-def declared(record: type[tuple[Any, ...]]) -> tuple[Declared, ...]:
+def declared(record: type[tuple[Any, ...]]) -> tuple[Option, ...]:
     """Return the options of a record in their order; a field without `Option` is none."""
     defaults: dict[str, Any] = record._field_defaults  # type: ignore[attr-defined]  # of every NamedTuple
     found = []
@@ -236,7 +237,7 @@ def declared(record: type[tuple[Any, ...]]) -> tuple[Declared, ...]:
             kind, option = get_args(hint)
             if NoneType in get_args(kind):
                 (kind,) = set(get_args(kind)) - {NoneType}
-            found.append(Declared(name, kind, defaults[name], option))
+            found.append(option._replace(name=name, type=kind, default=defaults[name]))
     return tuple(found)
 
 
@@ -247,10 +248,10 @@ def choices(kind: Any) -> tuple[Any, ...]:
 
 def check_choices(record: tuple[Any, ...]) -> None:
     """Refuse values that are not among those of a `Literal` field, with the nearest one that is."""
-    for name, kind, default, _ in declared(type(record)):
-        value = getattr(record, name)
-        if choices(kind) and value is not default:
-            check_choice(name, value, choices(kind))
+    for option in declared(type(record)):
+        value = getattr(record, option.name)
+        if choices(option.type) and value is not option.default:
+            check_choice(option.name, value, choices(option.type))
 
 
 def environment_threads() -> int | None:

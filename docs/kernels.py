@@ -6,21 +6,20 @@ from pathlib import Path
 
 import convfilter as cf
 from convfilter.cli.kernels import GROUPS
-from convfilter.cli.report import size_in_words
+from convfilter.cli.report import parameters_in_words, size_in_words
 
 PAGE = Path(__file__).resolve().with_name("kernels.md")
 
 HEAD = """\
 # The kernels
 
-Each of them is a table in [kernels.toml](../kernels.toml). `convfilter kernels NAME` shows its weights, what
-values can come out, whether turning it changes anything, and how it is computed; with `-o` it draws them.
-Parameters are given behind the name: `gaussian:sigma=3`, `motion:length=15,angle=30`. How to write your own
-is told in [kernel files](kernel-files.md).
+Each is a table in [kernels.toml](../kernels.toml). `convfilter kernels NAME` shows its weights, the range of
+its values, its symmetry and how it is computed; with `-o` it draws them. Parameters follow the name:
+`gaussian:sigma=3`, `motion:length=15,angle=30`. To write your own, see [kernel files](kernel-files.md).
 
-![The weights of gaussian:sigma=2, and what stripes it lets through](gaussian.png)
+![The weights of gaussian:sigma=2 and its frequency response](gaussian.png)
 
-![The weights of sobel-x, and how strongly it passes stripes of each width and direction](sobel.png)
+![The weights of sobel-x and its frequency response](sobel.png)
 """
 
 
@@ -30,19 +29,15 @@ def page() -> str:
     parts = [HEAD]
     for heading, names in GROUPS.items():
         sheet = f"kernels-{heading.lower().replace(' ', '-')}.png"
-        parts += [f"## {heading}\n", f"![What these kernels make of a picture]({sheet})\n"]
+        parts += [f"## {heading}\n", f"![An image filtered with these kernels]({sheet})\n"]
         parts.append("| kernel | size | what it does | parameters | source |\n|---|---|---|---|---|")
         for name in names:
             kernel = kernels[name]
-            given = ", ".join(f"{key}={_number(value)}" for key, value in kernel.parameters.items())
-            cells = (f"`{name}`", size_in_words(kernel), kernel.summary, given, kernel.source)
+            parameters = parameters_in_words(kernel)
+            cells = (f"`{name}`", size_in_words(kernel), kernel.summary, parameters, kernel.source)
             parts.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
         parts.append("")
     return "\n".join(parts)
-
-
-def _number(value: object) -> str:
-    return ",".join(map(_number, value)) if isinstance(value, tuple) else f"{value:g}"
 
 
 if __name__ == "__main__":

@@ -8,6 +8,11 @@ def chunk(kind, data):
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
+def segment(marker, content):
+    """A segment of a JPEG."""
+    return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content
+
+
 def png(depth, colour, width, height, rows, before=b"", after=b""):
     """Put a PNG together by hand."""
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))

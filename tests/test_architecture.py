@@ -20,7 +20,7 @@ TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PA
 ENTRANCES = {PACKAGE / "__init__.py", PACKAGE / "__main__.py"}
 
 # Defaults that may be passed by position.
-BY_POSITION = {"load_kernels": ["path"], "get_kernel": ["kernels"]}
+BY_POSITION = {"get_kernel": ["kernels"]}
 
 
 def module_of(path):

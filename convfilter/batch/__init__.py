@@ -7,13 +7,22 @@ another, or in the worker processes of a `pool` or a `dask` cluster.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import warnings
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from convfilter.batch.job import Result, filter_job, image_error, not_attempted, plan_job, run_job
+from convfilter.batch.job import (
+    Result,
+    existing_output,
+    filter_job,
+    image_error,
+    not_attempted,
+    plan_job,
+    run_job,
+)
 from convfilter.batch.plan import (
     Job,
     Plan,
@@ -45,9 +54,13 @@ from convfilter.options import (
 )
 
 if TYPE_CHECKING:
-    from convfilter.batch.pool import Executor
+    from convfilter.batch.dask import Cluster
+    from convfilter.batch.pool import Pool
 
 __all__ = ["filter_file", "run_jobs"]
+
+# Results that wait for an earlier one; an image that takes hours must not fill memory with them.
+_AHEAD = 20_000
 
 
 def run_jobs(
@@ -69,10 +82,8 @@ def run_jobs(
             sweep(folder)
     executor = None if dry else _executor(settings, len(jobs), memory)
     if executor is not None:
-        from convfilter.batch.pool import dispatched
-
-        with executor:
-            yield from dispatched(jobs, settings, executor, finished)
+        with contextlib.closing(executor):
+            yield from _dispatched(jobs, settings, executor, finished)
         return
     disk_full = False
     for job in jobs:
@@ -82,7 +93,7 @@ def run_jobs(
         yield result
 
 
-def _executor(settings: Settings, count: int, memory: int | None) -> Executor | None:
+def _executor(settings: Settings, count: int, memory: int | None) -> Pool | Cluster | None:
     """Return what does the jobs elsewhere; None if that is not worth it."""
     if settings.batch.scheduler is not None:
         from convfilter.batch.dask import Cluster
@@ -94,6 +105,53 @@ def _executor(settings: Settings, count: int, memory: int | None) -> Executor | 
     from convfilter.batch.pool import Pool
 
     return Pool(settings, cores=cores, count=count, memory=memory)
+
+
+def _dispatched(
+    jobs: Plan | Sequence[Job],
+    settings: Settings,
+    executor: Pool | Cluster,
+    finished: Callable[[Result], object],
+) -> Iterator[Result]:
+    """Have an executor do jobs; yield the results in their order.
+
+    `finished` is called with every result as soon as it is there. Standard input, and what the executor takes
+    no job for, is done in this process.
+    """
+    todo = enumerate(jobs)
+    left, disk_full, turn = True, False, 0
+    numbers: dict[Job, int] = {}
+    alone: list[Job] = []
+    results: dict[int, Result] = {}
+    while left or numbers:
+        result = None
+        if left and not alone and len(results) < _AHEAD and (executor.is_free() or not numbers):
+            number, job = next(todo, (-1, None))
+            if job is None:
+                left = False
+                continue
+            numbers[job] = number
+            result = not_attempted(job) if disk_full else existing_output(job, settings)
+            if result is None and (job.source == STREAM or not executor.is_free()):
+                result = run_job(job, settings)
+            if result is None:
+                executor.submit(job)
+                continue
+        elif len(numbers) > len(alone):
+            job, result = executor.next_result()
+            if result is None:
+                alone.append(job)
+                continue
+        else:
+            job = min(alone, key=numbers.__getitem__)
+            alone.remove(job)
+            result = not_attempted(job) if disk_full else executor.run_alone(job)
+        disk_full = disk_full or result.disk_full
+        results[numbers.pop(job)] = result
+        finished(result)
+        while turn in results:
+            yield results.pop(turn)
+            turn += 1
 
 
 def filter_file(

@@ -11,8 +11,7 @@ import struct
 import warnings
 from importlib import import_module
 from queue import Empty, SimpleQueue
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from convfilter.batch.job import Result, run_job
 from convfilter.batch.plan import Job, Settings
@@ -119,12 +118,8 @@ class Cluster:
         """Do a job; none is ever too large for a cluster."""
         raise NotImplementedError
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Leave the cluster."""
         with contextlib.suppress(Exception):  # the cluster may have gone meanwhile
             self._client.close(timeout=1)
 

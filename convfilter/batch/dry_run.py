@@ -11,8 +11,14 @@ import numpy as np
 from convfilter.batch.plan import Settings
 from convfilter.convolution.execute import available_threads
 from convfilter.errors import ImageError
-from convfilter.filtering import filter_axes, filter_image, options_for, plan_kernel, premultiplies
-from convfilter.filtering.layer import resolved_range
+from convfilter.filtering import (
+    filter_axes,
+    filter_image,
+    options_for,
+    plan_kernel,
+    premultiplies,
+    resolved_range,
+)
 from convfilter.geometry import Axis
 from convfilter.images.formats import FORMATS
 from convfilter.images.headers import check_pixels
@@ -22,7 +28,7 @@ from convfilter.images.writing import check_writable
 from convfilter.kernels import Kernel
 from convfilter.options import FilterOptions
 
-__all__ = ["chain_axes", "memory_needed", "no_stack", "output_format", "predict", "warn_of_one_frame"]
+__all__ = ["cannot_stack", "chain_axes", "memory_needed", "output_format", "predict", "warn_of_one_frame"]
 
 
 def output_format(asked: str | None, own: str, settings: Settings) -> str:
@@ -36,7 +42,7 @@ def chain_axes(
     """Return, for each kernel of a chain, the axes of frames, rows and columns."""
     chain = []
     for kernel in kernels:
-        axes = filter_axes(shape, (kernel.frames, kernel.height, kernel.width), options)
+        axes = filter_axes(shape, kernel, options)
         chain.append(axes)
         shape = (axes[0].output, axes[1].output, axes[2].output)
     return chain
@@ -51,7 +57,7 @@ def predict(sizes: Sequence[Size], form: str, settings: Settings) -> tuple[tuple
     if settings.batch.frames == "first":
         frames, sizes = 1, sizes[:1]
     if len(sizes) > 1 and settings.stacks:
-        raise ImageError(f"its frames differ in size or mode, {no_stack(settings)}")
+        raise ImageError(f"its frames differ in size or mode{cannot_stack(settings)}")
     if len(sizes) > 1 and FORMATS[form].several != "pages":
         fault = f"its frames differ in size or mode, which {form} cannot hold"
         raise ImageError(f"{fault}; try tiff, or --frames first")
@@ -86,10 +92,10 @@ def _predict_frame(
     return (count, height, width, pixels.shape[3] if pixels.ndim == 4 else 1), lost
 
 
-def no_stack(settings: Settings) -> str:
+def cannot_stack(settings: Settings) -> str:
     """Return the end of a message about frames that differ and must not."""
-    mend = "give frames of one size and mode" if settings.spans_frames else "filter each with --frames each"
-    return f"so that they are no stack: {mend}"
+    mend = "use frames of one size and mode" if settings.spans_frames else "filter each with --frames each"
+    return f" and cannot be stacked: {mend}"
 
 
 def warn_of_one_frame(frames: int, settings: Settings) -> list[str]:
@@ -113,6 +119,8 @@ _HELD = {
 }
 _HELD_BY_OTHERS = (4, 8.5, 8.5)
 _LOSSY_WEBP = 20
+# Bytes a pixel that are kept of every frame until the file is complete.
+_KEPT = {"gif": 1, "webp": 2, "avif": 4}
 
 
 def memory_needed(size: Size, form: str, settings: Settings) -> int:
@@ -133,6 +141,8 @@ def memory_needed(size: Size, form: str, settings: Settings) -> int:
         held /= 3
     if form != "tiff":
         held *= itemsize
+    if several:
+        held += _KEPT.get(form, 0) * size.frames
     written = held * rows * columns
     if volume > 1:
         written += frames * rows * columns * channels * itemsize

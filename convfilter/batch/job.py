@@ -18,9 +18,9 @@ from typing import BinaryIO
 import numpy as np
 
 from convfilter.batch.dry_run import (
+    cannot_stack,
     chain_axes,
     memory_needed,
-    no_stack,
     output_format,
     predict,
     warn_of_one_frame,
@@ -263,7 +263,7 @@ def _filter_stack(frames: Frames, settings: Settings, result: Result) -> list[Pi
         metadata.append(picture.metadata)
         with frame_named(number, frames.count):
             if (picture.mode, _shape(picture)) != (first.mode, _shape(first)):
-                raise ImageError(f"it differs from the first in size or mode, {no_stack(settings)}")
+                raise ImageError(f"it differs from the first in size or mode{cannot_stack(settings)}")
         volume.pixels[number] = picture.pixels.reshape(_shape(first))
     height, width, _ = _shape(first)
     chain = chain_axes((frames.count, height, width), settings.kernels, settings.filtering)
@@ -271,7 +271,7 @@ def _filter_stack(frames: Frames, settings: Settings, result: Result) -> list[Pi
     pixels = volume.pixels[..., 0] if volume.pixels.shape[3:] == (1,) else volume.pixels
     shift = sum((axes[0].kernel - 1) // 2 - axes[0].before for axes in chain)
     anchors = [min(max(number + shift, 0), frames.count - 1) for number in range(len(pixels))]
-    if anchors[0]:  # the first page speaks of all, so that what it says is carried or reported
+    if anchors[0]:  # what the first page says holds for all: it is carried or reported
         tags = (*of_first_page(metadata[0].tags), *metadata[anchors[0]].tags)
         metadata[anchors[0]] = replace(metadata[anchors[0]], tags=tags)
     return [

@@ -10,13 +10,14 @@ import re
 import sys
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from convfilter.convolution.execute import available_threads
 from convfilter.errors import KernelError, OptionError
 from convfilter.files import STREAM
-from convfilter.filtering import check_options, filter_axes
-from convfilter.filtering.layer import resolved_range
+from convfilter.filtering import check_options, resolved_range
+from convfilter.geometry import axes_of
 from convfilter.images.formats import extension_of, format_of_name, sniff
 from convfilter.images.writing import check_encoding
 from convfilter.kernels import Kernel
@@ -73,7 +74,7 @@ def check_settings(settings: Settings) -> None:
     if not settings.kernels:
         raise OptionError("no kernel was given: name at least one")
     check_options(options, settings.kernels)
-    filter_axes((1, 1, 1), (1, 1, 1), options)
+    axes_of((1, 1), (1, 1), padding=options.padding, stride=options.stride, dilation=options.dilation)
     check_encoding(settings.encoding)
     check_choices(settings.batch)
     available_threads(settings.batch.jobs)
@@ -97,6 +98,7 @@ class Job(NamedTuple):
     format: str | None
 
 
+@dataclass(frozen=True)
 class Plan:
     """The jobs of a run. Each is made on demand: together they would fill memory with names.
 
@@ -104,21 +106,16 @@ class Plan:
     `problems` has a line for each folder that could not be listed.
     """
 
-    def __init__(
-        self,
-        inputs: Sequence[_Input],
-        job_of: Callable[[_Input], Job],
-        several: bool = False,
-        problems: Sequence[str] = (),
-    ) -> None:
-        self._inputs, self._job_of = inputs, job_of
-        self.several, self.problems = several, problems
+    inputs: Sequence[_Input]
+    job_of: Callable[[_Input], Job]
+    several: bool
+    problems: Sequence[str]
 
     def __len__(self) -> int:
-        return len(self._inputs)
+        return len(self.inputs)
 
     def __iter__(self) -> Iterator[Job]:
-        return map(self._job_of, self._inputs)
+        return map(self.job_of, self.inputs)
 
 
 class _Input(NamedTuple):
@@ -145,7 +142,7 @@ def plan_jobs(
     """
     arguments, several = _named_inputs(arguments, files_from, null)
     folders = [argument for argument in arguments if argument != STREAM and os.path.isdir(argument)]
-    suffix = ".".join(kernel.name.replace(":", "-") for kernel in settings.kernels)
+    suffix = ".".join(kernel.label for kernel in settings.kernels)
     into = _is_folder(output, several)
     left_out = [_beside(folder, suffix) for folder in folders] if output is None else [output] if into else []
     inputs, problems = _find_inputs(arguments, left_out)
@@ -222,10 +219,11 @@ def _listed(files_from: str, null: bool) -> list[str]:
     if files_from == STREAM and sys.stdin is None:
         raise OptionError("--files-from: standard input is closed")
     try:
-        with contextlib.ExitStack() as stack:
-            standard = files_from == STREAM
-            stream = sys.stdin.buffer if standard else stack.enter_context(open(files_from, "rb"))
-            data = stream.read(_LONGEST_LIST + 1)
+        if files_from == STREAM:
+            data = sys.stdin.buffer.read(_LONGEST_LIST + 1)
+        else:
+            with open(files_from, "rb") as stream:
+                data = stream.read(_LONGEST_LIST + 1)
     except OSError as error:
         raise OptionError(f"{option}: {describe(error)}") from None
     except ValueError:
@@ -246,7 +244,6 @@ def format_of_stdin() -> str | None:
     peek = getattr(getattr(sys.stdin, "buffer", None), "peek", None)
     if peek is None:
         return None
-
     with contextlib.suppress(OSError):
         return sniff(io.BytesIO(peek(16)), None)
     return None

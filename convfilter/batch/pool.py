@@ -1,4 +1,4 @@
-"""Jobs done by worker processes on this machine or elsewhere; results come in the order of the jobs."""
+"""Worker processes on this machine that do jobs, as far as memory allows."""
 
 from __future__ import annotations
 
@@ -9,22 +9,18 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
-from types import TracebackType
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, NamedTuple
 
 from convfilter import signals
-from convfilter.batch.job import Result, TooLargeError, existing_output, not_attempted, run_job
-from convfilter.batch.plan import Job, Plan, Settings
+from convfilter.batch.job import Result, TooLargeError, run_job
+from convfilter.batch.plan import Job, Settings
 from convfilter.errors import ImageError
-from convfilter.files import STREAM, sweep
+from convfilter.files import sweep
 
-__all__ = ["Executor", "Pool", "dispatched"]
-
-# Results that wait for an earlier one; an image that takes hours must not fill memory with them.
-_AHEAD = 20_000
+__all__ = ["Pool"]
 
 # Descriptors that it takes to start a worker, and to go on with files and modules that are loaded later.
 _DESCRIPTORS = 12
@@ -37,66 +33,6 @@ _DIED = (
 )
 
 _NO_WORKERS = "a worker process died and the system lets no other start: run it again with --skip-existing"
-
-
-class Executor(contextlib.AbstractContextManager[Any], Protocol):
-    """Does jobs elsewhere."""
-
-    def is_free(self) -> bool:
-        """Return whether to submit another job now."""
-
-    def submit(self, job: Job) -> None:
-        """Have a job done among others."""
-
-    def next_result(self) -> tuple[Job, Result | None]:
-        """Wait for a job that is done; None if it has to run alone."""
-
-    def run_alone(self, job: Job) -> Result:
-        """Do a job, which may have been begun before, while no other runs."""
-
-
-def dispatched(
-    jobs: Plan | Sequence[Job], settings: Settings, executor: Executor, finished: Callable[[Result], object]
-) -> Iterator[Result]:
-    """Have an executor do jobs; yield the results in their order.
-
-    `finished` is called with every result as soon as it is there. Standard input, and what the executor takes
-    no job for, is done in this process.
-    """
-    todo = enumerate(jobs)
-    left, disk_full, turn = True, False, 0
-    numbers: dict[Job, int] = {}
-    alone: list[Job] = []
-    results: dict[int, Result] = {}
-    while left or numbers:
-        result = None
-        if left and not alone and len(results) < _AHEAD and (executor.is_free() or not numbers):
-            number, job = next(todo, (-1, None))
-            if job is None:
-                left = False
-                continue
-            numbers[job] = number
-            result = not_attempted(job) if disk_full else existing_output(job, settings)
-            if result is None and (job.source == STREAM or not executor.is_free()):
-                result = run_job(job, settings)
-            if result is None:
-                executor.submit(job)
-                continue
-        elif len(numbers) > len(alone):
-            job, result = executor.next_result()
-            if result is None:
-                alone.append(job)
-                continue
-        else:
-            job = min(alone, key=numbers.__getitem__)
-            alone.remove(job)
-            result = not_attempted(job) if disk_full else executor.run_alone(job)
-        disk_full = disk_full or result.disk_full
-        results[numbers.pop(job)] = result
-        finished(result)
-        while turn in results:
-            yield results.pop(turn)
-            turn += 1
 
 
 class _Worker(NamedTuple):
@@ -120,22 +56,18 @@ class Pool:
         self._idle: list[_Worker] = []
         self._busy: dict[connection.Connection[Any, Any], tuple[_Worker, Job]] = {}
         self._context = _context()
-        self._at_stop = signals.at_stop(self._kill)
-
-    def __enter__(self) -> Self:
-        self._at_stop.__enter__()
+        self._at_stop = contextlib.ExitStack()
+        self._at_stop.enter_context(signals.at_stop(self._kill))
         while len(self._idle) < self._count and self._start():
             pass
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """End the workers."""
         for worker in self._idle:  # which end when their pipe is closed
             worker.pipe.close()
             worker.process.join(_PATIENCE)
         self._kill()
-        self._at_stop.__exit__(kind, error, trace)
+        self._at_stop.close()
 
     def _start(self) -> bool:
         """Start one more worker; return whether the system lets it start."""
@@ -174,19 +106,18 @@ class Pool:
 
     def next_result(self) -> tuple[Job, Result | None]:
         """Wait for the next result; None if the image is too large for its share, or the worker died."""
-        pipe = connection.wait([*self._busy])[0]
-        worker, job = self._busy[pipe]  # type: ignore[index]  # it is one of those that were waited for
+        pipe: Any = connection.wait([*self._busy])[0]
+        worker, job = self._busy[pipe]
+        result = None
         try:
-            result = worker.pipe.recv()
-        except (EOFError, OSError):
-            result = None
-            worker.pipe.close()
-            self._end([worker], [job])
-            del self._busy[worker.pipe]
-            self._start()
-        else:
-            del self._busy[worker.pipe]
+            result = pipe.recv()
             self._idle.append(worker)
+        except (EOFError, OSError):
+            pipe.close()
+            self._end([worker], [job])
+        del self._busy[pipe]
+        if pipe.closed:
+            self._start()
         return job, result
 
     def run_alone(self, job: Job) -> Result:

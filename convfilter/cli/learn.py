@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convfilter.cli.options import HeadedCommand, filter_option, json_option, option, read_size, reading
+from convfilter.cli import options
 from convfilter.cli.report import kernel_in_lines, read_named
 from convfilter.errors import ConvfilterError, ImageError, OptionError, ShapeError
 from convfilter.files import STREAM, check_output, refuse_input, write_output
 from convfilter.kernels.kernel import NAME, NAMES
-from convfilter.kernels.library import table_of
+from convfilter.kernels.toml import table_of
 from convfilter.messages import complain, shown
 from convfilter.options import Border, LearnedChannels, choices
 
@@ -29,31 +29,33 @@ _FIGURES = ("rms", "psnr", "gradient_norm", "condition", "uncertainty", "samples
 
 
 @click.command(
-    cls=HeadedCommand,
+    cls=options.Command,
     epilog="Use the result with 'convfilter apply IMAGE --kernels KERNELS.toml -k NAME'.",
 )
 @click.argument("images", nargs=-1, metavar="[BEFORE AFTER]")
-@option(
+@options.add(
     "--size",
     required=True,
-    callback=reading(read_size),
+    callback=options.reading(options.read_size),
     metavar="WxH",
     help="Size of the kernel; a bare W is a kernel of one dimension.",
 )
-@option("-o", "--output", metavar="FILE", help="Kernel file to write; '-' is stdout.")
-@option("--name", default="learned", show_default=True, metavar="NAME", help="Name of the kernel.")
-@option("--overwrite", is_flag=True, help="Replace an existing FILE.")
-@option("--pair", "pairs", nargs=2, multiple=True, metavar="BEFORE AFTER", help="Another pair; repeat it.")
-@option(
+@options.add("-o", "--output", metavar="FILE", help="Kernel file to write; '-' is stdout.")
+@options.add("--name", default="learned", show_default=True, metavar="NAME", help="Name of the kernel.")
+@options.add("--overwrite", is_flag=True, help="Replace an existing FILE.")
+@options.add(
+    "--pair", "pairs", nargs=2, multiple=True, metavar="BEFORE AFTER", help="Another pair; repeat it."
+)
+@options.add(
     "--channels",
     type=click.Choice(choices(LearnedChannels)),
     default="each",
     show_default=True,
     help="One kernel for every colour channel, one that sums them into one, or a mix for each channel.",
 )
-@option("--offset", is_flag=True, help="Estimate an offset too.")
-@option("--linear", is_flag=True, help="Estimate the kernel in linear light, for 'apply --linear'.")
-@option(
+@options.add("--offset", is_flag=True, help="Estimate an offset too.")
+@options.add("--linear", is_flag=True, help="Estimate the kernel in linear light, for 'apply --linear'.")
+@options.add(
     "--ridge",
     type=float,
     default=0.0,
@@ -61,13 +63,13 @@ _FIGURES = ("rms", "psnr", "gradient_norm", "condition", "uncertainty", "samples
     metavar="R",
     help="Pull weights that the images hardly determine towards zero; 1e-6 is a little.",
 )
-@filter_option(
+@options.field(
     "border",
     heading="Options",
     help="Border that AFTER was made with; used only if there are too few samples without it.",
 )
-@json_option()
-@option("-q", "--quiet", is_flag=True, help="Print errors only.")
+@options.json()
+@options.add("-q", "--quiet", is_flag=True, help="Print errors only.")
 def command(
     images: tuple[str, ...],
     size: tuple[int, ...],

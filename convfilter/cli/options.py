@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,25 +12,25 @@ import click
 from convfilter.errors import ConvfilterError, OptionError
 from convfilter.kernels import Kernel, get_kernel, load_kernels
 from convfilter.messages import brief, complain
-from convfilter.options import Declared, FilterOptions, choices, declared, one_or_two
+from convfilter.options import FilterOptions, Option, choices, declared, one_or_two
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 __all__ = [
     "BORDERS",
-    "HeadedCommand",
-    "changed_options",
+    "Command",
+    "add",
+    "changed",
     "chosen_kernels",
     "complete_kernel",
-    "filter_option",
-    "json_option",
-    "kernel_file_option",
-    "kernel_option",
-    "option",
+    "field",
+    "json",
+    "kernel",
+    "kernel_file",
     "read_size",
     "reading",
-    "record_options",
+    "record",
 ]
 
 BORDERS = (
@@ -50,7 +51,7 @@ class _HeadedOption(click.Option):
         self.heading = heading
 
 
-class HeadedCommand(click.Command):
+class Command(click.Command):
     """A command whose help lists options under headings."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -88,12 +89,12 @@ def read_size(text: str) -> tuple[int, ...]:
     return size
 
 
-def option(*names: str, heading: str = "Options", **settings: Any) -> _Decorator:
+def add(*names: str, heading: str = "Options", **settings: Any) -> _Decorator:
     """Return Click's decorator for an option under a heading."""
     return click.option(*names, cls=_HeadedOption, heading=heading, **settings)
 
 
-def record_options(parameter: str, record: type[tuple[Any, ...]]) -> _Decorator:
+def record(parameter: str, record: type[tuple[Any, ...]]) -> _Decorator:
     """Add the options of a record to a command, which gets them as that record."""
     fields = declared(record)
 
@@ -111,13 +112,13 @@ def record_options(parameter: str, record: type[tuple[Any, ...]]) -> _Decorator:
     return decorate
 
 
-def filter_option(name: str, **changes: Any) -> _Decorator:
+def field(name: str, **changes: Any) -> _Decorator:
     """Return one of the options of `FilterOptions`; `changes` are settings that differ in this command."""
-    declaration = next(each for each in declared(FilterOptions) if each.name == name)
-    return _declared_option(declaration, **changes)
+    field = next(each for each in declared(FilterOptions) if each.name == name)
+    return _declared_option(field, **changes)
 
 
-def changed_options(filtering: FilterOptions, name: str, text: str) -> FilterOptions:
+def changed(filtering: FilterOptions, name: str, text: str) -> FilterOptions:
     """Return options with one of them read from text, as the current command reads it."""
     context = click.get_current_context()
     parameter = next(each for each in context.command.params if each.name == name)
@@ -131,28 +132,26 @@ def _fields(options: dict[str, Any]) -> dict[str, Any]:
     return options
 
 
-def _declared_option(declaration: Declared, **changes: Any) -> _Decorator:
+def _declared_option(field: Option, **changes: Any) -> _Decorator:
     """Return Click's decorator for a declared option; `changes` override its settings."""
-    name, kind, default, declared_as = declaration
-    flags = declared_as.flags.split() or [f"--{name.replace('_', '-')}"]
+    flags = field.flags.split() or [f"--{field.name.replace('_', '-')}"]
+    in_words = f"  [default: {field.default_in_words}]" if field.default_in_words else ""
     settings: dict[str, Any] = {
-        "help": declared_as.help,
-        "heading": declared_as.heading,
-        "metavar": declared_as.metavar,
-        "default": default,
-        "show_default": default is not None,
+        "help": field.help + in_words,
+        "heading": field.heading,
+        "metavar": field.metavar,
+        "default": field.default,
+        "show_default": field.default is not None,
     }
-    if declared_as.default:
-        settings["help"] += f"  [default: {declared_as.default}]"
-    if kind is bool:
-        settings |= {"is_flag": True, "flag_value": not declared_as.turns_off, "show_default": False}
-    elif declared_as.read is not None:
-        settings |= {"type": str, "callback": reading(declared_as.read)}
-    elif kind is int:
+    if field.type is bool:
+        settings |= {"is_flag": True, "flag_value": not field.turns_off, "show_default": False}
+    elif field.read is not None:
+        settings |= {"type": str, "callback": reading(field.read)}
+    elif field.type is int:
         settings["type"] = click.IntRange(min=1)
-    elif choices(kind):
-        settings["type"] = click.Choice(choices(kind))
-    return option(*flags, name, **(settings | changes))
+    elif choices(field.type):
+        settings["type"] = click.Choice(choices(field.type))
+    return add(*flags, field.name, **(settings | changes))
 
 
 def complete_kernel(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -160,16 +159,17 @@ def complete_kernel(ctx: click.Context, param: click.Parameter, incomplete: str)
     from click.shell_completion import CompletionItem
 
     try:
-        kernels = load_kernels(ctx.params.get("kernel_file"))
+        # Only files: nobody may be writing to a pipe now.
+        kernels = load_kernels(*filter(os.path.isfile, ctx.params.get("known") or ()))
     except ConvfilterError:
         return []
-    known = [kernel for name, kernel in kernels.items() if name.startswith(incomplete)]
+    known = [kernels[name] for name in kernels if name.startswith(incomplete)]
     return [CompletionItem(kernel.name, help=kernel.summary) for kernel in known]
 
 
-def kernel_option(text: str, *, required: bool = True) -> _Decorator:
+def kernel(text: str, *, required: bool = True) -> _Decorator:
     """Return -k."""
-    return option(
+    return add(
         "-k",
         "--kernel",
         "kernels",
@@ -181,24 +181,34 @@ def kernel_option(text: str, *, required: bool = True) -> _Decorator:
     )
 
 
-def kernel_file_option() -> _Decorator:
-    """Return --kernels."""
-    text = "TOML file of your own kernels; they replace shipped ones of the same name."
-    return option("--kernels", "kernel_file", metavar="FILE", is_eager=True, help=text)
+def kernel_file() -> _Decorator:
+    """Return --kernels, whose value is what `get_kernel` looks names up in."""
+    return add(
+        "--kernels",
+        "known",
+        metavar="FILE",
+        multiple=True,
+        is_eager=True,
+        callback=lambda ctx, param, paths: paths if ctx.resilient_parsing else load_kernels(*paths),
+        help="File of your own kernels, which replace those of the same name, shipped or of earlier files.",
+    )
 
 
-def json_option(heading: str = "Options") -> _Decorator:
+def json(heading: str = "Options") -> _Decorator:
     """Return --json."""
-    return option("--json", "as_json", is_flag=True, heading=heading, help="Print JSON instead of text.")
+    return add("--json", "as_json", is_flag=True, heading=heading, help="Print JSON instead of text.")
 
 
 def chosen_kernels(
-    names: Sequence[str | Kernel], kernel_file: str | None, filtering: FilterOptions, *, quiet: bool = False
+    names: Sequence[str | Kernel],
+    known: Mapping[str, Kernel],
+    filtering: FilterOptions,
+    *,
+    quiet: bool = False,
 ) -> tuple[Kernel, ...]:
     """Return the named kernels, checked against the options."""
     from convfilter.filtering import check_options
 
-    known = load_kernels(kernel_file)
     kernels = tuple(get_kernel(name, known) for name in names)
     fill = filtering.fill
     if not 0 <= fill <= 1 and not quiet:

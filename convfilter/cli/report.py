@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from convfilter.kernels import Kernel
 
 __all__ = ["Reporter", "calculation", "filter_in_words", "filter_line", "kernel_in_lines"]
-__all__ += ["per_axis_in_words", "read_named", "size_in_words"]
+__all__ += ["parameters_in_words", "per_axis_in_words", "read_named", "size_in_words"]
 
 _DEFAULT = ReadOptions()
-_WIDEST = 15  # columns of weights that fit a terminal
+_WIDEST, _MOST_WEIGHTS = 15, 500  # columns of weights that fit a terminal, and weights worth printing
 _CLEAR_LINE, _SHOW_CURSOR = "\r\x1b[K", "\x1b[?25h"
 
 
@@ -54,12 +54,12 @@ def per_axis_in_words(value: object) -> str:
 def filter_line(kernels: Sequence[Kernel], options: FilterOptions) -> str:
     """Return a chain, its border, and the options that differ from their defaults."""
     words = [", then ".join(map(filter_in_words, kernels))]
-    for name, kind, default, _ in declared(FilterOptions):
-        value = getattr(options, name)
-        if name == "border" and options.padding != "valid":
+    for option in declared(FilterOptions):
+        value = getattr(options, option.name)
+        if option.name == "border" and options.padding != "valid":
             words.append(f"border {value}" + (f"={options.fill:g}" if value == "constant" else ""))
-        elif value != default:
-            words.append(name if kind is bool else f"{name} {per_axis_in_words(value)}")
+        elif value != option.default:
+            words.append(option.name if value is True else f"{option.name} {per_axis_in_words(value)}")
     return ", ".join(words)
 
 
@@ -78,22 +78,30 @@ def calculation(axes: Sequence[Axis], names: Sequence[str] = ("height", "width")
 def kernel_in_lines(kernel: Kernel) -> list[str]:
     """Return a description of a kernel with its weights, but without its source."""
     lines = [f"{filter_in_words(kernel)}: {shown(kernel.summary)}".rstrip(": ")]
-    parameters = ", ".join(f"{key}={_number(value)}" for key, value in kernel.parameters.items())
-    if parameters:
-        lines.append(f"  parameters  {parameters}")
-    sums = []
+    if kernel.parameters:
+        lines.append(f"  parameters  {parameters_in_words(kernel)}")
+    fits, sums = kernel.width <= _WIDEST and kernel.weight_count <= _MOST_WEIGHTS, []
     for number, (part, divisor) in enumerate(zip(kernel.parts, kernel.divisors, strict=True), start=1):
         label = "weights" if len(kernel.parts) == 1 else f"part {number}"
         lines.append(f"  {label}{'' if divisor == 1 else f' / {_number(divisor)}'}")
-        lines += _table(part, kernel.axes) if kernel.width <= _WIDEST else ["    (--json prints them all)"]
+        lines += _table(part, kernel.axes) if fits else ["    (--json prints them all)"]
         sums.append(_number(_sum(part) / divisor))
     lines.append(f"  sum         {', '.join(sums)}{'  (counts as zero)' if kernel.is_zero_sum else ''}")
     if kernel.offset:
         lines.append(f"  offset      {kernel.offset:g} of full scale")
+    if kernel.anchor:
+        lines.append(f"  anchor      row {kernel.anchor[0]}, column {kernel.anchor[1]}")
     return [*lines, f"  range       {kernel.range}"]
 
 
+def parameters_in_words(kernel: Kernel) -> str:
+    """Return the parameters of a kernel as users type them: ``sigma=1, truncate=3``."""
+    return ", ".join(f"{key}={_number(value)}" for key, value in kernel.parameters.items())
+
+
 def _number(value: Any) -> str:
+    if isinstance(value, str):
+        return value
     return ",".join(map(_number, value)) if isinstance(value, tuple) else f"{value:.6g}"
 
 

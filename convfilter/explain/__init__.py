@@ -138,7 +138,7 @@ class _LastFilter:
         # That of the layer is scaled to the depth of the result.
         self.bank = filter_bank(kernel, options.channels, stage.colours.shape[-1], options.flip)
         self.full = self.layer.depth.full
-        self.offset = whole(Fraction(str(kernel.offset)) * Fraction(self.full))
+        self.offset = whole(kernel.exact_offset * Fraction(self.full))
 
     def colour(self, at: tuple[int, ...], channel: int) -> tuple[list[Part], list[Step]]:
         """Compute a sample of a colour channel of the output."""
@@ -178,7 +178,7 @@ class _LastFilter:
         full, result = whole(self.full), self.layer.result
         alphas = [*alpha] * (len(slices) // len(alpha))
         pairs = zip(slices, alphas, strict=True)
-        weighted = quotient(total(*(product(each.weights, each.samples, own) for each, own in pairs)), full)
+        weighted = quotient(total(*(product(each.weights, each.window, own) for each, own in pairs)), full)
         mean: Number = 0
         if not is_zero_sum(weights.ravel().tolist()):
             mean = quotient(total(product(self.own(weights), alpha)), total(weights) * full)
@@ -190,7 +190,7 @@ class _LastFilter:
         if opacity >= Fraction(1, 2) if result.integer else opacity > 0:
             steps.append(Step("colour", f"{figure(weighted)} / {figure(mean)}", quotient(weighted, mean)))
         else:
-            value = total(*(product(each.weights, each.samples) for each in slices))
+            value = total(*(product(each.weights, each.window) for each in slices))
             steps.append(Step("invisible", "the sum without alpha", value))
         return Part(tuple(slices), (*steps, *divided(steps[-1].value, self.bank.divisor)))
 

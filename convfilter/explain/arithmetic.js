@@ -18,14 +18,15 @@ function sourceIndex(position, size, border) {
   return position >= 0 && position < size ? position : -1;
 }
 
-/** One axis: samples, weights, padding before and after, stride, dilation, and the samples that come out. */
-function axisOf(size, kernel, padding, stride, dilation) {
+/** One axis: samples, weights, padding, stride, dilation, and the samples that come out; `weight` is the anchor's. */
+function axisOf(size, kernel, padding, stride, dilation, weight = null) {
   const spread = dilation * (kernel - 1);
-  const named = { same: Math.floor(spread / 2), valid: 0, full: spread };
+  const anchor = weight === null ? Math.floor(spread / 2) : dilation * weight;
+  const named = { same: anchor, valid: 0, full: spread };
   const before = named[padding] ?? padding;
   const after = padding === "same" ? spread - before : before;
   const output = Math.floor((size + before + after - spread - 1) / stride) + 1;
-  return { size, kernel, before, after, stride, dilation, output, reach: spread + 1, anchor: Math.floor(spread / 2) };
+  return { size, kernel, before, after, stride, dilation, output, reach: spread + 1, anchor };
 }
 
 /** Rows and columns of a kernel on an image; options hold [rows, columns] for padding, stride and dilation. */
@@ -33,7 +34,8 @@ function axesOf(height, width, kernel, options) {
   const sides = [kernel.tables[0][0][0].length, kernel.tables[0][0][0][0].length];
   return [height, width].map((size, axis) => {
     const padding = Array.isArray(options.padding) ? options.padding[axis] : options.padding;
-    return axisOf(size, sides[axis], padding, options.stride[axis], options.dilation[axis]);
+    const weight = kernel.anchor && (options.flip ? sides[axis] - 1 - kernel.anchor[axis] : kernel.anchor[axis]);
+    return axisOf(size, sides[axis], padding, options.stride[axis], options.dilation[axis], weight);
   });
 }
 
@@ -332,6 +334,7 @@ function tomlOf(kernel, name) {
   const alike = kernel.divisors.every((divisor) => divisor === kernel.divisors[0]);
   if (!alike || kernel.divisors[0] !== 1) lines.push(`divisor = ${alike ? kernel.divisors[0] : '"sum"'}`);
   if (kernel.offset) lines.push(`offset  = ${kernel.offset}`);
+  if (kernel.anchor) lines.push(`anchor  = [${kernel.anchor.join(", ")}]`);
   if (kernel.range !== "auto") lines.push(`range   = "${kernel.range}"`);
   return `${lines.join("\n")}\n`;
 }

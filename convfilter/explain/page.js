@@ -500,38 +500,55 @@ function resize(kernel, height, width) {
     const shift = ((length - 1) >> 1) - ((list.length - 1) >> 1);
     return Array.from({ length }, (_, at) => list[at - shift] ?? make());
   };
+  kernel.anchor = null;
   kernel.tables = kernel.tables.map((part) => part.map((output) => output.map((rows) => (
     fit(rows.map((row) => fit(row, width, () => 0)), height, () => Array(width).fill(0))
   ))));
 }
 
-/** The command that does the same at the command line. */
-function commandOf() {
-  const { options, kernel, edited } = state;
-  const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
-  const pair = ([rows, columns]) => (rows === columns ? `${rows}` : `${rows},${columns}`);
-  const file = edited ? `${kernel.name}.toml` : data.kernelFile;
-  const named = [...(file ? ["--kernels", file] : []), "-k", kernel.name];
-  const words = ["convfilter"];
-  if (image.depth) {
-    words.push("apply", data.source, ...named);
-  } else {
-    const written = (rows) => rows.map((row) => row.join(" ")).join("; ");
-    const [{ width }, [values]] = [image, image.planes];
-    const rows = Array.from({ length: image.height }, (_, y) => [...values.slice(y * width, (y + 1) * width)]);
-    const plain = kernel.tables.length === 1 && kernel.divisors[0] === 1 && !kernel.offset;
-    words.push("explain", ...(data.csv ? [data.source] : ["--values", written(rows)]));
-    words.push(...(plain ? ["--weights", written(kernel.tables[0][0][0])] : named));
-    words.push("--at", shifted([state.row, state.column], outputOrigin()).join(","));
+const written = (rows) => rows.map((row) => row.join(" ")).join("; ");
+const isSingle = ({ tables, own, anchor }) => tables.length === 1 && !own && !anchor;
+
+/** How a command gets the kernel: by its name, as numbers, or from the file that its TOML goes into. */
+function kernelWords() {
+  const { kernel, edited } = state;
+  if (kernel.named && !edited) return ["-k", kernel.name];
+  const [[[rows]]] = kernel.tables;
+  if (isSingle(kernel) && !kernel.offset && kernel.range === "auto" && rows.flat().length <= 49) {
+    const numbers = rows.flat().length === 1 ? `[${rows[0][0]}]` : written(rows);
+    return ["-k", kernel.divisors[0] === 1 ? numbers : `${numbers} / ${kernel.divisors[0]}`];
   }
+  return ["--kernels", `${plainName(kernel)}.toml`, "-k", plainName(kernel)];
+}
+
+/** The options that are not the usual ones. */
+function optionWords() {
+  const { options } = state;
+  const pair = ([rows, columns]) => (rows === columns ? `${rows}` : `${rows},${columns}`);
   const usual = { padding: "same", border: "edge", stride: "1", dilation: "1", channels: "each", range: "auto" };
-  for (const [name, value] of Object.entries(usual)) {
+  const words = Object.entries(usual).flatMap(([name, value]) => {
     const chosen = Array.isArray(options[name]) ? pair(options[name]) : options[name];
     const fill = chosen === "constant" ? `=${options.fill}` : "";
-    if (chosen !== value && (image.depth || name !== "range")) words.push(`--${name}`, chosen + fill);
-  }
-  if (options.flip) words.push("--flip");
-  return [...words, ...(image.depth ? data.further : [])].map(quoted).join(" ");
+    return chosen === value || (name === "range" && !image.depth) ? [] : [`--${name}`, chosen + fill];
+  });
+  return options.flip ? [...words, "--flip"] : words;
+}
+
+/** The command that does the same at the command line. */
+function commandOf() {
+  if (image.depth) return command("apply", data.source, ...kernelWords(), ...optionWords(), ...data.further);
+  const { width, height, planes: [values] } = image;
+  const rows = Array.from({ length: height }, (_, y) => [...values.slice(y * width, (y + 1) * width)]);
+  const plain = isSingle(state.kernel) && state.kernel.divisors[0] === 1 && !state.kernel.offset;
+  const kernel = plain ? ["--weights", written(state.kernel.tables[0][0][0])] : kernelWords();
+  const at = shifted([state.row, state.column], outputOrigin()).join(",");
+  const source = data.csv ? [data.source] : ["--values", written(rows)];
+  return command("explain", ...source, ...kernel, ...optionWords(), "--at", at);
+}
+
+function command(...words) {
+  const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
+  return ["convfilter", ...words].map(quoted).join(" ");
 }
 
 function showCommand(text, note = "") {
@@ -712,9 +729,11 @@ function listen() {
   on("click", "farther", () => zoom(1 / 1.4));
   on("click", "whole", () => zoom(0));
   on("click", "numbers", () => zoom(null));
-  on("click", "copy-command", () => state.stale || (
-    copy(commandOf(), state.edited ? `Save the kernel, copied as TOML, as ${state.kernel.name}.toml.` : "")
-  ));
+  on("click", "copy-command", () => {
+    if (state.stale) return;
+    const text = commandOf();
+    copy(text, text.includes("--kernels") ? `Save the kernel, copied as TOML, as ${plainName(state.kernel)}.toml.` : "");
+  });
   on("click", "copy-toml", () => copy(tomlOf(state.kernel, plainName(state.kernel))));
   on("click", "map", (event) => {
     const scale = image.width / $("map").clientWidth;
@@ -770,13 +789,16 @@ function showOverview() {
     width: percent(image.width, width), height: percent(image.height, height),
   });
   $("thumbnail").addEventListener("click", (event) => {
+    if (state.stale) return;
     const box = $("thumbnail").getBoundingClientRect();
     const row = Math.floor(((event.clientY - box.top) / box.height) * height);
     const column = Math.floor(((event.clientX - box.left) / box.width) * width);
     if (row >= top && column >= left && row < top + image.height && column < left + image.width) {
       point("input", { row: row - top, column: column - left, plane: 0 }, true);
     } else {
-      copy(`${data.again} --at ${row},${column}`, "This command makes the page for that place.");
+      const at = [row, column].map((place, axis) => Math.floor(place / state.options.stride[axis])).join(",");
+      const words = [...kernelWords(), ...optionWords(), "--at", at, "-o", "page.html", "--overwrite"];
+      copy(command("explain", data.source, ...words), "This command makes the page for that place.");
     }
   });
 }

@@ -10,7 +10,6 @@ import io
 import json
 import math
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any, NamedTuple
@@ -25,7 +24,7 @@ from convfilter.explain.text import as_lines
 from convfilter.files import write_output
 from convfilter.images.picture import Picture
 from convfilter.images.writing import write_picture
-from convfilter.kernels import Kernel, get_kernel
+from convfilter.kernels import Kernel, get_kernel, load_kernels
 from convfilter.messages import shown
 from convfilter.options import FilterOptions
 
@@ -67,14 +66,13 @@ def check_page(kernels: Sequence[Kernel], options: FilterOptions) -> None:
 class Subject(NamedTuple):
     """What a page is about: an image, also as `displayed` in 8-bit RGB, or plain numbers, which are not.
 
-    `source` and `kernel_file` are as named at the command line, `names` those of the channels of `pixels`.
+    `source` is the file as named at the command line, `names` are those of the channels of `pixels`.
     """
 
     source: str
     pixels: NDArray[Any]
     names: Sequence[str]
     displayed: NDArray[np.uint8] | None = None
-    kernel_file: str | None = None
 
 
 def make_page(
@@ -105,13 +103,10 @@ def make_page(
     area = {"top": top, "left": left, "height": size[0], "width": size[1], "picture": _thumbnail(subject)}
     transparent = alpha is not None and bool((alpha != _full_scale(alpha.dtype)).any())
     names = list(subject.names[: samples.shape[2]]) or [f"channel {each}" for each in range(samples.shape[2])]
-    again = ["convfilter", "explain", subject.source, "-k", kernel.name, "-o", "page.html", "--overwrite"]
     data = {
         "source": subject.source,
         "csv": subject.source.lower().endswith(".csv"),
-        "kernelFile": subject.kernel_file,
         "further": ["--alpha", "drop"] if transparent else [],
-        "again": shlex.join(again + (["--kernels", subject.kernel_file] if subject.kernel_file else [])),
         "image": _image_object(crop, names, numbers=subject.displayed is None),
         "crop": area if crop.shape[:2] != size else None,
         "kernels": _kernel_list(kernel, known),
@@ -242,7 +237,13 @@ def _kernel_list(kernel: Kernel, known: Mapping[str, Kernel]) -> list[dict[str, 
         entry: dict[str, Any] = {"name": name, "summary": listed.summary}
         if not variants:
             entry["unavailable"] = "spans frames" if "frame" in listed.axes else "too large"
-        entries.append({**entry, "variants": list(map(_kernel_object, variants))})
+        # A name that the command knows without a file: a shipped kernel, also with other parameters.
+        usual = listed is load_kernels().get(name)
+        objects = [
+            _kernel_object(each, named=usual and (each is listed or each.generator != ""))
+            for each in variants
+        ]
+        entries.append({**entry, "variants": objects})
     return entries
 
 
@@ -261,17 +262,14 @@ def _variants(kernel: Kernel, known: Mapping[str, Kernel]) -> list[Kernel]:
     ]
 
 
-def _kernel_object(kernel: Kernel) -> dict[str, Any]:
-    """Return a kernel for the page, its tables by part, output and channel."""
+def _kernel_object(kernel: Kernel, *, named: bool) -> dict[str, Any]:
+    """Return a kernel for the page, its tables by part, output and channel; `named`: its name is enough."""
     outputs = kernel.shape[0] if "output" in kernel.axes else 1
-    parameters = {
-        name: value if isinstance(value, tuple) else (value,) for name, value in kernel.parameters.items()
-    }
+    parameters = ",".join(f"{name}={_in_words(value)}" for name, value in kernel.parameters.items())
     return {
         "name": kernel.name,
-        "label": ",".join(
-            f"{name}={','.join(f'{number:g}' for number in value)}" for name, value in parameters.items()
-        ),
+        "named": named,
+        "label": kernel.name.partition(":")[2] or parameters,
         "axes": ",".join(kernel.axes),
         "own": "channel" in kernel.axes,
         "tables": [
@@ -280,8 +278,16 @@ def _kernel_object(kernel: Kernel) -> dict[str, Any]:
         "divisors": list(kernel.divisors),
         "combine": kernel.combine,
         "offset": kernel.offset,
+        "anchor": kernel.anchor,
         "range": kernel.range,
     }
+
+
+def _in_words(value: Any) -> str:
+    """Return the value of a parameter as users type it."""
+    if isinstance(value, tuple):
+        return ",".join(map(_in_words, value))
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 def _pair(value: Any) -> list[int]:

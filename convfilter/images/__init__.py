@@ -1,7 +1,6 @@
-"""Pictures in and out of files, by Pillow; but for drawings, the only package that imports it.
+"""Images in and out of files; besides `drawing` the only package that uses Pillow.
 
-`formats` knows the formats as plain facts and imports neither numpy nor Pillow; `reading` makes a
-`Picture` of a file, `writing` a file of a `Picture`; `frames` and `animation` do so for files of several.
-Messages name what is wrong and how to mend it,
-but not the file: whoever knows its name puts it in front.
+`formats` is the table of formats and imports neither numpy nor Pillow; `reading` makes a `Picture` of each
+frame of a file, `writing` and `animation` make files. Messages say what is wrong and how to mend it, but not
+of which file: the caller knows its name.
 """

@@ -15,7 +15,7 @@ import threading
 import warnings as python_warnings
 from collections.abc import Iterator
 from importlib import import_module
-from typing import Any, BinaryIO, TextIO
+from typing import Any, TextIO
 
 from convfilter.errors import ConvfilterError, ImageError, with_name
 from convfilter.images.formats import FORMATS
@@ -115,7 +115,7 @@ def collected(warnings: list[str], *, prints: bool = False) -> Iterator[None]:
     """
     before, _thread.warnings = _thread.warnings, warnings
     try:
-        with _warning_hook, _printed if prints else contextlib.nullcontext():
+        with _warning_hook, _printed(warnings) if prints else contextlib.nullcontext():
             yield
     finally:
         _thread.warnings = before
@@ -172,72 +172,58 @@ class _WarningHook:
             add_warning(_thread.warnings, one_line(message))
 
 
-class _Printed:
-    """Takes what libraries print to the descriptor of standard error; what Python prints still goes there."""
+_print_lock = threading.Lock()
 
-    def __init__(self) -> None:
-        self._stderr: TextIO | None = None
-        self._active = False
-        self._start()
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._start)
 
-    def _start(self) -> None:
-        """Start anew: a new process shares neither the file nor what another thread held at the fork."""
-        if self._stderr is not None and self._active:
-            os.dup2(self._stderr.fileno(), 2)
-        self._lock = threading.Lock()
-        self._file: BinaryIO | None = None
-        self._stderr = None
-        self._active = False
+def _renew_print_lock() -> None:
+    """Forget what another thread held when this process was forked."""
+    global _print_lock
+    _print_lock = threading.Lock()
 
-    def __enter__(self) -> None:
-        self._lock.acquire()
-        # Without a spare descriptor or a folder for temporary files, lines stay where they are.
-        with contextlib.suppress(OSError):
-            if sys.__stderr__ is None:
-                return
-            if self._file is None or self._stderr is None:
-                import tempfile  # here, because only few formats print
 
-                encoding = sys.__stderr__.encoding
-                self._file = tempfile.TemporaryFile(buffering=0)
-                self._stderr = open(os.dup(2), "w", buffering=1, encoding=encoding, errors="backslashreplace")
-            os.dup2(2, self._stderr.fileno(), inheritable=False)
-            self._python = sys.stderr
-            if _descriptor(sys.stderr) == 2:
-                sys.stderr.flush()
-                sys.stderr = self._stderr
-            os.dup2(self._file.fileno(), 2)
-            self._active = True
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_print_lock)
 
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        warnings = _thread.warnings
-        assert warnings is not None  # `collected` has set them
+
+@contextlib.contextmanager
+def _printed(warnings: list[str]) -> Iterator[None]:
+    """Add what libraries print to the descriptor of standard error; what Python prints still goes there.
+
+    The first line explains an `ImageError`.
+    """
+    import tempfile  # here, because only few formats print
+
+    fault = None
+    with _print_lock, contextlib.ExitStack() as opened:
         try:
-            lines = self._stop() if self._active else []
+            file = opened.enter_context(tempfile.TemporaryFile(buffering=0))
+            encoding = getattr(sys.__stderr__, "encoding", None)
+            spare = opened.enter_context(open(os.dup(2), "w", 1, encoding, errors="backslashreplace"))
+        except (
+            OSError
+        ):  # without a spare descriptor or a folder for temporary files, lines stay where they are
+            yield
+            return
+        python = sys.stderr
+        if _descriptor(python) == 2:
+            python.flush()
+            sys.stderr = spare
+        os.dup2(file.fileno(), 2)
+        try:
+            yield
+        except ImageError as error:
+            fault = error
         finally:
-            self._lock.release()
-        if lines and isinstance(error, ImageError):
-            raise ImageError(f"{error}: {lines[0]}") from None
-        for line in lines:
-            add_warning(warnings, line)
-
-    def _stop(self) -> list[str]:
-        """Put standard error back, and return the lines that were printed."""
-        assert self._file is not None
-        assert self._stderr is not None
-        self._active = False
-        self._stderr.flush()
-        os.dup2(self._stderr.fileno(), 2)
-        sys.stderr = self._python
-        if not self._file.tell():
-            return []
-        self._file.seek(0)
-        printed = self._file.read(_LONGEST_PRINT).decode(errors="replace")
-        self._file.seek(0)
-        self._file.truncate()
-        return [line for line in map(one_line, printed.splitlines()) if line]
+            spare.flush()
+            os.dup2(spare.fileno(), 2)
+            sys.stderr = python
+        file.seek(0)
+        printed = file.read(_LONGEST_PRINT).decode(errors="replace")
+    lines = [line for line in map(one_line, printed.splitlines()) if line]
+    if fault:
+        raise ImageError(f"{fault}: {lines[0]}") if lines else fault
+    for line in lines:
+        add_warning(warnings, line)
 
 
 def _descriptor(stream: TextIO | None) -> int | None:
@@ -248,4 +234,4 @@ def _descriptor(stream: TextIO | None) -> int | None:
         return None
 
 
-_warning_hook, _printed = _WarningHook(), _Printed()
+_warning_hook = _WarningHook()

@@ -1,4 +1,4 @@
-"""What a file says about its picture beside the pixels, kept from reading to writing.
+"""What a file says beside the pixels, kept from reading to writing.
 
 EXIF is kept as the bytes it came in, so that nothing a camera wrote is lost; just the orientation is
 reset in place once it has been applied, and thumbnails, which show the image as it was, are overwritten
@@ -63,7 +63,7 @@ _SRGB = {
 }
 
 _ORIENTATION = 0x0112
-# Of a TIFF's tags these describe the picture; the others say how its file is laid out.
+# Of a TIFF's tags these describe the image; the others say how its file is laid out.
 DESCRIPTIVE = {270, 271, 272, 305, 306, 315, 316, 33432, 33723, 34377, 34665, 34853, _ORIENTATION}
 _EXIF = b"Exif\0\0"
 _XMP_ORIENTATION = re.compile(rb'tiff:Orientation="\d+"|<tiff:Orientation>\d+</tiff:Orientation>')
@@ -94,7 +94,7 @@ class Metadata:
     plays: int = 0  # how often an animation is shown; 0 is for ever
 
     def bare(self) -> Metadata:
-        """Return what decides how a picture is encoded, without what is written beside it."""
+        """Return what decides how an image is encoded, without what is written beside it."""
         kept = "quantization", "subsampling", "compression", "lossless", "duration", "plays"
         return Metadata(**{name: getattr(self, name) for name in kept})
 
@@ -177,13 +177,11 @@ def _descriptive_block(exif: Image.Exif) -> bytes:
     """Return the tags that describe an image as a block, empty without any."""
     with reasons("malformed EXIF"):
         tags = DESCRIPTIVE & set(exif)
-        groups = {tag: exif.get_ifd(tag) for tag in tags & set(_GROUPS)}
-        values = {tag: exif[tag] for tag in tags - set(groups)}
+        found = {tag: exif.get_ifd(tag) if tag in _GROUPS else exif[tag] for tag in tags}
     kept = Image.Exif()
-    for tag, group in groups.items():
-        kept[tag] = {key: as_stored(value) for key, value in group.items()}
-    for tag, value in values.items():
-        kept[tag] = as_stored(value)
+    for tag, value in found.items():
+        group = isinstance(value, dict)
+        kept[tag] = {key: as_stored(each) for key, each in value.items()} if group else as_stored(value)
     with reasons("malformed EXIF"):
         return kept.tobytes() if len(kept) else b""
 
@@ -255,7 +253,7 @@ def _cleaned(block: bytes, upright: bool) -> bytes:
         if last == length:
             length = first
     for entry in directory.entries:
-        if entry.number == _ORIENTATION and upright and entry.place < end:
+        if entry.number == _ORIENTATION and upright and start < entry.place < end:
             struct.pack_into(order + ("I" if entry.type == _LONG else "H"), cleaned, entry.place, 1)
     cleaned[end : end + 4] = bytes(len(cleaned[end : end + 4]))
     groups = _others(directory, [each for group in _GROUPS for each in _addresses(directory, group)[:1]])
@@ -281,7 +279,7 @@ def _addresses(directory: Directory, number: int) -> tuple[int, ...]:
 
 def _thumbnails(directory: Directory) -> Iterator[tuple[int, int]]:
     """Yield where images are in a block of EXIF, as far as they are in a known format or place."""
-    block, end = directory.data, directory.end
+    block = directory.data
     yield from jpeg_places(block)
     for entry in directory.entries:
         if entry.number == _WINDOWS_THUMBNAIL:
@@ -291,8 +289,8 @@ def _thumbnails(directory: Directory) -> Iterator[tuple[int, int]]:
                 if kind in _THUMBNAILS:
                     yield start, min(stop, entry.end)
     yield from _image_data(directory)
-    following = () if len(block) < end + 4 else (address_at(block, end, directory.order),)
-    others = (*following, *_addresses(directory, _DIRECTORIES))
+    others = [directory.following()] if len(block) >= directory.end + 4 else []
+    others += _addresses(directory, _DIRECTORIES)
     for other in _others(directory, others[:_MOST_DIRECTORIES]):
         yield other.start, other.end
         yield from _image_data(other)

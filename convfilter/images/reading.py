@@ -1,13 +1,16 @@
 """From a file to arrays of pixels, frame by frame: animations, multi-page files and volumes.
 
-A reader, named in the table of formats, reads one format; `Frames` adds what is common to all.
+A reader, named in the table of formats, reads one format; `Frames` adds what is common to all. Pillow holds
+RGB in four bytes a pixel and needs twice an array to hand it over at once: images are copied in strips, and
+turned upright on the way. Of colours of 16 bits it gives 8, so that those are decoded twice.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, BinaryIO, Protocol
 
@@ -16,16 +19,6 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from convfilter.errors import ImageError
-from convfilter.images.decoding import (
-    dtype_of,
-    is_deep_colour,
-    mode_of,
-    pixels_of,
-    raw_mode,
-    read_halves,
-    turned,
-    with_raw_mode,
-)
 from convfilter.images.formats import FORMATS, loaded
 from convfilter.images.headers import avif_is_deep, check_pixels, gif_layout, png_chunks, webp_is_lossless
 from convfilter.images.library import collected, disk_errors, frame_named, reasons
@@ -35,7 +28,33 @@ from convfilter.images.picture import Picture, Size
 from convfilter.images.png import beside_pixels, check_png, pixels_alone
 from convfilter.options import MAX_PIXELS
 
-__all__ = ["Frames", "PillowReader", "PngReader", "opened_frames", "read_picture", "read_size"]
+__all__ = [
+    "Frames",
+    "PillowReader",
+    "PngReader",
+    "is_deep_colour",
+    "mode_of",
+    "opened_frames",
+    "pixels_of",
+    "raw_mode",
+    "read_halves",
+    "read_picture",
+    "read_size",
+    "turned",
+    "with_raw_mode",
+]
+
+
+_STRIP_BYTES = 1 << 19
+_DTYPES = {"I;16": "uint16", "I": "int32", "F": "float32"}
+# As Pillow holds them; its I;16 is little-endian everywhere.
+_STORED = {"I;16": "<u2", "I;16L": "<u2", "I;16B": ">u2", "I;16N": "=u2", "I": "=i4", "F": "=f4"}
+# What becomes of Pillow's other modes.
+_MODES = {
+    **dict.fromkeys(("I;16L", "I;16B", "I;16N"), "I;16"),
+    **dict.fromkeys(("P", "RGBX", "HSV", "YCbCr"), "RGB"),
+    **{"1": "L", "La": "LA", "PA": "RGBA", "RGBa": "RGBA"},
+}
 
 
 class Reader(Protocol):
@@ -173,7 +192,7 @@ class PillowReader:
 
     def _kind(self) -> tuple[str, str]:
         mode = mode_of(self._image)
-        return mode, dtype_of(mode)
+        return mode, _DTYPES.get(mode, "uint8")
 
     def read(self, number: int, warnings: list[str]) -> Picture:
         """Decode a frame."""
@@ -258,3 +277,90 @@ def _loaded(image: ImageFile.ImageFile) -> NDArray[Any]:
     with reasons("broken png data"):
         image.load()
     return np.asarray(image)
+
+
+# From what Pillow has opened to arrays
+
+
+def mode_of(image: ImageFile.ImageFile) -> str:
+    """Return the mode of what `pixels_of` makes of an image; what is marked as transparent becomes alpha."""
+    mode = _MODES.get(image.mode, image.mode)
+    return {"L": "LA", "RGB": "RGBA"}.get(mode, mode) if image.has_transparency_data else mode
+
+
+def pixels_of(image: ImageFile.ImageFile, mode: str, turn: int) -> NDArray[Any]:
+    """Return a decoded image's pixels in a mode, turned from an EXIF orientation."""
+    width, height = image.size
+    channels = Image.getmodebands(mode)
+    shape = (width, height) if turn >= 5 else (height, width)
+    pixels = np.empty(shape if channels == 1 else (*shape, channels), _DTYPES.get(mode, "uint8"))
+    rows = _as_stored(pixels, turn)
+    stored = _STORED.get(image.mode, "u1")
+    convert = image.mode != mode and image.mode not in _STORED
+    step = max(1, _STRIP_BYTES // (4 * width))
+    for top in range(0, height, step):
+        part = rows[top : top + step]
+        with reasons("cannot be converted"):
+            strip = image.crop((0, top, width, top + part.shape[0]))
+            samples = (strip.convert(mode) if convert else strip).tobytes()
+        part[...] = np.frombuffer(samples, stored).reshape(part.shape)
+    return pixels
+
+
+def turned(stored: NDArray[Any], turn: int) -> NDArray[Any]:
+    """Return pixels turned from an EXIF orientation."""
+    if turn == 1:
+        return stored
+    height, width = stored.shape[:2]
+    shape = (width, height) if turn >= 5 else (height, width)
+    pixels = np.empty(shape + stored.shape[2:], stored.dtype)
+    _as_stored(pixels, turn)[...] = stored
+    return pixels
+
+
+def _as_stored(pixels: NDArray[Any], turn: int) -> NDArray[Any]:
+    """Return a view of an upright image with the rows and columns of the file."""
+    rows, columns = ((1, 1), (1, -1), (-1, -1), (-1, 1))[(turn - 1) % 4]
+    flipped = pixels[::rows, ::columns]
+    return flipped.swapaxes(0, 1) if turn >= 5 else flipped
+
+
+def raw_mode(image: ImageFile.ImageFile) -> str:
+    """Return how the samples lie in the file, by Pillow's word for it."""
+    args = image.tile[0].args if image.tile else ""
+    return args if isinstance(args, str) else str(args[0]) if isinstance(args, tuple) and args else ""
+
+
+def with_raw_mode(image: ImageFile.ImageFile, mode: str) -> ImageFile.ImageFile:
+    """Have Pillow decode the samples of an image in another way than the file says."""
+    image.tile = [
+        tile._replace(args=(mode, *tile.args[1:]) if isinstance(tile.args, tuple) else mode)
+        for tile in image.tile
+    ]
+    return image
+
+
+def is_deep_colour(image: ImageFile.ImageFile) -> bool:
+    """Tell whether Pillow would give 8 bits of an image's 16: of colours, of grey with alpha in a PNG."""
+    raw = raw_mode(image)
+    if image.format == "PNG" and raw == "I;16B":  # a level that is marked as transparent
+        return image.info.get("transparency") is not None
+    return raw.endswith((";16B", ";16L", ";16N")) and not raw.startswith("I")
+
+
+def read_halves(
+    image: ImageFile.ImageFile,
+    again: Callable[[], ImageFile.ImageFile],
+    decode: Callable[[ImageFile.ImageFile], NDArray[np.uint8]],
+) -> NDArray[np.uint16]:
+    """Read colours of 16 bits by decoding them twice, for the upper and the lower bytes.
+
+    Pillow has raw modes that take the first byte of each sample, ``RGB;16B``, and the second, ``RGB;16L``.
+    """
+    order = raw_mode(image)[-1]
+    big = order == "B" or (order == "N" and sys.byteorder == "big")
+    upper, lower = "BL" if big else "LB"
+    pixels = decode(with_raw_mode(image, f"{image.mode};16{upper}")).astype(np.uint16)
+    pixels <<= 8
+    pixels |= decode(with_raw_mode(again(), f"{image.mode};16{lower}"))
+    return pixels

@@ -10,7 +10,6 @@ import mmap
 import os
 import re
 import struct
-from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
 from typing import Any, BinaryIO, cast
@@ -22,7 +21,13 @@ from PIL.TiffImagePlugin import COMPRESSION_INFO, ImageFileDirectory_v2, TiffIma
 
 from convfilter.errors import ImageError
 from convfilter.images import formats
-from convfilter.images.decoding import (
+from convfilter.images.formats import grey_mode, loose_channels
+from convfilter.images.headers import check_pixels
+from convfilter.images.library import frame_named, reasons
+from convfilter.images.metadata import orientation_of, read_metadata
+from convfilter.images.opening import Source
+from convfilter.images.picture import Picture, Size
+from convfilter.images.reading import (
     is_deep_colour,
     mode_of,
     pixels_of,
@@ -31,12 +36,6 @@ from convfilter.images.decoding import (
     turned,
     with_raw_mode,
 )
-from convfilter.images.formats import grey_mode, loose_channels
-from convfilter.images.headers import check_pixels
-from convfilter.images.library import frame_named, reasons
-from convfilter.images.metadata import orientation_of, read_metadata
-from convfilter.images.opening import Source
-from convfilter.images.picture import Picture, Size
 from convfilter.images.tiff_tags import IPTC, Directory, Origin, address_at, no_data, read_tags, text_of
 from convfilter.messages import one_line
 
@@ -99,47 +98,47 @@ class TiffReader:
         self.data = _bytes_of(source.stream)
         self.order = "<" if self.data[:2] == b"II" else ">"
         self.big = 43 in self.data[2:4]
+        self.directories = self._directories()
+        self.count = len(self.directories)
         self._tifffile: Any = None
-        self._pages = self._directories()
-        self.count = len(self._pages)
         with frame_named(0, self.count):
             check_pixels(self._page(0).size, source.max_pixels)
 
-    def _directories(self) -> list[tuple[int, Directory]]:
-        """Return the directory of each page and its place; one that has been met before ends the file."""
+    def _directories(self) -> list[Directory]:
+        """Return the directory of each page; one that has been met before ends the file."""
         found: dict[int, Directory] = {}
         try:
             place = address_at(self.data, 8 if self.big else 4, self.order, self.big)
             while place and place not in found:
                 directory = Directory(self.data, place, self.order, self.big)
-                following = address_at(self.data, directory.end, self.order, self.big)
+                following = directory.following()
                 found[place], place = directory, following
         except ImageError:
             raise ImageError(f"broken tiff data (it ends before its page {len(found) + 1} does)") from None
         if not found:
             raise ImageError("broken tiff data (it has no pages)")
-        return [*found.items()]
+        return [*found.values()]
 
     def _page(self, number: int) -> _Page:
         """Return a page, with the file changed as if it were the only one.
 
         Otherwise libtiff would go through all of them for each.
         """
-        place, directory = self._pages[number]
+        directory = self.directories[number]
         mark = b"II" if self.order == "<" else b"MM"
         form, version = ("HHHQ", (43, 8, 0)) if self.big else ("HI", (42,))
-        header = mark + struct.pack(self.order + form, *version, place)
+        header = mark + struct.pack(self.order + form, *version, directory.start)
         self.data[: len(header)] = header
         last = bytes(8 if self.big else 4)
         self.data[directory.end : directory.end + len(last)] = last
         try:
-            return _Page(self, place, directory, lambda: self._opened(number))
+            return _Page(self, number)
         except _UnsupportedError as error:
             if number == 0:
                 raise
             raise _UnsupportedError(f"{error}, or take the first page alone with --frames first") from None
 
-    def _opened(self, number: int) -> Any:
+    def by_tifffile(self, number: int) -> Any:
         """Return a page as tifffile opens it."""
         tifffile = import_module("tifffile")
         self._source.stream.seek(0)
@@ -246,11 +245,11 @@ def _unsupported(what: object, mend: str) -> _UnsupportedError:
 class _Page:
     """A page, not decoded yet."""
 
-    def __init__(self, file: TiffReader, place: int, tags: Directory, codec: Callable[[], Any]) -> None:
-        self._file, self._place, self._tags, self._codec = file, place, tags, codec
+    def __init__(self, file: TiffReader, number: int) -> None:
+        self._file, self._number, self._tags = file, number, file.directories[number]
         self._stream = cast("BinaryIO", file.data)
         self._beyond_pillow = file.big and file.order == ">"
-        layout = self._layout = _Layout(tags, "big-endian BigTIFF" if self._beyond_pillow else "TIFF")
+        layout = self._layout = _Layout(self._tags, "big-endian BigTIFF" if self._beyond_pillow else "TIFF")
         self.size = layout.width, layout.height
         self._mode, self._dtype = layout.mode, layout.dtype
         self._pillow = self._opened()
@@ -343,7 +342,7 @@ class _Page:
 
     def _decoded_by_tifffile(self) -> NDArray[Any]:
         """Return the samples as stored."""
-        layout, page = self._layout, self._codec()
+        layout, page = self._layout, self._file.by_tifffile(self._number)
         refused: Exception | None = None
         with reasons("broken tiff data"):
             try:
@@ -382,13 +381,13 @@ class _Page:
         with reasons("broken tiff data"):
             if self._beyond_pillow:  # which knows a BigTIFF by its header in little-endian alone
                 directory = ImageFileDirectory_v2(b"II+\0" + bytes(12), b"MM")
-                self._stream.seek(self._place)
+                self._stream.seek(self._tags.start)
                 directory.load(self._stream)
                 for tag in set(directory) - {*_GROUPS, IPTC}:
                     exif[tag] = directory[tag]
             else:
                 exif.endian, exif.bigtiff = self._file.order, self._file.big
-                exif.load_from_fp(self._stream, self._place)
+                exif.load_from_fp(self._stream, self._tags.start)
         if self._beyond_pillow and any(tag in self._tags for tag in _GROUPS):
             warnings.append("EXIF in a big-endian BigTIFF is not read")
         image.info["compression"] = COMPRESSION_INFO.get(self._layout.compression)

@@ -59,10 +59,10 @@ class Directory:
     """A directory of tags, in a file or block of a byte order; in a BigTIFF addresses have 8 bytes."""
 
     def __init__(self, data: Data, start: int, order: str, big: bool = False) -> None:
-        self.data, self.start, self.order = data, start, order
+        self.data, self.start, self.order, self.big = data, start, order, big
         head = struct.Struct(order + ("Q" if big else "H"))
         entry = struct.Struct(order + ("HHQQ" if big else "HHII"))
-        room = 8 if big else 4
+        inline = 8 if big else 4  # bytes of values that stand in the entry itself
         try:
             (count,) = head.unpack_from(data, start)
         except (struct.error, OverflowError):
@@ -75,7 +75,7 @@ class Directory:
         for at in range(first, self.end, entry.size):
             number, type, values, place = entry.unpack_from(data, at)
             length = values * SIZES.get(type, 1)
-            place = place if length > room else at + entry.size - room
+            place = place if length > inline else at + entry.size - inline
             self.entries.append(Entry(number, type, values, place, place + length))
         self._by_number = {
             each.number: each for each in self.entries if each.type in SIZES and each.end <= len(data)
@@ -83,6 +83,10 @@ class Directory:
 
     def __contains__(self, number: int) -> bool:
         return number in self._by_number
+
+    def following(self) -> int:
+        """Return the address of the next directory, 0 if there is none."""
+        return address_at(self.data, self.end, self.order, self.big)
 
     def type_of(self, number: int) -> int:
         """Return the type of a tag's values, 0 if it is missing."""

@@ -147,6 +147,7 @@ def _encoded(picture: Picture, small: bool) -> io.BytesIO:
                 software=False,
             )
     else:
+        del pixels  # or they would be held while the image is encoded
         image = taken(picture)
         predictor = {} if compression in ("raw", "packbits") else {_PREDICTOR: 3 if mode == "F" else 2}
         with reasons("cannot be written as tiff"):

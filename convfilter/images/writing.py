@@ -140,10 +140,11 @@ def prepared(picture: Picture, output: Output, *, release: bool = False) -> Pict
     metadata = _fitting(picture, kind, output)
     if output.encoding.quality is not None and not FORMATS[form].quality:
         warnings.append(f"{form} has no quality to choose: --quality is ignored")
-    if kind_of(mode, dtype) != kind:
+    held = kind_of(mode, dtype)
+    if held in ("L", "I;16", "I", "F"):  # grey of each type has a mode of its own
+        mode = held
+    if held != kind:
         pixels, mode = np.asarray(to_image(pixels, mode).convert(kind)), kind
-    if kind in ("L", "I;16", "I", "F"):  # grey of each type has a mode of its own
-        mode = kind
     pixels = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("="))
     if release:
         picture.pixels = np.empty((0, 0), np.uint8)

@@ -190,11 +190,12 @@ def _counts(
     before: Planes, after: Planes, outputs: np.ndarray, axes: Sequence[Axis], border: Border
 ) -> np.ndarray:
     """Where outputs are not at their limits, as if clipped, and nothing is transparent or not finite."""
-    depth = after.depth
-    within = (outputs > depth.low) & (outputs < depth.high) if depth.integer else np.isfinite(outputs)
-    counts = np.asarray(within.all(axis=0))
+    counts = np.ones(outputs.shape[1:], np.bool_)
+    for values in outputs:  # the limits of floats are infinite
+        counts &= values > after.depth.low
+        counts &= values < after.depth.high
     if after.alpha is not None:
-        counts &= (after.alpha == depth.full)[..., np.newaxis]
+        counts &= (after.alpha == after.depth.full)[..., np.newaxis]
     masked = np.zeros(before.colours.shape[:2], np.bool_)
     if before.alpha is not None:
         masked |= before.alpha != before.depth.full

@@ -3,7 +3,6 @@
 import errno
 import importlib
 import os
-import sys
 
 import numpy as np
 import pytest
@@ -12,10 +11,9 @@ from samples import colour, grey, load, save, tree
 
 import convfilter as cf
 from convfilter import files
-from convfilter.batch import job, run_jobs
+from convfilter.batch import _dispatched, job, run_jobs
 from convfilter.batch.job import Result
 from convfilter.batch.plan import Job, Settings
-from convfilter.batch.pool import dispatched
 from convfilter.options import BatchOptions
 
 SETTINGS = Settings((cf.get_kernel("blur"),), batch=BatchOptions(jobs=1))
@@ -134,7 +132,7 @@ def test_where_no_process_can_be_started_again_the_rest_is_done_here():
     for name in "abcdef":
         save(f"{name}.png", grey())
     executor = Executor(dies=True, error=cf.ImageError("no workers"))
-    results = list(dispatched(jobs("abcdef"), SETTINGS, executor, lambda result: None))
+    results = list(_dispatched(jobs("abcdef"), SETTINGS, executor, lambda result: None))
     assert statuses(results) == ["failed"] + ["done"] * 5
 
 
@@ -142,7 +140,7 @@ def test_a_full_disk_is_noticed_while_jobs_run_alone():
     error = files.OutputError("full")
     error.errno = errno.ENOSPC
     finished = []
-    results = dispatched(jobs("abcd"), SETTINGS, Executor(dies=False, error=error), finished.append)
+    results = _dispatched(jobs("abcd"), SETTINGS, Executor(dies=False, error=error), finished.append)
     assert statuses(results) == ["failed", "not attempted", "not attempted", "not attempted"]
     assert len(finished) == 4
 
@@ -320,17 +318,3 @@ def test_filter_file_raises_what_apply_kernel_raises(options):
     with pytest.raises(cf.ConvfilterError) as other:
         cf.filter_file("a.png", "b.png", **options)
     assert type(one.value) is type(other.value)
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="the umask of POSIX systems")
-def test_new_files_follow_the_umask_and_replaced_ones_keep_their_permissions(quick):
-    save("a.png", grey())
-    old = os.umask(0o027)
-    try:
-        assert quick("apply", "a.png", "-k", "blur", "-o", "b.png").code == 0
-        assert os.stat("b.png").st_mode & 0o777 == 0o640
-        os.chmod("b.png", 0o604)
-        assert quick("apply", "a.png", "-k", "blur", "-o", "b.png", "--overwrite").code == 0
-        assert os.stat("b.png").st_mode & 0o777 == 0o604
-    finally:
-        os.umask(old)

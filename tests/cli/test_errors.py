@@ -5,49 +5,106 @@ import sys
 
 import numpy as np
 import pytest
-from samples import colour, grey, load, save, tree
+from samples import animate, colour, grey, load, moving, save, tree
 
-UNRIGHT = {
-    "no kernel": "a.png",
-    "no input": "-k sobel",
-    "unknown kernel": "a.png -k sobl",
-    "parameter out of its limits": "a.png -k gaussian:sigma=0",
-    "unknown option": "a.png -k sobel --bordr zero",
-    "unknown border": "a.png -k sobel --border mirror",
-    "border without its value": "a.png -k sobel --border constant",
-    "border of no number": "a.png -k sobel --border constant=nan",
-    "unknown padding": "a.png -k sobel --padding sme",
-    "three paddings": "a.png -k sobel --padding 1,2,3",
-    "negative padding": "a.png -k sobel --padding=-1",
-    "stride of nothing": "a.png -k sobel --stride 0",
-    "channels for a kernel with its own": "a.png -k luma --channels sum",
-    "unknown range": "a.png -k sobel --range clamp",
-    "unknown format": "a.png -k sobel --format jpg",
-    "format against the name": "a.png -k sobel -o out.png --format tiff",
-    "unknown extension": "a.png -k sobel -o out.foo",
-    "not a name for an output": "a.png -k sobel --output=",
-    "unknown colour": "a.png -k sobel --background whit",
-    "quality out of its limits": "a.png -k sobel --quality 101",
-    "no jobs": "a.png -k sobel -j 0",
-    "both ways with what exists": "a.png -k sobel --overwrite --skip-existing",
-    "quiet and verbose": "a.png -k sobel -q -v",
-    "output is the input": "a.png -k sobel -o a.png",
-    "a file where a folder must be": "a.png b.png -k sobel -o b.png",
-    "several pictures to stdout": "a.png b.png -k sobel -o -",
-    "no images": "folder -k sobel",
-    "no kernel file": "a.png -k sobel --kernels gone.toml",
+WRONG = {
+    2: """
+apply a.png
+apply -k sobel
+apply a.png -k sobl
+apply a.png -k gaussian:sigma=0
+apply a.png -k sobel --bordr zero
+apply a.png -k sobel --border mirror
+apply a.png -k sobel --border constant
+apply a.png -k sobel --border constant=nan
+apply a.png -k sobel --padding sme
+apply a.png -k sobel --padding 1,2,3
+apply a.png -k sobel --padding=-1
+apply a.png -k sobel --stride 0
+apply a.png -k luma --channels sum
+apply a.png -k sobel --range clamp
+apply a.png -k sobel --format jpg
+apply a.png -k sobel -o out.png --format tiff
+apply a.png -k sobel -o out.foo
+apply a.png -k sobel --output=
+apply a.png -k sobel --background whit
+apply a.png -k sobel --quality 101
+apply a.png -k sobel -j 0
+apply a.png -k sobel --overwrite --skip-existing
+apply a.png -k sobel -q -v
+apply a.png -k sobel -o a.png
+apply a.png b.png -k sobel -o b.png
+apply a.png b.png -k sobel -o -
+apply folder -k sobel
+apply a.png -k sobel --kernels gone.toml
+explain a.png -k blur
+explain a.png -k blur --at 1
+explain a.png -k blur --at 99,0
+explain a.png -k blur --at 0,0 --channel pink
+explain a.png --at 0,0
+explain -k blur --at 0,0
+explain a.png --values 1 -k blur --at 0,0
+explain --values 1,x -k blur
+explain --values 1,2;3 -k blur
+explain --values 1e999 -k blur
+explain many.csv -k blur
+explain a.png -k blur -k blur --at 0,0 --animate b.gif
+explain two.gif -k temporal-blur --at 0,0 --animate b.gif
+explain large.png -k blur --at 0,0 --animate b.gif
+explain --values 1 -k blur -k blur
+explain --values 1 -k luma
+explain a.png -k blur --at 0,0 -o b.txt
+explain --values 1 --weights 1 --animate b.jpg
+explain --values 1 -k blur --padding 20 --at 0,0 --animate b.gif
+explain a.png -k sepia --at 0,0
+explain a.png -k box:size=99 --padding valid --at 0,0
+gallery a.png -k blur
+gallery a.png -k blur -o sheet.txt
+gallery a.png -k blur -o sheet.npy
+gallery a.png --vary sigma=1,2 -o sheet.png
+gallery a.png -k gaussian -k blur --vary sigma=1,2 -o sheet.png
+gallery a.png -k gaussian --vary radius=1,2 -o sheet.png
+gallery a.png -k gaussian --vary sigma= -o sheet.png
+gallery a.png -k gaussian --vary 1,2 -o sheet.png
+gallery a.png -k gaussian --vary sigma=1 --vary sigma=2 -o sheet.png
+gallery a.png -k gaussian --vary border=edge --vary border=wrap -o sheet.png
+gallery a.png -k gaussian --vary border=edg -o sheet.png
+gallery a.png -k gaussian --vary flip=maybe -o sheet.png
+gallery a.png -k blur --tile 321 -o sheet.png
+""",
+    1: """
+explain bytes.csv -k blur
+explain long.csv -k blur --at 0,0
+explain two.tif -k temporal-blur --at 0,0
+explain gone.png -k blur --at 0,0
+explain gone.csv -k blur --at 0,0
+explain garbage.png -k blur --at 0,0
+explain a.png -k blur --at 0,0 --frame 1
+explain a.png -k blur --at 0,0 -o there.png
+explain --values 1 --weights 1 --animate there.gif
+gallery a.png -k blur -o there.png
+gallery a.png -k box:size=99 --padding valid -o sheet.png
+""",
 }
 
 
-@pytest.mark.parametrize("case", UNRIGHT)
-def test_a_wrong_command_line_is_exit_2_and_one_line_and_nothing_is_written(quick, tmp_path, case):
+@pytest.mark.parametrize(
+    ("line", "code"), [(line, code) for code, lines in WRONG.items() for line in lines.strip().splitlines()]
+)
+def test_a_wrong_command_line_is_one_line_and_nothing_is_written(quick, tmp_path, line, code):
     save(tmp_path / "a.png", grey())
     save(tmp_path / "b.png", grey())
+    save(tmp_path / "large.png", grey(20, 20))
     (tmp_path / "folder").mkdir()
+    for name in ("garbage.png", "there.png", "there.gif", "bytes.csv"):
+        (tmp_path / name).write_bytes(b"garbage\xff\xfe")
+    (tmp_path / "many.csv").write_text("1 2 3 4 5\n" * 4)
+    (tmp_path / "long.csv").write_text("1 " * (1 << 21) + "1")
+    animate(tmp_path / "two.tif", [grey(5, 6), grey(6, 5)])
+    animate(tmp_path / "two.gif", moving(2))
     before = tree(tmp_path)
-    ran = quick("apply", *UNRIGHT[case].split())
-    assert (ran.code, ran.out) == (2, ""), ran
-    assert len(ran.complaints) == 1
+    ran = quick(*line.split())
+    assert (ran.code, ran.out, len(ran.complaints)) == (code, "", 1), ran
     assert ran.err.startswith("convfilter: ")
     assert tree(tmp_path) == before
 
@@ -120,7 +177,7 @@ FAILING = {
 
 @pytest.mark.parametrize("case", FAILING)
 @pytest.mark.parametrize("dry", [False, True])
-def test_a_picture_that_fails_is_exit_1_and_one_line_with_its_name(quick, tmp_path, case, dry):
+def test_an_image_that_fails_is_exit_1_and_one_line_with_its_name(quick, tmp_path, case, dry):
     name, arguments, reason = FAILING[case]
     whole = save(tmp_path / "a.png", grey()).read_bytes()
     save(tmp_path / "deep.png", grey().astype(np.uint16) * 257)
@@ -217,7 +274,7 @@ def test_a_number_of_threads_that_makes_no_sense_is_refused_by_every_command(
     assert os.listdir(tmp_path) == ["a.png"]
 
 
-def test_what_needs_more_memory_than_there_is_is_told_in_a_line(quick, tmp_path):
+def test_what_needs_more_memory_than_there_is_is_reported_in_a_line(quick, tmp_path):
     save(tmp_path / "a.png", grey())
     for command in (
         "gallery a.png -k blur --vary padding=1,1000000 -o s.png",

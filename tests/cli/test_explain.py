@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
-from samples import animate, colour, grey, load, moving, noise, save, tree
+from samples import animate, colour, grey, load, moving, noise, save
 
 from convfilter.images.formats import format_of_name
 from convfilter.images.picture import Picture
@@ -196,66 +196,6 @@ def test_special_cases_are_noted(quick, tmp_path):
     save(tmp_path / "c.png", colour(5, 6, 4))
     ran = quick("explain", "c.png", "-k", "blur", "--at", "2,2", "--channel", "alpha", "--alpha", "keep")
     assert "kept from under the kernel's anchor" in ran.out
-
-
-WRONG = {
-    "no place": ("a.png -k blur", 2),
-    "a place that is none": ("a.png -k blur --at 1", 2),
-    "a place outside": ("a.png -k blur --at 99,0", 2),
-    "an unknown channel": ("a.png -k blur --at 0,0 --channel pink", 2),
-    "a channel too many": ("a.png -k blur --at 0,0 --channel 3", 2),
-    "no kernel": ("a.png --at 0,0", 2),
-    "an unknown kernel": ("a.png -k blr --at 0,0", 2),
-    "neither image nor numbers": ("-k blur --at 0,0", 2),
-    "both image and numbers": ("a.png --values 1 -k blur --at 0,0", 2),
-    "what is not a number": ("--values 1,x -k blur", 2),
-    "rows of different lengths": ("--values 1,2;3 -k blur", 2),
-    "no numbers": ("--values ; -k blur", 2),
-    "numbers without end": ("--values 1e999 -k blur", 2),
-    "too many outputs": ("many.csv -k blur", 2),
-    "an animation of a chain": ("a.png -k blur -k blur --at 0,0 --animate b.gif", 2),
-    "numbers that are no text": ("bytes.csv -k blur", 1),
-    "a file of far too many numbers": ("long.csv -k blur --at 0,0", 1),
-    "frames of two sizes": ("two.tif -k temporal-blur --at 0,0", 1),
-    "an animation of frames": ("two.gif -k temporal-blur --at 0,0 --animate b.gif", 2),
-    "an animation of grey frames": ("grey.tif -k temporal-blur --at 0,0 --animate b.gif", 2),
-    "an animation of a large image": ("large.png -k blur --at 0,0 --animate b.gif", 2),
-    "a chain over numbers": ("--values 1 -k blur -k blur", 2),
-    "a kernel of channels over numbers": ("--values 1 -k luma", 2),
-    "a drawing of no format": ("a.png -k blur --at 0,0 -o b.txt", 2),
-    "an animation in a format for one": ("--values 1 --weights 1 --animate b.jpg", 2),
-    "an animation of too many": ("--values 1 -k blur --padding 20 --at 0,0 --animate b.gif", 2),
-    "no image": ("gone.png -k blur --at 0,0", 1),
-    "no file of numbers": ("gone.csv -k blur --at 0,0", 1),
-    "garbage": ("garbage.png -k blur --at 0,0", 1),
-    "a frame that is not there": ("a.png -k blur --at 0,0 --frame 1", 1),
-    "a drawing that exists": ("a.png -k blur --at 0,0 -o there.png", 1),
-    "an animation that exists": ("--values 1 --weights 1 --animate there.gif", 1),
-    "channels that do not fit": ("a.png -k sepia --at 0,0", 2),
-    "nothing left": ("a.png -k box:size=99 --padding valid --at 0,0", 2),
-}
-
-
-@pytest.mark.parametrize("case", WRONG)
-def test_a_wrong_command_line_is_one_line_and_nothing_is_written(quick, tmp_path, case):
-    save(tmp_path / "a.png", grey())
-    for name in ("garbage.png", "there.png", "there.gif"):
-        (tmp_path / name).write_bytes(b"garbage")
-    (tmp_path / "many.csv").write_text("1 2 3 4 5\n" * 4)
-    (tmp_path / "long.csv").write_text("1 " * (1 << 21) + "1")
-    animate(tmp_path / "two.tif", [grey(5, 6), grey(6, 5)])
-    animate(tmp_path / "two.gif", moving(2))
-    animate(tmp_path / "grey.tif", [grey(5, 6), grey(5, 6)])
-    save(tmp_path / "large.png", grey(20, 20))
-    (tmp_path / "bytes.csv").write_bytes(b"\xff\xfe\xfd")
-    before = tree(tmp_path)
-    arguments, code = WRONG[case]
-    ran = quick("explain", *arguments.split())
-    assert ran.code == code, ran
-    assert len(ran.complaints) == 1, ran
-    assert ran.err.startswith("convfilter: ")
-    assert ran.out == ""
-    assert tree(tmp_path) == before
 
 
 @pytest.mark.parametrize("kernel", ["sobel", "gaussian:sigma=2", "box:size=31"])

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
-from samples import animate, colour, grey, load, moving, save, tree
+from samples import animate, colour, grey, load, moving, save
 
 import convfilter as cf
 
@@ -108,42 +108,6 @@ def test_of_several_frames_the_first_is_shown(quick, tmp_path):
     animate(tmp_path / "moving.gif", moving(2))
     ran = quick("gallery", "moving.gif", "-k", "blur", "-o", "sheet.png")
     assert ran.complaints == ["convfilter: moving.gif: warning: holds 2 frames: only the first is used"]
-
-
-WRONG = {
-    "no sheet": ("photo.png -k blur", 2),
-    "an unknown extension": ("photo.png -k blur -o sheet.txt", 2),
-    "arrays": ("photo.png -k blur -o sheet.npy", 2),
-    "an unknown kernel": ("photo.png -k blr -o sheet.png", 2),
-    "nothing to vary": ("photo.png --vary sigma=1,2 -o sheet.png", 2),
-    "two kernels to vary": ("photo.png -k gaussian -k blur --vary sigma=1,2 -o sheet.png", 2),
-    "a parameter that is not there": ("photo.png -k gaussian --vary radius=1,2 -o sheet.png", 2),
-    "no values": ("photo.png -k gaussian --vary sigma= -o sheet.png", 2),
-    "no name": ("photo.png -k gaussian --vary 1,2 -o sheet.png", 2),
-    "the same twice": ("photo.png -k gaussian --vary sigma=1 --vary sigma=2 -o sheet.png", 2),
-    "an option twice": ("photo.png -k gaussian --vary border=edge --vary border=wrap -o sheet.png", 2),
-    "a border that is not there": ("photo.png -k gaussian --vary border=edg -o sheet.png", 2),
-    "a switch that is neither": ("photo.png -k gaussian --vary flip=maybe -o sheet.png", 2),
-    "a range that is not there": ("photo.png -k gaussian --vary range=clamp -o sheet.png", 2),
-    "no image": ("gone.png -k blur -o sheet.png", 1),
-    "garbage": ("garbage.png -k blur -o sheet.png", 1),
-    "a sheet that exists": ("photo.png -k blur -o there.png", 1),
-    "too wide a tile": ("photo.png -k blur --tile 321 -o sheet.png", 2),
-    "nothing left": ("photo.png -k box:size=99 --padding valid -o sheet.png", 1),
-}
-
-
-@pytest.mark.parametrize("case", WRONG)
-def test_a_wrong_command_line_is_one_line_and_nothing_is_written(quick, tmp_path, photograph, case):
-    (tmp_path / "garbage.png").write_bytes(b"garbage")
-    (tmp_path / "there.png").write_bytes(b"mine")
-    before = tree(tmp_path)
-    arguments, code = WRONG[case]
-    ran = quick("gallery", *arguments.split())
-    assert (ran.code, ran.out) == (code, ""), ran
-    assert len(ran.complaints) == 1
-    assert ran.err.startswith("convfilter: ")
-    assert tree(tmp_path) == before
 
 
 def test_kernels_that_an_option_is_not_for_are_left_out_unless_they_are_named(quick, tmp_path, photograph):

@@ -135,7 +135,7 @@ def test_one_bad_image_does_not_stop_the_others(quick, tmp_path):
     assert [json.loads(line)["valid"] for line in ran.out.splitlines()] == [sides(3, 3), sides(5, 5)]
 
 
-def test_nothing_left_is_told_in_the_table_and_is_an_error_when_asked_for(quick):
+def test_nothing_left_is_reported_in_the_table_and_is_an_error_when_asked_for(quick):
     ran = quick("shape", "3x3", "-k", "5x5")
     assert ran.code == 0
     assert "valid            nothing " in ran.out
@@ -174,6 +174,8 @@ def test_frames_of_an_image_are_an_axis_for_kernels_that_span_them(quick, tmp_pa
     ran = quick("shape", "moving.tif", "-k", "temporal-edge", "-k", "blur", "--padding", "2", "--stride", "2")
     assert "frames  5 + 1 + 1 - 3 + 1 = 5" in ran.out
     assert "width x height x frames" in ran.out
+    strided = shape(quick, "moving.tif", "-k", "temporal-edge", "--stride", "1,2")
+    assert strided["same"] == size | {"width": width // 2}
     # Of other kernels and of sizes, each frame counts on its own.
     assert shape(quick, "moving.tif", "-k", "blur")["input"] == {"width": width, "height": height}
     typed = shape(quick, "28x20", "-k", "temporal-edge")

@@ -2,22 +2,20 @@
 
 import numpy as np
 import pytest
-from arrays import assert_close, integers, reals, turned
+from arrays import assert_close, integers, problems, turned
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import (
     BORDERS,
     correlate_by_loops,
     correlate_by_shifts,
-    each_axis,
     grid,
     padding_pairs,
-    starts_by_counting,
 )
 
 from convfilter import ShapeError, convolve, correlate, output_shape
 
-PADDINGS = ("same", "valid", "full", 0, 2, (0, 3))
+PADDINGS = ("same", "valid", "full", 0, 2, (0, 3), 20)
 BOTH = pytest.mark.parametrize("operation", [correlate, convolve])
 
 
@@ -33,14 +31,8 @@ def test_windows_are_multiplied_and_added_up():
     np.testing.assert_array_equal(convolve(array, kernel, padding="valid"), [[5, 11], [23, 29]])
 
 
-@pytest.mark.parametrize(("shape", "expected"), [((28, 28), (26, 26)), ((5, 5), (3, 3))])
-def test_valid_shrinks_by_the_kernel_less_one(shape, expected):
-    """O = H - K + 1: 28x28 with 3x3 gives 26x26, 5 with 3 gives 3."""
-    assert correlate(np.ones(shape), np.ones((3, 3)), padding="valid").shape == expected
-
-
-@pytest.mark.parametrize(("length", "signal"), [(1, 5), (2, 7), (3, 7), (4, 4), (5, 30)])
-def test_convolve_is_the_convolution_of_the_books(length, signal):
+@pytest.mark.parametrize(("length", "signal"), [(1, 5), (2, 7), (4, 4), (5, 30)])
+def test_convolve_is_mathematical_convolution(length, signal):
     """(x * k)[i] = sum of k[a] x[i - a]: the product of two polynomials."""
     array, kernel = integers(length, signal), integers(signal, length)
     product = np.polymul(np.poly1d(array[::-1]), np.poly1d(kernel[::-1])).coeffs[::-1]
@@ -48,92 +40,48 @@ def test_convolve_is_the_convolution_of_the_books(length, signal):
     np.testing.assert_array_equal(convolve(array, kernel, padding="full", border="zero"), product)
 
 
-@pytest.mark.parametrize("shape", [(4,), (5, 4), (3, 4, 2)])
-def test_a_full_convolution_does_not_mind_which_is_the_kernel(shape):
-    """Both orders give the same, f * g = g * f, in as many dimensions as there are."""
-    first, second = integers(0, *shape), integers(1, *shape[::-1])
+@pytest.mark.parametrize("shape", [(4,), (3, 4, 2)])
+def test_convolution_is_commutative_and_associative(shape):
+    """F * g = g * f, and (f * g) * h = f * (g * h), in as many dimensions as there are."""
+    first, second, third = (integers(seed, *shape[:: (-1) ** seed]) for seed in range(3))
     options = {"padding": "full", "border": "zero"}
-    np.testing.assert_array_equal(convolve(first, second, **options), convolve(second, first, **options))
-
-
-@pytest.mark.parametrize("options", [{"padding": "valid"}, {"padding": "full", "border": "zero"}], ids=str)
-def test_kernels_may_be_convolved_first(options):
-    """(f * g) * h = f * (g * h), so that differentiating the signal or the kernel is the same."""
-    signal, smooth, difference = integers(0, 9, 8), integers(1, 3, 2), np.array([[1, 0, -1]])
-    kernel = convolve(smooth, difference, padding="full", border="zero")
+    both = convolve(first, second, **options)
+    np.testing.assert_array_equal(both, convolve(second, first, **options))
     np.testing.assert_array_equal(
-        convolve(convolve(signal, smooth, **options), difference, **options),
-        convolve(signal, kernel, **options),
+        convolve(both, third, **options), convolve(first, convolve(second, third, **options), **options)
     )
 
 
-@pytest.mark.parametrize("border", BORDERS)
-@pytest.mark.parametrize("padding", ["same", "valid", "full", 2, ((0, 1), (4, 2))], ids=str)
-def test_convolve_is_correlate_with_the_kernel_turned(padding, border):
+@pytest.mark.parametrize("padding", ["same", "valid", "full", ((0, 1), (4, 2))], ids=str)
+def test_convolve_is_correlate_with_the_kernel_turned(padding):
     """The padding and the anchor stay where they were, for even kernels too."""
     array = integers(0, 11, 12)
-    for choice in grid(
-        stride=[1, 2, (3, 1)],
-        dilation=[1, 2, (1, 3)],
-        shape=[(1, 1), (2, 2), (2, 3), (3, 3), (4, 3), (1, 4)],
-    ):
-        shape = choice.pop("shape")
-        options = {"padding": padding, "border": border, "fill": 5, **choice}
+    for border, shape in zip(BORDERS, [(2, 2), (2, 3), (3, 3), (4, 3), (1, 4), (2, 5)], strict=True):
         kernel = integers(shape[0], *shape)
-        result = convolve(array, kernel, **options)
-        np.testing.assert_array_equal(result, correlate(array, turned(kernel), **options))
-        assert not np.array_equal(result, correlate(array, kernel, **options)) or shape == (1, 1)
-
-
-@pytest.mark.parametrize("shape", [(4,), (3, 2), (2, 3, 2)])
-def test_turning_turns_every_axis(shape):
-    """Signals, pictures and volumes alike."""
-    array, kernel = integers(0, *[6] * len(shape)), integers(1, *shape)
-    np.testing.assert_array_equal(convolve(array, kernel), correlate(array, turned(kernel)))
+        for steps in ({}, {"stride": (3, 1), "dilation": 2}):
+            options = {"padding": padding, "border": border, "fill": 5, **steps}
+            result = convolve(array, kernel, **options)
+            np.testing.assert_array_equal(result, correlate(array, turned(kernel), **options))
+            assert not np.array_equal(result, correlate(array, kernel, **options))
 
 
 # Loops.
 
 
 @pytest.mark.parametrize("border", BORDERS)
-@pytest.mark.parametrize("padding", PADDINGS, ids=str)
-def test_loops_agree_on_every_small_signal(padding, border):
-    """All sizes and kernels from 1 to 5 with all strides and dilations to 3, nothing left out."""
-    for choice in grid(size=range(1, 6), length=range(1, 6), stride=(1, 2, 3), dilation=(1, 2, 3)):
+def test_loops_agree_on_small_signals(border):
+    """Sizes and kernels from 1 to 5 with strides and dilations to 3, borders longer than the array."""
+    for number, choice in enumerate(
+        grid(size=(1, 2, 3, 5), length=(1, 2, 4, 5), stride=(1, 2, 3), dilation=(1, 3))
+    ):
+        padding = PADDINGS[number % len(PADDINGS)]
         steps = {"stride": choice["stride"], "dilation": choice["dilation"]}
-        array = integers(choice["size"], choice["size"])
-        kernel = integers(choice["length"], choice["length"])
+        array, kernel = integers(number, choice["size"]), integers(number + 1, choice["length"])
         pairs = padding_pairs(padding, kernel.shape, choice["dilation"])
         loops = correlate_by_loops(array, kernel, pairs, border=border, fill=7, **steps)
         if loops.size:
             result = correlate(array, kernel, padding=padding, border=border, fill=7, **steps)
             np.testing.assert_array_equal(result, loops.astype(np.int64), err_msg=str(choice))
-        else:
-            with pytest.raises(ShapeError):
-                correlate(array, kernel, padding=padding, border=border, fill=7, **steps)
-
-
-@st.composite
-def problems(draw, most_axes=3):
-    """Draw an array, a kernel and all options, with up to two axes that are carried along."""
-    rank = draw(st.integers(1, most_axes))
-    most = {1: 9, 2: 9, 3: 5}[rank]
-    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
-    sizes = draw(st.tuples(*[st.integers(1, most)] * rank))
-    lengths = draw(st.tuples(*[st.integers(1, {1: 12, 2: 5, 3: 3}[rank])] * rank))
-    carried = draw(st.lists(st.integers(1, 3), max_size=2 if rank == 1 else 1))
-    amount = st.integers(0, 4)
-    entry = st.one_of(st.sampled_from(["same", "valid", "full"]), amount, st.tuples(amount, amount))
-    steps = st.one_of(st.integers(1, 3), st.tuples(*[st.integers(1, 3)] * rank))
-    options = {
-        "padding": draw(st.one_of(st.sampled_from(["same", "full"]), amount, st.tuples(*[entry] * rank))),
-        "border": draw(st.sampled_from(BORDERS)),
-        "fill": draw(st.integers(-9, 9)),
-        "stride": draw(steps),
-        "dilation": draw(steps),
-    }
-    array = rng.integers(-99, 100, (*sizes, *carried))
-    return array, rng.integers(-99, 100, lengths), options
 
 
 def loops_of(array, kernel, options):
@@ -143,7 +91,7 @@ def loops_of(array, kernel, options):
     return correlate_by_loops(array, kernel, pairs, **others)
 
 
-@settings(deadline=None, derandomize=True, max_examples=500)
+@settings(deadline=None, derandomize=True, max_examples=200)
 @given(problem=problems())
 def test_loops_agree_in_one_two_and_three_dimensions(problem):
     """Any padding, border, stride and dilation, kernels larger than the array, axes carried along."""
@@ -156,14 +104,13 @@ def test_loops_agree_in_one_two_and_three_dimensions(problem):
     result = correlate(array, kernel, **options)
     assert result.dtype == np.int64
     np.testing.assert_array_equal(result, loops.astype(np.int64))
-    told = {name: options[name] for name in ("padding", "stride", "dilation")}
-    assert result.shape == output_shape(array.shape, kernel.shape, **told)
+    sizes = {name: options[name] for name in ("padding", "stride", "dilation")}
+    assert result.shape == output_shape(array.shape, kernel.shape, **sizes)
 
 
-@settings(deadline=None, derandomize=True, max_examples=200)
+@settings(deadline=None, derandomize=True, max_examples=80)
 @given(problem=problems(), scale=st.sampled_from([1.0, 1e-30, 1e30]))
 def test_loops_agree_on_reals(problem, scale):
-    """The same in float64, to its own precision."""
     array, kernel, options = problem
     loops = loops_of(array, kernel, options)
     if loops.size:
@@ -174,17 +121,22 @@ def test_loops_agree_on_reals(problem, scale):
         np.testing.assert_allclose(result, expected, rtol=0, atol=1e-14 * most * np.sum(np.abs(kernel)))
 
 
-@pytest.mark.parametrize("border", ["edge", "wrap", "constant"])
-@pytest.mark.parametrize("shape", [(1, 9), (9, 1), (7, 7), (15, 15), (31, 31), (40, 6)])
-def test_loops_agree_at_places_of_a_picture(shape, border):
+@pytest.mark.parametrize("shape", [(1, 9), (7, 7), (15, 15), (31, 31), (40, 6)])
+def test_loops_agree_at_places_of_an_image(shape):
     """Long kernels, dense and separable: corners, edges, and places drawn from all over."""
     rng = np.random.default_rng(shape[0])
-    array = rng.integers(-255, 256, (200, 311, 2))
-    places = [(row, column) for row in (0, 1, 99, 198, 199) for column in (0, 1, 155, 309, 310)]
-    places += [tuple(place) for place in rng.integers(0, (200, 311), (20, 2)).tolist()]
+    array = rng.integers(-255, 256, (100, 111, 2))
+    places = [
+        (0, 0),
+        (0, 55),
+        (1, 110),
+        (99, 1),
+        (98, 109),
+        *map(tuple, rng.integers(0, 100, (6, 2)).tolist()),
+    ]
     dense = rng.integers(-50, 51, shape)
     separable = np.multiply.outer(*(rng.integers(1, 9, length) for length in shape))
-    for kernel in (dense, separable):
+    for kernel, border in ((dense, "wrap"), (separable, "constant")):
         pairs = padding_pairs("same", kernel.shape)
         loops = correlate_by_loops(array, kernel, pairs, border=border, fill=3, only=places)
         result = correlate(array, kernel, border=border, fill=3)
@@ -194,73 +146,46 @@ def test_loops_agree_at_places_of_a_picture(shape, border):
             assert_close(real[place], loops[place] / 128, array / 8, kernel / 16, 4e-14)
 
 
-@pytest.mark.parametrize("border", ["edge", "symmetric", "constant"])
 @pytest.mark.parametrize(
     ("size", "shape"),
     [
-        ((700, 900, 3), (3, 3)),
         ((700, 900, 3), (4, 2)),
         ((50_000, 40), (5, 3)),
         ((40, 50_000), (3, 5)),
         ((2_000_000,), (5,)),
         ((30, 200, 300), (2, 3, 3)),
-        ((3, 700, 900), (3, 2, 2)),
         ((1000, 1000, 1, 2), (1, 1)),
     ],
     ids=str,
 )
-def test_blocks_of_a_large_array_meet_without_a_seam(size, shape, border):
+def test_blocks_of_a_large_array_meet_without_a_seam(size, shape):
     """However the work is cut up: every sample of arrays of any form, and every stride of it."""
     array = integers(0, *size, low=0, high=256).astype(np.uint8)
     kernel = integers(1, *shape, low=-9, high=10)
-    expected = correlate_by_shifts(array, kernel, border, fill=7)
-    np.testing.assert_array_equal(correlate(array, kernel, border=border, fill=7), expected)
-    for stride in (2, tuple(range(3, 3 + kernel.ndim))):
-        steps = each_axis(stride, kernel.ndim)
-        result = correlate(array, kernel, border=border, fill=7, stride=stride)
-        np.testing.assert_array_equal(result, expected[tuple(slice(None, None, step) for step in steps)])
+    expected = correlate_by_shifts(array, kernel, "symmetric")
+    steps = tuple(range(2, 2 + kernel.ndim))
+    for stride in ((1,) * kernel.ndim, steps):
+        result = correlate(array, kernel, border="symmetric", stride=stride)
+        np.testing.assert_array_equal(result, expected[tuple(slice(None, None, step) for step in stride)])
 
 
 # What holds for every kernel.
 
 
-@pytest.mark.parametrize("border", BORDERS)
-@pytest.mark.parametrize("dtype", ["uint8", "int64", "float16", "float32", "float64"])
-def test_a_delta_returns_the_image(dtype, border):
+@pytest.mark.parametrize("dtype", ["uint8", "int64", "float16", "float64"])
+def test_a_delta_returns_the_image(dtype):
     """A one at the anchor, (K - 1) // 2, and nothing else."""
     array = integers(0, 7, 8, 3, low=0, high=200).astype(dtype)
-    for length in range(1, 7):
+    for length, border in enumerate(BORDERS, start=1):
         delta = np.zeros((length, length), dtype=np.int8)
         delta[(length - 1) // 2, (length - 1) // 2] = 1
         np.testing.assert_array_equal(correlate(array, delta, border=border, fill=9), array)
 
 
-@pytest.mark.parametrize("dilation", [1, 2, 3])
-@pytest.mark.parametrize("length", range(1, 7))
-def test_same_has_the_smaller_half_of_its_padding_before(length, dilation):
-    """A window of ones tells where it starts: floor(d(K-1)/2) before its place."""
-    array = np.zeros(41, dtype=int)
-    array[20] = 1
-    touched = np.flatnonzero(correlate(array, np.ones(length, int), dilation=dilation, border="zero"))
-    before = dilation * (length - 1) // 2
-    starts = [20 - dilation * weight for weight in range(length)]
-    assert sorted(touched) == sorted(start + before for start in starts)
-
-
-def test_an_impulse_shows_the_kernel():
-    """Convolving an impulse gives the kernel, correlating it gives the kernel turned."""
-    impulse = np.zeros((9, 9), dtype=int)
-    impulse[4, 4] = 1
-    kernel = integers(0, 3, 3)
-    np.testing.assert_array_equal(convolve(impulse, kernel)[3:6, 3:6], kernel)
-    np.testing.assert_array_equal(correlate(impulse, kernel)[3:6, 3:6], turned(kernel))
-
-
 @BOTH
-@settings(deadline=None, derandomize=True, max_examples=60)
+@settings(deadline=None, derandomize=True, max_examples=30)
 @given(problem=problems(most_axes=2), first=st.integers(-9, 9), second=st.integers(-9, 9))
 def test_it_is_linear_in_the_array_and_in_the_kernel(operation, problem, first, second):
-    """Sums and multiples go in and out."""
     array, kernel, options = problem
     options["fill"] = 0
     if not loops_of(array, kernel, options).size:
@@ -273,84 +198,19 @@ def test_it_is_linear_in_the_array_and_in_the_kernel(operation, problem, first, 
 
 
 @BOTH
-@pytest.mark.parametrize("shift", [(1, 0), (0, -1), (3, 5), (-4, 2)])
-def test_shifting_the_input_shifts_the_output(shift, operation):
+def test_shifting_the_input_shifts_the_output(operation):
     """The same weights are used everywhere: with `wrap` there is no edge to disturb it."""
     array, kernel = integers(0, 12, 15), integers(1, 4, 3)
-    shifted = operation(np.roll(array, shift, (0, 1)), kernel, border="wrap")
-    np.testing.assert_array_equal(shifted, np.roll(operation(array, kernel, border="wrap"), shift, (0, 1)))
+    result = operation(array, kernel, border="wrap")
+    shifted = operation(np.roll(array, (-4, 2), (0, 1)), kernel, border="wrap")
+    np.testing.assert_array_equal(shifted, np.roll(result, (-4, 2), (0, 1)))
 
 
-@BOTH
-def test_a_crop_gives_a_crop_of_the_result(operation):
-    """`valid` on a part of the picture is that part of `valid` on all of it."""
-    array, kernel = integers(0, 20, 25), integers(1, 4, 3)
-    whole = operation(array, kernel, padding="valid")
-    part = operation(array[5:16, 7:20], kernel, padding="valid")
-    np.testing.assert_array_equal(part, whole[5 : 16 - 3, 7 : 20 - 2])
-
-
-@pytest.mark.parametrize("dilation", [1, 2])
-@pytest.mark.parametrize("stride", [1, 2, 3])
-def test_an_output_depends_on_the_samples_under_the_kernel_only(stride, dilation):
-    """One sample changed: the outputs whose windows hold it change, and no other."""
-    array, kernel = integers(0, 23), integers(1, 4, low=1)
-    options = {"padding": 2, "border": "zero", "stride": stride, "dilation": dilation}
-    before = correlate(array, kernel, **options)
-    starts = starts_by_counting(23, 4, 2, 2, stride, dilation)
-    for at in range(23):
-        array[at] += 1000
-        changed = np.flatnonzero(correlate(array, kernel, **options) != before)
-        under = [
-            place
-            for place, start in enumerate(starts)
-            if at in [start + dilation * weight for weight in range(4)]
-        ]
-        assert changed.tolist() == under
-        array[at] -= 1000
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-@pytest.mark.parametrize("length", [1, 3, 5, 9, 31])
-@pytest.mark.parametrize("separable", [True, False])
-def test_what_is_not_finite_stays_under_the_kernel(separable, length, value):
-    """A nan among the samples spoils the outputs whose windows hold it, and no other."""
-    array = reals(0, 80, 90)
-    kernel = np.ones((length, length)) / length**2 if separable else reals(1, length, length)
-    clean = correlate(array, kernel)
-    array[40, 45] = value
-    result = correlate(array, kernel)
-    radius = length // 2
-    under = np.zeros(array.shape, dtype=bool)
-    under[40 - radius : 41 + radius, 45 - radius : 46 + radius] = True
-    assert not np.isfinite(result[under]).any()
-    assert_close(result[~under], clean[~under], reals(0, 80, 90), kernel, 1e-14)
-
-
-@pytest.mark.parametrize("kernel", [[1, 2, 0, -3], [5], [1, 2]])
-def test_one_two_and_three_dimensions_are_one_operation(kernel):
-    """Axes of length one change nothing."""
-    kernel = np.array(kernel)
-    signal = integers(0, 12)
+def test_axes_of_length_one_change_nothing():
+    kernel, signal = np.array([1, 2, 0, -3]), integers(0, 12)
     line = correlate(signal, kernel)
-    np.testing.assert_array_equal(correlate(signal[None], kernel[None]), line[None])
-    np.testing.assert_array_equal(correlate(signal[:, None], kernel[:, None]), line[:, None])
-    np.testing.assert_array_equal(correlate(signal[None, None], kernel[None, None]), line[None, None])
-    np.testing.assert_array_equal(
-        correlate(signal[None, :, None], kernel[None, :, None]), line[None, :, None]
-    )
-
-
-@pytest.mark.parametrize("border", BORDERS)
-def test_a_product_of_kernels_is_one_axis_after_another(border):
-    """Three indices move at once, or one after the other, when the kernel is an outer product."""
-    volume = integers(0, 5, 6, 7)
-    first, second, third = integers(1, 2), integers(2, 3), integers(3, 4)
-    kernel = np.einsum("i,j,k->ijk", first, second, third)
-    steps = correlate(volume, first[:, None, None], border=border)
-    steps = correlate(steps, second[None, :, None], border=border)
-    steps = correlate(steps, third[None, None, :], border=border)
-    np.testing.assert_array_equal(correlate(volume, kernel, border=border), steps)
+    for index in [(None,), (slice(None), None), (None, None), (None, slice(None), None)]:
+        np.testing.assert_array_equal(correlate(signal[index], kernel[index]), line[index])
 
 
 @BOTH
@@ -365,28 +225,6 @@ def test_further_axes_are_carried_along(dtype, operation):
         np.testing.assert_array_equal(result[:, :, channel, frame], alone)
 
 
-@pytest.mark.parametrize("stride", [2, 3, 5, 40, (1, 3), (4, 2)])
-@pytest.mark.parametrize("padding", ["same", "valid", "full", 1], ids=str)
-def test_a_stride_leaves_out_what_it_steps_over(padding, stride):
-    """Every s-th row and column of what stride 1 gives, beginning with the first."""
-    array, kernel = integers(0, 14, 17, 2), integers(1, 3, 4)
-    rows, columns = (stride, stride) if isinstance(stride, int) else stride
-    every = correlate(array, kernel, padding=padding)[::rows, ::columns]
-    np.testing.assert_array_equal(correlate(array, kernel, padding=padding, stride=stride), every)
-
-
-@pytest.mark.parametrize("dilation", [1, 2, 4, (1, 3), (5, 2)])
-@pytest.mark.parametrize("padding", ["same", "valid", "full", 3], ids=str)
-def test_a_dilation_is_a_kernel_with_zeros_between(padding, dilation):
-    """The kernel spread out by hand gives the same."""
-    array, kernel = integers(0, 14, 17), integers(1, 3, 3)
-    rows, columns = (dilation, dilation) if isinstance(dilation, int) else dilation
-    spread = np.zeros((2 * rows + 1, 2 * columns + 1), dtype=int)
-    spread[::rows, ::columns] = kernel
-    result = correlate(array, kernel, padding=padding, dilation=dilation)
-    np.testing.assert_array_equal(result, correlate(array, spread, padding=padding))
-
-
 @pytest.mark.parametrize(
     ("border", "drawn"),
     [
@@ -399,21 +237,10 @@ def test_a_dilation_is_a_kernel_with_zeros_between(padding, dilation):
     ],
 )
 def test_borders_are_what_is_drawn_of_them(border, drawn):
-    """The pictures of the documentation, further out than the array is long."""
+    """As in the documentation, further out than the array is long."""
     values = dict(zip("abcd.f", (3, 5, 11, 17, 0, 42), strict=True))
     result = correlate([3, 5, 11, 17], [1], padding=5, border=border, fill=42)
     assert result.tolist() == [values[letter] for letter in drawn.replace("|", "")]
-
-
-@pytest.mark.parametrize("border", BORDERS)
-@pytest.mark.parametrize("amount", [1, 5, 20])
-@pytest.mark.parametrize("size", [1, 2, 3])
-def test_a_padding_may_be_longer_than_the_array(size, amount, border):
-    """Mirrors bounce and circles go round as often as it takes."""
-    array = integers(size, size, size)
-    modes = {"zero": {"mode": "constant"}, "constant": {"mode": "constant", "constant_values": 4}}
-    padded = np.pad(array, amount, **modes.get(border, {"mode": border}))
-    np.testing.assert_array_equal(correlate(array, [[1]], padding=amount, border=border, fill=4), padded)
 
 
 def test_fill_is_for_the_constant_border_only():

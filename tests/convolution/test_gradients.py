@@ -5,13 +5,11 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from arrays import integers, reals
+from arrays import integers, problems, reals
 from hypothesis import given, settings
-from hypothesis import strategies as st
 from oracles import BORDERS, correlate_by_loops, grid, padding_pairs
 
 from convfilter import (
-    ConvfilterError,
     ImageError,
     KernelError,
     OptionError,
@@ -32,7 +30,7 @@ def inner(first, second):
     return int(np.sum(np.asarray(first, np.int64) * np.asarray(second, np.int64)))
 
 
-def told(options):
+def geometry(options):
     """Return the options that an output's shape depends on."""
     return {name: options[name] for name in ("padding", "stride", "dilation") if name in options}
 
@@ -51,7 +49,7 @@ def assert_adjoint(array, kernel, seed=2, **options):
 
 
 def either(gradient, array, kernel, upstream, **options):
-    """Return one of the two gradients, all arguments given."""
+    """Return one of the two gradients, from the arguments of both."""
     if gradient == "input":
         return input_gradient(upstream, kernel, np.shape(array), **options)
     return kernel_gradient(array, upstream, np.shape(kernel), **options)
@@ -80,46 +78,38 @@ def test_five_samples_and_three_weights_give_the_sums_of_the_books():
     ]
 
 
-def test_the_derivative_of_a_convolution_is_a_convolution():
-    """By the array: the upstream with the kernel turned. By the kernel: the array with the upstream."""
-    array, kernel = integers(0, 9, 8), integers(1, 3, 2)
-    upstream = integers(2, 7, 7)
-    turned = correlate(upstream, np.flip(kernel), padding="full", border="zero")
-    np.testing.assert_array_equal(input_gradient(upstream, kernel, (9, 8), padding="valid"), turned)
-    correlated = correlate(array, upstream, padding="valid")
-    np.testing.assert_array_equal(kernel_gradient(array, upstream, (3, 2), padding="valid"), correlated)
-
-
-@pytest.mark.parametrize("border", BORDERS)
-def test_a_gradient_is_the_outputs_of_one_sample_or_one_weight_at_a_time(border):
+def test_a_gradient_is_the_outputs_of_one_sample_or_one_weight_at_a_time():
     """Each derivative is what a one in its place, and zeros elsewhere, make of the outputs."""
     array, kernel = integers(0, 4, 3), integers(1, 2, 3)
-    options = {"border": border, "fill": 3, "padding": ((2, 1), 3), "stride": (2, 1)}
-    pairs = padding_pairs(options["padding"], kernel.shape)
-    loops = {name: options[name] for name in ("border", "fill", "stride")}
-    upstream = integers(2, *output_shape(array.shape, kernel.shape, **told(options)))
-    by_array = input_gradient(upstream, kernel, array.shape, **options)
-    for place in np.ndindex(*array.shape):
-        one = np.zeros_like(array)
-        one[place] = 1
-        outputs = correlate_by_loops(one, kernel, pairs, **loops | {"fill": 0})
-        assert by_array[place] == inner(outputs, upstream)
-    by_kernel = kernel_gradient(array, upstream, kernel.shape, **options)
-    for place in np.ndindex(*kernel.shape):
-        one = np.zeros_like(kernel)
-        one[place] = 1
-        assert by_kernel[place] == inner(correlate_by_loops(array, one, pairs, **loops), upstream)
+    for border in BORDERS:
+        options = {"border": border, "fill": 3, "padding": ((2, 1), 3), "stride": (2, 1)}
+        pairs = padding_pairs(options["padding"], kernel.shape)
+        loops = {name: options[name] for name in ("border", "fill", "stride")}
+        upstream = integers(2, *output_shape(array.shape, kernel.shape, **geometry(options)))
+        by_array = input_gradient(upstream, kernel, array.shape, **options)
+        for place in np.ndindex(*array.shape):
+            one = np.zeros_like(array)
+            one[place] = 1
+            outputs = correlate_by_loops(one, kernel, pairs, **loops | {"fill": 0})
+            assert by_array[place] == inner(outputs, upstream)
+        by_kernel = kernel_gradient(array, upstream, kernel.shape, **options)
+        for place in np.ndindex(*kernel.shape):
+            one = np.zeros_like(kernel)
+            one[place] = 1
+            assert by_kernel[place] == inner(correlate_by_loops(array, one, pairs, **loops), upstream)
 
 
 # Adjoint, exactly.
 
 
 @pytest.mark.parametrize("border", BORDERS)
-@pytest.mark.parametrize("padding", PADDINGS, ids=str)
-def test_both_are_adjoint_on_every_small_signal(padding, border):
-    """Sizes and kernels to 5, all strides and dilations to 3; borders wider than the array."""
-    for choice in grid(size=(1, 2, 3, 5), length=(1, 2, 3, 5), stride=(1, 2, 3), dilation=(1, 2, 3)):
-        options = {"padding": padding, "stride": choice["stride"], "dilation": choice["dilation"]}
+def test_both_are_adjoint_on_small_signals(border):
+    """Sizes and kernels to 5, strides and dilations to 3; borders wider than the array."""
+    for number, choice in enumerate(
+        grid(size=(1, 2, 5), length=(1, 2, 3, 5), stride=(1, 2, 3), dilation=(1, 2, 3))
+    ):
+        options = {"stride": choice["stride"], "dilation": choice["dilation"]}
+        options["padding"] = PADDINGS[number % len(PADDINGS)]
         array, kernel = integers(0, choice["size"]), integers(1, choice["length"])
         try:
             output_shape(array.shape, kernel.shape, **options)
@@ -128,68 +118,13 @@ def test_both_are_adjoint_on_every_small_signal(padding, border):
         assert_adjoint(array, kernel, border=border, fill=7, **options)
 
 
-@pytest.mark.parametrize("border", BORDERS)
-@pytest.mark.parametrize("padding", [*PADDINGS[:3], ((0, 1), (4, 2))], ids=str)
-def test_both_are_adjoint_on_pictures(padding, border):
-    """Rows and columns with steps of their own, with channels or without, smaller than the kernel too."""
-    for choice in grid(
-        size=[(7, 6), (6, 5, 2), (2, 3)],
-        shape=[(3, 3), (4, 2), (1, 5)],
-        stride=[1, (3, 2)],
-        dilation=[1, 2, (1, 3)],
-    ):
-        options = {"padding": padding, "stride": choice["stride"], "dilation": choice["dilation"]}
-        try:
-            output_shape(choice["size"], choice["shape"], **options)
-        except ShapeError:
-            continue
-        array, kernel = integers(0, *choice["size"]), integers(1, *choice["shape"])
-        assert_adjoint(array, kernel, border=border, fill=-5, **options)
-
-
-@pytest.mark.parametrize("border", BORDERS)
-@pytest.mark.parametrize("padding", ["same", "valid", "full"])
-def test_both_are_adjoint_on_volumes(padding, border):
-    """Three indices move at once, with channels behind them or without."""
-    for choice in grid(
-        size=[(5, 6, 7), (5, 5, 6, 2)],
-        shape=[(3, 2, 3), (1, 2, 2)],
-        stride=[1, (2, 1, 3)],
-        dilation=[1, (1, 2, 2)],
-    ):
-        options = {"padding": padding, "stride": choice["stride"], "dilation": choice["dilation"]}
-        array, kernel = integers(0, *choice["size"]), integers(1, *choice["shape"])
-        assert_adjoint(array, kernel, border=border, fill=4, **options)
-
-
-@st.composite
-def problems(draw):
-    """Draw an array, a kernel and options from which something comes out."""
-    rank = draw(st.integers(1, 4))
-    sizes = draw(st.tuples(*[st.integers(1, {1: 20, 2: 9}.get(rank, 4))] * rank))
-    lengths = draw(st.tuples(*[st.integers(1, {1: 12, 2: 5}.get(rank, 3))] * rank))
-    carried = draw(st.lists(st.integers(1, 3), max_size=2 if rank == 1 else 1))
-    amount = st.integers(0, 5)
-    entry = st.one_of(st.sampled_from(["same", "valid", "full"]), amount, st.tuples(amount, amount))
-    steps = st.one_of(st.integers(1, 4), st.tuples(*[st.integers(1, 4)] * rank))
-    options = {
-        "padding": draw(st.one_of(st.sampled_from(["same", "full"]), amount, st.tuples(*[entry] * rank))),
-        "border": draw(st.sampled_from(BORDERS)),
-        "fill": draw(st.integers(-9, 9)),
-        "stride": draw(steps),
-        "dilation": draw(steps),
-    }
-    seed = draw(st.integers(0, 2**32))
-    return integers(seed, *sizes, *carried), integers(seed + 1, *lengths), options
-
-
 @settings(deadline=None, derandomize=True, max_examples=150)
 @given(problem=problems())
 def test_both_are_adjoint_whatever_is_asked_for(problem):
     """Any padding, border, stride and dilation, up to four axes, others carried along."""
     array, kernel, options = problem
     try:
-        output_shape(array.shape, kernel.shape, **told(options))
+        output_shape(array.shape, kernel.shape, **geometry(options))
     except ShapeError:
         return
     assert_adjoint(array, kernel, **options)
@@ -213,10 +148,9 @@ def test_samples_that_no_output_was_made_of_have_no_gradient():
         ("reflect", [8, 4 + 16 + 256, 2 + 32 + 128, 1 + 64]),
         ("wrap", [8 + 128, 1 + 16 + 256, 2 + 32, 4 + 64]),
         ("zero", [8, 16, 32, 64]),
-        ("constant", [8, 16, 32, 64]),
     ],
 )
-def test_what_is_past_the_edge_flows_back_to_the_sample_that_stood_there(border, expected):
+def test_the_border_flows_back_to_the_samples_that_it_repeats(border, expected):
     """1, 2, 4 before four samples, 8 to 64 on them, 128 and 256 after."""
     result = input_gradient(2 ** np.arange(9), [1], 4, padding=(3, 2), border=border)
     assert result.tolist() == expected
@@ -236,79 +170,49 @@ def test_a_fill_counts_for_the_kernel_and_not_for_the_array():
         assert by_array.tolist() == [23, 235, 350]
 
 
-@pytest.mark.parametrize("border", sorted(set(BORDERS) - {"constant"}))
-def test_only_a_constant_border_has_a_fill(border):
-    """For every other the fill makes no difference, and need not be whole among integers."""
-    array, upstream = integers(0, 5), integers(1, 5)
-    plain = kernel_gradient(array, upstream, 3, border=border)
-    np.testing.assert_array_equal(kernel_gradient(array, upstream, 3, border=border, fill=0.5), plain)
-    plain = input_gradient(upstream, array, 5, border=border)
-    np.testing.assert_array_equal(input_gradient(upstream, array, 5, border=border, fill=0.5), plain)
-
-
 # Slopes.
 
 
-@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("border", BORDERS)
 @pytest.mark.parametrize(
     ("size", "shape", "stride", "dilation"),
-    [
-        ((40,), (5,), 1, 1),
-        ((41,), (4,), 3, 2),
-        ((12, 13), (3, 4), 1, 1),
-        ((12, 13, 2), (4, 3), (2, 1), (1, 2)),
-        ((6, 7, 8), (3, 2, 3), 1, (2, 1, 1)),
-    ],
+    [((41,), (4,), 3, 2), ((12, 13, 2), (4, 3), (2, 1), (1, 2)), ((6, 7, 8), (3, 2, 3), 1, (2, 1, 1))],
     ids=str,
 )
-def test_they_are_slopes_along_any_direction(size, shape, stride, dilation, border, seed):
+def test_they_are_slopes_along_any_direction(size, shape, stride, dilation, border):
     """The loss half of |outputs|^2, whose upstream is the outputs, by differences on either side."""
     options = {"border": border, "fill": 0.5, "stride": stride, "dilation": dilation}
-    array, kernel = reals(seed, *size), reals(seed + 10, *shape)
+    array, kernel = reals(0, *size), reals(10, *shape)
+    way, turn, small = reals(20, *size), reals(30, *shape), 1e-4
 
-    def loss(samples, weights):
-        return 0.5 * np.sum(correlate(samples, weights, **options) ** 2)
+    def loss(step, twist):
+        return 0.5 * np.sum(correlate(array + step * way, kernel + twist * turn, **options) ** 2)
 
     upstream = correlate(array, kernel, **options)
-    way, turn, small = reals(seed + 20, *size), reals(seed + 30, *shape), 1e-4
-    slope = (loss(array + small * way, kernel) - loss(array - small * way, kernel)) / (2 * small)
-    np.testing.assert_allclose(
-        np.sum(way * input_gradient(upstream, kernel, size, **options)), slope, rtol=1e-6
-    )
-    slope = (loss(array, kernel + small * turn) - loss(array, kernel - small * turn)) / (2 * small)
-    np.testing.assert_allclose(
-        np.sum(turn * kernel_gradient(array, upstream, shape, **options)), slope, rtol=1e-6
-    )
+    slope = (loss(small, 0) - loss(-small, 0)) / (2 * small)
+    by_array = input_gradient(upstream, kernel, size, **options)
+    np.testing.assert_allclose(np.sum(way * by_array), slope, rtol=1e-6)
+    slope = (loss(0, small) - loss(0, -small)) / (2 * small)
+    by_kernel = kernel_gradient(array, upstream, shape, **options)
+    np.testing.assert_allclose(np.sum(turn * by_kernel), slope, rtol=1e-6)
 
 
 # Blocks.
 
 
 @pytest.mark.parametrize("stride", [1, 2])
-@pytest.mark.parametrize("border", ["reflect", "constant"])
 @pytest.mark.parametrize(
     ("size", "shape"),
-    [
-        ((1203, 901), (7, 5)),
-        ((1203, 901), (12, 2)),
-        ((1203, 901), (1, 4)),
-        ((600, 701, 3), (3, 4)),
-        ((50_001, 41), (5, 3)),
-        ((41, 50_001), (3, 5)),
-        ((1_200_001,), (6,)),
-        ((70, 121, 140), (3, 2, 3)),
-    ],
+    [((703, 801), (7, 5)), ((600, 301, 3), (1, 4)), ((20_001, 41), (5, 3)), ((1_200_001,), (6,))],
     ids=str,
 )
-def test_the_sums_of_blocks_are_the_sum_of_the_whole(size, shape, border, stride):
+def test_the_sums_of_blocks_are_the_sum_of_the_whole(size, shape, stride):
     """Arrays of several blocks of every form: each weight by one shifted copy of the whole array."""
     array = integers(0, *size, low=0, high=256).astype(np.uint8)
     upstream = integers(1, *output_shape(size, shape, stride=stride), low=-9)
-    by_kernel = kernel_gradient(array, upstream, shape, border=border, fill=7, stride=stride)
+    by_kernel = kernel_gradient(array, upstream, shape, border="reflect", stride=stride)
     pairs = padding_pairs("same", shape) + [(0, 0)] * (len(size) - len(shape))
-    constant = {"constant_values": 7} if border == "constant" else {}
-    padded = np.pad(array.astype(np.int64), pairs, mode=border, **constant)
+    padded = np.pad(array.astype(np.int64), pairs, mode="reflect")
     for place in np.ndindex(*shape):
         met = padded[
             tuple(
@@ -320,70 +224,52 @@ def test_the_sums_of_blocks_are_the_sum_of_the_whole(size, shape, border, stride
 
 
 def test_no_sum_depends_on_the_number_of_threads(monkeypatch):
-    """Bit for bit, for both gradients."""
     array, upstream, kernel = (
-        reals(seed, *shape) for seed, shape in enumerate([(1500, 1100), (1500, 1100), (5, 4)])
+        reals(seed, *shape) for seed, shape in enumerate([(700, 900), (700, 900), (5, 4)])
     )
     results = []
-    for threads in ("1", "2", "7"):
+    for threads in ("1", "3"):
         monkeypatch.setenv("CONVFILTER_THREADS", threads)
         results.append(
-            (kernel_gradient(array, upstream, (5, 4)), input_gradient(upstream, kernel, (1500, 1100)))
+            (kernel_gradient(array, upstream, (5, 4)), input_gradient(upstream, kernel, (700, 900)))
         )
     for by_kernel, by_array in results[1:]:
         np.testing.assert_array_equal(by_kernel, results[0][0])
         np.testing.assert_array_equal(by_array, results[0][1])
 
 
-@pytest.mark.parametrize("stride", [1, 2])
-def test_memory_for_the_kernels_gradient_is_that_of_a_few_blocks(stride, monkeypatch):
-    """Twelve million samples: neither a copy of the array in a wider type, nor one for each weight."""
-    monkeypatch.setenv("CONVFILTER_THREADS", "2")
-    array = np.ones((4000, 3000), np.float32)
-    upstream = np.ones(output_shape(array.shape, (7, 7), stride=stride), np.float32)
+def test_memory_for_the_kernels_gradient_is_that_of_a_few_blocks(monkeypatch):
+    """Neither a copy of the array in a wider type, nor one for each weight."""
+    monkeypatch.setenv("CONVFILTER_THREADS", "1")
+    array = np.ones((3000, 3000), np.float32)
     tracemalloc.start()
     try:
-        result = kernel_gradient(array, upstream, (7, 7), stride=stride)
+        result = kernel_gradient(array, array, (5, 5))
         _, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    np.testing.assert_array_equal(result, upstream.size)
+    np.testing.assert_array_equal(result, array.size)
     assert most < array.nbytes
 
 
 # Types.
 
 
-@pytest.mark.parametrize("weights", ["int8", "uint16", "int32", "uint64", "bool"])
 @pytest.mark.parametrize("samples", ["int8", "uint16", "int64", "bool"])
-def test_integers_give_exact_int64(samples, weights):
+def test_integers_give_exact_int64(samples):
     """Their limits too: nothing wraps, and what float64 would leave out is there."""
-    most = 1 if "bool" in (samples, weights) else min(np.iinfo(samples).max, np.iinfo(weights).max, 2**29)
-    first, second = np.array([most, 0, most, most]).astype(samples), np.array([most, most]).astype(weights)
-    by_array = input_gradient(first, second, 5, padding="valid")
-    assert by_array.dtype == np.int64
-    assert by_array.tolist() == [most**2 * count for count in (1, 1, 1, 2, 1)]
-    by_kernel = kernel_gradient(first, second, 3, padding="valid")
-    assert by_kernel.dtype == np.int64
-    assert by_kernel.tolist() == [most**2 * count for count in (1, 1, 2)]
-
-
-@pytest.mark.parametrize("bits", [8, 20, 24, 28])
-def test_integers_are_exact_however_large(bits):
-    """Sums on either side of 2**53, where float64 begins to leave integers out."""
-    array, upstream = (integers(seed, 6, 7, low=-(2**bits), high=2**bits) for seed in range(2))
-    kernel = integers(2, 3, 2, low=-(2**bits), high=2**bits)
-    pairs = [(1, 1), (0, 1)]
-    loops = correlate_by_loops(np.pad(array, pairs, "wrap"), upstream, [(0, 0), (0, 0)])
-    result = kernel_gradient(array, upstream, (3, 2), border="wrap")
-    assert result.tolist() == loops.tolist()
-    loops = correlate_by_loops(upstream, np.flip(kernel), [(1, 1), (1, 0)], border="wrap")
-    result = input_gradient(upstream, kernel, (6, 7), border="wrap")
-    assert result.tolist() == loops.tolist()
+    for weights in ("int8", "int32", "uint64", "bool"):
+        boolean = "bool" in (samples, weights)
+        most = 1 if boolean else min(np.iinfo(samples).max, np.iinfo(weights).max, 2**29)
+        first, second = np.array([most, 0, most, most]).astype(samples), np.array([most] * 2).astype(weights)
+        by_array = input_gradient(first, second, 5, padding="valid")
+        by_kernel = kernel_gradient(first, second, 3, padding="valid")
+        assert by_array.dtype == by_kernel.dtype == np.int64
+        assert by_array.tolist() == [most**2 * count for count in (1, 1, 1, 2, 1)]
+        assert by_kernel.tolist() == [most**2 * count for count in (1, 1, 2)]
 
 
 def test_the_whole_of_int64_may_be_used():
-    """Up to its last number, and refused one step later."""
     largest = 2**63 - 1
     assert input_gradient([largest], [-1], 1).tolist() == [-largest]
     assert kernel_gradient([largest], [-1], 1).tolist() == [-largest]
@@ -393,31 +279,28 @@ def test_the_whole_of_int64_may_be_used():
 
 
 @pytest.mark.parametrize(
-    ("array", "upstream", "kernel", "options"),
+    ("shape", "upstream", "kernel", "options"),
     [
-        ([1], [2**62], [2], {}),
-        ([1], [2**62, 2**62], [1], {"padding": (0, 1)}),
-        ([1], [2**62, 2**62, 1], [1], {"padding": 1, "border": "wrap"}),
-        ([1, 1], [2**62, 1], [1, 1], {"border": "symmetric"}),
+        (1, [2**62], [2], {}),
+        (1, [2**62, 2**62], [1], {"padding": (0, 1)}),
+        (1, [2**62, 2**62, 1], [1], {"padding": 1, "border": "wrap"}),
+        (2, [2**62, 1], [1, 1], {"border": "symmetric"}),
     ],
     ids=str,
 )
-def test_a_sum_that_may_pass_int64_is_refused_for_the_array(array, upstream, kernel, options):
+def test_a_sum_that_may_pass_int64_is_refused_for_the_array(shape, upstream, kernel, options):
     """By the kernel's weights, or by what the border adds to a sample."""
     with pytest.raises(KernelError, match="int64"):
-        input_gradient(upstream, kernel, np.shape(array), **options)
+        input_gradient(upstream, kernel, shape, **options)
 
 
 @pytest.mark.parametrize(
     ("array", "upstream", "options"),
     [
         ([2**62, 0], [1, 1], {}),
-        ([2, 2], [2**62, 0], {}),
-        ([1, 1], [2**62, -(2**62)], {}),
         ([2**31, 0], [2**31, -(2**31)], {}),
         ([1, 1], np.array([2**63, 0], np.uint64), {}),
         (np.array([1], np.uint8), [1, 2, 1], {"padding": 1, "border": "constant", "fill": 2**62}),
-        ([1], [1, 2, 1], {"padding": 1, "border": "constant", "fill": 2**62}),
     ],
     ids=str,
 )
@@ -440,14 +323,9 @@ def test_a_fill_among_integers_is_whole():
     [
         ("float32", "float32", "float32"),
         ("float32", "float64", "float64"),
-        ("float64", "float32", "float64"),
         ("float16", "float16", "float16"),
-        ("float16", "float32", "float32"),
         ("float32", "int64", "float32"),
-        ("float16", "bool", "float16"),
         ("uint8", "float32", "float32"),
-        ("int16", "float32", "float32"),
-        ("bool", "float32", "float32"),
         ("int32", "float32", "float64"),
         ("uint8", "float64", "float64"),
     ],
@@ -527,25 +405,6 @@ def test_the_layout_of_arrays_does_not_matter():
     )
 
 
-def test_arguments_stay_as_they_were_and_results_are_new():
-    """Even where there is nothing to do."""
-    array, kernel, upstream = np.arange(5.0), np.ones(1), np.arange(5.0)
-    by_array = input_gradient(upstream, kernel, 5)
-    by_kernel = kernel_gradient(array, upstream, 1)
-    by_array[...] = by_kernel[...] = -1
-    assert array.tolist() == upstream.tolist() == [0, 1, 2, 3, 4]
-    assert kernel.tolist() == [1]
-
-
-def test_lists_and_numbers_of_python_will_do():
-    """And any way to write a shape down."""
-    for shape in (3, [3], (3,), np.array([3]), np.int64(3)):
-        assert input_gradient([1, 2, 3], (1, 1, 1), shape, border="zero").tolist() == [3, 6, 5]
-        assert kernel_gradient(range(3), [True, False, True], shape, border="zero").tolist() == [1, 2, 1]
-    with pytest.raises(ShapeError):
-        input_gradient([1, 2, 3], [1, 1, 1], "3")
-
-
 # Errors.
 
 
@@ -553,18 +412,15 @@ def test_lists_and_numbers_of_python_will_do():
 @pytest.mark.parametrize(
     ("array", "kernel", "upstream", "options"),
     [
-        ((5,), (3,), (4,), {}),
         ((5,), (3,), (5,), {"padding": "valid"}),
         ((5,), (3,), (5, 1), {}),
         ((5,), (3,), (5,), {"stride": 2}),
-        ((5, 6), (3, 3), (6, 5), {}),
-        ((5, 6, 3), (3, 3), (5, 6), {}),
         ((5, 6, 3), (3, 3), (5, 6, 1), {}),
     ],
     ids=str,
 )
 def test_an_upstream_of_another_shape_is_refused(array, kernel, upstream, options, gradient):
-    """The message holds the shape that was given and the one that is wanted."""
+    """The message holds the wrong shape and the right one."""
     with pytest.raises(ShapeError) as caught:
         either(gradient, np.ones(array), np.ones(kernel), np.ones(upstream), **options)
     assert str(upstream) in str(caught.value)
@@ -577,29 +433,21 @@ def test_an_upstream_of_another_shape_is_refused(array, kernel, upstream, option
     [
         ((5,), (3, 3), {}),
         ((5,), (0,), {}),
-        ((5,), (), {}),
-        ((0,), (1,), {}),
         ((5, 0), (1,), {}),
         ((2,), (3,), {"padding": "valid"}),
-        ((5,), (3,), {"stride": 0}),
         ((5,), (3,), {"dilation": (1, 1)}),
-        ((5,), (3,), {"padding": "sane"}),
-        ((5,), (3,), {"padding": -1}),
         ((5, 1000), (3,), {"dilation": 200_000}),
     ],
     ids=str,
 )
-def test_what_correlate_refuses_has_no_gradient(array, kernel, options, gradient):
-    """Shapes, paddings, strides and dilations."""
-    with pytest.raises(ShapeError):
-        correlate(np.ones(array), np.ones(kernel), **options)
+def test_shapes_that_correlate_refuses_have_no_gradient(array, kernel, options, gradient):
     with pytest.raises(ShapeError):
         either(gradient, np.ones(array), np.ones(kernel), np.ones(array), **options)
 
 
 @GRADIENTS
-@pytest.mark.parametrize("values", [[1j, 2], ["a", "b"], [None, 1], [[1, 2], [3]]], ids=str)
-def test_what_is_no_number_is_refused(values, gradient):
+@pytest.mark.parametrize("values", [[1j, 2], ["a", "b"], [[1, 2], [3]]], ids=str)
+def test_other_values_than_numbers_are_refused(values, gradient):
     """In the upstream, whose name is in the message, in the array and in the kernel."""
     with pytest.raises(ImageError, match="upstream"):
         either(gradient, [1, 2], [1], values)
@@ -610,34 +458,15 @@ def test_what_is_no_number_is_refused(values, gradient):
 
 
 @GRADIENTS
-def test_a_single_number_is_refused(gradient):
-    """It has no axis for a kernel."""
+def test_single_numbers_fills_and_weights_are_checked(gradient):
+    """A number has no axis for a kernel; fills and weights are finite, also where they are not used."""
     with pytest.raises(ShapeError, match="upstream"):
         either(gradient, [1], [1], 3)
-    with pytest.raises(ShapeError):
-        kernel_gradient(3, [1], 1)
-
-
-@GRADIENTS
-@pytest.mark.parametrize("fill", [np.nan, np.inf, "x", None])
-def test_a_fill_is_a_finite_number(fill, gradient):
-    """Also where it is not used."""
-    with pytest.raises(OptionError):
-        either(gradient, np.ones(5), np.ones(3), np.ones(5), fill=fill)
-
-
-def test_weights_are_finite():
-    """A kernel with nan or infinity in it could not have been correlated with."""
+    for fill in (np.nan, "x", None):
+        with pytest.raises(OptionError):
+            either(gradient, np.ones(5), np.ones(3), np.ones(5), fill=fill)
     with pytest.raises(KernelError):
         input_gradient(np.ones(5), [1, np.nan, 1], 5)
-
-
-def test_errors_are_of_one_family():
-    """One except clause catches what either of them refuses."""
-    with pytest.raises(ConvfilterError):
-        input_gradient([1], [1], 2)
-    with pytest.raises(ConvfilterError):
-        kernel_gradient([1, 2], [1], 1)
 
 
 @pytest.mark.parametrize("function", [input_gradient, kernel_gradient])
@@ -649,54 +478,3 @@ def test_options_are_those_of_correlate(function):
         return [(each.name, each.default) for each in parameters if each.kind is each.KEYWORD_ONLY]
 
     assert options(function) == options(correlate)
-
-
-# Against PyTorch.
-
-
-def differences_from_torch(size, shape, dtype, **options):
-    """Return how far outputs and both gradients are from PyTorch's, relative to their largest value."""
-    torch = pytest.importorskip("torch")
-    array, kernel = reals(0, *size).astype(dtype), reals(1, *shape).astype(dtype)
-    outputs = correlate(array, kernel, border="zero", **options)
-    upstream = reals(2, *outputs.shape).astype(dtype)
-    there = [torch.from_numpy(each[np.newaxis, np.newaxis]).requires_grad_() for each in (array, kernel)]
-    convolve = getattr(torch.nn.functional, f"conv{len(size)}d")
-    result = convolve(*there, **options)
-    result.backward(torch.from_numpy(upstream[np.newaxis, np.newaxis]))
-    pairs = [
-        (outputs, result.detach()),
-        (input_gradient(upstream, kernel, size, border="zero", **options), there[0].grad),
-        (kernel_gradient(array, upstream, shape, border="zero", **options), there[1].grad),
-    ]
-    assert [ours.dtype for ours, _ in pairs] == [np.dtype(dtype)] * 3
-    return [
-        float(np.max(np.abs(ours - theirs[0, 0].numpy())) / np.max(np.abs(ours))) for ours, theirs in pairs
-    ]
-
-
-@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
-@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-14), ("float32", 5e-6)])
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"padding": "valid"},
-        {"padding": "same"},
-        {"padding": 2},
-        {"padding": 0, "stride": 2},
-        {"padding": 1, "stride": 3},
-        {"padding": "valid", "dilation": 2},
-        {"padding": "same", "dilation": 3},
-        {"padding": 3, "stride": 2, "dilation": 2},
-        {"padding": 3, "stride": 2, "dilation": 3},
-    ],
-    ids=str,
-)
-@pytest.mark.parametrize(
-    ("size", "shape"),
-    [((200,), (5,)), ((201,), (8,)), ((60, 71), (3, 3)), ((60, 71), (4, 5)), ((16, 21, 18), (3, 4, 3))],
-    ids=str,
-)
-def test_gradients_are_those_of_pytorch(size, shape, options, dtype, tolerance):
-    """Signals, pictures and volumes; with a border of zeros, the only one that it has."""
-    assert max(differences_from_torch(size, shape, dtype, **options)) < tolerance

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import shlex
 import shutil
 
 import numpy as np
@@ -26,6 +27,7 @@ TABLES = {
     "longest": cf.Kernel("longest", ([[1, 2, 1]], [[1, 1, 0]]), combine="magnitude", divisors=(3, 2)),
     "tall": cf.Kernel("tall", ([[1], [-2], [1], [4]],), divisors=(4,), range="signed"),
     "wide": cf.Kernel("wide", ([3, 1, -1, 2],), axes=("column",), divisors=(5,)),
+    "ahead": cf.Kernel("ahead", ([[1, 2], [0, -1], [3, 1]],), anchor=(2, 1), divisors=(2,)),
     "pairs": cf.Kernel(
         "pairs", ([[[[1, 2]], [[0, 1]], [[3, 0]]], [[[1, 0]], [[-1, 0]], [[0, 1]]]],), divisors=(6,),
         axes=("output", "channel", "row", "column"),
@@ -389,17 +391,38 @@ def test_every_kernel_of_the_list_can_be_chosen(show):
 
 
 def test_what_is_copied_does_the_same(show, tmp_path, quick):
-    page = show(page_of(picture(6, 5, 5), name="it's.png"), permissions=["clipboard-read", "clipboard-write"])
+    save(tmp_path / "it's.png", picture(6, 9, 8))
+    page = show(page_of(picture(6, 9, 8), name="it's.png"), permissions=["clipboard-read", "clipboard-write"])
     page.select_option("#padding", "number")
     page.fill("#samples", "2,1")
     page.select_option("#border", "constant")
     page.fill("#fill", "0.25")
     page.check("#flip")
     page.click("#copy-command")
-    command = "convfilter apply 'it'\\''s.png' -k sobel --padding 2,1 --border constant=0.25 --flip"
+    options = "--padding 2,1 --border constant=0.25"
     page.locator("#copy-note", has_text="Copied.").wait_for()
-    assert page.evaluate("navigator.clipboard.readText()") == command
-    assert page.input_value("#copied") == command
+    copied = f"convfilter apply 'it'\\''s.png' -k sobel {options} --flip"
+    assert page.evaluate("navigator.clipboard.readText()") == page.input_value("#copied") == copied
+    page.select_option("#kernel", "binomial-3")
+    page.fill("#weights input >> nth=2", "-3.5")
+    page.click("#copy-command")
+    copied = page.input_value("#copied")
+    assert copied == f"convfilter apply 'it'\\''s.png' -k '1 2 -3.5; 2 4 2; 1 2 1 / 16' {options} --flip"
+    ran = quick(*shlex.split(copied)[1:], "-o", "out.png")
+    assert ran.code == 0, ran.err
+    assert load(tmp_path / "out.png").ravel().tolist() == shown(page)
+    page.select_option("#kernel", "emboss")
+    page.fill("#weights input >> nth=2", "3")
+    page.click("#copy-command")  # its range goes into a file only
+    assert "--kernels emboss-edited.toml -k emboss-edited" in page.input_value("#copied")
+    page.click("#copy-toml")
+    (tmp_path / "emboss-edited.toml").write_text(page.input_value("#copied"))
+    edited = cf.load_kernels(tmp_path / "emboss-edited.toml")["emboss-edited"]
+    assert (edited.parts[0][0], edited.range) == ((-2, -1, 3), "clip")
+
+
+def test_every_kernel_is_the_same_as_toml(show, tmp_path):
+    page = show(page_of(picture(6, 5, 5)))
     kernels = kernels_of(page_of(picture(6, 5, 5)))
     for name, kernel in KNOWN.items():
         if name in ("halves", "longest", "temporal-blur", "temporal-edge"):  # two divisors, or not offered
@@ -407,7 +430,7 @@ def test_what_is_copied_does_the_same(show, tmp_path, quick):
         path = tmp_path / f"{name}.toml"
         path.write_text(page.evaluate("([kernel, name]) => tomlOf(kernel, name)", [kernels[name], name]))
         read = cf.load_kernels(path)[name]
-        for key in ("parts", "divisors", "combine", "offset", "range"):
+        for key in ("parts", "divisors", "combine", "offset", "range", "anchor"):
             assert np.array_equal(np.squeeze(getattr(read, key)), np.squeeze(getattr(kernel, key))), (
                 name,
                 key,
@@ -500,6 +523,16 @@ def point_at_middle(page, selector):
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
 
 
+def test_another_place_of_the_image_is_a_command_away(show):
+    page = show(page_of(COFFEE, place=(250, 300)))
+    page.click("#thumbnail", position={"x": 2, "y": 3})
+    assert re.fullmatch(
+        r"convfilter explain a.png -k sobel --at \d,\d -o page.html --overwrite", page.input_value("#copied")
+    )
+    page.click("#thumbnail", position={"x": 80, "y": 70})
+    assert status(page).endswith("(pinned)")
+
+
 def test_names_with_markup_are_harmless(show):
     name = "a</script><script>alert(1)</script><img src=x onerror=alert(2)>.png"
     known = {"odd": cf.Kernel("odd", ([[1]],), summary="</script><script>alert(3)</script>\u2028"), **SHIPPED}
@@ -509,7 +542,7 @@ def test_names_with_markup_are_harmless(show):
     assert page.locator("script").count() == 2
     assert page.locator("img[src=x]").count() == 0
     page.click("#copy-command")
-    assert page.input_value("#copied").endswith(".png' -k odd")
+    assert page.input_value("#copied").endswith(">.png' -k '[1]'")
     assert "unsafe" not in page.get_attribute("meta[http-equiv]", "content")  # no other script would run
 
 

@@ -1,13 +1,12 @@
-"""Laws of `apply_kernel`: what a kernel makes of a picture."""
+"""Laws of `apply_kernel`: how a kernel filters an image."""
 
+import itertools
 from fractions import Fraction
 
 import numpy as np
 import pytest
 from filters import (
-    COFFEE,
     DEPTHS,
-    IDENTITY,
     INTEGER,
     REAL,
     SHIPPED,
@@ -27,71 +26,39 @@ from oracles import (
     root,
     round_half_up,
 )
-from PIL import Image
 
 from convfilter import apply_kernel
 from convfilter.kernels import Kernel, get_kernel
 
-# The oracle's own root.
-
-
-@pytest.mark.parametrize(("square", "expected"), [(0, 0), (4, 2), (Fraction(9, 16), Fraction(3, 4))])
-def test_the_oracle_takes_exact_roots(square, expected):
-    """Of squares."""
-    assert root(square) == expected
-
-
-@pytest.mark.parametrize("square", [2, 3, Fraction(1, 7), 10**12 + 1])
-def test_the_oracle_takes_roots_from_below(square):
-    """Of other numbers, to 120 digits."""
-    found = root(square)
-    assert found * found < square < (found + Fraction(1, 10**120)) ** 2
-
-
 # Exactness.
 
 
-@pytest.mark.parametrize("border", BORDERS)
 @pytest.mark.parametrize("name", INTEGER)
-def test_shipped_integer_kernels_are_exact(name, border):
-    """8 and 16 bits: what exact arithmetic gives, on pictures from 1x1 to 9x9."""
+def test_shipped_integer_kernels_are_exact(name):
+    """8 and 16 bits: what exact arithmetic gives, on images from 1x1 to 9x9, with every border."""
     kernel = SHIPPED[name]
-    rng = np.random.default_rng([len(name), BORDERS.index(border)])
-    small = kernel.weight_count <= 60
-    for size in [(1, 1), *rng.integers(1, 10, (2 if small else 1, 2)).tolist()]:
-        for dtype in DEPTHS:
-            pixels = picture(size[0], *size, fits(kernel, 3), dtype=dtype)
-            assert_filtered(pixels, kernel, border=border, fill=0.5)
+    rng = np.random.default_rng(len(name))
+    for number, border in enumerate(BORDERS):
+        size = (
+            (1, 1) if number == len(name) % 6 else rng.integers(1, 10 if kernel.weight_count < 60 else 6, 2)
+        )
+        pixels = picture(number, *size, fits(kernel, 3), dtype=DEPTHS[(number + len(name)) % 2])
+        assert_filtered(pixels, kernel, border=border, fill=0.5)
 
 
-@pytest.mark.parametrize("border", BORDERS)
+@pytest.mark.parametrize("dtype", DEPTHS)
 @pytest.mark.parametrize("name", REAL)
-def test_shipped_real_kernels_differ_next_to_a_tie_only(name, border):
+def test_shipped_real_kernels_differ_next_to_a_tie_only(name, dtype):
     """8 and 16 bits: a sample within 0.001 of n + 1/2 may be one off, and no other may."""
     kernel = SHIPPED[name]
-    rng = np.random.default_rng([len(name), BORDERS.index(border)])
-    dtypes = DEPTHS if kernel.weight_count < 150 else [DEPTHS[BORDERS.index(border) % 2]]
-    for dtype in dtypes:
-        size = rng.integers(1, 10 if kernel.weight_count < 150 else 6, 2)
-        pixels = picture(size[0], *size, fits(kernel, 1), dtype=dtype)
-        assert_filtered(pixels, kernel, tie_of(kernel), border=border, fill=0.3)
+    border = BORDERS[(len(name) + len(dtype)) % 6]
+    pixels = picture(
+        len(name), *((8, 9) if kernel.weight_count < 150 else (5, 4)), fits(kernel, 1), dtype=dtype
+    )
+    assert_filtered(pixels, kernel, tie_of(kernel), border=border, fill=0.3)
 
 
-@pytest.mark.parametrize("name", sorted(SHIPPED))
-def test_shipped_kernels_are_exact_on_a_photograph(name):
-    """A crop of the coffee, 8 and 16 bits, under every kernel."""
-    kernel = SHIPPED[name]
-    with Image.open(COFFEE) as file:
-        crop = np.asarray(file.convert("RGB").crop((300, 150, 312, 159)))
-    if kernel.weight_count > 150:
-        crop = crop[:5, :6]
-    if not {"channel", "frame"} & set(kernel.axes):  # the crop as it is also serves as a volume
-        crop = crop[:, :, 1]
-    assert_filtered(crop, kernel, tie_of(kernel))
-    assert_filtered(crop.astype(np.uint16) * 257, kernel, tie_of(kernel), border="reflect")
-
-
-@settings(deadline=None, derandomize=True, max_examples=400)
+@settings(deadline=None, derandomize=True, max_examples=200)
 @given(
     seed=st.integers(0, 2**32),
     size=st.tuples(st.integers(1, 6), st.integers(1, 6)),
@@ -145,7 +112,6 @@ def test_integer_weights_are_exact_under_all_options(
     channels=st.sampled_from(["each", "sum", "mean"]),
 )
 def test_real_weights_differ_next_to_a_tie_only(seed, parts, how, divisor, offset, dtype, channels):
-    """Also where parts are combined and channels summed."""
     kernel = random_kernel(
         seed,
         parts=parts,
@@ -158,21 +124,20 @@ def test_real_weights_differ_next_to_a_tie_only(seed, parts, how, divisor, offse
 
 
 @pytest.mark.parametrize("dtype", DEPTHS)
-@pytest.mark.parametrize("numerator", [1, 3, 255, -7])
-def test_ties_go_up(numerator, dtype):
-    """Floor(v + 1/2), above zero and below, for every even divisor to 600."""
+def test_ties_go_up(dtype):
+    """Floor(v + 1/2), above zero and below, for even divisors to 600."""
     full = FULL_SCALE[dtype]
     pixels = np.unique(np.linspace(0, full, 900).astype(dtype)).reshape(1, -1)
-    products = numerator * pixels.astype(np.int64)
-    for divisor in [*range(2, 600, 2), -2, -94]:
+    for numerator, divisor in itertools.product([3, 255, -7], [*range(2, 600, 26), 256, 512, -2, -94]):
         result = apply_kernel(pixels, kernel_of([numerator], divisors=(divisor,)), range="clip")
         # Floor of product / divisor + 1/2, in integers.
+        products = numerator * pixels.astype(np.int64)
         expected = (2 * products * np.sign(divisor) + abs(divisor)) // (2 * abs(divisor))
         np.testing.assert_array_equal(result, expected.clip(0, full), err_msg=str(divisor))
 
 
 @pytest.mark.parametrize("dtype", DEPTHS)
-@pytest.mark.parametrize("offset", [-1.0, -0.5, -0.25, 0.25, 0.5])
+@pytest.mark.parametrize("offset", [-0.5, 0.25])
 @pytest.mark.parametrize("range_", ["clip", "absolute", "signed"])
 def test_offsets_are_exact(range_, offset, dtype):
     """Halves and quarters of full scale on top, or taken off, whatever the divisor."""
@@ -202,11 +167,11 @@ def test_ties_go_up_below_zero():
 
 
 @pytest.mark.parametrize("dtype", DEPTHS)
-@pytest.mark.parametrize("seed", range(5))
-def test_weights_that_cancel_differ_next_to_a_tie_only(seed, dtype):
+@pytest.mark.parametrize(("seed", "scale"), [(14, 10), (18, 20), (1, 40)])
+def test_weights_that_cancel_differ_next_to_a_tie_only(seed, scale, dtype):
     """Large sums of which little is left, so that what single precision loses would show."""
     rng = np.random.default_rng(seed)
-    weights = 40 * rng.normal(size=(15, 15))
+    weights = scale * rng.normal(size=(15, 15))
     weights -= weights.mean()
     kernel = Kernel("cancelling", parts=(weights.tolist(),), offset=0.5)
     pixels = 255 - (rng.random((12, 13)) < 0.05).astype(dtype)
@@ -214,7 +179,7 @@ def test_weights_that_cancel_differ_next_to_a_tie_only(seed, dtype):
 
 
 @pytest.mark.parametrize("dtype", DEPTHS)
-@pytest.mark.parametrize("divisor", [1, 2, 3, 6, 10])
+@pytest.mark.parametrize("divisor", [1, 6, 10])
 def test_magnitudes_are_correctly_rounded(divisor, dtype):
     """Pythagorean triples end on ties when they are divided; they go up like all others."""
     kernel = Kernel(
@@ -235,9 +200,9 @@ def test_magnitudes_are_correctly_rounded(divisor, dtype):
 
 
 @pytest.mark.parametrize("dtype", DEPTHS)
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", range(1))
 def test_long_integer_kernels_are_exact(seed, dtype):
-    """Kernels for which an engine may leave plain sums, at some places of a larger picture."""
+    """Kernels for which an engine may leave plain sums, at some places of a larger image."""
     pixels = picture(seed, 90, 100, dtype=dtype)
     rng = np.random.default_rng(seed)
     dense = rng.integers(-9, 10, (17, 21))
@@ -259,53 +224,34 @@ def test_long_integer_kernels_are_exact(seed, dtype):
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int32", "float32", "float64"])
-@pytest.mark.parametrize("shape", [(6, 7), (6, 7, 1), (6, 7, 2), (6, 7, 3), (6, 7, 4), (6, 7, 5)])
-def test_the_identity_returns_the_picture(shape, dtype):
-    """Of any kind, in the shape and the type that it has."""
-    pixels = picture(0, *shape, dtype=dtype)
-    for kernel in (IDENTITY, "identity"):
-        result = apply_kernel(pixels, kernel)
+def test_the_identity_returns_the_image(dtype):
+    for shape in [(6, 7), (6, 7, 1), (6, 7, 2), (6, 7, 4), (6, 7, 5)]:
+        pixels = picture(0, *shape, dtype=dtype)
+        result = apply_kernel(pixels, "identity")
         assert result.dtype == pixels.dtype
         np.testing.assert_array_equal(result, pixels)
         assert not np.shares_memory(result, pixels)
 
 
-@pytest.mark.parametrize("level", [0, 1, 127, 128, 254, 255])
-@pytest.mark.parametrize("scale", [1, 257])
 @pytest.mark.parametrize(
     "name",
     ["box:size=5", "blur", "binomial-3", "gaussian", "gaussian:sigma=4", "disk:radius=5", "motion:angle=30"],
 )
-def test_blurs_keep_constants(name, scale, level):
+def test_blurs_keep_constants(name):
     """To the last level, however long the kernel and whatever its weights."""
-    pixels = np.full((9, 30, 3), level * scale, dtype=DEPTHS[scale > 1])
-    for border in ("edge", "wrap", "reflect"):
+    for level, scale, border in [(0, 1, "edge"), (127, 1, "wrap"), (255, 1, "edge"), (254, 257, "reflect")]:
+        pixels = np.full((9, 30, 3), level * scale, dtype=DEPTHS[scale > 1])
         np.testing.assert_array_equal(apply_kernel(pixels, name, border=border), pixels)
-    np.testing.assert_array_equal(apply_kernel(pixels, name, linear=True), pixels)
+        np.testing.assert_array_equal(apply_kernel(pixels, name, linear=True), pixels)
 
 
-@pytest.mark.parametrize("name", sorted(name for name in SHIPPED if SHIPPED[name].is_zero_sum))
-def test_zero_sum_kernels_see_nothing_in_a_constant(name):
+def test_zero_sum_kernels_see_nothing_in_a_constant():
     """What is left of it is the offset, or half of the scale where the range is signed."""
-    kernel = SHIPPED[name]
     pixels = np.full((12, 14, 3), 200, dtype=np.uint8)
-    rest = 128 if kernel.range == "signed" else round_half_up(Fraction(kernel.offset) * 255)
-    assert set(apply_kernel(pixels, kernel).flat) == {rest}
-
-
-@pytest.mark.parametrize("name", sorted(SHIPPED))
-def test_a_name_is_as_good_as_the_kernel(name):
-    """Names are looked up among the shipped kernels."""
-    pixels = picture(0, 12, 11, 3)
-    np.testing.assert_array_equal(apply_kernel(pixels, name), apply_kernel(pixels, SHIPPED[name]))
-
-
-def test_names_may_carry_parameters():
-    """As on the command line."""
-    pixels = picture(0, 12, 11)
-    result = apply_kernel(pixels, "gaussian:sigma=2")
-    np.testing.assert_array_equal(result, apply_kernel(pixels, get_kernel("gaussian:sigma=2")))
-    assert not np.array_equal(result, apply_kernel(pixels, "gaussian"))
+    for kernel in SHIPPED.values():
+        if kernel.is_zero_sum:
+            rest = 128 if kernel.range == "signed" else round_half_up(Fraction(kernel.offset) * 255)
+            assert set(apply_kernel(pixels, kernel).flat) == {rest}
 
 
 def test_kernels_apply_as_written():
@@ -316,40 +262,29 @@ def test_kernels_apply_as_written():
     assert apply_kernel(pixels, kernel, flip=True).tolist() == [[20, 30, 40, 40]]
 
 
-@pytest.mark.parametrize("size", [(1, 2), (2, 2), (3, 4), (4, 3)])
 @pytest.mark.parametrize("padding", ["same", "full", "valid"])
-def test_flip_turns_rows_and_columns_and_leaves_the_anchor(size, padding):
-    """Even kernels too."""
+def test_flip_turns_rows_and_columns_and_leaves_the_anchor(padding):
+    """Even kernels too; channels and outputs are never turned."""
     pixels = picture(0, 8, 9, 3)
-    rows = np.random.default_rng(1).integers(-3, 4, size)
-    here = apply_kernel(pixels, kernel_of(*rows.tolist()), padding=padding, flip=True, range="signed")
-    turned = kernel_of(*rows[::-1, ::-1].tolist())
-    np.testing.assert_array_equal(apply_kernel(pixels, turned, padding=padding, range="signed"), here)
-
-
-def test_flip_never_turns_channels():
-    """Nor outputs: a kernel of one sample a channel stays as it is."""
-    pixels = picture(0, 8, 9, 3)
-    for name in ("luma", "sepia"):
-        np.testing.assert_array_equal(apply_kernel(pixels, name, flip=True), apply_kernel(pixels, name))
+    for size in [(1, 2), (2, 2), (4, 3)]:
+        rows = np.random.default_rng(1).integers(-3, 4, size)
+        here = apply_kernel(pixels, kernel_of(*rows.tolist()), padding=padding, flip=True, range="signed")
+        turned = kernel_of(*rows[::-1, ::-1].tolist())
+        np.testing.assert_array_equal(apply_kernel(pixels, turned, padding=padding, range="signed"), here)
+    np.testing.assert_array_equal(apply_kernel(pixels, "sepia", flip=True), apply_kernel(pixels, "sepia"))
 
 
 def test_a_kernel_of_columns_runs_along_the_rows():
-    """One axis is a table of one row."""
     pixels = picture(0, 8, 9, 3)
     line = Kernel("line", parts=((1, 2, -1, 3),), axes=("column",), divisors=(5,))
     table = kernel_of([1, 2, -1, 3], divisors=(5,))
-    for padding in ("same", "full", "valid"):
-        result = apply_kernel(pixels, line, padding=padding)
-        np.testing.assert_array_equal(result, apply_kernel(pixels, table, padding=padding))
+    np.testing.assert_array_equal(apply_kernel(pixels, line), apply_kernel(pixels, table))
 
 
-@pytest.mark.parametrize("border", BORDERS)
 @pytest.mark.parametrize("channels", [None, 3, 4])
-def test_frame_kernels_are_exact_on_volumes(channels, border):
-    """Frames are an axis like rows and columns."""
+def test_frame_kernels_are_exact_on_volumes(channels):
     pixels = picture(0, 4, 5, 6, *([channels] if channels else []))
-    for shape in [(3, 1, 1), (2, 3, 2), (1, 2, 3)]:
+    for shape, border in [((3, 1, 1), "edge"), ((2, 3, 2), "wrap"), ((1, 2, 3), "constant")]:
         kernel = random_kernel(1, shape=shape, axes=VOLUME, divisors=(3,))
         assert_filtered(pixels, kernel, border=border, alpha="keep", fill=0.5)
     assert_filtered(pixels, random_kernel(2, shape=(2, 2, 2), axes=VOLUME), flip=True, alpha="keep")
@@ -363,58 +298,32 @@ def test_frame_kernels_are_exact_on_volumes(channels, border):
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
 @pytest.mark.parametrize(
     "kernel",
-    [
-        "sobel",
-        "sharpen",
-        "gaussian:sigma=5",
-        "disk:radius=9",
-        "kirsch",
-        "sepia",
-        random_kernel(0, shape=(13, 13), real=True),
-    ],
-    ids=str,
+    ["sobel", "gaussian:sigma=5", "disk:radius=9", "sepia", random_kernel(0, shape=(13, 13), real=True)],
 )
-def test_threads_change_no_bit(kernel, dtype):
-    """One, two, three or as many as there are."""
-    pixels = picture(0, 700, 900, 3, dtype=dtype)
-    alone = apply_kernel(pixels, kernel, threads=1)
-    for threads in (2, 3, None):
-        assert apply_kernel(pixels, kernel, threads=threads).tobytes() == alone.tobytes()
+def test_threads_change_no_bit(kernel, dtype, monkeypatch):
+    pixels = picture(0, 350, 450, 3, dtype=dtype)
+    alone = apply_kernel(pixels, kernel, threads=1).tobytes()
+    assert apply_kernel(pixels, kernel, threads=3).tobytes() == alone
+    monkeypatch.setenv("CONVFILTER_THREADS", "2")
+    assert apply_kernel(pixels, kernel).tobytes() == alone
 
 
 @pytest.mark.parametrize(
     "options",
-    [
-        {"range": "raw"},
-        {"range": "stretch"},
-        {"linear": True},
-        {"channels": "sum"},
-        {"stride": 3},
-        {"padding": "full"},
-    ],
+    [{"range": "raw"}, {"range": "stretch"}, {"linear": True}, {"channels": "sum"}, {"stride": 3}],
     ids=str,
 )
 def test_threads_change_no_bit_under_any_option(options):
-    """Nor with alpha, nor where a pass over the whole picture comes first."""
-    pixels = picture(0, 700, 900, 4)
+    """Nor with alpha, nor where a pass over the whole image comes first."""
+    pixels = picture(0, 350, 450, 4)
     kernel = random_kernel(0, shape=(5, 5), real=True)
     alone = apply_kernel(pixels, kernel, threads=1, **options)
-    for threads in (2, 3):
-        assert apply_kernel(pixels, kernel, threads=threads, **options).tobytes() == alone.tobytes()
+    assert apply_kernel(pixels, kernel, threads=3, **options).tobytes() == alone.tobytes()
 
 
-@pytest.mark.parametrize("threads", ["1", "2"])
-def test_the_environment_may_set_the_threads(threads, monkeypatch):
-    """And changes no bit either."""
-    pixels = picture(0, 1000, 1600)
-    alone = apply_kernel(pixels, "gaussian:sigma=3", threads=1)
-    monkeypatch.setenv("CONVFILTER_THREADS", threads)
-    assert apply_kernel(pixels, "gaussian:sigma=3").tobytes() == alone.tobytes()
-
-
-@pytest.mark.parametrize("kernel", ["sobel", "sharpen", "gaussian", "identity", "sepia"])
-def test_the_layout_of_the_picture_does_not_matter(kernel):
-    """Strided, turned, planar, read-only: the same bits, and the picture stays as it was."""
+@pytest.mark.parametrize("kernel", ["sobel", "gaussian", "identity", "sepia"])
+def test_the_layout_of_the_image_does_not_matter(kernel):
+    """Strided, turned, planar, read-only: the same bits, and the image stays as it was."""
     pixels = picture(0, 12, 13, 3)
     expected = apply_kernel(pixels, kernel)
     spacious = np.zeros((24, 26, 6), np.uint8)
@@ -431,15 +340,15 @@ def test_the_layout_of_the_picture_does_not_matter(kernel):
 
 @pytest.mark.parametrize("channels", [3, 4])
 @pytest.mark.parametrize(
-    ("kernel", "reach"), [("sharpen", 1), ("sobel", 1), ("blur", 2), ("gaussian:sigma=2", 6), ("log", 9)]
+    ("kernel", "reach"), [("sobel", 1), ("blur", 2), ("gaussian:sigma=2", 6), ("log", 9)]
 )
-def test_blocks_of_a_large_picture_meet_without_a_seam(kernel, reach, channels):
+def test_blocks_of_a_large_image_meet_without_a_seam(kernel, reach, channels):
     """Parts of it, filtered alone, are parts of the result: of every bit, or before real sums are rounded."""
     pixels = picture(0, 700, 900, channels)
     exact = get_kernel(kernel).is_integer
     options = {} if exact else {"range": "raw"}
     whole = apply_kernel(pixels, kernel, **options)
-    for row, column in [(0, 0), (40, 100), (64 - reach, 500), (333, 444), (300, 800), (600, 800)]:
+    for row, column in [(0, 0), (64 - reach, 500), (333, 444), (600, 800)]:
         part = apply_kernel(pixels[row : row + 100, column : column + 100], kernel, **options)
         inner = part[reach:-reach, reach:-reach]
         there = whole[row + reach : row + 100 - reach, column + reach : column + 100 - reach]

@@ -4,51 +4,32 @@ import numpy as np
 import pytest
 from filters import BLUR, DEPTHS, assert_filtered, picture, random_kernel
 
-from convfilter import ConvfilterError, ShapeError, apply_kernel, get_kernel
+from convfilter import KernelError, ShapeError, apply_kernel, get_kernel
 from convfilter.filtering import filter_pixels
 from convfilter.options import FilterOptions
 
 
 @pytest.mark.parametrize("dtype", DEPTHS)
-@pytest.mark.parametrize("channels", [1, 3, 4, 5])
-def test_sums_and_means_come_before_the_combination(channels, dtype):
+def test_sums_and_means_come_before_the_combination(dtype):
     """The channels are added, then the magnitude is taken."""
-    pixels = picture(0, 7, 8, channels, dtype=dtype)
     kernel = random_kernel(0, parts=2, combine="magnitude", divisors=(4, 5))
-    for how in ("sum", "mean"):
-        assert_filtered(pixels, kernel, channels=how, alpha="plain")
-        if channels == 4:
-            assert_filtered(pixels, kernel, channels=how, alpha="keep")
-            assert_filtered(pixels, kernel, channels=how, alpha="drop")
+    for channels, alpha in [(1, "plain"), (3, "plain"), (5, "plain"), (4, "keep"), (4, "drop")]:
+        pixels = picture(0, 7, 8, channels, dtype=dtype)
+        for how in ("sum", "mean"):
+            assert_filtered(pixels, kernel, channels=how, alpha=alpha)
 
 
-def test_each_channel_is_filtered_on_its_own():
-    """What a channel gives alone."""
-    pixels = picture(0, 9, 8, 3)
-    result = apply_kernel(pixels, "sobel")
-    for channel in range(3):
-        np.testing.assert_array_equal(result[..., channel], apply_kernel(pixels[..., channel], "sobel"))
-
-
-def test_the_mean_of_a_grey_picture_is_the_grey_picture():
-    """Three equal channels, summed and divided by three."""
+def test_the_mean_of_a_grey_image_is_the_grey_image():
+    """Three equal channels, summed and divided by three; a single one has nothing to sum."""
     grey = picture(0, 9, 8)
-    pixels = np.stack([grey] * 3, axis=-1)
-    result = apply_kernel(pixels, BLUR, channels="mean")
-    np.testing.assert_array_equal(result.reshape(9, 8), apply_kernel(grey, BLUR))
-
-
-@pytest.mark.parametrize("how", ["sum", "mean"])
-def test_a_grey_picture_has_nothing_to_sum(how):
-    """One channel summed is that channel."""
-    grey = picture(0, 9, 8)
-    np.testing.assert_array_equal(apply_kernel(grey, BLUR, channels=how), apply_kernel(grey, BLUR))
+    result = apply_kernel(np.stack([grey] * 3, axis=-1), BLUR, channels="mean")
+    for same in (result.reshape(9, 8), *(apply_kernel(grey, BLUR, channels=how) for how in ("sum", "mean"))):
+        np.testing.assert_array_equal(same, apply_kernel(grey, BLUR))
 
 
 @pytest.mark.parametrize("dtype", DEPTHS)
-@pytest.mark.parametrize("outputs", [None, 1, 2, 3, 5])
+@pytest.mark.parametrize("outputs", [None, 1, 3])
 def test_kernels_with_channels_are_exact(outputs, dtype):
-    """One slice a channel, one set of slices an output."""
     shape = (3, 2, 3) if outputs is None else (outputs, 3, 2, 3)
     axes = ("output", "channel", "row", "column")[-len(shape) :]
     kernel = random_kernel(0, parts=2, shape=shape, axes=axes, divisors=(7, 9), combine="magnitude")
@@ -72,27 +53,13 @@ def test_luma_makes_one_channel_and_sepia_three():
         np.testing.assert_array_equal(result[..., -1], pixels[..., -1])
 
 
-@pytest.mark.parametrize(
-    ("shape", "alpha"),
-    [
-        ((5, 5), "auto"),
-        ((5, 5, 1), "auto"),
-        ((5, 5, 2), "auto"),
-        ((5, 5, 5), "auto"),
-        ((5, 5, 4), "plain"),
-    ],
-)
-def test_a_wrong_number_of_channels_is_refused(shape, alpha):
-    """Three slices fit RGB and RGBA; four colours are no RGBA."""
-    with pytest.raises(ShapeError, match="3"):
-        apply_kernel(picture(0, *shape), "luma", alpha=alpha)
-
-
-@pytest.mark.parametrize("how", ["sum", "mean"])
-def test_kernels_with_channels_refuse_another_sum(how):
-    """They sum already."""
-    with pytest.raises(ConvfilterError, match="channel"):
-        apply_kernel(picture(0, 5, 5, 3), "luma", channels=how)
+def test_a_wrong_number_of_channels_is_refused():
+    """Three slices fit RGB and RGBA; four colours are not RGBA."""
+    for shape, alpha in [((5, 5), "auto"), ((5, 5, 2), "auto"), ((5, 5, 5), "auto"), ((5, 5, 4), "plain")]:
+        with pytest.raises(ShapeError, match="3"):
+            apply_kernel(picture(0, *shape), "luma", alpha=alpha)
+    with pytest.raises(KernelError, match="channel"):
+        apply_kernel(picture(0, 5, 5, 3), "luma", channels="mean")
 
 
 def test_a_channel_axis_that_is_summed_away_stays_away_in_a_chain():

@@ -1,4 +1,4 @@
-"""Ranges: what becomes of values outside the scale, and what the scale is."""
+"""Ranges: values outside the scale, and the scale itself."""
 
 import numpy as np
 import pytest
@@ -27,30 +27,23 @@ def test_absolute_folds_and_signed_centres():
     assert raw.tolist() == [[-100, 0, 100]]
 
 
-@pytest.mark.parametrize(
-    ("kernel", "expected"),
-    [
+def test_auto_takes_the_kernels_own_range():
+    """Else absolute for a zero-sum kernel of one part and no offset, else clip."""
+    pixels = picture(0, 8, 9) // 3 * 2 + 20  # away from both ends, so that no two ranges agree
+    for kernel, expected in [
         (kernel_of([-1, 1]), "absolute"),
         (kernel_of([-1, 1], offset=0.5), "clip"),
         (kernel_of([-1, 2]), "clip"),
         (kernel_of([-1, 1], range="signed"), "signed"),
-        (kernel_of([-1, 1], range="clip"), "clip"),
         (kernel_of([-1, 2], range="absolute"), "absolute"),
         (kernel_of([2, 2], range="stretch"), "stretch"),
-        (Kernel("two", parts=([[1, -1]], [[2, -2]]), combine="sum"), "clip"),
         (Kernel("two", parts=([[1, -1]], [[2, -2]]), combine="maximum"), "clip"),
         (kernel_of([-1.0000001, 1.0]), "absolute"),
         (kernel_of([-1.00001, 1.0]), "clip"),
-    ],
-    ids=repr,
-)
-def test_auto_takes_the_kernels_own_range(kernel, expected):
-    """Else absolute for a zero-sum kernel of one part and no offset, else clip."""
-    pixels = picture(0, 8, 9) // 3 * 2 + 20  # away from both ends, so that no two ranges agree
-    result = apply_kernel(pixels, kernel)
-    np.testing.assert_array_equal(result, apply_kernel(pixels, kernel, range=expected))
-    for other in {"clip", "absolute", "signed", "stretch"} - {expected}:
-        assert not np.array_equal(apply_kernel(pixels, kernel, range=other), result)
+    ]:
+        result = apply_kernel(pixels, kernel)
+        for other in ("clip", "absolute", "signed", "stretch"):
+            assert np.array_equal(apply_kernel(pixels, kernel, range=other), result) == (other == expected)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64"])
@@ -69,14 +62,6 @@ def test_stretch_fills_the_scale(dtype):
     assert not np.array_equal(np.stack(each, axis=-1), result)
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
-def test_stretch_makes_a_flat_picture_black(dtype):
-    """There is nothing to stretch, and nothing to divide by."""
-    pixels = np.full((5, 6, 3), FULL_SCALE[dtype], dtype=dtype)
-    assert set(apply_kernel(pixels, BLUR, range="stretch").flat) == {0}
-    assert set(apply_kernel(pixels, "gaussian", range="stretch").flat) == {0}
-
-
 def test_stretch_leaves_alpha_alone():
     """It is not among what is stretched, nor among what decides how far."""
     pixels = picture(0, 8, 9, 4)
@@ -87,7 +72,6 @@ def test_stretch_leaves_alpha_alone():
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64"])
 def test_raw_is_float32_in_units_of_the_picture(dtype):
-    """Neither folded nor clipped nor rounded."""
     pixels = picture(0, 8, 9, 3, dtype=dtype)
     kernel = Kernel("two", parts=([[-1, 3, -2]], [[2, 1, -4]]), divisors=(3, 1), combine="sum", offset=0.25)
     result = apply_kernel(pixels, kernel, range="raw")
@@ -99,10 +83,8 @@ def test_raw_is_float32_in_units_of_the_picture(dtype):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("range_", ["auto", "clip", "absolute", "signed"])
-@pytest.mark.parametrize("kernel", [SHARPEN, EDGES, BLUR], ids=["sharpen", "edges", "blur"])
+@pytest.mark.parametrize(("kernel", "range_"), [(SHARPEN, "clip"), (EDGES, "auto"), (BLUR, "signed")])
 def test_real_pictures_are_neither_rounded_nor_clipped(kernel, range_, dtype):
-    """Full scale is 1, and what goes past it stays."""
     pixels = 2 * picture(0, 8, 9, 3, dtype=dtype) - np.asarray(0.5, dtype)
     result = apply_kernel(pixels, kernel, range=range_)
     assert result.dtype == dtype
@@ -131,7 +113,7 @@ def test_the_scale_of_32_bits():
 
 @pytest.mark.parametrize(("dtype", "half"), [("uint8", 128), ("uint16", 32768), ("float32", 0.5)])
 def test_fill_and_offset_are_fractions_of_full_scale(dtype, half):
-    """A half is 128, 32768 or 0.5 by the type of the picture."""
+    """A half is 128, 32768 or 0.5 by the type of the image."""
     pixels = np.zeros((3, 4), dtype=dtype)
     padded = apply_kernel(pixels, IDENTITY, padding=1, border="constant", fill=0.5)
     assert padded.shape == (5, 6)
@@ -143,7 +125,6 @@ def test_fill_and_offset_are_fractions_of_full_scale(dtype, half):
 
 
 def test_the_border_is_not_rounded_on_its_own():
-    """A fill of a half is 127.5 while sums are taken."""
     pixels = np.zeros((1, 1), dtype=np.uint8)
     result = apply_kernel(pixels, kernel_of([1, 0, 1]), border="constant", fill=0.5)
     assert result.tolist() == [[255]]

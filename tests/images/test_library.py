@@ -28,29 +28,12 @@ def fail(*args, **kwargs):
     raise AttributeError("ours")
 
 
-PILLOW = ("png", "jpeg")
-EVERY = (*PILLOW, "tiff")
-# A function, and the formats on whose way it is.
-WAY = {
-    "reading.image_of": PILLOW,
-    "reading.beside_pixels": ("png",),
-    "png._content": ("png",),
-    "png.bisect": ("png",),  # in a stream that Pillow reads
-    "reading.orientation_of": PILLOW,
-    "reading.read_metadata": PILLOW,
-    "tiff.orientation_of": ("tiff",),
-    "tiff.read_metadata": ("tiff",),
-    "tiff.Directory": ("tiff",),
-    "tiff.min": ("tiff",),  # in a stream that Pillow reads
-    "metadata._cleaned": EVERY,
-    "metadata._descriptive_block": ("tiff",),
-    "writing.prepared": EVERY,
-    "png.chunks_beside": ("png",),
-    "tiff_writing._tags": ("tiff",),
-}
+# A function, and a format on whose way it is; the first two in a stream that Pillow reads.
+WAY = [("png.bisect", "png"), ("tiff.min", "tiff"), ("tiff.Directory", "tiff")]
+WAY += [("metadata._cleaned", form) for form in ("png", "jpeg", "tiff")]
 
 
-@pytest.mark.parametrize(("name", "form"), [(name, form) for name, forms in WAY.items() for form in forms])
+@pytest.mark.parametrize(("name", "form"), WAY)
 def test_a_mistake_of_ours_is_never_called_broken_data(name, form, tmp_path, monkeypatch):
     exif = Image.Exif()
     exif[271] = "Maker"
@@ -58,7 +41,7 @@ def test_a_mistake_of_ours_is_never_called_broken_data(name, form, tmp_path, mon
     module, _, function = name.partition(".")
     broken = SimpleNamespace(bisect_right=fail) if function == "bisect" else fail
     module = importlib.import_module(f"convfilter.images.{module}")
-    monkeypatch.setattr(module, function, broken, raising=function not in ("memoryview", "min"))
+    monkeypatch.setattr(module, function, broken, raising=function != "min")
     with pytest.raises(AttributeError, match="ours"):
         cf.filter_file(tmp_path / "a", tmp_path / f"b.{form}", "identity")
     assert not (tmp_path / f"b.{form}").exists()

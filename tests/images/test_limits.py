@@ -8,7 +8,7 @@ import zlib
 import numpy as np
 import pytest
 from encoded import saved
-from handmade import chunk
+from handmade import chunk, png, segment
 from PIL import Image
 
 import convfilter as cf
@@ -40,10 +40,6 @@ def gif(side, frames=1, at=0, area=1):
     return head + frame * frames + b";"
 
 
-def segment(marker, content):
-    return bytes([0xFF, marker]) + struct.pack(">H", len(content) + 2) + content
-
-
 def jpeg(scans=0, exif=0, size=(1500, 1000)):
     """A progressive JPEG whose last scan comes so often again, with as many segments of EXIF."""
     data = saved(Image.new("RGB", size, "red"), "JPEG", progressive=True).getvalue()
@@ -61,10 +57,8 @@ def array(channels):
 
 def apng(side, frames):
     control = struct.pack(">5I2H2B", 0, side, side, 0, 0, 1, 10, 0, 0)
-    header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
-    chunks = [(b"IHDR", header), (b"acTL", struct.pack(">II", frames, 0)), (b"fcTL", control)]
-    chunks += [(b"IDAT", zlib.compress(bytes(100))), (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*each) for each in chunks)
+    animated = chunk(b"acTL", struct.pack(">II", frames, 0)) + chunk(b"fcTL", control)
+    return png(8, 0, side, side, [bytes(100)], before=animated)
 
 
 BOMBS = {
@@ -120,13 +114,11 @@ def test_three_hundred_pages_are_no_bomb(tmp_path):
     cf.filter_file(tmp_path / "a.tif", tmp_path / "b.tif", "identity", max_pixels=10_000)
 
 
-def png(before):
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 8, 8, 0, 0, 0, 0))
-    data = chunk(b"IDAT", zlib.compress(bytes(9 * 8)))
-    return io.BytesIO(b"\x89PNG\r\n\x1a\n" + header + before + data + chunk(b"IEND", b""))
-
-
 HUGE = zlib.compress(bytes(1 << 28), 9)
+
+
+def with_chunks(*chunks):
+    return io.BytesIO(png(8, 0, 8, 8, [bytes(8)] * 8, before=b"".join(chunk(*each) for each in chunks)))
 
 
 @pytest.mark.parametrize(
@@ -139,21 +131,18 @@ HUGE = zlib.compress(bytes(1 << 28), 9)
 )
 def test_what_is_compressed_beside_the_pixels_is_no_bomb(kind, content, warning):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    picture = read_picture(png(chunk(kind, content)))
+    picture = read_picture(with_chunks((kind, content)))
     assert picture.warnings == ([warning] if warning else [])
     assert picture.metadata.chunks == (() if warning else ((kind, content),))
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
 
 
 def test_data_that_go_on_behind_the_pixels_are_refused():
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 8, 8, 0, 0, 0, 0))
-    data = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", HUGE) + chunk(b"IEND", b"")
     with pytest.raises(ImageError, match="far more than its pixels need"):
-        read_picture(io.BytesIO(data))
+        read_picture(io.BytesIO(png(8, 0, 8, 8, [np.random.default_rng(0).bytes(100_000)])))
 
 
 def test_65535_texts_are_kept():
     texts = tuple((b"tEXt", b"Key %d\0value" % number) for number in range(65_535))
-    picture = read_picture(png(b"".join(chunk(*each) for each in texts)))
-    assert picture.metadata.chunks == texts
-    assert picture.warnings == []
+    picture = read_picture(with_chunks(*texts))
+    assert (picture.metadata.chunks, picture.warnings) == (texts, [])

@@ -5,6 +5,7 @@ import struct
 
 import pytest
 from encoded import encoded, saved
+from handmade import segment
 from PIL import Image
 from samples import noise as samples
 
@@ -25,23 +26,15 @@ def test_malformed_exif_is_dropped_with_a_warning(form):
     assert picture.pixels.shape == (4, 4, 3)
 
 
-@pytest.mark.parametrize("profile", [b"nonsense", b"nonsense" * 50])
-def test_a_malformed_profile_is_dropped_with_a_warning(profile):
-    picture = read_picture(saved(Image.new("RGB", (4, 4)), "PNG", icc_profile=profile))
-    assert picture.metadata.icc is None
-    assert picture.warnings == ["malformed ICC profile dropped"]
+def test_a_malformed_profile_is_dropped_with_a_warning():
+    for profile in (b"nonsense", b"nonsense" * 50):
+        picture = read_picture(saved(Image.new("RGB", (4, 4)), "PNG", icc_profile=profile))
+        assert (picture.metadata.icc, picture.warnings) == (None, ["malformed ICC profile dropped"])
 
 
 def test_what_is_between_camera_and_maker_is_kept_to_the_byte_and_the_thumbnail_goes():
     entries = struct.pack(">HHII", 271, 2, 4, 0x41424300) + struct.pack(">HHIHH", 274, 3, 1, 6, 0)
-    block = (
-        b"MM\0*"
-        + struct.pack(">IH", 8, 2)
-        + entries
-        + struct.pack(">I", 38)
-        + struct.pack(">H", 0)
-        + bytes(4)
-    )
+    block = b"MM\0*" + struct.pack(">IH", 8, 2) + entries + struct.pack(">IHI", 38, 0, 0)
     picture = read_picture(saved(Image.new("RGB", (4, 2)), "PNG", exif=b"Exif\0\0" + block))
     kept = picture.metadata.exif[6:]
     assert kept[:30] == block[:30]
@@ -59,7 +52,7 @@ def test_lossless_files_are_known(tmp_path):
     assert not read_picture(saved(image, "TIFF", compression="jpeg")).metadata.lossless
     exif = Image.Exif()
     exif[271] = "x"
-    for options in ({}, {"exif": exif}):  # with metadata the picture is not the first chunk
+    for options in ({}, {"exif": exif}):  # with metadata the image is not the first chunk
         assert read_picture(saved(image, "WEBP", lossless=True, **options)).metadata.lossless
         assert not read_picture(saved(image, "WEBP", **options)).metadata.lossless
 
@@ -77,8 +70,7 @@ def resource(kind, content):
 
 def with_segments(*segments):
     data = encoded(samples("RGB"), "RGB", "jpeg")
-    parts = (b"\xff" + struct.pack(">BH", marker, len(each) + 2) + each for marker, each in segments)
-    return io.BytesIO(data[:2] + b"".join(parts) + data[2:])
+    return io.BytesIO(data[:2] + b"".join(segment(*each) for each in segments) + data[2:])
 
 
 IPTC = resource(0x0404, b"\x1c\2\5\0\5Title")

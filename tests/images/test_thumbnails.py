@@ -7,7 +7,7 @@ import struct
 import numpy as np
 import pytest
 from encoded import saved, smooth
-from handmade import chunk
+from handmade import chunk, segment
 from PIL import Image, PngImagePlugin
 
 from convfilter.images.formats import FORMATS
@@ -137,9 +137,6 @@ def test_no_output_holds_the_thumbnail_of_xmp(target, broken):
 
 def test_other_places_for_previews_are_in_no_output():
     data = saved(Image.fromarray(IMAGE), "JPEG").getvalue()
-
-    def segment(marker, content):
-        return bytes([0xFF, marker]) + struct.pack(">H", len(content) + 2) + content
 
     segments = [
         segment(0xE0, b"JFXX\0\x10" + THUMBNAIL),

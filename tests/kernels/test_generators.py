@@ -24,33 +24,26 @@ def weights_of(spec):
     }
 
 
-@pytest.mark.parametrize(("sigma", "side"), [("0.3", 3), ("1", 7), ("1.01", 9), ("5", 31)])
+@pytest.mark.parametrize(("sigma", "side"), [("0.3", 3), ("1", 7), ("1.01", 9)])
 def test_a_gaussian_is_the_density_at_each_sample_over_their_sum(sigma, side):
     assert get_kernel(f"gaussian:sigma={sigma}").shape == (side, side)
     weights = weights_of(f"gaussian:sigma={sigma}")
-    s = float(sigma)
-    density = {place: math.exp(-(place[0] ** 2 + place[1] ** 2) / 2 / s**2) for place in weights}
+    density = {(x, y): math.exp(-(x * x + y * y) / 2 / float(sigma) ** 2) for x, y in weights}
     total = sum(density.values())
     assert weights == pytest.approx({place: value / total for place, value in density.items()}, rel=1e-12)
 
 
-def test_box_size_is_width_then_height():
+def test_the_size_of_a_box_is_width_then_height_or_a_side():
     kernel = get_kernel("box:size=5,3")
-    assert (kernel.width, kernel.height) == (5, 3)
     assert kernel.parts == (((1,) * 5,) * 3,)
-    assert kernel.divisors == (15,)
-    assert kernel.parameters["size"] == (5, 3)
+    assert (kernel.divisors, kernel.parameters["size"]) == ((15,), (5, 3))
     assert get_kernel("box:size=4").shape == (4, 4)
 
 
-@pytest.mark.parametrize(("radius", "count"), [("0", 1), ("1", 5), ("1.5", 9), ("2", 13), ("3", 29)])
+@pytest.mark.parametrize(("radius", "count"), [("0", 1), ("1", 5), ("1.5", 9), ("3", 29)])
 def test_a_disk_holds_the_lattice_points_of_a_circle(radius, count):
     # Gauss's circle problem: 1, 5, 13, 29 points for radius 0, 1, 2, 3.
-    kernel = get_kernel(f"disk:radius={radius}")
-    side = 2 * math.floor(float(radius)) + 1
-    assert kernel.shape == (side, side)
-    assert kernel.divisors == (count,)
-    assert kernel.is_integer
+    assert get_kernel(f"disk:radius={radius}").divisors == (count,)
     weights = weights_of(f"disk:radius={radius}")
     inside = {place for place, weight in weights.items() if weight}
     assert inside == {place for place in weights if math.hypot(*place) <= float(radius)}
@@ -60,9 +53,7 @@ def test_a_disk_holds_the_lattice_points_of_a_circle(radius, count):
 def test_unsharp_adds_what_the_gaussian_takes_away(amount):
     blur = weights_of("gaussian:sigma=2")
     expected = {place: ((1 + amount) if place == (0, 0) else 0) - amount * blur[place] for place in blur}
-    sharp = weights_of(f"unsharp:sigma=2,amount={amount}")
-    assert sharp == pytest.approx(expected, abs=1e-15)
-    assert math.fsum(sharp.values()) == pytest.approx(1, abs=1e-12)
+    assert weights_of(f"unsharp:sigma=2,amount={amount}") == pytest.approx(expected, abs=1e-15)
 
 
 def test_log_answers_to_a_parabola_with_its_laplacian():
@@ -74,17 +65,13 @@ def test_log_answers_to_a_parabola_with_its_laplacian():
 
 
 def test_dog_is_the_narrow_gaussian_minus_the_wide_one():
-    weights = weights_of("dog:sigma=1,ratio=2")
-    wide = weights_of("gaussian:sigma=2")
-    narrow = weights_of("gaussian:sigma=1")
-    assert weights.keys() == wide.keys()
+    narrow, wide = weights_of("gaussian:sigma=1"), weights_of("gaussian:sigma=2")
+    expected = {place: narrow.get(place, 0) - wide[place] for place in wide}
     # The narrow one is cut at 3 sigma there, and at 6 within the difference.
-    for place, weight in weights.items():
-        assert weight == pytest.approx(narrow.get(place, 0) - wide[place], abs=1e-3)
-    assert weights[0, 0] > 0
+    assert weights_of("dog:sigma=1,ratio=2") == pytest.approx(expected, abs=1e-3)
 
 
-@pytest.mark.parametrize("spec", ["gaussian:sigma=1.7", "log", "dog", "disk:radius=4.2", "unsharp"])
+@pytest.mark.parametrize("spec", ["gaussian:sigma=1.7", "log", "dog", "disk:radius=4.2"])
 def test_round_kernels_look_the_same_from_eight_sides(spec):
     weights = weights_of(spec)
     for (x, y), weight in weights.items():
@@ -95,8 +82,8 @@ def test_round_kernels_look_the_same_from_eight_sides(spec):
 @pytest.mark.parametrize("angle", [-1e-20, 90, 180, -90])
 def test_motion_along_rows_and_columns_is_exact(length, numbers, angle):
     kernel = get_kernel(f"motion:length={length},angle={angle}")
-    expected = (tuple(numbers),) if round(angle) % 180 == 0 else tuple((each,) for each in numbers)
-    assert kernel.parts == (expected,)
+    along = round(angle) % 180 == 0
+    assert kernel.parts == ((tuple(numbers),) if along else tuple((each,) for each in numbers),)
     assert kernel.divisors == (sum(numbers),)
 
 
@@ -107,39 +94,27 @@ def test_motion_weighs_samples_by_their_distance_to_a_segment(spec):
     # A fine row of points on the segment stands for it.
     points = [((length - 1) * (i / 2000 - 0.5)) for i in range(2001)]
     line = [(t * math.cos(angle), t * math.sin(angle)) for t in points]
-    reach = range(-8, 9)
+    reach = range(-6, 7)
     raw = {(x, y): max(0, 1 - min(math.dist((x, y), point) for point in line)) for x in reach for y in reach}
-    total = sum(raw.values())
-    weights = weights_of(f"motion:{spec}")
+    weights, total = weights_of(f"motion:{spec}"), sum(raw.values())
     expected = {place: value / total for place, value in raw.items()}
     assert {place: weights.get(place, 0) for place in raw} == pytest.approx(expected, abs=1e-5)
 
 
 @pytest.mark.parametrize("length", [2, 7, 9.5])
-def test_motion_is_trimmed_to_an_odd_box_and_sums_to_one(length):
+def test_motion_is_trimmed_to_an_odd_box(length):
     for angle in (0, 15, 45, 60, 90, 150, 36.87, 53.13, 126.87):
-        spec = f"motion:length={length},angle={angle}"
-        kernel = get_kernel(spec)
-        assert all(side % 2 for side in kernel.shape), spec
+        kernel = get_kernel(f"motion:length={length},angle={angle}")
         (part,) = kernel.parts
-        assert any(part[0]), spec
-        assert any(row[0] for row in part), spec
+        assert all(side % 2 for side in kernel.shape), angle
+        assert any(part[0]), angle
+        assert any(row[0] for row in part), angle
         # What rounding leaves of a zero is no weight.
-        assert min(each for row in part for each in row if each) > 1e-12 * max(map(max, part)), spec
-        assert math.fsum(weights_of(spec).values()) == pytest.approx(1)
-
-
-def test_a_gabor_has_vertical_crests_at_angle_0_and_turns_counter_clockwise():
-    upright = weights_of("gabor:sigma=6,wavelength=8")
-    assert upright[4, 0] < 0 < upright[0, 4]
-    level = weights_of("gabor:sigma=6,wavelength=8,angle=90")
-    assert level[0, 4] < 0 < level[4, 0]
-    # The wave runs to the upper right at 45 degrees: half a wave further there it is dark.
-    slanted = weights_of("gabor:sigma=6,wavelength=8,angle=45")
-    assert slanted[3, 3] < 0 < slanted[-3, 3]
+        assert min(each for row in part for each in row if each) > 1e-12 * max(map(max, part)), angle
 
 
 def test_a_gabor_is_a_cosine_under_a_gaussian_without_its_mean():
+    """Its wave runs to the right at angle 0 and turns counter-clockwise."""
     weights = weights_of("gabor:sigma=2,wavelength=5,angle=20,phase=70")
     raw = {}
     for x, y in weights:
@@ -155,8 +130,6 @@ def test_a_gabor_is_a_cosine_under_a_gaussian_without_its_mean():
     ("spec", "message"),
     [
         ("gaussian:sigma=-1", "sigma must be from 0.01 to 170.333, not -1"),
-        ("gaussian:sigma=171", "sigma must be from 0.01 to 170.333, not 171"),
-        ("box:size=0", "size must be from 1 to 1023, not 0"),
         ("box:size=3,1024", "size must be from 1 to 1023, not 1024"),
         ("box:size=2.5", "size must be a whole number, not 2.5"),
         ("disk:radius=512", "radius must be from 0 to 511, not 512"),
@@ -169,51 +142,46 @@ def test_a_gabor_is_a_cosine_under_a_gaussian_without_its_mean():
     ],
 )
 def test_parameters_without_a_kernel_are_refused(spec, message):
-    with pytest.raises(KernelError) as refusal:
+    with pytest.raises(KernelError, match=message.replace("+", r"\+")):
         get_kernel(spec)
-    assert message in str(refusal.value)
 
 
 @pytest.mark.parametrize("spec", ["gaussian:sigma=170.333", "motion:length=1023,angle=0"])
-def test_the_largest_parameters_stay_within_the_largest_side(spec):
-    assert max(get_kernel(spec).shape) <= 1023
+def test_the_largest_parameters_make_a_kernel_of_the_largest_side(spec):
+    assert max(get_kernel(spec).shape) == 1023
 
 
+ZERO_SUM = ("log", "dog", "gabor", "gaussian-x", "gaussian-y", "gaussian-gradient")
 SMALL = {
     "sigma": st.floats(0.01, 4),
     "amount": st.floats(-100, 100),
     "ratio": st.floats(1.001, 3),
     "radius": st.floats(0, 12),
-    "size": st.lists(st.integers(1, 12), min_size=1, max_size=2),
+    "size": st.integers(1, 12),
     "length": st.floats(1, 15),
-    "angle": st.floats(-1e9, 1e9) | st.sampled_from([-1e-20, 45, 60, 90, 180.0]),
+    "angle": st.floats(-1e9, 1e9),
     "wavelength": st.floats(0.01, 1e6),
     "phase": st.floats(-720, 720),
+    "truncate": st.floats(0.5, 10),
+    "of": st.sampled_from(["gaussian(sigma=2)", "motion(angle=30)", "box(size=4)"]),
+    "noise": st.floats(0.001, 10),
 }
-
-
-NO_LIST = str.maketrans("", "", "[] ")
 
 
 @pytest.mark.parametrize("generator", GENERATORS)
 @settings(deadline=None, max_examples=25)
 @given(data=st.data())
-def test_parameters_within_their_limits_make_a_kernel(generator, data):
-    values = data.draw(st.fixed_dictionaries({name: SMALL[name] for name in SHIPPED[generator].parameters}))
-    words = {
-        name: ",".join(map(str, each if isinstance(each, list) else [each])) for name, each in values.items()
-    }
+def test_parameters_within_their_limits_make_a_kernel_that_sums_to_zero_or_one(generator, data):
+    parameters = [f"{name}={data.draw(SMALL[name])}" for name in SHIPPED[generator].parameters]
     try:
-        kernel = get_kernel(f"{generator}:{','.join(f'{name}={word}' for name, word in words.items())}")
+        kernel = get_kernel(f"{generator}:{','.join(parameters)}")
     except KernelError as error:
         refusal = str(error)
     else:
-        if generator in ("log", "dog", "gabor"):
-            assert kernel.is_zero_sum
-        else:
-            total = math.fsum(weight for row in kernel.parts[0] for weight in row) / kernel.divisors[0]
-            assert total == pytest.approx(1, abs=1e-12)
+        total = math.fsum(weight for row in kernel.parts[0] for weight in row) / kernel.divisors[0]
+        assert kernel.is_zero_sum == (generator in ZERO_SUM)
+        assert kernel.is_zero_sum or total == pytest.approx(1, abs=1e-12)
         return
     # The one refusal that no limit of a single parameter foresees.
-    assert generator in ("dog", "gabor")
+    assert generator in ZERO_SUM
     assert "all weights vanish" in refusal
