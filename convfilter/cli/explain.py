@@ -12,10 +12,9 @@ import click
 
 from convfilter.cli import options
 from convfilter.cli.report import filter_line, read_named
-from convfilter.errors import OptionError, ShapeError
+from convfilter.errors import OptionError, ShapeError, brief, complain, escaped
 from convfilter.files import STREAM, refuse_input
 from convfilter.kernels import Kernel
-from convfilter.messages import brief, complain, shown
 from convfilter.options import FilterOptions, ReadOptions
 
 if TYPE_CHECKING:
@@ -125,7 +124,7 @@ def command(
         try:
             explained = explain((frame, *at) if stack else at)
         except ShapeError as error:
-            raise OptionError(f"{shown(image)}: {error}") from None
+            raise OptionError(f"{escaped(image)}: {error}") from None
         if not picture.metadata.lossless or not FORMATS[picture.format].lossless:
             note = f"{picture.format} is lossy: the written sample may differ a little"
             explained = explained._replace(notes=(*explained.notes, note))
@@ -154,7 +153,7 @@ def command(
         for each in explanations:
             echo(to_json(each))
         return
-    echo(f"{shown(source)}   {filter_line(chain, filtering)}")
+    echo(f"{escaped(source)}   {filter_line(chain, filtering)}")
     for each in explanations:
         echo("\n".join(["", *as_lines(each)]))
 
