@@ -12,8 +12,7 @@ import operator
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from convfilter.errors import ShapeError
-from convfilter.messages import brief, propose
+from convfilter.errors import ShapeError, brief, did_you_mean
 
 __all__ = ["PADDINGS", "Axis", "Layer", "LayerSizes", "Padding", "PerAxis", "axes_of"]
 __all__ += ["follow", "output_of", "output_shape"]
@@ -213,7 +212,7 @@ def _samples(padding: Any, kernel: int, dilation: int, weight: int | None) -> tu
         before = spread // 2 if weight is None else dilation * weight
         named = {"same": (before, spread - before), "valid": (0, 0), "full": (spread, spread)}
         if padding not in named:
-            raise ShapeError(f"unknown padding {brief(padding)}{propose(padding, PADDINGS)}")
+            raise ShapeError(f"unknown padding {brief(padding)}{did_you_mean(padding, PADDINGS)}")
         return named[padding]
     numbers = _integers("padding", padding)
     if len(numbers) not in (1, 2):

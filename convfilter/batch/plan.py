@@ -14,14 +14,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from convfilter.convolution.execute import available_threads
-from convfilter.errors import KernelError, OptionError
+from convfilter.errors import KernelError, OptionError, brief, describe, escaped
 from convfilter.files import STREAM
 from convfilter.filtering import check_options, resolved_range
 from convfilter.geometry import axes_of
 from convfilter.images.formats import extension_of, format_of_name, sniff
 from convfilter.images.writing import check_encoding
 from convfilter.kernels import Kernel
-from convfilter.messages import brief, describe, shown
 from convfilter.options import BatchOptions, EncodeOptions, FilterOptions, ReadOptions, check_choices
 
 __all__ = [
@@ -215,7 +214,7 @@ def _matched(pattern: str) -> list[str]:
 
 def _listed(files_from: str, null: bool) -> list[str]:
     """Read a list of names, one a line, or ended by NUL bytes."""
-    option = f"--files-from {shown(files_from)}"
+    option = f"--files-from {escaped(files_from)}"
     if files_from == STREAM and sys.stdin is None:
         raise OptionError("--files-from: standard input is closed")
     try:
@@ -271,7 +270,7 @@ def _find_inputs(arguments: Sequence[str], left_out: Sequence[str]) -> tuple[lis
             key = each.path if each.path == STREAM else os.path.abspath(each.path)
             inputs.setdefault(key, each)
     if not inputs and not problems:
-        names = ", ".join(map(shown, arguments))
+        names = ", ".join(map(escaped, arguments))
         raise OptionError(
             f"no images found in {names}: give files, or folders with files of a known extension"
         )
@@ -301,7 +300,7 @@ def _walk(
                         names.append(entry.name)
         except OSError as error:
             if problems is not None:
-                problems.append(f"{shown(place)}: {describe(error)}")
+                problems.append(f"{escaped(place)}: {describe(error)}")
         yield place, sorted(names)
         below = [os.path.join(place, name) for name in sorted(folders, reverse=True)]
         places += [each for each in below if _identity(each) not in left_out]
@@ -316,7 +315,9 @@ def _is_folder(output: str | None, several: bool) -> bool:
     exists = os.path.isdir(output)
     into = several or exists or output.endswith(("/", os.sep))
     if into and not exists and os.path.lexists(output.rstrip("/")):
-        raise OptionError(f"output {shown(output)} must be a folder here and is a file: choose another name")
+        raise OptionError(
+            f"output {escaped(output)} must be a folder here and is a file: choose another name"
+        )
     return into
 
 
@@ -325,11 +326,11 @@ def format_of_file(output: str, asked: str | None) -> str | None:
     named = format_of_name(output)
     if asked and named and asked != named:
         raise OptionError(
-            f"'{shown(output)}' is a name for {named}, but --format says {asked}: change one of them"
+            f"'{escaped(output)}' is a name for {named}, but --format says {asked}: change one of them"
         )
     if os.path.splitext(output)[1] and not named and not asked:
         raise OptionError(
-            f"'{shown(output)}' has an unknown extension: use a known one, such as .png, or give --format"
+            f"'{escaped(output)}' has an unknown extension: use a known one, such as .png, or give --format"
         )
     return asked or named
 
@@ -377,7 +378,8 @@ def _refuse_collisions(jobs: Plan, *, asked: bool, touch: bool) -> None:
             groups.append([group[0] for group in by_place.values()])
     if groups:
         lines = [
-            f"{' and '.join(shown(job.source) for job in group)} would all become {shown(group[0].target)}"
+            f"{' and '.join(escaped(job.source) for job in group)} "
+            f"would all become {escaped(group[0].target)}"
             for group in groups
         ]
         mend = f"{'leave out --format, or ' if asked else ''}write them to separate folders"
@@ -435,7 +437,7 @@ def refuse_inputs_as_outputs(jobs: Iterable[Job], *, overwrite: bool) -> None:
         replaceable = _place(job.source) == _place(job.target) and not os.path.islink(job.target)
         if not (replaceable and overwrite):
             mend = "give --overwrite to replace it" if replaceable else "choose another output"
-            raise OptionError(f"output {shown(job.target)} is the input {shown(source)}: {mend}")
+            raise OptionError(f"output {escaped(job.target)} is the input {escaped(source)}: {mend}")
 
 
 def _identity(path: str) -> tuple[int, int] | None:

@@ -12,10 +12,9 @@ import click
 
 from convfilter.cli import options
 from convfilter.cli.report import filter_line, read_named
-from convfilter.errors import OptionError, ShapeError
+from convfilter.errors import OptionError, ShapeError, brief, complain, escaped
 from convfilter.files import STREAM, check_output, refuse_input
 from convfilter.kernels import Kernel
-from convfilter.messages import brief, complain, shown
 from convfilter.options import FilterOptions, ReadOptions
 
 if TYPE_CHECKING:
@@ -133,7 +132,7 @@ def command(
             at = at or _places(pixels.shape, chain, filtering, None, page=page)[0]
             explained = explain((frame, *at) if stack else at)
         except ShapeError as error:
-            raise OptionError(f"{shown(image)}: {error}") from None
+            raise OptionError(f"{escaped(image)}: {error}") from None
         if not picture.metadata.lossless or not FORMATS[picture.format].lossless:
             note = f"{picture.format} is lossy: the written sample may differ a little"
             explained = explained._replace(notes=(*explained.notes, note))
@@ -166,7 +165,7 @@ def command(
         for each in explanations:
             echo(to_json(each))
         return
-    echo(f"{shown(source)}   {filter_line(chain, filtering)}")
+    echo(f"{escaped(source)}   {filter_line(chain, filtering)}")
     for each in explanations:
         echo("\n".join(["", *as_lines(each)]))
 

@@ -6,16 +6,18 @@ import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from convfilter.cli import options
 from convfilter.cli.report import read_named, size_in_words
-from convfilter.errors import ConvfilterError, KernelError, ShapeError, with_name
+from convfilter.errors import ConvfilterError, KernelError, ShapeError, brief, complain, escaped, with_name
 from convfilter.files import STREAM, refuse_input
-from convfilter.kernels import Kernel
-from convfilter.messages import brief, complain, shown
 from convfilter.options import FilterOptions, ReadOptions
+
+if TYPE_CHECKING:
+    from convfilter.kernels import Kernel
 
 __all__ = ["command"]
 
@@ -100,7 +102,7 @@ def command(
             pixels = picture.pixels if full else small
             filtered, mode = filter_image(pixels, picture.mode, [kernel], varied)
         except ConvfilterError as error:
-            leave_out(label, error, shown(image))
+            leave_out(label, error, escaped(image))
             continue
         drawn = displayed(shrunk(filtered.pixels, width, mode), mode)
         tiles.append(Tile(drawn, label, size_in_words(kernel)))
@@ -113,7 +115,7 @@ def command(
         described["tiles"] = [each.name for each in tiles]
         click.echo(json.dumps(described), err=output == STREAM)
     elif not quiet:
-        line = f"{shown(image)} -> {shown(output)}   {len(tiles)} tiles, {across}x{height}"
+        line = f"{escaped(image)} -> {escaped(output)}   {len(tiles)} tiles, {across}x{height}"
         click.echo(line, err=output == STREAM)
 
 

@@ -10,10 +10,10 @@ import click
 
 from convfilter.cli import options
 from convfilter.cli.report import kernel_in_lines, parameters_in_words, size_in_words
+from convfilter.errors import complain, escaped
 from convfilter.files import STREAM, check_output, write_output
 from convfilter.kernels import Kernel, get_kernel
 from convfilter.kernels.files import encode_kernel, is_kernel_file
-from convfilter.messages import complain, shown
 
 __all__ = ["GROUPS", "command"]
 
@@ -104,7 +104,7 @@ def _list(kernels: Sequence[Kernel]) -> Iterator[str]:
             yield f"{heading}:"
         for kernel in members:
             parameters = f" ({parameters_in_words(kernel)})" if kernel.parameters else ""
-            about = f"{size_in_words(kernel):<7} {shown(kernel.summary)}{parameters}"
+            about = f"{size_in_words(kernel):<7} {escaped(kernel.summary)}{parameters}"
             yield f"  {kernel.name:<{longest}}  {about}".rstrip()
     yield "\n'convfilter kernels NAME' shows one; '-k gaussian:sigma=2' sets a parameter."
 
@@ -165,7 +165,7 @@ def _in_lines(kernel: Kernel, found: dict[str, Any], size: str) -> Iterator[str]
     block = "x".join(map(str, plan["block"].values()))
     yield f"  blocks      {plan['blocks']} of {block}, {plan['threads']} threads"
     if kernel.source:
-        yield f"  source      {shown(kernel.source)}"
+        yield f"  source      {escaped(kernel.source)}"
 
 
 def _as_object(kernel: Kernel) -> dict[str, Any]:

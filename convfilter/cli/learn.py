@@ -13,11 +13,10 @@ import click
 
 from convfilter.cli import options
 from convfilter.cli.report import kernel_in_lines, read_named
-from convfilter.errors import ConvfilterError, ImageError, OptionError, ShapeError
+from convfilter.errors import ConvfilterError, ImageError, OptionError, ShapeError, complain, escaped
 from convfilter.files import STREAM, check_output, refuse_input, write_output
 from convfilter.kernels.kernel import NAME, NAMES
 from convfilter.kernels.toml import table_of
-from convfilter.messages import complain, shown
 from convfilter.options import Border, LearnedChannels, choices
 
 if TYPE_CHECKING:
@@ -96,7 +95,7 @@ def command(
     if not pairs:
         raise click.UsageError("no images: give BEFORE and AFTER, or --pair BEFORE AFTER")
     if not re.fullmatch(NAME, name):
-        raise OptionError(f"--name {shown(name)!r}: {NAMES}")
+        raise OptionError(f"--name {escaped(name)!r}: {NAMES}")
     if border[1]:
         raise click.UsageError("learn cannot use a constant border other than 0: give --border zero")
     if output is not None:
@@ -144,11 +143,11 @@ def _read_pair(
         try:
             planes.append(planes_of(picture.pixels, alpha=picture.mode != "CMYK", linear=linear))
         except ConvfilterError as error:
-            raise ImageError(f"{shown(name)}: {error}") from None
+            raise ImageError(f"{escaped(name)}: {error}") from None
     try:
         return make_pair(planes[0], planes[1], window, channels=channels, border=border)
     except (ImageError, ShapeError) as error:
-        raise ImageError(f"{shown(names[0])} and {shown(names[1])}: {error}") from None
+        raise ImageError(f"{escaped(names[0])} and {escaped(names[1])}: {error}") from None
 
 
 def _summary(pairs: Sequence[tuple[str, str]], *, linear: bool) -> str:
@@ -156,7 +155,7 @@ def _summary(pairs: Sequence[tuple[str, str]], *, linear: bool) -> str:
     before, after = (os.path.basename(each) for each in pairs[0])
     others = f" and {len(pairs) - 1} more" if len(pairs) > 1 else ""
     light = ", in linear light" if linear else ""
-    return f"Learned from {shown(before)} and {shown(after)}{others}{light}"
+    return f"Learned from {escaped(before)} and {escaped(after)}{others}{light}"
 
 
 def _residual(fit: Fit) -> str:
@@ -175,7 +174,7 @@ def _as_lines(fit: Fit, output: str | None, linear: bool) -> list[str]:
         f"  {'condition':<11} {condition}",
     ]
     if output not in (None, STREAM):
-        file = shown(str(output))
+        file = escaped(str(output))
         use = f"convfilter apply IMAGE --kernels {file} -k {fit.kernel.name}{' --linear' if linear else ''}"
         lines.append(f"{file} is written; use it with: {use}")
     return lines

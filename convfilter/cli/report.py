@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convfilter.errors import ConvfilterError, ImageError
+from convfilter.errors import ConvfilterError, ImageError, complain, describe, discard, escaped, last_words
 from convfilter.files import STREAM
 from convfilter.geometry import Axis
-from convfilter.messages import complain, describe, discard, last_words, shown
 from convfilter.options import FilterOptions, ReadOptions, declared
 
 if TYPE_CHECKING:
@@ -77,7 +76,7 @@ def calculation(axes: Sequence[Axis], names: Sequence[str] = ("height", "width")
 
 def kernel_in_lines(kernel: Kernel) -> list[str]:
     """Return a description of a kernel with its weights, but without its source."""
-    lines = [f"{filter_in_words(kernel)}: {shown(kernel.summary)}".rstrip(": ")]
+    lines = [f"{filter_in_words(kernel)}: {escaped(kernel.summary)}".rstrip(": ")]
     if kernel.parameters:
         lines.append(f"  parameters  {parameters_in_words(kernel)}")
     fits, sums = kernel.width <= _WIDEST and kernel.weight_count <= _MOST_WEIGHTS, []
@@ -153,7 +152,7 @@ def read_named(
             picture.pixels = np.stack([each.pixels for each in every])
     except ValueError as error:  # frames of several sizes, or an `ImageError`
         reason = error if isinstance(error, ImageError) else f"its frames are not a stack ({error})"
-        raise ImageError(f"{shown(path)}: {reason}") from None
+        raise ImageError(f"{escaped(path)}: {reason}") from None
     if picture.frames > 1 and frame is None:
         picture.warnings.append(f"holds {picture.frames} frames: only the first is used")
     for warning in picture.warnings if not quiet else ():
@@ -214,7 +213,7 @@ class Reporter:
 
     def show(self, result: Result) -> None:
         """Print the result for one image."""
-        source = shown(result.job.source) or repr("")
+        source = escaped(result.job.source) or repr("")
         for warning in result.warnings if not self._quiet else ():
             self.complain(f"{source}: warning: {warning}")
         if result.error is not None:
@@ -268,7 +267,7 @@ class Reporter:
 
     def _lines(self, result: Result) -> list[str]:
         settings, frames = self._settings, result.frames or 1
-        arrow = f"{shown(result.job.source)} -> {shown(result.job.target)}"
+        arrow = f"{escaped(result.job.source)} -> {escaped(result.job.target)}"
         if result.status == "skipped":
             return [f"{arrow}   skipped: it exists"] if self._every else []
         if result.status not in ("done", "planned"):

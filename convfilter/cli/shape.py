@@ -11,10 +11,9 @@ import click
 
 from convfilter.cli import options
 from convfilter.cli.report import calculation, filter_in_words, per_axis_in_words
-from convfilter.errors import ImageError, OptionError, ShapeError
+from convfilter.errors import ImageError, OptionError, ShapeError, complain, escaped
 from convfilter.geometry import Layer, LayerSizes, Padding, PerAxis, follow, output_of
 from convfilter.kernels import Kernel, get_kernel
-from convfilter.messages import complain, shown
 
 __all__ = ["command"]
 
@@ -92,7 +91,7 @@ def command(
         if as_json:
             click.echo(json.dumps(_as_object(steps, padding)))
         else:
-            click.echo("\n".join(_as_text(shown(text), steps)))
+            click.echo("\n".join(_as_text(escaped(text), steps)))
     return code
 
 
@@ -101,7 +100,7 @@ def _typed_size(text: str) -> tuple[int, ...] | None:
     if not re.fullmatch(r"\d+(x\d+)*", text, re.IGNORECASE):
         return None
     if text.lower().count("x") > 1:
-        raise OptionError(f"{shown(text)} is not a size WxH: channels go with --in-channels")
+        raise OptionError(f"{escaped(text)} is not a size WxH: channels go with --in-channels")
     return options.read_size(text)
 
 
@@ -133,7 +132,9 @@ def _layer(text: str, axes: int, known: Mapping[str, Kernel]) -> Layer:
         name = filter_in_words(kernel)
         layer = Layer(name, window, len(kernel.parts), inputs, outputs, kernel.frames, kernel.anchor)
     if len(layer.window) > axes:
-        raise OptionError(f"kernel {shown(text)!r} has two dimensions and a size has one: give sizes as WxH")
+        raise OptionError(
+            f"kernel {escaped(text)!r} has two dimensions and a size has one: give sizes as WxH"
+        )
     return layer
 
 

@@ -13,9 +13,8 @@ import numpy as np
 
 from convfilter.convolution.borders import ArraySource
 from convfilter.convolution.plan import Plan, exact_type, make_plan
-from convfilter.errors import OptionError
+from convfilter.errors import OptionError, brief
 from convfilter.geometry import Axis
-from convfilter.messages import brief
 from convfilter.options import environment_threads
 
 if TYPE_CHECKING:

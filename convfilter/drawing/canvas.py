@@ -11,14 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from convfilter.errors import OptionError
+from convfilter.errors import OptionError, escaped
 from convfilter.files import STREAM, check_output, refuse_terminal, write_output
 from convfilter.images.animation import write_frames
 from convfilter.images.formats import FORMATS, format_of_name
 from convfilter.images.metadata import Metadata
 from convfilter.images.picture import Picture
 from convfilter.images.writing import write_picture
-from convfilter.messages import shown
 
 __all__ = ["FRAME", "INK", "PALE", "WHITE", "Drawing", "below", "beside", "boxed", "check_drawing"]
 __all__ += ["displayed", "diverging", "fitted", "full_scale", "greys", "grid", "middle", "outlined"]
@@ -224,7 +223,7 @@ def check_drawing(path: str, *, overwrite: bool, animated: bool = False) -> str:
     form = "png" if path == STREAM else format_of_name(path)
     if form is None or (animated and not FORMATS[form].several) or form == "npy":
         use = ".gif or .png" if animated else ".png or .jpg"
-        raise OptionError(f"'{shown(path)}' is not a name for a drawing: let it end in {use}")
+        raise OptionError(f"'{escaped(path)}' is not a name for a drawing: let it end in {use}")
     if path == STREAM:
         refuse_terminal()
     check_output(path, overwrite=overwrite)

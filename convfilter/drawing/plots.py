@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from convfilter.drawing import canvas
 from convfilter.drawing.canvas import PALE, Drawing
+from convfilter.errors import figure
 from convfilter.kernels import Kernel
 from convfilter.kernels.analysis import slices
-from convfilter.messages import figure
 
 __all__ = ["kernel_plot"]
 

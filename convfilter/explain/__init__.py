@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convfilter.errors import OptionError
+from convfilter.errors import OptionError, brief, figure
 from convfilter.explain.steps import (
     Explanation,
     Number,
@@ -37,7 +37,6 @@ from convfilter.filtering.layer import filter_bank, filter_layer, noise_of
 from convfilter.geometry import Axis
 from convfilter.kernels import Kernel
 from convfilter.kernels.kernel import is_zero_sum
-from convfilter.messages import brief, figure
 from convfilter.options import FilterOptions
 
 __all__ = ["Explanation", "explain_numbers", "explain_sample"]

@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from convfilter.drawing import canvas
 from convfilter.drawing.canvas import FRAME, PALE, WHITE, Drawing
-from convfilter.errors import OptionError
+from convfilter.errors import OptionError, figure
 from convfilter.explain.steps import Explanation, Slice, plane_axes
 from convfilter.geometry import Axis
 from convfilter.kernels import Kernel
-from convfilter.messages import figure
 from convfilter.options import FilterOptions
 
 __all__ = ["draw_explanation", "sliding_axes", "sliding_frames"]

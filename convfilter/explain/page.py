@@ -18,14 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convfilter.drawing.canvas import greys, resized
-from convfilter.errors import ConvfilterError, OptionError
+from convfilter.errors import ConvfilterError, OptionError, escaped
 from convfilter.explain.steps import Explanation
 from convfilter.explain.text import as_lines
 from convfilter.files import write_output
 from convfilter.images.picture import Picture
 from convfilter.images.writing import write_picture
 from convfilter.kernels import Kernel, get_kernel, load_kernels
-from convfilter.messages import shown
 from convfilter.options import FilterOptions
 
 __all__ = ["Subject", "check_page", "make_page", "write_page"]
@@ -130,7 +129,7 @@ def make_page(
     policy = f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}"
     values = {
         "policy": f"{policy}; base-uri 'none'; form-action 'none'",
-        "title": html.escape(f"Convolution step by step: {shown(subject.source)}"),
+        "title": html.escape(f"Convolution step by step: {escaped(subject.source)}"),
         "about": html.escape(_about(subject, names, crop, (top, left), transparent=transparent)),
         "fill": "a fraction of full scale" if subject.displayed is not None else "in units of the numbers",
         "style": style,

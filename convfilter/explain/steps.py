@@ -16,12 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convfilter.convolution.borders import source_index
-from convfilter.errors import ShapeError
+from convfilter.errors import ShapeError, figure
 from convfilter.filtering.layer import Layer, filter_axes
 from convfilter.filtering.quantize import encode
 from convfilter.geometry import Axis
 from convfilter.kernels import Kernel
-from convfilter.messages import figure
 from convfilter.options import Border, FilterOptions
 
 __all__ = ["Explanation", "Number", "Part", "Slice", "Step", "check_place", "combine_parts", "divided"]

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convfilter.errors import ImageError, OptionError
+from convfilter.errors import ImageError, OptionError, describe, escaped, figure
 from convfilter.explain.steps import Explanation, Slice, Step
-from convfilter.messages import describe, figure, shown
 
 __all__ = ["as_lines", "channel_names", "output_names", "parse_numbers", "read_numbers", "to_json"]
 
@@ -31,7 +30,7 @@ _SIDES = (15, 9, 7, 5)  # the most rows and columns; the first that fits is take
 
 def read_numbers(path: str) -> NDArray[Any]:
     """Read rows of numbers from a file."""
-    name = shown(path)
+    name = escaped(path)
     try:
         with open(path, encoding="utf-8-sig") as stream:
             text = stream.read(_LONGEST + 1)

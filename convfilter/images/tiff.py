@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageFile, ImagePalette
 from PIL.TiffImagePlugin import COMPRESSION_INFO, ImageFileDirectory_v2, TiffImageFile
 
-from convfilter.errors import ImageError
+from convfilter.errors import ImageError, one_line
 from convfilter.images import formats
 from convfilter.images.formats import grey_mode, loose_channels
 from convfilter.images.headers import check_pixels
@@ -37,7 +37,6 @@ from convfilter.images.reading import (
     with_raw_mode,
 )
 from convfilter.images.tiff_tags import IPTC, Directory, Origin, address_at, no_data, read_tags, text_of
-from convfilter.messages import one_line
 
 __all__ = ["TiffReader"]
 

@@ -11,11 +11,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from convfilter.errors import KernelError
+from convfilter.errors import KernelError, brief, escaped
 from convfilter.kernels.kernel import AXES, NAME, FieldError, Kernel, flat
 from convfilter.kernels.matrix import NUMBER, parse_rows
 from convfilter.kernels.toml import Find, parse_toml, table_of
-from convfilter.messages import brief, shown
 
 __all__ = ["FORMATS", "encode_kernel", "is_kernel_file", "parse_kernels", "read_content"]
 
@@ -59,7 +58,7 @@ def read_content(path: str | os.PathLike[str]) -> bytes:
             raise ValueError(f"larger than {largest >> 20} MiB")
         return content
     except (OSError, ValueError) as error:  # a ValueError also for a null character in the name
-        raise KernelError(f"{shown(path)}: {getattr(error, 'strerror', None) or error}") from None
+        raise KernelError(f"{escaped(path)}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def parse_kernels(content: bytes, path: str | os.PathLike[str], find: Find) -> dict[str, Kernel]:
@@ -72,7 +71,7 @@ def parse_kernels(content: bytes, path: str | os.PathLike[str], find: Find) -> d
         return FORMATS[extension].read(content, name, find)
     except UnicodeDecodeError:
         mend = "give a TOML file of kernels, or rows of numbers"
-        raise KernelError(f"{shown(path)}: holds no text: {mend}") from None
+        raise KernelError(f"{escaped(path)}: holds no text: {mend}") from None
 
 
 def _single(read: Callable[[bytes], dict[str, Any]]) -> Callable[[bytes, str, Find], dict[str, Kernel]]:
@@ -84,7 +83,7 @@ def _single(read: Callable[[bytes], dict[str, Any]]) -> Callable[[bytes, str, Fi
             return {name: Kernel(name, **read(content))}
         except FieldError as error:
             place = "" if error.field == "parts" else f"{error.field}: "
-            raise KernelError(f"{shown(path)}: {place}{error.reason}") from None
+            raise KernelError(f"{escaped(path)}: {place}{error.reason}") from None
 
     return parse
 
@@ -190,7 +189,7 @@ def _write_vips(kernel: Kernel) -> bytes:
 
 
 def _parse_toml(content: bytes, path: str, find: Find) -> dict[str, Kernel]:
-    return parse_toml(_text(content), shown(path), find)
+    return parse_toml(_text(content), escaped(path), find)
 
 
 _FLAT = ("column", "row,column")

@@ -13,9 +13,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, NamedTuple
 
-from convfilter.errors import KernelError
+from convfilter.errors import KernelError, brief, did_you_mean
 from convfilter.kernels.kernel import LARGEST_SIDE, Kernel, choice, kind_of, number, quoted
-from convfilter.messages import brief, propose
 
 __all__ = ["GENERATORS", "generate"]
 
@@ -248,7 +247,7 @@ def generate(
             given[meant] = [each / factor for each in (numbers if isinstance(numbers, tuple) else (numbers,))]
     for each in given:
         if each not in known:
-            raise KernelError(f"unknown parameter {quoted(each)}{propose(each, [*known, *aliases])}")
+            raise KernelError(f"unknown parameter {quoted(each)}{did_you_mean(each, [*known, *aliases])}")
     parameters: dict[str, float | tuple[float, ...] | str] = {}
     arguments: dict[str, Any] = {}
     for key, value in (usual | given).items():

@@ -11,8 +11,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from convfilter.errors import KernelError
-from convfilter.messages import brief, propose, shown
+from convfilter.errors import KernelError, brief, did_you_mean, escaped
 from convfilter.options import Range, choices
 
 if TYPE_CHECKING:
@@ -48,12 +47,12 @@ class FieldError(KernelError):
 
     def __str__(self) -> str:
         prefix = f"kernel {quoted(self.kernel)}: " if self.kernel else ""
-        return f"{prefix}{shown(self.field, longest=80)}: {self.reason}"
+        return f"{prefix}{escaped(self.field, longest=80)}: {self.reason}"
 
 
 def quoted(text: str) -> str:
     """Return a name or value in quotes, on one line and shortened."""
-    return f"'{shown(text, longest=80)}'"
+    return f"'{escaped(text, longest=80)}'"
 
 
 def kind_of(value: object) -> str:
@@ -66,7 +65,7 @@ def choice(value: object, choices: Sequence[str]) -> str:
     if not isinstance(value, str):
         raise KernelError(f"{kind_of(value)} where one of {' '.join(choices)} belongs")
     if value not in choices:
-        raise KernelError(f"unknown value {quoted(value)}{propose(value, choices)}")
+        raise KernelError(f"unknown value {quoted(value)}{did_you_mean(value, choices)}")
     return value
 
 

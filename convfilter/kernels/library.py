@@ -8,12 +8,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 
-from convfilter.errors import KernelError
+from convfilter.errors import KernelError, brief, escaped, nearest
 from convfilter.kernels.files import is_kernel_file, parse_kernels, read_content
 from convfilter.kernels.generators import generate
 from convfilter.kernels.kernel import FieldError, Kernel, quoted
 from convfilter.kernels.matrix import NUMBER, is_matrix, parse_matrix, value_of
-from convfilter.messages import brief, nearest, shown
 
 __all__ = ["get_kernel", "load_kernels", "shipped_path"]
 
@@ -132,7 +131,7 @@ def _only_kernel(path: str) -> Kernel:
     found = [*parse_kernels(read_content(path), path, _find).values()]
     if len(found) != 1:
         mend = "give it with --kernels, and choose one by name"
-        raise KernelError(f"{shown(path)}: holds {len(found)} kernels: {mend}")
+        raise KernelError(f"{escaped(path)}: holds {len(found)} kernels: {mend}")
     return found[0]
 
 
@@ -174,7 +173,7 @@ def _with_parameters(kernel: Kernel, text: str, known: Mapping[str, Kernel]) -> 
         if not named and not value:
             raise KernelError(f"parameters are written {kernel.name}:{parameter}=VALUE")
         if parameter in texts:
-            raise KernelError(f"{shown(parameter, longest=80)} is set twice")
+            raise KernelError(f"{escaped(parameter, longest=80)} is set twice")
         texts[parameter] = [value]
     values: dict[str, object] = {}
     for parameter, words in texts.items():
@@ -183,7 +182,7 @@ def _with_parameters(kernel: Kernel, text: str, known: Mapping[str, Kernel]) -> 
             continue
         for word in words:
             if not re.fullmatch(NUMBER, word):
-                raise KernelError(f"{shown(parameter, longest=80)}: {quoted(word)} is not a number")
+                raise KernelError(f"{escaped(parameter, longest=80)}: {quoted(word)} is not a number")
         values[parameter] = [value_of(word) for word in words]
     made = generate(kernel.generator, values, lambda spec: get_kernel(spec, known), kernel.parameters)
     for parameter, words in texts.items():

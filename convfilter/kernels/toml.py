@@ -9,10 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeAlias
 
-from convfilter.errors import KernelError
+from convfilter.errors import KernelError, did_you_mean, escaped
 from convfilter.kernels.generators import GENERATORS, generate
 from convfilter.kernels.kernel import AXES, NAME, NAMES, FieldError, Kernel, choice, flat, kind_of, own_sum
-from convfilter.messages import propose, shown
 
 __all__ = ["Find", "parse_toml", "table_of"]
 
@@ -43,14 +42,14 @@ def parse_toml(text: str, file: str, find: Find) -> dict[str, Kernel]:
     except RecursionError:
         raise KernelError(f"{file}: tables nested too deeply") from None
     except (ValueError, OverflowError) as error:
-        raise KernelError(f"{file}: {shown(str(error), longest=200)}") from None
+        raise KernelError(f"{file}: {escaped(str(error), longest=200)}") from None
     kernels: dict[str, Kernel] = {}
     for name, table in tables.items():
         try:
             kernels[name] = _kernel_of(name, table, lambda spec: find(spec, kernels))
         except FieldError as error:
-            key = shown(error.field, longest=80)
-            raise KernelError(f"{file}: [{shown(name, longest=80)}] {key}: {error.reason}") from None
+            key = escaped(error.field, longest=80)
+            raise KernelError(f"{file}: [{escaped(name, longest=80)}] {key}: {error.reason}") from None
     return kernels
 
 
@@ -63,10 +62,10 @@ def _kernel_of(name: str, table: Any, find: Callable[[str], Kernel]) -> Kernel:
     form = next((each for each in _FORMS if each in table), "weights")
     for key, value in table.items():
         if key not in _KEYS and isinstance(value, dict):
-            quote = f'["{shown(name, longest=80)}.{shown(key, longest=80)}"]'
+            quote = f'["{escaped(name, longest=80)}.{escaped(key, longest=80)}"]'
             raise FieldError(key, f"unknown key; a name with a dot is written in quotes: {quote}")
         if key not in _KEYS:
-            raise FieldError(key, f"unknown key{propose(key, _KEYS)}")
+            raise FieldError(key, f"unknown key{did_you_mean(key, _KEYS)}")
         if key not in (form, *_FORMS[form], *_COMMON):
             raise FieldError(key, f"cannot be used with {form}")
     if form not in table:

@@ -14,12 +14,11 @@ from numpy.typing import ArrayLike
 
 from convfilter.convolution import correlate, samples_of
 from convfilter.convolution.borders import ArraySource, border_fill
-from convfilter.errors import ImageError, KernelError, ShapeError
+from convfilter.errors import ImageError, KernelError, ShapeError, check_choice
 from convfilter.filtering.alpha import planar
 from convfilter.filtering.quantize import Levels, decode, levels_of
 from convfilter.geometry import Axis, axes_of
 from convfilter.kernels.kernel import LARGEST_SIDE
-from convfilter.messages import check_choice
 from convfilter.options import Border, LearnedChannels, choices
 
 __all__ = ["Block", "Pair", "Planes", "check_window", "choose_blocks", "make_pair", "planes_of"]
