@@ -9,7 +9,6 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterable
-from fractions import Fraction
 from typing import Any, TextIO
 
 __all__ = ["ConvfilterError", "ImageError", "KernelError", "OptionError", "ShapeError"]
@@ -153,7 +152,7 @@ def figure(value: Any, digits: int = 6) -> str:
     ('65535', '0.666667', '4')
     """
     number = value.item() if hasattr(value, "item") else value
-    number = float(number) if isinstance(number, Fraction) else number
+    number = number if isinstance(number, int | float) else float(number)  # a fraction
     if isinstance(number, float) and number.is_integer() and abs(number) < 1e15:
         number = int(number)
     return str(number) if isinstance(number, int) else f"{number:.{digits}g}"

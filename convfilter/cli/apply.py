@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import click
 
 from convfilter.cli import options
 from convfilter.images.formats import FORMATS
-from convfilter.kernels import Kernel
 from convfilter.options import BatchOptions, EncodeOptions, FilterOptions, ReadOptions
+
+if TYPE_CHECKING:
+    from convfilter.kernels import Kernel
 
 __all__ = ["command"]
 

@@ -6,6 +6,7 @@ import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,8 +14,10 @@ from convfilter.cli import options
 from convfilter.cli.report import read_named, size_in_words
 from convfilter.errors import ConvfilterError, KernelError, ShapeError, brief, complain, escaped, with_name
 from convfilter.files import STREAM, refuse_input
-from convfilter.kernels import Kernel
 from convfilter.options import FilterOptions, ReadOptions
+
+if TYPE_CHECKING:
+    from convfilter.kernels import Kernel
 
 __all__ = ["command"]
 

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convfilter.errors import ConvfilterError, OptionError, brief, complain
-from convfilter.kernels import Kernel, get_kernel, load_kernels
 from convfilter.options import FilterOptions, Option, choices, declared, one_or_two
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
+
+    from convfilter.kernels import Kernel
 
 __all__ = [
     "BORDERS",
@@ -157,6 +158,8 @@ def complete_kernel(ctx: click.Context, param: click.Parameter, incomplete: str)
     """Return the kernels, including the user's, whose names begin with `incomplete`."""
     from click.shell_completion import CompletionItem
 
+    from convfilter.kernels import load_kernels
+
     try:
         # Only files: nobody may be writing to a pipe now.
         kernels = load_kernels(*filter(os.path.isfile, ctx.params.get("known") or ()))
@@ -182,13 +185,19 @@ def kernel(text: str, *, required: bool = True) -> _Decorator:
 
 def kernel_file() -> _Decorator:
     """Return --kernels, whose value is what `get_kernel` looks names up in."""
+
+    def load(ctx: click.Context, param: click.Parameter, paths: tuple[str, ...]) -> Any:
+        from convfilter.kernels import load_kernels
+
+        return paths if ctx.resilient_parsing else load_kernels(*paths)
+
     return add(
         "--kernels",
         "known",
         metavar="FILE",
         multiple=True,
         is_eager=True,
-        callback=lambda ctx, param, paths: paths if ctx.resilient_parsing else load_kernels(*paths),
+        callback=load,
         help="File of your own kernels, which replace those of the same name, shipped or of earlier files.",
     )
 
@@ -207,6 +216,7 @@ def chosen_kernels(
 ) -> tuple[Kernel, ...]:
     """Return the named kernels, checked against the options."""
     from convfilter.filtering import check_options
+    from convfilter.kernels import get_kernel
 
     kernels = tuple(get_kernel(name, known) for name in names)
     fill = filtering.fill
