@@ -1,4 +1,4 @@
-"""Make ``fidelity.md``, what each format keeps of each kind of picture, out of the code itself."""
+"""Make ``fidelity.md``, what each format keeps of each kind of image, out of the code itself."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SIZE = (64, 48)
 
 
 class Row(NamedTuple):
-    """A kind of picture as a file holds it, and as it is read."""
+    """A kind of image as a file holds it, and as it is read."""
 
     source: str
     mode: str
@@ -149,7 +149,7 @@ warning.
 
 
 def cell(row: Row, form: str) -> str:
-    """Return what becomes of a kind of picture in a format, in a word or two."""
+    """Return what becomes of a kind of image in a format, in a word or two."""
     held = FORMATS[form]
     kind = kind_of(row.mode, row.dtype)
     if held.holds_deep(kind):
@@ -190,7 +190,7 @@ def page() -> str:
             HEAD,
             table(["in the file", "read as", *forms], pixels),
             LEGEND,
-            "\nThe kinds of picture:\n\n",
+            "\nThe kinds of image:\n\n",
             *kinds,
             "\n## Beside the pixels\n\n",
             table(["", *forms], beside),
