@@ -177,7 +177,7 @@ def _filtering(size: Size, volume: int, settings: Settings) -> tuple[float, tupl
         carried = 2 * count + 1 if weighed else count
         block = _thread_memory(kernel, (*shape[1:], carried), dtype, options) * (1 + in_floats)
         shape = tuple(axis.output for axis in axes)
-        if "channel" in kernel.axes or options.channels in ("sum", "mean"):
+        if "channel" in kernel.axes or options.channels in ("sum", "mean", "gray"):
             count = kernel.shape[0] if "output" in kernel.axes else 1
         last = number == len(settings.kernels) - 1
         made = math.prod(shape) * (count + alpha) * (itemsize if last else wide)
