@@ -39,8 +39,8 @@ $ convfilter apply blurred.png -k "deblur:of=motion(length=9,angle=30),size=31,n
 ```
 
 The camera and coffee images, blurred by `gaussian:1.5`, `disk:3` or `motion:9`, come 3.6 to 6.3 dB closer to
-the original with the default noise, and 1.7 to 3.1 dB with `noise=0.07` if noise of 2 levels is added after the
-blur.
+the original with the default noise, and 1.7 to 3.1 dB with `noise=0.07` if noise of 2 levels is added after
+the blur.
 """
 
 
