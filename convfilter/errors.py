@@ -135,7 +135,9 @@ def nearest(word: object, known: Iterable[str]) -> list[str]:
     by_folded = {folded(each): each for each in names}
     if folded(word) in by_folded:
         return [by_folded[folded(word)]]
-    return synonyms(word, names) or [by_folded[each] for each in get_close_matches(folded(word), by_folded, 1)]
+    return synonyms(word, names) or [
+        by_folded[each] for each in get_close_matches(folded(word), by_folded, 1)
+    ]
 
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:

@@ -66,6 +66,14 @@ def _right_command(name: str, *others: str) -> str:
 class _Commands(click.Group):
     """Subcommands by name, each in a module of that name."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse arguments; options of commands come after the command."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            text = f"no such option {error.option_name} before a command: begin with 'convfilter apply INPUT'"
+            raise click.UsageError(text, ctx) from None
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
 

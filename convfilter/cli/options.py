@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convfilter.errors import ConvfilterError, OptionError, brief, complain, nearest, proposed
+from convfilter.errors import ConvfilterError, OptionError, brief, complain, escaped, nearest, proposed
 from convfilter.options import FilterOptions, Option, choices, declared, one_or_two
 
 if TYPE_CHECKING:
@@ -68,13 +68,16 @@ class Command(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse arguments; what to do instead is said of an option that does not exist."""
+        typed = list(args)  # which are taken off one by one
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            advice = self._advice(error.option_name)
+            # Of `-sobel` Click only names the first letter.
+            name = next((each for each in typed if each.startswith(error.option_name)), error.option_name)
+            advice = self._advice(name.partition("=")[0])
             if advice is None:
                 raise
-            raise click.UsageError(f"no such option {error.option_name}: {advice}", ctx) from None
+            raise click.UsageError(f"no such option {escaped(name)}: {advice}", ctx) from None
         except click.MissingParameter as error:
             if error.param is None or error.param.name != "kernels":
                 raise

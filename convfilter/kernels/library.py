@@ -139,10 +139,13 @@ def _unknown(spec: str, name: str, known: Mapping[str, Kernel]) -> KernelError:
 
 
 def _readings(spec: str, known: Mapping[str, Kernel]) -> list[str]:
-    """Return kernels with parameters that a text may stand for, such as ``gaussian:sigma=2`` for ``Blur 0x2``.
+    """Return kernels with parameters, or chains, that a text may stand for.
 
-    A text such as ``0x2`` is a radius and sigma, as in ImageMagick, or the size of a box.
+    ``0x2`` is a radius and sigma, as in ImageMagick, or the size of a box.
     """
+    chain = re.split(r"\s*[+|,\s]\s*", spec.strip())
+    if len(chain) > 1 and all(each in known for each in chain):
+        return [" -k ".join(chain)]
     parts = re.fullmatch(r"([^\d\s=(:]*)[\s=(:]*([^)]*)\)?", spec.strip())
     if parts is None or not parts[2]:
         return []
