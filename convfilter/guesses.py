@@ -18,7 +18,8 @@ def folded(word: str) -> str:
 
 def _by_answer(text: str) -> dict[str, str]:
     """Return the answer to each word; in the text, words stand indented below their answer."""
-    answers, answer = {}, ""
+    answers: dict[str, str] = {}
+    answer = ""
     for line in text.splitlines():
         if not line.startswith(" "):
             answer = line
