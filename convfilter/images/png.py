@@ -22,9 +22,10 @@ from PIL import Image
 
 from convfilter.errors import ImageError
 from convfilter.images import formats
+from convfilter.images.exif import jpeg_places
 from convfilter.images.headers import PngChunk
 from convfilter.images.library import add_warning, reasons
-from convfilter.images.metadata import Chunk, jpeg_places
+from convfilter.images.metadata import Chunk
 from convfilter.images.picture import Picture
 from convfilter.images.writing import Output, few_colours, save, taken, to_image
 from convfilter.options import EncodeOptions
@@ -338,7 +339,7 @@ def _by_codecs(pixels: NDArray[Any], small: bool) -> bytes:
 def _by_pillow(image: Image.Image, options: dict[str, Any]) -> bytes:
     """Return an image as a PNG."""
     buffer = io.BytesIO()
-    save(image, Output(buffer, "png", EncodeOptions(), []), **options)
+    save(image, Output(buffer, "png", EncodeOptions(), [], []), **options)
     return buffer.getvalue()
 
 
