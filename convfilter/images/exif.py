@@ -14,6 +14,7 @@ from typing import TypeAlias, Union
 from convfilter.errors import ImageError
 from convfilter.images.headers import jpeg_segments
 from convfilter.images.tiff_tags import (
+    IPTC,
     Data,
     Directory,
     TiffTag,
@@ -40,6 +41,7 @@ __all__ = [
     "resolution_of",
     "table_of",
     "tags_of",
+    "without_upright",
 ]
 
 EXIF = b"Exif\0\0"
@@ -53,7 +55,7 @@ _ORIENTATION, _MAKER_NOTE = 274, 37500
 _EXIF_GROUP, _GPS, _INTEROP = 34665, 34853, 40965
 # Directories that a tag points to, by the directory in which they may stand.
 _GROUPS = {0: (_EXIF_GROUP, _GPS), _EXIF_GROUP: (_INTEROP,)}
-_SHORT, _LONG = 3, 4
+_SHORT, _LONG, _UNDEFINED = 3, 4, 7
 # Where image data begin and how long they are: JPEG, strips, tiles.
 _IMAGE_DATA = ((513, 514), (273, 279), (324, 325))
 _DIRECTORIES, _WINDOWS_THUMBNAIL, _PHOTOSHOP = 330, 0x501B, 34377
@@ -212,8 +214,11 @@ def resolution_of(exif: bytes) -> tuple[float, float] | None:
 
 def block_of(directory: Directory, tags: Iterable[TiffTag]) -> bytes | None:
     """Return a block with what a page of a TIFF, and `tags` of it, say of the image."""
-    kept = (tag for tag in tags if tag.number in DESCRIPTIVE and tag.type and not is_of_program(tag))
+    kept = [tag for tag in tags if tag.number in DESCRIPTIVE and tag.type and not is_of_program(tag)]
     group = {tag.number: tag for tag in kept} | _apart(directory) | groups_of(directory)
+    for tag in kept:
+        if tag.number == IPTC:  # bytes, also if called numbers
+            group[IPTC] = tag._replace(type=_UNDEFINED, values=len(tag.data))
     if not group:
         return None
     note = note_in_place(group)
@@ -221,6 +226,17 @@ def block_of(directory: Directory, tags: Iterable[TiffTag]) -> bytes | None:
     return (
         EXIF + struct.pack("<4sI", b"II*\0", 8 + len(note) + len(values)) + note + values + table_of(entries)
     )
+
+
+def without_upright(exif: bytes) -> bytes:
+    """Return a block without its orientation if that is upright; all else stays at its address."""
+    block = bytearray(exif.removeprefix(EXIF))
+    directory = _directory_of(bytes(block))
+    if directory.whole(_ORIENTATION, 0) == 1:
+        at = directory.start + 2 + 12 * [each.number for each in directory.entries].index(_ORIENTATION)
+        block[at : directory.end + 4] = block[at + 12 : directory.end + 4] + bytes(12)
+        struct.pack_into(directory.order + "H", block, directory.start, len(directory.entries) - 1)
+    return EXIF + bytes(block)
 
 
 def note_in_place(group: Group) -> bytes:

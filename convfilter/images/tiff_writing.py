@@ -161,7 +161,7 @@ def _group(metadata: Metadata, warnings: list[str]) -> Group:
     if metadata.exif is not None:
         try:
             group |= exif_in_tiff(metadata.exif)
-            dpi = dpi or resolution_of(metadata.exif)
+            dpi = resolution_of(metadata.exif) or dpi  # that of JFIF is often made up
         except ImageError:
             add_warning(warnings, "malformed EXIF dropped")
     for number, type, block in ((_XMP, 1, metadata.xmp), (_PROFILE, 7, metadata.icc)):

@@ -16,7 +16,7 @@ from numpy.typing import DTypeLike, NDArray
 from PIL import Image, ImageColor, ImageFile
 
 from convfilter.errors import ImageError, OptionError
-from convfilter.images.exif import DESCRIPTIVE, tags_of
+from convfilter.images.exif import DESCRIPTIVE, tags_of, without_upright
 from convfilter.images.formats import FORMATS, fitting_mode, kind_of, loaded, route
 from convfilter.images.library import collected, load_plugin, reasons
 from convfilter.images.metadata import PHOTOSHOP, Metadata, icc_fits
@@ -70,7 +70,7 @@ class Output(NamedTuple):
         *names, last = dict.fromkeys(self.lost) or [""]
         words = " and ".join(filter(None, [", ".join(names), last]))
         lost = [f"{self.format} cannot hold {words}: dropped"] if words else []
-        return list(dict.fromkeys(lost + self.warnings))
+        return list(dict.fromkeys(self.warnings + lost))
 
 
 def check_encoding(options: EncodeOptions) -> None:
@@ -323,7 +323,7 @@ def save_avif(picture: Picture, output: Output, **several: Any) -> None:
         subsampling="4:4:4" if image.mode != "L" and quality >= _QUALITY else None,
         speed=3 if output.small else 6,
         max_threads=1,  # the images of a batch are what runs side by side
-        exif=metadata.exif,
+        exif=metadata.exif and without_upright(metadata.exif),  # which Pillow would put together anew
         icc_profile=metadata.icc,
         xmp=metadata.xmp,
         **several,
