@@ -50,7 +50,7 @@ def rivals(names: tuple[str, ...], *, slow: bool) -> None:
 
 
 def growth() -> None:
-    """Print how time grows with the picture and with the kernel."""
+    """Print how time grows with the image and with the kernel."""
     print("\n## Growth\n")
     small, large = photograph(4000, 3000), photograph(8000, 6000)
     for name in ("sharpen", "random 5", "gaussian:sigma=3", "random 31"):
@@ -95,7 +95,7 @@ def strategies() -> None:
         kernel = kernel_of(name)
         chosen = _plan_of(pixels, kernel).strategy
         costs = _plan_of(pixels, kernel).costs
-        # What is reckoned to cost ten times as much is not worth waiting for.
+        # Strategies estimated to cost ten times as much are not worth waiting for.
         worth = [each for each in names if costs.get(each, math.inf) < 10 * costs[chosen]]
         runs = {each: lambda each=each, kernel=kernel: _forced(pixels, kernel, each) for each in worth}
         times = medians(runs, rounds=3)
@@ -109,7 +109,7 @@ def strategies() -> None:
 
 
 def _plan_of(pixels: np.ndarray, kernel: cf.Kernel) -> Plan:
-    """The plan that a kernel gets for a picture."""
+    """The plan that a kernel gets for an image."""
     return plan_kernel(kernel, pixels.shape, pixels.dtype, FilterOptions())
 
 

@@ -1,4 +1,4 @@
-"""Folders of pictures: all cores on many files, against other programs, two of each at a time."""
+"""Folders of images: all cores on many files, against other programs, two of each at a time."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ def main() -> None:
             for each in times
             if each != "convfilter"
         )
-        print(f"- 100 pictures, two at a time: {own:.2f} s; {others}")
+        print(f"- 100 images, two at a time: {own:.2f} s; {others}")
         workers = {jobs: _script(_own("in", jobs), folder) for jobs in ("1", "2")}
         times = medians(
             {each: lambda script=script: run(script) for each, script in workers.items()}, rounds=3
         )
-        print(f"- 400 pictures: two workers are {times['1'] / times['2']:.2f} times as fast as one")
+        print(f"- 400 images: two workers are {times['1'] / times['2']:.2f} times as fast as one")
         peaks = [peak_memory(_script(_own(each, "2"), folder)) for each in ("few", "in")]
-        print(f"- the largest process: {peaks[0]:.0f} MB for 100 pictures, {peaks[1]:.0f} MB for 400")
+        print(f"- the largest process: {peaks[0]:.0f} MB for 100 images, {peaks[1]:.0f} MB for 400")
 
 
 def _fill(folder: Path, count: int) -> None:
-    """Cut pictures out of a large one."""
+    """Cut images out of a large one."""
     folder.mkdir()
     whole = photograph(2000, 1500)
     rng = np.random.default_rng(0)

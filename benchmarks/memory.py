@@ -50,8 +50,8 @@ class Case(NamedTuple):
     options: Mapping[str, Any] = MappingProxyType({})
 
     def __str__(self) -> str:
-        told = [f"{name}={value}" for name, value in self.options.items()]
-        return " | ".join([self.source, self.target, ", ".join(self.kernels), ", ".join(told)])
+        options = [f"{name}={value}" for name, value in self.options.items()]
+        return " | ".join([self.source, self.target, ", ".join(self.kernels), ", ".join(options)])
 
 
 _KINDS = ("L", "RGB", "RGBA", "L;uint16", "RGB;uint16", "RGBA;uint16")

@@ -1,4 +1,4 @@
-"""The picture and the kernels that everything is measured with, and what others make of them."""
+"""The image and the kernels of all measurements, and how other libraries filter it."""
 
 from __future__ import annotations
 

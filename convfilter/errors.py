@@ -1,11 +1,21 @@
-"""What can go wrong, as a short list of classes.
+"""What can go wrong: the exception classes, and messages in one line.
 
-A message names the wrong value, says why it is wrong and how to mend it, in one line.
+A message names the wrong value, says why it is wrong and how to mend it.
 """
 
 from __future__ import annotations
 
-__all__ = ["ConvfilterError", "ImageError", "KernelError", "OptionError", "ShapeError", "with_name"]
+import contextlib
+import os
+import sys
+from collections.abc import Iterable
+from typing import Any, TextIO
+
+__all__ = ["ConvfilterError", "ImageError", "KernelError", "OptionError", "ShapeError"]
+__all__ += ["brief", "check_choice", "complain", "describe", "did_you_mean", "discard", "escaped", "figure"]
+__all__ += ["internal_error", "last_words", "nearest", "one_line", "with_name"]
+
+_LONGEST = 60
 
 
 class ConvfilterError(ValueError):
@@ -31,3 +41,149 @@ class OptionError(ConvfilterError):
 def with_name(error: ConvfilterError, name: str) -> ConvfilterError:
     """Return an error of the same class whose message begins with the name of what it is about."""
     return type(error)(f"{name}: {error}")
+
+
+def internal_error(error: BaseException) -> tuple[str, str]:
+    """Return the message for an error of the program itself, and the traceback that a report of it needs."""
+    from traceback import format_exception
+
+    reason = f"{type(error).__name__}: {one_line(str(error))}"
+    return f"internal error, please report it: {reason}", "".join(format_exception(error))
+
+
+def describe(error: OSError) -> str:
+    """Return what the system refused, in one line without names of files or classes."""
+    if error.strerror:
+        return escaped(error.strerror)
+    if error.errno:
+        return os.strerror(error.errno)
+    return one_line(error) or "unknown input or output error"
+
+
+def one_line(error: BaseException | str) -> str:
+    """Return the text of an error as one line of at most 200 characters."""
+    return escaped(" ".join(str(error).split()))[:200]
+
+
+def escaped(path: str | bytes | os.PathLike[str] | os.PathLike[bytes], *, longest: int | None = None) -> str:
+    r"""Return a name for a message of one line, cut at `longest` with three dots at the end.
+
+    Control characters, line breaks, writing direction and undecodable bytes are escaped as in Python.
+
+    >>> print(escaped("two\nlines"), escaped(b"caf\xe9.png"), escaped("naïve file.png"))
+    two\nlines caf\xe9.png naïve file.png
+    """
+    name = os.fsdecode(path)
+    if longest is not None and len(name) > longest:
+        name = f"{name[: longest - 3]}..."
+    return name if name.isascii() and name.isprintable() else "".join(map(_escape, name))
+
+
+def _escape(character: str) -> str:
+    """Return a character, or its escape if it would disturb a line of text."""
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that the file system's encoding does not know
+        return f"\\x{code - 0xDC00:02x}"
+    disturbs = (
+        code < 0x20
+        or 0x7F <= code < 0xA0
+        or 0xD800 <= code < 0xE000
+        or character in "\u2028\u2029\u061c\u200e\u200f"
+        or 0x202A <= code <= 0x202E
+        or 0x2066 <= code <= 0x2069
+    )
+    return character.encode("unicode_escape").decode("ascii") if disturbs else character
+
+
+def brief(value: object) -> str:
+    """Return a value as a message repeats it: on one line and shortened.
+
+    >>> print(brief("wrpa"), brief((1, -2)), brief("x" * 100))
+    'wrpa' (1, -2) 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...'
+    """
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple) and hasattr(value, "dtype") and shape:
+        return f"an array of shape {shape}"
+    if isinstance(value, str):
+        return f"'{escaped(value, longest=_LONGEST - 2)}'"
+    if isinstance(value, list | tuple | dict | set) and len(value) > _LONGEST // 3:
+        return f"a {type(value).__name__} of {len(value)} values"
+    try:
+        return escaped(repr(value), longest=_LONGEST)
+    except ValueError:  # an integer of thousands of digits
+        return f"a very large {type(value).__name__}"
+
+
+def check_choice(name: str, value: object, known: Iterable[object]) -> None:
+    """Raise an `OptionError` for a value that is not one of the known ones."""
+    values = list(known)
+    if not any(type(value) is type(each) and value == each for each in values):
+        raise OptionError(f"unknown {name} {brief(value)}{did_you_mean(value, map(str, values))}")
+
+
+def nearest(word: object, known: Iterable[str]) -> str | None:
+    """Return the known word most like a word, whatever the case; None if none is much alike."""
+    from difflib import get_close_matches  # only an error needs it
+
+    by_folded = {each.casefold(): each for each in known}
+    text = word.casefold() if isinstance(word, str) else ""
+    # No name is longer than this, and matching takes quadratic time.
+    close = get_close_matches(text, by_folded, n=1) if len(text) <= 64 else []
+    return by_folded[close[0]] if close else None
+
+
+def did_you_mean(word: object, known: Iterable[str]) -> str:
+    """Return the end of a message about an unknown word: the nearest known one, or all.
+
+    >>> print("unknown border 'warp'" + did_you_mean("warp", ["edge", "wrap"]))
+    unknown border 'warp' (did you mean 'wrap'?)
+    >>> print("unknown border 'x'" + did_you_mean("x", ["edge", "wrap"]))
+    unknown border 'x' (choose from edge, wrap)
+    """
+    words = list(known)
+    meant = nearest(word, words)
+    return f" (did you mean '{meant}'?)" if meant else f" (choose from {', '.join(words)})"
+
+
+def figure(value: Any, digits: int = 6) -> str:
+    """Return a number as text: integers in full, others with `digits` significant digits.
+
+    >>> figure(65535), figure(2 / 3), figure(4.0)
+    ('65535', '0.666667', '4')
+    """
+    number = value.item() if hasattr(value, "item") else value
+    number = number if isinstance(number, int | float) else float(number)  # a fraction
+    if isinstance(number, float) and number.is_integer() and abs(number) < 1e15:
+        number = int(number)
+    return str(number) if isinstance(number, int) else f"{number:.{digits}g}"
+
+
+def complain(message: str, traceback: str = "") -> None:
+    """Print a message on stderr as one line, and a traceback below it; a stderr that fails stops nothing."""
+    try:
+        if sys.stderr is not None:
+            print(f"convfilter: {escaped(message)}\n{traceback}", end="", file=sys.stderr, flush=True)
+    except OSError:
+        discard(sys.stderr)
+
+
+def last_words(text: str) -> None:
+    """Print on stderr when the process is about to end, unless that means to wait for a reader."""
+    if sys.stderr is None:
+        return
+    import select
+
+    # Python's own stream may be locked by a thread that waits in it.
+    descriptor = sys.stderr.fileno()
+    if os.name != "posix" or select.select([], [descriptor], [], 0.1)[1]:
+        os.write(descriptor, text.encode(errors="backslashreplace"))
+
+
+def discard(stream: TextIO) -> None:
+    """Send what is still buffered in a stream, and all that follows, nowhere."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, stream.fileno())
+        finally:
+            os.close(nowhere)

@@ -19,8 +19,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import BinaryIO
 
-from convfilter.errors import ImageError, OptionError
-from convfilter.messages import describe, discard, shown
+from convfilter.errors import ImageError, OptionError, describe, discard, escaped
 from convfilter.signals import at_stop, starting
 
 try:
@@ -68,16 +67,16 @@ def check_output(path: str, *, overwrite: bool) -> None:
     if path == STREAM:
         return
     if os.path.isdir(path):
-        raise ImageError(f"{shown(path)} is a folder: name a file")
+        raise ImageError(f"{escaped(path)} is a folder: name a file")
     if os.path.lexists(path) and not overwrite:
-        raise OutputExistsError(f"{shown(path)}: {EXISTS}")
+        raise OutputExistsError(f"{escaped(path)}: {EXISTS}")
 
 
 def refuse_input(output: str, inputs: Iterable[str]) -> None:
     """Refuse an output that is one of the inputs, by whatever name or link."""
     for each in inputs if output != STREAM and os.path.exists(output) else ():
         if os.path.exists(each) and os.path.samefile(output, each):
-            raise OptionError(f"output {shown(output)} is the input {shown(each)}: name another file")
+            raise OptionError(f"output {escaped(output)} is the input {escaped(each)}: name another file")
 
 
 def write_output(
@@ -102,9 +101,9 @@ def write_output(
     except BrokenPipeError:
         raise
     except FileExistsError:
-        raise OutputExistsError(f"{shown(path)}: {EXISTS}") from None
+        raise OutputExistsError(f"{escaped(path)}: {EXISTS}") from None
     except OSError as error:
-        name = "standard output" if path == STREAM else shown(path)
+        name = "standard output" if path == STREAM else escaped(path)
         fault = OutputError(f"{name} cannot be written: {describe(error)}")
         fault.errno = error.errno
         raise fault from None

@@ -12,8 +12,7 @@ import operator
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from convfilter.errors import ShapeError
-from convfilter.messages import brief, propose
+from convfilter.errors import ShapeError, brief, did_you_mean
 
 __all__ = ["PADDINGS", "Axis", "Layer", "LayerSizes", "Padding", "PerAxis", "axes_of"]
 __all__ += ["follow", "output_of", "output_shape"]
@@ -28,7 +27,10 @@ _AXIS_NAMES = {1: ("length",), 2: ("height", "width"), 3: ("frames", "height", "
 
 
 class Axis(NamedTuple):
-    """One axis: ``N`` samples, ``K`` weights, samples of padding on either side, stride and dilation."""
+    """One axis: ``N`` samples, ``K`` weights, samples of padding on either side, stride and dilation.
+
+    `weight` is the one at the anchor, None for the usual place.
+    """
 
     size: int
     kernel: int
@@ -36,6 +38,7 @@ class Axis(NamedTuple):
     after: int = 0
     stride: int = 1
     dilation: int = 1
+    weight: int | None = None
 
     @property
     def reach(self) -> int:
@@ -45,7 +48,7 @@ class Axis(NamedTuple):
     @property
     def anchor(self) -> int:
         """The sample under the kernel where ``same`` places an output, counted from the first weight."""
-        return (self.reach - 1) // 2
+        return (self.reach - 1) // 2 if self.weight is None else self.dilation * self.weight
 
     @property
     def output(self) -> int:
@@ -113,11 +116,13 @@ def axes_of(
     padding: Padding = "same",
     stride: PerAxis = 1,
     dilation: PerAxis = 1,
+    anchor: Sequence[int] | None = None,
     may_be_empty: bool = False,
 ) -> tuple[Axis, ...]:
     """Check the arguments of `output_shape` and return the `Axis` of each kernel axis.
 
-    With `may_be_empty` an axis from which nothing comes out is returned instead of refused.
+    `anchor` is the weight on each of the last axes where ``same`` places an output. With `may_be_empty` an
+    axis from which nothing comes out is returned instead of refused.
     """
     sizes, kernel = _integers("shape", shape), _integers("kernel shape", kernel_shape)
     if len(kernel) > len(sizes):
@@ -131,9 +136,12 @@ def axes_of(
     count = len(kernel)
     strides, dilations = _per_axis("stride", stride, count), _per_axis("dilation", dilation, count)
     paddings = _paddings(padding, count)
+    weights = ((None,) * count + tuple(anchor or ()))[-count:]
     axes = tuple(
-        Axis(size, width, *_samples(pad, width, spread), step, spread)
-        for size, width, pad, step, spread in zip(sizes, kernel, paddings, strides, dilations, strict=False)
+        Axis(size, width, *_samples(pad, width, spread, weight), step, spread, weight)
+        for size, width, pad, step, spread, weight in zip(
+            sizes, kernel, paddings, strides, dilations, weights, strict=False
+        )
     )
     names = _AXIS_NAMES.get(count) or [f"axis {i}" for i in range(count)]
     for name, axis in zip(names, axes, strict=True):
@@ -197,13 +205,14 @@ def _paddings(padding: Any, count: int) -> tuple[Any, ...]:
     )
 
 
-def _samples(padding: Any, kernel: int, dilation: int) -> tuple[int, int]:
+def _samples(padding: Any, kernel: int, dilation: int, weight: int | None) -> tuple[int, int]:
     """Return the samples before and after on one axis."""
     if isinstance(padding, str):
         spread = dilation * (kernel - 1)
-        named = {"same": (spread // 2, spread - spread // 2), "valid": (0, 0), "full": (spread, spread)}
+        before = spread // 2 if weight is None else dilation * weight
+        named = {"same": (before, spread - before), "valid": (0, 0), "full": (spread, spread)}
         if padding not in named:
-            raise ShapeError(f"unknown padding {brief(padding)}{propose(padding, PADDINGS)}")
+            raise ShapeError(f"unknown padding {brief(padding)}{did_you_mean(padding, PADDINGS)}")
         return named[padding]
     numbers = _integers("padding", padding)
     if len(numbers) not in (1, 2):
@@ -220,7 +229,7 @@ class Layer(NamedTuple):
     """One layer: its name for messages, the weights along each axis, and how many of them.
 
     `channels` and `outputs` are those its kernel is made for, None for any. `frames` are those it spans
-    where they are not an axis of the window.
+    where they are not an axis of the window. `anchor` is that of the kernel, on the last axes.
     """
 
     name: str
@@ -229,6 +238,7 @@ class Layer(NamedTuple):
     channels: int | None = None
     outputs: int | None = None
     frames: int = 1
+    anchor: tuple[int, ...] | None = None
 
     def over_frames(self) -> Layer:
         """Return the layer with its frames as the first axis of the window."""
@@ -305,11 +315,11 @@ def follow(
         if layer.outputs is not None and outputs not in (None, layer.outputs):
             raise ShapeError(f"{layer.name} gives {layer.outputs} channels, not {outputs}")
         rows = {
-            name: axes_of(size, layer.window, padding=name, **options, may_be_empty=True)
+            name: axes_of(size, layer.window, padding=name, anchor=layer.anchor, **options, may_be_empty=True)
             for name in (PADDINGS if padding is None else ())
         }
         if chained is not None:
-            rows["output"] = axes_of(size, layer.window, padding=chained, **options)
+            rows["output"] = axes_of(size, layer.window, padding=chained, anchor=layer.anchor, **options)
             if isinstance(chained, str):
                 rows[chained] = rows["output"]
         counted = "output" if chained is not None else "valid"

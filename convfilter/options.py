@@ -12,10 +12,8 @@ from collections.abc import Callable
 from types import NoneType
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
-from convfilter.errors import OptionError
+from convfilter.errors import OptionError, brief, check_choice, did_you_mean
 from convfilter.geometry import PADDINGS, Padding, PerAxis
-from convfilter.messages import brief, check_choice
-from convfilter.messages import propose as did_you_mean
 
 __all__ = [
     "MAX_PIXELS",

@@ -26,7 +26,7 @@ HEAD = """\
 ```
 
 Packages are in the order of [CONTRIBUTING.md](../CONTRIBUTING.md): each imports only from itself and from
-those below it. `options`, `geometry`, messages and errors are used everywhere.
+those below it. `options`, `geometry` and `errors` are used everywhere.
 """
 
 

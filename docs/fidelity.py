@@ -1,4 +1,4 @@
-"""Make ``fidelity.md``, what each format keeps of each kind of picture, out of the code itself."""
+"""Make ``fidelity.md``, what each format keeps of each kind of image, out of the code itself."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SIZE = (64, 48)
 
 
 class Row(NamedTuple):
-    """A kind of picture as a file holds it, and as it is read."""
+    """A kind of image as a file holds it, and as it is read."""
 
     source: str
     mode: str
@@ -64,17 +64,17 @@ KEPT = {
 }
 
 HEAD = """\
-# What comes back of a picture
+# What is preserved
 
-What convfilter was not asked to change comes back unchanged, and what a format made it change it says in
-a warning. Depth is never reduced in silence: what a format cannot hold is refused, with a word on those
-that can.
+Whatever convfilter was not asked to change is written back unchanged; a change that a format requires is
+reported in a warning. Depth is never reduced silently: an image that a format cannot hold is refused, and the
+message names formats that can.
 
 """
 
 LEGEND = """
 - **kept**: every sample comes back as it was. **near**: within what the format itself loses.
-- **codecs**: kept, with `pip install 'convfilter[codecs]'`; refused without it, with that word.
+- **codecs**: kept, with `pip install 'convfilter[codecs]'`; refused without it, and the message says so.
 - **as RGB** and so on: stored as that kind. Of grey and alpha nothing is lost by it; CMYK is converted
   with a warning.
 - **no alpha**: where there is alpha it is blended onto `--background`, with a warning.
@@ -92,7 +92,7 @@ NOTES = """
   of 8 or 16 bits, half floats to `float32`.
 - **TIFF without the codecs.** Read are grey of every type but `float64`, 8 and 16 bits of RGB, RGBA and
   CMYK, and 8 bits of the other kinds. What else there is, such as further channels, separate planes of 16
-  bits and big-endian BigTIFF, is refused with a word on the codecs.
+  bits and big-endian BigTIFF, is refused with a message that names the codecs.
 - **Another depth** is chosen with `--depth 8`, `16` or `float`: full scale stays full scale, colours and
   alpha are rounded once.
 - **Alpha.** A colour or level marked as transparent becomes alpha. Premultiplied alpha in a TIFF
@@ -106,8 +106,8 @@ NOTES = """
 - **Frames.** png, tiff, webp, gif, avif and npy hold several; other formats refuse them without
   `--frames first`. Every frame stays one, also where nothing moves; how each was put together is the
   writer's own choice.
-- **JPEG.** From JPEG to JPEG the quantization tables and the subsampling are taken over, unless
-  `--quality` is given.
+- **JPEG.** From JPEG to JPEG the quantization tables and the subsampling are kept, unless
+  `--quality` is used.
 - **TIFF tags** are carried to another TIFF byte for byte. Those of GeoTIFF, a no-data value and a pixel size
   without a unit are dropped with a warning if the image changes its size, descriptions of ImageJ and OME also
   if its frames, channels or type change. So are tags that may hold addresses or images: private ones of type
@@ -125,7 +125,7 @@ NOTES = """
   thumbnails and its copies of EXIF, XMP and ICC profile. Segments about how the file was made (JFIF, MPF,
   Ducky, Adobe) are the writer's own. All others, such as APP11 and the extension of XMP, are left out with a
   warning that names them. The pixel aspect of JFIF goes to PNG only.
-- **Malformed** metadata is dropped with a warning, and the picture is done.
+- **Malformed** metadata is dropped with a warning, and the image is processed.
 - **Damage** to the pixels is reported as far as the format lets it be noticed: truncated files always, other
   damage by check sums, which PNG has, and Deflate in TIFF partly. JPEG, WebP, AVIF, GIF, BMP, TGA, PPM and
   uncompressed files have none: a byte that has changed there may go unnoticed.
@@ -149,7 +149,7 @@ warning.
 
 
 def cell(row: Row, form: str) -> str:
-    """Return what becomes of a kind of picture in a format, in a word or two."""
+    """Return what becomes of a kind of image in a format, in a word or two."""
     held = FORMATS[form]
     kind = kind_of(row.mode, row.dtype)
     if held.holds_deep(kind):
@@ -190,7 +190,7 @@ def page() -> str:
             HEAD,
             table(["in the file", "read as", *forms], pixels),
             LEGEND,
-            "\nThe kinds of picture:\n\n",
+            "\nThe kinds of image:\n\n",
             *kinds,
             "\n## Beside the pixels\n\n",
             table(["", *forms], beside),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import convfilter as cf
 from convfilter.cli.kernels import GROUPS
-from convfilter.cli.report import size_in_words
+from convfilter.cli.report import parameters_in_words, size_in_words
 
 PAGE = Path(__file__).resolve().with_name("kernels.md")
 
@@ -33,15 +33,11 @@ def page() -> str:
         parts.append("| kernel | size | what it does | parameters | source |\n|---|---|---|---|---|")
         for name in names:
             kernel = kernels[name]
-            given = ", ".join(f"{key}={_number(value)}" for key, value in kernel.parameters.items())
-            cells = (f"`{name}`", size_in_words(kernel), kernel.summary, given, kernel.source)
+            parameters = parameters_in_words(kernel)
+            cells = (f"`{name}`", size_in_words(kernel), kernel.summary, parameters, kernel.source)
             parts.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
         parts.append("")
     return "\n".join(parts)
-
-
-def _number(value: object) -> str:
-    return ",".join(map(_number, value)) if isinstance(value, tuple) else f"{value:g}"
 
 
 if __name__ == "__main__":

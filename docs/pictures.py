@@ -1,4 +1,4 @@
-"""Make every picture that README.md and the pages of docs/ show, out of the sample pictures."""
+"""Make every drawing in README.md and docs/ from the sample images."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TILE = 190
 
 
 def main() -> None:
-    """Write all pictures beside this file."""
+    """Write all drawings beside this file."""
     with Image.open(SAMPLES / "coffee.png") as image:
         coffee = np.asarray(image.convert("RGB").resize((TILE, TILE * 2 // 3), Image.Resampling.LANCZOS))
     for heading, names in GROUPS.items():
@@ -60,12 +60,12 @@ def main() -> None:
 
 
 def sheet_name(heading: str) -> str:
-    """Return what the picture of a group of kernels is called."""
+    """Return the file name of the sheet of a group of kernels."""
     return f"kernels-{heading.lower().replace(' ', '-')}.png"
 
 
 def group_sheet(pixels: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
-    """Return what some kernels make of a picture."""
+    """Return an image filtered with some kernels."""
     tiles = []
     for name in names:
         made = cf.apply_kernel(pixels, name)
@@ -88,12 +88,12 @@ def time_sheet() -> np.ndarray:
 
 
 def save(name: str, pixels: np.ndarray) -> None:
-    """Write a picture in few colours, which keeps it small."""
+    """Write an image in few colours, which keeps it small."""
     Image.fromarray(pixels).quantize(200).save(DOCS / name, optimize=True)
 
 
 def quantized(name: str) -> None:
-    """Write a picture again in few colours."""
+    """Write an image again in few colours."""
     with Image.open(DOCS / name) as image:
         pixels = np.asarray(image.convert("RGB"))
     save(name, pixels)

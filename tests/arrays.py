@@ -1,6 +1,8 @@
 """Arrays for tests of convolution, and how close results of reals must be."""
 
 import numpy as np
+from hypothesis import strategies as st
+from oracles import BORDERS
 
 
 def integers(seed, *shape, low=-99, high=100):
@@ -24,3 +26,26 @@ def assert_close(result, expected, array, kernel, epsilon):
     np.testing.assert_allclose(
         result.astype(float), np.asarray(expected, dtype=float), rtol=0, atol=epsilon * bound
     )
+
+
+@st.composite
+def problems(draw, most_axes=3):
+    """Draw an array, a kernel and all options of `correlate`, with up to two axes that are carried along."""
+    rank = draw(st.integers(1, most_axes))
+    most = {1: 9, 2: 9, 3: 5}[rank]
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    sizes = draw(st.tuples(*[st.integers(1, most)] * rank))
+    lengths = draw(st.tuples(*[st.integers(1, {1: 12, 2: 5, 3: 3}[rank])] * rank))
+    carried = draw(st.lists(st.integers(1, 3), max_size=2 if rank == 1 else 1))
+    amount = st.integers(0, 4)
+    entry = st.one_of(st.sampled_from(["same", "valid", "full"]), amount, st.tuples(amount, amount))
+    steps = st.one_of(st.integers(1, 3), st.tuples(*[st.integers(1, 3)] * rank))
+    options = {
+        "padding": draw(st.one_of(st.sampled_from(["same", "full"]), amount, st.tuples(*[entry] * rank))),
+        "border": draw(st.sampled_from(BORDERS)),
+        "fill": draw(st.integers(-9, 9)),
+        "stride": draw(steps),
+        "dilation": draw(steps),
+    }
+    array = rng.integers(-99, 100, (*sizes, *carried))
+    return array, rng.integers(-99, 100, lengths), options

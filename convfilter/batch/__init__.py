@@ -32,12 +32,11 @@ from convfilter.batch.plan import (
     refuse_inputs_as_outputs,
 )
 from convfilter.convolution.execute import available_threads
-from convfilter.errors import with_name
+from convfilter.errors import check_choice, escaped, with_name
 from convfilter.files import STREAM, sweep
 from convfilter.geometry import Padding, PerAxis
 from convfilter.images.formats import FORMATS
 from convfilter.kernels import Kernel, get_kernel
-from convfilter.messages import check_choice, shown
 from convfilter.options import (
     MAX_PIXELS,
     Alpha,
@@ -262,6 +261,6 @@ def filter_file(
         fault = image_error(error)
         if fault is None:
             raise
-        raise with_name(fault, shown(source)) from error
+        raise with_name(fault, escaped(source)) from error
     for line in result.warnings:
-        warnings.warn(f"{shown(source)}: {line}", stacklevel=2)
+        warnings.warn(f"{escaped(source)}: {line}", stacklevel=2)

@@ -15,8 +15,7 @@ from typing import Any
 
 from convfilter.batch.job import Result, run_job
 from convfilter.batch.plan import Job, Settings
-from convfilter.errors import ImageError, OptionError
-from convfilter.messages import describe, one_line, shown
+from convfilter.errors import ImageError, OptionError, describe, escaped, one_line
 
 __all__ = ["Cluster"]
 
@@ -45,7 +44,7 @@ class Cluster:
         timeout = import_module("dask").config.get("distributed.comm.timeouts.connect")
         self._patience: float = import_module("dask.utils").parse_timedelta(timeout, "s")
         self._settings = settings.with_threads(1)
-        option = f"--scheduler {shown(address)}"
+        option = f"--scheduler {escaped(address)}"
         self._address = _address_in(address, option) if address.endswith(".json") else address
         try:
             with warnings.catch_warnings(action="ignore"):

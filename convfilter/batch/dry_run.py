@@ -11,8 +11,14 @@ import numpy as np
 from convfilter.batch.plan import Settings
 from convfilter.convolution.execute import available_threads
 from convfilter.errors import ImageError
-from convfilter.filtering import filter_axes, filter_image, options_for, plan_kernel, premultiplies
-from convfilter.filtering.layer import resolved_range
+from convfilter.filtering import (
+    filter_axes,
+    filter_image,
+    options_for,
+    plan_kernel,
+    premultiplies,
+    resolved_range,
+)
 from convfilter.geometry import Axis
 from convfilter.images.formats import FORMATS
 from convfilter.images.headers import check_pixels
@@ -36,7 +42,7 @@ def chain_axes(
     """Return, for each kernel of a chain, the axes of frames, rows and columns."""
     chain = []
     for kernel in kernels:
-        axes = filter_axes(shape, (kernel.frames, kernel.height, kernel.width), options)
+        axes = filter_axes(shape, kernel, options)
         chain.append(axes)
         shape = (axes[0].output, axes[1].output, axes[2].output)
     return chain

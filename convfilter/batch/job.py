@@ -26,7 +26,7 @@ from convfilter.batch.dry_run import (
     warn_of_one_frame,
 )
 from convfilter.batch.plan import Job, Settings, format_of_stdin
-from convfilter.errors import ConvfilterError, ImageError
+from convfilter.errors import ConvfilterError, ImageError, describe, internal_error
 from convfilter.files import EXISTS, STREAM, OutputExistsError, write_output
 from convfilter.filtering import filter_image
 from convfilter.images.animation import write_frames
@@ -36,7 +36,6 @@ from convfilter.images.pnm import read_stream
 from convfilter.images.reading import Frames, opened_frames
 from convfilter.images.tiff_tags import of_first_page
 from convfilter.images.writing import write_picture
-from convfilter.messages import describe, internal_error
 
 __all__ = [
     "Result",

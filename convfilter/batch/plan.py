@@ -10,17 +10,17 @@ import re
 import sys
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from convfilter.convolution.execute import available_threads
-from convfilter.errors import KernelError, OptionError
+from convfilter.errors import KernelError, OptionError, brief, describe, escaped
 from convfilter.files import STREAM
-from convfilter.filtering import check_options, filter_axes
-from convfilter.filtering.layer import resolved_range
+from convfilter.filtering import check_options, resolved_range
+from convfilter.geometry import axes_of
 from convfilter.images.formats import extension_of, format_of_name, sniff
 from convfilter.images.writing import check_encoding
 from convfilter.kernels import Kernel
-from convfilter.messages import brief, describe, shown
 from convfilter.options import BatchOptions, EncodeOptions, FilterOptions, ReadOptions, check_choices
 
 __all__ = [
@@ -73,7 +73,7 @@ def check_settings(settings: Settings) -> None:
     if not settings.kernels:
         raise OptionError("no kernel was given: name at least one")
     check_options(options, settings.kernels)
-    filter_axes((1, 1, 1), (1, 1, 1), options)
+    axes_of((1, 1), (1, 1), padding=options.padding, stride=options.stride, dilation=options.dilation)
     check_encoding(settings.encoding)
     check_choices(settings.batch)
     available_threads(settings.batch.jobs)
@@ -97,6 +97,7 @@ class Job(NamedTuple):
     format: str | None
 
 
+@dataclass(frozen=True)
 class Plan:
     """The jobs of a run. Each is made on demand: together they would fill memory with names.
 
@@ -104,21 +105,16 @@ class Plan:
     `problems` has a line for each folder that could not be listed.
     """
 
-    def __init__(
-        self,
-        inputs: Sequence[_Input],
-        job_of: Callable[[_Input], Job],
-        several: bool = False,
-        problems: Sequence[str] = (),
-    ) -> None:
-        self._inputs, self._job_of = inputs, job_of
-        self.several, self.problems = several, problems
+    inputs: Sequence[_Input]
+    job_of: Callable[[_Input], Job]
+    several: bool
+    problems: Sequence[str]
 
     def __len__(self) -> int:
-        return len(self._inputs)
+        return len(self.inputs)
 
     def __iter__(self) -> Iterator[Job]:
-        return map(self._job_of, self._inputs)
+        return map(self.job_of, self.inputs)
 
 
 class _Input(NamedTuple):
@@ -145,7 +141,7 @@ def plan_jobs(
     """
     arguments, several = _named_inputs(arguments, files_from, null)
     folders = [argument for argument in arguments if argument != STREAM and os.path.isdir(argument)]
-    suffix = ".".join(kernel.name.replace(":", "-") for kernel in settings.kernels)
+    suffix = ".".join(kernel.label for kernel in settings.kernels)
     into = _is_folder(output, several)
     left_out = [_beside(folder, suffix) for folder in folders] if output is None else [output] if into else []
     inputs, problems = _find_inputs(arguments, left_out)
@@ -218,14 +214,15 @@ def _matched(pattern: str) -> list[str]:
 
 def _listed(files_from: str, null: bool) -> list[str]:
     """Read a list of names, one a line, or ended by NUL bytes."""
-    option = f"--files-from {shown(files_from)}"
+    option = f"--files-from {escaped(files_from)}"
     if files_from == STREAM and sys.stdin is None:
         raise OptionError("--files-from: standard input is closed")
     try:
-        with contextlib.ExitStack() as stack:
-            standard = files_from == STREAM
-            stream = sys.stdin.buffer if standard else stack.enter_context(open(files_from, "rb"))
-            data = stream.read(_LONGEST_LIST + 1)
+        if files_from == STREAM:
+            data = sys.stdin.buffer.read(_LONGEST_LIST + 1)
+        else:
+            with open(files_from, "rb") as stream:
+                data = stream.read(_LONGEST_LIST + 1)
     except OSError as error:
         raise OptionError(f"{option}: {describe(error)}") from None
     except ValueError:
@@ -246,7 +243,6 @@ def format_of_stdin() -> str | None:
     peek = getattr(getattr(sys.stdin, "buffer", None), "peek", None)
     if peek is None:
         return None
-
     with contextlib.suppress(OSError):
         return sniff(io.BytesIO(peek(16)), None)
     return None
@@ -274,7 +270,7 @@ def _find_inputs(arguments: Sequence[str], left_out: Sequence[str]) -> tuple[lis
             key = each.path if each.path == STREAM else os.path.abspath(each.path)
             inputs.setdefault(key, each)
     if not inputs and not problems:
-        names = ", ".join(map(shown, arguments))
+        names = ", ".join(map(escaped, arguments))
         raise OptionError(
             f"no images found in {names}: give files, or folders with files of a known extension"
         )
@@ -304,7 +300,7 @@ def _walk(
                         names.append(entry.name)
         except OSError as error:
             if problems is not None:
-                problems.append(f"{shown(place)}: {describe(error)}")
+                problems.append(f"{escaped(place)}: {describe(error)}")
         yield place, sorted(names)
         below = [os.path.join(place, name) for name in sorted(folders, reverse=True)]
         places += [each for each in below if _identity(each) not in left_out]
@@ -319,7 +315,9 @@ def _is_folder(output: str | None, several: bool) -> bool:
     exists = os.path.isdir(output)
     into = several or exists or output.endswith(("/", os.sep))
     if into and not exists and os.path.lexists(output.rstrip("/")):
-        raise OptionError(f"output {shown(output)} must be a folder here and is a file: choose another name")
+        raise OptionError(
+            f"output {escaped(output)} must be a folder here and is a file: choose another name"
+        )
     return into
 
 
@@ -328,11 +326,11 @@ def format_of_file(output: str, asked: str | None) -> str | None:
     named = format_of_name(output)
     if asked and named and asked != named:
         raise OptionError(
-            f"'{shown(output)}' is a name for {named}, but --format says {asked}: change one of them"
+            f"'{escaped(output)}' is a name for {named}, but --format says {asked}: change one of them"
         )
     if os.path.splitext(output)[1] and not named and not asked:
         raise OptionError(
-            f"'{shown(output)}' has an unknown extension: use a known one, such as .png, or give --format"
+            f"'{escaped(output)}' has an unknown extension: use a known one, such as .png, or give --format"
         )
     return asked or named
 
@@ -380,7 +378,8 @@ def _refuse_collisions(jobs: Plan, *, asked: bool, touch: bool) -> None:
             groups.append([group[0] for group in by_place.values()])
     if groups:
         lines = [
-            f"{' and '.join(shown(job.source) for job in group)} would all become {shown(group[0].target)}"
+            f"{' and '.join(escaped(job.source) for job in group)} "
+            f"would all become {escaped(group[0].target)}"
             for group in groups
         ]
         mend = f"{'leave out --format, or ' if asked else ''}write them to separate folders"
@@ -438,7 +437,7 @@ def refuse_inputs_as_outputs(jobs: Iterable[Job], *, overwrite: bool) -> None:
         replaceable = _place(job.source) == _place(job.target) and not os.path.islink(job.target)
         if not (replaceable and overwrite):
             mend = "give --overwrite to replace it" if replaceable else "choose another output"
-            raise OptionError(f"output {shown(job.target)} is the input {shown(source)}: {mend}")
+            raise OptionError(f"output {escaped(job.target)} is the input {escaped(source)}: {mend}")
 
 
 def _identity(path: str) -> tuple[int, int] | None:

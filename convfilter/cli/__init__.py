@@ -12,8 +12,17 @@ from typing import NoReturn
 import click
 
 from convfilter import __version__
-from convfilter.errors import ConvfilterError, ImageError, ShapeError
-from convfilter.messages import brief, complain, describe, internal_error, nearest, shown
+from convfilter.errors import (
+    ConvfilterError,
+    ImageError,
+    ShapeError,
+    brief,
+    complain,
+    describe,
+    escaped,
+    internal_error,
+    nearest,
+)
 from convfilter.options import environment_threads
 
 __all__ = ["main"]
@@ -48,7 +57,7 @@ class _Commands(click.Group):
         name = args[0]
         if name not in _COMMANDS and not name.startswith("-"):
             # What resembles no command is most likely an image.
-            meant = nearest(name, _COMMANDS) or f"apply {shown(name)} -k KERNEL"
+            meant = nearest(name, _COMMANDS) or f"apply {escaped(name)} -k KERNEL"
             raise click.UsageError(f"no such command {brief(name)} (did you mean '{meant}'?)", ctx)
         return super().resolve_command(ctx, args)
 
@@ -101,7 +110,7 @@ def main() -> NoReturn:
         code = 1 if isinstance(error, ImageError | ShapeError) else 2
     except OSError as error:
         name = error.filename or ("standard output" if error.errno in _WRITE_ERRORS else None)
-        complain(f"{f'{shown(name)}: ' if name else ''}{describe(error)}")
+        complain(f"{f'{escaped(name)}: ' if name else ''}{describe(error)}")
     except MemoryError:
         complain("not enough memory: use a smaller image, kernel, padding or size")
     except Exception as error:

@@ -3,62 +3,64 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import click
 
-from convfilter.cli.options import (
-    BORDERS,
-    HeadedCommand,
-    chosen_kernels,
-    json_option,
-    kernel_file_option,
-    kernel_option,
-    option,
-    record_options,
-)
+from convfilter.cli import options
 from convfilter.images.formats import FORMATS
 from convfilter.options import BatchOptions, EncodeOptions, FilterOptions, ReadOptions
+
+if TYPE_CHECKING:
+    from convfilter.kernels import Kernel
 
 __all__ = ["command"]
 
 
-@click.command(cls=HeadedCommand, epilog=BORDERS)
+@click.command(cls=options.Command, epilog=options.BORDERS)
 @click.argument("inputs", nargs=-1, metavar="INPUT...")
-@kernel_option("The filter: NAME or NAME:param=value,... Repeat it for a chain in that order.")
-@option(
+@options.kernel("NAME, NAME:param=value,..., a matrix or a kernel file. Repeat it for a chain in that order.")
+@options.add(
     "-o",
     "--output",
     metavar="OUT",
     help="File or folder to write; '-' is stdout.  [default: beside the input]",
 )
-@option("-n", "--dry-run", is_flag=True, help="Print the plan and change nothing.")
-@kernel_file_option()
-@option(
+@options.add("-n", "--dry-run", is_flag=True, help="Print the plan and change nothing.")
+@options.kernel_file()
+@options.add(
     "--format",
     "format_",
     type=click.Choice(list(FORMATS)),
     heading="Writing",
     help="Format of the outputs.  [default: from the output's name, else the input's]",
 )
-@record_options("filtering", FilterOptions)
-@record_options("encoding", EncodeOptions)
-@record_options("reading", ReadOptions)
-@record_options("batch", BatchOptions)
-@option(
+@options.record("filtering", FilterOptions)
+@options.record("encoding", EncodeOptions)
+@options.record("reading", ReadOptions)
+@options.record("batch", BatchOptions)
+@options.add(
     "--files-from",
     metavar="FILE",
     heading="Running",
     help="Read inputs from a list, one name a line; '-' is standard input.",
 )
-@option("-0", "--null", "null", is_flag=True, heading="Running", help="Names in that list end in NUL bytes.")
-@option("--preview", is_flag=True, heading="Running", help="Show before and after, if stdout is a terminal.")
-@json_option("Running")
-@option("-q", "--quiet", is_flag=True, heading="Running", help="Print errors only.")
-@option("-v", "--verbose", is_flag=True, heading="Running", help="Print the calculation for every image.")
+@options.add(
+    "-0", "--null", "null", is_flag=True, heading="Running", help="Names in that list end in NUL bytes."
+)
+@options.add(
+    "--preview", is_flag=True, heading="Running", help="Show before and after, if stdout is a terminal."
+)
+@options.json("Running")
+@options.add("-q", "--quiet", is_flag=True, heading="Running", help="Print errors only.")
+@options.add(
+    "-v", "--verbose", is_flag=True, heading="Running", help="Print the calculation for every image."
+)
 def command(
     inputs: tuple[str, ...],
     kernels: tuple[str, ...],
-    kernel_file: str | None,
+    known: Mapping[str, Kernel],
     output: str | None,
     format_: str | None,
     dry_run: bool,
@@ -95,7 +97,7 @@ def command(
     from convfilter.files import STREAM, refuse_terminal
     from convfilter.signals import at_stop
 
-    chain = chosen_kernels(kernels, kernel_file, filtering, quiet=quiet)
+    chain = options.chosen_kernels(kernels, known, filtering, quiet=quiet)
     settings = Settings(chain, filtering, encoding, reading, batch, count_clipped=as_json or verbose)
     check_settings(settings)
     jobs = plan_jobs(

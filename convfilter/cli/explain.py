@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 import itertools
-import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
-from convfilter.cli.options import (
-    BORDERS,
-    HeadedCommand,
-    chosen_kernels,
-    json_option,
-    kernel_file_option,
-    kernel_option,
-    option,
-    reading,
-    record_options,
-)
+from convfilter.cli import options
 from convfilter.cli.report import filter_line, read_named
-from convfilter.errors import OptionError, ShapeError
+from convfilter.errors import OptionError, ShapeError, brief, complain, escaped
 from convfilter.files import STREAM, refuse_input
 from convfilter.kernels import Kernel
-from convfilter.messages import brief, complain, shown
 from convfilter.options import FilterOptions, ReadOptions
 
 if TYPE_CHECKING:
@@ -35,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _MOST = 16  # values explained without --at
-_MILLISECONDS = 700  # of a frame of an animation
 
 
 def _read_place(text: str) -> tuple[int, int]:
@@ -46,29 +33,35 @@ def _read_place(text: str) -> tuple[int, int]:
 
 
 @click.command(
-    cls=HeadedCommand,
+    cls=options.Command,
     epilog=f"--json prints one object for each value: its window, weights and products, every step, and the "
-    f"sample that is written as 'value'. {BORDERS}",
+    f"sample that is written as 'value'. {options.BORDERS}",
 )
 @click.argument("image", required=False, metavar="[IMAGE]")
-@kernel_option(
-    "The filter: NAME or NAME:param=value,... Of a chain, the last filter is explained.", required=False
+@options.kernel(
+    "NAME, NAME:param=value,..., a matrix or a kernel file. Of a chain, the last filter is explained.",
+    required=False,
 )
-@option(
-    "--at", callback=reading(_read_place), metavar="ROW,COL", help="Position in the output, counted from 0,0."
+@options.add(
+    "--at",
+    callback=options.reading(_read_place),
+    metavar="ROW,COL",
+    help="Position in the output, counted from 0,0.",
 )
-@option("--channel", metavar="NAME|N", help="The channel: red, green, blue, alpha, or a number from 0.")
-@option("--values", metavar="ROWS", help='Numbers instead of an image: "0 1 2; 3 4 5; 6 7 8".')
-@option("--weights", metavar="ROWS", help='Weights instead of a kernel: "0 1; 2 3".')
-@option(
+@options.add("--channel", metavar="NAME|N", help="The channel: red, green, blue, alpha, or a number from 0.")
+@options.add("--values", metavar="ROWS", help='Numbers instead of an image: "0 1 2; 3 4 5; 6 7 8".')
+@options.add("--weights", metavar="ROWS", help='Weights instead of a kernel: "0 1; 2 3".')
+@options.add(
     "-o", "--output", metavar="FILE", help="Draw window, weights, products and result into an image file."
 )
-@option("--animate", metavar="FILE", help="Animate the kernel sliding over a small input, as GIF or PNG.")
-@option("--overwrite", is_flag=True, help="Replace existing outputs.")
-@json_option()
-@kernel_file_option()
-@record_options("filtering", FilterOptions)
-@option(
+@options.add(
+    "--animate", metavar="FILE", help="Animate the kernel sliding over a small input, as GIF or PNG."
+)
+@options.add("--overwrite", is_flag=True, help="Replace existing outputs.")
+@options.json()
+@options.kernel_file()
+@options.record("filtering", FilterOptions)
+@options.add(
     "--frame",
     type=click.IntRange(min=0),
     default=0,
@@ -76,11 +69,11 @@ def _read_place(text: str) -> tuple[int, int]:
     heading="Filtering",
     help="The frame, counted from 0.",
 )
-@record_options("reading", ReadOptions)
+@options.record("reading", ReadOptions)
 def command(
     image: str | None,
     kernels: tuple[str, ...],
-    kernel_file: str | None,
+    known: Mapping[str, Kernel],
     at: tuple[int, int] | None,
     channel: str | None,
     frame: int,
@@ -102,7 +95,7 @@ def command(
     import numpy as np
 
     from convfilter.explain import explain_numbers, explain_sample
-    from convfilter.explain.text import as_lines, as_object, channel_names, parse_numbers, read_numbers
+    from convfilter.explain.text import as_lines, channel_names, parse_numbers, read_numbers, to_json
     from convfilter.filtering import options_for
     from convfilter.images.formats import FORMATS
 
@@ -111,7 +104,7 @@ def command(
     if not kernels and weights is None:
         raise click.UsageError("no kernel: name one with -k, or give its --weights")
     typed = [] if weights is None else [Kernel("weights", (parse_numbers(weights, "--weights").tolist(),))]
-    chain = chosen_kernels([*kernels, *typed], kernel_file, filtering)
+    chain = options.chosen_kernels([*kernels, *typed], known, filtering)
     _check_outputs(image, output, animate, overwrite=overwrite)
     source, picture = image or "numbers", None
     explain: Callable[[tuple[int, ...]], Explanation]
@@ -131,7 +124,7 @@ def command(
         try:
             explained = explain((frame, *at) if stack else at)
         except ShapeError as error:
-            raise OptionError(f"{shown(image)}: {error}") from None
+            raise OptionError(f"{escaped(image)}: {error}") from None
         if not picture.metadata.lossless or not FORMATS[picture.format].lossless:
             note = f"{picture.format} is lossy: the written sample may differ a little"
             explained = explained._replace(notes=(*explained.notes, note))
@@ -152,16 +145,15 @@ def command(
             complain(f"drawn to {output}")
         if animate is not None:
             frames = sliding_frames(plane, axes, explain, full)
-            count = axes[0].output * axes[1].output
-            save_animation(animate, frames, count, _MILLISECONDS, overwrite=overwrite)
+            save_animation(animate, frames, axes[0].output * axes[1].output, overwrite=overwrite)
             complain(f"drawn to {animate}")
     # Where an image goes to stdout, the text goes to stderr.
     echo = partial(click.echo, err=STREAM in (output, animate))
     if as_json:
         for each in explanations:
-            echo(json.dumps(as_object(each)))
+            echo(to_json(each))
         return
-    echo(f"{shown(source)}   {filter_line(chain, filtering)}")
+    echo(f"{escaped(source)}   {filter_line(chain, filtering)}")
     for each in explanations:
         echo("\n".join(["", *as_lines(each)]))
 

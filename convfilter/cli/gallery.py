@@ -5,60 +5,52 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import click
 
-from convfilter.cli.options import (
-    BORDERS,
-    HeadedCommand,
-    changed_options,
-    chosen_kernels,
-    json_option,
-    kernel_file_option,
-    kernel_option,
-    option,
-    record_options,
-)
+from convfilter.cli import options
 from convfilter.cli.report import read_named, size_in_words
-from convfilter.errors import ConvfilterError, KernelError, ShapeError, with_name
+from convfilter.errors import ConvfilterError, KernelError, ShapeError, brief, complain, escaped, with_name
 from convfilter.files import STREAM, refuse_input
-from convfilter.kernels import load_kernels
-from convfilter.messages import brief, complain, shown
 from convfilter.options import FilterOptions, ReadOptions
+
+if TYPE_CHECKING:
+    from convfilter.kernels import Kernel
 
 __all__ = ["command"]
 
 
-@click.command(cls=HeadedCommand, epilog=BORDERS)
+@click.command(cls=options.Command, epilog=options.BORDERS)
 @click.argument("image")
-@kernel_option("A filter to show; repeat it for more.  [default: all kernels]", required=False)
-@option("-o", "--output", required=True, metavar="SHEET", help="File to write; '-' is stdout.")
-@option("--overwrite", is_flag=True, help="Replace an existing sheet.")
-@option(
+@options.kernel("A filter to show; repeat it for more.  [default: all kernels]", required=False)
+@options.add("-o", "--output", required=True, metavar="SHEET", help="File to write; '-' is stdout.")
+@options.add("--overwrite", is_flag=True, help="Replace an existing sheet.")
+@options.add(
     "--vary",
     multiple=True,
     metavar="NAME=A,B,...",
     help="Show one kernel with several values of a parameter, or of an option such as border. "
     "Repeat it for all combinations.",
 )
-@kernel_file_option()
-@option("--columns", type=click.IntRange(min=1), metavar="N", help="Tiles in a row.  [default: 3 to 6]")
-@option(
+@options.kernel_file()
+@options.add("--columns", type=click.IntRange(min=1), metavar="N", help="Tiles in a row.  [default: 3 to 6]")
+@options.add(
     "--tile",
     type=click.IntRange(16, 320),
     metavar="N",
     help="Width of a tile in pixels.  [default: 240 or 320]",
 )
-@option("--full", is_flag=True, help="Filter the image in full size, then shrink the results.")
-@json_option()
-@option("-q", "--quiet", is_flag=True, help="Print errors only.")
-@record_options("filtering", FilterOptions)
-@record_options("reading", ReadOptions)
+@options.add("--full", is_flag=True, help="Filter the image in full size, then shrink the results.")
+@options.json()
+@options.add("-q", "--quiet", is_flag=True, help="Print errors only.")
+@options.record("filtering", FilterOptions)
+@options.record("reading", ReadOptions)
 def command(
     image: str,
     kernels: tuple[str, ...],
-    kernel_file: str | None,
+    known: Mapping[str, Kernel],
     output: str,
     overwrite: bool,
     vary: tuple[str, ...],
@@ -88,11 +80,13 @@ def command(
 
     refuse_input(output, [image])
     check_drawing(output, overwrite=overwrite)
+    # Without names, all that change an image of one frame.
+    names = kernels or [name for name in known if name != "identity" and "frame" not in known[name].axes]
     trials = []
-    for label, name, options in _variations(kernels or _single_frame_kernels(kernel_file), vary, filtering):
+    for label, name, varied in _variations(names, vary, filtering):
         try:
-            (kernel,) = chosen_kernels([name], kernel_file, options, quiet=quiet)
-            trials.append((label or kernel.name, kernel, options))
+            (kernel,) = options.chosen_kernels([name], known, varied, quiet=quiet)
+            trials.append((label or kernel.name, kernel, varied))
         except KernelError as error:
             leave_out(name, error)
     columns = columns or default_columns(len(trials) + 1)
@@ -101,14 +95,14 @@ def command(
     small = shrunk(picture.pixels, width, picture.mode)
     rows_columns = "{1}x{0}".format(*picture.pixels.shape)
     tiles = [Tile(displayed(small, picture.mode), "original", rows_columns)]
-    for label, kernel, options in trials:
+    for label, kernel, varied in trials:
         try:
             if "frame" in kernel.axes:
                 raise ShapeError(f"kernel '{kernel.name}' spans frames, and this is a single image")
             pixels = picture.pixels if full else small
-            filtered, mode = filter_image(pixels, picture.mode, [kernel], options)
+            filtered, mode = filter_image(pixels, picture.mode, [kernel], varied)
         except ConvfilterError as error:
-            leave_out(label, error, shown(image))
+            leave_out(label, error, escaped(image))
             continue
         drawn = displayed(shrunk(filtered.pixels, width, mode), mode)
         tiles.append(Tile(drawn, label, size_in_words(kernel)))
@@ -121,34 +115,28 @@ def command(
         described["tiles"] = [each.name for each in tiles]
         click.echo(json.dumps(described), err=output == STREAM)
     elif not quiet:
-        line = f"{shown(image)} -> {shown(output)}   {len(tiles)} tiles, {across}x{height}"
+        line = f"{escaped(image)} -> {escaped(output)}   {len(tiles)} tiles, {across}x{height}"
         click.echo(line, err=output == STREAM)
-
-
-def _single_frame_kernels(kernel_file: str | None) -> list[str]:
-    """Return the names of all kernels that change an image of one frame."""
-    known = load_kernels(kernel_file).items()
-    return [name for name, kernel in known if name != "identity" and "frame" not in kernel.axes]
 
 
 def _variations(
     names: Sequence[str], vary: Sequence[str], filtering: FilterOptions
 ) -> Iterator[tuple[str, str, FilterOptions]]:
-    """Yield a label, a kernel and options for each tile: all combinations of what varies."""
+    """Yield a label, a kernel and varied for each tile: all combinations of what varies."""
     if vary and len(names) != 1:
         raise click.UsageError("--vary shows one kernel several times: name it with one -k")
     lists = [_values(text) for text in vary]
     if len({key for key, _ in lists}) < len(lists):
         raise click.UsageError("--vary names the same thing twice: put all its values into one")
     for name, values in itertools.product(names, itertools.product(*(values for _, values in lists))):
-        varied, options, label = name, filtering, []
+        spec, changed, label = name, filtering, []
         for (key, _), value in zip(lists, values, strict=True):
             label.append(f"{key}={value}")
             if key in FilterOptions._fields:
-                options = changed_options(options, key, value)
+                changed = options.changed(changed, key, value)
             else:
-                varied += f"{',' if ':' in varied else ':'}{key}={value}"
-        yield " ".join(label), varied, options
+                spec += f"{',' if ':' in spec else ':'}{key}={value}"
+        yield " ".join(label), spec, changed
 
 
 def _values(text: str) -> tuple[str, list[str]]:

@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import click
 
-from convfilter.cli.options import (
-    HeadedCommand,
-    complete_kernel,
-    json_option,
-    kernel_file_option,
-    option,
-    read_size,
-    reading,
-)
-from convfilter.cli.report import kernel_in_lines, size_in_words
-from convfilter.errors import OptionError
-from convfilter.files import STREAM
-from convfilter.kernels import Kernel, get_kernel, load_kernels
-from convfilter.messages import complain, shown
+from convfilter.cli import options
+from convfilter.cli.report import kernel_in_lines, parameters_in_words, size_in_words
+from convfilter.errors import complain, escaped
+from convfilter.files import STREAM, check_output, write_output
+from convfilter.kernels import Kernel, get_kernel
+from convfilter.kernels.files import encode_kernel, is_kernel_file
 
 __all__ = ["GROUPS", "command"]
 
@@ -33,10 +24,11 @@ GROUPS = {
     "Smoothing": (
         *("identity", "box", "blur", "binomial-3", "binomial-5", "binomial-7", "gaussian", "disk", "motion"),
     ),
-    "Sharpening": ("sharpen", "unsharp", "high-pass"),
+    "Sharpening": ("sharpen", "unsharp", "deblur", "high-pass"),
     "Edges by gradients": (
         *("sobel", "sobel-x", "sobel-y", "prewitt", "prewitt-x", "prewitt-y", "scharr", "scharr-x"),
         *("scharr-y", "farid", "farid-x", "farid-y", "roberts", "kirsch", "robinson"),
+        *("gaussian-x", "gaussian-y", "gaussian-gradient"),
     ),
     "Edges by second derivatives": ("laplacian", "laplacian-8", "log", "dog", "outline"),
     "Relief and texture": ("emboss", "gabor"),
@@ -51,41 +43,36 @@ _SYMMETRIES = {
 }
 
 
-def _read_sides(text: str) -> tuple[int, ...]:
-    sides = read_size(text)
-    if len(sides) != 2:
-        raise OptionError(f"{text} has one dimension: give WxH")
-    return sides
-
-
-@click.command(cls=HeadedCommand)
-@click.argument("name", required=False, shell_complete=complete_kernel)
-@option(
+@click.command(cls=options.Command)
+@click.argument("name", required=False, shell_complete=options.complete_kernel)
+@options.add(
     "--plan",
     "sides",
-    callback=reading(_read_sides),
+    callback=options.reading(options.read_size),
     metavar="WxH",
     help="Size of the colour image for which to show the plan.  [default: 4000x3000]",
 )
-@option(
-    "-o", "--output", metavar="FILE", help="Draw weights and frequency response of NAME into an image file."
+@options.add(
+    "-o",
+    "--output",
+    metavar="FILE",
+    help="Write NAME as .toml, .npy, .csv, .txt or .mat, or draw weights and frequency response as an image.",
 )
-@option("--overwrite", is_flag=True, help="Replace an existing drawing.")
-@kernel_file_option()
-@json_option()
+@options.add("--overwrite", is_flag=True, help="Replace an existing file.")
+@options.kernel_file()
+@options.json()
 def command(
     name: str | None,
-    sides: tuple[int, int] | None,
+    sides: tuple[int, ...] | None,
     output: str | None,
     overwrite: bool,
-    kernel_file: str | None,
+    known: Mapping[str, Kernel],
     as_json: bool,
 ) -> None:
     """List the kernels, or show one: weights, symmetry, rank, plan, source.
 
     Example: convfilter kernels gaussian:sigma=2
     """
-    known = load_kernels(kernel_file)
     if name is None:
         if sides is not None or output is not None:
             raise click.UsageError("--plan and -o are for one kernel: give its NAME")
@@ -97,18 +84,14 @@ def command(
         return
     kernel = get_kernel(name, known)
     if output is not None:
-        _draw(kernel, output, overwrite)
-    traits, plan = _traits(kernel), _plan(kernel, sides or _PHOTOGRAPH)
-    echo = partial(click.echo, err=output == STREAM)  # where the drawing goes to stdout
+        _write(kernel, output, overwrite)
+    rows, columns = (1, *(sides or _PHOTOGRAPH))[-2:]
+    found = _analysed(kernel, rows, columns)
     if as_json:
-        echo(json.dumps([_as_object(kernel) | {"weights": kernel.parts} | traits | {"plan": plan}]))
-        return
-    rows, columns = sides or _PHOTOGRAPH
-    lines = [*kernel_in_lines(kernel), *_traits_in_lines(kernel, traits)]
-    lines += _plan_in_lines(plan, f"{columns}x{rows}")
-    if kernel.source:
-        lines.append(f"  source      {shown(kernel.source)}")
-    echo("\n".join(lines))
+        text = json.dumps([_as_object(kernel) | {"weights": kernel.parts} | found])
+    else:
+        text = "\n".join([*kernel_in_lines(kernel), *_in_lines(kernel, found, f"{columns}x{rows}")])
+    click.echo(text, err=output == STREAM)  # where the drawing goes to stdout
 
 
 def _list(kernels: Sequence[Kernel]) -> Iterator[str]:
@@ -120,64 +103,69 @@ def _list(kernels: Sequence[Kernel]) -> Iterator[str]:
         if members:
             yield f"{heading}:"
         for kernel in members:
-            yield f"  {kernel.name:<{longest}}  {size_in_words(kernel):<7} {shown(kernel.summary)}".rstrip()
+            parameters = f" ({parameters_in_words(kernel)})" if kernel.parameters else ""
+            about = f"{size_in_words(kernel):<7} {escaped(kernel.summary)}{parameters}"
+            yield f"  {kernel.name:<{longest}}  {about}".rstrip()
     yield "\n'convfilter kernels NAME' shows one; '-k gaussian:sigma=2' sets a parameter."
 
 
-def _draw(kernel: Kernel, output: str, overwrite: bool) -> None:
-    from convfilter.drawing.canvas import check_drawing, save_drawing
+def _write(kernel: Kernel, output: str, overwrite: bool) -> None:
+    """Write a kernel into a kernel file, or draw it."""
+    if is_kernel_file(output):
+        check_output(output, overwrite=overwrite)
+        content = encode_kernel(kernel, output)
+        write_output(output, lambda stream: stream.write(content), overwrite=overwrite)
+        complain(f"written to {output}")
+        return
+    from convfilter.drawing.canvas import save_drawing
     from convfilter.drawing.plots import kernel_plot
 
-    check_drawing(output, overwrite=overwrite)
     save_drawing(output, kernel_plot(kernel), overwrite=overwrite)
     complain(f"drawn to {output}")
 
 
-def _traits(kernel: Kernel) -> dict[str, Any]:
+def _analysed(kernel: Kernel, rows: int, columns: int) -> dict[str, Any]:
+    """Return what follows from the weights, and the plan for 8-bit RGB, or as many channels as needed."""
+    from convfilter.convolution.execute import available_threads
+    from convfilter.filtering import plan_kernel
     from convfilter.kernels.analysis import ranks, symmetry, value_range
+    from convfilter.options import FilterOptions
 
-    return {"values": value_range(kernel, 255), "symmetry": symmetry(kernel), "ranks": ranks(kernel)}
+    channels = kernel.shape[kernel.axes.index("channel")] if "channel" in kernel.axes else 3
+    plan = plan_kernel(kernel, (rows, columns, channels), "uint8", FilterOptions())
+    return {
+        "values": value_range(kernel, 255),
+        "symmetry": symmetry(kernel),
+        "ranks": ranks(kernel),
+        "plan": {
+            "strategy": plan.strategy,
+            "details": plan.details,
+            "type": plan.dtype.name,
+            "costs": {name: round(cost, 2) for name, cost in plan.costs.items()},
+            "blocks": plan.blocks,
+            "block": {"width": plan.block[-1], "height": plan.block[-2]},
+            "threads": min(plan.blocks, available_threads()),
+        },
+    }
 
 
-def _traits_in_lines(kernel: Kernel, traits: dict[str, Any]) -> Iterator[str]:
-    low, high = traits["values"]
+def _in_lines(kernel: Kernel, found: dict[str, Any], size: str) -> Iterator[str]:
+    (low, high), plan = found["values"], found["plan"]
     yield f"  values      {low:.6g} .. {high:.6g} from samples 0 .. 255"
-    yield f"  symmetry    {_SYMMETRIES[traits['symmetry']]}"
-    height, width, rank = kernel.height, kernel.width, max(traits["ranks"])
+    yield f"  symmetry    {_SYMMETRIES[found['symmetry']]}"
+    height, width, rank = kernel.height, kernel.width, max(found["ranks"])
     if min(height, width) > 1 and rank == 1:
         separated = f"{height} + {width} multiplications instead of {height * width}"
         yield f"  rank        1, a column times a row: {separated}"
     elif min(height, width) > 1:
         yield f"  rank        {rank} of {min(height, width)}: not a column times a row"
-
-
-def _plan(kernel: Kernel, sides: Sequence[int]) -> dict[str, Any]:
-    """Return how a kernel is computed on 8-bit RGB, or on as many channels as it needs."""
-    from convfilter.convolution.execute import available_threads
-    from convfilter.filtering import plan_kernel
-    from convfilter.options import FilterOptions
-
-    channels = kernel.shape[kernel.axes.index("channel")] if "channel" in kernel.axes else 3
-    plan = plan_kernel(kernel, (*sides, channels), "uint8", FilterOptions())
-    return {
-        "strategy": plan.strategy,
-        "details": plan.details,
-        "type": plan.dtype.name,
-        "costs": {name: round(cost, 2) for name, cost in plan.costs.items()},
-        "blocks": plan.blocks,
-        "block": {"width": plan.block[-1], "height": plan.block[-2]},
-        "threads": min(plan.blocks, available_threads()),
-    }
-
-
-def _plan_in_lines(plan: dict[str, Any], size: str) -> list[str]:
+    yield f"  plan        {size}, 8 bits: {plan['strategy']} in {plan['type']}, {plan['details']}"
     costs = ", ".join(f"{name} {cost:g}" for name, cost in plan["costs"].items())
-    block = plan["block"]
-    return [
-        f"  plan        {size}, 8 bits: {plan['strategy']} in {plan['type']}, {plan['details']}",
-        f"  costs       {costs} (estimated, ns a sample)",
-        f"  blocks      {plan['blocks']} of {block['width']}x{block['height']}, {plan['threads']} threads",
-    ]
+    yield f"  costs       {costs} (estimated, ns a sample)"
+    block = "x".join(map(str, plan["block"].values()))
+    yield f"  blocks      {plan['blocks']} of {block}, {plan['threads']} threads"
+    if kernel.source:
+        yield f"  source      {escaped(kernel.source)}"
 
 
 def _as_object(kernel: Kernel) -> dict[str, Any]:
@@ -193,6 +181,7 @@ def _as_object(kernel: Kernel) -> dict[str, Any]:
         "divisors": kernel.divisors,
         "offset": kernel.offset,
         "range": kernel.range,
+        "anchor": kernel.anchor,
         "zero_sum": kernel.is_zero_sum,
         "parameters": dict(kernel.parameters),
     }

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convfilter.cli.options import HeadedCommand, filter_option, json_option, option, read_size, reading
+from convfilter.cli import options
 from convfilter.cli.report import kernel_in_lines, read_named
-from convfilter.errors import ConvfilterError, ImageError, OptionError, ShapeError
+from convfilter.errors import ConvfilterError, ImageError, OptionError, ShapeError, complain, escaped
 from convfilter.files import STREAM, check_output, refuse_input, write_output
 from convfilter.kernels.kernel import NAME, NAMES
-from convfilter.kernels.library import table_of
-from convfilter.messages import complain, shown
+from convfilter.kernels.toml import table_of
 from convfilter.options import Border, LearnedChannels, choices
 
 if TYPE_CHECKING:
@@ -29,31 +28,33 @@ _FIGURES = ("rms", "psnr", "gradient_norm", "condition", "uncertainty", "samples
 
 
 @click.command(
-    cls=HeadedCommand,
+    cls=options.Command,
     epilog="Use the result with 'convfilter apply IMAGE --kernels KERNELS.toml -k NAME'.",
 )
 @click.argument("images", nargs=-1, metavar="[BEFORE AFTER]")
-@option(
+@options.add(
     "--size",
     required=True,
-    callback=reading(read_size),
+    callback=options.reading(options.read_size),
     metavar="WxH",
     help="Size of the kernel; a bare W is a kernel of one dimension.",
 )
-@option("-o", "--output", metavar="FILE", help="Kernel file to write; '-' is stdout.")
-@option("--name", default="learned", show_default=True, metavar="NAME", help="Name of the kernel.")
-@option("--overwrite", is_flag=True, help="Replace an existing FILE.")
-@option("--pair", "pairs", nargs=2, multiple=True, metavar="BEFORE AFTER", help="Another pair; repeat it.")
-@option(
+@options.add("-o", "--output", metavar="FILE", help="Kernel file to write; '-' is stdout.")
+@options.add("--name", default="learned", show_default=True, metavar="NAME", help="Name of the kernel.")
+@options.add("--overwrite", is_flag=True, help="Replace an existing FILE.")
+@options.add(
+    "--pair", "pairs", nargs=2, multiple=True, metavar="BEFORE AFTER", help="Another pair; repeat it."
+)
+@options.add(
     "--channels",
     type=click.Choice(choices(LearnedChannels)),
     default="each",
     show_default=True,
     help="One kernel for every colour channel, one that sums them into one, or a mix for each channel.",
 )
-@option("--offset", is_flag=True, help="Estimate an offset too.")
-@option("--linear", is_flag=True, help="Estimate the kernel in linear light, for 'apply --linear'.")
-@option(
+@options.add("--offset", is_flag=True, help="Estimate an offset too.")
+@options.add("--linear", is_flag=True, help="Estimate the kernel in linear light, for 'apply --linear'.")
+@options.add(
     "--ridge",
     type=float,
     default=0.0,
@@ -61,13 +62,13 @@ _FIGURES = ("rms", "psnr", "gradient_norm", "condition", "uncertainty", "samples
     metavar="R",
     help="Pull weights that the images hardly determine towards zero; 1e-6 is a little.",
 )
-@filter_option(
+@options.field(
     "border",
     heading="Options",
     help="Border that AFTER was made with; used only if there are too few samples without it.",
 )
-@json_option()
-@option("-q", "--quiet", is_flag=True, help="Print errors only.")
+@options.json()
+@options.add("-q", "--quiet", is_flag=True, help="Print errors only.")
 def command(
     images: tuple[str, ...],
     size: tuple[int, ...],
@@ -94,7 +95,7 @@ def command(
     if not pairs:
         raise click.UsageError("no images: give BEFORE and AFTER, or --pair BEFORE AFTER")
     if not re.fullmatch(NAME, name):
-        raise OptionError(f"--name {shown(name)!r}: {NAMES}")
+        raise OptionError(f"--name {escaped(name)!r}: {NAMES}")
     if border[1]:
         raise click.UsageError("learn cannot use a constant border other than 0: give --border zero")
     if output is not None:
@@ -142,11 +143,11 @@ def _read_pair(
         try:
             planes.append(planes_of(picture.pixels, alpha=picture.mode != "CMYK", linear=linear))
         except ConvfilterError as error:
-            raise ImageError(f"{shown(name)}: {error}") from None
+            raise ImageError(f"{escaped(name)}: {error}") from None
     try:
         return make_pair(planes[0], planes[1], window, channels=channels, border=border)
     except (ImageError, ShapeError) as error:
-        raise ImageError(f"{shown(names[0])} and {shown(names[1])}: {error}") from None
+        raise ImageError(f"{escaped(names[0])} and {escaped(names[1])}: {error}") from None
 
 
 def _summary(pairs: Sequence[tuple[str, str]], *, linear: bool) -> str:
@@ -154,7 +155,7 @@ def _summary(pairs: Sequence[tuple[str, str]], *, linear: bool) -> str:
     before, after = (os.path.basename(each) for each in pairs[0])
     others = f" and {len(pairs) - 1} more" if len(pairs) > 1 else ""
     light = ", in linear light" if linear else ""
-    return f"Learned from {shown(before)} and {shown(after)}{others}{light}"
+    return f"Learned from {escaped(before)} and {escaped(after)}{others}{light}"
 
 
 def _residual(fit: Fit) -> str:
@@ -173,7 +174,7 @@ def _as_lines(fit: Fit, output: str | None, linear: bool) -> list[str]:
         f"  {'condition':<11} {condition}",
     ]
     if output not in (None, STREAM):
-        file = shown(str(output))
+        file = escaped(str(output))
         use = f"convfilter apply IMAGE --kernels {file} -k {fit.kernel.name}{' --linear' if linear else ''}"
         lines.append(f"{file} is written; use it with: {use}")
     return lines

@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from convfilter.errors import ConvfilterError, OptionError
-from convfilter.kernels import Kernel, get_kernel, load_kernels
-from convfilter.messages import brief, complain
+from convfilter.errors import ConvfilterError, OptionError, brief, complain
 from convfilter.options import FilterOptions, Option, choices, declared, one_or_two
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
+    from convfilter.kernels import Kernel
+
 __all__ = [
     "BORDERS",
-    "HeadedCommand",
-    "changed_options",
+    "Command",
+    "add",
+    "changed",
     "chosen_kernels",
     "complete_kernel",
-    "filter_option",
-    "json_option",
-    "kernel_file_option",
-    "kernel_option",
-    "option",
+    "field",
+    "json",
+    "kernel",
+    "kernel_file",
     "read_size",
     "reading",
-    "record_options",
+    "record",
 ]
 
 BORDERS = (
@@ -50,7 +51,7 @@ class _HeadedOption(click.Option):
         self.heading = heading
 
 
-class HeadedCommand(click.Command):
+class Command(click.Command):
     """A command whose help lists options under headings."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -88,12 +89,12 @@ def read_size(text: str) -> tuple[int, ...]:
     return size
 
 
-def option(*names: str, heading: str = "Options", **settings: Any) -> _Decorator:
+def add(*names: str, heading: str = "Options", **settings: Any) -> _Decorator:
     """Return Click's decorator for an option under a heading."""
     return click.option(*names, cls=_HeadedOption, heading=heading, **settings)
 
 
-def record_options(parameter: str, record: type[tuple[Any, ...]]) -> _Decorator:
+def record(parameter: str, record: type[tuple[Any, ...]]) -> _Decorator:
     """Add the options of a record to a command, which gets them as that record."""
     fields = declared(record)
 
@@ -111,13 +112,13 @@ def record_options(parameter: str, record: type[tuple[Any, ...]]) -> _Decorator:
     return decorate
 
 
-def filter_option(name: str, **changes: Any) -> _Decorator:
+def field(name: str, **changes: Any) -> _Decorator:
     """Return one of the options of `FilterOptions`; `changes` are settings that differ in this command."""
     field = next(each for each in declared(FilterOptions) if each.name == name)
     return _declared_option(field, **changes)
 
 
-def changed_options(filtering: FilterOptions, name: str, text: str) -> FilterOptions:
+def changed(filtering: FilterOptions, name: str, text: str) -> FilterOptions:
     """Return options with one of them read from text, as the current command reads it."""
     context = click.get_current_context()
     parameter = next(each for each in context.command.params if each.name == name)
@@ -150,24 +151,27 @@ def _declared_option(field: Option, **changes: Any) -> _Decorator:
         settings["type"] = click.IntRange(min=1)
     elif choices(field.type):
         settings["type"] = click.Choice(choices(field.type))
-    return option(*flags, field.name, **(settings | changes))
+    return add(*flags, field.name, **(settings | changes))
 
 
 def complete_kernel(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Return the kernels, including the user's, whose names begin with `incomplete`."""
     from click.shell_completion import CompletionItem
 
+    from convfilter.kernels import load_kernels
+
     try:
-        kernels = load_kernels(ctx.params.get("kernel_file"))
+        # Only files: nobody may be writing to a pipe now.
+        kernels = load_kernels(*filter(os.path.isfile, ctx.params.get("known") or ()))
     except ConvfilterError:
         return []
-    known = [kernel for name, kernel in kernels.items() if name.startswith(incomplete)]
+    known = [kernels[name] for name in kernels if name.startswith(incomplete)]
     return [CompletionItem(kernel.name, help=kernel.summary) for kernel in known]
 
 
-def kernel_option(text: str, *, required: bool = True) -> _Decorator:
+def kernel(text: str, *, required: bool = True) -> _Decorator:
     """Return -k."""
-    return option(
+    return add(
         "-k",
         "--kernel",
         "kernels",
@@ -179,24 +183,41 @@ def kernel_option(text: str, *, required: bool = True) -> _Decorator:
     )
 
 
-def kernel_file_option() -> _Decorator:
-    """Return --kernels."""
-    text = "TOML file of your own kernels; they replace shipped ones of the same name."
-    return option("--kernels", "kernel_file", metavar="FILE", is_eager=True, help=text)
+def kernel_file() -> _Decorator:
+    """Return --kernels, whose value is what `get_kernel` looks names up in."""
+
+    def load(ctx: click.Context, param: click.Parameter, paths: tuple[str, ...]) -> Any:
+        from convfilter.kernels import load_kernels
+
+        return paths if ctx.resilient_parsing else load_kernels(*paths)
+
+    return add(
+        "--kernels",
+        "known",
+        metavar="FILE",
+        multiple=True,
+        is_eager=True,
+        callback=load,
+        help="File of your own kernels, which replace those of the same name, shipped or of earlier files.",
+    )
 
 
-def json_option(heading: str = "Options") -> _Decorator:
+def json(heading: str = "Options") -> _Decorator:
     """Return --json."""
-    return option("--json", "as_json", is_flag=True, heading=heading, help="Print JSON instead of text.")
+    return add("--json", "as_json", is_flag=True, heading=heading, help="Print JSON instead of text.")
 
 
 def chosen_kernels(
-    names: Sequence[str | Kernel], kernel_file: str | None, filtering: FilterOptions, *, quiet: bool = False
+    names: Sequence[str | Kernel],
+    known: Mapping[str, Kernel],
+    filtering: FilterOptions,
+    *,
+    quiet: bool = False,
 ) -> tuple[Kernel, ...]:
     """Return the named kernels, checked against the options."""
     from convfilter.filtering import check_options
+    from convfilter.kernels import get_kernel
 
-    known = load_kernels(kernel_file)
     kernels = tuple(get_kernel(name, known) for name in names)
     fill = filtering.fill
     if not 0 <= fill <= 1 and not quiet:

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convfilter.errors import ConvfilterError, ImageError
+from convfilter.errors import ConvfilterError, ImageError, complain, describe, discard, escaped, last_words
 from convfilter.files import STREAM
 from convfilter.geometry import Axis
-from convfilter.messages import complain, describe, discard, last_words, shown
 from convfilter.options import FilterOptions, ReadOptions, declared
 
 if TYPE_CHECKING:
@@ -27,10 +26,10 @@ if TYPE_CHECKING:
     from convfilter.kernels import Kernel
 
 __all__ = ["Reporter", "calculation", "filter_in_words", "filter_line", "kernel_in_lines"]
-__all__ += ["per_axis_in_words", "read_named", "size_in_words"]
+__all__ += ["parameters_in_words", "per_axis_in_words", "read_named", "size_in_words"]
 
 _DEFAULT = ReadOptions()
-_WIDEST = 15  # columns of weights that fit a terminal
+_WIDEST, _MOST_WEIGHTS = 15, 500  # columns of weights that fit a terminal, and weights worth printing
 _CLEAR_LINE, _SHOW_CURSOR = "\r\x1b[K", "\x1b[?25h"
 
 
@@ -77,23 +76,31 @@ def calculation(axes: Sequence[Axis], names: Sequence[str] = ("height", "width")
 
 def kernel_in_lines(kernel: Kernel) -> list[str]:
     """Return a description of a kernel with its weights, but without its source."""
-    lines = [f"{filter_in_words(kernel)}: {shown(kernel.summary)}".rstrip(": ")]
-    parameters = ", ".join(f"{key}={_number(value)}" for key, value in kernel.parameters.items())
-    if parameters:
-        lines.append(f"  parameters  {parameters}")
-    sums = []
+    lines = [f"{filter_in_words(kernel)}: {escaped(kernel.summary)}".rstrip(": ")]
+    if kernel.parameters:
+        lines.append(f"  parameters  {parameters_in_words(kernel)}")
+    fits, sums = kernel.width <= _WIDEST and kernel.weight_count <= _MOST_WEIGHTS, []
     for number, (part, divisor) in enumerate(zip(kernel.parts, kernel.divisors, strict=True), start=1):
         label = "weights" if len(kernel.parts) == 1 else f"part {number}"
         lines.append(f"  {label}{'' if divisor == 1 else f' / {_number(divisor)}'}")
-        lines += _table(part, kernel.axes) if kernel.width <= _WIDEST else ["    (--json prints them all)"]
+        lines += _table(part, kernel.axes) if fits else ["    (--json prints them all)"]
         sums.append(_number(_sum(part) / divisor))
     lines.append(f"  sum         {', '.join(sums)}{'  (counts as zero)' if kernel.is_zero_sum else ''}")
     if kernel.offset:
         lines.append(f"  offset      {kernel.offset:g} of full scale")
+    if kernel.anchor:
+        lines.append(f"  anchor      row {kernel.anchor[0]}, column {kernel.anchor[1]}")
     return [*lines, f"  range       {kernel.range}"]
 
 
+def parameters_in_words(kernel: Kernel) -> str:
+    """Return the parameters of a kernel as users type them: ``sigma=1, truncate=3``."""
+    return ", ".join(f"{key}={_number(value)}" for key, value in kernel.parameters.items())
+
+
 def _number(value: Any) -> str:
+    if isinstance(value, str):
+        return value
     return ",".join(map(_number, value)) if isinstance(value, tuple) else f"{value:.6g}"
 
 
@@ -145,7 +152,7 @@ def read_named(
             picture.pixels = np.stack([each.pixels for each in every])
     except ValueError as error:  # frames of several sizes, or an `ImageError`
         reason = error if isinstance(error, ImageError) else f"its frames are not a stack ({error})"
-        raise ImageError(f"{shown(path)}: {reason}") from None
+        raise ImageError(f"{escaped(path)}: {reason}") from None
     if picture.frames > 1 and frame is None:
         picture.warnings.append(f"holds {picture.frames} frames: only the first is used")
     for warning in picture.warnings if not quiet else ():
@@ -206,7 +213,7 @@ class Reporter:
 
     def show(self, result: Result) -> None:
         """Print the result for one image."""
-        source = shown(result.job.source) or repr("")
+        source = escaped(result.job.source) or repr("")
         for warning in result.warnings if not self._quiet else ():
             self.complain(f"{source}: warning: {warning}")
         if result.error is not None:
@@ -260,7 +267,7 @@ class Reporter:
 
     def _lines(self, result: Result) -> list[str]:
         settings, frames = self._settings, result.frames or 1
-        arrow = f"{shown(result.job.source)} -> {shown(result.job.target)}"
+        arrow = f"{escaped(result.job.source)} -> {escaped(result.job.target)}"
         if result.status == "skipped":
             return [f"{arrow}   skipped: it exists"] if self._every else []
         if result.status not in ("done", "planned"):

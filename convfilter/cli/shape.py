@@ -9,20 +9,11 @@ from typing import Any
 
 import click
 
-from convfilter.cli.options import (
-    HeadedCommand,
-    filter_option,
-    json_option,
-    kernel_file_option,
-    kernel_option,
-    option,
-    read_size,
-)
+from convfilter.cli import options
 from convfilter.cli.report import calculation, filter_in_words, per_axis_in_words
-from convfilter.errors import ImageError, OptionError, ShapeError
+from convfilter.errors import ImageError, OptionError, ShapeError, complain, escaped
 from convfilter.geometry import Layer, LayerSizes, Padding, PerAxis, follow, output_of
-from convfilter.kernels import Kernel, get_kernel, load_kernels
-from convfilter.messages import complain, shown
+from convfilter.kernels import Kernel, get_kernel
 
 __all__ = ["command"]
 
@@ -30,30 +21,30 @@ _AXES = {1: ("length",), 2: ("height", "width"), 3: ("frames", "height", "width"
 
 
 @click.command(
-    cls=HeadedCommand,
+    cls=options.Command,
     epilog="Sizes are width x height. Per axis: floor((N + P - d*(K - 1) - 1) / s) + 1, with P the padding "
     "on both sides together, d the dilation, s the stride.",
 )
 @click.argument("sizes", nargs=-1, required=True, metavar="SIZE|IMAGE...")
-@kernel_option("A kernel's name or its size WxH; repeat it for a chain of layers.")
-@filter_option(
+@options.kernel("A kernel (name, matrix or file) or its size WxH; repeat it for a chain of layers.")
+@options.field(
     "padding",
     default=None,
     heading="Options",
     show_default=False,
     help="Show only this padding.  [default: valid, same and full]",
 )
-@filter_option("stride", heading="Options")
-@filter_option("dilation", heading="Options")
-@option("--in-channels", type=click.IntRange(min=1), metavar="C", help="Input channels.  [default: 1]")
-@option(
+@options.field("stride", heading="Options")
+@options.field("dilation", heading="Options")
+@options.add("--in-channels", type=click.IntRange(min=1), metavar="C", help="Input channels.  [default: 1]")
+@options.add(
     "--out-channels",
     type=click.IntRange(min=1),
     metavar="O",
     help="Output channels of each layer.  [default: 1]",
 )
-@kernel_file_option()
-@json_option()
+@options.kernel_file()
+@options.json()
 def command(
     sizes: tuple[str, ...],
     kernels: tuple[str, ...],
@@ -62,14 +53,13 @@ def command(
     dilation: PerAxis,
     in_channels: int | None,
     out_channels: int | None,
-    kernel_file: str | None,
+    known: Mapping[str, Kernel],
     as_json: bool,
 ) -> int:
     """Calculate the output size of a kernel, and its cost.
 
     Example: convfilter shape 28x28 -k 3x3 --padding valid
     """
-    known = load_kernels(kernel_file)
     inputs = {text: _typed_size(text) for text in sizes}
     # All kernels are checked before anything is printed.
     chains = {
@@ -101,7 +91,7 @@ def command(
         if as_json:
             click.echo(json.dumps(_as_object(steps, padding)))
         else:
-            click.echo("\n".join(_as_text(shown(text), steps)))
+            click.echo("\n".join(_as_text(escaped(text), steps)))
     return code
 
 
@@ -110,8 +100,8 @@ def _typed_size(text: str) -> tuple[int, ...] | None:
     if not re.fullmatch(r"\d+(x\d+)*", text, re.IGNORECASE):
         return None
     if text.lower().count("x") > 1:
-        raise OptionError(f"{shown(text)} is not a size WxH: channels go with --in-channels")
-    return read_size(text)
+        raise OptionError(f"{escaped(text)} is not a size WxH: channels go with --in-channels")
+    return options.read_size(text)
 
 
 def _image_size(path: str) -> tuple[int, ...]:
@@ -140,9 +130,11 @@ def _layer(text: str, axes: int, known: Mapping[str, Kernel]) -> Layer:
         inputs = kernel.shape[kernel.axes.index("channel")] if "channel" in kernel.axes else None
         outputs = None if inputs is None else kernel.shape[0] if "output" in kernel.axes else 1
         name = filter_in_words(kernel)
-        layer = Layer(name, window, len(kernel.parts), inputs, outputs, kernel.frames)
+        layer = Layer(name, window, len(kernel.parts), inputs, outputs, kernel.frames, kernel.anchor)
     if len(layer.window) > axes:
-        raise OptionError(f"kernel {shown(text)!r} has two dimensions and a size has one: give sizes as WxH")
+        raise OptionError(
+            f"kernel {escaped(text)!r} has two dimensions and a size has one: give sizes as WxH"
+        )
     return layer
 
 

@@ -23,8 +23,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from convfilter.errors import OptionError
-from convfilter.messages import brief, check_choice
+from convfilter.errors import OptionError, brief, check_choice
 from convfilter.options import Border, choices
 
 __all__ = ["ArraySource", "border_fill", "source_index"]

@@ -7,15 +7,14 @@ import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 
 from convfilter.convolution.borders import ArraySource
-from convfilter.convolution.plan import Plan, make_plan
-from convfilter.errors import OptionError
+from convfilter.convolution.plan import Plan, exact_type, make_plan
+from convfilter.errors import OptionError, brief
 from convfilter.geometry import Axis
-from convfilter.messages import brief
 from convfilter.options import environment_threads
 
 if TYPE_CHECKING:
@@ -40,12 +39,19 @@ def run(plan: Plan, read: Read, finish: Finish, threads: int | None = None) -> N
 
         def compute(where: tuple[slice, ...]) -> None:
             read(plan.starts(where), block)
+            sums, spoilt = outputs, None
             if plan.loose and not (block.min() > -plan.limit and block.max() < plan.limit):
-                sums = _careful_sums(plan, block)
-            else:
-                sums = outputs
+                finite = np.isfinite(block)
+                spoilt = None if finite.all() else block.copy()
+                block[~finite] = 0
+                if not np.abs(block).max() < plan.limit:  # summed in double precision
+                    sums = [_sums_of(block, kernel, plan.axes, np.float64) for kernel in plan.loose]
+            if sums is outputs:
                 for call in calls:
                     call()
+            if spoilt is not None:
+                for kernel, each in zip(plan.loose, sums, strict=True):
+                    mark_infinite(each, spoilt, kernel, partial(_counted, axes=plan.axes))
             # Blocks are of one size; what they hold past the last output is not wanted.
             wanted = tuple(slice(part.stop - part.start) for part in where)
             finish([each[wanted] for each in sums], where)
@@ -101,20 +107,6 @@ def available_threads(threads: int | None = None) -> int:
     return int(threads)
 
 
-def _careful_sums(plan: Plan, block: np.ndarray) -> list[np.ndarray]:
-    """The sums of a block with samples that are not finite, or so large that sums may overflow."""
-    finite = np.isfinite(block)
-    values = np.where(finite, block, 0)
-    # What may overflow single precision is summed in double.
-    kind = plan.dtype if np.abs(values).max() < plan.limit else np.dtype(np.float64)
-    sums = []
-    for kernel in plan.loose:
-        sums.append(_sums_of(values.astype(kind, copy=False), kernel, plan.axes))
-        if not finite.all():
-            mark_infinite(sums[-1], block, kernel, partial(_sums_of, axes=plan.axes))
-    return sums
-
-
 def mark_infinite(
     sums: np.ndarray,
     samples: np.ndarray,
@@ -123,26 +115,32 @@ def mark_infinite(
 ) -> None:
     """Put nan and infinity into sums that were made with zeros in place of samples that are not finite.
 
-    `correlate` makes exact sums of small integers as those sums were made; nan counts for both infinities.
+    `correlate` counts: it makes the same sums of -1, 0 and 1.
     """
-    rising, falling = (
-        (np.isnan(samples) | (samples == infinity)).astype(np.int32) for infinity in (np.inf, -np.inf)
-    )
-    signs = (weights > 0).astype(np.int32) - (weights < 0)
-    terms = correlate(rising + falling, (weights != 0).astype(np.int32))
-    surplus = correlate(rising - falling, signs)
-    up, down = terms + surplus > 0, terms - surplus > 0
-    sums[up], sums[down] = np.inf, -np.inf
-    sums[up & down] = np.nan
+    touched = (weights != 0).astype(np.int8)
+    undefined = correlate(np.isnan(samples).astype(np.int8), touched) > 0
+    if (infinite := np.isinf(samples)).any():
+        terms = correlate(infinite.astype(np.int8), touched)
+        signs = (np.sign(np.where(infinite, samples, 0)), np.where(np.isnan(weights), 0, np.sign(weights)))
+        surplus = correlate(*(each.astype(np.int8) for each in signs))
+        up, down = terms + surplus > 0, terms - surplus > 0
+        sums[up], sums[down] = np.inf, -np.inf
+        undefined |= up & down
+    sums[undefined] = np.nan
 
 
-def _sums_of(values: np.ndarray, kernel: np.ndarray, axes: Sequence[Axis]) -> np.ndarray:
-    """Correlate all of a block of finite samples, in their type."""
+def _counted(values: np.ndarray, weights: np.ndarray, axes: Sequence[Axis]) -> np.ndarray:
+    """Sums of -1, 0 and 1 times such weights."""
+    return _sums_of(values, weights, axes, exact_type(weights.size))
+
+
+def _sums_of(values: np.ndarray, kernel: np.ndarray, axes: Sequence[Axis], dtype: Any) -> np.ndarray:
+    """Correlate all of a block of finite samples."""
     axes = [
         axis._replace(size=size, before=0, after=0) for axis, size in zip(axes, values.shape, strict=False)
     ]
-    plan = make_plan(axes, [kernel], values.shape[-1], values.dtype)._replace(loose=())
-    sums = np.empty((*(axis.output for axis in axes), values.shape[-1]), values.dtype)
+    plan = make_plan(axes, [kernel], values.shape[-1], dtype)._replace(loose=())
+    sums = np.empty((*(axis.output for axis in axes), values.shape[-1]), dtype)
 
     def store(made: list[np.ndarray], where: tuple[slice, ...]) -> None:
         sums[where] = made[0]

@@ -228,7 +228,7 @@ def _padded_gradient(
 
 
 def _folded(gradient: np.ndarray, number: int, axis: Axis, source: np.ndarray) -> np.ndarray:
-    """The adjoint of one axis's border: what stands past the edge is added to the samples it came from."""
+    """The adjoint of one axis's border: values past the edge are added to the samples that they repeat."""
     lines = np.moveaxis(gradient, number, 0)
     inside = slice(axis.before, axis.before + axis.size)
     wide = np.result_type(gradient, np.float64) if gradient.dtype.kind == "f" else gradient.dtype

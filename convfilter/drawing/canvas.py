@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal, TypeAlias
 
@@ -10,14 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from convfilter.errors import OptionError
+from convfilter.errors import OptionError, escaped
 from convfilter.files import STREAM, check_output, refuse_terminal, write_output
 from convfilter.images.animation import write_frames
 from convfilter.images.formats import FORMATS, format_of_name
 from convfilter.images.metadata import Metadata
 from convfilter.images.picture import Picture
 from convfilter.images.writing import write_picture
-from convfilter.messages import shown
 
 __all__ = ["FRAME", "INK", "PALE", "WHITE", "Drawing", "below", "beside", "boxed", "check_drawing"]
 __all__ += ["displayed", "diverging", "fitted", "full_scale", "greys", "grid", "middle", "outlined"]
@@ -31,6 +31,7 @@ FRAME = (214, 40, 57)  # marks the window or the result
 _LINES = (200, 204, 208)
 _RED, _BLUE = np.array([202, 62, 71]), np.array([52, 104, 179])
 _MOST = 9  # cells a side
+_MILLISECONDS = 700  # of a frame of an animation
 _CHECKS = 8  # side of the squares behind transparent pixels
 
 
@@ -115,10 +116,14 @@ def outlined(drawing: Drawing, corners: Sequence[float], colour: Colour = FRAME,
 # Numbers
 
 
+def _levels(numbers: NDArray[Any], full: float) -> NDArray[np.uint8]:
+    """Return numbers from 0 to `full` as 8-bit levels."""
+    return np.floor(np.clip(np.nan_to_num(numbers / full), 0, 1) * 255 + 0.5).astype(np.uint8)
+
+
 def greys(numbers: NDArray[Any], full: float) -> Drawing:
     """Return the grey of each number, black at 0 and white at `full`."""
-    levels = np.clip(np.nan_to_num(np.asarray(numbers, np.float64) / full), 0, 1) * 255
-    return np.repeat(np.floor(levels + 0.5).astype(np.uint8)[..., np.newaxis], 3, axis=2)
+    return np.repeat(_levels(numbers, full)[..., np.newaxis], 3, axis=2)
 
 
 def diverging(numbers: NDArray[Any], largest: float | None = None) -> Drawing:
@@ -171,8 +176,7 @@ def full_scale(values: NDArray[Any]) -> float:
 def displayed(pixels: NDArray[Any], mode: str) -> Drawing:
     """Return an image of any type and mode as 8-bit RGB; transparent pixels show grey squares."""
     if pixels.dtype != np.uint8:
-        values = np.nan_to_num(pixels / full_scale(pixels))
-        pixels = np.floor(np.clip(values, 0, 1) * 255 + 0.5).astype(np.uint8)
+        pixels = _levels(pixels, full_scale(pixels))
     if mode in ("CMYK", "LAB"):
         return np.asarray(Image.fromarray(np.ascontiguousarray(pixels), mode).convert("RGB"))
     planes = np.atleast_3d(pixels)
@@ -219,7 +223,7 @@ def check_drawing(path: str, *, overwrite: bool, animated: bool = False) -> str:
     form = "png" if path == STREAM else format_of_name(path)
     if form is None or (animated and not FORMATS[form].several) or form == "npy":
         use = ".gif or .png" if animated else ".png or .jpg"
-        raise OptionError(f"'{shown(path)}' is not a name for a drawing: let it end in {use}")
+        raise OptionError(f"'{escaped(path)}' is not a name for a drawing: let it end in {use}")
     if path == STREAM:
         refuse_terminal()
     check_output(path, overwrite=overwrite)
@@ -233,13 +237,12 @@ def save_drawing(path: str, drawing: Drawing, *, overwrite: bool = False) -> Non
     write_output(path, lambda stream: write_picture(stream, picture, form), overwrite=overwrite)
 
 
-def save_animation(
-    path: str, frames: Iterable[Drawing], count: int, milliseconds: int, *, overwrite: bool = False
-) -> None:
+def save_animation(path: str, frames: Iterable[Drawing], count: int, *, overwrite: bool = False) -> None:
     """Write `count` frames as an endless loop; the last one stays three times as long."""
     form = check_drawing(path, overwrite=overwrite, animated=True)
+    times = itertools.chain(itertools.repeat(_MILLISECONDS, count - 1), [3 * _MILLISECONDS])
     pictures = (
-        Picture(frame, "RGB", "png", Metadata(duration=milliseconds * (3 if number == count - 1 else 1)))
-        for number, frame in enumerate(frames)
+        Picture(frame, "RGB", "png", Metadata(duration=time))
+        for frame, time in zip(frames, times, strict=True)
     )
     write_output(path, lambda stream: write_frames(stream, pictures, count, form), overwrite=overwrite)

@@ -7,22 +7,11 @@ import itertools
 import numpy as np
 from numpy.typing import NDArray
 
-from convfilter.drawing.canvas import (
-    PALE,
-    Drawing,
-    below,
-    beside,
-    boxed,
-    diverging,
-    grid,
-    outlined,
-    resized,
-    text,
-    written,
-)
+from convfilter.drawing import canvas
+from convfilter.drawing.canvas import PALE, Drawing
+from convfilter.errors import figure
 from convfilter.kernels import Kernel
 from convfilter.kernels.analysis import slices
-from convfilter.messages import figure
 
 __all__ = ["kernel_plot"]
 
@@ -46,27 +35,27 @@ def kernel_plot(kernel: Kernel) -> Drawing:
     """
     tables = list(itertools.islice(slices(kernel), _MOST))
     largest = max(float(np.abs(table).max()) for _, table in tables)
-    heading = text(f"{kernel.name}  {kernel.width}x{kernel.height}", 20)
-    rows = [boxed(heading, _TITLE + 8, 0)]
+    heading = canvas.text(f"{kernel.name}  {kernel.width}x{kernel.height}", 20)
+    rows = [canvas.boxed(heading, _TITLE + 8, 0)]
     for name, table in tables:
-        weights = below([_title(f"weights{f', {name}' if name else ''}"), _weights(table, largest)])
-        rows.append(beside([boxed(weights, 0, _SIDE + _GAP - _LABEL), _response(table)]))
-    plot = below(rows)
+        weights = canvas.below([_title(f"weights{f', {name}' if name else ''}"), _weights(table, largest)])
+        rows.append(canvas.beside([canvas.boxed(weights, 0, _SIDE + _GAP - _LABEL), _response(table)]))
+    plot = canvas.below(rows)
     return np.pad(plot, ((_MARGIN - 8, _MARGIN), (_MARGIN, _MARGIN), (0, 0)), constant_values=255)
 
 
 def _title(line: str) -> Drawing:
-    return boxed(text(line, 15, PALE), _TITLE, 0)
+    return canvas.boxed(canvas.text(line, 15, PALE), _TITLE, 0)
 
 
 def _weights(table: NDArray[np.float64], largest: float) -> Drawing:
     cell = min(64, _SIDE // max(table.shape))
-    colours = diverging(table, largest)
+    colours = canvas.diverging(table, largest)
     if cell >= 26:
-        return grid([[figure(value, 3) for value in line] for line in table], colours, cell)
+        return canvas.grid([[figure(value, 3) for value in line] for line in table], colours, cell)
     rows, columns = (max(1, cell) * side for side in table.shape)
-    enlarged = np.pad(resized(colours, rows, columns, "nearest"), ((1, 1), (1, 1), (0, 0)))
-    return outlined(enlarged, (0, 0, columns + 1, rows + 1), PALE, 1)
+    enlarged = np.pad(canvas.resized(colours, rows, columns, "nearest"), ((1, 1), (1, 1), (0, 0)))
+    return canvas.outlined(enlarged, (0, 0, columns + 1, rows + 1), PALE, 1)
 
 
 def _response(table: NDArray[np.float64]) -> Drawing:
@@ -79,7 +68,9 @@ def _response(table: NDArray[np.float64]) -> Drawing:
     share = (places - low)[..., np.newaxis]
     colours = (_SCALE[low] * (1 - share) + _SCALE[low + 1] * share).astype(np.uint8)
     title = _title(f"frequency response, 0 .. {figure(peak, 3)}")
-    drawn = below([title, boxed(resized(colours, _SIDE, _SIDE, "bilinear"), _SIDE + _AXIS, _SIDE + _AXIS)])
+    drawn = canvas.below(
+        [title, canvas.boxed(canvas.resized(colours, _SIDE, _SIDE, "bilinear"), _SIDE + _AXIS, _SIDE + _AXIS)]
+    )
     drawn = np.pad(drawn, ((0, 0), (_LABEL, 0), (0, 0)), constant_values=255)
     right, bottom = _LABEL + _SIDE, _TITLE + _SIDE
     labels = [(_LABEL + _SIDE / 2, bottom + 28.0, "cycles a sample")]
@@ -87,4 +78,4 @@ def _response(table: NDArray[np.float64]) -> Drawing:
         place = (frequency + 0.5) * _SIDE
         labels.append((_LABEL + place, bottom + 10.0, f"{frequency:g}"))
         labels.append((right + 18.0, _TITLE + place, f"{frequency:g}"))
-    return written(drawn, labels, 13, PALE)
+    return canvas.written(drawn, labels, 13, PALE)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convfilter.errors import OptionError
+from convfilter.errors import OptionError, brief, figure
 from convfilter.explain.steps import (
     Explanation,
     Number,
@@ -37,7 +37,6 @@ from convfilter.filtering.layer import filter_bank, filter_layer, noise_of
 from convfilter.geometry import Axis
 from convfilter.kernels import Kernel
 from convfilter.kernels.kernel import is_zero_sum
-from convfilter.messages import brief, figure
 from convfilter.options import FilterOptions
 
 __all__ = ["Explanation", "explain_numbers", "explain_sample"]
@@ -138,7 +137,7 @@ class _LastFilter:
         # That of the layer is scaled to the depth of the result.
         self.bank = filter_bank(kernel, options.channels, stage.colours.shape[-1], options.flip)
         self.full = self.layer.depth.full
-        self.offset = whole(Fraction(str(kernel.offset)) * Fraction(self.full))
+        self.offset = whole(kernel.exact_offset * Fraction(self.full))
 
     def colour(self, at: tuple[int, ...], channel: int) -> tuple[list[Part], list[Step]]:
         """Compute a sample of a colour channel of the output."""
@@ -178,7 +177,7 @@ class _LastFilter:
         full, result = whole(self.full), self.layer.result
         alphas = [*alpha] * (len(slices) // len(alpha))
         pairs = zip(slices, alphas, strict=True)
-        weighted = quotient(total(*(product(each.weights, each.samples, own) for each, own in pairs)), full)
+        weighted = quotient(total(*(product(each.weights, each.window, own) for each, own in pairs)), full)
         mean: Number = 0
         if not is_zero_sum(weights.ravel().tolist()):
             mean = quotient(total(product(self.own(weights), alpha)), total(weights) * full)
@@ -190,7 +189,7 @@ class _LastFilter:
         if opacity >= Fraction(1, 2) if result.integer else opacity > 0:
             steps.append(Step("colour", f"{figure(weighted)} / {figure(mean)}", quotient(weighted, mean)))
         else:
-            value = total(*(product(each.weights, each.samples) for each in slices))
+            value = total(*(product(each.weights, each.window) for each in slices))
             steps.append(Step("invisible", "the sum without alpha", value))
         return Part(tuple(slices), (*steps, *divided(steps[-1].value, self.bank.divisor)))
 

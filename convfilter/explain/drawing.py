@@ -8,27 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convfilter.drawing.canvas import (
-    FRAME,
-    PALE,
-    WHITE,
-    Drawing,
-    below,
-    beside,
-    boxed,
-    diverging,
-    greys,
-    grid,
-    middle,
-    outlined,
-    resized,
-    text,
-)
-from convfilter.errors import OptionError
+from convfilter.drawing import canvas
+from convfilter.drawing.canvas import FRAME, PALE, WHITE, Drawing
+from convfilter.errors import OptionError, figure
 from convfilter.explain.steps import Explanation, Slice, plane_axes
 from convfilter.geometry import Axis
 from convfilter.kernels import Kernel
-from convfilter.messages import figure
 from convfilter.options import FilterOptions
 
 __all__ = ["draw_explanation", "sliding_axes", "sliding_frames"]
@@ -45,38 +30,40 @@ def draw_explanation(explained: Explanation, image: Drawing | None, full: float)
     """Draw an explanation, beside the image that the window lies in if there is one; `full` is white."""
     slices = [each for part in explained.parts for each in part.slices[:_MOST_SLICES]]
     rows = [_slice_row(each, full) for each in slices]
-    rows.append(below([boxed(line, _LINE, 0) for line in _lines(explained)]))
-    drawn = below(rows, _MARGIN)
-    return _with_margin(drawn if image is None else beside([_thumbnail(explained, image), drawn], _GAP))
+    rows.append(canvas.below([canvas.boxed(line, _LINE, 0) for line in _lines(explained)]))
+    drawn = canvas.below(rows, _MARGIN)
+    return _with_margin(
+        drawn if image is None else canvas.beside([_thumbnail(explained, image), drawn], _GAP)
+    )
 
 
 def _with_margin(drawn: Drawing) -> Drawing:
-    return boxed(drawn, drawn.shape[0] + 2 * _MARGIN, drawn.shape[1] + 2 * _MARGIN, centred=True)
+    return canvas.boxed(drawn, drawn.shape[0] + 2 * _MARGIN, drawn.shape[1] + 2 * _MARGIN, centred=True)
 
 
 def _slice_row(piece: Slice, full: float) -> Drawing:
     """Draw samples * weights [* alpha] = products."""
-    samples, weights = middle(piece.samples), middle(piece.weights)
+    samples, weights = canvas.middle(piece.window), canvas.middle(piece.weights)
     largest = float(np.abs(piece.weights).max()) or 1.0
-    products = middle(piece.products).astype(np.float64)
-    tables = [(f"samples {piece.name}", samples, greys(samples, full))]
-    tables.append(("weights", weights, diverging(weights, largest)))
+    products = canvas.middle(piece.products).astype(np.float64)
+    tables = [(f"samples {piece.name}", samples, canvas.greys(samples, full))]
+    tables.append(("weights", weights, canvas.diverging(weights, largest)))
     if piece.alpha is not None:
-        tables.append(("alpha", middle(piece.alpha), greys(middle(piece.alpha), 1.0)))
-    tables.append(("products", products, diverging(products)))
+        tables.append(("alpha", canvas.middle(piece.alpha), canvas.greys(canvas.middle(piece.alpha), 1.0)))
+    tables.append(("products", products, canvas.diverging(products)))
     drawn: list[Drawing] = []
     for title, numbers, colours in tables:
-        table = grid(_labels(numbers), colours, 44, None if drawn else middle(piece.border))
+        table = canvas.grid(_labels(numbers), colours, 44, None if drawn else canvas.middle(piece.border))
         if drawn:
-            sign = text("=" if title == "products" else "*", 26, PALE)
+            sign = canvas.text("=" if title == "products" else "*", 26, PALE)
             space = np.full((_TITLE, _GAP, 3), WHITE, np.uint8)
-            drawn.append(below([space, boxed(sign, len(table), _GAP, centred=True)]))
+            drawn.append(canvas.below([space, canvas.boxed(sign, len(table), _GAP, centred=True)]))
         drawn.append(_titled(title, table))
-    return beside(drawn)
+    return canvas.beside(drawn)
 
 
 def _titled(title: str, table: Drawing) -> Drawing:
-    return below([boxed(text(title.strip(), 16, PALE), _TITLE, 0), table])
+    return canvas.below([canvas.boxed(canvas.text(title.strip(), 16, PALE), _TITLE, 0), table])
 
 
 def _labels(numbers: NDArray[Any]) -> list[list[str]]:
@@ -93,20 +80,20 @@ def _lines(explained: Explanation) -> list[Drawing]:
     _, row, column = explained.place
     channel = f" {explained.names[explained.channel]}" if len(explained.values) > 1 else ""
     value = f"value at row {row}, column {column}:{channel} {figure(explained.value)}"
-    return [*(text(line, _TEXT) for line in lines), text(value, _TEXT, FRAME)]
+    return [*(canvas.text(line, _TEXT) for line in lines), canvas.text(value, _TEXT, FRAME)]
 
 
 def _thumbnail(explained: Explanation, image: Drawing) -> Drawing:
     """Return the image, scaled, with a frame around the window."""
     scale = _THUMBNAIL / max(image.shape[:2])
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
-    drawn = resized(image, height, width, "nearest" if scale > 1 else "lanczos")
+    drawn = canvas.resized(image, height, width, "nearest" if scale > 1 else "lanczos")
     _, row, column = explained.anchor
-    reach = max(explained.parts[0].slices[0].samples.shape) / 2 if explained.parts else 1
+    reach = max(explained.parts[0].slices[0].window.shape) / 2 if explained.parts else 1
     x, y = (column + 0.5) * scale, (row + 0.5) * scale
     for margin, colour, line in ((2, WHITE, 6), (0, FRAME, 2)):  # visible on any background
         half = max(reach * scale, 6.0) + margin
-        drawn = outlined(drawn, (x - half, y - half, x + half, y + half), colour, line)
+        drawn = canvas.outlined(drawn, (x - half, y - half, x + half, y + half), colour, line)
     return drawn
 
 
@@ -139,7 +126,7 @@ def sliding_frames(
     rows, columns = axes
     padding = [(axis.before, axis.after) for axis in axes]
     outside = np.pad(np.zeros(values.shape, bool), padding, constant_values=True)
-    colours = greys(np.pad(values, padding), full)
+    colours = canvas.greys(np.pad(values, padding), full)
     colours[outside] = _EMPTY
     cell = max(22, min(44, 640 // max(outside.shape[1], columns.output)))
     results = np.zeros((rows.output, columns.output))
@@ -148,29 +135,29 @@ def sliding_frames(
         explained = explain((row, column))
         piece = explained.parts[0].slices[0]
         results[row, column], labels[row, column] = explained.value, figure(explained.value, 3)
-        shades = greys(np.abs(results), max(full, np.nan_to_num(np.abs(results)).max()))
+        shades = canvas.greys(np.abs(results), max(full, np.nan_to_num(np.abs(results)).max()))
         shades[labels == ""] = _EMPTY
         top, left = row * rows.stride, column * columns.stride
         padded = np.pad(np.array(_labels(values), object), padding, constant_values="")
         for (down, across), made in np.ndenumerate(piece.border):
             if made:
                 place = (top + down * rows.dilation, left + across * columns.dilation)
-                padded[place] = figure(piece.samples[down, across], 3)
+                padded[place] = figure(piece.window[down, across], 3)
         window = np.array([left, top, left + columns.reach, top + rows.reach]) * cell
         result = np.array([column, row, column + 1, row + 1]) * cell
         tables = [
-            _titled("input", outlined(grid(padded.tolist(), colours, cell), window.tolist())),
-            _titled("weights", grid(_labels(piece.weights), diverging(piece.weights), cell)),
-            _titled("output", outlined(grid(labels.tolist(), shades, cell), result.tolist())),
+            _titled("input", canvas.outlined(canvas.grid(padded.tolist(), colours, cell), window.tolist())),
+            _titled("weights", canvas.grid(_labels(piece.weights), canvas.diverging(piece.weights), cell)),
+            _titled("output", canvas.outlined(canvas.grid(labels.tolist(), shades, cell), result.tolist())),
         ]
-        sentence = boxed(text(_sum_in_words(explained), _TEXT), _LINE, 0)
-        yield _with_margin(below([beside(tables, _GAP), sentence], _MARGIN))
+        sentence = canvas.boxed(canvas.text(_sum_in_words(explained), _TEXT), _LINE, 0)
+        yield _with_margin(canvas.below([canvas.beside(tables, _GAP), sentence], _MARGIN))
 
 
 def _sum_in_words(explained: Explanation) -> str:
     piece = explained.parts[0].slices[0]
-    if piece.samples.size > 12 or len(explained.parts) > 1:
+    if piece.window.size > 12 or len(explained.parts) > 1:
         return f"= {figure(explained.value)}"
-    pairs = zip(piece.weights.ravel(), piece.samples.ravel(), strict=True)
+    pairs = zip(piece.weights.ravel(), piece.window.ravel(), strict=True)
     products = " + ".join(f"{figure(weight, 3)}*{figure(sample, 3)}" for weight, sample in pairs)
     return f"{products.replace('+ -', '- ')} = {figure(explained.value)}"

@@ -16,12 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convfilter.convolution.borders import source_index
-from convfilter.errors import ShapeError
-from convfilter.filtering.layer import Layer
+from convfilter.errors import ShapeError, figure
+from convfilter.filtering.layer import Layer, filter_axes
 from convfilter.filtering.quantize import encode
-from convfilter.geometry import Axis, axes_of
+from convfilter.geometry import Axis
 from convfilter.kernels import Kernel
-from convfilter.messages import figure
 from convfilter.options import Border, FilterOptions
 
 __all__ = ["Explanation", "Number", "Part", "Slice", "Step", "check_place", "combine_parts", "divided"]
@@ -64,7 +63,7 @@ class Slice(NamedTuple):
     """
 
     name: str
-    samples: NDArray[Any]
+    window: NDArray[Any]
     weights: NDArray[Any]
     products: NDArray[Any]
     border: NDArray[np.bool_]
@@ -128,8 +127,7 @@ def check_place(place: Sequence[int], axes: Sequence[Axis]) -> tuple[tuple[int, 
 
 def plane_axes(shape: Sequence[int], kernel: Kernel, options: FilterOptions) -> tuple[Axis, ...]:
     """Return the axes of rows and columns of a kernel over one plane of numbers."""
-    window = (kernel.height, kernel.width)
-    return axes_of(shape, window, padding=options.padding, stride=options.stride, dilation=options.dilation)
+    return filter_axes((1, *shape), kernel, options)[1:]
 
 
 def window_at(

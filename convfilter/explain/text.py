@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -9,11 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convfilter.errors import ImageError, OptionError
-from convfilter.explain.steps import Explanation, Slice, Step, plain
-from convfilter.messages import describe, figure, shown
+from convfilter.errors import ImageError, OptionError, describe, escaped, figure
+from convfilter.explain.steps import Explanation, Slice, Step
 
-__all__ = ["as_lines", "as_object", "channel_names", "output_names", "parse_numbers", "read_numbers"]
+__all__ = ["as_lines", "channel_names", "output_names", "parse_numbers", "read_numbers", "to_json"]
 
 _LONGEST = 1 << 22  # characters of a file of numbers
 _NAMES = {
@@ -30,7 +30,7 @@ _SIDES = (15, 9, 7, 5)  # the most rows and columns; the first that fits is take
 
 def read_numbers(path: str) -> NDArray[Any]:
     """Read rows of numbers from a file."""
-    name = shown(path)
+    name = escaped(path)
     try:
         with open(path, encoding="utf-8-sig") as stream:
             text = stream.read(_LONGEST + 1)
@@ -115,14 +115,14 @@ def _slice_in_lines(piece: Slice) -> list[str]:
     """Return samples, weights and products, side by side if they fit."""
     samples = [
         [f"[{cell}]" if made else f" {cell} " for cell, made in zip(*row, strict=True)]
-        for row in zip(_cells(piece.samples), piece.border, strict=True)
+        for row in zip(_cells(piece.window), piece.border, strict=True)
     ]
     tables = {"samples": samples, "weights": _cells(piece.weights)}
     if piece.alpha is not None:
         tables["alpha"] = _cells(piece.alpha)
     tables["products"] = _cells(piece.products)
     for side in _SIDES:
-        rows, columns = (_left_out(count, side) for count in piece.samples.shape)
+        rows, columns = (_left_out(count, side) for count in piece.window.shape)
         blocks = [_block(name, _cut(cells, rows, columns)) for name, cells in tables.items()]
         if max(len(block[0]) for block in blocks) <= _LINE:
             break
@@ -162,37 +162,25 @@ def _block(name: str, cells: list[list[str]]) -> list[str]:
     return [f"  {line.ljust(width)}" for line in (name, *lines)]
 
 
-def as_object(explained: Explanation) -> dict[str, Any]:
-    """Return an explanation as an object for JSON."""
+def to_json(explained: Explanation) -> str:
+    """Return an explanation as an object of JSON."""
     axes = ("frame", "row", "column")
-    return {
+    described = {
         "place": dict(zip(axes, explained.place, strict=True)),
         "anchor": dict(zip(axes, explained.anchor, strict=True)),
         "channel": explained.names[explained.channel],
         "parts": [
-            {
-                "slices": [_slice_as_object(each) for each in part.slices],
-                "steps": _steps_as_objects(part.steps),
-            }
-            for part in explained.parts
+            {"slices": _as_objects(part.slices), "steps": _as_objects(part.steps)} for part in explained.parts
         ],
-        "steps": _steps_as_objects(explained.steps),
+        "steps": _as_objects(explained.steps),
         "notes": explained.notes,
         "values": explained.values,
         "value": explained.value,
     }
+    return json.dumps(
+        described, default=lambda each: each.tolist() if hasattr(each, "tolist") else float(each)
+    )
 
 
-def _slice_as_object(piece: Slice) -> dict[str, Any]:
-    return {
-        "name": piece.name,
-        "window": piece.samples.tolist(),
-        "border": piece.border.tolist(),
-        "weights": piece.weights.tolist(),
-        "alpha": None if piece.alpha is None else piece.alpha.tolist(),
-        "products": piece.products.tolist(),
-    }
-
-
-def _steps_as_objects(steps: Sequence[Step]) -> list[dict[str, Any]]:
-    return [{"name": step.name, "formula": step.formula, "value": plain(step.value)} for step in steps]
+def _as_objects(records: Sequence[Slice | Step]) -> list[dict[str, Any]]:
+    return [record._asdict() for record in records]

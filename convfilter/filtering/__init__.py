@@ -6,18 +6,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
+from convfilter.convolution.borders import border_fill
 from convfilter.convolution.plan import Plan
-from convfilter.errors import ImageError, OptionError, ShapeError
-from convfilter.filtering.layer import Layer, check_options, filter_axes, filter_layer, make_layer
+from convfilter.errors import ImageError, KernelError, OptionError, ShapeError
+from convfilter.filtering.layer import Layer, filter_axes, filter_layer, make_layer
 from convfilter.filtering.quantize import Clipping, decode, levels_of
 from convfilter.geometry import Padding, PerAxis
 from convfilter.images.formats import fitting_mode, loose_channels
 from convfilter.kernels import Kernel, get_kernel
-from convfilter.options import Alpha, Border, Channels, Depth, FilterOptions, Range
+from convfilter.options import Alpha, Border, Channels, Depth, FilterOptions, Range, check_choices
 
 __all__ = [
     "FilterOptions",
@@ -32,6 +33,7 @@ __all__ = [
     "options_for",
     "plan_kernel",
     "premultiplies",
+    "resolved_range",
 ]
 
 
@@ -122,6 +124,36 @@ def apply_kernel(
     return filter_pixels(pixels, [get_kernel(kernel)], options, threads=threads).pixels
 
 
+def check_options(options: FilterOptions, kernels: Sequence[Kernel]) -> None:
+    """Refuse options that do not exist, or that some kernel cannot be used with, whatever the image."""
+    check_choices(options)
+    border_fill(options.border, options.fill)
+    if options.depth is not None and kernels and resolved_range(options, kernels[-1]) == "raw":
+        raise OptionError(
+            "depth cannot be chosen with range 'raw', which gives floats in the image's own units: "
+            "take another range, such as 'clip'"
+        )
+    for kernel in kernels:
+        if "channel" in kernel.axes and options.channels != "each":
+            raise KernelError(
+                f"kernel '{kernel.name}' sums the channels itself: it cannot be used with channels "
+                f"'{options.channels}'"
+            )
+        if options.alpha == "premultiply" and kernel.is_zero_sum:
+            raise KernelError(
+                f"kernel '{kernel.name}' sums to zero: alpha cannot be weighed with it, so keep or drop it"
+            )
+
+
+def resolved_range(options: FilterOptions, kernel: Kernel) -> Range:
+    """Return what the range ``auto`` means for a kernel."""
+    chosen = kernel.range if options.range == "auto" else options.range
+    if chosen != "auto":
+        return cast(Range, chosen)
+    edges = kernel.is_zero_sum and len(kernel.parts) == 1 and not kernel.offset
+    return "absolute" if edges else "clip"
+
+
 def options_for(mode: str, options: FilterOptions) -> FilterOptions:
     """Return the options as they apply to a mode: the last channel of CMYK and of loose ones is not alpha."""
     return options._replace(alpha="plain") if mode == "CMYK" or loose_channels(mode) else options
@@ -159,14 +191,19 @@ def filter_pixels(
     `count_clipped` counts the samples that were cut off, which costs a little time.
     """
     stage = last_stage(pixels, kernels, options, threads=threads)
-    clipping = Clipping() if count_clipped else None
-    result = filter_layer(stage.layer, stage.colours, stage.alpha, clipping=clipping)
+    clipping = Clipping()
+    result = filter_layer(
+        stage.layer, stage.colours, stage.alpha, clipping=clipping if count_clipped else None
+    )
     summed = result.shape[-1] - (stage.alpha is not None) == 1 and (stage.grey or stage.layer.bank.summed)
     if stage.opaque:
-        result = _with_opaque_alpha(result, stage.layer.result.full)
-    has_alpha = stage.alpha is not None or stage.opaque
-    kept = None if options.alpha == "plain" else has_alpha
-    return _filtered(result, kept, stage.stack, stage.grey or summed, clipping)
+        result = np.pad(result, [(0, 0)] * 3 + [(0, 1)], constant_values=stage.layer.result.full)
+    alpha = None if options.alpha == "plain" else stage.alpha is not None or stage.opaque
+    # Take off the axes that the pixels did not have.
+    result = result if stage.stack else result[0]
+    result = result[..., 0] if (stage.grey or summed) and result.shape[-1] == 1 else result
+    shares = (count / clipping.samples for count in (clipping.below, clipping.above) if clipping.samples)
+    return Filtered(result, alpha, *shares)
 
 
 class Stage(NamedTuple):
@@ -191,11 +228,8 @@ def last_stage(
     if not kernels:
         raise OptionError("no kernel was given: name at least one")
     check_options(options, kernels)
-    values = _checked_pixels(pixels, kernels)
+    values, stack, grey = _stack_of(pixels, kernels)
     depth = levels_of(values.dtype)
-    stack = values.ndim == 4
-    grey = values.ndim == 2 or (stack and np.ndim(pixels) == 3)
-    values = _as_stack(values)
     has_alpha = options.alpha != "plain" and values.shape[-1] in (2, 4)
     colours, alpha = (values[..., :-1], values[..., -1]) if has_alpha else (values, None)
     opaque = alpha is not None and bool((alpha == depth.full).all())
@@ -208,9 +242,9 @@ def last_stage(
     for number, kernel in enumerate(kernels):
         last = number == len(kernels) - 1
         premultiply = alpha is not None and premultiplies(kernel, options)
-        shape_and_type = (colours.shape, colours.dtype)
+        shape_and_type, chosen = (colours.shape, colours.dtype), resolved_range(options, kernel)
         layer = make_layer(
-            kernel, shape_and_type, options, depth, threads, last=last, premultiply=premultiply
+            kernel, shape_and_type, options, depth, chosen, threads, last=last, premultiply=premultiply
         )
         if last:
             break
@@ -224,43 +258,29 @@ def last_stage(
 def plan_kernel(kernel: Kernel, shape: Sequence[int], dtype: Any, options: FilterOptions) -> Plan:
     """Return the plan for a kernel and an image of shape (H, W, C) without alpha; computes nothing."""
     depth = levels_of(np.dtype(dtype))
-    return make_layer(kernel, ((1, *shape), depth.dtype), options, depth).plan
+    return make_layer(
+        kernel, ((1, *shape), depth.dtype), options, depth, resolved_range(options, kernel)
+    ).plan
 
 
-def _filtered(
-    result: np.ndarray, alpha: bool | None, stack: bool, grey: bool, clipping: Clipping | None
-) -> Filtered:
-    """Take off the axes that the caller's pixels do not have."""
-    result = result if stack else result[0]
-    result = result[..., 0] if grey and result.shape[-1] == 1 else result
-    if clipping is None or not clipping.samples:
-        return Filtered(result, alpha)
-    return Filtered(result, alpha, clipping.below / clipping.samples, clipping.above / clipping.samples)
-
-
-def _checked_pixels(pixels: np.ndarray, kernels: Sequence[Kernel]) -> np.ndarray:
-    """Pixels as an array that says by its axes whether it is a stack: (H, W), (H, W, C) or (T, H, W, C)."""
+def _stack_of(pixels: np.ndarray, kernels: Sequence[Kernel]) -> tuple[np.ndarray, bool, bool]:
+    """Return pixels as (T, H, W, C), and whether they have an axis of frames, and none of channels."""
     values = np.asarray(pixels)
     if values.dtype == bool:
         values = values.astype(np.uint8) * np.uint8(255)
     if not values.dtype.isnative:
         values = values.astype(values.dtype.newbyteorder("="))
     frames = any("frame" in kernel.axes for kernel in kernels)
-    if frames and values.ndim == 3:
+    grey = values.ndim == (3 if frames else 2)
+    if grey:
         values = values[..., np.newaxis]
-    if values.ndim not in ((4,) if frames else (2, 3, 4)):
+    if values.ndim not in ((4,) if frames else (3, 4)):
         wanted = "(T, H, W) or (T, H, W, C), for a kernel of frames" if frames else "(H, W) or (H, W, C)"
-        raise ShapeError(f"pixels of shape {values.shape} are not an image: give {wanted}")
+        raise ShapeError(f"pixels of shape {np.shape(pixels)} are not an image: give {wanted}")
     if 0 in values.shape:
-        raise ImageError(f"pixels of shape {values.shape} hold no samples")
-    return values
-
-
-def _as_stack(values: np.ndarray) -> np.ndarray:
-    """The same samples with all four axes: frames, rows, columns, channels."""
-    if values.ndim == 2:
-        return values[np.newaxis, :, :, np.newaxis]
-    return values[np.newaxis] if values.ndim == 3 else values
+        raise ImageError(f"pixels of shape {np.shape(pixels)} hold no samples")
+    stack = values.ndim == 4
+    return values if stack else values[np.newaxis], stack, grey
 
 
 def premultiplies(kernel: Kernel, options: FilterOptions) -> bool:
@@ -269,9 +289,3 @@ def premultiplies(kernel: Kernel, options: FilterOptions) -> bool:
         one_sample = kernel.height == kernel.width == 1 and "frame" not in kernel.axes
         return not kernel.is_zero_sum and not one_sample
     return options.alpha == "premultiply"
-
-
-def _with_opaque_alpha(colours: np.ndarray, opaque: float) -> np.ndarray:
-    whole = np.empty((*colours.shape[:-1], colours.shape[-1] + 1), colours.dtype)
-    whole[..., :-1], whole[..., -1] = colours, opaque
-    return whole

@@ -17,7 +17,14 @@ from convfilter.filtering.quantize import Levels
 from convfilter.geometry import Axis
 from convfilter.options import Border
 
-__all__ = ["PremultipliedSource", "PremultipliedSums", "kept_alpha", "planar", "premultiplied_weights"]
+__all__ = [
+    "PlainSums",
+    "PremultipliedSource",
+    "PremultipliedSums",
+    "kept_alpha",
+    "planar",
+    "premultiplied_weights",
+]
 
 
 class PremultipliedSource:
@@ -58,6 +65,21 @@ class PremultipliedSource:
 def planar(values: np.ndarray) -> np.ndarray:
     """Return values of shape (T, H, W, C) as (C, T, H, W, 1): the channels become an axis of the kernel."""
     return np.moveaxis(values, -1, 0)[..., np.newaxis]
+
+
+class PlainSums:
+    """The sums of one part of a kernel over colours alone."""
+
+    def __init__(self, sums: np.ndarray) -> None:
+        self._sums = sums
+
+    def colours(self) -> np.ndarray:
+        """Return the sums, not divided."""
+        return self._sums
+
+    def quotients(self, places: tuple[np.ndarray, ...]) -> Iterator[tuple[int, int]]:
+        """Yield the sums at some places as integers over one."""
+        return ((value, 1) for value in self._sums[places].tolist())
 
 
 class PremultipliedSums:

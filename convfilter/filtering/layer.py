@@ -6,15 +6,16 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from convfilter.convolution.borders import ArraySource, border_fill
 from convfilter.convolution.execute import Read, run
 from convfilter.convolution.plan import Plan, exact_type, make_plan
-from convfilter.errors import KernelError, OptionError, ShapeError
+from convfilter.errors import ShapeError
 from convfilter.filtering.alpha import (
+    PlainSums,
     PremultipliedSource,
     PremultipliedSums,
     kept_alpha,
@@ -25,50 +26,19 @@ from convfilter.filtering.quantize import Clipping, Extremes, Finish, Levels, Qu
 from convfilter.geometry import Axis, axes_of
 from convfilter.kernels import Kernel
 from convfilter.kernels.kernel import ZERO_SUM
-from convfilter.options import Border, Channels, FilterOptions, Range, check_choices
+from convfilter.options import Border, Channels, FilterOptions, Range
 
-__all__ = ["FilterBank", "Layer", "check_options", "filter_axes", "filter_bank", "filter_layer"]
-__all__ += ["make_layer", "noise_of", "resolved_range"]
+__all__ = ["FilterBank", "Layer", "filter_axes", "filter_bank", "filter_layer"]
+__all__ += ["make_layer", "noise_of"]
 
 # What a sum may be off by, in levels of 8 or 16 bits: results may only differ near a tie.
 _TOLERANCE = 0.0005
 
 
-def check_options(options: FilterOptions, kernels: Sequence[Kernel]) -> None:
-    """Refuse options that do not exist, or that some kernel cannot be used with, whatever the image."""
-    check_choices(options)
-    border_fill(options.border, options.fill)
-    if options.depth is not None and kernels and resolved_range(options, kernels[-1]) == "raw":
-        raise OptionError(
-            "depth cannot be chosen with range 'raw', which gives floats in the picture's own units: "
-            "take another range, such as 'clip'"
-        )
-    for kernel in kernels:
-        if "channel" in kernel.axes and options.channels != "each":
-            raise KernelError(
-                f"kernel '{kernel.name}' sums the channels itself: it cannot be used with channels "
-                f"'{options.channels}'"
-            )
-        if options.alpha == "premultiply" and kernel.is_zero_sum:
-            raise KernelError(
-                f"kernel '{kernel.name}' sums to zero: alpha cannot be weighed with it, so keep or drop it"
-            )
-
-
-def resolved_range(options: FilterOptions, kernel: Kernel) -> Range:
-    """Return what the range ``auto`` means for a kernel."""
-    chosen = kernel.range if options.range == "auto" else options.range
-    if chosen != "auto":
-        return cast(Range, chosen)
-    edges = kernel.is_zero_sum and len(kernel.parts) == 1 and not kernel.offset
-    return "absolute" if edges else "clip"
-
-
 # Takes the sums of one block, a list for each output channel, with the channel axis last.
 _Visit: TypeAlias = Callable[[list[list[np.ndarray]], tuple[slice, ...]], None]
 
-# The parts of an output channel, their exact values, and the sums behind them if they are premultiplied.
-_Parts: TypeAlias = tuple[list[np.ndarray], Quotients, list[PremultipliedSums]]
+_Part: TypeAlias = PlainSums | PremultipliedSums
 
 
 class FilterBank(NamedTuple):
@@ -130,16 +100,15 @@ def filter_bank(kernel: Kernel, channels: Channels, count: int, flip: bool) -> F
 
 def _common_divisor(kernel: Kernel) -> tuple[np.ndarray, int]:
     """All parts stacked, as integers over their divisors' least common multiple where that is exact."""
-    parts = kernel.arrays()
+    parts, divisors = np.stack(kernel.arrays()), np.array(kernel.divisors)
+    each_part = (slice(None), *(np.newaxis,) * (parts.ndim - 1))
     if kernel.is_integer:
-        common = math.lcm(*(int(divisor) for divisor in kernel.divisors))
+        common = math.lcm(*map(int, kernel.divisors))
         factors = [common // int(divisor) for divisor in kernel.divisors]
-        largest = max(
-            int(np.abs(part).max()) * abs(factor) for part, factor in zip(parts, factors, strict=True)
-        )
-        if largest * parts[0].size < 2**53 and common < 2**53:
-            return np.stack([part * factor for part, factor in zip(parts, factors, strict=True)]), common
-    return np.stack([part / divisor for part, divisor in zip(parts, kernel.divisors, strict=True)]), 1
+        largest = int(np.abs(parts).max()) * max(map(abs, factors))
+        if largest * parts[0].size < 2**53 > common:
+            return parts * np.array(factors)[each_part], common
+    return parts / divisors[each_part], 1
 
 
 class Layer(NamedTuple):
@@ -167,30 +136,38 @@ class Layer(NamedTuple):
         """Whether results are integers."""
         return self.target.kind in "iu"
 
+    @property
+    def adds_up(self) -> bool:
+        """Whether sums of integers are rounded to integers."""
+        return self.plan.dtype.kind in "iu" and self.rounds
+
 
 def make_layer(
     kernel: Kernel,
     colours: tuple[Sequence[int], np.dtype[Any]],
     options: FilterOptions,
     depth: Levels,
+    chosen: Range,
     threads: int | None = None,
     *,
     last: bool = True,
     premultiply: bool = False,
 ) -> Layer:
-    """Decide everything about one filter for colours of a shape (T, H, W, C) and a type."""
+    """Decide everything about one filter for colours of a shape (T, H, W, C) and a type.
+
+    `chosen` is the range, any but ``auto``.
+    """
     (*sizes, count), dtype = colours
     bank = filter_bank(kernel, options.channels, count, options.flip)
     asked = depth.result(options.depth)
     result, target = (asked, asked.dtype) if last else (depth, depth.unrounded(asked))
-    chosen = resolved_range(options, kernel)
     if chosen == "raw" and last:
         target = np.dtype(np.float32)
     if result.full != depth.full:
         bank = bank.scaled(Fraction(result.full) / Fraction(depth.full))
     weights, largest_sum = bank.weights, bank.largest_sum
-    axes = filter_axes(sizes, weights.shape[3:], options)
-    offset = Fraction(str(kernel.offset)) * Fraction(result.full)  # the decimals that were written
+    axes = filter_axes(sizes, kernel, options)
+    offset = kernel.exact_offset * Fraction(result.full)
     fill = border_fill(options.border, options.fill) * depth.full
     if options.linear:
         fill = float(decode(np.array([fill]), depth, np.dtype(np.float64))[0])
@@ -256,12 +233,17 @@ def make_layer(
     )
 
 
-def filter_axes(shape: Sequence[int], window: Sequence[int], options: FilterOptions) -> tuple[Axis, ...]:
+def filter_axes(shape: Sequence[int], kernel: Kernel, options: FilterOptions) -> tuple[Axis, ...]:
     """Return the axes of frames, rows and columns; numbers among the options are for rows and columns."""
     padding = options.padding if isinstance(options.padding, str) else "same"
-    frames = axes_of(shape[0], window[0], padding=padding)
+    frames = axes_of(shape[0], kernel.frames, padding=padding)
     rows_columns = axes_of(
-        shape[1:], window[1:], padding=options.padding, stride=options.stride, dilation=options.dilation
+        shape[1:],
+        (kernel.height, kernel.width),
+        padding=options.padding,
+        stride=options.stride,
+        dilation=options.dilation,
+        anchor=kernel.anchor_of(flip=options.flip),
     )
     return frames + rows_columns
 
@@ -299,48 +281,45 @@ def filter_layer(
         result[..., -1] = rescaled(kept, layer.depth, layer.result) if final else kept
     totals = _totals(bank)
     finish = _finish(layer, totals if weighed else None)
-    # Alpha is the mean over all parts that have one.
-    count = int(np.count_nonzero(totals))
-    finish_alpha = replace(
-        finish,
-        combine="sum",
-        add=Fraction(0),
-        divide=Fraction(count),
-        absolute=False,
-        linear=False,
-        exact=layer.plan.dtype.kind in "iu"
-        and layer.rounds
-        and layer.result.dtype.itemsize <= 2
-        and count > 1,
-    )
 
-    def parts_of(number: int, sums: list[np.ndarray]) -> _Parts:
+    def parts_of(number: int, sums: list[np.ndarray]) -> list[_Part]:
         """The parts of an output channel."""
         if not weighed:
-            return sums, lambda places: zip(*(_over_one(part[places]) for part in sums), strict=True), []
+            return [PlainSums(each) for each in sums]
         if bank.summed:
             triples = [sums[first : first + 3] for first in range(0, len(sums), 3)]
         else:
-            ends = (channels, channels + 1)
-            triples = [np.split(part, ends, axis=-1) for part in sums]
-        made = [
+            triples = [np.split(part, (channels, channels + 1), axis=-1) for part in sums]
+        return [
             PremultipliedSums(triple, total, bank.divisor, layer.depth, layer.result)
             for triple, total in zip(triples, totals[number].tolist(), strict=True)
         ]
-        colours_of = [each.colours() for each in made]
-        return colours_of, lambda places: zip(*(each.quotients(places) for each in made), strict=True), made
 
     if layer.range == "stretch":
         noise = noise_of(layer, colours) / (bank.divisor if weighed else 1)
         finish = _stretched(layer, finish, read, parts_of, noise)
 
+    # Alpha is the mean over all parts that have one.
+    count = int(np.count_nonzero(totals))
+    finish_alpha = Finish(
+        layer.result,
+        layer.target,
+        math.inf,
+        combine="sum",
+        divide=Fraction(count),
+        saturate=finish.saturate,
+        loose=finish.loose,
+        exact=layer.adds_up and layer.result.dtype.itemsize <= 2 and count > 1,
+    )
+
     def store(outputs: list[list[np.ndarray]], where: tuple[slice, ...]) -> None:
         opaque: list[PremultipliedSums] = []
         for number, sums in enumerate(outputs):
-            parts, quotients, premultiplied = parts_of(number, sums)
-            opaque += [each for each in premultiplied if each.total]
-            place = slice(number, number + parts[0].shape[-1])
-            finish(parts, result[(*where, place)], quotients, clipping)
+            parts = parts_of(number, sums)
+            made = [each.colours() for each in parts]
+            place = slice(number, number + made[0].shape[-1])
+            finish(made, result[(*where, place)], _quotients(parts), clipping)
+            opaque += [each for each in parts if isinstance(each, PremultipliedSums) and each.total]
         if opaque:
             finish_alpha(
                 [each.mean for each in opaque],
@@ -352,8 +331,8 @@ def filter_layer(
     return result
 
 
-def _over_one(values: np.ndarray) -> list[tuple[int, int]]:
-    return [(value, 1) for value in values.tolist()]
+def _quotients(parts: Sequence[_Part]) -> Quotients:
+    return lambda places: zip(*(each.quotients(places) for each in parts), strict=True)
 
 
 def _totals(bank: FilterBank) -> np.ndarray:
@@ -382,9 +361,6 @@ def _finish(layer: Layer, totals: np.ndarray | None) -> Finish:
     add, divide = layer.offset * divisor, divisor
     if layer.range == "signed":
         add, divide = add + int(layer.result.full) * divisor, 2 * divisor
-    exact = False
-    if layer.plan.dtype.kind in "iu" and layer.rounds:
-        exact = _rounds_twice(layer) if totals is None else _weighing_rounds_twice(layer, totals)
     return Finish(
         levels=layer.result,
         target=layer.target,
@@ -397,46 +373,35 @@ def _finish(layer: Layer, totals: np.ndarray | None) -> Finish:
         linear=layer.linear,
         inside=layer.inside,
         loose=layer.rounds and not layer.depth.integer,
-        exact=exact,
+        exact=layer.adds_up and _rounds_twice(layer, totals),
     )
 
 
-def _rounds_twice(layer: Layer) -> bool:
+def _rounds_twice(layer: Layer, totals: np.ndarray | None) -> bool:
     """Whether floats may put a value of integers on the wrong side of a tie.
 
     They do not where exact integers are divided once, or a root of one is: what is not a tie is farther from
     one than a rounding.
     """
-    bound, top, stretched = layer.bound, layer.result.full + 1, layer.range == "stretch"
-    if layer.linear:
+    bound, divisor, top = layer.bound, layer.bank.divisor, layer.result.full + 1
+    quotients = totals is not None or layer.combine == "magnitude"
+    if not quotients and bound >= 2**49:
+        return not layer.linear
+    if layer.linear or layer.result.dtype.itemsize > 2:
         return False
-    if layer.combine != "magnitude" and bound >= 2**49:
-        return True
-    if layer.result.dtype.itemsize > 2:
-        return False
-    if layer.combine != "magnitude":
-        return stretched and bound * top >= 2**51
-    spread = layer.bank.divisor * top
-    return stretched or layer.offset != 0 or spread**2 >= 2**46 or bound**2 >= 2**51
-
-
-def _weighing_rounds_twice(layer: Layer, totals: np.ndarray) -> bool:
-    """The same for premultiplied colours."""
-    divisor, top, bound = layer.bank.divisor, layer.result.full + 1, layer.bound
-    factor = max(max(abs(total), divisor) // math.gcd(total, divisor) for total in totals.ravel().tolist())
-    return layer.result.dtype.itemsize <= 2 and (
-        layer.combine in ("magnitude", "sum")
-        or layer.range == "stretch"
-        or layer.offset != 0
-        or bound * factor * max(top / layer.depth.full, 1) >= 2**51
-    )
+    if layer.range == "stretch" or (quotients and layer.offset):
+        return quotients or bound * top >= 2**51
+    if totals is None:
+        return quotients and ((divisor * top) ** 2 >= 2**46 or bound**2 >= 2**51)
+    factor = max(max(abs(each), divisor) // math.gcd(each, divisor) for each in totals.ravel().tolist())
+    return layer.combine in ("magnitude", "sum") or bound * factor * max(top / layer.depth.full, 1) >= 2**51
 
 
 def _stretched(
     layer: Layer,
     finish: Finish,
     read: Read,
-    parts_of: Callable[[int, list[np.ndarray]], _Parts],
+    parts_of: Callable[[int, list[np.ndarray]], list[_Part]],
     noise: float,
 ) -> Finish:
     """Find the scale that maps the smallest value to 0 and the largest to full scale.
@@ -449,8 +414,9 @@ def _stretched(
 
     def look(outputs: list[list[np.ndarray]], _: tuple[slice, ...]) -> None:
         for number, sums in enumerate(outputs):
-            parts, quotients, _unused = parts_of(number, sums)
-            extremes.add(finish.value(parts), quotients if finish.exact else None, layer.combine)
+            parts = parts_of(number, sums)
+            value = finish.value([each.colours() for each in parts])
+            extremes.add(value, _quotients(parts) if finish.exact else None, layer.combine)
 
     _run(layer, read, look)
     if not extremes.high - extremes.low > noise:  # a flat result must not become an image of its roundings

@@ -131,39 +131,19 @@ def webp_is_lossless(stream: BinaryIO) -> bool:
         kind, length = struct.unpack("<4sI", head)
         if kind in (b"VP8L", b"VP8 "):
             return bool(kind == b"VP8L")
-        # The chunks of an animation's picture lie within its own, behind 16 bytes.
+        # The chunks of an animation's frame lie within its own, behind 16 bytes.
         stream.seek(16 if kind == b"ANMF" else length + length % 2, os.SEEK_CUR)
     return False
 
 
 def avif_is_deep(stream: BinaryIO) -> bool:
-    """Tell whether the images and tracks of an AVIF are configured for more than 8 bits a channel."""
+    """Tell whether an AVIF has an image or track of more than 8 bits a channel, by their configurations."""
     stream.seek(0)
-    return any(content[2:3] and content[2] & 0x40 for content in _av1_configurations(stream.read()))
+    return any(found[1][0] & 0x40 for found in _AV1_CONFIGURATION.finditer(stream.read()))
 
 
-# The boxes of an AVIF that lead to configurations, and how many bytes of their own stand before others.
-_BOXES = {b"meta": 4, b"iprp": 0, b"ipco": 0, b"stsd": 8, b"av01": 78}
-_BOXES |= dict.fromkeys((b"moov", b"trak", b"mdia", b"minf", b"stbl"), 0)
-
-
-def _av1_configurations(data: bytes) -> Iterator[bytes]:
-    """Yield the content of each av1C box."""
-    place = 0
-    while place + 8 <= len(data):
-        length, kind = struct.unpack_from(">I4s", data, place)
-        start = place + 8
-        if length == 1 and start + 8 <= len(data):  # a length of 64 bits follows
-            (length,) = struct.unpack_from(">Q", data, start)
-            start += 8
-        end = len(data) if length == 0 else place + length
-        if end < start:
-            return
-        if kind == b"av1C":
-            yield data[start:end]
-        elif kind in _BOXES:
-            yield from _av1_configurations(data[start + _BOXES[kind] : end])
-        place = end
+# The name of the box, marker and version, profile and level, and a byte of flags.
+_AV1_CONFIGURATION = re.compile(rb"av1C\x81.(.)", re.DOTALL)
 
 
 class GifLayout(NamedTuple):

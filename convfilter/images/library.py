@@ -17,9 +17,8 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Any, TextIO
 
-from convfilter.errors import ConvfilterError, ImageError, with_name
+from convfilter.errors import ConvfilterError, ImageError, describe, one_line, with_name
 from convfilter.images.formats import FORMATS
-from convfilter.messages import describe, one_line
 
 __all__ = ["add_warning", "collected", "disk_errors", "frame_named", "load_plugin", "reasons"]
 

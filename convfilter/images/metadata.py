@@ -1,4 +1,4 @@
-"""What a file says about its picture beside the pixels, kept from reading to writing.
+"""What a file says beside the pixels, kept from reading to writing.
 
 EXIF is kept as the bytes it came in, so that nothing a camera wrote is lost; just the orientation is
 reset in place once it has been applied, and thumbnails, which show the image as it was, are overwritten
@@ -91,7 +91,7 @@ class Metadata:
     plays: int = 0  # how often an animation is shown; 0 is for ever
 
     def bare(self) -> Metadata:
-        """Return what decides how a picture is encoded, without what is written beside it."""
+        """Return what decides how an image is encoded, without what is written beside it."""
         kept = "quantization", "subsampling", "compression", "lossless", "duration", "plays"
         return Metadata(**{name: getattr(self, name) for name in kept})
 

@@ -11,11 +11,10 @@ from typing import BinaryIO, NamedTuple
 
 from PIL import Image, ImageFile, ImagePalette
 
-from convfilter.errors import ImageError
+from convfilter.errors import ImageError, describe, escaped
 from convfilter.images.formats import FORMATS, format_of_name, sniff
 from convfilter.images.headers import check_density, check_header, check_pixels, gif_layout
 from convfilter.images.library import load_plugin, reasons
-from convfilter.messages import describe, shown
 
 __all__ = ["Source", "format_of", "image_of", "opened"]
 
@@ -57,7 +56,7 @@ def opened(source: str | os.PathLike[str] | BinaryIO) -> Iterator[tuple[BinaryIO
     except ImageError:
         raise
     except ValueError as error:
-        raise ImageError(f"not a file name ({shown(str(error))})") from None
+        raise ImageError(f"not a file name ({escaped(str(error))})") from None
     except OSError as error:
         raise ImageError(f"cannot be opened: {describe(error)}") from None
     with stream:

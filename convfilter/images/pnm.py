@@ -10,13 +10,12 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from convfilter.errors import ImageError
+from convfilter.errors import ImageError, escaped
 from convfilter.images.headers import check_pixels
 from convfilter.images.library import disk_errors, frame_named
 from convfilter.images.opening import Source
 from convfilter.images.picture import Picture, Size
 from convfilter.images.writing import Output
-from convfilter.messages import shown
 
 __all__ = ["PnmReader", "PnmWriter", "read_stream", "save_pnm"]
 
@@ -117,7 +116,7 @@ def _next_header(stream: BinaryIO, warnings: list[str]) -> _Header | None:
     magic += stream.read(1)
     if magic not in (b"P1", b"P2", b"P3", b"P4", b"P5", b"P6"):
         raise ImageError(
-            f"'{shown(magic)}' does not begin a PBM, PGM or PPM image: "
+            f"'{escaped(magic)}' does not begin a PBM, PGM or PPM image: "
             "take what comes before it with --frames first"
         )
     kind = int(magic[1:])
@@ -140,7 +139,7 @@ def _number(stream: BinaryIO) -> int:
         if byte not in _WHITE:
             digits += byte
             if not byte.isdigit() or len(digits) > 10:
-                raise _broken(f"'{shown(digits)}' in the header is not a number")
+                raise _broken(f"'{escaped(digits)}' in the header is not a number")
         elif digits:
             return int(digits)
 

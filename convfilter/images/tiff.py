@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageFile, ImagePalette
 from PIL.TiffImagePlugin import COMPRESSION_INFO, TiffImageFile
 
-from convfilter.errors import ImageError
+from convfilter.errors import ImageError, one_line
 from convfilter.images import formats
 from convfilter.images.exif import block_of
 from convfilter.images.formats import grey_mode, loose_channels
@@ -38,7 +38,6 @@ from convfilter.images.reading import (
     with_raw_mode,
 )
 from convfilter.images.tiff_tags import Directory, Origin, address_at, no_data, read_tags
-from convfilter.messages import one_line
 
 __all__ = ["TiffReader"]
 

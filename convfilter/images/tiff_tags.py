@@ -66,7 +66,7 @@ class Directory:
         self.data, self.start, self.order, self.big = data, start, order, big
         head = struct.Struct(order + ("Q" if big else "H"))
         entry = struct.Struct(order + ("HHQQ" if big else "HHII"))
-        room = 8 if big else 4
+        inline = 8 if big else 4  # bytes of values that stand in the entry itself
         try:
             (count,) = head.unpack_from(data, start)
         except (struct.error, OverflowError):
@@ -79,7 +79,7 @@ class Directory:
         for at in range(first, self.end, entry.size):
             number, type, values, place = entry.unpack_from(data, at)
             length = values * SIZES.get(type, 1)
-            place = place if length > room else at + entry.size - room
+            place = place if length > inline else at + entry.size - inline
             self.entries.append(Entry(number, type, values, place, place + length))
         self._by_number = {
             each.number: each for each in self.entries if each.type in SIZES and each.end <= len(data)

@@ -15,14 +15,13 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 from PIL import Image, ImageColor, ImageFile
 
-from convfilter.errors import ImageError, OptionError
+from convfilter.errors import ImageError, OptionError, brief, escaped
 from convfilter.images.exif import DESCRIPTIVE, tags_of, without_upright
 from convfilter.images.formats import FORMATS, fitting_mode, kind_of, loaded, route
 from convfilter.images.library import collected, load_plugin, reasons
 from convfilter.images.metadata import PHOTOSHOP, Metadata, icc_fits
 from convfilter.images.picture import Picture
 from convfilter.images.tiff_tags import Origin, fitting_tags, names_beside
-from convfilter.messages import brief, shown
 from convfilter.options import EncodeOptions, check_choices
 
 __all__ = [
@@ -335,7 +334,9 @@ def background_colour(text: str) -> tuple[int, int, int]:
     try:
         red, green, blue = ImageColor.getrgb(text)[:3]
     except ValueError:
-        raise OptionError(f"unknown colour '{shown(text)}'; try a name, white, or a code, #ffffff") from None
+        raise OptionError(
+            f"unknown colour '{escaped(text)}'; try a name, white, or a code, #ffffff"
+        ) from None
     return red, green, blue
 
 

@@ -1,41 +1,51 @@
-"""Kernels from formulas, in plain Python numbers.
+"""Kernels from formulas, in plain Python numbers; only `deblur` needs numpy.
 
-A generator is a function that returns a table. Its arguments are its parameters, with defaults and limits (no
-lazy annotations here: the limits are read from them). Integer weights are divided by their sum.
+A generator is a function that returns a table, or several as a tuple. Its arguments are its parameters, with
+defaults and limits (no lazy annotations here: the limits are read from them). Integer weights are divided by
+their sum, and several tables are combined as a magnitude.
 x counts columns to the right and y rows downwards from the middle sample. Angles are in degrees,
 counter-clockwise as displayed, from the direction of a row.
 """
 
 import inspect
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, NamedTuple
 
-from convfilter.errors import KernelError
-from convfilter.kernels.kernel import LARGEST_SIDE, choice, kind_of, number, quoted
-from convfilter.messages import brief, propose
+from convfilter.errors import KernelError, brief, did_you_mean
+from convfilter.kernels.kernel import LARGEST_SIDE, Kernel, choice, kind_of, number, quoted
 
 __all__ = ["GENERATORS", "generate"]
 
 Weights = list[list[float]]
+Find = Callable[[str], Kernel]
 
 _LARGEST_RADIUS = LARGEST_SIDE // 2
+_LARGEST_BLUR = 255  # sides of what `deblur` inverts
 # Below this a Gaussian is a single sample, and its formula divides by nearly nothing.
 _SMALLEST = 0.01
 
 
 class Limits(NamedTuple):
-    """The smallest and the largest value of a parameter; a size is one or two integers."""
+    """The smallest and the largest value of a parameter; a pair, across and down, may be one number."""
 
     lowest: float = -math.inf
     highest: float = math.inf
-    is_size: bool = False
+    pair: bool = False
+    whole: bool = False
 
 
-Size = Annotated[int | tuple[int, int], Limits(1, LARGEST_SIDE, is_size=True)]
+# Without limits: a kernel, given by its name.
+Blur = Annotated[Kernel | str, None]
+Size = Annotated[int | tuple[int, int], Limits(1, LARGEST_SIDE, pair=True, whole=True)]
+SizeOfInverse = Annotated[int | tuple[int, int], Limits(1, 51, pair=True, whole=True)]
 Radius = Annotated[float, Limits(0, _LARGEST_RADIUS)]
 Length = Annotated[float, Limits(1, LARGEST_SIDE)]
 Sigma = Annotated[float, Limits(_SMALLEST, _LARGEST_RADIUS / 3)]
+Sigmas = Annotated[float | tuple[float, float], Limits(_SMALLEST, _LARGEST_RADIUS / 3, pair=True)]
+Truncate = Annotated[float, Limits(0.5, 10)]
+Noise = Annotated[float, Limits(0.001, 10)]
 SigmaOfLog = Annotated[float, Limits(_SMALLEST, _LARGEST_RADIUS / 4)]
 Ratio = Annotated[float, Limits(1.001, 1000)]
 Wavelength = Annotated[float, Limits(_SMALLEST, 1e6)]
@@ -44,7 +54,7 @@ Unlimited = Annotated[float, Limits()]
 
 def box(size: Size = 3) -> Weights:
     """Equal weights."""
-    width, height = size if isinstance(size, tuple) else (size, size)
+    width, height = _pair(size)
     return [[1] * width for _ in range(height)]
 
 
@@ -53,9 +63,38 @@ def disk(radius: Radius = 3) -> Weights:
     return _table(math.floor(radius), lambda x, y: int(x * x + y * y <= radius * radius))
 
 
-def gaussian(sigma: Sigma = 1) -> Weights:
-    """exp(-(x² + y²) / 2 sigma²) out to ceil(3 sigma), normalized to the sum 1."""
-    return _gaussian_of_radius(sigma, math.ceil(3 * sigma))
+def gaussian(sigma: Sigmas = 1, truncate: Truncate = 3) -> Weights:
+    """exp(-(x² + y²) / 2 sigma²) out to ceil(truncate * sigma), normalized to the sum 1."""
+    profiles = []
+    for each in _pair(sigma):
+        if truncate * each > _LARGEST_RADIUS:
+            found = f"not {truncate * each:.6g}"
+            raise KernelError(f"truncate times sigma must be at most {_LARGEST_RADIUS}, {found}")
+        profiles.append(_profile(each, math.ceil(truncate * each)))
+    return _product(profiles[1], profiles[0])
+
+
+def gaussian_x(sigma: Sigma = 1) -> Weights:
+    """Slope of a Gaussian along the row, x exp(-(x² + y²) / 2 sigma²), out to ceil(3 sigma).
+
+    Scaled so that a ramp that grows by 1 a column gives 1.
+    """
+    radius = math.ceil(3 * sigma)
+    profile = _profile(sigma, radius)
+    moment = math.fsum(x * x * weight for x, weight in enumerate(profile, -radius))
+    if moment < 1e-9:
+        raise KernelError("with these parameters all weights vanish; choose a larger sigma")
+    return _product(profile, [x * weight / moment for x, weight in enumerate(profile, -radius)])
+
+
+def gaussian_y(sigma: Sigma = 1) -> Weights:
+    """Slope of a Gaussian down the column, see `gaussian_x`."""
+    return [list(column) for column in zip(*gaussian_x(sigma), strict=True)]
+
+
+def gaussian_gradient(sigma: Sigma = 1) -> tuple[Weights, Weights]:
+    """Both slopes of a Gaussian, see `gaussian_x`."""
+    return gaussian_x(sigma), gaussian_y(sigma)
 
 
 def unsharp(sigma: Sigma = 1, amount: Unlimited = 1) -> Weights:
@@ -135,41 +174,126 @@ def gabor(
     return _divided(weights, _positive_sum(weights, "choose another phase or a larger sigma"))
 
 
-_FUNCTIONS = (box, disk, gaussian, unsharp, log, dog, motion, gabor)
-GENERATORS: Mapping[str, Callable[..., Weights]] = {each.__name__: each for each in _FUNCTIONS}
+def deblur(of: Blur = "gaussian", size: SizeOfInverse = 25, noise: Noise = 0.01) -> Weights:
+    """Wiener filter of limited size for a blur, scaled to the sum 1.
+
+    With spectra S ~ 1 / f² of images and noise² mean(S) of noise, it minimizes the mean square difference of
+    the sharp image and the filtered blurred one. Its normal equations are a convolution of the weights with
+    the autocorrelation of blurred images.
+    """
+    import numpy as np  # only here: most runs need no such kernel
+
+    assert isinstance(of, Kernel)
+    if len(of.parts) > 1 or not {"row", "column"}.issuperset(of.axes) or of.is_zero_sum:
+        mend = "take a kernel of one part that spans rows and columns and does not sum to zero"
+        raise KernelError(f"of: '{of.name}' is not a blur: {mend}")
+    if max(of.height, of.width) > _LARGEST_BLUR:
+        raise KernelError(f"of: '{of.name}' is too large: take at most {_LARGEST_BLUR} rows and columns")
+    width, height = _pair(size)
+    blur = of.arrays()[0].reshape(of.height, of.width)
+    side = 2 * (max(width, height) + max(blur.shape))
+    squared = np.add.outer(np.fft.fftfreq(side) ** 2, np.fft.fftfreq(side) ** 2)
+    squared[0, 0] = squared[0, 1]  # the mean, about which the prior says nothing
+    prior = 1 / squared
+    placed = np.zeros((side, side))
+    row, column = of.anchor or ((of.height - 1) // 2, (of.width - 1) // 2)
+    placed[: of.height, : of.width] = blur / blur.sum()
+    spectrum = np.fft.fft2(np.roll(placed, (-row, -column), (0, 1)))
+    blurred = np.abs(spectrum) ** 2 * prior + noise**2 * prior.mean()
+    autocorrelation = np.fft.ifft2(blurred).real
+    crosscorrelation = np.fft.ifft2(prior * spectrum).real
+    down, across = (index.ravel() for index in np.indices((height, width)))
+    left = autocorrelation[np.subtract.outer(down, down), np.subtract.outer(across, across)]
+    right = crosscorrelation[(height - 1) // 2 - down, (width - 1) // 2 - across]
+    weights = np.linalg.solve(left, right).reshape(height, width)
+    centred = of.anchor is None and all(side % 2 for side in (*blur.shape, width, height))
+    if centred and np.array_equal(blur, blur[::-1, ::-1]):  # symmetric, apart from roundings
+        weights = (weights + weights[::-1, ::-1]) / 2
+    made: Weights = (weights / weights.sum()).tolist()
+    return made
 
 
-def generate(generator: object, values: object) -> dict[str, Any]:
-    """Return the fields of a kernel that a generator makes; omitted parameters take their defaults."""
+_FUNCTIONS: tuple[Callable[..., Weights | tuple[Weights, ...]], ...] = (
+    *(box, disk, gaussian, gaussian_x, gaussian_y, gaussian_gradient, unsharp, log, dog, motion, gabor),
+    deblur,
+)
+GENERATORS = {each.__name__.replace("_", "-"): each for each in _FUNCTIONS}
+# Other names of parameters: the parameter meant, and how often it is contained.
+_ALIASES = {("gaussian", "fwhm"): ("sigma", math.sqrt(8 * math.log(2)))}
+
+
+def generate(
+    generator: object, values: object, find: Find, defaults: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return the fields of a kernel that a generator makes; `find` looks up kernels among the parameters.
+
+    Omitted parameters take their defaults, which may be changed.
+    """
     name = choice(generator, tuple(GENERATORS))
     if not isinstance(values, Mapping):
         raise KernelError(f"{kind_of(values)} where a table of parameters belongs")
     known = inspect.signature(GENERATORS[name]).parameters
-    for each in values:
+    limits = {key: parameter.annotation.__metadata__[0] for key, parameter in known.items()}
+    usual = {key: parameter.default for key, parameter in known.items()} | dict(defaults or {})
+    aliases = {alias: meant for (made_by, alias), meant in _ALIASES.items() if made_by == name}
+    given = dict(values)
+    for alias, (meant, factor) in aliases.items():
+        if alias in values and meant in values:
+            raise KernelError(f"{alias} and {meant} say the same: give one of them")
+        if alias in values:
+            bounds = limits[meant]
+            scaled = bounds._replace(lowest=bounds.lowest * factor, highest=bounds.highest * factor)
+            numbers = _checked(alias, given.pop(alias), scaled)
+            given[meant] = [each / factor for each in (numbers if isinstance(numbers, tuple) else (numbers,))]
+    for each in given:
         if each not in known:
-            raise KernelError(f"unknown parameter {quoted(each)}{propose(each, known)}")
-    parameters = {
-        key: _checked(key, values.get(key, parameter.default), parameter.annotation.__metadata__[0])
-        for key, parameter in known.items()
+            raise KernelError(f"unknown parameter {quoted(each)}{did_you_mean(each, [*known, *aliases])}")
+    parameters: dict[str, float | tuple[float, ...] | str] = {}
+    arguments: dict[str, Any] = {}
+    for key, value in (usual | given).items():
+        if limits[key] is None:
+            arguments[key] = _kernel_named(key, value, find)
+            parameters[key] = re.sub(":(.*)", r"(\1)", arguments[key].name)
+        else:
+            arguments[key] = parameters[key] = _checked(key, value, limits[key])
+    made = GENERATORS[name](**arguments)
+    parts = made if isinstance(made, tuple) else (made,)
+    whole = all(isinstance(each, int) for part in parts for row in part for each in row)
+    return {
+        "parts": parts,
+        "divisors": tuple(sum(map(sum, part)) if whole else 1 for part in parts),
+        "combine": "magnitude" if len(parts) > 1 else None,
+        "parameters": parameters,
+        "generator": name,
     }
-    weights = GENERATORS[name](**parameters)
-    whole = all(isinstance(each, int) for row in weights for each in row)
-    divisor = sum(map(sum, weights)) if whole else 1
-    return {"parts": (weights,), "divisors": (divisor,), "parameters": parameters, "generator": name}
+
+
+def _kernel_named(name: str, value: object, find: Find) -> Kernel:
+    """Return the kernel that a parameter names; its own parameters are in brackets."""
+    if not isinstance(value, str):
+        raise KernelError(f"{name}: {kind_of(value)} where the name of a kernel belongs")
+    written = re.fullmatch(r"([^()]*)(?:\(([^()]*)\))?", value.strip())
+    if written is None:
+        mend = "write a kernel's own parameters in one pair of brackets, such as disk(radius=3)"
+        raise KernelError(f"{name}: {quoted(value)}: {mend}")
+    try:
+        return find(written[1] if written[2] is None else f"{written[1]}:{written[2]}")
+    except KernelError as error:
+        raise KernelError(f"{name}: {error}") from None
 
 
 def _checked(name: str, value: object, limits: Limits) -> float | tuple[float, ...]:
     """Return the value of a parameter if it is within its limits."""
     values = value if isinstance(value, list | tuple) else (value,)
-    if len(values) not in ((1, 2) if limits.is_size else (1,)):
-        raise KernelError(f"{name} takes {'one or two numbers' if limits.is_size else 'one number'}")
+    if len(values) not in ((1, 2) if limits.pair else (1,)):
+        raise KernelError(f"{name} takes {'one or two numbers' if limits.pair else 'one number'}")
     numbers = []
     for each in values:
         try:
             checked = number(each)
         except KernelError as error:
             raise KernelError(f"{name}: {error}") from None
-        if limits.is_size and not isinstance(checked, int):
+        if limits.whole and not isinstance(checked, int):
             raise KernelError(f"{name} must be a whole number, not {brief(checked)}")
         if not limits.lowest <= checked <= limits.highest:
             raise KernelError(
@@ -186,10 +310,25 @@ def _table(radius: int, weight: Callable[[int, int], float], rows: int | None = 
 
 
 def _gaussian_of_radius(sigma: float, radius: int) -> Weights:
-    """Return a Gaussian as the product of two profiles, each normalized to the sum 1."""
+    profile = _profile(sigma, radius)
+    return _product(profile, profile)
+
+
+def _profile(sigma: float, radius: int) -> list[float]:
+    """Return a Gaussian along a line, normalized to the sum 1."""
     profile = [math.exp(-(x * x) / (2 * sigma * sigma)) for x in range(-radius, radius + 1)]
     (profile,) = _divided([profile], math.fsum(profile))
-    return [[a * b for b in profile] for a in profile]
+    return profile
+
+
+def _product(column: list[float], row: list[float]) -> Weights:
+    """Return a column times a row."""
+    return [[a * b for b in row] for a in column]
+
+
+def _pair(value: Any) -> tuple[Any, Any]:
+    """Return a value for across and one for down, from one for both or two."""
+    return value if isinstance(value, tuple) else (value, value)
 
 
 def _direction(angle: float) -> tuple[float, float]:

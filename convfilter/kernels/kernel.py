@@ -6,12 +6,12 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from fractions import Fraction
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from convfilter.errors import KernelError
-from convfilter.messages import brief, propose, shown
+from convfilter.errors import KernelError, brief, did_you_mean, escaped
 from convfilter.options import Range, choices
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["AXES", "LARGEST_SIDE", "NAME", "NAMES", "ZERO_SUM", "FieldError", "Kernel", "choice", "flat"]
-__all__ += ["is_zero_sum", "kind_of", "number", "quoted"]
+__all__ += ["is_zero_sum", "kind_of", "number", "own_sum", "quoted"]
 
 AXES = ("column", "row,column", "channel,row,column", "output,channel,row,column", "frame,row,column")
 LARGEST_SIDE = 1023
@@ -29,8 +29,9 @@ ZERO_SUM = 1e-6
 
 _COMBINES = ("magnitude", "maximum", "sum")
 # A name with parameters becomes part of file names.
-_FULL_NAME = NAME + r"(:[A-Za-z0-9_.+=,-]+)?"
+_FULL_NAME = NAME + r"(:[A-Za-z0-9_.+=,()-]+)?"
 _EXACT = 2**53  # integers up to here are exact in float64
+_LEVELS = 255  # of 8 bits: offsets are often meant as one of them
 _FLOAT32_LARGEST = (2 - 2.0**-23) * 2.0**127
 _FLOAT32_SMALLEST = 2.0**-126  # of the normal numbers
 _KINDS = {bool: "a boolean", int: "a number", float: "a number", str: "a string"}
@@ -46,12 +47,12 @@ class FieldError(KernelError):
 
     def __str__(self) -> str:
         prefix = f"kernel {quoted(self.kernel)}: " if self.kernel else ""
-        return f"{prefix}{shown(self.field, longest=80)}: {self.reason}"
+        return f"{prefix}{escaped(self.field, longest=80)}: {self.reason}"
 
 
 def quoted(text: str) -> str:
     """Return a name or value in quotes, on one line and shortened."""
-    return f"'{shown(text, longest=80)}'"
+    return f"'{escaped(text, longest=80)}'"
 
 
 def kind_of(value: object) -> str:
@@ -64,7 +65,7 @@ def choice(value: object, choices: Sequence[str]) -> str:
     if not isinstance(value, str):
         raise KernelError(f"{kind_of(value)} where one of {' '.join(choices)} belongs")
     if value not in choices:
-        raise KernelError(f"unknown value {quoted(value)}{propose(value, choices)}")
+        raise KernelError(f"unknown value {quoted(value)}{did_you_mean(value, choices)}")
     return value
 
 
@@ -146,10 +147,13 @@ class Kernel:
         How values outside 0 .. full scale are handled by default.
     summary, source : str
         What it does, and where its numbers come from.
-    parameters : mapping of str to int, float or tuple
+    parameters : mapping of str to int, float, tuple or str
         Every parameter of the generator with its value; read-only.
     generator : str
         The name of the formula that made the weights; empty if there is none.
+    anchor : (row, column), optional
+        The weight that lies on the sample where the result is placed, counted from 0, for ``same`` padding.
+        None is ``(K - 1) // 2`` on each axis.
 
     Raises
     ------
@@ -173,8 +177,9 @@ class Kernel:
     range: str = "auto"
     summary: str = ""
     source: str = ""
-    parameters: Mapping[str, int | float | tuple[int | float, ...]] = field(default_factory=dict)
+    parameters: Mapping[str, int | float | tuple[int | float, ...] | str] = field(default_factory=dict)
     generator: str = field(default="", repr=False)
+    anchor: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         checks: dict[str, Callable[[], object]] = {
@@ -189,6 +194,7 @@ class Kernel:
             "source": lambda: _text(self.source),
             "parameters": lambda: MappingProxyType(dict(self.parameters)),
             "generator": lambda: _text(self.generator),
+            "anchor": self._checked_anchor,
         }
         for key, check in checks.items():
             try:
@@ -227,6 +233,24 @@ class Kernel:
     def frames(self) -> int:
         """Frames of one part; 1 for a kernel without a frame axis."""
         return self.shape[0] if "frame" in self.axes else 1
+
+    def anchor_of(self, *, flip: bool) -> tuple[int, int] | None:
+        """Return the anchor, which is rotated with the kernel; None where it is the usual one."""
+        if self.anchor is None or not flip:
+            return self.anchor
+        return self.height - 1 - self.anchor[0], self.width - 1 - self.anchor[1]
+
+    @property
+    def label(self) -> str:
+        """The name as part of file names: that of a matrix gets its size."""
+        typed = self.name == "matrix"
+        return f"matrix-{self.width}x{self.height}" if typed else self.name.replace(":", "-")
+
+    @property
+    def exact_offset(self) -> Fraction:
+        """The offset as the fraction that was meant: a number of 8-bit levels, or the decimals as written."""
+        levels = round(self.offset * _LEVELS)
+        return Fraction(levels, _LEVELS) if levels / _LEVELS == self.offset else Fraction(str(self.offset))
 
     @property
     def weight_count(self) -> int:
@@ -299,6 +323,17 @@ class Kernel:
                 raise KernelError(f"{brief(divisor)} is so small that weights leave float32")
         return divisors
 
+    def _checked_anchor(self) -> tuple[int, int] | None:
+        if self.anchor is None:
+            return None
+        if not isinstance(self.anchor, list | tuple) or len(self.anchor) != 2:
+            raise KernelError(f"{brief(self.anchor)} where [row, column] belongs")
+        row, column = map(number, self.anchor)
+        for axis, place, side in (("row", row, self.height), ("column", column, self.width)):
+            if not isinstance(place, int) or not 0 <= place < side:
+                raise KernelError(f"there is no {axis} {brief(place)}: count from 0 to {side - 1}")
+        return int(row), int(column)
+
     def _checked_combine(self) -> str | None:
         several = len(self.parts) > 1
         if several and self.combine is None:
@@ -306,6 +341,15 @@ class Kernel:
         if not several and self.combine is not None:
             raise KernelError("there is only one part, so there is nothing to combine")
         return choice(self.combine, _COMBINES) if several else None
+
+
+def own_sum(weights: list[int | float]) -> float:
+    """Return the sum of a part, as its divisor."""
+    total = math.fsum(weights)
+    exact = all(isinstance(weight, int) for weight in weights)
+    if total == 0 or (not exact and is_zero_sum(weights)):
+        raise FieldError("divisor", "the weights sum to zero, so they cannot be divided by their sum")
+    return total
 
 
 def is_zero_sum(weights: list[int | float]) -> bool:

@@ -14,12 +14,11 @@ from numpy.typing import ArrayLike
 
 from convfilter.convolution import correlate, samples_of
 from convfilter.convolution.borders import ArraySource, border_fill
-from convfilter.errors import ImageError, KernelError, ShapeError
+from convfilter.errors import ImageError, KernelError, ShapeError, check_choice
 from convfilter.filtering.alpha import planar
 from convfilter.filtering.quantize import Levels, decode, levels_of
 from convfilter.geometry import Axis, axes_of
 from convfilter.kernels.kernel import LARGEST_SIDE
-from convfilter.messages import check_choice
 from convfilter.options import Border, LearnedChannels, choices
 
 __all__ = ["Block", "Pair", "Planes", "check_window", "choose_blocks", "make_pair", "planes_of"]
@@ -190,11 +189,12 @@ def _counts(
     before: Planes, after: Planes, outputs: np.ndarray, axes: Sequence[Axis], border: Border
 ) -> np.ndarray:
     """Where outputs are not at their limits, as if clipped, and nothing is transparent or not finite."""
-    depth = after.depth
-    within = (outputs > depth.low) & (outputs < depth.high) if depth.integer else np.isfinite(outputs)
-    counts = np.asarray(within.all(axis=0))
+    counts = np.ones(outputs.shape[1:], np.bool_)
+    for values in outputs:  # the limits of floats are infinite
+        counts &= values > after.depth.low
+        counts &= values < after.depth.high
     if after.alpha is not None:
-        counts &= (after.alpha == depth.full)[..., np.newaxis]
+        counts &= (after.alpha == after.depth.full)[..., np.newaxis]
     masked = np.zeros(before.colours.shape[:2], np.bool_)
     if before.alpha is not None:
         masked |= before.alpha != before.depth.full

@@ -12,10 +12,9 @@ import numpy as np
 
 from convfilter.convolution.execute import share_out
 from convfilter.convolution.window import quiet_parts
-from convfilter.errors import ImageError, OptionError
+from convfilter.errors import ImageError, OptionError, brief
 from convfilter.kernels import Kernel
 from convfilter.learning.data import Block, Pair, choose_blocks
-from convfilter.messages import brief
 
 __all__ = ["Fit", "fit_pairs"]
 

@@ -139,12 +139,15 @@ def test_a_cluster_from_its_start_to_its_end(begin, start, run, tmp_path, impati
     assert "the cluster has lost its scheduler or all of its workers" in err[-1]
 
 
-def test_a_scheduler_that_cannot_be_reached_is_an_error_before_any_work(run, tmp_path):
+def test_a_scheduler_that_cannot_be_reached_is_an_error_before_any_work(quick, tmp_path):
     save(tmp_path / "in" / "a.png", colour())
-    ran = run("apply", "in", "-k", "blur", "-o", "out", "--scheduler", "nonsense://x")
+    ran = quick("apply", "in", "-k", "blur", "-o", "out", "--scheduler", "nonsense://x")
     assert ran.code == 2
     assert len(ran.complaints) == 1
     assert not (tmp_path / "out").exists()
+    ran = quick("apply", "in", "-k", "blur", "-j", "2", "--scheduler", "tcp://127.0.0.1:1")
+    assert ran.code == 2
+    assert "--jobs and --scheduler contradict each other" in ran.err
 
 
 @pytest.mark.parametrize(
@@ -189,9 +192,3 @@ def test_an_address_that_makes_no_sense_is_refused(impatient):
     with socket.socket() as taken:  # nobody listens at the address of a socket that is bound only
         taken.bind(("127.0.0.1", 0))
         assert "no scheduler answers within 0.5 s" in refusal(f"tcp://127.0.0.1:{taken.getsockname()[1]}")
-
-
-def test_cores_and_a_cluster_contradict_each_other(quick):
-    ran = quick("apply", "a.png", "-k", "blur", "-j", "2", "--scheduler", "tcp://127.0.0.1:1")
-    assert ran.code == 2
-    assert "--jobs and --scheduler contradict each other" in ran.err

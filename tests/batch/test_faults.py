@@ -1,8 +1,6 @@
 """What the system does to a run: killed at any moment, refused at the last one, a full file system."""
 
-import errno
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -10,11 +8,9 @@ import sys
 import numpy as np
 import pytest
 from conftest import SECONDS, environment, uncovered
-from samples import colour, grey, load, save, tree
+from samples import colour, load, save, tree
 
 import convfilter as cf
-
-needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
 
 # Filters an image in copies of this process; each is killed at a later call of the system in `files`.
 KILLED = """
@@ -83,44 +79,6 @@ def test_killed_at_any_moment_of_a_commit_the_output_is_old_or_new_and_whole(run
     again = ("--overwrite" if old else "--skip-existing", "-o", "out/out.png")
     assert run("apply", "in.png", "-k", "blur", *again).code == 0
     assert list(tree(tmp_path / "out")) == ["out.png"]
-
-
-@needs_strace
-@uncovered
-@pytest.mark.parametrize(
-    ("call", "options", "jobs"),
-    [("fsync", [], "1"), ("linkat,link", [], "1"), ("renameat,renameat2,rename", ["--overwrite"], "2")],
-)
-def test_an_error_of_the_system_at_the_last_steps_fails_that_file_and_keeps_the_old(
-    tmp_path, call, options, jobs
-):
-    for name in "ab":
-        save(tmp_path / "in" / f"{name}.png", grey())
-        if options:
-            save(tmp_path / "out" / f"{name}.png", np.zeros((2, 2), np.uint8))
-    before = tree(tmp_path / "out")
-    ran = subprocess.run(
-        [
-            *("strace", "-f", "-o", os.devnull, "-e", f"inject={call}:error=EIO", sys.executable, "-m"),
-            *("convfilter", "apply", "in", "-k", "blur", "-o", "out", "-j", jobs, *options),
-        ],
-        cwd=tmp_path,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
-    if "attach" in ran.stderr or "ptrace" in ran.stderr:
-        pytest.skip("processes cannot be traced here")
-    assert ran.returncode == 1
-    words = os.strerror(errno.EIO)
-    assert ran.stderr.splitlines() == [
-        f"convfilter: in/a.png: out/a.png cannot be written: {words}",
-        f"convfilter: in/b.png: out/b.png cannot be written: {words}",
-        "convfilter: 2 failed",
-    ]
-    assert tree(tmp_path / "out") == before
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can mount")

@@ -3,7 +3,6 @@
 import errno
 import importlib
 import os
-import sys
 
 import numpy as np
 import pytest
@@ -319,17 +318,3 @@ def test_filter_file_raises_what_apply_kernel_raises(options):
     with pytest.raises(cf.ConvfilterError) as other:
         cf.filter_file("a.png", "b.png", **options)
     assert type(one.value) is type(other.value)
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="the umask of POSIX systems")
-def test_new_files_follow_the_umask_and_replaced_ones_keep_their_permissions(quick):
-    save("a.png", grey())
-    old = os.umask(0o027)
-    try:
-        assert quick("apply", "a.png", "-k", "blur", "-o", "b.png").code == 0
-        assert os.stat("b.png").st_mode & 0o777 == 0o640
-        os.chmod("b.png", 0o604)
-        assert quick("apply", "a.png", "-k", "blur", "-o", "b.png", "--overwrite").code == 0
-        assert os.stat("b.png").st_mode & 0o777 == 0o604
-    finally:
-        os.umask(old)

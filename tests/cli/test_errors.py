@@ -177,7 +177,7 @@ FAILING = {
 
 @pytest.mark.parametrize("case", FAILING)
 @pytest.mark.parametrize("dry", [False, True])
-def test_a_picture_that_fails_is_exit_1_and_one_line_with_its_name(quick, tmp_path, case, dry):
+def test_an_image_that_fails_is_exit_1_and_one_line_with_its_name(quick, tmp_path, case, dry):
     name, arguments, reason = FAILING[case]
     whole = save(tmp_path / "a.png", grey()).read_bytes()
     save(tmp_path / "deep.png", grey().astype(np.uint16) * 257)
@@ -274,7 +274,7 @@ def test_a_number_of_threads_that_makes_no_sense_is_refused_by_every_command(
     assert os.listdir(tmp_path) == ["a.png"]
 
 
-def test_what_needs_more_memory_than_there_is_is_told_in_a_line(quick, tmp_path):
+def test_what_needs_more_memory_than_there_is_is_reported_in_a_line(quick, tmp_path):
     save(tmp_path / "a.png", grey())
     for command in (
         "gallery a.png -k blur --vary padding=1,1000000 -o s.png",

@@ -135,7 +135,7 @@ def test_one_bad_image_does_not_stop_the_others(quick, tmp_path):
     assert [json.loads(line)["valid"] for line in ran.out.splitlines()] == [sides(3, 3), sides(5, 5)]
 
 
-def test_nothing_left_is_told_in_the_table_and_is_an_error_when_asked_for(quick):
+def test_nothing_left_is_reported_in_the_table_and_is_an_error_when_asked_for(quick):
     ran = quick("shape", "3x3", "-k", "5x5")
     assert ran.code == 0
     assert "valid            nothing " in ran.out

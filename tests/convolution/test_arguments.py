@@ -1,6 +1,7 @@
 """What `correlate` and `convolve` take: types, arrays as they come, and what is refused."""
 
 import inspect
+import typing
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from oracles import correlate_by_loops, padding_pairs
 
 import convfilter
 from convfilter import ConvfilterError, KernelError, ShapeError, convolve, correlate
+from convfilter.options import Alpha, Border, Channels, Range
 
 BOTH = pytest.mark.parametrize("operation", [correlate, convolve])
 
@@ -141,7 +143,6 @@ def test_the_layout_of_the_array_does_not_matter(floating):
 
 
 def test_lists_and_numbers_of_python_will_do():
-    """Whatever numpy can make an array of numbers of."""
     assert correlate([1, 2, 3], (1, 1, 1)).tolist() == [4, 6, 8]
     assert correlate([[True, False]], [[1, 2, 4]]).tolist() == [[3, 1]]
     assert correlate(range(4), [0.5, 0.5], padding="valid").tolist() == [0.5, 1.5, 2.5]
@@ -150,7 +151,6 @@ def test_lists_and_numbers_of_python_will_do():
 @BOTH
 @pytest.mark.parametrize("dtype", ["uint8", "int64", "float32"])
 def test_inputs_stay_as_they_were_and_results_are_new(dtype, operation):
-    """Even where there is nothing to do."""
     array = integers(0, 6, 7, low=0).astype(dtype)
     for kernel in (np.array([[1]]), np.array([[1, 2], [3, 4]]), np.array([[1.5]])):
         copies = array.copy(), kernel.copy()
@@ -181,7 +181,6 @@ def test_shapes_that_do_not_fit_are_refused(array, kernel, operation):
     ids=str,
 )
 def test_wrong_geometry_is_refused(options):
-    """As by `output_shape`."""
     with pytest.raises(ShapeError):
         correlate(np.ones((5, 5)), np.ones((3, 3)), **options)
 
@@ -227,7 +226,6 @@ def test_other_values_than_numbers_are_refused(values, operation):
 
 @pytest.mark.parametrize("weight", [np.nan, np.inf])
 def test_weights_are_finite(weight):
-    """A kernel with nan or infinity in it is refused."""
     with pytest.raises(KernelError, match="finite"):
         correlate(np.ones(5), [1.0, weight])
 
@@ -245,3 +243,17 @@ def test_every_default_is_keyword_only():
     assert signatures["correlate"] == signatures["convolve"] == signatures["correlate_channels"]
     names = {"padding": "same", "border": "edge", "fill": 0.0, "stride": 1, "dilation": 1}
     assert dict(signatures["correlate"]) == names
+
+
+def test_options_of_names_are_literal_types():
+    """So that a type checker refuses ``border="wrpa"`` in each of them."""
+    types = {"border": Border, "channels": Channels, "range": Range, "alpha": Alpha}
+    found = [
+        (name, option, hint == types[option])
+        for name in convfilter.__all__
+        if inspect.isfunction(function := getattr(convfilter, name))
+        for option, hint in typing.get_type_hints(function).items()
+        if (option in types and name != "fit_kernel") or option == "border"
+    ]
+    assert len(found) >= 10
+    assert all(right for _, _, right in found), found

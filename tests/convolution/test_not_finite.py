@@ -76,16 +76,6 @@ def test_strides_and_dilations_reach_as_far_as_their_weights():
         assert np.isnan(result[place]) == np.isnan(window[kernel != 0]).any()
 
 
-def test_finite_samples_come_out_as_they_did_beside_nan():
-    samples = np.random.default_rng(0).normal(size=(300, 400)).astype(np.float32)
-    spoilt = samples.copy()
-    spoilt[150, 200] = np.nan
-    for kernel in kernels().values():
-        clean, result = cf.correlate(samples, kernel), cf.correlate(spoilt, kernel)
-        finite = np.isfinite(result)
-        assert np.array_equal(result[finite], clean[finite]) or not finite.all()
-
-
 def test_a_colour_that_cannot_be_seen_does_not_count():
     pixels = np.full((5, 5, 4), 0.5, np.float32)
     pixels[2, 2] = [np.nan, np.inf, 0.5, 0]

@@ -157,7 +157,7 @@ def test_what_the_border_made_is_marked():
 def test_a_constant_border_has_its_value():
     options = FilterOptions(border="constant", fill=0.5)
     found = explain_sample(np.full((2, 2), 7, np.uint8), [cf.get_kernel("box:size=3")], options, (0, 0))
-    samples = found.parts[0].slices[0].samples
+    samples = found.parts[0].slices[0].window
     assert samples.tolist() == [[127.5] * 3, [127.5, 7, 7], [127.5, 7, 7]]
 
 

@@ -1,4 +1,4 @@
-"""Transparency: what becomes of it, and of the colours under it."""
+"""Transparency: alpha, and the colours under it."""
 
 import itertools
 
@@ -134,7 +134,6 @@ def test_alpha_is_not_a_colour(channels):
 
 @pytest.mark.parametrize("alpha", ["keep", "premultiply", "plain", "drop"])
 def test_images_without_alpha_do_not_mind(alpha):
-    """There is none to keep."""
     for channels in ([], [1], [3], [5]):
         pixels = picture(0, 8, 9, *channels)
         np.testing.assert_array_equal(apply_kernel(pixels, BLUR, alpha=alpha), apply_kernel(pixels, BLUR))
@@ -156,7 +155,7 @@ def test_kept_alpha_stands_under_the_anchor(padding):
 
 
 def test_a_border_of_nothing_is_opaque():
-    """`zero` and `constant` lay the picture on a ground that can be seen."""
+    """`zero` and `constant` put the image on a visible background."""
     pixels = np.full((4, 5, 4), 255, dtype=np.uint8)
     for alpha in ("premultiply", "keep"):
         for border in ("zero", "constant"):

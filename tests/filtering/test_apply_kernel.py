@@ -1,4 +1,4 @@
-"""Laws of `apply_kernel`: what a kernel makes of a picture."""
+"""Laws of `apply_kernel`: how a kernel filters an image."""
 
 import itertools
 from fractions import Fraction
@@ -112,7 +112,6 @@ def test_integer_weights_are_exact_under_all_options(
     channels=st.sampled_from(["each", "sum", "mean"]),
 )
 def test_real_weights_differ_next_to_a_tie_only(seed, parts, how, divisor, offset, dtype, channels):
-    """Also where parts are combined and channels summed."""
     kernel = random_kernel(
         seed,
         parts=parts,
@@ -203,7 +202,7 @@ def test_magnitudes_are_correctly_rounded(divisor, dtype):
 @pytest.mark.parametrize("dtype", DEPTHS)
 @pytest.mark.parametrize("seed", range(1))
 def test_long_integer_kernels_are_exact(seed, dtype):
-    """Kernels for which an engine may leave plain sums, at some places of a larger picture."""
+    """Kernels for which an engine may leave plain sums, at some places of a larger image."""
     pixels = picture(seed, 90, 100, dtype=dtype)
     rng = np.random.default_rng(seed)
     dense = rng.integers(-9, 10, (17, 21))
@@ -226,7 +225,6 @@ def test_long_integer_kernels_are_exact(seed, dtype):
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int32", "float32", "float64"])
 def test_the_identity_returns_the_image(dtype):
-    """Of any kind, in the shape and the type that it has."""
     for shape in [(6, 7), (6, 7, 1), (6, 7, 2), (6, 7, 4), (6, 7, 5)]:
         pixels = picture(0, *shape, dtype=dtype)
         result = apply_kernel(pixels, "identity")
@@ -277,7 +275,6 @@ def test_flip_turns_rows_and_columns_and_leaves_the_anchor(padding):
 
 
 def test_a_kernel_of_columns_runs_along_the_rows():
-    """One axis is a table of one row."""
     pixels = picture(0, 8, 9, 3)
     line = Kernel("line", parts=((1, 2, -1, 3),), axes=("column",), divisors=(5,))
     table = kernel_of([1, 2, -1, 3], divisors=(5,))
@@ -286,7 +283,6 @@ def test_a_kernel_of_columns_runs_along_the_rows():
 
 @pytest.mark.parametrize("channels", [None, 3, 4])
 def test_frame_kernels_are_exact_on_volumes(channels):
-    """Frames are an axis like rows and columns."""
     pixels = picture(0, 4, 5, 6, *([channels] if channels else []))
     for shape, border in [((3, 1, 1), "edge"), ((2, 3, 2), "wrap"), ((1, 2, 3), "constant")]:
         kernel = random_kernel(1, shape=shape, axes=VOLUME, divisors=(3,))
@@ -305,7 +301,6 @@ def test_frame_kernels_are_exact_on_volumes(channels):
     ["sobel", "gaussian:sigma=5", "disk:radius=9", "sepia", random_kernel(0, shape=(13, 13), real=True)],
 )
 def test_threads_change_no_bit(kernel, dtype, monkeypatch):
-    """One, three, or as many as the environment says."""
     pixels = picture(0, 350, 450, 3, dtype=dtype)
     alone = apply_kernel(pixels, kernel, threads=1).tobytes()
     assert apply_kernel(pixels, kernel, threads=3).tobytes() == alone
@@ -328,7 +323,7 @@ def test_threads_change_no_bit_under_any_option(options):
 
 @pytest.mark.parametrize("kernel", ["sobel", "gaussian", "identity", "sepia"])
 def test_the_layout_of_the_image_does_not_matter(kernel):
-    """Strided, turned, planar, read-only: the same bits, and the picture stays as it was."""
+    """Strided, turned, planar, read-only: the same bits, and the image stays as it was."""
     pixels = picture(0, 12, 13, 3)
     expected = apply_kernel(pixels, kernel)
     spacious = np.zeros((24, 26, 6), np.uint8)

@@ -19,14 +19,6 @@ def test_sums_and_means_come_before_the_combination(dtype):
             assert_filtered(pixels, kernel, channels=how, alpha=alpha)
 
 
-def test_each_channel_is_filtered_on_its_own():
-    """What a channel gives alone."""
-    pixels = picture(0, 9, 8, 3)
-    result = apply_kernel(pixels, "sobel")
-    for channel in range(3):
-        np.testing.assert_array_equal(result[..., channel], apply_kernel(pixels[..., channel], "sobel"))
-
-
 def test_the_mean_of_a_grey_image_is_the_grey_image():
     """Three equal channels, summed and divided by three; a single one has nothing to sum."""
     grey = picture(0, 9, 8)
@@ -38,7 +30,6 @@ def test_the_mean_of_a_grey_image_is_the_grey_image():
 @pytest.mark.parametrize("dtype", DEPTHS)
 @pytest.mark.parametrize("outputs", [None, 1, 3])
 def test_kernels_with_channels_are_exact(outputs, dtype):
-    """One slice a channel, one set of slices an output."""
     shape = (3, 2, 3) if outputs is None else (outputs, 3, 2, 3)
     axes = ("output", "channel", "row", "column")[-len(shape) :]
     kernel = random_kernel(0, parts=2, shape=shape, axes=axes, divisors=(7, 9), combine="magnitude")

@@ -1,4 +1,4 @@
-"""Ranges: what becomes of values outside the scale, and what the scale is."""
+"""Ranges: values outside the scale, and the scale itself."""
 
 import numpy as np
 import pytest
@@ -72,7 +72,6 @@ def test_stretch_leaves_alpha_alone():
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64"])
 def test_raw_is_float32_in_units_of_the_picture(dtype):
-    """Neither folded nor clipped nor rounded."""
     pixels = picture(0, 8, 9, 3, dtype=dtype)
     kernel = Kernel("two", parts=([[-1, 3, -2]], [[2, 1, -4]]), divisors=(3, 1), combine="sum", offset=0.25)
     result = apply_kernel(pixels, kernel, range="raw")
@@ -86,7 +85,6 @@ def test_raw_is_float32_in_units_of_the_picture(dtype):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(("kernel", "range_"), [(SHARPEN, "clip"), (EDGES, "auto"), (BLUR, "signed")])
 def test_real_pictures_are_neither_rounded_nor_clipped(kernel, range_, dtype):
-    """Full scale is 1, and what goes past it stays."""
     pixels = 2 * picture(0, 8, 9, 3, dtype=dtype) - np.asarray(0.5, dtype)
     result = apply_kernel(pixels, kernel, range=range_)
     assert result.dtype == dtype
@@ -115,7 +113,7 @@ def test_the_scale_of_32_bits():
 
 @pytest.mark.parametrize(("dtype", "half"), [("uint8", 128), ("uint16", 32768), ("float32", 0.5)])
 def test_fill_and_offset_are_fractions_of_full_scale(dtype, half):
-    """A half is 128, 32768 or 0.5 by the type of the picture."""
+    """A half is 128, 32768 or 0.5 by the type of the image."""
     pixels = np.zeros((3, 4), dtype=dtype)
     padded = apply_kernel(pixels, IDENTITY, padding=1, border="constant", fill=0.5)
     assert padded.shape == (5, 6)
@@ -127,7 +125,6 @@ def test_fill_and_offset_are_fractions_of_full_scale(dtype, half):
 
 
 def test_the_border_is_not_rounded_on_its_own():
-    """A fill of a half is 127.5 while sums are taken."""
     pixels = np.zeros((1, 1), dtype=np.uint8)
     result = apply_kernel(pixels, kernel_of([1, 0, 1]), border="constant", fill=0.5)
     assert result.tolist() == [[255]]

@@ -12,18 +12,15 @@ from convfilter import apply_kernel
 
 
 def decoded(value):
-    """Return the light of an sRGB value in 0 .. 1."""
     return value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
 
 
 def encoded(light):
-    """Return the sRGB value of light in 0 .. 1."""
     return light * 12.92 if light <= 0.0031308 else 1.055 * light ** (1 / 2.4) - 0.055
 
 
 @pytest.mark.parametrize("border", ["wrap", "symmetric"])
 def test_a_checkerboard_in_linear_light_is_188(border):
-    """Half the light is 188 of 255 in sRGB, not 128."""
     rows, columns = np.indices((32, 34))
     pixels = ((rows + columns) % 2 * 255).astype(np.uint8)
     assert set(apply_kernel(pixels, "box:size=16", border="wrap", linear=True).flat) == {188}
@@ -59,7 +56,6 @@ def test_linear_light_is_decoded_filtered_and_encoded(kernel, dtype):
 
 
 def test_linear_light_is_for_colours_only():
-    """Alpha is no light."""
     pixels = picture(0, 8, 9, 4)
     result = apply_kernel(pixels, BLUR, linear=True, alpha="premultiply")
     np.testing.assert_array_equal(result[..., 3], apply_kernel(pixels, BLUR)[..., 3])
@@ -68,7 +64,6 @@ def test_linear_light_is_for_colours_only():
 
 
 def test_linear_light_of_32_bits_needs_no_table():
-    """Which would be of four thousand million values."""
     pixels = np.array([[0, 2**31, 2**32 - 1]], np.uint32)
     result = apply_kernel(pixels, "identity", linear=True)
     np.testing.assert_allclose(result.astype(float), pixels.astype(float), atol=4)

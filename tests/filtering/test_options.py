@@ -27,21 +27,18 @@ def test_the_nearest_name_is_proposed(option, wrong, right):
 
 
 def test_nothing_left_is_refused_with_both_sizes():
-    """`valid` and a kernel larger than the picture."""
     with pytest.raises(ShapeError, match=r"(?s)4.*7|7.*4"):
         apply_kernel(picture(0, 4, 9), "binomial-7", padding="valid")
     assert apply_kernel(picture(0, 4, 9), "binomial-7").shape == (4, 9)
 
 
 def test_an_unknown_kernel_is_refused_with_the_nearest_name():
-    """As everywhere a kernel is named."""
     with pytest.raises(KernelError, match=r"(?s)'sobl'.*'sobel'"):
         apply_kernel(picture(0, 5, 5), "sobl")
 
 
 @pytest.mark.parametrize("kernel", [None, 3, [[1, 2], [3, 4]]])
 def test_a_kernel_is_a_kernel_or_a_name(kernel):
-    """Bare tables of weights are for `correlate`."""
     with pytest.raises((ConvfilterError, TypeError)):
         apply_kernel(picture(0, 5, 5), kernel)
 
@@ -66,7 +63,6 @@ def test_what_is_no_picture_is_refused(pixels):
 
 
 def test_a_frame_kernel_needs_frames():
-    """A picture is no volume."""
     with pytest.raises((ImageError, ShapeError)):
         apply_kernel(picture(0, 5, 5), random_kernel(0, shape=(3, 3, 3), axes=VOLUME))
 

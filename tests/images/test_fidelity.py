@@ -54,7 +54,7 @@ def waves(channels):
 
 
 def deep(channels, dtype):
-    """Samples that need all their bits, so that eight of them would be seen."""
+    """Samples that need all their bits, so that eight of them would show."""
     return (waves(channels) * 65535).astype(dtype)
 
 
@@ -124,7 +124,7 @@ def source_of(kind):
 
 
 def smooth_like(picture):
-    """The same kind of picture with samples that a lossy format can follow."""
+    """The same kind of image with samples that a lossy format can follow."""
     channels = picture.pixels.shape[2] if picture.pixels.ndim == 3 else 1
     pixels = (waves(channels) * 255).astype(np.uint8)
     return Picture(pixels, picture.mode, picture.format, picture.metadata)

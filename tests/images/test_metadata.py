@@ -52,7 +52,7 @@ def test_lossless_files_are_known(tmp_path):
     assert not read_picture(saved(image, "TIFF", compression="jpeg")).metadata.lossless
     exif = Image.Exif()
     exif[271] = "x"
-    for options in ({}, {"exif": exif}):  # with metadata the picture is not the first chunk
+    for options in ({}, {"exif": exif}):  # with metadata the image is not the first chunk
         assert read_picture(saved(image, "WEBP", lossless=True, **options)).metadata.lossless
         assert not read_picture(saved(image, "WEBP", **options)).metadata.lossless
 

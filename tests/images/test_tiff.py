@@ -4,23 +4,21 @@ import io
 import itertools
 import re
 import struct
+import warnings
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from encoded import saved
 from handmade import tiff
 from PIL import Image, TiffImagePlugin
 
 from convfilter.batch import filter_file
-from convfilter.batch.job import run_job
-from convfilter.batch.plan import Job, Settings
 from convfilter.errors import ConvfilterError, ImageError
 from convfilter.images import formats
 from convfilter.images.animation import write_frames
 from convfilter.images.picture import Picture
 from convfilter.images.reading import read_picture, read_size
-from convfilter.kernels import get_kernel
-from convfilter.options import BatchOptions, FilterOptions
 
 tifffile = pytest.importorskip("tifffile", reason="needs tifffile, of the extra 'codecs'")
 pytestmark = pytest.mark.filterwarnings("ignore:.*cannot hold:UserWarning")
@@ -339,18 +337,15 @@ GEO = [
 ]
 
 
-def filtered(tmp_path, kernel="identity", suffix=".tif", frames=None, **options):
+def filtered(tmp_path, kernel="identity", suffix=".tif", **options):
     """Warnings, and the tags of the first page as tifffile reads them: number and value."""
-    target = tmp_path / f"out{suffix}"
-    batch = BatchOptions(frames, overwrite=True)
-    work = Settings((get_kernel(kernel),), FilterOptions(**options), batch=batch)
-    outcome = run_job(Job(str(tmp_path / "in.tif"), str(target), suffix[1:].replace("tif", "tiff")), work)
-    assert outcome.error is None
-    warnings = outcome.warnings
+    with warnings.catch_warnings(record=True, action="always") as caught:
+        filter_file(tmp_path / "in.tif", tmp_path / f"out{suffix}", kernel, overwrite=True, **options)
+    lines = [str(each.message).partition("in.tif: ")[2] for each in caught]
     if suffix != ".tif":
-        return warnings, target
-    with tifffile.TiffFile(target) as file:
-        return warnings, [(tag.code, tag.value) for tag in file.pages[0].tags]
+        return lines, []
+    with tifffile.TiffFile(tmp_path / "out.tif") as file:
+        return lines, [(tag.code, tag.value) for tag in file.pages[0].tags]
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
@@ -368,23 +363,17 @@ def test_tags_come_back_byte_for_byte_by_either_writer(tmp_path, dtype, big, ord
         (65002, 7, 3, b"abc", True),
     ]
     text = "täst, 5 µm".encode()
-    tifffile.imwrite(
-        tmp_path / "in.tif",
-        some(dtype, 16, 16),
-        extratags=given + GEO,
-        description=text,
-        byteorder=order,
-        bigtiff=big,
-    )
+    options = {"extratags": given + GEO, "description": text, "byteorder": order, "bigtiff": big}
+    tifffile.imwrite(tmp_path / "in.tif", some(dtype, 16, 16), **options)
     with tifffile.TiffFile(tmp_path / "in.tif") as file:
         before = {tag.code: tag.value for tag in file.pages[0].tags}
-    warnings, found = filtered(tmp_path)
+    lines, found = filtered(tmp_path)
     after = dict(found)
     numbers = {number for number, *_ in given + GEO}
     assert {number: after[number] for number in numbers} == {number: before[number] for number in numbers}
     assert after[315] == "Jörg Müller"
     assert [value for number, value in found if number == 270] == [text.decode()]
-    assert warnings == ["declares the no-data value 99, which is filtered like any other sample"]
+    assert lines == ["declares the no-data value 99, which is filtered like any other sample"]
 
 
 def test_what_a_tag_points_to_begins_at_an_even_address(tmp_path):
@@ -405,8 +394,8 @@ def test_what_holds_for_the_size_alone_is_dropped_with_it(tmp_path):
     tifffile.imwrite(
         tmp_path / "in.tif", some("uint8", 16, 16), extratags=GEO, resolution=(5, 4), resolutionunit=1
     )
-    warnings, found = filtered(tmp_path, "box", stride=2)
-    assert warnings[1:] == [
+    lines, found = filtered(tmp_path, "box", stride=2)
+    assert lines[1:] == [
         "the GeoTIFF tags no longer fit: dropped",
         "the no-data value no longer fits: dropped",
         "the pixel size no longer fits: dropped",
@@ -434,26 +423,25 @@ def test_a_description_for_a_program_is_kept_while_it_fits(tmp_path, program):
         assert np.array_equal(file.asarray(), stack)
     gone = f"the {program} description no longer fits: dropped"
     for change in ({"frames": "first"}, {"kernel": "temporal-blur", "padding": "valid"}):
-        warnings, found = filtered(tmp_path, **change)
-        assert gone in warnings
+        lines, found = filtered(tmp_path, **change)
+        assert gone in lines
         assert 270 not in dict(found)
     filtered(tmp_path, frames="first")
     with tifffile.TiffFile(tmp_path / "out.tif") as file:
         assert np.array_equal(file.asarray(), stack[0])
-    warnings, _ = filtered(tmp_path, "box", padding="valid")
-    assert warnings == [gone, "the pixel size no longer fits: dropped"]
+    lines, _ = filtered(tmp_path, "box", padding="valid")
+    assert lines == [gone, "the pixel size no longer fits: dropped"]
     assert filtered(tmp_path, suffix=".png", frames="first")[0] == [
         f"png cannot hold {program} description, pixel size: dropped"
     ]
 
 
 def test_tags_that_may_hold_addresses_or_images_are_reported(tmp_path):
-    image = io.BytesIO()
-    Image.new("RGB", (8, 8)).save(image, "JPEG")
-    odd = [(65000, 4, 2, (8, 9), True), (65001, 7, len(image.getvalue()), image.getvalue(), True)]
+    image = saved(Image.new("RGB", (8, 8)), "JPEG").getvalue()
+    odd = [(65000, 4, 2, (8, 9), True), (65001, 7, len(image), image, True)]
     tifffile.imwrite(tmp_path / "in.tif", some("uint8", 16, 16), extratags=odd)
-    warnings, found = filtered(tmp_path)
-    assert warnings == ["cannot be carried to another file: tag 65000, tag 65001: dropped"]
+    lines, found = filtered(tmp_path)
+    assert lines == ["cannot be carried to another file: tag 65000, tag 65001: dropped"]
     assert not {65000, 65001} & dict(found).keys()
 
 

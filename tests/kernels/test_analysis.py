@@ -37,7 +37,7 @@ def test_symmetry_ranks_and_values_are_those_of_the_results(described):
             (weights,) = kernel.arrays()
             for image, bound in ((weights > 0, high), (weights <= 0, low)):
                 reached = cf.apply_kernel(image.astype(float), kernel, range="raw", padding="valid")
-                assert reached.item() == pytest.approx(bound, abs=1e-6), name
+                assert reached.item() == pytest.approx(bound, rel=1e-6, abs=1e-6), name
     for name, ranks in (("gaussian:sigma=2", [1]), ("farid", [1, 1]), ("laplacian", [2])):
         assert described(name)["ranks"] == ranks
 

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import shutil
 import subprocess
 import sys
@@ -215,9 +214,8 @@ def test_looking_for_long_keys_takes_linear_time(kernel_file, line):
     ("name", "message"),
     [
         ("./none.toml", r"^\./none\.toml: No such file or directory$"),  # named as it was given
-        ("folder", "^folder: not a regular file$"),
-        ("pipe.toml", "^pipe.toml: not a regular file$"),  # opening it would wait for its other end
-        ("/dev/zero", "^/dev/zero: not a regular file$"),
+        ("folder", "^folder: neither a regular file nor a pipe$"),
+        ("/dev/zero", "^/dev/zero: neither a regular file nor a pipe$"),
         ("a\0b", r"^a\\x00b: .*embedded null"),
         (Path("a\nb.toml"), r"^a\\nb\.toml: \[mine\] weights: missing"),
     ],
@@ -226,7 +224,6 @@ def test_files_that_cannot_be_read_are_refused_by_name(name, message, tmp_path, 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
     (tmp_path / "a\nb.toml").write_text("[mine]")
-    os.mkfifo("pipe.toml")
     with pytest.raises(KernelError, match=message):
         load_kernels(name)
 

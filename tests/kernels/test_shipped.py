@@ -13,11 +13,11 @@ ZERO_SUM = {
     *EDGES,
     *(f"{name}-{axis}" for name in EDGES for axis in "xy"),
     *("roberts", "laplacian", "laplacian-8", "log", "dog", "outline", "kirsch", "robinson", "gabor"),
-    *("high-pass", "opponent", "temporal-edge"),
+    *("high-pass", "opponent", "temporal-edge", "gaussian-x", "gaussian-y", "gaussian-gradient"),
 }
 SUM_ONE = {
     *("identity", "box", "blur", "binomial-3", "binomial-5", "binomial-7", "gaussian", "disk", "motion"),
-    *("sharpen", "unsharp", "emboss", "luma", "temporal-blur"),
+    *("sharpen", "unsharp", "deblur", "emboss", "luma", "temporal-blur"),
 }
 
 
@@ -29,7 +29,8 @@ def table(name):
 
 def test_all_are_documented_and_of_the_type_of_their_numbers():
     assert set(KERNELS) == ZERO_SUM | SUM_ONE | {"sepia"}
-    real = {"gaussian", "unsharp", "log", "dog", "gabor", "farid", "farid-x", "farid-y"}
+    real = {"gaussian", "unsharp", "log", "dog", "gabor", "farid", "farid-x", "farid-y", "deblur"}
+    real |= {"gaussian-x", "gaussian-y", "gaussian-gradient"}
     ranges = {"high-pass": "signed", "emboss": "clip"}  # stated only where auto means something else
     for name, kernel in KERNELS.items():
         assert kernel.name == name

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convfilter import Kernel, load_kernels
-from convfilter.kernels.library import table_of
+from convfilter.kernels.toml import table_of
 
 
 def assert_comes_back(kernel, path):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from convfilter import messages
+from convfilter import errors
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from convfilter import messages
     ],
 )
 def test_errors_are_described_in_words(error, words):
-    assert messages.describe(error) == words
+    assert errors.describe(error) == words
 
 
 @pytest.mark.parametrize(
@@ -35,12 +35,12 @@ def test_errors_are_described_in_words(error, words):
     ],
 )
 def test_names_are_shown_on_one_line(name, words):
-    assert messages.shown(name) == words
+    assert errors.escaped(name) == words
 
 
 def test_a_long_name_is_cut_to_the_length_asked_for():
-    assert messages.shown("x" * 80, longest=80) == "x" * 80
-    assert messages.shown("x" * 81, longest=80) == "x" * 77 + "..."
+    assert errors.escaped("x" * 80, longest=80) == "x" * 80
+    assert errors.escaped("x" * 81, longest=80) == "x" * 77 + "..."
 
 
 @pytest.mark.parametrize(
@@ -55,4 +55,4 @@ def test_a_long_name_is_cut_to_the_length_asked_for():
     ],
 )
 def test_the_mend_for_an_unknown_word_is_the_nearest_or_the_list(word, mend):
-    assert messages.propose(word, ["Edge", "reflect", "wrap"]) == mend
+    assert errors.did_you_mean(word, ["Edge", "reflect", "wrap"]) == mend

@@ -1,0 +1,82 @@
+"""Numbers typed as a kernel, such as ``"0 -1 0; -1 5 -1; 0 -1 0"``, and rows of numbers in text files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from convfilter.errors import KernelError
+from convfilter.kernels.kernel import FieldError, Kernel, flat, own_sum, quoted
+
+__all__ = ["MATRIX", "NUMBER", "is_matrix", "parse_matrix", "parse_rows", "value_of"]
+
+MATRIX = "matrix"
+"""The name of a kernel that was typed as numbers."""
+
+NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+
+_LONGEST_INTEGER = 300  # digits; Python refuses those of thousands
+
+
+def is_matrix(text: str) -> bool:
+    """Whether a text is meant as a matrix: it starts with a bracket, or with a number that others follow."""
+    text = _with_ascii_signs(text)
+    first, *others = re.split(r"[\s,;]+", text, maxsplit=1)
+    return text.startswith("[") or bool(others and others[0] and re.fullmatch(NUMBER, first))
+
+
+def parse_matrix(text: str) -> Kernel:
+    """Return rows of numbers, with or without brackets and a divisor ``/ 16`` or ``/ sum``, as a kernel."""
+    body, slash, divisor = (each.strip() for each in _with_ascii_signs(text).rpartition("/"))
+    try:
+        if slash and divisor != "sum" and not re.fullmatch(NUMBER, divisor):
+            raise KernelError(f"the divisor {quoted(divisor)} is neither a number nor 'sum'")
+        table = parse_rows(_rows(body if slash else divisor))
+        kernel = Kernel(MATRIX, (table,))
+        if slash:
+            number = own_sum(flat(kernel.parts)) if divisor == "sum" else value_of(divisor)
+            kernel = Kernel(MATRIX, kernel.parts, divisors=(number,))
+    except FieldError as error:
+        reason = error.reason if error.field == "parts" else f"divisor: {error.reason}"
+        raise KernelError(f"{MATRIX}: {reason}") from None
+    except KernelError as error:
+        raise KernelError(f"{MATRIX}: {error}") from None
+    return kernel
+
+
+def _rows(text: str) -> list[str]:
+    """Return the text of each row."""
+    if text.startswith("["):
+        if not text.endswith("]") or text.count("[") != text.count("]"):
+            raise KernelError("brackets do not match: write rows as '1 2; 3 4' or '[[1, 2], [3, 4]]'")
+        text = text[1:-1].strip(" ,;\r\n\t")
+        if text.startswith("["):
+            rows = re.split(r"\]([\s,;]*)\[", text[1:-1])
+            if all(each.strip() in ("", ",", ";") for each in rows[1::2]):
+                return rows[::2]
+    return [row for row in re.split(r"[;\n]", text) if row.strip()]
+
+
+def parse_rows(rows: Sequence[str]) -> list[list[int | float]]:
+    """Return rows of numbers that are separated by blanks, tabs or commas."""
+    table = []
+    for row, line in enumerate(rows):
+        cells = re.split(r"\s*,\s*|\s+", line.strip().removesuffix(",")) if line.strip() else []
+        for column, cell in enumerate(cells):
+            if any(bracket in cell for bracket in "[]"):
+                mend = "a matrix has rows and columns; deeper kernels go into a kernel file"
+                raise KernelError(f"row {row}, column {column}: a bracket too many: {mend}")
+            if not re.fullmatch(NUMBER, cell):
+                raise KernelError(f"row {row}, column {column}: {quoted(cell)} is not a number")
+        table.append([value_of(cell) for cell in cells])
+    return table
+
+
+def value_of(text: str) -> int | float:
+    """Return a number as int where it is written as one."""
+    return int(text) if text.lstrip("+-").isdecimal() and len(text) < _LONGEST_INTEGER else float(text)
+
+
+def _with_ascii_signs(text: str) -> str:
+    """Return the text with hyphens for minus signs, which copying from a page brings."""
+    return text.strip().replace("\u2212", "-")
