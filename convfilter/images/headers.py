@@ -189,7 +189,7 @@ def gif_layout(stream: BinaryIO) -> GifLayout:
             while place < len(data) and data[place]:
                 place += 1 + data[place]
             place += 1
-            if kind == b"!":
+            if kind == b"!" and start <= len(data):
                 extensions.append((data[start - 1], data[start:place]))
     turns = bool(greys) and greys[0] is not False and False in greys
     return GifLayout((width, height), turns, kind == b";", screen[6], extensions)

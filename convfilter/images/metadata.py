@@ -111,7 +111,7 @@ class Metadata:
         for kind, content in self.chunks if "chunks" not in held else ():
             name = _CHUNKS.get(kind, f"a {kind.decode()} chunk")
             square = kind == b"pHYs" and (content[:4] == content[4:8] or "aspect" in held)
-            whole = kind == b"sBIT" and min(content) >= 8
+            whole = kind == b"sBIT" and {*content} <= {8, 16}
             if not (square or whole or (plain and name == _GAMMA) or (kind, content) in _SRGB):
                 names.append(name)
         if frames and self.duration is not None and "duration" not in held:
