@@ -39,7 +39,7 @@ __all__ = [
 
 Alpha = Literal["auto", "keep", "premultiply", "plain", "drop"]
 Border = Literal["edge", "symmetric", "reflect", "wrap", "zero", "constant"]
-Channels = Literal["each", "sum", "mean"]
+Channels = Literal["each", "sum", "mean", "luma", "gray"]
 Compress = Literal["fast", "small"]
 Frames = Literal["each", "first", "stack"]
 LearnedChannels = Literal["each", "sum", "mix"]
@@ -144,7 +144,11 @@ class FilterOptions(NamedTuple):
     )
     channels: Annotated[
         Channels,
-        Option("Filter each colour channel on its own, sum the results into one, or average them.", _FILTER),
+        Option(
+            "Filter each colour channel on its own, sum or average the results, filter lightness and keep "
+            "colours, or filter lightness alone.",
+            _FILTER,
+        ),
     ] = "each"
     range: Annotated[
         Range, Option("How to handle out-of-range values; auto is the kernel's own choice.", _FILTER)

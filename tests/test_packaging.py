@@ -41,6 +41,13 @@ def call(*arguments, **variables):
     )
 
 
+def page_parts(folder):
+    """What the interactive page is made of."""
+    return {
+        path.name for path in (folder / "convfilter").rglob("*") if path.suffix in (".html", ".css", ".js")
+    }
+
+
 def test_a_checkout_finds_its_kernels_at_its_top():
     assert Path(shipped_path()) == ROOT / "kernels.toml"
 
@@ -65,6 +72,7 @@ def test_a_wheel_brings_its_kernels_along(tmp_path, monkeypatch):
         package.name,
         wheel.name.split("-py3")[0] + ".dist-info",
     }
+    assert page_parts(installed) == page_parts(ROOT)
     ran = call("-c", SCRIPT, PYTHONPATH=installed)
     assert ran.stdout.splitlines() == [
         str(package),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -20,15 +21,16 @@ from convfilter.filtering import (
     resolved_range,
 )
 from convfilter.geometry import Axis
-from convfilter.images.formats import FORMATS
+from convfilter.images.formats import FORMATS, loose_channels
 from convfilter.images.headers import check_pixels
 from convfilter.images.library import frame_named
-from convfilter.images.picture import Size
+from convfilter.images.picture import Picture, Size
 from convfilter.images.writing import check_writable
 from convfilter.kernels import Kernel
 from convfilter.options import FilterOptions
 
-__all__ = ["cannot_stack", "chain_axes", "memory_needed", "output_format", "predict", "warn_of_one_frame"]
+__all__ = ["cannot_stack", "chain_axes", "memory_needed", "output_format", "pages_of", "predict"]
+__all__ += ["warn_of_one_frame"]
 
 
 def output_format(asked: str | None, own: str, settings: Settings) -> str:
@@ -87,9 +89,24 @@ def _predict_frame(
     sample = np.zeros((1, 1, 1, size.channels), size.dtype)
     options = settings.filtering._replace(padding="same")
     filtered, mode = filter_image(sample, size.mode, settings.kernels, options, threads=1)
-    pixels = filtered.pixels
-    lost = check_writable(mode, pixels.dtype, (width, height), count, form, first=not settings.stacks)
-    return (count, height, width, pixels.shape[3] if pixels.ndim == 4 else 1), lost
+    page, *others = pages_of(Picture(filtered.pixels[0], mode, form), form, settings)
+    count *= 1 + len(others)
+    dtype, channels = page.pixels.dtype, page.pixels.shape[2] if page.pixels.ndim == 3 else 1
+    lost = check_writable(page.mode, dtype, (width, height), count, form, first=not settings.stacks)
+    return (count, height, width, channels), lost
+
+
+def pages_of(picture: Picture, form: str, settings: Settings) -> Iterator[Picture]:
+    """Yield the maps of a filtered image as grey pages, each with its alpha; any other image as it is."""
+    count = settings.maps
+    if count == 1 or not loose_channels(picture.mode) or FORMATS[form].several != "pages":
+        yield picture
+        return
+    for number in range(count):
+        if picture.pixels.shape[2] == count:
+            yield replace(picture, pixels=picture.pixels[..., number], mode="L")
+        else:
+            yield replace(picture, pixels=picture.pixels[..., [number, count]], mode="LA")
 
 
 def cannot_stack(settings: Settings) -> str:
@@ -177,7 +194,7 @@ def _filtering(size: Size, volume: int, settings: Settings) -> tuple[float, tupl
         carried = 2 * count + 1 if weighed else count
         block = _thread_memory(kernel, (*shape[1:], carried), dtype, options) * (1 + in_floats)
         shape = tuple(axis.output for axis in axes)
-        if "channel" in kernel.axes or options.channels in ("sum", "mean"):
+        if "channel" in kernel.axes or options.channels in ("sum", "mean", "gray"):
             count = kernel.shape[0] if "output" in kernel.axes else 1
         last = number == len(settings.kernels) - 1
         made = math.prod(shape) * (count + alpha) * (itemsize if last else wide)

@@ -22,6 +22,7 @@ from convfilter.batch.dry_run import (
     chain_axes,
     memory_needed,
     output_format,
+    pages_of,
     predict,
     warn_of_one_frame,
 )
@@ -167,13 +168,16 @@ def filter_job(
         if settings.stacks or (frames.count > 1 and settings.batch.frames != "first"):
             _predict(frames, form, settings, result)
             filtered = (_filter_stack if settings.stacks else _filter_each)(frames, settings, result)
+            filtered = (page for each in filtered for page in pages_of(each, form, settings))
             _write(job, filtered, form, settings, result, count=result.output_frames or 1, repeated=repeated)
             return
         picture = _read(frames, 0, result)
     del frames  # and with it what the decoder holds
-    result.output_frames = 1
     _filter(picture, settings, result)
-    _write(job, [picture], form, settings, result, repeated=repeated)
+    pages = [*pages_of(picture, form, settings)]
+    del picture
+    result.output_frames, result.output_channels = len(pages), _shape(pages[0])[2]
+    _write(job, pages, form, settings, result, count=len(pages), repeated=repeated)
 
 
 def _keeps_output(job: Job, settings: Settings, result: Result) -> bool:
@@ -300,7 +304,7 @@ def _shape(picture: Picture) -> tuple[int, ...]:
 
 def _is_stream_of_images(job: Job, settings: Settings) -> bool:
     """Return whether images are read from standard input, filtered and written one by one."""
-    if job.source != STREAM or settings.stacks or format_of_stdin() != "ppm":
+    if job.source != STREAM or settings.stacks or settings.maps > 1 or format_of_stdin() != "ppm":
         return False
     return settings.batch.frames == "first" or output_format(job.format, "ppm", settings) == "ppm"
 

@@ -62,6 +62,11 @@ class Settings(NamedTuple):
         """Whether unscaled values are written."""
         return resolved_range(self.filtering, self.kernels[-1]) == "raw"
 
+    @property
+    def maps(self) -> int:
+        """Number of output channels if the chain makes some that are neither grey nor colours; else 1."""
+        return next((kernel.maps for kernel in reversed(self.kernels) if "channel" in kernel.axes), 1)
+
     def with_threads(self, threads: int) -> Settings:
         """Return the same settings for another number of threads."""
         return self._replace(batch=self.batch._replace(jobs=threads))

@@ -13,7 +13,7 @@ import click
 from convfilter.cli import options
 from convfilter.cli.report import filter_line, read_named
 from convfilter.errors import OptionError, ShapeError, brief, complain, escaped
-from convfilter.files import STREAM, refuse_input
+from convfilter.files import STREAM, check_output, refuse_input
 from convfilter.kernels import Kernel
 from convfilter.options import FilterOptions, ReadOptions
 
@@ -52,7 +52,7 @@ def _read_place(text: str) -> tuple[int, int]:
 @options.add("--values", metavar="ROWS", help='Numbers instead of an image: "0 1 2; 3 4 5; 6 7 8".')
 @options.add("--weights", metavar="ROWS", help='Weights instead of a kernel: "0 1; 2 3".')
 @options.add(
-    "-o", "--output", metavar="FILE", help="Draw window, weights, products and result into an image file."
+    "-o", "--output", metavar="FILE", help="Draw it into an image file; NAME.html: an interactive page."
 )
 @options.add(
     "--animate", metavar="FILE", help="Animate the kernel sliding over a small input, as GIF or PNG."
@@ -105,16 +105,23 @@ def command(
         raise click.UsageError("no kernel: name one with -k, or give its --weights")
     typed = [] if weights is None else [Kernel("weights", (parse_numbers(weights, "--weights").tolist(),))]
     chain = options.chosen_kernels([*kernels, *typed], known, filtering)
+    page = _is_page(output)
+    if page:
+        from convfilter.explain.page import Subject, check_page, write_page
+
+        check_page(chain, filtering)
     _check_outputs(image, output, animate, overwrite=overwrite)
     source, picture = image or "numbers", None
+    names: tuple[str, ...] = ("value",)
     explain: Callable[[tuple[int, ...]], Explanation]
     if image is None or image.lower().endswith(".csv"):
         pixels = read_numbers(image) if image is not None else parse_numbers(str(values), "--values")
         explain = partial(explain_numbers, pixels, chain[0], filtering)
-        explanations = [explain(place) for place in _places(pixels.shape, chain, filtering, at)]
+        places = _places(pixels.shape, chain, filtering, at, page=page)
+        explanations = [explain(place) for place in places]
         explained, plane = explanations[0], pixels
     else:
-        if at is None:
+        if at is None and not page:
             raise click.UsageError("which value? Give its position with --at ROW,COL")
         stack = any("frame" in kernel.axes for kernel in chain)
         picture = read_named(image, reading, frame=frame, stack=stack)
@@ -122,6 +129,7 @@ def command(
         names = channel_names(picture.mode, grey=pixels.ndim == 2 + stack)
         explain = partial(explain_sample, pixels, chain, filtering, channel=channel, names=names)
         try:
+            at = at or _places(pixels.shape, chain, filtering, None, page=page)[0]
             explained = explain((frame, *at) if stack else at)
         except ShapeError as error:
             raise OptionError(f"{escaped(image)}: {error}") from None
@@ -139,8 +147,12 @@ def command(
 
         axes = sliding_axes(plane.shape, chain, filtering) if animate else ()
         full = full_scale(pixels)
-        if output is not None:
-            drawn = None if picture is None else displayed(picture.pixels, picture.mode)
+        drawn = None if picture is None else displayed(picture.pixels, picture.mode)
+        if output is not None and page:
+            subject = Subject(source, pixels, names, drawn)
+            write_page(output, subject, chain[0], known, filtering, explanations, overwrite=overwrite)
+            complain(f"page written to {output}")
+        elif output is not None:
             save_drawing(output, draw_explanation(explained, drawn, full), overwrite=overwrite)
             complain(f"drawn to {output}")
         if animate is not None:
@@ -158,6 +170,11 @@ def command(
         echo("\n".join(["", *as_lines(each)]))
 
 
+def _is_page(path: str | None) -> bool:
+    """Return whether a path names an interactive page."""
+    return path is not None and path.lower().endswith((".html", ".htm"))
+
+
 def _check_outputs(image: str | None, output: str | None, animate: str | None, *, overwrite: bool) -> None:
     """Refuse outputs that cannot be written, before anything is computed."""
     if output == animate == STREAM:
@@ -167,22 +184,35 @@ def _check_outputs(image: str | None, output: str | None, animate: str | None, *
             from convfilter.drawing.canvas import check_drawing
 
             refuse_input(path, [] if image is None else [image])
-            check_drawing(path, overwrite=overwrite, animated=animated)
+            if not animated and _is_page(path):
+                check_output(path, overwrite=overwrite)
+            else:
+                check_drawing(path, overwrite=overwrite, animated=animated)
 
 
 def _places(
-    shape: tuple[int, ...], chain: Sequence[Kernel], filtering: FilterOptions, at: tuple[int, int] | None
-) -> Sequence[tuple[int, ...]]:
-    """Return the positions to explain of the output of numbers: the one asked for, or all if they are few."""
+    shape: Sequence[int],
+    chain: Sequence[Kernel],
+    filtering: FilterOptions,
+    at: tuple[int, int] | None,
+    *,
+    page: bool,
+) -> Sequence[tuple[int, int]]:
+    """Return the positions to explain of the output of a plane: the one asked for, or all if they are few.
+
+    If they are many, a page begins in the middle.
+    """
     from convfilter.explain.steps import plane_axes
 
     if len(chain) > 1:
         raise OptionError("numbers are filtered by one kernel: give one -k or --weights")
     if at is not None:
         return [at]
-    rows, columns = (axis.output for axis in plane_axes(shape, chain[0], filtering))
-    if rows * columns > _MOST:
-        raise OptionError(
-            f"the output has {rows} x {columns} values, too many to show: choose one with --at ROW,COL"
-        )
-    return [*itertools.product(range(rows), range(columns))]
+    rows, columns = (axis.output for axis in plane_axes(shape[:2], chain[0], filtering))
+    if rows * columns <= _MOST:
+        return [*itertools.product(range(rows), range(columns))]
+    if page:
+        return [(rows // 2, columns // 2)]
+    raise OptionError(
+        f"the output has {rows} x {columns} values, too many to show: choose one with --at ROW,COL"
+    )

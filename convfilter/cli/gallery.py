@@ -71,6 +71,7 @@ def command(
     from convfilter.drawing.canvas import check_drawing, displayed, save_drawing, shrunk
     from convfilter.drawing.sheet import Tile, contact_sheet, default_columns
     from convfilter.filtering import filter_image
+    from convfilter.images.formats import loose_channels
 
     def leave_out(name: str, error: ConvfilterError, source: str = "") -> None:
         if kernels:
@@ -89,7 +90,7 @@ def command(
             trials.append((label or kernel.name, kernel, varied))
         except KernelError as error:
             leave_out(name, error)
-    columns = columns or default_columns(len(trials) + 1)
+    columns = columns or default_columns(1 + sum(kernel.maps for _, kernel, _ in trials))
     width = tile or (320 if columns <= 4 else 240)
     picture = read_named(image, reading, quiet=quiet)
     small = shrunk(picture.pixels, width, picture.mode)
@@ -101,11 +102,26 @@ def command(
                 raise ShapeError(f"kernel '{kernel.name}' spans frames, and this is a single image")
             pixels = picture.pixels if full else small
             filtered, mode = filter_image(pixels, picture.mode, [kernel], varied)
+            maps = kernel.maps if loose_channels(mode) else 1
+            # Maps are drawn on one scale, and only unscaled values tell its ends.
+            if maps > 1 and varied.range == "auto":
+                varied = varied._replace(range="raw")
+                filtered, mode = filter_image(pixels, picture.mode, [kernel], varied)
         except ConvfilterError as error:
             leave_out(label, error, escaped(image))
             continue
-        drawn = displayed(shrunk(filtered.pixels, width, mode), mode)
-        tiles.append(Tile(drawn, label, size_in_words(kernel)))
+        note = size_in_words(kernel)
+        if maps == 1:
+            tiles.append(Tile(displayed(shrunk(filtered.pixels, width, mode), mode), label, note))
+            continue
+        values = filtered.pixels[..., :maps]
+        if varied.range == "raw":
+            low, high = float(values.min()), float(values.max())
+            values = (values - low) / (high - low or 1)
+            note += f", {low:.4g} black .. {high:.4g} white"
+        for number in range(maps):
+            drawn = displayed(shrunk(values[..., number], width, "L"), "L")
+            tiles.append(Tile(drawn, f"{label} output {number}", note))
     sheet = contact_sheet(tiles, columns=columns, width=width)
     save_drawing(output, sheet, overwrite=overwrite)
     height, across = sheet.shape[:2]

@@ -33,6 +33,7 @@ from convfilter.explain.steps import (
 )
 from convfilter.explain.text import output_names
 from convfilter.filtering import Stage, filter_pixels, last_stage
+from convfilter.filtering.blend import LUMA
 from convfilter.filtering.layer import filter_bank, filter_layer, noise_of
 from convfilter.geometry import Axis
 from convfilter.kernels import Kernel
@@ -142,6 +143,8 @@ class _LastFilter:
     def colour(self, at: tuple[int, ...], channel: int) -> tuple[list[Part], list[Step]]:
         """Compute a sample of a colour channel of the output."""
         parts, steps = self.parts(at, channel)
+        if self.bank.luma:
+            steps = [*steps, self.lifted((steps or parts)[-1].value, at, channel)]
         mode = self.layer.range
         extremes = self.extremes() if mode == "stretch" else (0, 0)
         value = (steps or parts)[-1].value
@@ -158,7 +161,7 @@ class _LastFilter:
         if self.stage.alpha is not None and layer.premultiply:
             alpha, _ = window_at(self.stage.alpha, layer.axes, at, layer.border, self.full)
         parts = []
-        for weights in bank.weights[channel if bank.summed else 0]:
+        for weights in bank.weights[channel if bank.summed and not bank.luma else 0]:
             slices = []
             for number, frame in np.ndindex(weights.shape[:2]):
                 name = self.names[number] if bank.summed and number < len(self.names) else ""
@@ -171,6 +174,13 @@ class _LastFilter:
             else:
                 parts.append(self.premultiplied_part(slices, weights, alpha))
         return parts, combine_parts([part.value for part in parts], layer.combine)
+
+    def lifted(self, value: Number, at: tuple[int, ...], channel: int) -> Step:
+        """Return the step that adds a channel's distance from lightness."""
+        colours = self.stage.colours[at].tolist()
+        lightness = quotient(sum(weight * each for weight, each in zip(LUMA, colours, strict=True)), 1000)
+        formula = f"{figure(value)} + {figure(colours[channel])} - {figure(lightness)}".replace("+ -", "- ")
+        return Step("colour kept", formula, value + colours[channel] - lightness)
 
     def premultiplied_part(self, slices: list[Slice], weights: NDArray[Any], alpha: NDArray[Any]) -> Part:
         """Compute a part whose colours are weighted with alpha."""
@@ -209,6 +219,8 @@ class _LastFilter:
         for place in (np.nanargmin(finite), np.nanargmax(finite)):
             *at, channel = (int(index) for index in np.unravel_index(int(place), finite.shape))
             parts, steps = self.parts(tuple(at), channel)
+            if self.bank.luma:
+                steps = [self.lifted((steps or parts)[-1].value, tuple(at), channel)]
             found.append((steps or parts)[-1].value + self.offset)
         low, high = found
         # What the engine takes for its own roundings is flat.

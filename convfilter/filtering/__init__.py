@@ -78,8 +78,10 @@ def apply_kernel(
         Value of a ``constant`` border, as a fraction of full scale.
     flip : bool
         True convolution: rotate the kernel by 180 degrees first (rows, columns, frames).
-    channels : {"each", "sum", "mean"}
-        Every colour channel on its own, all summed into one, or that sum divided by their number.
+    channels : {"each", "sum", "mean", "luma", "gray"}
+        Every colour channel on its own, all summed into one, or that sum divided by their number. ``luma``
+        filters ``Y = 0.299 R + 0.587 G + 0.114 B`` and adds what that changes to every channel; ``gray``
+        filters Y alone, into one channel. Both treat a grey image as ``each`` does.
     range : {"auto", "clip", "absolute", "signed", "stretch", "raw"}
         How to handle values outside 0..full scale. ``auto`` is the kernel's own choice: ``absolute`` for
         one part that sums to zero without offset, else ``clip``.
@@ -139,6 +141,14 @@ def check_options(options: FilterOptions, kernels: Sequence[Kernel]) -> None:
                 f"kernel '{kernel.name}' sums the channels itself: it cannot be used with channels "
                 f"'{options.channels}'"
             )
+        if options.channels == "luma":
+            fault = "sums to zero" if kernel.is_zero_sum else ""
+            fault = fault or ("is the magnitude of its parts" if kernel.combine == "magnitude" else "")
+            if fault:
+                raise KernelError(
+                    f"kernel '{kernel.name}' {fault}: it leaves no lightness to add colours to, so use "
+                    "channels 'gray' or 'each'"
+                )
         if options.alpha == "premultiply" and kernel.is_zero_sum:
             raise KernelError(
                 f"kernel '{kernel.name}' sums to zero: alpha cannot be weighed with it, so keep or drop it"
@@ -169,6 +179,10 @@ def filter_image(
     count_clipped: bool = False,
 ) -> tuple[Filtered, str]:
     """Run `filter_pixels` on pixels of a mode (see `Picture.mode`), and return the mode of the result too."""
+    if mode == "LAB" and options.channels in ("luma", "gray"):
+        raise ImageError(
+            f"channels '{options.channels}' are for red, green and blue, and these are L, a and b"
+        )
     filtered = filter_pixels(
         pixels, kernels, options_for(mode, options), threads=threads, count_clipped=count_clipped
     )
@@ -249,7 +263,7 @@ def last_stage(
         if last:
             break
         colours = filter_layer(layer, colours, alpha)
-        grey = grey or (layer.bank.summed and len(layer.bank.weights) == 1)
+        grey = grey or (layer.bank.summed and layer.bank.made_of(colours.shape[-1]) == 1)
         if alpha is not None:
             colours, alpha = colours[..., :-1], colours[..., -1]
     return Stage(layer, colours, alpha, opaque and has_alpha, stack, grey)

@@ -22,6 +22,7 @@ from convfilter.filtering.alpha import (
     planar,
     premultiplied_weights,
 )
+from convfilter.filtering.blend import LUMA, LiftedSums, distances
 from convfilter.filtering.quantize import Clipping, Extremes, Finish, Levels, Quotients, decode, rescaled
 from convfilter.geometry import Axis, axes_of
 from convfilter.kernels import Kernel
@@ -50,6 +51,11 @@ class FilterBank(NamedTuple):
     weights: np.ndarray
     divisor: int
     summed: bool
+    luma: bool = False  # sums lightness, and each channel's distance from it is added
+
+    def made_of(self, count: int) -> int:
+        """Return how many colour channels come out of `count`."""
+        return len(self.weights) if self.summed and not self.luma else count
 
     @property
     def integer(self) -> bool:
@@ -88,14 +94,23 @@ def filter_bank(kernel: Kernel, channels: Channels, count: int, flip: bool) -> F
             f"kernel '{kernel.name}' is for {weights.shape[2]} channels and the image has {count}: "
             "take an image or a kernel with as many"
         )
+    if channels in ("luma", "gray"):
+        if count == 1:  # grey is lightness
+            channels = "each"
+        elif count != len(LUMA):
+            raise ShapeError(
+                f"channels '{channels}' are for red, green and blue or grey, and the image has {count}: "
+                "take channels 'each' or 'mean'"
+            )
     if channels != "each":
-        weights = np.repeat(weights, count, axis=2)
-    if channels == "mean":
+        factors = np.array(LUMA if channels in ("luma", "gray") else (1,) * count)
+        weights = np.repeat(weights, count, axis=2) * factors[:, np.newaxis, np.newaxis, np.newaxis]
+        scale = 1 if channels == "sum" else int(factors.sum())
         if weights.dtype.kind == "i":
-            divisor *= count
+            divisor *= scale
         else:
-            weights = weights / count
-    return FilterBank(weights, divisor, own or channels != "each")
+            weights = weights / scale
+    return FilterBank(weights, divisor, own or channels != "each", luma=channels == "luma")
 
 
 def _common_divisor(kernel: Kernel) -> tuple[np.ndarray, int]:
@@ -127,6 +142,7 @@ class Layer(NamedTuple):
     linear: bool  # encode the result from linear light
     premultiply: bool  # use alpha as a weight of the colours
     bound: float  # the largest magnitude of a value before the division; infinite for floats
+    lift: Fraction  # what makes thousandths of lightness sums
     inside: bool  # no value can leave 0..full scale
     plan: Plan
     threads: int | None
@@ -167,6 +183,11 @@ def make_layer(
         bank = bank.scaled(Fraction(result.full) / Fraction(depth.full))
     weights, largest_sum = bank.weights, bank.largest_sum
     axes = filter_axes(sizes, kernel, options)
+    if bank.luma and any(axis.output != axis.size for axis in axes):
+        raise ShapeError(
+            "channels 'luma' add to every sample, and the size changes: "
+            "take padding 'same' and stride 1, or channels 'gray'"
+        )
     offset = kernel.exact_offset * Fraction(result.full)
     fill = border_fill(options.border, options.fill) * depth.full
     if options.linear:
@@ -178,10 +199,15 @@ def make_layer(
     largest = max(depth.full, -float(np.iinfo(dtype).min) if exact else 0.0, abs(fill))
     largest *= depth.full if premultiply else 1
     parts = weights.shape[1] if kernel.combine == "sum" else 1
-    bound = float(largest * largest_sum * (1 if premultiply else parts)) if depth.integer else math.inf
+    # A sample of thousandths of lightness, times this, is on the scale of the sums.
+    lift = Fraction(result.full) / Fraction(depth.full) * bank.divisor / sum(LUMA)
+    lifted = 2 * float(lift) * sum(LUMA) * largest if bank.luma else 0.0
+    bound = math.inf
+    if depth.integer:
+        bound = float(largest * largest_sum * (1 if premultiply else parts)) + lifted
     if exact and bank.integer:
-        most = int(max(float(largest * largest_sum * parts), largest, largest_sum))
-        work = exact_type(most, negative=negative or dtype.kind == "i" or fill < 0)
+        most = int(max(float(largest * largest_sum * parts) + lifted, largest, largest_sum))
+        work = exact_type(most, negative=negative or bank.luma or dtype.kind == "i" or fill < 0)
     else:
         work = None
     linear = options.linear and last
@@ -197,7 +223,7 @@ def make_layer(
         work = np.dtype(np.float32 if narrow and not enlarged and error < _TOLERANCE else np.float64)
     # A mean of samples with weights of one sign stays inside.
     inside = (
-        not (premultiply or negative or kernel.combine or offset)
+        not (premultiply or negative or kernel.combine or offset or bank.luma)
         and dtype in (np.uint8, np.uint16)
         and chosen in ("clip", "absolute")
         and 0 <= fill <= depth.full
@@ -227,6 +253,7 @@ def make_layer(
         linear=linear,
         premultiply=premultiply,
         bound=bound,
+        lift=lift,
         inside=inside,
         plan=make_plan(plan_axes, kernels, carried, work, bound=bound, tolerance=tolerance),
         threads=threads,
@@ -265,7 +292,7 @@ def filter_layer(
     Returns an array (T', H', W', O), or O + 1 channels with alpha; `clipping` counts what saturates.
     """
     bank, full = layer.bank, layer.depth.full
-    channels = len(bank.weights) if bank.summed else colours.shape[-1]
+    channels = bank.made_of(colours.shape[-1])
     sizes = (axis.output for axis in layer.axes)
     result = np.empty((*sizes, channels + (alpha is not None)), layer.target)
     weighed = alpha is not None and layer.premultiply
@@ -295,9 +322,20 @@ def filter_layer(
             for triple, total in zip(triples, totals[number].tolist(), strict=True)
         ]
 
+    def lifted(parts: list[_Part], where: tuple[slice, ...]) -> Sequence[_Part | LiftedSums]:
+        """The parts with what stays of the colours."""
+        if not bank.luma:
+            return parts
+        kind = np.dtype(np.float64) if weighed else layer.plan.dtype
+        lift = distances(colours[where], kind)
+        lift *= int(layer.lift) if bank.integer else kind.type(layer.lift)
+        divisor = bank.divisor if weighed else 1
+        raised = len(parts) if layer.combine == "maximum" else 1
+        return [*(LiftedSums(each, lift, divisor) for each in parts[:raised]), *parts[raised:]]
+
     if layer.range == "stretch":
         noise = noise_of(layer, colours) / (bank.divisor if weighed else 1)
-        finish = _stretched(layer, finish, read, parts_of, noise)
+        finish = _stretched(layer, finish, read, parts_of, lifted, noise)
 
     # Alpha is the mean over all parts that have one.
     count = int(np.count_nonzero(totals))
@@ -316,9 +354,10 @@ def filter_layer(
         opaque: list[PremultipliedSums] = []
         for number, sums in enumerate(outputs):
             parts = parts_of(number, sums)
-            made = [each.colours() for each in parts]
+            whole = lifted(parts, where)
+            made = [each.colours() for each in whole]
             place = slice(number, number + made[0].shape[-1])
-            finish(made, result[(*where, place)], _quotients(parts), clipping)
+            finish(made, result[(*where, place)], _quotients(whole), clipping)
             opaque += [each for each in parts if isinstance(each, PremultipliedSums) and each.total]
         if opaque:
             finish_alpha(
@@ -331,7 +370,7 @@ def filter_layer(
     return result
 
 
-def _quotients(parts: Sequence[_Part]) -> Quotients:
+def _quotients(parts: Sequence[_Part | LiftedSums]) -> Quotients:
     return lambda places: zip(*(each.quotients(places) for each in parts), strict=True)
 
 
@@ -402,6 +441,7 @@ def _stretched(
     finish: Finish,
     read: Read,
     parts_of: Callable[[int, list[np.ndarray]], list[_Part]],
+    lifted: Callable[[list[_Part], tuple[slice, ...]], Sequence[_Part | LiftedSums]],
     noise: float,
 ) -> Finish:
     """Find the scale that maps the smallest value to 0 and the largest to full scale.
@@ -412,9 +452,9 @@ def _stretched(
     finish = replace(finish, add=Fraction(0), bound=math.inf)
     extremes = Extremes()
 
-    def look(outputs: list[list[np.ndarray]], _: tuple[slice, ...]) -> None:
+    def look(outputs: list[list[np.ndarray]], where: tuple[slice, ...]) -> None:
         for number, sums in enumerate(outputs):
-            parts = parts_of(number, sums)
+            parts = lifted(parts_of(number, sums), where)
             value = finish.value([each.colours() for each in parts])
             extremes.add(value, _quotients(parts) if finish.exact else None, layer.combine)
 

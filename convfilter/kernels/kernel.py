@@ -253,6 +253,12 @@ class Kernel:
         return Fraction(levels, _LEVELS) if levels / _LEVELS == self.offset else Fraction(str(self.offset))
 
     @property
+    def maps(self) -> int:
+        """Number of output channels if they are neither grey nor colours, as of a network; else 1."""
+        outputs = self.shape[0] if "output" in self.axes else 1
+        return 1 if outputs == 3 else outputs
+
+    @property
     def weight_count(self) -> int:
         """Number of weights in all parts together."""
         return len(self.parts) * math.prod(self.shape)

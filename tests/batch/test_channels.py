@@ -5,10 +5,9 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
+from samples import frames_of
 
 from convfilter import apply_kernel, get_kernel, load_kernels
-from convfilter.images import formats
-from convfilter.images.reading import read_picture
 
 MAKES = "[out{count}]\naxes = 'output,channel,row,column'\nweights = {weights}\n"
 
@@ -57,18 +56,18 @@ def test_channels_that_may_or_may_not_be_alpha_are_refused(quick, tmp_path, colo
 
 
 @pytest.mark.parametrize("count", [2, 4, 5])
-def test_any_number_of_channels_makes_an_array_or_a_tiff_of_as_many(quick, tmp_path, colours, count):
+def test_any_number_of_channels_makes_an_array_or_a_tiff_of_as_many_pages(quick, tmp_path, colours, count):
     expected = [colours[..., number % 3] for number in range(count)]
     assert made(quick, count, "out.npy").code == 0
     assert np.array_equal(np.load(tmp_path / "out.npy"), np.dstack(expected))
-    ran = made(quick, count, "out.tif", "--json")
-    if not formats.codecs_available():
-        assert (ran.code, ran.out.count("install convfilter[codecs]")) == (1, 1)
-        return
-    assert ran.code == 0
-    said = json.loads(ran.out)
-    assert (said["output_channels"], said["warnings"]) == (count, [])
-    assert np.array_equal(read_picture(tmp_path / "out.tif").pixels, np.dstack(expected))
+    for dry in (["-n"], []):
+        said = json.loads(made(quick, count, "out.tif", "--json", *dry).out)
+        assert (said["output_channels"], said["output_frames"], said["warnings"]) == (1, count, [])
+    assert np.array_equal(frames_of(tmp_path / "out.tif"), expected)
+    ran = made(quick, count, "alpha.tif", source="clear.png")
+    assert f"a page for each of {count} output channels, on one grey scale" in ran.out
+    with Image.open(tmp_path / "alpha.tif") as image:
+        assert (image.n_frames, image.mode) == (count, "LA")
 
 
 def test_alpha_is_kept_beside_the_channels_that_are_made(quick, tmp_path, colours):

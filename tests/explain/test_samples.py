@@ -65,7 +65,7 @@ def random_case(seed):
         padding=pick("same", "same", "full") if stack else pick("same", "same", "full", "valid", 1, (2, 0)),
         border=pick("edge", "symmetric", "reflect", "wrap", "zero", "constant"), fill=pick(0.0, 0.4, 0.5),
         stride=pick(1, 1, 2, (1, 2)), dilation=pick(1, 1, 2), flip=pick(False, True),
-        channels=pick("each", "each", "sum", "mean"),
+        channels=pick("each", "each", "sum", "mean", "luma", "gray"),
         range=pick("auto", "auto", "clip", "absolute", "signed", "stretch", "raw"),
         alpha=pick("auto", "auto", "keep", "premultiply", "plain", "drop"),
         linear=pick(False, False, False, True), depth=pick(None, None, 8, 16, "float"),

@@ -1,10 +1,15 @@
 """Channels: each on its own, summed, or as the kernel has them."""
 
+import json
+from fractions import Fraction
+
 import numpy as np
 import pytest
-from filters import BLUR, DEPTHS, assert_filtered, picture, random_kernel
+from filters import BLUR, DEPTHS, SHARPEN, assert_filtered, picture, random_kernel
+from oracles import FULL_SCALE, correlate_by_loops, padding_pairs, settle
+from samples import SAMPLE_IMAGES, colour, grey, load, save
 
-from convfilter import KernelError, ShapeError, apply_kernel, get_kernel
+from convfilter import ConvfilterError, KernelError, ShapeError, apply_kernel, get_kernel
 from convfilter.filtering import filter_pixels
 from convfilter.options import FilterOptions
 
@@ -67,3 +72,101 @@ def test_a_channel_axis_that_is_summed_away_stays_away_in_a_chain():
     luma, edges = get_kernel("luma"), get_kernel("sobel-x")
     for chain in ([luma], [luma, edges], [edges, luma]):
         assert filter_pixels(pixels, chain, FilterOptions()).pixels.shape == (6, 7)
+
+
+LIFTED = [
+    SHARPEN,
+    random_kernel(3, shape=(2, 3), divisors=(7,), offset=0.25),
+    random_kernel(5, parts=2, divisors=(4, -3), combine="maximum"),
+    random_kernel(6, parts=2, divisors=(4, 5), combine="sum"),
+]
+
+
+def in_lightness(pixels, kernel):
+    """What a kernel makes of lightness and lightness itself, as fractions of levels: (H, W)."""
+    red, green, blue = np.moveaxis(pixels[..., :3].astype(object), -1, 0)
+    lightness = (299 * red + 587 * green + 114 * blue) * Fraction(1, 1000)
+    pairs = padding_pairs("same", np.shape(kernel.parts[0]))
+    parts = [
+        correlate_by_loops(lightness, np.array(part), pairs) * Fraction(1, divisor)
+        for part, divisor in zip(kernel.parts, kernel.divisors, strict=True)
+    ]
+    value = sum(parts) if kernel.combine == "sum" else np.max(parts, axis=0)
+    return value + Fraction(kernel.offset) * FULL_SCALE[pixels.dtype.name], lightness
+
+
+@pytest.mark.parametrize("dtype", DEPTHS)
+@pytest.mark.parametrize("kernel", LIFTED)
+def test_luma_adds_the_change_of_lightness_to_every_channel_and_gray_is_lightness(kernel, dtype):
+    pixels = picture(0, 6, 7, 4, dtype=dtype)
+    value, lightness = in_lightness(pixels, kernel)
+    expected = pixels[..., :3].astype(object) + (value - lightness)[..., np.newaxis]
+    for image, options in [(pixels[..., :3], {}), (pixels, {"alpha": "keep"})]:
+        for how, values in (("luma", expected), ("gray", value[..., np.newaxis])):
+            made = apply_kernel(image, kernel, channels=how, range="clip", **options)
+            colours = made.reshape(6, 7, -1)[..., : values.shape[-1]]
+            np.testing.assert_array_equal(colours, settle(values, np.dtype(dtype)))
+    deep = apply_kernel(pixels[..., :3], kernel, channels="luma", range="clip", depth=16)
+    scale = Fraction(65535, FULL_SCALE[dtype])
+    np.testing.assert_array_equal(deep, settle(expected * scale, np.dtype("uint16")))
+
+
+def test_lightness_of_equal_channels_is_the_grey_image():
+    """In colour, with alpha as a weight, in linear light, in a chain: what the grey image becomes."""
+    level, alpha = picture(0, 9, 8), picture(1, 9, 8)
+    equal = np.stack([level] * 3, axis=-1)
+    for options in ({}, {"linear": True}, {"range": "stretch"}, {"border": "wrap", "flip": True}):
+        expected = apply_kernel(level, SHARPEN, **options)
+        luma, gray = (apply_kernel(equal, SHARPEN, channels=how, **options) for how in ("luma", "gray"))
+        for made in (gray, *np.moveaxis(luma, -1, 0)):
+            np.testing.assert_array_equal(made, expected)
+    expected = apply_kernel(np.dstack([level, alpha]), BLUR)
+    made = apply_kernel(np.dstack([equal, alpha]), BLUR, channels="luma")
+    np.testing.assert_array_equal(made, expected[..., [0, 0, 0, 1]])
+    chain = [BLUR, SHARPEN]
+    made = filter_pixels(equal, chain, FilterOptions(channels="luma")).pixels
+    np.testing.assert_array_equal(made[..., 1], filter_pixels(level, chain, FilterOptions()).pixels)
+
+
+def test_sharpening_lightness_leaves_the_noise_of_colours_as_it_is():
+    clean = load(SAMPLE_IMAGES / "chelsea.jpg")[40:140, 100:200].astype(int)
+    noisy = (clean + np.random.default_rng(0).normal(0, 8, clean.shape)).round().clip(0, 255).astype(np.uint8)
+    weights = np.array([299, 587, 114]) / 1000
+
+    def noise(pixels, reference):
+        """The deviations in lightness and in what the channels are beside it."""
+        error = pixels.astype(float) - reference
+        return (error @ weights).std(), (error - (error @ weights)[..., np.newaxis]).std()
+
+    before = noise(noisy, clean)
+    clean = clean.astype(np.uint8)
+    each, luma = (
+        noise(*(apply_kernel(image, SHARPEN, channels=how).astype(float) for image in (noisy, clean)))
+        for how in ("each", "luma")
+    )
+    assert luma[1] < 1.1 * before[1] < 4 * before[1] < each[1]
+    assert luma[0] == pytest.approx(each[0], rel=0.05)
+
+
+def test_lightness_needs_colours_a_size_that_stays_and_a_kernel_that_leaves_some():
+    pixels = picture(0, 6, 7, 3)
+    for kernel, options in [
+        ("sobel-x", {}),
+        ("sobel", {}),
+        (BLUR, {"stride": 2}),
+        (BLUR, {"padding": "valid"}),
+    ]:
+        with pytest.raises(ConvfilterError, match="'gray'"):
+            apply_kernel(pixels, kernel, channels="luma", **options)
+    for how in ("luma", "gray"):
+        with pytest.raises(ShapeError, match="red, green and blue"):
+            apply_kernel(picture(0, 6, 7, 5), BLUR, channels=how)
+
+
+def test_a_folder_of_grey_and_colour_becomes_grey(quick):
+    save("in/grey.png", grey())
+    save("in/colour.png", colour())
+    for extra in (["-n"], []):
+        ran = quick("apply", "in", "-k", "sobel", "--channels", "gray", "-o", "out", "--json", *extra)
+        assert [json.loads(line)["output_channels"] for line in ran.out.splitlines()] == [1, 1]
+    assert load("out/colour.png").shape == load("out/grey.png").shape == (8, 10)

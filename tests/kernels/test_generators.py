@@ -2,11 +2,13 @@
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from samples import SAMPLE_IMAGES, load
 
-from convfilter import KernelError, get_kernel, load_kernels
+from convfilter import KernelError, apply_kernel, correlate, get_kernel, load_kernels
 
 SHIPPED = load_kernels()
 GENERATORS = [name for name, kernel in SHIPPED.items() if kernel.generator == name]
@@ -185,3 +187,77 @@ def test_parameters_within_their_limits_make_a_kernel_that_sums_to_zero_or_one(g
     # The one refusal that no limit of a single parameter foresees.
     assert generator in ZERO_SUM
     assert "all weights vanish" in refusal
+
+
+def test_a_gaussian_may_differ_across_and_down_and_be_given_by_its_width():
+    across, down = (weights_of(f"gaussian:{sigma}") for sigma in (2, 1))
+    both = weights_of("gaussian:2,1")
+    sums = [[sum(w for place, w in table.items() if place[axis] == at) for at in range(-3, 4)]
+            for axis, table in ((0, across), (0, both), (1, down), (1, both))]  # fmt: skip
+    assert sums[0] == pytest.approx(sums[1], abs=1e-12)
+    assert sums[2] == pytest.approx(sums[3], abs=1e-12)
+    assert get_kernel("gaussian:2,1").shape == (7, 13)
+    # At half the full width at half maximum the density is a half of that in the middle.
+    weights = weights_of("gaussian:fwhm=8,truncate=1.5")
+    assert weights[4, 0] / weights[0, 0] == pytest.approx(0.5)
+    assert max(x for x, _ in weights) == 6  # 1.5 * 8 / 2.355 is 5.1
+
+
+@pytest.mark.parametrize("sigma", [0.7, 2])
+def test_slopes_of_a_gaussian_are_those_of_scipy_scaled_to_the_slope_of_a_ramp(sigma):
+    filters = pytest.importorskip("scipy.ndimage")
+    radius = math.ceil(3 * sigma)
+    image = np.random.default_rng(0).normal(size=(20, 21))
+    ramp = np.arange(20 * 21).reshape(20, 21)  # grows by 1 along the row and by 21 down the column
+    for name, order, slope in (("gaussian-x", (0, 1), 1), ("gaussian-y", (1, 0), 21)):
+        weights = get_kernel(f"{name}:{sigma}").arrays()[0]
+        expected = filters.gaussian_filter(image, sigma, order, mode="nearest", radius=radius)
+        found = correlate(image, weights)
+        # scipy divides by sigma², these by the second moment of the weights.
+        line = np.exp(-(np.arange(-radius, radius + 1) ** 2) / (2 * sigma**2))
+        moment = (line * np.arange(-radius, radius + 1) ** 2).sum() / line.sum()
+        assert np.allclose(found, expected * sigma**2 / moment, atol=1e-12)
+        assert correlate(ramp, weights, padding="valid") == pytest.approx(slope)
+    both = [get_kernel(f"gaussian-{axis}:{sigma}").parts[0] for axis in "xy"]
+    gradient = get_kernel(f"gaussian-gradient:{sigma}")
+    assert (list(gradient.parts), gradient.combine) == (both, "magnitude")
+
+
+BLURS = {"gaussian(1.5)": 3, "disk(3)": 5, "motion(9)": 3}
+
+
+@pytest.mark.parametrize("blur", BLURS)
+@pytest.mark.parametrize("name", ["camera.png", "coffee.png"])
+def test_deblur_gains_decibels(name, blur):
+    image = load(SAMPLE_IMAGES / name)[100:350, 150:400]
+    blurred = apply_kernel(image, blur.replace("(", ":").replace(")", ""))
+    noise = np.random.default_rng(0).normal(0, 2, image.shape)
+    noisy = np.clip(np.rint(blurred + noise), 0, 255).astype(np.uint8)
+
+    def decibels(pixels):
+        return 20 * math.log10(255 / np.sqrt(np.mean((pixels.astype(float) - image) ** 2)))
+
+    for pixels, options, gain in ((blurred, "", BLURS[blur]), (noisy, ",noise=0.07", 1.5)):
+        restored = apply_kernel(pixels, f"deblur:of={blur}{options}")
+        assert decibels(restored) - decibels(pixels) >= gain
+
+
+def test_deblur_solves_the_normal_equations_of_the_blur():
+    # One row: weights w of a blur, found by the sums that define the mean square error.
+    blur, noise, size = np.array([1, 3, 2]) / 6, 0.2, 5
+    kernel = get_kernel(f"deblur:1 3 2 / sum,size={size},1,noise={noise}")
+    side = 2 * (size + 3)
+    frequencies = np.fft.fftfreq(side)
+    squared = frequencies[:, np.newaxis] ** 2 + frequencies**2
+    squared[0, 0] = 1 / side**2
+    shifts = np.arange(size) - size // 2
+    waves = np.exp(2j * np.pi * np.multiply.outer(shifts, np.broadcast_to(frequencies, squared.shape)))
+    transfer = sum(w * np.exp(2j * np.pi * (at - 1) * frequencies) for at, w in enumerate(blur))
+    # minimize sum over frequencies of |1 - blur * weights|² / f² + noise² * mean(1 / f²) * |weights|²
+    rows = np.concatenate([
+        (waves * transfer / np.sqrt(squared)).reshape(size, -1).T,
+        (waves * noise * np.sqrt((1 / squared).mean())).reshape(size, -1).T,
+    ])  # fmt: skip
+    aim = np.concatenate([(1 / np.sqrt(squared)).ravel(), np.zeros(squared.size)])
+    best, *_ = np.linalg.lstsq(np.vstack([rows.real, rows.imag]), np.append(aim, 0 * aim), rcond=None)
+    assert kernel.arrays()[0][0] == pytest.approx(best / best.sum(), rel=1e-6)

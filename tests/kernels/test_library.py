@@ -143,6 +143,11 @@ parts = [[[1]], [[0]]] | combine = 'sum' | divisor = 'sum' => divisor: the weigh
 weights = [[3e38, 3e38]] | divisor = 'sum' => divisor: a number beyond float32
 weights = [[1]] | offset = '1' => offset: a string is not a number
 weights = [[1]] | range = 'sigend' => range: unknown value 'sigend' (did you mean 'signed'?)
+weights = [[1]] | anchor = 1 => anchor: 1 where [row, column] belongs
+weights = [[1, 2]] | anchor = [0, 2] => anchor: there is no column 2: count from 0 to 1
+weights = [[1, 2]] | anchor = [0.5, 0] => anchor: there is no row 0.5: count from 0 to 0
+weights = [[1, 2]] | anchor = [true, 0] => anchor: a boolean is not a number
+generator = 'deblur' | parameters = { of = 3 } => parameters: of: a number where the name of a kernel belongs
 wieghts = [[1]] => wieghts: unknown key (did you mean 'weights'?)
 zzz = 1 => zzz: unknown key (choose from weights, parts, generator
 generator = 'gausian' => generator: unknown value 'gausian' (did you mean 'gaussian'?)

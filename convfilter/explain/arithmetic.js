@@ -1,0 +1,354 @@
+"use strict";
+
+// The arithmetic of the interactive page: pure functions that compute what the program computes, which tests hold.
+// `page.js` shows it; in the page the two stand one after the other.
+
+const SNAP = 2 ** -32; // roots and decimal fractions this near to a tie count as ties
+
+/** The sample of an axis at a position, which may lie outside; -1 where a constant stands. */
+function sourceIndex(position, size, border) {
+  const modulo = (period) => ((position % period) + period) % period;
+  if (border === "edge") return Math.min(Math.max(position, 0), size - 1);
+  if (border === "wrap") return modulo(size);
+  if (border === "symmetric") return Math.min(modulo(2 * size), 2 * size - 1 - modulo(2 * size));
+  if (border === "reflect") {
+    const period = Math.max(2 * (size - 1), 1);
+    return Math.min(modulo(period), period - modulo(period)) % size;
+  }
+  return position >= 0 && position < size ? position : -1;
+}
+
+/** One axis: samples, weights, padding, stride, dilation, and the samples that come out; `weight` is the anchor's. */
+function axisOf(size, kernel, padding, stride, dilation, weight = null) {
+  const spread = dilation * (kernel - 1);
+  const anchor = weight === null ? Math.floor(spread / 2) : dilation * weight;
+  const named = { same: anchor, valid: 0, full: spread };
+  const before = named[padding] ?? padding;
+  const after = padding === "same" ? spread - before : before;
+  const output = Math.floor((size + before + after - spread - 1) / stride) + 1;
+  return { size, kernel, before, after, stride, dilation, output, reach: spread + 1, anchor };
+}
+
+/** Rows and columns of a kernel on an image; options hold [rows, columns] for padding, stride and dilation. */
+function axesOf(height, width, kernel, options) {
+  const sides = [kernel.tables[0][0][0].length, kernel.tables[0][0][0][0].length];
+  return [height, width].map((size, axis) => {
+    const padding = Array.isArray(options.padding) ? options.padding[axis] : options.padding;
+    const weight = kernel.anchor && (options.flip ? sides[axis] - 1 - kernel.anchor[axis] : kernel.anchor[axis]);
+    return axisOf(size, sides[axis], padding, options.stride[axis], options.dilation[axis], weight);
+  });
+}
+
+/** The size calculation of an axis, as `convfilter shape` prints it. */
+function formulaOf({ size, kernel, before, after, stride, dilation, output }) {
+  const padded = before || after ? `${size} + ${before} + ${after}` : `${size}`;
+  if (stride === 1 && dilation === 1) return `${padded} - ${kernel} + 1 = ${output}`;
+  return `floor((${padded} - ${dilation}*(${kernel} - 1) - 1) / ${stride}) + 1 = ${output}`;
+}
+
+/** A plane of samples with its border on. */
+function padPlane(plane, [rows, columns], border, fill) {
+  const height = rows.before + rows.size + rows.after;
+  const width = columns.before + columns.size + columns.after;
+  const samples = new Float64Array(height * width);
+  const sources = Array.from({ length: width }, (_, at) => sourceIndex(at - columns.before, columns.size, border));
+  for (let row = 0, at = 0; row < height; row++) {
+    const source = sourceIndex(row - rows.before, rows.size, border);
+    for (let column = 0; column < width; column++, at++) {
+      const outside = source < 0 || sources[column] < 0;
+      samples[at] = outside ? fill : plane[source * columns.size + sources[column]];
+    }
+  }
+  return { samples, width, height };
+}
+
+/** For each weight and row of outputs, call `visit(weight's index, first output, its padded sample, outputs, step)`. */
+function eachRow([rows, columns], width, visit) {
+  for (let index = 0; index < rows.kernel * columns.kernel; index++) {
+    const [a, b] = [Math.floor(index / columns.kernel), index % columns.kernel];
+    for (let row = 0; row < rows.output; row++) {
+      const from = (row * rows.stride + a * rows.dilation) * width + b * columns.dilation;
+      visit(index, row * columns.output, from, columns.output, columns.stride);
+    }
+  }
+}
+
+/** Add the products of weights and samples to the sums of all outputs. */
+function addProducts(sums, { samples, width }, weights, axes) {
+  eachRow(axes, width, (index, output, from, count, step) => {
+    const weight = weights[index];
+    if (weight === 0) return; // a sample under a weight of zero does not count
+    for (let end = output + count; output < end; output++, from += step) sums[output] += weight * samples[from];
+  });
+}
+
+/** The derivative by the samples of a plane: each output's, times the weight through which the sample feeds it. */
+function inputGradient(upstream, weights, axes, border) {
+  const [rows, columns] = axes;
+  const width = columns.before + columns.size + columns.after;
+  const padded = new Float64Array((rows.before + rows.size + rows.after) * width);
+  eachRow(axes, width, (index, output, from, count, step) => {
+    const weight = weights[index];
+    for (let end = output + count; output < end; output++, from += step) padded[from] += weight * upstream[output];
+  });
+  const gradient = new Float64Array(rows.size * columns.size);
+  padded.forEach((value, at) => { // what flows to a border sample goes to the sample it repeats
+    const row = sourceIndex(Math.floor(at / width) - rows.before, rows.size, border);
+    const column = sourceIndex((at % width) - columns.before, columns.size, border);
+    if (row >= 0 && column >= 0) gradient[row * columns.size + column] += value;
+  });
+  return gradient;
+}
+
+/** The derivative by the weights: a correlation of the samples and the outputs' derivatives. */
+function kernelGradient(plane, upstream, axes, border, fill) {
+  const { samples, width } = padPlane(plane, axes, border, fill);
+  const gradient = new Float64Array(axes[0].kernel * axes[1].kernel);
+  eachRow(axes, width, (index, output, from, count, step) => {
+    for (let end = output + count; output < end; output++, from += step) {
+      gradient[index] += samples[from] * upstream[output];
+    }
+  });
+  return gradient;
+}
+
+/** On one axis, the outputs that a sample feeds: [output, weight, position] with a position outside for the border. */
+function feeds(sample, axis, border) {
+  const found = [];
+  for (let output = 0; output < axis.output; output++) {
+    for (let weight = 0; weight < axis.kernel; weight++) {
+      const position = output * axis.stride - axis.before + weight * axis.dilation;
+      if (sourceIndex(position, axis.size, border) === sample) found.push([output, weight, position]);
+    }
+  }
+  return found;
+}
+
+function isZeroSum(kernel) {
+  return kernel.tables.every((part) => part.every((output) => {
+    const weights = output.flat(2);
+    return Math.abs(sumOf(weights)) <= 1e-6 * sumOf(weights.map(Math.abs));
+  }));
+}
+
+/** The weights as they are applied: for each output channel and part, one flat table for each channel it sums. */
+function bankOf(kernel, options, count) {
+  const summed = kernel.own || options.channels !== "each";
+  const channels = kernel.tables[0][0].length;
+  if (kernel.own && channels !== count) {
+    throw new Error(`kernel '${kernel.name}' is for ${channels} channels and the image has ${count}`);
+  }
+  const outputs = kernel.tables[0].map((_, output) => kernel.tables.map((part, number) => {
+    let slices = part[output].map((rows) => (options.flip ? rows.flat().reverse() : rows.flat()));
+    if (summed && !kernel.own) slices = Array(count).fill(slices[0]);
+    return { slices, divisor: kernel.divisors[number] * (options.channels === "mean" ? count : 1) };
+  }));
+  return { outputs, summed };
+}
+
+function combineParts(values, combine) {
+  let result = combine === "maximum" ? -Infinity : 0;
+  for (const value of values) {
+    if (combine === "maximum") result = Math.max(result, value);
+    else result += combine === "magnitude" ? value * value : value;
+  }
+  return combine === "magnitude" ? Math.sqrt(result) : result;
+}
+
+/** How an image's values become samples: the offset in its units, the range, the extremes for `stretch`. */
+function finishOf(image, kernel, options) {
+  const { depth } = image;
+  if (!depth) return { offset: kernel.offset, range: "raw", depth };
+  let range = options.range === "auto" ? kernel.range : options.range;
+  if (range === "auto") {
+    range = kernel.tables.length === 1 && !kernel.offset && isZeroSum(kernel) ? "absolute" : "clip";
+  }
+  return { offset: kernel.offset * depth.full, range, depth };
+}
+
+/** From the combined value to the sample; `note`, if there is one, gets each step: name, formula, value. */
+function finish(value, { offset, range, depth, extremes }, note) {
+  if (offset) {
+    if (note) note("offset", `${figure(value)} + ${figure(offset)}`, value + offset);
+    value += offset;
+  }
+  if (!depth) return value;
+  const { full, low, high } = depth;
+  if (range === "absolute") {
+    if (note) note("absolute", `|${figure(value)}|`, Math.abs(value));
+    value = Math.abs(value);
+  } else if (range === "signed") {
+    if (note) note("signed", `${figure(value)} / 2 + ${figure(full)} / 2`, (value + full) / 2);
+    value = (value + full) / 2;
+  } else if (range === "stretch") {
+    const [least, most] = extremes.map((each) => each + offset);
+    const stretched = most > least ? ((value - least) * full) / (most - least) : 0;
+    const formula = `(${figure(value)} - ${figure(least)}) * ${figure(full)} / (${figure(most)} - ${figure(least)})`;
+    if (note) note("stretch", most > least ? formula.replaceAll("- -", "+ ") : "the image is flat", stretched);
+    value = stretched;
+  }
+  if (range === "raw") {
+    if (note) note("raw", "no rounding, no clipping", Math.fround(value));
+    return Math.fround(value);
+  }
+  if (!depth.integer) return value;
+  const rounded = Math.floor(value + 0.5 + SNAP);
+  if (note) note("round", `floor(${figure(value, 9)} + 0.5)`, rounded);
+  const clipped = Math.min(Math.max(rounded, low), high);
+  if (note && clipped !== rounded) note("clip", `to ${low}..${high}`, clipped);
+  return clipped;
+}
+
+function fillOf(image, { border, fill }) {
+  return border === "constant" ? fill * (image.depth ? image.depth.full : 1) : 0;
+}
+
+/** Filter an image {height, width, planes, depth}; without a depth its values are plain numbers. */
+function filterImage(image, kernel, options) {
+  const axes = axesOf(image.height, image.width, kernel, options);
+  ["height", "width"].forEach((name, number) => {
+    const { size, before, after, kernel: side, reach, output } = axes[number];
+    const padded = before || after ? ` + ${before} + ${after}` : "";
+    const spread = reach > side ? ` (${reach} with dilation)` : "";
+    if (output < 1) {
+      throw new Error(`nothing comes out: ${name} ${size}${padded} is smaller than the kernel's ${side}${spread}`);
+    }
+  });
+  const bank = bankOf(kernel, options, image.planes.length);
+  const planes = image.planes.map((plane) => padPlane(plane, axes, options.border, fillOf(image, options)));
+  const count = axes[0].output * axes[1].output;
+  const values = Array.from({ length: bank.summed ? bank.outputs.length : planes.length }, (_, channel) => {
+    const parts = bank.outputs[bank.summed ? channel : 0].map(({ slices, divisor }) => {
+      const sums = new Float64Array(count);
+      slices.forEach((weights, slice) => addProducts(sums, planes[bank.summed ? slice : channel], weights, axes));
+      return divisor === 1 ? sums : sums.map((sum) => sum / divisor);
+    });
+    if (parts.length === 1) return parts[0];
+    const values = parts.map(() => 0);
+    return parts[0].map((_, at) => {
+      for (let number = 0; number < values.length; number++) values[number] = parts[number][at];
+      return combineParts(values, kernel.combine);
+    });
+  });
+  const settings = finishOf(image, kernel, options);
+  if (settings.range === "stretch") settings.extremes = extremesOf(values, image, bank);
+  const outputs = values.map((each) => each.map((value) => finish(value, settings)));
+  return { axes, bank, settings, values, outputs, height: axes[0].output, width: axes[1].output };
+}
+
+/** The smallest and largest finite value; both the same where they differ by roundings only. */
+function extremesOf(values, { depth, planes }, { outputs }) {
+  const [least, most] = leastAndMost(values);
+  const weights = outputs.flat().map(({ slices, divisor }) => slices.flat().map((weight) => [weight, divisor]));
+  const exact = depth.integer && weights.flat(1).every((pair) => pair.every(Number.isInteger));
+  const largest = depth.integer ? depth.full : Math.max(...leastAndMost(planes).map(Math.abs));
+  const sums = weights.map((part) => sumOf(part.map(([weight, divisor]) => Math.abs(weight / divisor))));
+  const noise = exact ? 0 : 16 * (depth.single ? 2 ** -23 : 2 ** -52) * largest * Math.max(...sums);
+  return most - least > noise ? [least, most] : [least, least];
+}
+
+function leastAndMost(planes) {
+  let [least, most] = [Infinity, -Infinity];
+  for (const plane of planes) {
+    for (const value of plane) {
+      if (!Number.isFinite(value)) continue;
+      if (value < least) least = value;
+      if (value > most) most = value;
+    }
+  }
+  return least > most ? [0, 0] : [least, most];
+}
+
+/** How one output is computed: for each part its slices and steps, then the steps to the sample. */
+function explainAt(image, kernel, options, { axes, bank, settings }, row, column, channel) {
+  const [rows, columns] = axes;
+  const fill = fillOf(image, options);
+  const top = row * rows.stride - rows.before;
+  const left = column * columns.stride - columns.before;
+  const parts = bank.outputs[bank.summed ? channel : 0].map(({ slices, divisor }) => {
+    const tables = slices.map((weights, slice) => {
+      const source = bank.summed ? slice : channel;
+      const places = weights.map((_, index) => [
+        top + Math.floor(index / columns.kernel) * rows.dilation, left + (index % columns.kernel) * columns.dilation,
+      ]);
+      const samples = places.map(([y, x]) => {
+        const [from, at] = [sourceIndex(y, rows.size, options.border), sourceIndex(x, columns.size, options.border)];
+        return from < 0 || at < 0 ? fill : image.planes[source][from * columns.size + at];
+      });
+      const border = places.map(([y, x]) => y < 0 || x < 0 || y >= rows.size || x >= columns.size);
+      const products = weights.map((weight, index) => (weight === 0 ? 0 : weight * samples[index]));
+      return { name: bank.summed ? image.names[source] : "", samples, weights, products, border, sum: sumOf(products) };
+    });
+    const sums = tables.map(({ sum }) => sum);
+    const steps = tables.length > 1 ? tables.map((each) => [`sum of ${each.name}`, "all products", each.sum]) : [];
+    const whole = sumOf(sums);
+    steps.push(["sum", sums.length > 1 ? added(sums) : "all products", whole]);
+    if (divisor !== 1) steps.push(["divide", `${figure(whole)} / ${figure(divisor)}`, whole / divisor]);
+    return { slices: tables, steps, value: whole / divisor };
+  });
+  const values = parts.map((part) => part.value);
+  const combined = combineParts(values, kernel.combine);
+  const steps = [];
+  if (kernel.combine === "magnitude") {
+    steps.push(["magnitude", `sqrt(${values.map((value) => `${bracketed(value)}^2`).join(" + ")})`, combined]);
+  } else if (kernel.combine) {
+    const maximum = kernel.combine === "maximum";
+    const formula = maximum ? `max(${values.map((value) => figure(value)).join(", ")})` : added(values);
+    steps.push([maximum ? "maximum" : "sum of parts", formula, combined]);
+  }
+  const value = finish(combined, settings, (...step) => steps.push(step));
+  return { parts, steps, value, anchor: [top + rows.anchor, left + columns.anchor], top, left };
+}
+
+/** A number as the program shows it: integers in full, others with some significant digits. */
+function figure(value, digits = 6) {
+  if (!Number.isFinite(value)) return String(value).toLowerCase().replace("infinity", "inf");
+  if (Number.isInteger(value) && Math.abs(value) < 1e15) return String(value + 0);
+  const [mantissa, exponent] = value.toExponential(digits - 1).split("e").map(Number);
+  if (exponent >= -4 && exponent < digits) return String(Number(value.toPrecision(digits)));
+  return `${mantissa}e${exponent < 0 ? "-" : "+"}${String(Math.abs(exponent)).padStart(2, "0")}`;
+}
+
+const sumOf = (values) => values.reduce((sum, value) => sum + value, 0);
+const bracketed = (value) => (value < 0 ? `(${figure(value)})` : figure(value));
+const added = (values) => values.map((value) => figure(value)).join(" + ").replaceAll("+ -", "- ");
+
+/** A sum written out; long ones with their first and last terms only. */
+function writtenOut(terms, most = 27) {
+  const some = terms.length > most ? [...terms.slice(0, most - 7), "…", ...terms.slice(-4)] : terms;
+  const text = some.join(" + ").replaceAll("+ -", "- ") || "nothing";
+  return terms.length > most ? `${text}   (${terms.length} terms)` : text;
+}
+
+/** A kernel as a table for a kernel file. */
+function tomlOf(kernel, name) {
+  const nested = (value) => (Array.isArray(value) ? `[${value.map(nested).join(", ")}]` : String(value));
+  const strip = (part) => (kernel.axes === "output,channel,row,column" ? part : kernel.own ? part[0] : part[0][0]);
+  const tables = kernel.tables.map(strip);
+  const single = tables.length === 1;
+  const written = kernel.own ? nested : (table) => `[${table.map(nested).join(",\n           ")}]`;
+  const lines = [`[${/^[A-Za-z0-9_-]+$/.test(name) ? name : JSON.stringify(name)}]`];
+  if (kernel.own) lines.push(`axes    = "${kernel.axes}"`);
+  lines.push(single ? `weights = ${written(tables[0])}` : `parts   = [${tables.map(nested).join(",\n           ")}]`);
+  if (!single) lines.push(`combine = "${kernel.combine}"`);
+  const alike = kernel.divisors.every((divisor) => divisor === kernel.divisors[0]);
+  if (!alike || kernel.divisors[0] !== 1) lines.push(`divisor = ${alike ? kernel.divisors[0] : '"sum"'}`);
+  if (kernel.offset) lines.push(`offset  = ${kernel.offset}`);
+  if (kernel.anchor) lines.push(`anchor  = [${kernel.anchor.join(", ")}]`);
+  if (kernel.range !== "auto") lines.push(`range   = "${kernel.range}"`);
+  return `${lines.join("\n")}\n`;
+}
+
+/** The samples of an image, out of base64. */
+function decodeImage({ height, width, names, type, samples, depth }) {
+  const bytes = Uint8Array.from(atob(samples), (character) => character.charCodeAt(0));
+  const kinds = { uint8: Uint8Array, uint16: Uint16Array, uint32: Uint32Array, int8: Int8Array, int16: Int16Array,
+                  int32: Int32Array, float32: Float32Array, float64: Float64Array };
+  const all = new kinds[type](bytes.buffer); // channel after channel, little-endian
+  const planes = names.map((_, channel) => (
+    Float64Array.from(all.subarray(channel * height * width, (channel + 1) * height * width))
+  ));
+  return { height, width, names, depth, planes };
+}
+
+window.convfilter = { axisOf, decodeImage, explainAt, figure, filterImage, formulaOf, inputGradient, kernelGradient };

@@ -1,0 +1,309 @@
+"""The interactive page of an explanation: one HTML file that needs nothing else, and no network."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import html
+import io
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convfilter.drawing.canvas import greys, resized
+from convfilter.errors import ConvfilterError, OptionError, escaped
+from convfilter.explain.steps import Explanation
+from convfilter.explain.text import as_lines
+from convfilter.files import write_output
+from convfilter.images.picture import Picture
+from convfilter.images.writing import write_picture
+from convfilter.kernels import Kernel, get_kernel, load_kernels
+from convfilter.options import FilterOptions
+
+__all__ = ["Subject", "check_page", "make_page", "write_page"]
+
+_SIDE = 200  # of the crop, in samples
+_STEP = 60  # crops begin at multiples, so that with the usual strides the outputs are those of the image
+_THUMBNAIL = 170
+_LARGEST_KERNEL = 63  # sides
+_LARGEST_LISTED = 31
+
+# What the page computes, or says that it leaves out.
+_OPTIONS = {"padding", "border", "fill", "stride", "dilation", "flip", "channels", "range", "alpha"}
+_PADDINGS = ("same", "valid", "full")
+
+# Parameters that the page offers, by generator.
+_VARIANTS = {
+    "box": ("size=3", "size=5", "size=7", "size=9,1", "size=1,9"),
+    "disk": ("radius=1", "radius=2", "radius=3", "radius=5"),
+    "gaussian": ("sigma=0.5", "sigma=1", "sigma=1.5", "sigma=2", "sigma=3"),
+    "unsharp": ("sigma=1,amount=0.5", "sigma=1,amount=1", "sigma=1,amount=2", "sigma=2,amount=1"),
+    "log": ("sigma=1", "sigma=1.4", "sigma=2"),
+    "dog": ("sigma=1,ratio=1.6", "sigma=1,ratio=2", "sigma=1.5,ratio=1.6"),
+    "motion": tuple(f"length={length},angle={angle}" for length in (5, 9) for angle in (0, 45, 90)),
+    "gabor": tuple(f"sigma=2,wavelength=5,angle={angle},phase=0" for angle in (0, 45, 90, 135)),
+}
+
+
+def check_page(kernels: Sequence[Kernel], options: FilterOptions) -> None:
+    """Refuse kernels and options that a page cannot show."""
+    other = "; -o FILE.png draws it"
+    if len(kernels) > 1:
+        raise OptionError(f"a page shows one kernel, not a chain of {len(kernels)}{other}")
+    (kernel,) = kernels
+    if "frame" in kernel.axes or max(kernel.height, kernel.width) > _LARGEST_KERNEL:
+        what = "spans frames" if "frame" in kernel.axes else f"is {kernel.width}x{kernel.height}"
+        limit = f"kernels of rows and columns up to {_LARGEST_KERNEL}x{_LARGEST_KERNEL}"
+        raise OptionError(f"kernel '{kernel.name}' {what}: a page shows {limit}{other}")
+    for name, default in FilterOptions()._asdict().items():
+        if name not in _OPTIONS and getattr(options, name) != default:
+            raise OptionError(f"a page cannot show --{name.replace('_', '-')}: leave it out{other}")
+    if isinstance(options.padding, str) and options.padding not in _PADDINGS:
+        raise OptionError(f"a page cannot show padding {options.padding}: choose another{other}")
+
+
+class Subject(NamedTuple):
+    """What a page is about: an image, also as `displayed` in 8-bit RGB, or plain numbers, which are not.
+
+    `source` is the file as named at the command line, `names` are those of the channels of `pixels`.
+    """
+
+    source: str
+    pixels: NDArray[Any]
+    names: Sequence[str]
+    displayed: NDArray[np.uint8] | None = None
+
+
+def make_page(
+    subject: Subject,
+    kernel: Kernel,
+    known: Mapping[str, Kernel],
+    options: FilterOptions,
+    place: Sequence[int],
+    explanation: str,
+    *,
+    channel: int = 0,
+) -> str:
+    """Return the page for an output at (row, column) and channel, with its explanation as text.
+
+    What is large is cropped around the place; the page treats the crop as the image.
+    """
+    samples = np.atleast_3d(subject.pixels)
+    has_alpha = options.alpha != "plain" and samples.shape[2] in (2, 4) and subject.displayed is not None
+    samples, alpha = (samples[..., :-1], samples[..., -1]) if has_alpha else (samples, None)
+    stride, dilation = _pair(options.stride), _pair(options.dilation)
+    window = (kernel.height, kernel.width)
+    size = samples.shape[:2]
+    top, left = (
+        _first_of(side, index * step, (weights - 1) * spread, step)
+        for side, index, step, weights, spread in zip(size, place, stride, window, dilation, strict=True)
+    )
+    crop = samples[top : top + _SIDE, left : left + _SIDE]
+    area = {"top": top, "left": left, "height": size[0], "width": size[1], "picture": _thumbnail(subject)}
+    transparent = alpha is not None and bool((alpha != _full_scale(alpha.dtype)).any())
+    names = list(subject.names[: samples.shape[2]]) or [f"channel {each}" for each in range(samples.shape[2])]
+    data = {
+        "source": subject.source,
+        "csv": subject.source.lower().endswith(".csv"),
+        "further": ["--alpha", "drop"] if transparent else [],
+        "image": _image_object(crop, names, numbers=subject.displayed is None),
+        "crop": area if crop.shape[:2] != size else None,
+        "kernels": _kernel_list(kernel, known),
+        "kernel": kernel.name.partition(":")[0],
+        "variant": kernel.name,
+        "channel": channel,
+        "at": [place[0] - top // stride[0], place[1] - left // stride[1]],
+        "options": {
+            "padding": options.padding if isinstance(options.padding, str) else _pair(options.padding),
+            "border": options.border,
+            "fill": options.fill,
+            "stride": stride,
+            "dilation": dilation,
+            "flip": options.flip,
+            "channels": options.channels,
+            "range": options.range,
+        },
+    }
+    style = _text_of("page.css")
+    script = "\n\n".join(map(_text_of, ("arithmetic.js", "drawing.js", "page.js")))
+    policy = f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}"
+    values = {
+        "policy": f"{policy}; base-uri 'none'; form-action 'none'",
+        "title": html.escape(f"Convolution step by step: {escaped(subject.source)}"),
+        "about": html.escape(_about(subject, names, crop, (top, left), transparent=transparent)),
+        "fill": "a fraction of full scale" if subject.displayed is not None else "in units of the numbers",
+        "style": style,
+        "script": script,
+        "heading": f"Row {place[0]}, column {place[1]}, as explained by the command",
+        "explanation": html.escape(explanation),
+        "data": re.sub("[<>&\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", json.dumps(data)),
+    }
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], _text_of("page.html"))
+
+
+def write_page(
+    path: str,
+    subject: Subject,
+    kernel: Kernel,
+    known: Mapping[str, Kernel],
+    options: FilterOptions,
+    explanations: Sequence[Explanation],
+    *,
+    overwrite: bool,
+) -> None:
+    """Write the page of the first of some explanations, with all of them as text."""
+    first = explanations[0]
+    text = "\n\n\n".join("\n".join(as_lines(each)) for each in explanations)
+    page = make_page(subject, kernel, known, options, first.place[1:], text, channel=first.channel)
+    write_output(path, lambda stream: stream.write(page.encode()), overwrite=overwrite)
+
+
+def _first_of(size: int, start: int, reach: int, stride: int) -> int:
+    """Return where on an axis the crop begins: the window near the middle, outputs in step."""
+    first = max(0, min(start + reach // 2 - _SIDE // 2, size - _SIDE))
+    step = math.lcm(_STEP, stride)
+    return first // step * step if step < _SIDE // 2 else first // stride * stride
+
+
+def _about(
+    subject: Subject, names: Sequence[str], crop: NDArray[Any], start: tuple[int, int], *, transparent: bool
+) -> str:
+    """Return a few sentences about the samples of the page."""
+    height, width = subject.pixels.shape[:2]
+    if subject.displayed is None:
+        about = f"{width} x {height} numbers (width x height)."
+    else:
+        bits = crop.dtype.itemsize * 8
+        kind = f"{bits} bits a sample" if crop.dtype.kind in "iu" else f"{bits}-bit floats"
+        about = f"{width} x {height} pixels (width x height), {', '.join(names)}, {kind}."
+    if transparent:
+        about += " Transparency is left out, as with --alpha drop."
+    if crop.shape[:2] != (height, width):
+        (top, left), (rows, columns, _) = start, crop.shape
+        about += (
+            f" This page holds rows {top} to {top + rows - 1} and columns {left} to {left + columns - 1}, "
+            "with the file's own numbers, and treats this crop as the image: near its edges the border takes "
+            "the place of the neighbours in the file."
+        )
+    return about
+
+
+def _image_object(crop: NDArray[Any], names: Sequence[str], *, numbers: bool) -> dict[str, Any]:
+    """Return the samples, channel after channel, and their depth; plain numbers have none."""
+    planes = np.ascontiguousarray(np.moveaxis(crop, -1, 0), np.float64 if numbers else None)
+    depth = {
+        "full": _full_scale(planes.dtype),
+        "low": 0 if planes.dtype.kind == "u" else -_full_scale(planes.dtype) - 1,
+        "high": _full_scale(planes.dtype),
+        "integer": planes.dtype.kind in "iu",
+        "single": planes.dtype == np.float32,
+    }
+    return {
+        "height": planes.shape[1],
+        "width": planes.shape[2],
+        "names": names,
+        "type": planes.dtype.name,
+        "samples": base64.b64encode(planes.astype(planes.dtype.newbyteorder("<")).tobytes()).decode(),
+        "depth": None if numbers else depth,
+    }
+
+
+def _full_scale(dtype: np.dtype[Any]) -> int:
+    return int(np.iinfo(dtype).max) if dtype.kind in "iu" else 1
+
+
+def _thumbnail(subject: Subject) -> str:
+    """Return the whole image in small as a PNG in a data URL."""
+    whole = subject.displayed
+    if whole is None:
+        above = subject.pixels - subject.pixels.min()
+        whole = greys(above, float(above.max()) or 1)
+    share = min(1.0, _THUMBNAIL / max(whole.shape[:2]))
+    height, width = (max(1, round(side * share)) for side in whole.shape[:2])
+    encoded = io.BytesIO()
+    write_picture(encoded, Picture(resized(whole, height, width), "RGB", "png"), "png")
+    return "data:image/png;base64," + base64.b64encode(encoded.getvalue()).decode()
+
+
+def _kernel_list(kernel: Kernel, known: Mapping[str, Kernel]) -> list[dict[str, Any]]:
+    """Return the kernels that the page offers; the chosen one comes first among the variants of its name."""
+    base = kernel.name.partition(":")[0]
+    entries: list[dict[str, Any]] = []
+    for name, listed in {base: kernel, **known}.items() if base not in known else known.items():
+        variants = [kernel] if name == base else []
+        names = {each.name for each in variants}
+        variants += [each for each in _variants(listed, known) if each.name not in names]
+        entry: dict[str, Any] = {"name": name, "summary": listed.summary}
+        if not variants:
+            entry["unavailable"] = "spans frames" if "frame" in listed.axes else "too large"
+        # A name that the command knows without a file: a shipped kernel, also with other parameters.
+        usual = listed is load_kernels().get(name)
+        objects = [
+            _kernel_object(each, named=usual and (each is listed or each.generator != ""))
+            for each in variants
+        ]
+        entries.append({**entry, "variants": objects})
+    return entries
+
+
+def _variants(kernel: Kernel, known: Mapping[str, Kernel]) -> list[Kernel]:
+    """Return a kernel and some others of its generator, without those that a page cannot offer."""
+    found = [kernel]
+    for parameters in _VARIANTS.get(kernel.generator, ()):
+        with contextlib.suppress(ConvfilterError):
+            found.append(get_kernel(f"{kernel.name}:{parameters}", known))
+    usual = kernel.parameters
+    different = [each for each in found if each is kernel or each.parameters != usual]
+    return [
+        each
+        for each in different
+        if "frame" not in each.axes and max(each.height, each.width) <= _LARGEST_LISTED
+    ]
+
+
+def _kernel_object(kernel: Kernel, *, named: bool) -> dict[str, Any]:
+    """Return a kernel for the page, its tables by part, output and channel; `named`: its name is enough."""
+    outputs = kernel.shape[0] if "output" in kernel.axes else 1
+    parameters = ",".join(f"{name}={_in_words(value)}" for name, value in kernel.parameters.items())
+    return {
+        "name": kernel.name,
+        "named": named,
+        "label": kernel.name.partition(":")[2] or parameters,
+        "axes": ",".join(kernel.axes),
+        "own": "channel" in kernel.axes,
+        "tables": [
+            part.reshape(outputs, -1, kernel.height, kernel.width).tolist() for part in kernel.arrays()
+        ],
+        "divisors": list(kernel.divisors),
+        "combine": kernel.combine,
+        "offset": kernel.offset,
+        "anchor": kernel.anchor,
+        "range": kernel.range,
+    }
+
+
+def _in_words(value: Any) -> str:
+    """Return the value of a parameter as users type it."""
+    if isinstance(value, tuple):
+        return ",".join(map(_in_words, value))
+    return value if isinstance(value, str) else f"{value:g}"
+
+
+def _pair(value: Any) -> list[int]:
+    return list(value) if isinstance(value, Sequence) else [value, value]
+
+
+def _text_of(name: str) -> str:
+    return resources.files("convfilter.explain").joinpath(name).read_text(encoding="utf-8").strip()
+
+
+def _hash(text: str) -> str:
+    """Return what a policy calls a text by, so that no other script or style runs."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -1,0 +1,608 @@
+"""The interactive page, in a real browser: it computes what the engine computes, and it listens."""
+
+import base64
+import json
+import re
+import shlex
+import shutil
+
+import numpy as np
+import pytest
+from filters import SHIPPED, picture
+from samples import SAMPLE_IMAGES, load, save
+
+import convfilter as cf
+from convfilter.explain.page import Subject, make_page
+from convfilter.options import FilterOptions
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium to open the page in")
+
+TABLES = {
+    "halves": cf.Kernel("halves", ([[1, 2], [3, -1]], [[0, 1], [1, 1]]), combine="sum", divisors=(2, 3)),
+    "lifted": cf.Kernel("lifted", ([[0, 1, -2]],), offset=0.25),
+    "raised": cf.Kernel("raised", ([[1, 1, 1]],), divisors=(3,), offset=0.3),
+    "greatest": cf.Kernel("greatest", ([[1, 0], [0, -1]], [[0, 3], [-2, 0]]), combine="maximum"),
+    "longest": cf.Kernel("longest", ([[1, 2, 1]], [[1, 1, 0]]), combine="magnitude", divisors=(3, 2)),
+    "tall": cf.Kernel("tall", ([[1], [-2], [1], [4]],), divisors=(4,), range="signed"),
+    "wide": cf.Kernel("wide", ([3, 1, -1, 2],), axes=("column",), divisors=(5,)),
+    "ahead": cf.Kernel("ahead", ([[1, 2], [0, -1], [3, 1]],), anchor=(2, 1), divisors=(2,)),
+    "pairs": cf.Kernel(
+        "pairs", ([[[[1, 2]], [[0, 1]], [[3, 0]]], [[[1, 0]], [[-1, 0]], [[0, 1]]]],), divisors=(6,),
+        axes=("output", "channel", "row", "column"),
+    ),
+}  # fmt: skip
+KNOWN = {**SHIPPED, **TABLES}
+COFFEE = load(SAMPLE_IMAGES / "coffee.png")
+
+
+@pytest.fixture(scope="module")  # not longer: while it is open, its event loop runs in this thread
+def browser():
+    with playwright.sync_playwright() as driver:
+        running = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def show(browser, tmp_path):
+    """Open pages as files; what they say on the console or ask of the network fails the test."""
+    contexts, faults = [], []
+
+    def call(html, *, width=1280, height=900, **options):
+        path = tmp_path / f"page{len(contexts)}.html"
+        path.write_text(html, encoding="utf-8")
+        contexts.append(browser.new_context(viewport={"width": width, "height": height}, **options))
+        page = contexts[-1].new_page()
+        page.on("console", lambda message: faults.append(message.text))
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("dialog", lambda dialog: (faults.append(dialog.message), dialog.dismiss()))
+        page.on("request", lambda request: faults.extend(other(request.url, path)))
+        page.goto(path.as_uri())
+        return page
+
+    yield call
+    for context in contexts:
+        context.close()
+    assert not faults
+
+
+def other(url, path):
+    return [] if url == path.as_uri() or url.startswith("data:") else [url]
+
+
+def page_of(pixels, kernel="sobel", place=(0, 0), *, name="a.png", known=KNOWN, text="text", **options):
+    """The page of an image without alpha."""
+    names = ("red", "green", "blue") if pixels.ndim == 3 else ("grey",)
+    displayed = pixels if pixels.ndim == 3 else np.repeat(pixels[..., np.newaxis], 3, axis=2)
+    subject = Subject(name, pixels, names, displayed)
+    return make_page(subject, cf.get_kernel(kernel, known), known, FilterOptions(**options), place, text)
+
+
+def page_of_numbers(rows, weights, **options):
+    kernel = cf.Kernel("weights", (weights,))
+    subject = Subject("numbers", np.array(rows), ("value",))
+    return make_page(subject, kernel, SHIPPED, FilterOptions(**options), (0, 0), "text")
+
+
+def data_of(html):
+    return json.loads(re.search('<script type="application/json" id="data">(.*?)</script>', html)[1])
+
+
+def kernels_of(html):
+    """Every kernel of a page by its name, as the page knows it."""
+    return {each["name"]: each for entry in data_of(html)["kernels"] for each in entry["variants"]}
+
+
+def as_image(pixels):
+    """An image as the page holds it."""
+    planes = np.moveaxis(np.atleast_3d(pixels), -1, 0)
+    integer = pixels.dtype.kind == "u"
+    full = np.iinfo(pixels.dtype).max if integer else 1
+    return {
+        "height": planes.shape[1], "width": planes.shape[2], "type": pixels.dtype.name,
+        "names": ["red", "green", "blue"][: len(planes)],
+        "samples": base64.b64encode(planes.tobytes()).decode(),
+        "depth": {"full": int(full), "low": 0, "high": int(full), "integer": integer, "single": not integer},
+    }  # fmt: skip
+
+
+def random_options(pick):
+    return {
+        "padding": pick("same", "same", "full", "valid", [1, 1], [2, 0]),
+        "border": pick("edge", "symmetric", "reflect", "wrap", "zero", "constant"), "fill": pick(0, 0.4, 0.5),
+        "stride": pick([1, 1], [1, 1], [2, 2], [1, 3]), "dilation": pick([1, 1], [1, 1], [2, 2], [3, 1]),
+        "flip": pick(False, True), "channels": pick("each", "each", "sum", "mean"),
+        "range": pick("auto", "auto", "clip", "absolute", "signed", "stretch", "raw"),
+    }  # fmt: skip
+
+
+def for_python(options):
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
+
+
+def random_case(seed, names, tables=tuple(TABLES)):
+    rng = np.random.default_rng(seed)
+
+    def pick(*choices):
+        return choices[rng.integers(len(choices))]
+
+    name, options = pick(*names, *tables), random_options(pick)
+    own = "channel" in (TABLES.get(name) or cf.get_kernel(name)).axes
+    channels = 3 if own else pick(None, 3)
+    if own:
+        options["channels"] = "each"
+    shape = (*rng.integers(1, 12, 2).tolist(), *((channels,) if channels else ()))
+    return picture(seed, *shape, dtype=pick("uint8", "uint8", "uint16", "float32")), name, options
+
+
+FILTER = """([kernels, cases]) => cases.map(([image, name, options]) => {
+  try {
+    const { outputs, height, width } = filterImage(decodeImage(image), kernels[name], options);
+    return { height, width, outputs: outputs.map((each) => [...each]) };
+  } catch (error) {
+    return { error: error.message };
+  }
+})"""
+
+
+def test_the_page_computes_what_the_engine_computes(show):
+    html = page_of(picture(0, 4, 4))
+    kernels = kernels_of(html)
+    names = [name for name, each in kernels.items() if len(each["tables"][0][0][0]) <= 15]
+    cases = [random_case(seed, names) for seed in range(300)]
+    asked = [[as_image(pixels), name, options] for pixels, name, options in cases]
+    results = show(html).evaluate(FILTER, [kernels, asked])
+    fitting = near = 0
+    for (pixels, name, options), found in zip(cases, results, strict=True):
+        kernel = TABLES.get(name) or cf.get_kernel(name)
+        try:
+            expected = cf.apply_kernel(pixels, kernel, **for_python(options))
+        except cf.ShapeError:
+            assert found["error"].startswith("nothing comes out")
+            continue
+        fitting += 1
+        shape = (-1, found["height"], found["width"])
+        result = np.moveaxis(np.array(found["outputs"], np.float64).reshape(shape), 0, -1)
+        expected = np.atleast_3d(expected)
+        assert result.shape == expected.shape
+        if expected.dtype.kind == "f":
+            largest = max(1, np.abs(expected).max())
+            np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-5 * largest)
+        elif kernel.is_integer:
+            np.testing.assert_array_equal(result, expected, err_msg=f"{name} {options}")
+        else:  # samples near a tie may go either way
+            assert np.abs(result - expected).max() <= 1
+            near += np.count_nonzero(result != expected)
+    assert fitting > 200
+    assert near <= 2
+
+
+EXPLAIN = """([kernels, cases]) => cases.map(([image, name, options, place]) => {
+  const decoded = decodeImage(image);
+  const result = filterImage(decoded, kernels[name], options);
+  return explainAt(decoded, kernels[name], options, result, ...place, 0);
+})"""
+
+
+def as_arguments(options):
+    """Options as a command takes them."""
+    for name, value in options.items():
+        if name == "border" and value == "constant":
+            yield from ("--border", f"constant={options['fill']}")
+        elif name == "flip":
+            yield from ["--flip"] * value
+        elif name != "fill":
+            yield from (f"--{name}", ",".join(map(str, value)) if isinstance(value, list) else value)
+
+
+def test_the_page_explains_what_the_command_explains(show, quick, tmp_path):
+    html = page_of(picture(0, 4, 4))
+    kernels = kernels_of(html)
+    names = [name for name in kernels if name not in TABLES and cf.get_kernel(name).is_integer]
+    asked, expected = [], []
+    for seed in range(1000, 1060):
+        pixels, name, options = random_case(seed, names, ())
+        if pixels.dtype == np.uint8 and pixels.size > 2:
+            save(tmp_path / "image.png", pixels)
+            try:
+                height, width = cf.apply_kernel(pixels, name, **for_python(options)).shape[:2]
+            except cf.ShapeError:
+                continue
+            place = [seed % height, seed % width]
+            at = f"{place[0]},{place[1]}"
+            ran = quick("explain", "image.png", "-k", name, "--at", at, "--json", *as_arguments(options))
+            assert ran.code == 0, ran.err
+            asked.append([as_image(pixels), name, options, place])
+            expected.append(json.loads(ran.out))
+    assert len(asked) > 20
+    for found, wanted in zip(show(html).evaluate(EXPLAIN, [kernels, asked]), expected, strict=True):
+        assert found["value"] == pytest.approx(wanted["value"])
+        assert found["anchor"] == [wanted["anchor"]["row"], wanted["anchor"]["column"]]
+        assert_steps(found["steps"], wanted["steps"])
+        for part, written in zip(found["parts"], wanted["parts"], strict=True):
+            assert_steps(part["steps"], written["steps"])
+            for piece, table in zip(part["slices"], written["slices"], strict=True):
+                for key, name in (("samples", "window"), ("weights", "weights"), ("border", "border")):
+                    assert list(piece[key]) == np.ravel(table[name]).tolist()
+
+
+def assert_steps(found, wanted):
+    assert [name for name, _, _ in found] == [step["name"] for step in wanted]
+    assert [value for _, _, value in found] == pytest.approx([step["value"] for step in wanted], abs=1e-9)
+
+
+GRADIENTS = """(cases) => cases.map(([plane, upstream, weights, [rows, columns], border, fill]) => {
+  const axes = [axisOf(...rows), axisOf(...columns)];
+  return [inputGradient(upstream, weights, axes, border), kernelGradient(plane, upstream, axes, border, fill)]
+    .map((each) => [...each]);
+})"""
+
+
+def test_gradients_are_those_of_the_engine(show):
+    asked, expected = [], []
+    for seed in range(150):
+        rng = np.random.default_rng(seed)
+        sizes, kernel = rng.integers(3, 9, 2), rng.integers(1, 4, 2)
+        padding = [("same", "valid", "full", 1)[number] for number in rng.integers(0, 4, 2)]
+        border = ("edge", "symmetric", "reflect", "wrap", "zero", "constant")[rng.integers(6)]
+        stride, dilation = rng.integers(1, 4, 2), rng.integers(1, 3, 2)
+        options = {"padding": padding, "stride": stride, "dilation": dilation}
+        try:
+            shape = cf.output_shape(sizes, kernel, **options)
+        except cf.ShapeError:
+            continue
+        array, upstream, weights = (rng.integers(-9, 10, each) for each in (sizes, shape, kernel))
+        axes = [list(axis) for axis in zip(sizes, kernel, padding, stride, dilation, strict=True)]
+        flat = [each.ravel() for each in (array, upstream, weights)]
+        asked.append([*flat, axes, border, 4 if border == "constant" else 0])
+        options |= {"border": border, "fill": 4}
+        by_input = cf.input_gradient(upstream, weights, sizes, **options)
+        by_kernel = cf.kernel_gradient(array, upstream, kernel, **options)
+        expected.append([each.ravel().tolist() for each in (by_input, by_kernel)])
+    assert len(asked) > 100
+    asked = json.loads(json.dumps(asked, default=lambda each: each.tolist()))
+    assert show(page_of(picture(0, 4, 4))).evaluate(GRADIENTS, asked) == expected
+
+
+def status(page):
+    return page.inner_text("#status")
+
+
+def point_at(page, side, row, column, click=False):
+    """Move the mouse onto a cell of a grid."""
+    grid = page.evaluate("(side) => ({ ...grids[side], content: null, canvas: null })", side)
+    box = page.locator(f"#{side}").bounding_box()
+    gutter = page.evaluate("GUTTER")
+    x = box["x"] + gutter["left"] + (column - grid["left"] + 0.5) * grid["cell"]
+    y = box["y"] + gutter["top"] + (row - grid["top"] + 0.5) * grid["cell"]
+    page.mouse.move(x, y)
+    if click:
+        page.mouse.click(x, y)
+
+
+def test_hover_click_and_keys_move_over_the_output(show):
+    pixels = picture(3, 6, 7)
+    edges = cf.apply_kernel(pixels, "sobel")
+    page = show(page_of(pixels, place=(1, 2)))
+    assert status(page) == f"Output row 1, column 2: {edges[1, 2]}"
+    point_at(page, "output", 3, 4)
+    assert status(page) == f"Output row 3, column 4: {edges[3, 4]}"
+    assert page.inner_text(".value") == f"value {edges[3, 4]}"
+    point_at(page, "input", 0, 6)
+    assert status(page) == f"Output row 0, column 6: {edges[0, 6]}"
+    assert page.locator("#calculation td.border").count() == 2 * 5
+    page.hover("#weights input >> nth=5")
+    assert page.evaluate("state.weight") == [1, 2]
+    point_at(page, "output", 2, 2, click=True)
+    point_at(page, "output", 5, 5)
+    assert status(page) == f"Output row 2, column 2: {edges[2, 2]} (pinned)"
+    page.focus("#output")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowLeft")
+    assert status(page) == f"Output row 3, column 1: {edges[3, 1]} (pinned)"
+    page.keyboard.press("Escape")
+    page.keyboard.press("End")
+    assert status(page) == f"Output row 3, column 6: {edges[3, 6]}"
+    page.click("#next")
+    assert status(page) == f"Output row 4, column 0: {edges[4, 0]}"
+    page.locator("#position").fill("40")
+    assert status(page) == f"Output row 5, column 5: {edges[5, 5]}"
+    page.click("#play")
+    page.locator("#status", has_text="Output row 0, column 0").wait_for()
+    assert page.inner_text("#play") == "Pause"
+
+
+def test_the_sum_is_written_out(show):
+    page = show(page_of_numbers([[0, 1, 2], [3, 4, 5], [6, 7, 8]], [[0, 1], [2, 3]], padding="valid"))
+    lines = page.inner_text("#calculation .sum").split("\n")
+    assert lines == ["0·0 + 1·1 + 2·3 + 3·4", "= 0 + 1 + 6 + 12", "= 19"]
+    outputs = page.evaluate("[...state.result.outputs[0]]")
+    assert outputs == [19, 25, 37, 43]
+
+
+def test_sizes_are_those_that_shape_prints(show, quick):
+    page = show(page_of(picture(13, 28, 30)))
+    page.fill("#stride", "2,3")
+    page.fill("#dilation", "2")
+    ran = quick("shape", "30x28", "-k", "3x3", "--stride", "2,3", "--dilation", "2")
+    printed = [" ".join(line.split()) for line in ran.out.splitlines()]
+    sizes = [" ".join(line.split()) for line in page.locator("#sizes li").all_inner_texts()]
+    assert [line.split()[0] for line in sizes] == ["valid", "same", "full"]
+    assert set(sizes) <= set(printed)
+    assert page.inner_text("#sizes .chosen").startswith("same")
+    page.select_option("#padding", "valid")
+    assert page.inner_text("#sizes .chosen").startswith("valid")
+
+
+def test_controls_and_edited_weights_filter_anew(show):
+    pixels = picture(4, 9, 8, 3)
+    page = show(page_of(pixels, "blur", place=(2, 2)))
+    page.select_option("#kernel", "gaussian")
+    page.select_option("#parameters", "gaussian:sigma=0.5")
+    page.select_option("#border", "constant")
+    page.fill("#fill", "0.5")
+    page.fill("#stride", "2,1")
+    page.fill("#dilation", "2")
+    page.select_option("#channels", "sum")
+    page.select_option("#range", "stretch")
+    expected = cf.apply_kernel(
+        pixels, "gaussian:sigma=0.5", border="constant", fill=0.5, stride=(2, 1), dilation=2, channels="sum",
+        range="stretch",
+    )  # fmt: skip
+    assert shown(page) == expected.ravel().tolist()
+    page.fill("#stride", "0")
+    assert page.inner_text("#error") == "stride: enter N, or N,M (rows, columns), at least 1"
+    page.fill("#stride", "1")
+    page.select_option("#channels", "each")
+    page.select_option("#range", "clip")
+    page.select_option("#kernel", "sobel-x")
+    page.fill("#dilation", "1")
+    page.select_option("#channel", "1")
+    page.fill("#weights input >> nth=4", "7.5")
+    page.fill("#divisor", "2")
+    page.fill("#offset", "0.25")
+    page.check("#flip")
+    mine = cf.Kernel("mine", ([[-1, 0, 1], [-2, 7.5, 2], [-1, 0, 1]],), divisors=(2,), offset=0.25)
+    options = {"border": "constant", "fill": 0.5, "flip": True, "range": "clip"}
+    assert shown(page) == cf.apply_kernel(pixels, mine, **options)[..., 1].ravel().tolist()
+    page.fill("#width", "5")
+    page.press("#width", "Enter")
+    page.locator("#width").blur()
+    assert shown(page) == cf.apply_kernel(pixels, mine, **options)[..., 1].ravel().tolist()
+    assert page.locator("#weights input").count() == 15
+
+
+def shown(page):
+    return page.evaluate("[...state.result.outputs[state.channel]]")
+
+
+def test_every_kernel_of_the_list_can_be_chosen(show):
+    page = show(page_of(picture(5, 20, 20, 3)))
+    names = page.evaluate("data.kernels.filter((each) => !each.unavailable).map((each) => each.name)")
+    assert page.locator("#kernel option[disabled]").count() == len(KNOWN) - len(names)
+    assert set(SHIPPED) - set(names) == {"temporal-blur", "temporal-edge"}
+    for name in names:
+        page.select_option("#kernel", name)
+        assert page.inner_text("#error") == ""
+        assert page.evaluate("state.kernel.name") == name
+        assert page.locator("#calculation .slice").count() >= 1
+
+
+def test_what_is_copied_does_the_same(show, tmp_path, quick):
+    save(tmp_path / "it's.png", picture(6, 9, 8))
+    page = show(page_of(picture(6, 9, 8), name="it's.png"), permissions=["clipboard-read", "clipboard-write"])
+    page.select_option("#padding", "number")
+    page.fill("#samples", "2,1")
+    page.select_option("#border", "constant")
+    page.fill("#fill", "0.25")
+    page.check("#flip")
+    page.click("#copy-command")
+    options = "--padding 2,1 --border constant=0.25"
+    page.locator("#copy-note", has_text="Copied.").wait_for()
+    copied = f"convfilter apply 'it'\\''s.png' -k sobel {options} --flip"
+    assert page.evaluate("navigator.clipboard.readText()") == page.input_value("#copied") == copied
+    page.select_option("#kernel", "binomial-3")
+    page.fill("#weights input >> nth=2", "-3.5")
+    page.click("#copy-command")
+    copied = page.input_value("#copied")
+    assert copied == f"convfilter apply 'it'\\''s.png' -k '1 2 -3.5; 2 4 2; 1 2 1 / 16' {options} --flip"
+    ran = quick(*shlex.split(copied)[1:], "-o", "out.png")
+    assert ran.code == 0, ran.err
+    assert load(tmp_path / "out.png").ravel().tolist() == shown(page)
+    page.select_option("#kernel", "emboss")
+    page.fill("#weights input >> nth=2", "3")
+    page.click("#copy-command")  # its range goes into a file only
+    assert "--kernels emboss-edited.toml -k emboss-edited" in page.input_value("#copied")
+    page.click("#copy-toml")
+    (tmp_path / "emboss-edited.toml").write_text(page.input_value("#copied"))
+    edited = cf.load_kernels(tmp_path / "emboss-edited.toml")["emboss-edited"]
+    assert (edited.parts[0][0], edited.range) == ((-2, -1, 3), "clip")
+
+
+def test_every_kernel_is_the_same_as_toml(show, tmp_path):
+    page = show(page_of(picture(6, 5, 5)))
+    kernels = kernels_of(page_of(picture(6, 5, 5)))
+    for name, kernel in KNOWN.items():
+        if name in ("halves", "longest", "temporal-blur", "temporal-edge"):  # two divisors, or not offered
+            continue
+        path = tmp_path / f"{name}.toml"
+        path.write_text(page.evaluate("([kernel, name]) => tomlOf(kernel, name)", [kernels[name], name]))
+        read = cf.load_kernels(path)[name]
+        for key in ("parts", "divisors", "combine", "offset", "range", "anchor"):
+            assert np.array_equal(np.squeeze(getattr(read, key)), np.squeeze(getattr(kernel, key))), (
+                name,
+                key,
+            )
+
+
+def test_backward_shows_how_gradients_flow(show):
+    page = show(page_of_numbers([[1, 2, 3, 4, 5]], [[10, 20, 30]], padding="valid"))
+    page.check("#backward")
+    for column, derivative in enumerate((1, -1, 2)):
+        point_at(page, "output", 0, column, click=True)
+        page.fill("#derivative", str(derivative))
+    assert page.input_value("#upstream") == "edited"
+    point_at(page, "input", 0, 2)
+    assert status(page) == "Gradient by input row 0, column 2: 30"
+    text = page.inner_text("#calculation")
+    assert "dL/dx[0,2] = d[0,0]·w[0,2] + d[0,1]·w[0,1] + d[0,2]·w[0,0]" in text
+    assert "= 30 - 20 + 20" in text
+    page.hover("#weights input >> nth=1")
+    assert status(page) == "Gradient by weight row 0, column 1: 7"
+    text = page.inner_text("#calculation")
+    assert "dL/dw[0,1] = d[0,0]·x[0,1] + d[0,1]·x[0,2] + d[0,2]·x[0,3]" in text
+    assert "1·2 + (-1)·3 + 2·4" in text
+    assert page.locator("#weight-gradient td").all_inner_texts() == ["5", "7", "9"]
+
+
+@pytest.mark.parametrize("options", [{}, {"stride": 2, "flip": True}, {"border": "wrap", "channels": "sum"}])
+def test_backward_numbers_are_the_engines(show, options):
+    pixels = picture(7, 6, 5, 3)
+    page = show(page_of(pixels, "blur", **options))
+    page.check("#backward")
+    page.select_option("#upstream", "counted")
+    found = page.evaluate("gradientsOf()")
+    blur = np.array(SHIPPED["blur"].parts[0])
+    weights = blur[::-1, ::-1] if options.get("flip") else blur
+    rest = {key: value for key, value in options.items() if key not in ("flip", "channels")}
+    shape = cf.output_shape((6, 5), blur.shape, stride=options.get("stride", 1))
+    upstream = np.arange(1, shape[0] * shape[1] + 1).reshape(shape)
+    assert found["samples"][0] == (
+        cf.input_gradient(upstream, weights, (6, 5), **rest) / 256
+    ).ravel().tolist()  # fmt: skip
+    shared = range(3) if "channels" in options else [0]
+    gradient = sum(cf.kernel_gradient(pixels[..., each], upstream, blur.shape, **rest) for each in shared)
+    gradient = gradient[::-1, ::-1] if options.get("flip") else gradient
+    np.testing.assert_allclose(found["weights"], gradient.ravel() / 256)
+
+
+def test_a_page_is_small_and_its_numbers_are_the_files(show):
+    html = page_of(COFFEE, place=(250, 300))
+    data = data_of(html)
+    beside = len(html) - len(data["image"]["samples"]) - len(data["crop"]["picture"])
+    assert beside <= 300_000
+    page = show(html)
+    edges = cf.apply_kernel(COFFEE, "sobel")
+    assert status(page) == f"Output row 250, column 300, red: {edges[250, 300, 0]}"
+    height, width = data["image"]["height"], data["image"]["width"]
+    assert max(height, width) <= 200
+    top, left = data["crop"]["top"], data["crop"]["left"]
+    result = np.reshape(page.evaluate("state.result.outputs.map((each) => [...each])"), (3, height, width))
+    inside = edges[top : top + height, left : left + width]
+    np.testing.assert_array_equal(np.moveaxis(result, 0, -1)[1:-1, 1:-1], inside[1:-1, 1:-1])
+    page.fill("#stride", "3")
+    third = cf.apply_kernel(COFFEE, "sobel", stride=3)
+    row, column = page.evaluate("shifted([state.row, state.column], outputOrigin())")
+    assert status(page) == f"Output row {row}, column {column}, red: {third[row, column, 0]}"
+    fastest = page.evaluate("""() => Math.min(...Array.from({ length: 25 }, () => {
+      const start = performance.now();
+      filterImage(image, state.kernel, readOptions());
+      return performance.now() - start;
+    }))""")
+    assert fastest < 16
+
+
+def test_a_kernel_that_reaches_past_the_crop_is_no_fault(show):
+    page = show(page_of(picture(14, 260, 260), "box:size=63", padding="valid", dilation=4))
+    assert page.inner_text("#error").startswith(
+        "nothing comes out: height 200 is smaller than the kernel's 63"
+    )
+    for button in ("#next", "#closer", "#copy-command"):
+        page.click(button)
+    page.locator("#position").fill("0")
+    point_at_middle(page, "#output")
+    page.check("#backward")
+    page.fill("#dilation", "1")
+    assert page.inner_text("#error") == ""
+
+
+def point_at_middle(page, selector):
+    box = page.locator(selector).bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+
+
+def test_another_place_of_the_image_is_a_command_away(show):
+    page = show(page_of(COFFEE, place=(250, 300)))
+    page.click("#thumbnail", position={"x": 2, "y": 3})
+    assert re.fullmatch(
+        r"convfilter explain a.png -k sobel --at \d,\d -o page.html --overwrite", page.input_value("#copied")
+    )
+    page.click("#thumbnail", position={"x": 80, "y": 70})
+    assert status(page).endswith("(pinned)")
+
+
+def test_names_with_markup_are_harmless(show):
+    name = "a</script><script>alert(1)</script><img src=x onerror=alert(2)>.png"
+    known = {"odd": cf.Kernel("odd", ([[1]],), summary="</script><script>alert(3)</script>\u2028"), **SHIPPED}
+    page = show(page_of(picture(8, 3, 3), "odd", name=name, known=known, text=name))
+    assert page.inner_text("h1") == f"Convolution step by step: {name}"
+    assert page.inner_text("pre") == name
+    assert page.locator("script").count() == 2
+    assert page.locator("img[src=x]").count() == 0
+    page.click("#copy-command")
+    assert page.input_value("#copied").endswith(">.png' -k '[1]'")
+    assert "unsafe" not in page.get_attribute("meta[http-equiv]", "content")  # no other script would run
+
+
+def test_the_explanation_is_there_without_javascript(show):
+    text = "row 0, column 0\nvalue 12 <b>"
+    page = show(page_of(picture(9, 3, 3), text=text), java_script_enabled=False)
+    assert page.inner_text("pre") == text
+    assert page.locator("main").is_hidden()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_fits_a_narrow_screen(show, scheme):
+    page = show(page_of(COFFEE, place=(250, 300)), width=400, color_scheme=scheme)
+    for _ in range(2):
+        assert page.evaluate("document.documentElement.scrollWidth") <= 400
+        assert page.locator("#input").bounding_box()["width"] <= 400
+        page.check("#backward")
+
+
+def test_controls_have_names(show):
+    page = show(page_of(picture(10, 4, 4, 3)))
+    controls = page.locator("input, select, button, textarea, canvas")
+    nameless = controls.evaluate_all(
+        "(all) => all.filter((each) => !each.ariaLabel && !each.labels?.length && !each.textContent.trim())"
+        ".map((each) => each.id)"
+    )
+    assert nameless == []
+
+
+def test_the_command_writes_a_page(show, quick, tmp_path):
+    save(tmp_path / "small.png", picture(11, 30, 40, 3))
+    arguments = ("explain", "small.png", "-k", "gaussian:sigma=3", "--stride", "2", "-o", "page.html")
+    ran = quick(*arguments, "--channel", "green")
+    assert (ran.code, ran.err) == (0, "convfilter: page written to page.html\n")
+    page = show((tmp_path / "page.html").read_text(encoding="utf-8"))
+    value = cf.apply_kernel(picture(11, 30, 40, 3), "gaussian:sigma=3", stride=2)[7, 10, 1]
+    assert status(page) == f"Output row 7, column 10, green: {value}"
+    assert page.inner_text("pre").endswith(ran.out.strip().splitlines()[-1])
+    assert quick(*arguments).code == 1  # it exists
+    assert quick(*arguments, "--at", "0,0", "--overwrite").code == 0
+    rows = "\n".join(",".join(map(str, range(column, column + 6))) for column in range(5))
+    (tmp_path / "rows.csv").write_text(rows)
+    assert quick("explain", "rows.csv", "--weights", "1 2 1", "-o", "rows.html").code == 0
+    page = show((tmp_path / "rows.html").read_text(encoding="utf-8"))
+    page.click("#copy-command")
+    assert page.input_value("#copied") == "convfilter explain rows.csv --weights '1 2 1' --at 2,3"
+    assert status(page) == "Output row 2, column 3: 20"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        (["-k", "sobel", "-k", "blur"], "a page shows one kernel, not a chain of 2"),
+        (["-k", "temporal-blur"], "kernel 'temporal-blur' spans frames"),
+        (["-k", "box:size=65"], "kernel 'box:size=65' is 65x65"),
+        (["-k", "sobel", "--linear"], "a page cannot show --linear"),
+        (["-k", "sobel", "--depth", "16"], "a page cannot show --depth"),
+    ],
+)
+def test_what_a_page_cannot_show_is_refused(quick, tmp_path, arguments, fault):
+    save(tmp_path / "small.png", picture(12, 5, 5))
+    ran = quick("explain", "small.png", "-o", "page.html", *arguments)
+    assert (ran.code, fault in ran.err, (tmp_path / "page.html").exists()) == (2, True, False)

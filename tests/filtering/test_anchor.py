@@ -1,0 +1,68 @@
+"""The anchor of a kernel is the weight that lies on the sample where ``same`` places the result."""
+
+import json
+
+import numpy as np
+import pytest
+from oracles import grid
+from PIL import Image
+
+import convfilter as cf
+from convfilter import Kernel
+
+RNG = np.random.default_rng(0)
+IMAGE = RNG.integers(0, 256, (9, 11), np.uint8)
+WEIGHTS = np.array([[1, -2, 3, 5], [0, 4, -1, 2], [2, 2, 0, 1]])
+
+
+def placed(image, weights, anchor, *, stride=1, dilation=1):
+    """Sum over samples wherever they are, counted from the anchor; the edge is repeated."""
+    rows, columns = image.shape
+    result = np.zeros((-(-rows // stride), -(-columns // stride)), int)
+    for (row, column), weight in np.ndenumerate(weights):
+        down = np.arange(0, rows, stride) + dilation * (row - anchor[0])
+        across = np.arange(0, columns, stride) + dilation * (column - anchor[1])
+        window = image[np.ix_(np.clip(down, 0, rows - 1), np.clip(across, 0, columns - 1))]
+        result += weight * window.astype(int)
+    return result
+
+
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("options", grid(stride=[1, 2], dilation=[1, 3]))
+@pytest.mark.parametrize("anchor", [(0, 0), (2, 3), (1, 1), (0, 2)])
+def test_the_window_lies_where_its_anchor_says_and_turns_with_it(anchor, options, flip):
+    kernel = Kernel("k", (WEIGHTS,), anchor=anchor)
+    weights, at = (WEIGHTS[::-1, ::-1], (2 - anchor[0], 3 - anchor[1])) if flip else (WEIGHTS, anchor)
+    made = cf.apply_kernel(IMAGE, kernel, range="raw", flip=flip, **options)
+    assert np.array_equal(made, placed(IMAGE, weights, at, **options))
+
+
+def test_the_usual_anchor_stated_changes_nothing_and_other_paddings_ignore_it():
+    plain, stated, other = (Kernel("k", (WEIGHTS,), anchor=at) for at in (None, (1, 1), (0, 3)))
+    assert np.array_equal(*(cf.apply_kernel(IMAGE, each, range="raw") for each in (plain, stated)))
+    for padding in ("valid", "full", 3):
+        assert np.array_equal(*(cf.apply_kernel(IMAGE, each, padding=padding) for each in (plain, other)))
+
+
+def test_alpha_that_is_kept_is_that_under_the_anchor():
+    pixels = np.dstack([IMAGE, RNG.integers(0, 256, IMAGE.shape, np.uint8)])
+    edge = Kernel("edge", ([[-1, 0, 1]],), anchor=(0, 2))
+    assert np.array_equal(cf.apply_kernel(pixels, edge)[..., 1], pixels[..., 1])
+    # The anchor of the first window without padding is over column 2.
+    assert np.array_equal(cf.apply_kernel(pixels, edge, padding="valid")[..., 1], pixels[:, 2:, 1])
+
+
+def test_every_command_shows_the_anchor(quick, tmp_path):
+    Image.fromarray(IMAGE).save(tmp_path / "in.png")
+    (tmp_path / "trail.toml").write_text("[trail]\nweights = [[1, 2, 4]]\ndivisor = 7\nanchor = [0, 2]")
+    assert "  width   11 + 2 + 0 - 3 + 1 = 11" in quick("apply", "in.png", "-k", "trail.toml").out
+    assert "width 28 + 2 + 0 - 3 + 1 = 28" in quick("shape", "28x28", "-k", "trail.toml").out
+    assert "  anchor      row 0, column 2\n" in quick("kernels", "trail.toml").out
+    (found,) = json.loads(quick("kernels", "trail.toml", "--json").out)
+    assert found["anchor"] == [0, 2]
+    ran = quick("explain", "in.png", "-k", "trail.toml", "--at", "4,5", "--json")
+    found = json.loads(ran.out)
+    assert found["anchor"] == {"frame": 0, "row": 4, "column": 5}
+    assert found["parts"][0]["slices"][0]["window"] == [IMAGE[4, 3:6].tolist()]
+    ran = quick("explain", "--values", "1 2 3 4", "-k", "trail.toml", "--at", "0,3", "--json")
+    assert json.loads(ran.out)["parts"][0]["slices"][0]["window"] == [[2, 3, 4]]

@@ -1,0 +1,206 @@
+"""Kernels in files of every format: read, written, and used from the command line."""
+
+import io
+import os
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from samples import frames_of, load
+
+import convfilter as cf
+from convfilter import Kernel, KernelError, load_kernels
+from convfilter.kernels.files import FORMATS, encode_kernel
+
+RNG = np.random.default_rng(0)
+LAYER = RNG.normal(0, 0.1, (64, 3, 7, 7)).astype(np.float32)
+
+
+def read(path, content):
+    """Return the only kernel of a file with some content."""
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    (name,) = set(load_kernels(path)) - set(load_kernels())
+    return load_kernels(path)[name]
+
+
+def npy(array):
+    stream = io.BytesIO()
+    np.save(stream, array)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("my.csv", "1,2\r\n3,-4.5\r\n"),
+        ("my.csv", "\ufeff1, 2,\n3, -4.5,\n\n"),
+        ("my.txt", "# numpy's savetxt\n1.000000000000000000e+00 2e0\n3 -4.5 # end\n"),
+        ("my.TXT", "1\t2\n3\t-4.5"),
+        ("my.npy", npy([[1, 2], [3, -4.5]])),
+        ("my.npy", npy(np.asfortranarray(np.array([[1, 2], [3, -4.5]], ">f4")))),
+        ("my.mat", "2 2\n1 2\n3 -4.5\n"),
+        ("my.dat", "1 2\n3 -4.5"),  # by its content
+        ("my", npy([[1, 2], [3, -4.5]])),
+    ],
+)
+def test_a_file_of_numbers_is_a_kernel_of_its_name(tmp_path, name, content):
+    kernel = read(tmp_path / name, content)
+    assert (kernel.name, kernel.axes) == ("my", ("row", "column"))
+    assert kernel.parts == (((1, 2), (3, -4.5)),)
+
+
+def test_a_name_that_no_kernel_can_have_is_changed(tmp_path):
+    assert read(tmp_path / "-my nice kérnel.csv", "1 2").name == "my-nice-k-rnel"
+    assert read(tmp_path / "é.csv", "1 2").name == "kernel"
+
+
+def test_the_matrix_of_libvips_has_scale_and_offset_in_levels(tmp_path):
+    kernel = read(tmp_path / "my.mat", "3 1 4 1\n1 -2 1\n")
+    image = RNG.integers(0, 256, (8, 9), np.uint8)
+    padded = np.pad(image.astype(int), ((0, 0), (1, 1)), "edge")
+    # Integers over 4, with many ties: offsets are exact.
+    sums = padded[:, :-2] - 2 * padded[:, 1:-1] + padded[:, 2:]
+    assert np.array_equal(cf.apply_kernel(image, kernel), np.clip((sums + 4 + 2) // 4, 0, 255))
+
+
+WRONG = [
+    ("k.csv", "1 2\n3", "row 1: ragged, 1 columns where the first has 2"),
+    ("k.csv", "1;2\n3;4", "row 0, column 0: '1;2' is not a number"),
+    ("k.txt", "1 x", "row 0, column 1: 'x' is not a number"),
+    ("k.txt", "", "empty"),
+    ("k.txt", b"\xff\xfe", "holds no text"),
+    ("k.mat", "3 3\n1 2 3\n", "the first line says 3x3, and 1 rows follow"),
+    ("k.mat", "1 2 3 4 5\n1", "the first line must be: width height [scale [offset]]"),
+    ("k.mat", "2 1 0\n1 2\n", "divisors: zero"),
+    ("k.mat", b"MATLAB 5.0 MAT-file", "a file of MATLAB, not of libvips"),
+    ("k.npy", b"\x93NUMPY\x01\x00", "broken .npy data"),
+    ("k.npy", npy([[1, 2]])[:-1], "broken .npy data"),
+    ("k.npy", npy(np.array([[1, "x"]], object)), "an array of object"),
+    ("k.npy", npy([[True]]), "row 0, column 0: a boolean is not a number"),
+    ("k.npy", npy([[1j]]), "an array of complex128"),
+    ("k.npy", npy(np.ones((3, 3, 3))), "an array of float64 and shape (3, 3, 3) is not a kernel"),
+    ("k.npy", npy([[np.nan]]), "row 0, column 0: nan is not a finite number"),
+    ("k.npy", npy(np.zeros((2, 0))), "an array of float64 and shape (2, 0) is not a kernel"),
+    ("k.csv", b"1 " * 2**20, "larger than 1 MiB"),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "message"), WRONG)
+def test_a_wrong_file_is_refused_with_its_name_and_the_reason(tmp_path, name, content, message):
+    with pytest.raises(KernelError) as refusal:
+        read(tmp_path / name, content)
+    assert str(refusal.value).startswith(f"{tmp_path / name}: {message}")
+
+
+@settings(deadline=None, max_examples=150)
+@given(extension=st.sampled_from([*FORMATS, ""]), content=st.binary(max_size=60), cut=st.integers(0, 140))
+def test_any_bytes_are_a_kernel_or_a_refusal_of_one_line(tmp_path_factory, extension, content, cut):
+    path = tmp_path_factory.getbasetemp() / f"any{extension}"
+    for data in (content, npy([[1.0, 2.0]])[:cut] + content):
+        path.write_bytes(data)
+        message = ""
+        try:
+            load_kernels(path)
+        except KernelError as error:
+            message = str(error)
+        assert len(message.splitlines()) <= 1
+
+
+@pytest.mark.parametrize("extension", list(FORMATS))
+def test_a_kernel_that_is_written_and_read_again_is_the_same_or_is_refused(tmp_path, extension):
+    image = RNG.integers(0, 256, (20, 21, 3), np.uint8)
+    own = Kernel("own", ([[1, 2, 4]],), divisors=(7,), offset=3 / 255)
+    anchored = Kernel("anchored", ([[1, 2, 4]],), anchor=(0, 2), range="clip")
+    line = Kernel("line", ([1, 2, 4],), axes=("column",), divisors=(-0.5,))
+    two = Kernel("two", ([[1, 2]], [[3, 4]]), combine="sum", divisors=(3, 7))
+    refused = set()
+    for kernel in (*load_kernels().values(), own, anchored, line, two):
+        path = tmp_path / f"k{extension}"
+        try:
+            path.write_bytes(encode_kernel(kernel, str(path)))
+        except KernelError:
+            refused.add(kernel.name)
+            continue
+        again = load_kernels(path)["k"]
+        assert (again.offset, again.range, again.anchor) == (kernel.offset, kernel.range, kernel.anchor)
+        tables = [
+            [part / divisor for part, divisor in zip(each.arrays(), each.divisors, strict=True)]
+            for each in (kernel, again)
+        ]
+        assert np.array_equal(*(np.squeeze(each) for each in tables)), kernel.name
+        if again.axes == ("row", "column"):
+            assert np.array_equal(*(cf.apply_kernel(image, each) for each in (kernel, again)))
+    beyond = {"sobel", "two", "high-pass", "anchored", "luma", "temporal-blur", "gaussian-gradient"}
+    assert beyond <= refused if extension != ".toml" else not refused
+    assert ("sepia" in refused) == (extension not in (".toml", ".npy"))
+    assert ("own" in refused) == (extension not in (".toml", ".mat"))
+    assert "line" not in refused
+
+
+def test_kernels_are_exported_used_and_never_overwritten(quick, tmp_path):
+    np.save(tmp_path / "in.npy", RNG.integers(0, 256, (9, 9), np.uint8))
+    for extension in FORMATS:
+        ran = quick("kernels", "gaussian:2", "-o", f"soft{extension}")
+        assert (ran.code, ran.complaints) == (0, [f"convfilter: written to soft{extension}"])
+        assert quick("apply", "in.npy", "-k", f"soft{extension}", "-o", "made.npy", "--overwrite").code == 0
+        assert np.array_equal(
+            np.load(tmp_path / "made.npy"), cf.apply_kernel(np.load(tmp_path / "in.npy"), "gaussian:2")
+        )
+        assert quick("kernels", "sobel-x", "-o", f"soft{extension}").code == 1
+    assert quick("kernels", "sobel", "-o", "two.csv").code == 2
+    ran = quick("apply", "in.npy", "-k", "two.toml")
+    assert (ran.code, ran.complaints) == (2, ["convfilter: two.toml: No such file or directory"])
+    (tmp_path / "two.toml").write_text("[a]\nweights = [1]\n[b]\nweights = [1]")
+    ran = quick("apply", "in.npy", "-k", "two.toml")
+    assert "two.toml: holds 2 kernels: give it with --kernels, and choose one by name" in ran.err
+
+
+def test_later_files_win_and_may_be_pipes(quick, tmp_path):
+    (tmp_path / "first.toml").write_text("[a]\nweights = [[1]]\n[sobel]\nweights = [[1]]")
+    os.mkfifo(tmp_path / "sobel")
+    writer = threading.Thread(target=(tmp_path / "sobel").write_text, args=("2 3",))
+    writer.start()
+    out = quick("kernels", "--kernels", "first.toml", "--kernels", "sobel", "--json").out
+    writer.join()
+    assert '"name": "a"' in out
+    assert '"name": "sobel", "summary": "", "size": {"width": 2, "height": 1}' in out
+
+
+def test_kernels_of_a_file_may_undo_each_other(tmp_path):
+    (tmp_path / "k.toml").write_text(
+        "[psf]\nweights = [[1, 2, 1]]\ndivisor = 'sum'\n"
+        "[undo]\ngenerator = 'deblur'\nparameters = { of = 'psf', size = [9, 1] }"
+    )
+    known = load_kernels(tmp_path / "k.toml")
+    undo = cf.get_kernel("undo:noise=0.1", known)
+    assert (undo.name, undo.parameters["of"], undo.shape) == ("undo:noise=0.1", "psf", (1, 9))
+    assert cf.get_kernel("deblur:psf,size=9,1,noise=0.1", known).parts == undo.parts
+
+
+def test_the_first_layer_of_a_network_gives_a_page_and_a_tile_for_each_output(quick, tmp_path):
+    image = RNG.integers(0, 256, (14, 16, 3), np.uint8)
+    Image.fromarray(image).save(tmp_path / "in.png")
+    np.save(tmp_path / "conv1.npy", LAYER)
+    padded = np.pad(image.astype(float), ((3, 3), (3, 3), (0, 0)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (7, 7), (0, 1))  # (H, W, C, 7, 7)
+    expected = np.einsum("hwcij,ocij->ohw", windows, LAYER.astype(float))
+    ran = quick("apply", "in.png", "-k", "conv1.npy", "--border", "zero", "--range", "raw", "-o", "maps.tif")
+    assert "a page for each of 64 output channels, on one grey scale" in ran.out
+    assert np.allclose(frames_of(tmp_path / "maps.tif"), expected, atol=1e-3)
+    ran = quick("gallery", "in.png", "-k", "conv1.npy", "--border", "zero", "-o", "sheet.png", "--json")
+    assert ran.out.count("conv1 output ") == 64
+    low, high = expected.min(), expected.max()
+    sheet, last = load(tmp_path / "sheet.png"), 255 * (expected[-1] - low) / (high - low)
+    near = np.argwhere(abs(sheet[..., 0] - last[0, 0]) <= 1)
+    tiles = (sheet[row : row + 14, column : column + 16, 0] for row, column in near)
+    assert sum(tile.shape == last.shape and abs(tile - last).max() <= 1 for tile in tiles) == 1
+    try:
+        import torch
+    except ImportError:
+        return
+    planes = torch.from_numpy(image.transpose(2, 0, 1)[np.newaxis].astype(np.float32))
+    made = torch.nn.functional.conv2d(planes, torch.from_numpy(LAYER), padding=3)[0].numpy()
+    assert np.allclose(made, expected, atol=1e-2)
