@@ -277,6 +277,8 @@ def _dpi(found: Any) -> tuple[float, float] | None:
 
 def _duration(image: Image.Image) -> float | None:
     """Return how long a frame is shown; one of a GIF that does not say so is not held at all."""
+    if image.format == "AVIF" and getattr(image, "n_frames", 1) == 1:  # for which Pillow makes one up
+        return None
     found = image.info.get("duration", 0 if image.format == "GIF" else None)
     return float(found) if isinstance(found, int | float) and 0 <= found < math.inf else None
 

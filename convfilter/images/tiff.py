@@ -274,6 +274,12 @@ class _Page:
             pixels = np.ascontiguousarray(turned(self._full_scale(self._decoded_by_tifffile()), turn))
         else:
             pixels = self._decoded_by_pillow(self._pillow, orient, warnings)
+        if self._is_measured:
+            bits = self._layout.bits
+            warnings.append(
+                f"the {bits}-bit samples keep their numbers, 0 to {2**bits - 1}, in 16 bits: "
+                "to see them use --range stretch"
+            )
         tags = read_tags(self._tags)
         try:
             beside.info["exif"] = block_of(self._tags, tags)
@@ -291,6 +297,11 @@ class _Page:
             origin=origin if upright else origin._replace(shape=()),
         )
         return Picture(pixels, self._mode, "tiff", metadata)
+
+    @property
+    def _is_measured(self) -> bool:
+        """Whether it is grey of 9 to 15 bits without alpha."""
+        return self._mode == "I;16" and self._layout.bits < 16
 
     def _opened(self) -> ImageFile.ImageFile | None:
         """Have Pillow open the page; None if it does not give back what is stored there."""
@@ -357,10 +368,15 @@ class _Page:
         return samples
 
     def _full_scale(self, samples: NDArray[Any]) -> NDArray[Any]:
-        """Return samples at full scale, where black is zero and colours are not multiplied with alpha."""
+        """Return samples where black is zero and colours are not multiplied with alpha.
+
+        They have full scale, but for grey of 9 to 15 bits: measurements, which keep their numbers.
+        """
         layout = self._layout
         full = 1.0 if self._dtype.startswith("float") else float(np.iinfo(self._dtype).max)
-        if layout.type == "uint" and layout.bits not in (8, 16, 32):
+        if self._is_measured:
+            full = 2.0**layout.bits - 1
+        elif layout.type == "uint" and layout.bits not in (8, 16, 32):
             samples = np.minimum(np.floor(samples / (2**layout.bits - 1) * full + 0.5), full)
         samples = samples.astype(self._dtype, copy=False)
         if layout.photometric == _WHITE_IS_ZERO:
