@@ -200,7 +200,7 @@ for what is dropped by rule.
   `hIST` and Apple's `iDOT` of a PNG, and how a TIFF, JPEG or WebP was laid out and encoded), since it is no
   longer true; the name that a PNG gives a profile, outside of PNG, since the profile has a name of its own;
   the orientation once it has been applied; comments in the header of a PPM and the label in a TGA, which
-  programs write unasked; with `--frames first` the number of showings, since one image is not shown again.
+  programs write unasked; with `--frames first` the times of an animation, but for the frame's own in a GIF.
 - **PNG chunks.** Texts, chunks about colour (`gAMA cHRM sRGB iCCP cICP mDCV cLLI`) and `pHYs` are kept in
   their order, and so are unknown chunks that are marked as safe to copy. `bKGD` is kept while grey stays grey
   and colours stay colours; `sBIT` says how precise the source was, and follows channels and depth. All others

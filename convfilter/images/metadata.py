@@ -95,10 +95,10 @@ class Metadata:
         kept = "quantization", "subsampling", "compression", "lossless", "duration", "plays"
         return Metadata(**{name: getattr(self, name) for name in kept})
 
-    def lost_in(self, form: str, frames: int) -> list[str]:
+    def lost_in(self, form: str, frames: int, still: bool) -> list[str]:
         """Return the names of what a format cannot hold, as far as it says something.
 
-        `frames` is how many images are written, 0 for a single one, whose time only a GIF holds.
+        `frames` is how many images are written, 0 for a single one; `still` says that one was read.
         """
         held = FORMATS[form].blocks
         says = {field: getattr(self, field) not in (None, ()) for field in BLOCKS}
@@ -116,7 +116,7 @@ class Metadata:
                 names.append(name)
         if frames and self.duration is not None and "duration" not in held:
             names.append("the durations of frames")
-        elif not frames and self.duration and form != "gif":
+        elif still and not frames and self.duration and form != "gif":
             names.append("the duration of a still image")
         if frames and self.plays and "plays" not in held:
             names.append("the number of showings")

@@ -200,7 +200,7 @@ def _fitting(picture: Picture, kind: str, output: Output) -> Metadata:
         warnings += lines
     else:
         output.lost.extend(names_beside(metadata.tags, DESCRIPTIVE))
-    output.lost.extend(metadata.lost_in(form, output.frames))
+    output.lost.extend(metadata.lost_in(form, output.frames, still=picture.frames == 1))
     if metadata.unknown:
         warnings.append(f"not known to fit the filtered image: {', '.join(metadata.unknown)} dropped")
     if "icc" not in FORMATS[form].blocks:
