@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from convfilter.convolution.window import CALL, PASS, Call, Scratch, every_position
+from convfilter.convolution.window import CALL, PASS, Call, FlatSums, Scratch
 from convfilter.geometry import Axis
 
 __all__ = ["ShiftedSums"]
@@ -40,16 +40,11 @@ class _Term(NamedTuple):
 
 
 class _Pass(NamedTuple):
-    """One pass over the block: ``left + right``, ``left - right`` or ``left * right``."""
+    """One pass over the block: the sum or difference of two terms, or one term times a factor."""
 
-    operation: Any
-    left: _Term
-    right: _Term | float
-
-    @property
-    def terms(self) -> list[_Term]:
-        """The registers that it reads."""
-        return [each for each in (self.left, self.right) if isinstance(each, _Term)]
+    operation: np.ufunc
+    terms: tuple[_Term, ...]
+    factor: float | None = None
 
 
 # A term and whether it is the sum itself or what the sum is short of zero; None is a sum of nothing.
@@ -65,8 +60,8 @@ class _Program:
         self._compile(weights)
         self.buffers = self._assigned()
 
-    def _emit(self, operation: Any, left: _Term, right: _Term | float) -> _Term:
-        self.passes.append(_Pass(operation, left, right))
+    def _emit(self, operation: np.ufunc, *terms: _Term, factor: float | None = None) -> _Term:
+        self.passes.append(_Pass(operation, terms, factor))
         return _Term(len(self.passes), self._block.place)
 
     def _added(self, total: _Total, term: _Term, positive: bool) -> _Total:
@@ -106,12 +101,12 @@ class _Program:
         total: _Total = None
         ordered = [(size, *each) for size, each in sums.items() if each is not None]
         for size, term, positive in sorted(ordered, key=lambda each: not each[2]):
-            scaled = term if size == 1 else self._emit(np.multiply, term, size)
+            scaled = term if size == 1 else self._emit(np.multiply, term, factor=size)
             total = self._added(total, scaled, positive)
         # The last pass leaves the sum, with its sign.
         term, positive = total or (self._block, True)
         if not self.passes or not positive or term != (len(self.passes), self._block.place):
-            self._emit(np.multiply, term, 0 if total is None else 1 if positive else -1)
+            self._emit(np.multiply, term, factor=0 if total is None else 1 if positive else -1)
 
     def _along(self, term: _Term, count: int) -> _Term:
         """The term some weights further on along the direction."""
@@ -124,9 +119,8 @@ class _Program:
         buffers: list[int] = []
         free: list[int] = []
         for number, each in enumerate(self.passes):
-            done = {
-                term.register for term in each.terms if term.register and last_read[term.register] == number
-            }
+            read = {term.register for term in each.terms if term.register}
+            done = {register for register in read if last_read[register] == number}
             # A result may replace a term sample by sample, but not one that is read further on.
             moved = {term.register for term in each.terms if any(term.place)}
             free += [buffers[register - 1] for register in done - moved]
@@ -180,7 +174,7 @@ def _runs(weights: np.ndarray, direction: _Place) -> Iterator[tuple[_Place, int]
                 break
 
 
-class ShiftedSums:
+class ShiftedSums(FlatSums):
     """Add up shifted blocks by a program."""
 
     name = "shifted"
@@ -207,14 +201,8 @@ class ShiftedSums:
         """How many passes over a block it takes."""
         return len(self._program.passes)
 
-    def prepare(
-        self, block: np.ndarray, outputs: Sequence[int], scratch: Scratch
-    ) -> tuple[list[Call], np.ndarray]:
-        """See `WindowSum.prepare`."""
-        return every_position(self, block, self._axes, outputs, scratch)
-
     def calls(self, flat: np.ndarray, steps: Sequence[int], out: np.ndarray, scratch: Scratch) -> list[Call]:
-        """See `WindowSum.calls`."""
+        """See `FlatSums.calls`."""
         memory = {self._program.buffers[-1]: out}
         registers = [flat]
 
@@ -223,12 +211,15 @@ class ShiftedSums:
             return registers[term.register][shift:]
 
         calls: list[Call] = []
-        for buffer, (operation, left, right) in zip(self._program.buffers, self._program.passes, strict=True):
-            first = read(left)
-            second: Any = read(right) if isinstance(right, _Term) else flat.dtype.type(right)
+        for buffer, (operation, terms, factor) in zip(
+            self._program.buffers, self._program.passes, strict=True
+        ):
+            arrays = [read(term) for term in terms]
             # A register ends where the first of its terms does.
-            count = min(first.size, second.size) if isinstance(right, _Term) else first.size
-            second = second[:count] if isinstance(right, _Term) else second
+            count = min(each.size for each in arrays)
+            operands = [each[:count] for each in arrays]
+            if factor is not None:
+                operands.append(flat.dtype.type(factor))
             registers.append((memory[buffer] if buffer in memory else scratch[buffer])[:count])
-            calls.append(partial(operation, first[:count], second, out=registers[-1]))
+            calls.append(partial(operation, *operands, out=registers[-1]))
         return calls
