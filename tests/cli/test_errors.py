@@ -25,7 +25,12 @@ apply a.png -k luma --channels sum
 apply a.png -k sobel --range clamp
 apply a.png -k sobel --format jpg
 apply a.png -k sobel -o out.png --format tiff
-apply a.png -k sobel -o out.foo
+apply a.png -k sobel -o out.jpgg
+apply a.png -k sobel -o no/out.png
+gallery a.png -k sobel -o no/out.png
+explain a.png -k blur --at 0,0 -o no/out.html
+kernels sobel -o no/out.toml
+apply a.png b.png -k sobel -o out.png
 apply a.png -k sobel --output=
 apply a.png -k sobel --background whit
 apply a.png -k sobel --quality 101
