@@ -207,8 +207,8 @@ def complete_kernel(ctx: click.Context, param: click.Parameter, incomplete: str)
         kernels = load_kernels(*filter(os.path.isfile, ctx.params.get("known") or ()))
     except ConvfilterError:
         return []
-    known = [kernels[name] for name in kernels if name.startswith(incomplete)]
-    return [CompletionItem(kernel.name, help=kernel.summary) for kernel in known]
+    names = [name for name in kernels if name.startswith(incomplete)]
+    return [CompletionItem(name, help=kernels.summary(name)) for name in names]
 
 
 def kernel(text: str, *, required: bool = True) -> _Decorator:
