@@ -14,10 +14,11 @@ from typing import Any, NamedTuple, TypeAlias
 
 from convfilter.errors import ShapeError, brief, did_you_mean
 
-__all__ = ["PADDINGS", "Axis", "Layer", "LayerSizes", "Padding", "PerAxis", "axes_of"]
+__all__ = ["PADDINGS", "ROWS", "Axis", "Layer", "LayerSizes", "Padding", "PerAxis", "axes_of"]
 __all__ += ["follow", "output_of", "output_shape"]
 
 PADDINGS = ("same", "valid", "full", "same-upper")
+ROWS = ("valid", "same", "full")  # where no padding is chosen
 
 AxisPadding: TypeAlias = str | int | tuple[int, int]
 Padding: TypeAlias = AxisPadding | Sequence[AxisPadding]
@@ -248,10 +249,6 @@ class Layer(NamedTuple):
     frames: int = 1
     anchor: tuple[int, ...] | None = None
 
-    def over_frames(self) -> Layer:
-        """Return the layer with its frames as the first axis of the window."""
-        return self._replace(window=(self.frames, *self.window), frames=1)
-
 
 class LayerSizes(NamedTuple):
     """What goes into a layer and comes out of it.
@@ -324,7 +321,7 @@ def follow(
             raise ShapeError(f"{layer.name} gives {layer.outputs} channels, not {outputs}")
         rows = {
             name: axes_of(size, layer.window, padding=name, anchor=layer.anchor, **options, may_be_empty=True)
-            for name in (PADDINGS if padding is None else ())
+            for name in (ROWS if padding is None else ())
         }
         if chained is not None:
             rows["output"] = axes_of(size, layer.window, padding=chained, anchor=layer.anchor, **options)
