@@ -156,7 +156,7 @@ def _dispatched(
 def filter_file(
     source: str | os.PathLike[str],
     target: str | os.PathLike[str],
-    kernel: KernelLike | Sequence[KernelLike],
+    kernel: KernelLike,
     *,
     padding: Padding = "same",
     border: Border = "edge",

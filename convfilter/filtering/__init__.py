@@ -50,7 +50,7 @@ class Filtered(NamedTuple):
 
 def apply_kernel(
     pixels: ArrayLike,
-    kernel: KernelLike | Sequence[KernelLike],
+    kernel: KernelLike,
     *,
     padding: Padding = "same",
     border: Border = "edge",

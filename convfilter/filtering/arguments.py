@@ -51,8 +51,10 @@ def pixels_of(pixels: Any, kernels: Sequence[Kernel], channel_axis: ChannelAxis)
     frames = any("frame" in kernel.axes for kernel in kernels)
     axes = 3 if frames else 2
     if channel_axis == "auto":
-        own = [kernel.shape[-3] for kernel in kernels if "channel" in kernel.axes]
-        if values.ndim == axes + 1 and values.shape[-1] > _MOST_CHANNELS and values.shape[-1] not in own:
+        summed = any(
+            "channel" in kernel.axes for kernel in kernels
+        )  # whose number is checked with the kernel
+        if values.ndim == axes + 1 and values.shape[-1] > _MOST_CHANNELS and not summed:
             count = values.shape[-1]
             mend = f"give channel_axis=-1 if it has {count} channels, 0 if the first axis is channels"
             fault = f"pixels of shape {values.shape} may be an image or a volume"

@@ -185,8 +185,6 @@ class Kernel:
     Kernel('mine', 3x1)
     >>> kernel.shape, kernel.is_integer, kernel.is_zero_sum
     ((1, 3), True, True)
-    >>> np.asarray(kernel)
-    array([[ 1,  0, -1]])
     """
 
     name: str
@@ -235,7 +233,9 @@ class Kernel:
     def _repr_html_(self) -> str:
         from convfilter.kernels.notebook import html_of  # only notebooks call it
 
-        return html_of(self)
+        pairs = zip(self.arrays(), self.divisors, strict=True)
+        tables = [part.reshape(-1, self.height, self.width) / divisor for part, divisor in pairs]
+        return html_of(f"{self!r}: {self.summary}".rstrip(": "), tables)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         """Return the weights of the only part, divided by its divisor."""

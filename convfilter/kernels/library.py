@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from convfilter.errors import KernelError, brief, escaped, nearest, proposed
 from convfilter.guesses import NOT_CONVOLUTIONS, folded, synonyms
@@ -20,10 +20,15 @@ from convfilter.kernels.matrix import MATRIX, NUMBER, is_matrix, parse_matrix, v
 
 __all__ = ["KernelLike", "Library", "get_chain", "get_kernel", "load_kernels", "shipped_path"]
 
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
 
-KernelLike: TypeAlias = "Kernel | str | ArrayLike"
+class _Array(Protocol):
+    """An array of numpy, which is not imported here."""
+
+    def tolist(self) -> Any: ...
+
+
+KernelLike: TypeAlias = Kernel | str | Sequence[Any] | _Array
+"""A kernel, its name or its weights; or a list of these, a chain."""
 
 
 class Library(Mapping[str, Kernel]):
@@ -173,7 +178,7 @@ def _readings(spec: str, known: Mapping[str, Kernel]) -> list[str]:
     return found
 
 
-def get_chain(spec: KernelLike | Sequence[KernelLike]) -> tuple[Kernel, ...]:
+def get_chain(spec: KernelLike) -> tuple[Kernel, ...]:
     """Return one or several kernels: a sequence is a chain if it holds names, kernels or matrices."""
     is_chain = isinstance(spec, list | tuple) and (
         not spec or any(isinstance(each, str | Kernel) or getattr(each, "ndim", 0) > 1 for each in spec)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import base64
 import html
-import itertools
 import struct
 import zlib
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convfilter.errors import figure
-from convfilter.kernels.analysis import slices
-from convfilter.kernels.kernel import Kernel
 
 __all__ = ["html_of"]
 
@@ -22,22 +20,20 @@ _SIDE, _PLACES = 140, 71  # of a picture in pixels, and how many frequencies it 
 _RED, _BLUE = (202, 62, 71), (52, 104, 179)
 
 
-def html_of(kernel: Kernel) -> str:
-    """Return the weights of up to four tables, divided by their divisors, and the response of each."""
-    tables = list(slices(kernel))
-    largest = max(float(np.abs(table).max()) for _, table in tables) or 1.0
+def html_of(title: str, parts: Sequence[NDArray[np.float64]]) -> str:
+    """Return the weights of up to four tables of the parts of a kernel, and the response of each."""
+    tables = [table for part in parts for table in part]
+    largest = max(float(np.abs(table).max()) for table in tables) or 1.0
     cells = []
-    for name, table in itertools.islice(tables, _MOST_TABLES):
-        heading = f"{html.escape(name)}<br>" if name else ""
+    for table in tables[:_MOST_TABLES]:
         weights = (
             _table(table, largest) if max(table.shape) <= _WIDEST else _picture(_colours(table, largest))
         )
-        cells.append(f"<td>{heading}{weights}</td><td>response<br>{_picture(_response(table))}</td>")
+        cells.append(f"<td>weights<br>{weights}</td><td>response<br>{_picture(_response(table))}</td>")
     left = len(tables) - len(cells)
     more = f"<p>and {left} more table{'s' * (left > 1)}</p>" if left else ""
-    title = html.escape(f"{kernel!r}: {kernel.summary}".rstrip(": "))
     rows = "".join(f'<tr style="background:none;vertical-align:top">{each}</tr>' for each in cells)
-    return f"<div><b>{title}</b><table>{rows}</table>{more}</div>"
+    return f"<div><b>{html.escape(title)}</b><table>{rows}</table>{more}</div>"
 
 
 def _table(weights: NDArray[np.float64], largest: float) -> str:
