@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convfilter.errors import ConvfilterError, OptionError, brief, complain, escaped, nearest, proposed
+from convfilter.errors import ConvfilterError, OptionError, brief, escaped, nearest, proposed
 from convfilter.options import FilterOptions, Option, choices, declared, one_or_two
 
 if TYPE_CHECKING:
@@ -253,19 +253,11 @@ def chosen_kernels(
     names: Sequence[str | Kernel],
     known: Mapping[str, Kernel],
     filtering: FilterOptions,
-    *,
-    quiet: bool = False,
 ) -> tuple[Kernel, ...]:
     """Return the named kernels, checked against the options."""
     from convfilter.filtering import check_options
     from convfilter.kernels import get_kernel
 
     kernels = tuple(get_kernel(name, known) for name in names)
-    fill = filtering.fill
-    if not 0 <= fill <= 1 and not quiet:
-        complain(
-            f"warning: --border constant={fill:g} is {fill:g} times full scale: V is a fraction, "
-            "such as constant=0.5"
-        )
     check_options(filtering, kernels)
     return kernels
