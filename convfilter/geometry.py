@@ -14,8 +14,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 from convfilter.errors import ShapeError, brief, did_you_mean
 
-__all__ = ["PADDINGS", "ROWS", "Axis", "Layer", "LayerSizes", "Padding", "PerAxis", "axes_of"]
-__all__ += ["follow", "output_of", "output_shape"]
+__all__ = ["AXIS_NAMES", "PADDINGS", "ROWS", "Axis", "Layer", "LayerSizes", "Padding", "PerAxis"]
+__all__ += ["axes_of", "follow", "output_of", "output_shape"]
 
 PADDINGS = ("same", "valid", "full", "same-upper")
 ROWS = ("valid", "same", "full")  # where no padding is chosen
@@ -24,7 +24,7 @@ AxisPadding: TypeAlias = str | int | tuple[int, int]
 Padding: TypeAlias = AxisPadding | Sequence[AxisPadding]
 PerAxis: TypeAlias = int | Sequence[int]
 
-_AXIS_NAMES = {1: ("length",), 2: ("height", "width"), 3: ("frames", "height", "width")}
+AXIS_NAMES = {1: ("length",), 2: ("height", "width"), 3: ("frames", "height", "width")}
 
 
 class Axis(NamedTuple):
@@ -55,6 +55,10 @@ class Axis(NamedTuple):
     def output(self) -> int:
         """Samples that come out; zero or less for nothing."""
         return (self.size + self.before + self.after - self.reach) // self.stride + 1
+
+    def span(self, outputs: int) -> int:
+        """Return how many samples some outputs in a row are made of."""
+        return (outputs - 1) * self.stride + self.reach
 
     def formula(self) -> str:
         """Return the calculation of `output` with its result, such as ``600 + 1 + 1 - 3 + 1 = 600``."""
@@ -146,7 +150,7 @@ def axes_of(
             sizes, kernel, paddings, strides, dilations, weights, strict=False
         )
     )
-    names = _AXIS_NAMES.get(count) or [f"axis {i}" for i in range(count)]
+    names = AXIS_NAMES.get(count) or [f"axis {i}" for i in range(count)]
     for name, axis in zip(names, axes, strict=True):
         if axis.output < 1 and not may_be_empty:
             padded = f" + {axis.before} + {axis.after}" if axis.before or axis.after else ""
@@ -212,7 +216,7 @@ def _padded(axis: Axis, padding: Any) -> Axis:
     """Return an axis with its padding."""
     if isinstance(padding, str):
         spread, before = axis.reach - 1, axis.anchor
-        needed = max(0, (-(-axis.size // axis.stride) - 1) * axis.stride + axis.reach - axis.size)
+        needed = max(0, axis.span(-(-axis.size // axis.stride)) - axis.size)
         named = {
             "same": (before, spread - before),
             "valid": (0, 0),

@@ -12,12 +12,10 @@ import click
 from convfilter.cli import options
 from convfilter.cli.report import calculation, filter_in_words, per_axis_in_words
 from convfilter.errors import ImageError, OptionError, ShapeError, complain, escaped
-from convfilter.geometry import ROWS, Layer, LayerSizes, Padding, PerAxis, follow, output_of
+from convfilter.geometry import AXIS_NAMES, ROWS, Layer, LayerSizes, Padding, PerAxis, follow, output_of
 from convfilter.kernels import Kernel, get_kernel
 
 __all__ = ["command"]
-
-_AXES = {1: ("length",), 2: ("height", "width"), 3: ("frames", "height", "width")}
 
 
 @click.command(
@@ -181,7 +179,7 @@ def _as_text(text: str, steps: Sequence[LayerSizes]) -> Iterator[str]:
 
 
 def _layer_lines(sizes: LayerSizes) -> Iterator[str]:
-    names = _AXES[len(sizes.size)]
+    names = AXIS_NAMES[len(sizes.size)]
     labels = " x ".join(reversed(names))
     counted = ""
     if sizes.counted == "output":
