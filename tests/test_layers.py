@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from convfilter import ShapeError, output_shape
-from convfilter.geometry import Layer, follow
+from convfilter.layers import Layer, follow
 
 
 def layer(*window, **fields):

@@ -12,8 +12,9 @@ import click
 from convfilter.cli import options
 from convfilter.cli.report import calculation, filter_in_words, per_axis_in_words
 from convfilter.errors import ImageError, OptionError, ShapeError, complain, escaped
-from convfilter.geometry import ROWS, Layer, LayerSizes, Padding, PerAxis, follow, output_of
+from convfilter.geometry import Padding, PerAxis
 from convfilter.kernels import Kernel, get_kernel
+from convfilter.layers import ROWS, Layer, LayerSizes, follow, output_of
 
 __all__ = ["command"]
 
