@@ -13,7 +13,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 from convfilter.errors import ShapeError, brief, did_you_mean
 
-__all__ = ["PADDINGS", "Axis", "Padding", "PerAxis", "TransposedAxis", "axes_of", "output_shape"]
+__all__ = ["AXIS_NAMES", "PADDINGS", "Axis", "Padding", "PerAxis", "TransposedAxis", "axes_of"]
+__all__ += ["output_shape"]
 
 PADDINGS = ("same", "valid", "full", "same-upper")
 
@@ -21,7 +22,7 @@ AxisPadding: TypeAlias = str | int | tuple[int, int]
 Padding: TypeAlias = AxisPadding | Sequence[AxisPadding]
 PerAxis: TypeAlias = int | Sequence[int]
 
-_AXIS_NAMES = {1: ("length",), 2: ("height", "width"), 3: ("frames", "height", "width")}
+AXIS_NAMES = {1: ("length",), 2: ("height", "width"), 3: ("frames", "height", "width")}
 
 
 class Axis(NamedTuple):
@@ -53,20 +54,20 @@ class Axis(NamedTuple):
         """Samples that come out; zero or less for nothing."""
         return (self.size + self.before + self.after - self.reach) // self.stride + 1
 
+    def span(self, outputs: int) -> int:
+        """Return how many samples some outputs in a row are made of."""
+        return (outputs - 1) * self.stride + self.reach
+
     def named_paddings(self) -> dict[str, tuple[int, int]]:
         """Return the samples before and after that each named padding adds."""
         spread, before = self.reach - 1, self.anchor
-        needed = max(0, (-(-self.size // self.stride) - 1) * self.stride + self.reach - self.size)
+        needed = max(0, self.span(-(-self.size // self.stride)) - self.size)
         return {
             "same": (before, spread - before),
             "valid": (0, 0),
             "full": (spread, spread),
             "same-upper": (needed // 2, needed - needed // 2),
         }
-
-    def seen_by(self, outputs: int) -> int:
-        """Return how many samples lie from the first to the last that some adjacent outputs depend on."""
-        return (outputs - 1) * self.stride + self.reach
 
     def formula(self) -> str:
         """Return the calculation of `output` with its result, such as ``600 + 1 + 1 - 3 + 1 = 600``."""
@@ -98,8 +99,8 @@ class TransposedAxis(Axis):
         same = (excess // 2, excess - excess // 2)
         return {"same": same, "valid": (0, 0), "full": (spread, spread), "same-upper": same}
 
-    def seen_by(self, outputs: int) -> int:
-        """Return the largest number of samples that some adjacent outputs depend on."""
+    def span(self, outputs: int) -> int:
+        """Return how many samples, at most, some outputs in a row are made of."""
         return (outputs + self.reach - 2) // self.stride + 1
 
     def formula(self) -> str:
@@ -191,7 +192,7 @@ def axes_of(
             sizes, kernel, paddings, strides, dilations, weights, strict=False
         )
     )
-    names = _AXIS_NAMES.get(count) or [f"axis {i}" for i in range(count)]
+    names = AXIS_NAMES.get(count) or [f"axis {i}" for i in range(count)]
     for name, axis in zip(names, axes, strict=True):
         if axis.output < 1 and transposed and not may_be_empty:
             raise ShapeError(f"nothing comes out: {name} {axis.formula()}; give a smaller padding")

@@ -139,7 +139,7 @@ def follow(
         field = (1,) * len(size)
         for step in reversed(steps):
             axes = step.rows[step.counted]
-            field = tuple(axis.seen_by(seen) for axis, seen in zip(axes, field, strict=True))
+            field = tuple(axis.span(seen) for axis, seen in zip(axes, field, strict=True))
         steps[-1] = sizes._replace(receptive_field=field)
         size, channels = tuple(axis.output for axis in rows[sizes.counted]), made
     return steps

@@ -13,13 +13,11 @@ from convfilter.cli.layers import read_layer, read_typed_size
 from convfilter.cli.report import calculation, per_axis_in_words
 from convfilter.errors import ImageError, OptionError, ShapeError, complain, escaped
 from convfilter.files import STREAM
-from convfilter.geometry import Padding, PerAxis
+from convfilter.geometry import AXIS_NAMES, Padding, PerAxis
 from convfilter.kernels import Kernel
 from convfilter.layers import ROWS, Layer, LayerSizes, follow, output_of
 
 __all__ = ["command"]
-
-_AXES = {1: ("length",), 2: ("height", "width"), 3: ("frames", "height", "width")}
 
 
 @click.command(
@@ -216,11 +214,11 @@ def _table(steps: Sequence[LayerSizes], *, bias: bool) -> Iterator[str]:
     for row in rows:
         cells = [*map(str.ljust, row[:2], widths), *map(str.rjust, row[2:], widths[2:])]
         yield "  ".join(cells).rstrip()
-    yield f"output: {' x '.join([*reversed(_AXES[len(first.size)]), 'channels'])}"
+    yield f"output: {' x '.join([*reversed(AXIS_NAMES[len(first.size)]), 'channels'])}"
 
 
 def _layer_lines(sizes: LayerSizes, *, bias: bool) -> Iterator[str]:
-    names = _AXES[len(sizes.size)]
+    names = AXIS_NAMES[len(sizes.size)]
     labels = " x ".join(reversed(names))
     counted = ""
     if sizes.counted == "output":

@@ -24,18 +24,8 @@ from convfilter.kernels import Kernel
 from convfilter.options import Border, FilterOptions
 
 __all__ = ["Explanation", "Number", "Part", "Slice", "Step", "check_place", "combine_parts", "divided"]
-__all__ += [
-    "finish",
-    "plain",
-    "plane_axes",
-    "product",
-    "quotient",
-    "slice_of",
-    "sum_slices",
-    "total",
-    "whole",
-    "window_at",
-]
+__all__ += ["finish", "plain", "plane_axes", "product", "quotient", "slice_of", "sum_slices", "total"]
+__all__ += ["whole", "window_at"]
 
 Number: TypeAlias = int | float | Fraction
 
@@ -87,7 +77,7 @@ class Explanation(NamedTuple):
 
     `place` is the frame, row and column of the output; the `anchor` is the place of the input under the
     kernel's anchor, which may lie outside. `values` are all channels at the place, `names` what they are
-    called, and `channel` is the number of the one that is explained.
+    called, and `channel` is the number of the one that is explained. The window follows from the `axes`.
     """
 
     place: tuple[int, ...]
@@ -99,6 +89,7 @@ class Explanation(NamedTuple):
     steps: tuple[Step, ...]
     values: tuple[int | float, ...]
     notes: tuple[str, ...] = ()
+    axes: tuple[Axis, ...] = ()
 
     @property
     def value(self) -> int | float:

@@ -179,7 +179,7 @@ NETWORKS = {
         [4, 8, 16, 32, 64],
         [819200, 2097152, 524288, 131072, 3072],
         104_628_224,
-        1,
+        6,
     ),
 }  # fmt: skip
 
@@ -198,7 +198,7 @@ def test_well_known_networks_have_their_published_numbers(quick, network):
 
 
 def test_the_up_convolutions_of_a_u_net_double_sizes_and_halve_channels(quick):
-    """Ronneberger et al. 2015; each gets twice the channels that the last one gave, from the skip beside it."""
+    """Ronneberger et al. 2015; each gets twice what the last one gave, with the skip beside it."""
     for side, channels, parameters in ((28, 1024, 2_097_664), (52, 512, 524_544), (196, 128, 32_832)):
         up = f"2x2:transposed,stride=2,out={channels // 2}"
         found = shape(
@@ -265,8 +265,8 @@ def test_layers_that_make_no_sense_are_refused(quick, layer, words):
 def test_a_network_that_does_not_fit_names_the_layer(quick):
     ran = quick("shape", "9x9", "-k", "3x3:out=4", "-k", "5x5:groups=3,out=6")
     assert ran.complaints == [
-        "convfilter: 9x9: kernel 5x5, groups 3: 3 groups do not fit 4 -> 6 channels: both must be multiples of 3 "
-        "(set --in-channels and out=)"
+        "convfilter: 9x9: kernel 5x5, groups 3: 3 groups do not fit 4 -> 6 channels: "
+        "both must be multiples of 3 (set --in-channels and out=)"
     ]
     ran = quick("shape", "9x9", "-k", "pool2x2", "-k", "5x5", "--padding", "valid")
     assert ran.err.startswith("convfilter: 9x9: layer 2, kernel 5x5: nothing comes out: height 4 is smaller")
@@ -286,7 +286,7 @@ def test_sizes_are_drawn_to_scale(quick, tmp_path):
         98,
         50,
         23,
-    ]  # 40, 21 and 10 samples, less the outline
+    ]  # 40, 21, 10 samples, less a line
     assert [sum(third.any(axis=1)) for third in thirds] == [48, 26, 10]  # 20, 11 and 5
     red = np.array_split((drawn == (214, 40, 57)).all(axis=2), 3, axis=1)
     assert [sum(third.any(axis=0)) for third in red] == [0, 50, 52]  # none, 20 and 21 of 40
