@@ -31,8 +31,17 @@ Finish: TypeAlias = Callable[[list[np.ndarray], tuple[slice, ...]], None]
 """Takes one array of sums for each kernel, of shape (o1, ..., od, carried), and where they belong."""
 
 
-def run(plan: Plan, read: Read, finish: Finish, threads: int | None = None) -> None:
-    """Compute every block of a plan; `read` and `finish` are called by several threads at once."""
+def run(
+    plan: Plan,
+    read: Read,
+    finish: Finish,
+    threads: int | None = None,
+    regions: Sequence[tuple[slice, ...]] | None = None,
+) -> None:
+    """Compute every block of a plan, or the `regions` among them.
+
+    `read` and `finish` are called by several threads at once.
+    """
 
     def begin() -> Callable[[tuple[slice, ...]], None]:
         block, calls, outputs = plan.prepare()
@@ -58,7 +67,7 @@ def run(plan: Plan, read: Read, finish: Finish, threads: int | None = None) -> N
 
         return compute
 
-    share_out(list(plan.regions()), begin, threads)
+    share_out(list(plan.regions()) if regions is None else regions, begin, threads)
 
 
 def share_out(
