@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import click
 
 from convfilter.cli import options
-from convfilter.images.formats import FORMATS
+from convfilter.images.formats import FORMATS, format_of_name
 from convfilter.options import BatchOptions, EncodeOptions, FilterOptions, ReadOptions
 
 if TYPE_CHECKING:
@@ -128,4 +129,6 @@ def command(
             reporter.complain(problem)
         for result in results:
             reporter.show(result)
+    if output is None and len(inputs) == 2 and format_of_name(inputs[1]) and not os.path.lexists(inputs[1]):
+        reporter.complain(f"{inputs[1]} was taken for an input: an output is named with -o")
     return reporter.finish() or int(bool(jobs.problems))
