@@ -38,6 +38,7 @@ from convfilter.errors import check_choice, escaped, with_name
 from convfilter.files import STREAM, sweep
 from convfilter.geometry import Padding, PerAxis
 from convfilter.images.formats import FORMATS
+from convfilter.images.masks import mask_files
 from convfilter.kernels import Kernel, get_kernel
 from convfilter.options import (
     MAX_PIXELS,
@@ -275,7 +276,7 @@ def filter_file(
     )
     check_settings(settings)
     job = Job(os.fspath(source), target, format if target == STREAM else format_of_file(target, format))
-    refuse_inputs_as_outputs([job], overwrite=overwrite)
+    refuse_inputs_as_outputs([job], overwrite=overwrite, masks=list(mask_files(filtering).values()))
     result = Result(job)
     try:
         filter_job(job, settings, result)

@@ -161,8 +161,10 @@ class _LastFilter:
         blend, layer = self.stage.blend, self.layer
         if blend is None:
             return None
-        mask = blend.mask_at(tuple(slice(each, each + 1) for each in at))
+        place = tuple(slice(each, each + 1) for each in at)
+        mask = blend.mask_at(place)
         amount = blend.mix * (1 if mask is None else Fraction(mask.item()) / blend.opaque)
+        amount = amount if blend.inside(place) else Fraction(0)
         if amount == 1 and not blend.threshold:
             return None
         own = blend.samples[at]

@@ -29,6 +29,7 @@ __all__ = [
     "Stage",
     "apply_kernel",
     "check_options",
+    "check_same_size",
     "filter_axes",
     "filter_image",
     "filter_pixels",
@@ -304,11 +305,7 @@ def last_stage(
         grey = grey or (layers[-1].bank.summed and shape[-1] == 1)
     blend = None
     if blends(options):
-        if shape != colours.shape:
-            raise ShapeError(
-                f"{_size(colours.shape)} becomes {_size(shape)}, which cannot be blended with the image: "
-                "keep size and channels, or leave out mix, mask, region and threshold"
-            )
+        check_same_size(colours.shape, shape)
         blend = Blend.of(values if alpha is not None else values[..., : shape[-1]], options)
     for layer, blocks in zip(layers[:-1], _needed(layers, blend), strict=True):
         colours = filter_layer(layer, colours, alpha, blocks=blocks)
@@ -321,7 +318,7 @@ def _needed(layers: Sequence[Layer], blend: Blend | None) -> list[list[Block] | 
     """Return the blocks of each layer but the last that the result depends on; None is all of them."""
     if blend is None:
         return [None] * (len(layers) - 1)
-    wanted: list[Block] | None = [where for where in blocks_of(layers[-1]) if blend.touches(where)]
+    wanted: list[Block] | None = [where for where in blocks_of(layers[-1]) if blend.inside(where)]
     found = []
     for after, layer in zip(layers[:0:-1], layers[-2::-1], strict=True):
         if not wanted or after.range == "stretch":
@@ -340,10 +337,19 @@ def _needed(layers: Sequence[Layer], blend: Blend | None) -> list[list[Block] | 
     return found[::-1]
 
 
+def check_same_size(before: Sequence[int], after: Sequence[int]) -> None:
+    """Refuse to blend a result (T, H, W, C) with an image of another size."""
+    if tuple(before) != tuple(after):
+        raise ShapeError(
+            f"{_size(before)} become {_size(after)}, which cannot be blended with the image: "
+            "keep size and channels, or leave out mix, mask, region and threshold"
+        )
+
+
 def _size(shape: Sequence[int]) -> str:
     """Return a shape (T, H, W, C) in words."""
     frames = f"{shape[0]} frames of " if shape[0] > 1 else ""
-    return f"{frames}{shape[2]}x{shape[1]} with {shape[3]} channel{'s' * (shape[3] > 1)}"
+    return f"{frames}{shape[2]}x{shape[1]} pixels with {shape[3]} channel{'s' * (shape[3] > 1)}"
 
 
 def plan_kernel(kernel: Kernel, shape: Sequence[int], dtype: Any, options: FilterOptions) -> Plan:

@@ -18,6 +18,7 @@ import numpy as np
 from convfilter.errors import ImageError, OptionError, ShapeError, brief
 from convfilter.filtering.alpha import PlainSums, PremultipliedSums
 from convfilter.filtering.quantize import Levels, rescaled
+from convfilter.images.picture import check_mask_size
 from convfilter.options import FilterOptions
 
 __all__ = [
@@ -113,6 +114,18 @@ Block: TypeAlias = tuple[slice, ...]
 """A block of an image: frames, rows, columns."""
 
 
+def check_region(region: tuple[int, int, int, int] | None, shape: Sequence[int]) -> tuple[slice, slice]:
+    """Return the rows and columns of an image of some shape that a region holds; there must be some."""
+    row, column, height, width = region or (0, 0, *shape)
+    slices = slice(row, min(row + height, shape[0])), slice(column, min(column + width, shape[1]))
+    if any(part.start >= part.stop for part in slices):
+        raise ShapeError(
+            f"the region begins at row {row}, column {column}, and the image has {shape[0]} rows and "
+            f"{shape[1]} columns: move it into the image"
+        )
+    return slices
+
+
 class Original(NamedTuple):
     """A block of the image that is blended with, and the mask there, which broadcasts; None is all of it."""
 
@@ -140,16 +153,9 @@ class Blend(NamedTuple):
         """Return what the options ask for."""
         shape = samples.shape[1:3]
         mask, opaque = (None, 1) if options.mask is None else grey_mask(options.mask)
-        if mask is not None and mask.shape != shape:
-            sizes = "{1}x{0} and the image has {3}x{2}".format(*mask.shape, *shape)
-            raise ImageError(f"the mask has {sizes}: give one of the image's size")
-        row, column, height, width = options.region or (0, 0, *shape)
-        region = slice(row, min(row + height, shape[0])), slice(column, min(column + width, shape[1]))
-        if any(part.start >= part.stop for part in region):
-            raise ShapeError(
-                f"the region begins at row {row}, column {column}, and the image has {shape[0]} rows and "
-                f"{shape[1]} columns: move it into the image"
-            )
+        if mask is not None:
+            check_mask_size(mask.shape, shape)
+        region = check_region(options.region, shape)
         mix, threshold = (Fraction(str(float(each))) for each in (options.mix, options.threshold))
         return cls(samples, mix, threshold, mask, opaque, region)
 
@@ -158,36 +164,29 @@ class Blend(NamedTuple):
         """Whether the filter replaces the image where the mask is at full scale."""
         return self.mix == 1 and self.threshold == 0
 
-    def touches(self, where: Block) -> bool:
-        """Whether anything is taken in a block (frames, rows, columns)."""
-        rows, columns = (
-            slice(max(part.start, own.start), min(part.stop, own.stop))
-            for part, own in zip(where[1:], self.region, strict=True)
-        )
+    def inside(self, where: Block) -> Block | None:
+        """Return what of a block lies in the region; None where nothing is taken."""
+        pairs = zip(where[1:], self.region, strict=True)
+        rows, columns = (slice(max(part.start, own.start), min(part.stop, own.stop)) for part, own in pairs)
         if not self.mix or rows.start >= rows.stop or columns.start >= columns.stop:
-            return False
-        return self.mask is None or bool(self.mask[rows, columns].any())
+            return None
+        taken = self.mask is None or self.mask[rows, columns].any()
+        return (where[0], rows, columns) if taken else None
 
     def mask_at(self, where: Block) -> np.ndarray | None:
-        """Return the mask in a block, which broadcasts; None for all of it."""
-        where = where[1:]
-        mask = None if self.mask is None else self.mask[where]
-        axes = [*zip(where, self.region, strict=True)]
-        if any(part.start < own.start or part.stop > own.stop for part, own in axes):
-            inside = np.zeros([part.stop - part.start for part in where], np.uint8)
-            within = (
-                slice(max(own.start - part.start, 0), max(own.stop - part.start, 0)) for part, own in axes
-            )
-            inside[tuple(within)] = 1
-            mask = inside if mask is None else mask * inside
-        return None if mask is None else mask[np.newaxis, :, :, np.newaxis]
+        """Return the mask in a block of the region, which broadcasts; None for all of it."""
+        return None if self.mask is None else self.mask[where[1:]][np.newaxis, :, :, np.newaxis]
 
-    def restore(self, result: np.ndarray, where: Block, levels: tuple[Levels, Levels]) -> None:
-        """Put the samples of the image, on the scale of the result, where nothing of the filter is taken."""
-        mask = self.mask_at(where)
-        kept = np.True_ if not self.mix else np.False_ if mask is None else mask == 0
-        if kept.any():
-            np.copyto(result, rescaled(self.samples[where][..., : result.shape[-1]], *levels), "unsafe", kept)
+    def restore(
+        self, result: np.ndarray, where: Block, levels: tuple[Levels, Levels], mask: np.ndarray | None = None
+    ) -> None:
+        """Put the samples of the image, on the scale of the result, where a mask is 0, or without one."""
+        samples = self.samples[where][..., : result.shape[-1]]
+        if mask is None:
+            result[...] = rescaled(samples, *levels)
+        elif not mask.all():
+            kept = spread(mask == 0, np.empty(result.shape, bool))
+            np.copyto(result, rescaled(samples, *levels), "unsafe", kept)
 
 
 def soft(difference: np.ndarray, threshold: float) -> np.ndarray:
@@ -195,6 +194,22 @@ def soft(difference: np.ndarray, threshold: float) -> np.ndarray:
     if threshold:
         difference -= difference.clip(-threshold, threshold)
     return difference
+
+
+def spread(mask: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Fill an array with a mask, channel by channel: numpy is slow along axes as short as that."""
+    for channel in range(target.shape[-1]):
+        target[..., channel] = mask[..., 0]
+    return target
+
+
+def _scaled(values: np.ndarray, factor: Any, divisor: Any = 1) -> np.ndarray:
+    """Multiply or divide values, in place."""
+    if np.ndim(factor) or factor != 1:
+        values *= factor
+    if divisor != 1:
+        values /= divisor
+    return values
 
 
 class Strength:
@@ -257,21 +272,17 @@ class Strength:
     def mixed(self, value: np.ndarray, original: Original) -> np.ndarray:
         """Return the blended value of u, floats that are overwritten."""
         kept = original.samples.astype(value.dtype)
-        if self._kept != 1:
-            kept *= self._kept
-        if self.scale != 1:
-            value *= self.scale
-        value -= kept
-        soft(value, self.least)
-        if self._mix != 1:
-            value *= self._mix
+        if original.mask is None and not self._threshold:
+            return _scaled(_scaled(value, self.gain) + _scaled(kept, self.rest), 1, self.divisor)
+        share: Any = self._mix
         if original.mask is not None:
-            value *= original.mask
-        if self._back != 1:
-            kept *= self._back
-        value += kept
-        value /= self._divide
-        return value
+            share = _scaled(spread(original.mask, np.empty_like(kept)), self._mix)
+        kept = _scaled(kept, self._kept)
+        value = _scaled(value, self.scale)
+        value -= kept
+        value = _scaled(soft(value, self.least), share)
+        value += _scaled(kept, self._back)
+        return _scaled(value, 1, self._divide)
 
     def exactly(self, value: int, sample: int, mask: int, one: int) -> int:
         """Return the blended value of one sample, in integers as large as `one` for a level."""

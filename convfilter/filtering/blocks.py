@@ -19,7 +19,7 @@ from convfilter.filtering.alpha import (
     kept_alpha,
     planar,
 )
-from convfilter.filtering.blend import Blend, Block, LiftedSums, Original, Strength, distances
+from convfilter.filtering.blend import Blend, Block, LiftedSums, Original, Strength, distances, spread
 from convfilter.filtering.layer import FilterBank, Layer
 from convfilter.filtering.quantize import Clipping, Count, Extremes, Finish, Quotients, decode, rescaled
 from convfilter.kernels.kernel import ZERO_SUM
@@ -57,7 +57,7 @@ def filter_layer(
         return work.result
     taken = []
     for where in blocks_of(layer):
-        if blend.touches(where):
+        if blend.inside(where):
             taken.append(where)
         else:
             work.restore(where)
@@ -115,6 +115,10 @@ class _Run:
         )
         if blend is not None:
             self._strength, self._blended = _blended(layer, self._finish, blend)
+            # Whether integers come out of a blend as they are, where all or nothing is taken.
+            self._exact = self._strength.whole and layer.rounds and not self.weighed
+            plain = layer.rounds and layer.depth.integer and not (layer.linear or self.weighed)
+            self._leaves = plain and (self._exact or self._strength.ratio == 1)
 
     def run(self, visit: _Visit, blocks: Sequence[Block] | None = None) -> None:
         """Run the plan, or blocks of it, and pass on the sums of each block."""
@@ -175,34 +179,44 @@ class _Run:
                 lambda places: zip(*(each.opacities(places) for each in opaque), strict=True),
             )
 
-    def restore(self, where: Block) -> None:
-        """Put the image's own samples where nothing of the filter is taken."""
+    def restore(self, where: Block, mask: np.ndarray | None = None) -> None:
+        """Put the image's own samples where a mask is 0, or without one."""
         assert self.blend is not None
-        self.blend.restore(self.result[where], where, (self.layer.depth, self.layer.result))
+        self.blend.restore(self.result[where], where, (self.layer.depth, self.layer.result), mask)
 
     def store_taken(self, outputs: _Sums, where: Block) -> None:
         """Finish the sums of a block: plain where they replace the image, else blended with it."""
         blend = self.blend
         assert blend is not None
-        if not blend.touches(where):
+        inside = blend.inside(where)
+        if inside != where:
             self.restore(where)
+        if inside is None:
             return
+        cut = [
+            slice(own.start - part.start, own.stop - part.start)
+            for own, part in zip(inside, where, strict=True)
+        ]
+        outputs, where = [[part[tuple(cut)] for part in parts] for parts in outputs], inside
         mask = blend.mask_at(where)
-        if not blend.whole:
+        if mask is None:
+            (self.store if blend.whole else self._store_blended)(outputs, where)
+            return
+        replaced = np.asarray(mask == blend.opaque) & blend.whole
+        if self._exact or not replaced.any():
             self._store_blended(outputs, where, mask, self._counted(mask))
-        elif mask is None:
-            self.store(outputs, where)
-        else:
-            replaced = mask == blend.opaque
-            partly = bool(((mask != 0) & ~replaced).any())
-            copies = [[part.copy() for part in parts] for parts in outputs] if partly else outputs
-            self.store(copies, where, self._counted(replaced))
-            if partly:
-                plain = self.result[where].copy()
-                self._store_blended(outputs, where, mask, self._counted((mask != 0) & ~replaced))
-                np.copyto(self.result[where], plain, where=replaced)
-        if mask is not None:
-            self.restore(where)
+            if not self._leaves:
+                self.restore(where, mask)
+            return
+        # What replaces the image does so to the last bit.
+        mixed = np.asarray(mask != 0) & ~replaced
+        copies = [[part.copy() for part in parts] for parts in outputs] if mixed.any() else outputs
+        self.store(copies, where, self._counted(replaced))
+        if mixed.any():
+            plain = self.result[where].copy()
+            self._store_blended(outputs, where, mask, self._counted(mixed))
+            np.copyto(self.result[where], plain, where=spread(replaced, np.empty(plain.shape, bool)))
+        self.restore(where, mask)
 
     def _counted(self, mask: np.ndarray | None) -> Count | None:
         """What counts saturated samples where a mask is not zero."""
@@ -213,8 +227,9 @@ class _Run:
         return lambda values, low, past: clipping.add(values, low, past, where)
 
     def _store_blended(
-        self, outputs: _Sums, where: Block, mask: np.ndarray | None, count: Count | None
+        self, outputs: _Sums, where: Block, mask: np.ndarray | None = None, count: Count | None = None
     ) -> None:
+        count = count or self._counted(None)
         assert self.blend is not None
         layer, strength, every = self.layer, self._strength, self._parts(outputs)
         samples = self.blend.samples[where]
