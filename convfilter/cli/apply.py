@@ -26,7 +26,8 @@ __all__ = ["command"]
     "-o",
     "--output",
     metavar="OUT",
-    help="File or folder to write; '-' is stdout.  [default: beside the input]",
+    help="File to write if it ends as image files do, else a folder; '-' is stdout.  "
+    "[default: beside the input]",
 )
 @options.add("-n", "--dry-run", is_flag=True, help="Print the plan and change nothing.")
 @options.kernel_file()
@@ -51,7 +52,10 @@ __all__ = ["command"]
     "-0", "--null", "null", is_flag=True, heading="Running", help="Names in that list end in NUL bytes."
 )
 @options.add(
-    "--preview", is_flag=True, heading="Running", help="Show before and after, if stdout is a terminal."
+    "--preview",
+    is_flag=True,
+    heading="Running",
+    help="Show before and after, if stdout is a terminal; with -n too.",
 )
 @options.json("Running")
 @options.add("-q", "--quiet", is_flag=True, heading="Running", help="Print errors only.")
@@ -98,7 +102,7 @@ def command(
     from convfilter.files import STREAM, refuse_terminal
     from convfilter.signals import at_stop
 
-    chain = options.chosen_kernels(kernels, known, filtering, quiet=quiet)
+    chain = options.chosen_kernels(kernels, known, filtering)
     settings = Settings(chain, filtering, encoding, reading, batch, count_clipped=as_json or verbose)
     check_settings(settings)
     jobs = plan_jobs(

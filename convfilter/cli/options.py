@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convfilter.errors import ConvfilterError, OptionError, brief, complain, escaped, nearest, proposed
+from convfilter.errors import ConvfilterError, OptionError, brief, escaped, nearest, proposed
 from convfilter.options import FilterOptions, Option, choices, declared, one_or_two
 
 if TYPE_CHECKING:
@@ -207,8 +207,8 @@ def complete_kernel(ctx: click.Context, param: click.Parameter, incomplete: str)
         kernels = load_kernels(*filter(os.path.isfile, ctx.params.get("known") or ()))
     except ConvfilterError:
         return []
-    known = [kernels[name] for name in kernels if name.startswith(incomplete)]
-    return [CompletionItem(kernel.name, help=kernel.summary) for kernel in known]
+    names = [name for name in kernels if name.startswith(incomplete)]
+    return [CompletionItem(name, help=kernels.summary(name)) for name in names]
 
 
 def kernel(text: str, *, required: bool = True) -> _Decorator:
@@ -253,19 +253,11 @@ def chosen_kernels(
     names: Sequence[str | Kernel],
     known: Mapping[str, Kernel],
     filtering: FilterOptions,
-    *,
-    quiet: bool = False,
 ) -> tuple[Kernel, ...]:
     """Return the named kernels, checked against the options."""
     from convfilter.filtering import check_options
     from convfilter.kernels import get_kernel
 
     kernels = tuple(get_kernel(name, known) for name in names)
-    fill = filtering.fill
-    if not 0 <= fill <= 1 and not quiet:
-        complain(
-            f"warning: --border constant={fill:g} is {fill:g} times full scale: V is a fraction, "
-            "such as constant=0.5"
-        )
     check_options(filtering, kernels)
     return kernels

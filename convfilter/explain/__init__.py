@@ -74,7 +74,7 @@ def explain_numbers(
     if kernel.offset:
         steps += [Step("offset", f"{figure(value)} + {kernel.offset:g}", value + kernel.offset)]
         value += kernel.offset
-    return Explanation(at, anchor, 1, 0, ("value",), tuple(parts), tuple(steps), (value,))
+    return Explanation(at, anchor, 1, 0, ("value",), tuple(parts), tuple(steps), (value,), axes=axes)
 
 
 def explain_sample(
@@ -119,6 +119,7 @@ def explain_sample(
         tuple(steps),
         tuple(written),
         tuple(notes),
+        stage.layer.axes,
     )
 
 
@@ -145,12 +146,9 @@ class _LastFilter:
 
     def colour(self, at: tuple[int, ...], channel: int) -> tuple[list[Part], list[Step]]:
         """Compute a sample of a colour channel of the output."""
-        parts, steps = self.parts(at, channel)
-        if self.bank.luma:
-            steps = [*steps, self.lifted((steps or parts)[-1].value, at, channel)]
+        parts, steps, value = self.parts(at, channel)
         mode = self.layer.range
         extremes = self.extremes() if mode == "stretch" else (0, 0)
-        value = (steps or parts)[-1].value
         share = self.share(at, channel)
         return parts, steps + finish(
             value, self.layer, mode, offset=self.offset, extremes=extremes, share=share
@@ -178,8 +176,8 @@ class _LastFilter:
         alphas = quotient(self.opacity(at)[1], full), quotient(blend.samples[at][-1].item(), full)
         return share._replace(alphas=alphas, seen=half)
 
-    def parts(self, at: tuple[int, ...], channel: int) -> tuple[list[Part], list[Step]]:
-        """Compute every part of the kernel for one colour channel, and how they are combined."""
+    def parts(self, at: tuple[int, ...], channel: int) -> tuple[list[Part], list[Step], Number]:
+        """Compute every part of the kernel for one colour channel, and how they become one value."""
         layer, bank, colours = self.layer, self.bank, self.stage.colours
         sources = range(colours.shape[-1]) if bank.summed else [channel]
         windows = [
@@ -201,14 +199,15 @@ class _LastFilter:
                 parts.append(sum_slices(slices, bank.divisor))
             else:
                 parts.append(self.premultiplied_part(slices, weights, alpha))
-        return parts, combine_parts([part.value for part in parts], layer.combine)
-
-    def lifted(self, value: Number, at: tuple[int, ...], channel: int) -> Step:
-        """Return the step that adds a channel's distance from lightness."""
-        colours = self.stage.colours[at].tolist()
-        lightness = quotient(sum(weight * each for weight, each in zip(LUMA, colours, strict=True)), 1000)
-        formula = f"{figure(value)} + {figure(colours[channel])} - {figure(lightness)}".replace("+ -", "- ")
-        return Step("colour kept", formula, value + colours[channel] - lightness)
+        steps = combine_parts([part.value for part in parts], layer.combine)
+        value = (steps or parts)[-1].value
+        if bank.luma:  # add the channel's distance from lightness
+            here = colours[at].tolist()
+            lightness = quotient(sum(weight * each for weight, each in zip(LUMA, here, strict=True)), 1000)
+            formula = f"{figure(value)} + {figure(here[channel])} - {figure(lightness)}".replace("+ -", "- ")
+            value = value + here[channel] - lightness
+            steps.append(Step("colour kept", formula, value))
+        return parts, steps, value
 
     def premultiplied_part(self, slices: list[Slice], weights: NDArray[Any], alpha: NDArray[Any]) -> Part:
         """Compute a part whose colours are weighted with alpha."""
@@ -246,10 +245,8 @@ class _LastFilter:
         found = []
         for place in (np.nanargmin(finite), np.nanargmax(finite)):
             *at, channel = (int(index) for index in np.unravel_index(int(place), finite.shape))
-            parts, steps = self.parts(tuple(at), channel)
-            if self.bank.luma:
-                steps = [self.lifted((steps or parts)[-1].value, tuple(at), channel)]
-            found.append((steps or parts)[-1].value + self.offset)
+            *_, value = self.parts(tuple(at), channel)
+            found.append(value + self.offset)
         low, high = found
         # What the engine takes for its own roundings is flat.
         noise = noise_of(layer, stage.colours) * self.full / layer.result.full / layer.bank.divisor

@@ -98,7 +98,7 @@ class Explanation(NamedTuple):
 
     `place` is the frame, row and column of the output; the `anchor` is the place of the input under the
     kernel's anchor, which may lie outside. `values` are all channels at the place, `names` what they are
-    called, and `channel` is the number of the one that is explained.
+    called, and `channel` is the number of the one that is explained. The window follows from the `axes`.
     """
 
     place: tuple[int, ...]
@@ -110,6 +110,7 @@ class Explanation(NamedTuple):
     steps: tuple[Step, ...]
     values: tuple[int | float, ...]
     notes: tuple[str, ...] = ()
+    axes: tuple[Axis, ...] = ()
 
     @property
     def value(self) -> int | float:
@@ -183,8 +184,7 @@ def quotient(value: Number, divisor: Number) -> Number:
     """Divide, exactly unless one of the numbers is a float."""
     if isinstance(value, float) or isinstance(divisor, float):
         return value / divisor
-    divided = Fraction(value) / divisor
-    return int(divided) if divided.denominator == 1 else divided
+    return whole(Fraction(value) / divisor)
 
 
 def slice_of(

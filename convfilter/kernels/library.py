@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache
@@ -16,10 +17,10 @@ from convfilter.kernels.generators import generate
 from convfilter.kernels.kernel import FieldError, Kernel, quoted
 from convfilter.kernels.matrix import NUMBER, is_matrix, parse_matrix, value_of
 
-__all__ = ["get_kernel", "load_kernels", "shipped_path"]
+__all__ = ["Library", "get_kernel", "load_kernels", "shipped_path"]
 
 
-class _Library(Mapping[str, Kernel]):
+class Library(Mapping[str, Kernel]):
     """Kernels of files over the shipped ones, which are made on first use: most runs need one of forty."""
 
     def __init__(self, own: Mapping[str, Kernel]) -> None:
@@ -38,8 +39,14 @@ class _Library(Mapping[str, Kernel]):
     def __contains__(self, name: object) -> bool:
         return name in self._names
 
+    def summary(self, name: str) -> str:
+        """Return what a kernel does, without making its weights, which may take numpy."""
+        if name in self._own:
+            return self._own[name].summary
+        return str(tomllib.loads(_shipped_tables()[name].decode())[name]["summary"])
 
-def load_kernels(*paths: str | os.PathLike[str]) -> Mapping[str, Kernel]:
+
+def load_kernels(*paths: str | os.PathLike[str]) -> Library:
     """Read the shipped kernels, overlaid with those of files.
 
     A kernel of a file replaces the one of the same name, shipped or of an earlier file, completely. All
@@ -70,11 +77,11 @@ def load_kernels(*paths: str | os.PathLike[str]) -> Mapping[str, Kernel]:
     own: dict[str, Kernel] = {}
     for path in paths:
         own |= parse_kernels(read_content(path), path, _find)
-    return _Library(own)
+    return Library(own)
 
 
 def _find(spec: str, own: Mapping[str, Kernel]) -> Kernel:
-    return get_kernel(spec, _Library(own))
+    return get_kernel(spec, Library(own))
 
 
 def get_kernel(spec: str | Kernel, /, kernels: Mapping[str, Kernel] | None = None) -> Kernel:
