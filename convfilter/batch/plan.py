@@ -448,14 +448,11 @@ def refuse_inputs_as_outputs(jobs: Iterable[Job], *, overwrite: bool, masks: Seq
     With `overwrite` an input may be replaced by its own output, but not through links.
     """
     outputs = {_identity(job.target) for job in jobs} - {None}
-    folders = (
-        {os.path.dirname(job.target) or os.curdir for job in jobs if job.target != STREAM} if masks else ()
-    )
+    targets = {job.target for job in jobs if job.target != STREAM} if masks else set()
+    written = outputs | {_identity(os.path.dirname(target) or os.curdir) for target in targets}
     for mask in masks:
-        if _identity(mask) in {*outputs, *map(_identity, folders)}:
-            raise OptionError(
-                f"outputs would be written over the masks in {escaped(mask)}: choose another output"
-            )
+        if (identity := _identity(mask)) and identity in written:
+            raise OptionError(f"outputs would replace masks in {escaped(mask)}: choose another output")
     if not outputs:
         return
     inputs = {key: job.source for job in jobs if (key := _identity(job.source)) in outputs}
