@@ -23,30 +23,9 @@ from convfilter.geometry import Axis
 from convfilter.kernels import Kernel
 from convfilter.options import Border, FilterOptions
 
-__all__ = [
-    "Explanation",
-    "Number",
-    "Part",
-    "Share",
-    "Slice",
-    "Step",
-    "check_place",
-    "combine_parts",
-    "divided",
-]
-__all__ += [
-    "divided",
-    "finish",
-    "plain",
-    "plane_axes",
-    "product",
-    "quotient",
-    "slice_of",
-    "sum_slices",
-    "total",
-    "whole",
-    "window_at",
-]
+__all__ = ["Explanation", "Number", "Part", "Share", "Slice", "Step", "check_place", "combine_parts"]
+__all__ += ["divided", "finish", "plain", "plane_axes", "product", "quotient", "slice_of", "sum_slices"]
+__all__ += ["total", "whole", "window_at"]
 
 Number: TypeAlias = int | float | Fraction
 

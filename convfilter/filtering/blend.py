@@ -1,6 +1,6 @@
 """How a result is put together with the image x that it was made of.
 
-``luma`` adds what a filter changes in lightness to every channel. Blending gives ``x + P * m * soft(f - x)``,
+Blending gives ``x + P * m * soft(f - x)``,
 where f is the filter's value, P the strength, m a mask, and ``soft`` brings differences nearer to zero by a
 threshold. A value is blended as it leaves the sums, ``u / divide`` for an undivided u, in integers or in
 floats that are exact integers as far as they can be, so that it is still rounded once.
@@ -16,54 +16,14 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from convfilter.errors import ImageError, OptionError, ShapeError, brief
-from convfilter.filtering.alpha import PlainSums, PremultipliedSums
-from convfilter.filtering.quantize import Levels, rescaled
 from convfilter.images.picture import check_mask_size
 from convfilter.options import FilterOptions
 
-__all__ = [
-    "LUMA",
-    "Blend",
-    "Block",
-    "LiftedSums",
-    "Original",
-    "Strength",
-    "blends",
-    "check_blending",
-    "distances",
-]
-__all__ += ["grey_mask", "soft"]
+__all__ = ["LUMA", "Blend", "Block", "Original", "Strength", "blends", "check_blending", "check_region"]
+__all__ += ["grey_mask", "spread"]
 
 LUMA = (299, 587, 114)
 """Thousandths of red, green and blue in lightness (ITU-R BT.601)."""
-
-
-def distances(colours: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
-    """Return how far each channel is above lightness, in thousandths of a level."""
-    wide = colours.astype(dtype)
-    lightness = sum(weight * wide[..., number] for number, weight in enumerate(LUMA))
-    wide *= sum(LUMA)
-    wide -= np.asarray(lightness)[..., np.newaxis]
-    return wide
-
-
-class LiftedSums:
-    """The sums of one part of a kernel over lightness, with a `lift` over a divisor added in each channel."""
-
-    def __init__(self, part: PlainSums | PremultipliedSums, lift: np.ndarray, divisor: int) -> None:
-        self._part, self._lift, self._divisor = part, lift, divisor
-
-    def colours(self) -> np.ndarray:
-        """Return the sums, divided as those of the part are."""
-        lift = self._lift if self._divisor == 1 else self._lift / self._divisor
-        return np.asarray(self._part.colours() + lift)
-
-    def quotients(self, places: Sequence[np.ndarray]) -> Iterator[tuple[int, int]]:
-        """Yield the sums at some places as integers over integers."""
-        alone = (*places[:-1], np.zeros_like(places[-1]))
-        lifts = self._lift[tuple(places)].tolist()
-        for (top, bottom), lift in zip(self._part.quotients(alone), lifts, strict=True):
-            yield top * self._divisor + lift * bottom, bottom * self._divisor
 
 
 def blends(options: FilterOptions) -> bool:
@@ -177,17 +137,6 @@ class Blend(NamedTuple):
         """Return the mask in a block of the region, which broadcasts; None for all of it."""
         return None if self.mask is None else self.mask[where[1:]][np.newaxis, :, :, np.newaxis]
 
-    def restore(
-        self, result: np.ndarray, where: Block, levels: tuple[Levels, Levels], mask: np.ndarray | None = None
-    ) -> None:
-        """Put the samples of the image, on the scale of the result, where a mask is 0, or without one."""
-        samples = self.samples[where][..., : result.shape[-1]]
-        if mask is None:
-            result[...] = rescaled(samples, *levels)
-        elif not mask.all():
-            kept = spread(mask == 0, np.empty(result.shape, bool))
-            np.copyto(result, rescaled(samples, *levels), "unsafe", kept)
-
 
 def soft(difference: np.ndarray, threshold: float) -> np.ndarray:
     """Bring differences nearer to zero by a threshold, in place."""
@@ -215,15 +164,16 @@ def _scaled(values: np.ndarray, factor: Any, divisor: Any = 1) -> np.ndarray:
 class Strength:
     """The numbers of a blend for values ``u / divide`` in levels of the result.
 
-    `sums` is the largest u. Where `whole`, all are integers.
+    `fulls` are the full scales of image and result, `sums` is the largest u. Where `whole`, all are integers.
     """
 
     def __init__(
-        self, blend: Blend, image: Levels, result: Levels, divide: Fraction, sums: float, *, whole: bool
+        self, blend: Blend, fulls: tuple[float, float], divide: Fraction, sums: float, *, whole: bool
     ) -> None:
-        self.blend, self._result = blend, result
-        self.ratio = ratio = Fraction(result.full) / Fraction(image.full)
-        self._threshold = blend.threshold * Fraction(result.full)
+        image, result = fulls
+        self.blend, self._full = blend, result
+        self.ratio = ratio = Fraction(result) / Fraction(image)
+        self._threshold = blend.threshold * Fraction(result)
         numbers = (ratio * divide, self._threshold * divide, divide)
         scale = math.lcm(*(each.denominator for each in numbers))
         self.whole = whole and scale < 2**24 and (blend.mask is None or blend.mask.dtype.kind in "iu")
@@ -236,9 +186,9 @@ class Strength:
         self.gain, self.rest = number(above * self.scale), number(kept * (below - above))
         self.divisor = number(divide * below)
         # The largest numerators, in general and without a mask.
-        largest = float(self._kept) * image.full
+        largest = float(self._kept) * image
         self.bound = float(self._back) * largest + float(self._mix * opaque) * (self.scale * sums + largest)
-        self.largest = float(self.gain) * sums + float(self.rest) * image.full
+        self.largest = float(self.gain) * sums + float(self.rest) * image
 
     @property
     def linear(self) -> bool:
@@ -255,9 +205,9 @@ class Strength:
         kept, least = original.samples * float(self.ratio), float(self._threshold)
         plain = np.asarray(kept + self._share(original) * soft(value - kept, least))
         weighted = kept * (opacity.samples * float(self.ratio))
-        weighted += self._share(original) * soft(value * alpha - weighted, least * self._result.full)
+        weighted += self._share(original) * soft(value * alpha - weighted, least * self._full)
         alpha = self.opacity(alpha, opacity)
-        seen = np.floor(alpha + 0.5) > 0 if self._result.integer else alpha > 0
+        seen = np.floor(alpha + 0.5) > 0 if self._full > 1 else alpha > 0  # rounded, of integers
         np.divide(weighted, alpha, out=plain, where=np.broadcast_to(seen, plain.shape))
         return plain
 

@@ -19,8 +19,9 @@ from convfilter.filtering.alpha import (
     kept_alpha,
     planar,
 )
-from convfilter.filtering.blend import Blend, Block, LiftedSums, Original, Strength, distances, spread
+from convfilter.filtering.blend import Blend, Block, Original, Strength, spread
 from convfilter.filtering.layer import FilterBank, Layer
+from convfilter.filtering.lightness import LiftedSums, distances
 from convfilter.filtering.quantize import Clipping, Count, Extremes, Finish, Quotients, decode, rescaled
 from convfilter.kernels.kernel import ZERO_SUM
 
@@ -182,7 +183,11 @@ class _Run:
     def restore(self, where: Block, mask: np.ndarray | None = None) -> None:
         """Put the image's own samples where a mask is 0, or without one."""
         assert self.blend is not None
-        self.blend.restore(self.result[where], where, (self.layer.depth, self.layer.result), mask)
+        target = self.result[where]
+        if mask is None or not mask.all():
+            samples = self.blend.samples[where][..., : target.shape[-1]]
+            kept = True if mask is None else spread(mask == 0, np.empty(target.shape, bool))
+            np.copyto(target, rescaled(samples, self.layer.depth, self.layer.result), "unsafe", kept)
 
     def store_taken(self, outputs: _Sums, where: Block) -> None:
         """Finish the sums of a block: plain where they replace the image, else blended with it."""
@@ -344,7 +349,9 @@ def _blended(layer: Layer, finish: Finish, blend: Blend) -> tuple[Strength, Fini
     """The numbers of a blend, and the arithmetic with it."""
     parts = layer.bank.weights.shape[1]
     divide, whole = finish.divide / Fraction(finish.multiply), layer.adds_up and not layer.linear
-    strength = Strength(blend, layer.depth, layer.result, divide, parts * finish.bound, whole=whole)
+    strength = Strength(
+        blend, (layer.depth.full, layer.result.full), divide, parts * finish.bound, whole=whole
+    )
     exact = finish.exact
     if whole and layer.result.dtype.itemsize <= 2 and not layer.premultiply:
         largest = strength.bound ** (2 if layer.combine == "magnitude" else 1)

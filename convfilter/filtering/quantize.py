@@ -15,17 +15,15 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from convfilter.errors import ImageError
+from convfilter.filtering.blend import Original, Strength
 from convfilter.options import Depth
 
-if TYPE_CHECKING:
-    from convfilter.filtering.blend import Original, Strength
-
-__all__ = ["Clipping", "Extremes", "Finish", "Levels", "Quotients", "decode", "encode", "levels_of"]
+__all__ = ["Clipping", "Count", "Extremes", "Finish", "Levels", "Quotients", "decode", "encode", "levels_of"]
 __all__ += ["rescaled"]
 
 _TYPES = {8: np.uint8, 16: np.uint16, "float": np.float32}
