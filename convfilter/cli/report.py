@@ -78,7 +78,7 @@ def calculation(axes: Sequence[Axis], names: Sequence[str] = ("height", "width")
     for name, axis in reversed(list(zip(names, axes, strict=True))):
         line = f"{name:<6}  {axis.formula()}"
         if axis.before or axis.after:
-            valid = Axis(axis.size, axis.kernel, 0, 0, axis.stride, axis.dilation)
+            valid = axis._replace(before=0, after=0)
             line += f"    (valid: {valid.formula() if valid.output > 0 else 'nothing left'})"
         lines.append(line)
     return lines
@@ -296,7 +296,8 @@ class Reporter:
                 "a stack" if settings.stacks else "the first" if settings.batch.frames == "first" else "each"
             )
             arrow += f", {how} of {frames} frames"
-        if settings.maps > 1 and (result.output_frames or 1) > frames:
+        filtered = 1 if settings.batch.frames == "first" else frames
+        if settings.maps > 1 and (result.output_frames or 1) > filtered:
             arrow += f", a page for each of {settings.maps} output channels, on one grey scale"
         lines = [arrow, *_calculations(result, settings)]
         if self._verbose and result.clipped_below is not None and result.clipped_above is not None:

@@ -24,21 +24,8 @@ from convfilter.kernels import Kernel
 from convfilter.options import Border, FilterOptions
 
 __all__ = ["Explanation", "Number", "Part", "Slice", "Step", "added", "added_up", "check_place"]
-__all__ += [
-    "combine_parts",
-    "divided",
-    "finish",
-    "plain",
-    "plane_axes",
-    "product",
-    "quotient",
-    "shortened",
-    "slice_of",
-    "sum_slices",
-    "total",
-    "whole",
-    "window_at",
-]
+__all__ += ["combine_parts", "divided", "finish", "plain", "plane_axes", "product", "quotient"]
+__all__ += ["shortened", "slice_of", "sum_slices", "total", "whole", "window_at"]
 
 Number: TypeAlias = int | float | Fraction
 
