@@ -14,6 +14,8 @@ import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from numpy.typing import ArrayLike
+
 from convfilter.batch.job import (
     Result,
     existing_output,
@@ -36,6 +38,7 @@ from convfilter.errors import check_choice, escaped, with_name
 from convfilter.files import STREAM, sweep
 from convfilter.geometry import Padding, PerAxis
 from convfilter.images.formats import FORMATS
+from convfilter.images.masks import mask_files
 from convfilter.kernels import KernelLike, get_chain
 from convfilter.options import (
     MAX_PIXELS,
@@ -168,6 +171,10 @@ def filter_file(
     range: Range = "auto",
     alpha: Alpha = "auto",
     linear: bool = False,
+    mix: float = 1.0,
+    mask: ArrayLike | str | os.PathLike[str] | None = None,
+    region: tuple[int, int, int, int] | None = None,
+    threshold: float = 0.0,
     depth: Depth | None = None,
     frames: Frames | None = None,
     orient: bool = True,
@@ -190,6 +197,8 @@ def filter_file(
         As in `apply_kernel`.
     padding, border, fill, stride, dilation, flip, channels, range, alpha, linear, depth, threads
         As in `apply_kernel`.
+    mix, region, threshold, mask
+        As in `apply_kernel`; a mask may also be an image file, or a folder with a mask of the source's name.
     frames : {"each", "first", "stack"}, optional
         Filter every frame on its own, the first one alone, or all as a volume. None is ``"stack"`` for
         kernels with a frame axis, else ``"each"``.
@@ -241,7 +250,21 @@ def filter_file(
     if format is not None:
         check_choice("format", format, FORMATS)
     filtering = FilterOptions(
-        padding, border, fill, stride, dilation, flip, channels, range, alpha, linear, depth
+        padding,
+        border,
+        fill,
+        stride,
+        dilation,
+        flip,
+        channels,
+        range,
+        alpha,
+        linear,
+        mix,
+        os.fspath(mask) if isinstance(mask, os.PathLike) else mask,
+        region,
+        threshold,
+        depth,
     )
     settings = Settings(
         kernels,
@@ -252,7 +275,7 @@ def filter_file(
     )
     check_settings(settings)
     job = Job(os.fspath(source), target, format if target == STREAM else format_of_file(target, format))
-    refuse_inputs_as_outputs([job], overwrite=overwrite)
+    refuse_inputs_as_outputs([job], overwrite=overwrite, masks=list(mask_files(filtering).values()))
     result = Result(job)
     try:
         filter_job(job, settings, result)

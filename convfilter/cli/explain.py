@@ -119,7 +119,9 @@ def command(
         to_json,
     )
     from convfilter.filtering import options_for
+    from convfilter.filtering.blend import blends
     from convfilter.images.formats import FORMATS
+    from convfilter.images.masks import with_masks
 
     if (image is None) == (values is None):
         raise click.UsageError("give either an image or --values")
@@ -145,6 +147,8 @@ def command(
     names: tuple[str, ...] = ("value",)
     explain: Callable[[tuple[int, ...]], Explanation]
     if numbers or image is None:
+        if blends(filtering):
+            raise OptionError("numbers are not blended: leave out --mix, --mask, --region and --threshold")
         pixels = read_numbers(image) if image is not None else parse_numbers(str(values), "--values")
         if upstream is not None:
             _check_backward({"--at": at, "--channel": channel, "--animate": animate}, page=page)
@@ -157,7 +161,8 @@ def command(
     else:
         stack = any("frame" in kernel.axes for kernel in chain)
         picture = read_named(image, reading, frame=frame, stack=stack)
-        pixels, filtering = picture.pixels, options_for(picture.mode, filtering)
+        pixels = picture.pixels
+        filtering = with_masks(options_for(picture.mode, filtering), image, reading)
         names = channel_names(picture.mode, grey=pixels.ndim == 2 + stack)
         sample = partial(explain_sample, pixels, chain, filtering, channel=channel, names=names, step=step)
         explain = (lambda place: sample((frame, *place))) if stack else sample

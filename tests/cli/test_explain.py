@@ -158,7 +158,7 @@ def test_the_addition_is_written_out_or_shortened(quick):
 
 
 @pytest.mark.parametrize(
-    "options", ["", "--linear --alpha keep", "--stride 2 --border wrap --depth 8", "--range signed"]
+    "options", ["", "--linear --alpha keep", "--stride 2 --border wrap", "--range signed --depth 8 --mix 0.5"]
 )
 def test_a_chain_is_followed_step_by_step(quick, tmp_path, options):
     """The window of the second filter is made of the values that the first one is explained to give."""
