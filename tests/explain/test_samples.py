@@ -148,6 +148,13 @@ def test_integer_kernels_are_explained_exactly_everywhere(name, dtype):
         assert worked(found) == found.value == made[row, column]
 
 
+def test_filtered_lightness_is_explained_in_every_channel():
+    pixels, blur, options = colour(5, 6), cf.get_kernel("blur"), FilterOptions(channels="luma")
+    for channel, sample in enumerate(cf.apply_kernel(pixels, blur, channels="luma")[2, 3]):
+        found = explain_sample(pixels, [blur], options, (2, 3), channel=str(channel))
+        assert worked(found) == found.value == sample
+
+
 def test_a_tie_between_irrational_values_is_exact():
     twice = cf.Kernel("twice", ([[1]], [[1]]), combine="magnitude")
     found = explain_sample(np.array([[2, 5, 8]], np.uint8), [twice], FilterOptions(range="stretch"), (0, 1))
