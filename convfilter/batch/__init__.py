@@ -35,7 +35,7 @@ from convfilter.convolution.execute import available_threads
 from convfilter.errors import check_choice, escaped, with_name
 from convfilter.files import STREAM, sweep
 from convfilter.geometry import Padding, PerAxis
-from convfilter.images.formats import FORMATS
+from convfilter.images.formats import ALIASES, FORMATS
 from convfilter.kernels import Kernel, get_kernel
 from convfilter.options import (
     MAX_PIXELS,
@@ -240,6 +240,7 @@ def filter_file(
     if os.path.lexists(target) and not overwrite:
         raise FileExistsError(errno.EEXIST, "the output exists: pass overwrite=True to replace it", target)
     if format is not None:
+        format = ALIASES.get(format, format)
         check_choice("format", format, FORMATS)
     filtering = FilterOptions(
         padding, border, fill, stride, dilation, flip, channels, range, alpha, linear, depth

@@ -9,6 +9,7 @@ import os
 import re
 import sys
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -18,7 +19,8 @@ from convfilter.errors import KernelError, OptionError, brief, describe, escaped
 from convfilter.files import STREAM
 from convfilter.filtering import check_options, resolved_range
 from convfilter.geometry import axes_of
-from convfilter.images.formats import extension_of, format_of_name, sniff
+from convfilter.images.formats import extension_in, extension_of, format_of_name, sniff
+from convfilter.images.other_types import OTHER_EXTENSIONS
 from convfilter.images.writing import check_encoding
 from convfilter.kernels import Kernel
 from convfilter.options import BatchOptions, EncodeOptions, FilterOptions, ReadOptions, check_choices
@@ -30,6 +32,7 @@ __all__ = [
     "check_settings",
     "format_of_file",
     "format_of_stdin",
+    "passed_over_in_words",
     "plan_jobs",
     "refuse_inputs_as_outputs",
 ]
@@ -106,14 +109,16 @@ class Job(NamedTuple):
 class Plan:
     """The jobs of a run. Each is made on demand: together they would fill memory with names.
 
-    `several` says whether the command line may stand for several images, whatever was found, and
-    `problems` has a line for each folder that could not be listed.
+    `several` says whether the command line may stand for several images, whatever was found, `problems` has a
+    line for each folder that could not be listed, and `passed_over` counts by extension the image files in
+    folders that are of types that cannot be read.
     """
 
     inputs: Sequence[_Input]
     job_of: Callable[[_Input], Job]
     several: bool
     problems: Sequence[str]
+    passed_over: Counter[str]
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -149,7 +154,7 @@ def plan_jobs(
     suffix = ".".join(kernel.label for kernel in settings.kernels)
     into = _is_folder(output, several)
     left_out = [_beside(folder, suffix) for folder in folders] if output is None else [output] if into else []
-    inputs, problems = _find_inputs(arguments, left_out)
+    inputs, problems, passed_over = _find_inputs(arguments, left_out)
     if output == STREAM and len(inputs) > 1:
         raise OptionError(f"{len(inputs)} images cannot all go to standard output: give a folder with -o")
     if output is not None and output != STREAM and not into:
@@ -179,7 +184,7 @@ def plan_jobs(
         tree = os.path.basename(os.path.abspath(each.folder)) if mixed else ""
         return os.path.join(output, tree, below, name)
 
-    plan = Plan(inputs, job_of, several, problems)
+    plan = Plan(inputs, job_of, several, problems, passed_over)
     _refuse_collisions(plan, asked=format is not None, touch=touch)
     refuse_inputs_as_outputs(plan, overwrite=settings.batch.overwrite)
     return plan
@@ -253,14 +258,17 @@ def format_of_stdin() -> str | None:
     return None
 
 
-def _find_inputs(arguments: Sequence[str], left_out: Sequence[str]) -> tuple[list[_Input], list[str]]:
+def _find_inputs(
+    arguments: Sequence[str], left_out: Sequence[str]
+) -> tuple[list[_Input], list[str], Counter[str]]:
     """List the images that arguments stand for, each once, and the folders that could not be listed.
 
-    In a folder these are the visible files with the extension of a readable format. Output folders are left
-    out unless they are arguments.
+    In a folder these are the visible files with the extension of a readable format; image files of other
+    types are counted by extension. Output folders are left out unless they are arguments.
     """
     inputs: dict[str, _Input] = {}
     problems: list[str] = []
+    others: set[str] = set()
     outputs = {identity for folder in left_out if (identity := _identity(folder))}
     for argument in arguments:
         found: Iterable[_Input] = [_Input(argument)]
@@ -269,17 +277,28 @@ def _find_inputs(arguments: Sequence[str], left_out: Sequence[str]) -> tuple[lis
                 _Input(os.path.join(place, name), argument)
                 for place, names in _walk(argument, outputs, problems)
                 for name in names
-                if format_of_name(name)
             )
         for each in found:
             key = each.path if each.path == STREAM else os.path.abspath(each.path)
-            inputs.setdefault(key, each)
+            if each.folder is None or format_of_name(each.path):
+                inputs.setdefault(key, each)
+            elif extension_in(each.path) in OTHER_EXTENSIONS:
+                others.add(key)
+    passed_over = Counter(map(extension_in, others - inputs.keys()))
     if not inputs and not problems:
         names = ", ".join(map(escaped, arguments))
-        raise OptionError(
-            f"no images found in {names}: give files, or folders with files of a known extension"
-        )
-    return list(inputs.values()), problems
+        mend = "give files, or folders with files of a known extension"
+        if passed_over:
+            mend = f"{passed_over_in_words(passed_over)}: convert such files first"
+        raise OptionError(f"no images found in {names}: {mend}")
+    return list(inputs.values()), problems, passed_over
+
+
+def passed_over_in_words(counts: Counter[str]) -> str:
+    """Return how many image files were passed over: ``passed over 2 files of other types (2 .heic)``."""
+    total = counts.total()
+    files = "1 file of another type" if total == 1 else f"{total} files of other types"
+    return f"passed over {files} ({', '.join(f'{count} {ending}' for ending, count in counts.most_common())})"
 
 
 def _walk(
