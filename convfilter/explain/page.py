@@ -35,6 +35,10 @@ _THUMBNAIL = 170
 _LARGEST_KERNEL = 63  # sides
 _LARGEST_LISTED = 31
 
+# What the page computes, or says that it leaves out.
+_OPTIONS = {"padding", "border", "fill", "stride", "dilation", "flip", "channels", "range", "alpha"}
+_PADDINGS = ("same", "valid", "full")
+
 # Parameters that the page offers, by generator.
 _VARIANTS = {
     "box": ("size=3", "size=5", "size=7", "size=9,1", "size=1,9"),
@@ -58,8 +62,11 @@ def check_page(kernels: Sequence[Kernel], options: FilterOptions) -> None:
         what = "spans frames" if "frame" in kernel.axes else f"is {kernel.width}x{kernel.height}"
         limit = f"kernels of rows and columns up to {_LARGEST_KERNEL}x{_LARGEST_KERNEL}"
         raise OptionError(f"kernel '{kernel.name}' {what}: a page shows {limit}{other}")
-    if options.linear or options.depth is not None:
-        raise OptionError(f"a page cannot show --linear or --depth: leave them out{other}")
+    for name, default in FilterOptions()._asdict().items():
+        if name not in _OPTIONS and getattr(options, name) != default:
+            raise OptionError(f"a page cannot show --{name.replace('_', '-')}: leave it out{other}")
+    if isinstance(options.padding, str) and options.padding not in _PADDINGS:
+        raise OptionError(f"a page cannot show padding {options.padding}: choose another{other}")
 
 
 class Subject(NamedTuple):

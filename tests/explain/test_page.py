@@ -598,7 +598,8 @@ def test_the_command_writes_a_page(show, quick, tmp_path):
         (["-k", "sobel", "-k", "blur"], "a page shows one kernel, not a chain of 2"),
         (["-k", "temporal-blur"], "kernel 'temporal-blur' spans frames"),
         (["-k", "box:size=65"], "kernel 'box:size=65' is 65x65"),
-        (["-k", "sobel", "--linear"], "a page cannot show --linear or --depth"),
+        (["-k", "sobel", "--linear"], "a page cannot show --linear"),
+        (["-k", "sobel", "--depth", "16"], "a page cannot show --depth"),
     ],
 )
 def test_what_a_page_cannot_show_is_refused(quick, tmp_path, arguments, fault):
