@@ -27,9 +27,9 @@ from convfilter.batch.plan import (
     Job,
     Plan,
     Settings,
+    check_jobs,
     check_settings,
     format_of_file,
-    refuse_inputs_as_outputs,
 )
 from convfilter.convolution.execute import available_threads
 from convfilter.errors import check_choice, escaped, with_name
@@ -178,6 +178,7 @@ def filter_file(
     background: str = "white",
     strip: bool = False,
     overwrite: bool = False,
+    preserve: bool = False,
     threads: int | None = None,
 ) -> None:
     """Filter an image file into another, whole or not at all.
@@ -208,7 +209,9 @@ def filter_file(
     strip : bool
         Leave metadata out.
     overwrite : bool
-        Replace `target` if it exists.
+        Replace `target` if it exists. Its permissions, owner and extended attributes are kept.
+    preserve : bool
+        Give `target` the times, permissions and owner of `source`, as ``cp -p`` does.
 
     Warns
     -----
@@ -250,11 +253,11 @@ def filter_file(
         filtering,
         EncodeOptions(quality, compress, background, strip),
         ReadOptions(orient, max_pixels),
-        BatchOptions(frames, overwrite, jobs=threads),
+        BatchOptions(frames, overwrite, preserve=preserve, jobs=threads),
     )
     check_settings(settings)
     job = Job(os.fspath(source), target, format if target == STREAM else format_of_file(target, format))
-    refuse_inputs_as_outputs([job], overwrite=overwrite)
+    check_jobs([job], settings.batch)
     result = Result(job)
     try:
         filter_job(job, settings, result)

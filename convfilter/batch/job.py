@@ -28,7 +28,7 @@ from convfilter.batch.dry_run import (
 )
 from convfilter.batch.plan import Job, Settings, format_of_stdin
 from convfilter.errors import ConvfilterError, ImageError, describe, internal_error
-from convfilter.files import EXISTS, STREAM, OutputExistsError, write_output
+from convfilter.files import EXISTS, STREAM, Attributes, OutputExistsError, attributes_of, write_output
 from convfilter.filtering import filter_image
 from convfilter.images.animation import write_frames
 from convfilter.images.formats import FORMATS
@@ -161,6 +161,7 @@ def filter_job(
     if _is_stream_of_images(job, settings):
         _filter_stream(job, settings, result)
         return
+    preserve = attributes_of(job.source) if settings.batch.preserve else None  # reading changes a time
     with _opened(job, settings) as frames:
         result.frames = frames.count
         form = output_format(job.format, frames.format, settings)
@@ -170,7 +171,8 @@ def filter_job(
             _predict(frames, form, settings, result)
             filtered = (_filter_stack if settings.stacks else _filter_each)(frames, settings, result)
             filtered = (page for each in filtered for page in pages_of(each, form, settings))
-            _write(job, filtered, form, settings, result, count=result.output_frames or 1, repeated=repeated)
+            count = result.output_frames or 1
+            _write(job, filtered, form, settings, result, count=count, preserve=preserve, repeated=repeated)
             return
         picture = _read(frames, 0, result)
     del frames  # and with it what the decoder holds
@@ -178,7 +180,7 @@ def filter_job(
     pages = [*pages_of(picture, form, settings)]
     del picture
     result.output_frames, result.output_channels = len(pages), _shape(pages[0])[2]
-    _write(job, pages, form, settings, result, count=len(pages), repeated=repeated)
+    _write(job, pages, form, settings, result, count=len(pages), preserve=preserve, repeated=repeated)
 
 
 def _keeps_output(job: Job, settings: Settings, result: Result) -> bool:
@@ -321,6 +323,7 @@ def _write(
     result: Result,
     *,
     count: int = 1,
+    preserve: Attributes | None = None,
     repeated: bool = False,
 ) -> None:
     """Write the output, unless it exists by now: a file of `count` frames, or single images in turn."""
@@ -336,7 +339,14 @@ def _write(
         result.warnings += [line for line in dict.fromkeys(lost) if line not in result.warnings]
 
     try:
-        write_output(job.target, encode, overwrite=settings.batch.overwrite, repeated=repeated, folders=True)
+        write_output(
+            job.target,
+            encode,
+            overwrite=settings.batch.overwrite,
+            repeated=repeated,
+            folders=True,
+            preserve=preserve,
+        )
     except OutputExistsError:
         if not settings.batch.skip_existing:
             raise ImageError(_EXISTS) from None

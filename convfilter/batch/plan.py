@@ -29,12 +29,12 @@ __all__ = [
     "Job",
     "Plan",
     "Settings",
+    "check_jobs",
     "check_settings",
     "format_of_file",
     "format_of_stdin",
     "passed_over_in_words",
     "plan_jobs",
-    "refuse_inputs_as_outputs",
 ]
 
 _LONGEST_LIST = 1 << 28
@@ -186,7 +186,7 @@ def plan_jobs(
 
     plan = Plan(inputs, job_of, several, problems, passed_over)
     _refuse_collisions(plan, asked=format is not None, touch=touch)
-    refuse_inputs_as_outputs(plan, overwrite=settings.batch.overwrite)
+    check_jobs(plan, settings.batch)
     return plan
 
 
@@ -445,11 +445,13 @@ def _folds_a_probe(folder: str) -> bool:
             os.unlink(probe)
 
 
-def refuse_inputs_as_outputs(jobs: Iterable[Job], *, overwrite: bool) -> None:
-    """Refuse jobs that would write over an input, by whatever name or link.
+def check_jobs(jobs: Iterable[Job], options: BatchOptions) -> None:
+    """Refuse jobs that would write over an input, by whatever name or link, or preserve what a stream lacks.
 
     With `overwrite` an input may be replaced by its own output, but not through links.
     """
+    if options.preserve and any(STREAM in (job.source, job.target) for job in jobs):
+        raise OptionError("--preserve: standard input and output have no times to keep: name files instead")
     outputs = {_identity(job.target) for job in jobs} - {None}
     if not outputs:
         return
@@ -459,7 +461,7 @@ def refuse_inputs_as_outputs(jobs: Iterable[Job], *, overwrite: bool) -> None:
         if source is None:
             continue
         replaceable = _place(job.source) == _place(job.target) and not os.path.islink(job.target)
-        if not (replaceable and overwrite):
+        if not (replaceable and options.overwrite):
             mend = "give --overwrite to replace it" if replaceable else "choose another output"
             raise OptionError(f"output {escaped(job.target)} is the input {escaped(source)}: {mend}")
 
