@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 __all__ = ["ConvfilterError", "ImageError", "KernelError", "OptionError", "ShapeError"]
 __all__ += ["brief", "check_choice", "complain", "describe", "did_you_mean", "discard", "escaped", "figure"]
-__all__ += ["internal_error", "last_words", "nearest", "one_line", "with_name"]
+__all__ += ["internal_error", "last_words", "nearest", "one_line", "proposed", "with_name"]
 
 _LONGEST = 60
 
@@ -121,15 +121,23 @@ def check_choice(name: str, value: object, known: Iterable[object]) -> None:
         raise OptionError(f"unknown {name} {brief(value)}{did_you_mean(value, map(str, values))}")
 
 
-def nearest(word: object, known: Iterable[str]) -> str | None:
-    """Return the known word most like a word, whatever the case; None if none is much alike."""
-    from difflib import get_close_matches  # only an error needs it
+def nearest(word: object, known: Iterable[str]) -> list[str]:
+    """Return the known words that a word stands for, or the one that it is most like; none if not much."""
+    # Only an error needs these.
+    from difflib import get_close_matches
 
-    by_folded = {each.casefold(): each for each in known}
-    text = word.casefold() if isinstance(word, str) else ""
+    from convfilter.guesses import folded, synonyms
+
+    names = [*known]
     # No name is longer than this, and matching takes quadratic time.
-    close = get_close_matches(text, by_folded, n=1) if len(text) <= 64 else []
-    return by_folded[close[0]] if close else None
+    if not isinstance(word, str) or len(word) > 64:
+        return []
+    by_folded = {folded(each): each for each in names}
+    if folded(word) in by_folded:
+        return [by_folded[folded(word)]]
+    return synonyms(word, names) or [
+        by_folded[each] for each in get_close_matches(folded(word), by_folded, 1)
+    ]
 
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:
@@ -137,12 +145,20 @@ def did_you_mean(word: object, known: Iterable[str]) -> str:
 
     >>> print("unknown border 'warp'" + did_you_mean("warp", ["edge", "wrap"]))
     unknown border 'warp' (did you mean 'wrap'?)
+    >>> print("unknown border 'clamp'" + did_you_mean("clamp", ["edge", "wrap"]))
+    unknown border 'clamp' (did you mean 'edge'?)
     >>> print("unknown border 'x'" + did_you_mean("x", ["edge", "wrap"]))
     unknown border 'x' (choose from edge, wrap)
     """
     words = list(known)
     meant = nearest(word, words)
-    return f" (did you mean '{meant}'?)" if meant else f" (choose from {', '.join(words)})"
+    return f" ({proposed(meant)})" if meant else f" (choose from {', '.join(words)})"
+
+
+def proposed(words: Iterable[str]) -> str:
+    """Return the question whether one of some words was meant."""
+    quoted = [f"'{escaped(each)}'" for each in words]
+    return f"did you mean {' or '.join(quoted)}?"
 
 
 def figure(value: Any, digits: int = 6) -> str:

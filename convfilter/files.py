@@ -35,6 +35,7 @@ __all__ = [
     "OutputExistsError",
     "attributes_of",
     "check_output",
+    "check_parent",
     "commit",
     "print_bytes",
     "refuse_input",
@@ -97,10 +98,20 @@ def check_output(path: str, *, overwrite: bool) -> None:
     """Refuse an output that is a folder, or exists and must not be replaced, before anything is computed."""
     if path == STREAM:
         return
+    check_parent(path)
     if os.path.isdir(path):
         raise ImageError(f"{escaped(path)} is a folder: name a file")
     if os.path.lexists(path) and not overwrite:
         raise OutputExistsError(f"{escaped(path)}: {EXISTS}")
+
+
+def check_parent(path: str) -> None:
+    """Refuse an output in a folder that does not exist, which is more often a slip than a wish."""
+    parent = os.path.dirname(path.rstrip("/"))
+    if parent and not os.path.isdir(parent):
+        exists = os.path.lexists(parent)
+        fault = "{} is not a folder: name another one" if exists else "there is no folder {}: create it first"
+        raise OptionError(f"output {escaped(path)}: {fault.format(escaped(parent))}")
 
 
 def refuse_input(output: str, inputs: Iterable[str]) -> None:

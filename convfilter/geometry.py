@@ -138,7 +138,7 @@ def axes_of(
     paddings = _paddings(padding, count)
     weights = ((None,) * count + tuple(anchor or ()))[-count:]
     axes = tuple(
-        Axis(size, width, *_samples(pad, width, spread, weight), step, spread, weight)
+        _padded(Axis(size, width, stride=step, dilation=spread, weight=weight), pad)
         for size, width, pad, step, spread, weight in zip(
             sizes, kernel, paddings, strides, dilations, weights, strict=False
         )
@@ -205,15 +205,15 @@ def _paddings(padding: Any, count: int) -> tuple[Any, ...]:
     )
 
 
-def _samples(padding: Any, kernel: int, dilation: int, weight: int | None) -> tuple[int, int]:
-    """Return the samples before and after on one axis."""
+def _padded(axis: Axis, padding: Any) -> Axis:
+    """Return an axis with its padding."""
     if isinstance(padding, str):
-        spread = dilation * (kernel - 1)
-        before = spread // 2 if weight is None else dilation * weight
+        spread, before = axis.reach - 1, axis.anchor
         named = {"same": (before, spread - before), "valid": (0, 0), "full": (spread, spread)}
         if padding not in named:
             raise ShapeError(f"unknown padding {brief(padding)}{did_you_mean(padding, PADDINGS)}")
-        return named[padding]
+        before, after = named[padding]
+        return axis._replace(before=before, after=after)
     numbers = _integers("padding", padding)
     if len(numbers) not in (1, 2):
         raise ShapeError(
@@ -222,7 +222,7 @@ def _samples(padding: Any, kernel: int, dilation: int, weight: int | None) -> tu
     for number in numbers:
         if number < 0:
             raise ShapeError(f"padding {brief(number)} is negative: it must be at least 0")
-    return numbers[0], numbers[-1]
+    return axis._replace(before=numbers[0], after=numbers[-1])
 
 
 class Layer(NamedTuple):
@@ -239,10 +239,6 @@ class Layer(NamedTuple):
     outputs: int | None = None
     frames: int = 1
     anchor: tuple[int, ...] | None = None
-
-    def over_frames(self) -> Layer:
-        """Return the layer with its frames as the first axis of the window."""
-        return self._replace(window=(self.frames, *self.window), frames=1)
 
 
 class LayerSizes(NamedTuple):

@@ -86,6 +86,8 @@ def _read_padding(text: str) -> Padding:
     """Read ``same``, ``valid``, ``full``, ``N`` or ``N,M``."""
     if text in PADDINGS:
         return text
+    if text in get_args(Border):
+        raise OptionError(f"{brief(text)} is a border: give --border {text}")
     numbers = one_or_two(text)
     if not numbers:
         hint = did_you_mean(text, PADDINGS)
@@ -96,6 +98,8 @@ def _read_padding(text: str) -> Padding:
 def _read_border(text: str) -> tuple[str, float]:
     """Read a border mode, or ``constant=V``, as the mode and its fill."""
     mode, equals, number = text.partition("=")
+    if text in PADDINGS:
+        raise OptionError(f"{brief(text)} is a padding: give --padding {text}")
     check_choice("border", mode, get_args(Border))
     if mode != "constant":
         if equals:

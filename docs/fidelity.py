@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import io
+import struct
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
 
 from convfilter.errors import ImageError
+from convfilter.images.animation import write_frames
 from convfilter.images.formats import FORMATS, kind_of, route
-from convfilter.images.metadata import BLOCKS
-from convfilter.images.writing import check_writable
+from convfilter.images.metadata import Metadata
+from convfilter.images.picture import Picture
+from convfilter.images.reading import read_picture
+from convfilter.images.tiff_tags import TiffTag
+from convfilter.images.writing import check_writable, write_picture
+from convfilter.options import EncodeOptions
 
 PAGE = Path(__file__).resolve().with_name("fidelity.md")
 SIZE = (64, 48)
@@ -50,18 +60,73 @@ ROWS = (
 )
 
 
-def _with_block(block: str) -> str:
-    return " ".join(form for form, row in FORMATS.items() if block in row.blocks)
+def _sample_exif() -> bytes:
+    tags = Image.Exif()
+    tags[0x010F] = "Maker"
+    return tags.tobytes()
 
 
-# What is kept beside the pixels, by format; `tests/images/test_fidelity.py` tries every cell.
-KEPT = {
-    **{words.removeprefix("a "): _with_block(block) for block, words in BLOCKS.items()},
-    **dict.fromkeys(("text", "pixel aspect", "HDR chunks", "gamma and chromaticities"), "png"),
-    "background colour": "png",
-    "durations": _with_block("duration"),
-    "number of showings": _with_block("plays"),
+PROFILE = struct.pack(">I", 200) + bytes(12) + b"RGB " + bytes(16) + b"acsp" + bytes(160)
+_TAGS = (
+    TiffTag(33550, 12, 3, struct.pack("<3d", 30, 30, 0)),
+    TiffTag(65000, 12, 1, struct.pack("<d", 0.5)),
+)
+
+# An example of each block, as a reader yields it, and what messages call it.
+BESIDE: dict[str, tuple[dict[str, Any], str]] = {
+    "EXIF": ({"exif": _sample_exif()}, "EXIF"),
+    "colour profile": ({"icc": PROFILE}, "a colour profile"),
+    "its name": ({"icc": PROFILE, "icc_name": b"My scanner"}, ""),
+    "XMP": ({"xmp": b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"}, "XMP"),
+    "resolution": ({"dpi": (300.0, 300.0)}, "resolution"),
+    "comments": ({"comments": (b"by Ann",)}, "comments"),
+    "Photoshop data (IPTC)": ({"photoshop": b"8BIM\4\4\0\0\0\0\0\4IPTC"}, "Photoshop data (IPTC)"),
+    "text": ({"chunks": ((b"tEXt", b"Author\0Ann"), (b"iTXt", b"Author\0\0\0\0\0Bea"))}, "text"),
+    "pixel aspect": ({"chunks": ((b"pHYs", struct.pack(">IIB", 64, 48, 0)),)}, "a pixel aspect"),
+    "HDR chunks": ({"chunks": ((b"cICP", bytes([9, 16, 0, 1])), (b"cLLI", bytes(8)))}, "HDR chunks"),
+    "gamma and chromaticities": (
+        {"chunks": ((b"gAMA", struct.pack(">I", 100_000)),)},
+        "gamma and chromaticities",
+    ),
+    "background colour": ({"chunks": ((b"bKGD", bytes([1, 1, 2, 2, 3, 3])),)}, "a background colour"),
+    "significant bits": ({"chunks": ((b"sBIT", b"\5\6\5"),)}, "significant bits"),
+    "GeoTIFF and other tags": ({"tags": _TAGS}, "GeoTIFF tags and tag 65000"),
+    "durations": ({"duration": 70.0}, "the durations of frames"),
+    "number of showings": ({"plays": 3}, "the number of showings"),
 }
+
+
+def beside(what: str, form: str, encoding: EncodeOptions | None = None) -> tuple[bool, list[str]]:
+    """Write a block into a format and read it; return whether it is there, and the warnings."""
+    given, _ = BESIDE[what]
+    count = 2 if ("duration" in given or "plays" in given) and FORMATS[form].several else 1
+    colours = np.arange(72, dtype=np.uint8).reshape(4, 6, 3)
+    pictures = [Picture(colours + number, "RGB", "png", Metadata(**given)) for number in range(count)]
+    stream = io.BytesIO()
+    if count > 1:
+        warnings = write_frames(stream, pictures, count, form, encoding)
+    else:
+        warnings = write_picture(stream, pictures[0], form, encoding)
+    found = read_picture(stream).metadata
+    if what == "EXIF":
+        tags = Image.Exif()
+        tags.load(found.exif or b"")
+        return tags.get(0x010F) == "Maker", warnings
+    if what == "resolution":
+        return found.dpi is not None and np.allclose(found.dpi, 300, atol=0.1), warnings
+    return all(getattr(found, field) == value for field, value in given.items()), warnings
+
+
+def beside_cell(what: str, form: str) -> str:
+    """Return what becomes of a block; refuse to write a page that its first sentence does not hold for."""
+    kept, warnings = beside(what, form)
+    name = BESIDE[what][1]
+    named = f"{form} cannot hold {name}: dropped" in warnings
+    times = what in ("durations", "number of showings") and not FORMATS[form].several
+    if kept == named and what != "its name" and not times:
+        raise ValueError(f"{what} in {form}: kept is {kept}, and the warnings are {warnings}")
+    return "kept" if kept else "-"
+
 
 HEAD = """\
 # What is preserved
@@ -87,9 +152,15 @@ LEGEND = """
 """
 
 NOTES = """
+**kept**: written again, as it was or adapted as said below. **-**: dropped, with a warning that names it, but
+for what is dropped by rule.
+
 - **Depth.** 16-bit colour is read in full, and refused in an animated PNG. An AVIF of 10 or 12 bits is
-  read as 8, with a warning. Samples of 3, 5 to 7 and 9 to 15 bits in a TIFF are brought to the full scale
-  of 8 or 16 bits, half floats to `float32`.
+  read as 8, with a warning. In a TIFF, samples of 3 and 5 to 7 bits and colours of 9 to 15 bits are brought
+  to the full scale of 8 or 16 bits, half floats to `float32`. Grey of 9 to 15 bits is a measurement: its
+  numbers stay as they are, such as 0 to 4095, in samples of 16 bits, whose full scale is 65535, whether the
+  file holds them in 12 bits (reported) or in 16. `--range stretch` makes such an image visible, also with
+  `--depth 8`.
 - **TIFF without the codecs.** Read are grey of every type but `float64`, 8 and 16 bits of RGB, RGBA and
   CMYK, and 8 bits of the other kinds. What else there is, such as further channels, separate planes of 16
   bits and big-endian BigTIFF, is refused with a message that names the codecs.
@@ -108,23 +179,40 @@ NOTES = """
   writer's own choice.
 - **JPEG.** From JPEG to JPEG the quantization tables and the subsampling are kept, unless
   `--quality` is used.
-- **TIFF tags** are carried to another TIFF byte for byte. Those of GeoTIFF, a no-data value and a pixel size
-  without a unit are dropped with a warning if the image changes its size, descriptions of ImageJ and OME also
-  if its frames, channels or type change. So are tags that may hold addresses or images: private ones of type
-  LONG, sub-images, what other programs use to lay out a file. A no-data value that is declared is reported.
+- **EXIF** is copied byte for byte. In a TIFF its tags become the file's own, each with its type. A maker's
+  note stays at its address, since many contain addresses; it moves only in pages after the first, and out of
+  a TIFF in which it is far from the header.
+- **TIFF tags** are copied to another TIFF byte for byte. Scale and origin follow the filter: with `--stride`
+  and `--padding`, GeoTIFF tags and a pixel size without a unit are adapted, so that every pixel keeps its
+  place in the world. (Dots per inch stay: they say how large to print.) RPC coefficients and the position on
+  a page are dropped with a warning if the pixels move, and all of these if the image is turned. A no-data
+  value is dropped with a warning if the type of the samples changes; otherwise it is kept and reported.
+- **ImageJ's description** is adapted to the number of frames; its display range is removed if the type
+  changes. OME's, which lists every frame, is dropped with a warning if size, frames, channels or type change.
+- **Tags that may hold addresses or images** are dropped with a warning: private ones of type LONG,
+  sub-images, and tags with which other programs lay out a file.
 - **TIFF** stays compressed as it was if that loses nothing; other files become LZW, and Deflate if
   deep.
 - **What a format cannot hold** of this is named in one warning a file, unless with `--strip`. Nothing is said
   of what programs write unasked: 72 or 96 dots per inch, gamma and chromaticities that are those of sRGB or
   stand beside a colour profile.
+- **Dropped by rule**, without a warning: what describes the file or its samples as they were (`tIME`, `sPLT`,
+  `hIST` and Apple's `iDOT` of a PNG, and how a TIFF, JPEG or WebP was laid out and encoded), since it is no
+  longer true; the name that a PNG gives a profile, outside of PNG, since the profile has a name of its own;
+  the orientation once it has been applied; comments in the header of a PPM and the label in a TGA, which
+  programs write unasked; with `--frames first` the times of an animation, but for the frame's own in a GIF.
 - **PNG chunks.** Texts, chunks about colour (`gAMA cHRM sRGB iCCP cICP mDCV cLLI`) and `pHYs` are kept in
   their order, and so are unknown chunks that are marked as safe to copy. `bKGD` is kept while grey stays grey
-  and colours stay colours. `tIME`, `sBIT`, `sPLT`, `hIST` and Apple's `iDOT` are left out by rule, since they
-  describe the file or the image as it was. All others are left out with a warning that names them.
+  and colours stay colours; `sBIT` says how precise the source was, and follows channels and depth. All others
+  are left out with a warning that names them.
+- **GIF.** Comments, XMP and pixel aspect are kept wherever they stand, and a still image keeps its duration.
+  A colour profile goes to other formats. Other extensions are left out with a warning that names them, as are
+  unknown chunks of a WebP.
+- **BMP.** A colour profile is read, so that other formats keep it.
 - **JPEG segments.** All comments are kept in their order, and so is Photoshop's data with IPTC in it, without
   thumbnails and its copies of EXIF, XMP and ICC profile. Segments about how the file was made (JFIF, MPF,
-  Ducky, Adobe) are the writer's own. All others, such as APP11 and the extension of XMP, are left out with a
-  warning that names them. The pixel aspect of JFIF goes to PNG only.
+  Ducky, Adobe) are the writer's own. All others, such as APP11, extended XMP and gain maps, are left out with
+  a warning that names them, and XMP no longer announces them. The pixel aspect of JFIF goes to PNG and GIF.
 - **Malformed** metadata is dropped with a warning, and the image is processed.
 - **Damage** to the pixels is reported as far as the format lets it be noticed: truncated files always, other
   damage by check sums, which PNG has, and Deflate in TIFF partly. JPEG, WebP, AVIF, GIF, BMP, TGA, PPM and
@@ -182,9 +270,7 @@ def page() -> str:
     forms = list(FORMATS)
     pixels = [[f"`{row.source}`", f"`{row.mode}`", *(cell(row, form) for form in forms)] for row in ROWS]
     kinds = [f"- `{row.source}`: {row.note}.\n" for row in ROWS if row.note]
-    beside = [
-        [what, *("kept" if form in kept.split() else "-" for form in forms)] for what, kept in KEPT.items()
-    ]
+    blocks = [[what, *(beside_cell(what, form) for form in forms)] for what in BESIDE]
     return "".join(
         [
             HEAD,
@@ -193,7 +279,7 @@ def page() -> str:
             "\nThe kinds of image:\n\n",
             *kinds,
             "\n## Beside the pixels\n\n",
-            table(["", *forms], beside),
+            table(["", *forms], blocks),
             NOTES,
             "\nThis page is made by `python docs/fidelity.py`; the tests go through every cell of it.\n",
         ]

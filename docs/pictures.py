@@ -29,6 +29,7 @@ def main() -> None:
     save("borders.png", border_plot())
     save("sobel.png", kernel_plot(cf.get_kernel("sobel-x")))
     save("gaussian.png", kernel_plot(cf.get_kernel("gaussian:sigma=2")))
+    save("deblur.png", deblur_sheet())
     run(
         "apply",
         SAMPLES / "pendulum.gif",
@@ -72,6 +73,22 @@ def group_sheet(pixels: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
         made = np.repeat(made[..., np.newaxis], 3, axis=2) if made.ndim == 2 else made
         tiles.append(Tile(made, name))
     return contact_sheet(tiles, columns=5, width=TILE)
+
+
+def deblur_sheet() -> np.ndarray:
+    """Return an image out of focus, without and with noise, and what sharpens it."""
+    with Image.open(SAMPLES / "camera.png") as image:
+        camera = np.asarray(image)[40:240, 120:420]
+    blurred = cf.apply_kernel(camera, "disk:3")
+    noise = np.random.default_rng(0).normal(0, 2, camera.shape)
+    noisy = np.clip(np.rint(blurred + noise), 0, 255).astype(np.uint8)
+    tiles = [("disk:3", blurred)]
+    tiles += [(name, cf.apply_kernel(blurred, name)) for name in ("unsharp:2,amount=3", "deblur:disk(3)")]
+    tiles.append(("disk:3 and noise of 2 levels", noisy))
+    for name in ("deblur:disk(3),noise=0.01", "deblur:disk(3),noise=0.07"):
+        tiles.append((name, cf.apply_kernel(noisy, name)))
+    sheet = [Tile(np.repeat(pixels[..., np.newaxis], 3, axis=2), name) for name, pixels in tiles]
+    return contact_sheet(sheet, columns=3, width=300)
 
 
 def time_sheet() -> np.ndarray:

@@ -15,9 +15,20 @@ def reals(seed, *shape):
     return np.random.default_rng(seed).normal(size=shape)
 
 
-def turned(kernel):
-    """Return the kernel turned by 180 degrees on every axis."""
-    return np.flip(np.asarray(kernel))
+def layouts_of(array):
+    """Yield an array as it may lie in memory: Fortran's order, strided, turned, unaligned, read-only, ..."""
+    yield np.asfortranarray(array)
+    spacious = np.zeros([2 * side for side in array.shape], array.dtype)
+    inside = spacious[(slice(None, None, 2),) * array.ndim]
+    inside[...] = array
+    yield inside
+    yield np.flip(np.flip(array).copy())
+    yield np.moveaxis(np.moveaxis(array, -1, 0).copy(), 0, -1)
+    yield array.astype(array.dtype.newbyteorder(">"))
+    yield np.frombuffer(b"x" + array.tobytes(), array.dtype, offset=1).reshape(array.shape)
+    frozen = array.copy()
+    frozen.flags.writeable = False
+    yield frozen
 
 
 def assert_close(result, expected, array, kernel, epsilon):

@@ -124,18 +124,20 @@ def correlate_by_loops(array, kernel, pairs, *, border="edge", fill=0, stride=1,
 
 
 def correlate_by_shifts(array, kernel, border, *, fill=0):
-    """Correlate a large array of integers, `same` and stride 1: one shifted copy for each weight.
+    """Correlate a large array, `same` and stride 1: one shifted copy for each weight that is not zero.
 
-    This is the one oracle that is vectorized, for arrays that no loop would get through; it pads the
-    whole array and adds up in int64, which takes time and memory but leaves nothing to go wrong.
+    This is the one oracle that is vectorized, for arrays that no loop would get through; it pads the whole
+    array and adds up in 64 bits, which takes time and memory but leaves nothing to go wrong.
     """
+    wide = np.float64 if "f" in (array.dtype.kind, kernel.dtype.kind) else np.int64
     modes = {"zero": {"mode": "constant"}, "constant": {"mode": "constant", "constant_values": fill}}
     pairs = padding_pairs("same", kernel.shape) + [(0, 0)] * (array.ndim - kernel.ndim)
-    padded = np.pad(array.astype(np.int64), pairs, **modes.get(border, {"mode": border}))
-    total = np.zeros(array.shape, dtype=np.int64)
-    for index, weight in np.ndenumerate(kernel):
+    padded = np.pad(array.astype(wide), pairs, **modes.get(border, {"mode": border}))
+    total = np.zeros(array.shape, wide)
+    for index in zip(*np.nonzero(kernel), strict=True):
         shifted = tuple(slice(start, start + size) for start, size in zip(index, array.shape, strict=False))
-        total += int(weight) * padded[shifted]
+        with np.errstate(invalid="ignore"):
+            total += wide(kernel[index]) * padded[shifted]
     return total
 
 
@@ -331,11 +333,6 @@ def settle(values, dtype):
     for index, value in np.ndenumerate(values):
         result[index] = min(max(round_half_up(value), limits.min), limits.max)
     return result
-
-
-def filter_by_loops(pixels, kernel, **options):
-    """Filter an integer image in exact arithmetic: `values_by_loops`, rounded once."""
-    return settle(values_by_loops(pixels, kernel, **options), pixels.dtype)
 
 
 def distance_to_tie(value):

@@ -105,7 +105,7 @@ for line in sys.stdin.read().splitlines():
         assert ended.code in (0, int("sobl" in line)*2), line
     heavy = {"numpy", "PIL"} & set(sys.modules)
     assert not heavy, (line, heavy)
-os.environ.update(_CONVFILTER_COMPLETE="bash_complete", COMP_WORDS="convfilter apply -k so", COMP_CWORD="3")
+os.environ.update(_CONVFILTER_COMPLETE="bash_complete", COMP_WORDS="convfilter apply -k ", COMP_CWORD="3")
 try:
     main()
 finally:
@@ -128,7 +128,7 @@ def test_commands_that_compute_nothing_import_neither_numpy_nor_pillow(tmp_path)
     command = [sys.executable, "-c", WATCH]
     options = {"env": environment(), "cwd": tmp_path, "capture_output": True, "text": True}
     ran = subprocess.run(command, input=LIGHT, check=False, **options)
-    assert ran.stdout.endswith("sobel-y\nlight\n"), ran.stderr
+    assert ran.stdout.endswith("opponent\nlight\n"), ran.stderr
 
 
 def test_public_names_are_those_promised():

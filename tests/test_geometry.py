@@ -49,14 +49,6 @@ def test_axes_do_not_know_of_each_other(axes):
         assert together == tuple(alone)
 
 
-def test_same_gives_the_size_divided_by_the_stride_rounded_up():
-    """`same` pads d(K-1) in all, whatever the stride, so that ceil(N/s) come out."""
-    for size in range(1, 30):
-        for length, stride, dilation in ((3, 2, 1), (4, 3, 2), (11, 7, 3)):
-            (result,) = output_shape((size,), (length,), padding="same", stride=stride, dilation=dilation)
-            assert result == -(-size // stride)
-
-
 @pytest.mark.parametrize(
     ("shape", "kernel", "options", "expected"),
     [
@@ -71,11 +63,6 @@ def test_same_gives_the_size_divided_by_the_stride_rounded_up():
 def test_sizes_of_the_books(shape, kernel, options, expected):
     """The numbers that explanations of convolution give."""
     assert output_shape(shape, kernel, **options) == expected
-
-
-def test_a_kernel_as_deep_as_the_picture_leaves_one_channel():
-    """Summing channels is `valid` along them: C - C + 1 = 1."""
-    assert output_shape((3, 28, 28), (3, 3, 3), padding=("valid", "same", "valid")) == (1, 28, 26)
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,6 @@ from convfilter.errors import ConvfilterError, ImageError, describe, internal_er
 from convfilter.files import EXISTS, STREAM, Attributes, OutputExistsError, attributes_of, write_output
 from convfilter.filtering import filter_image
 from convfilter.images.animation import write_frames
-from convfilter.images.formats import FORMATS
 from convfilter.images.library import frame_named
 from convfilter.images.picture import Picture
 from convfilter.images.pnm import read_stream
@@ -220,6 +219,7 @@ def _filter(picture: Picture, settings: Settings, result: Result) -> None:
     first = result.width is None
     if first:
         result.height, result.width, result.channels = _shape(picture)
+    picture.grid = _grid(picture, settings)[1:]
     filtered, picture.mode = filter_image(
         picture.pixels,
         picture.mode,
@@ -237,6 +237,22 @@ def _filter(picture: Picture, settings: Settings, result: Result) -> None:
         below, above = result.clipped_below or 0, result.clipped_above or 0
         result.clipped_below = below + (filtered.clipped_below - below) * part
         result.clipped_above = above + (filtered.clipped_above - above) * part
+
+
+def _grid(picture: Picture, settings: Settings) -> list[tuple[int, int]]:
+    """Return where what comes out of an image or volume lies in it, along frames, rows and columns.
+
+    That is the place of the first sample, and the step to the next.
+    """
+    shape = picture.pixels.shape
+    stack = shape[:3] if len(shape) == 4 else (1, *shape[:2])
+    grid = [(0, 1)] * 3
+    for axes in chain_axes(stack, settings.kernels, settings.filtering):
+        grid = [
+            (place + step * (axis.anchor - axis.before), step * axis.stride)
+            for (place, step), axis in zip(grid, axes, strict=True)
+        ]
+    return grid
 
 
 def _filter_each(frames: Frames, settings: Settings, result: Result) -> Iterator[Picture]:
@@ -270,17 +286,15 @@ def _filter_stack(frames: Frames, settings: Settings, result: Result) -> list[Pi
             if (picture.mode, _shape(picture)) != (first.mode, _shape(first)):
                 raise ImageError(f"it differs from the first in size or mode{cannot_stack(settings)}")
         volume.pixels[number] = picture.pixels.reshape(_shape(first))
-    height, width, _ = _shape(first)
-    chain = chain_axes((frames.count, height, width), settings.kernels, settings.filtering)
+    start, step = _grid(volume, settings)[0]
     _filter(volume, settings, result)
     pixels = volume.pixels[..., 0] if volume.pixels.shape[3:] == (1,) else volume.pixels
-    shift = sum((axes[0].kernel - 1) // 2 - axes[0].before for axes in chain)
-    anchors = [min(max(number + shift, 0), frames.count - 1) for number in range(len(pixels))]
+    anchors = [min(max(start + step * number, 0), frames.count - 1) for number in range(len(pixels))]
     if anchors[0]:  # what the first page says holds for all: it is carried or reported
         tags = (*of_first_page(metadata[0].tags), *metadata[anchors[0]].tags)
         metadata[anchors[0]] = replace(metadata[anchors[0]], tags=tags)
     return [
-        Picture(pixels[number], volume.mode, volume.format, metadata[anchor])
+        Picture(pixels[number], volume.mode, volume.format, metadata[anchor], grid=volume.grid)
         for number, anchor in enumerate(anchors)
     ]
 
@@ -334,8 +348,7 @@ def _write(
             for picture in pictures:
                 lost += write_picture(out, picture, form, settings.encoding, release=True)
         else:
-            frames = _noting_durations(pictures, form, lost)
-            lost += write_frames(out, frames, count, form, settings.encoding, volume=settings.stacks)
+            lost += write_frames(out, pictures, count, form, settings.encoding, volume=settings.stacks)
         result.warnings += [line for line in dict.fromkeys(lost) if line not in result.warnings]
 
     try:
@@ -354,13 +367,3 @@ def _write(
         result.warnings.clear()
     else:
         result.status = "done"
-
-
-def _noting_durations(pictures: Iterable[Picture], form: str, lost: list[str]) -> Iterator[Picture]:
-    """Pass frames on, with a warning if they are shown for a time and the format cannot hold that."""
-    timed = False
-    for picture in pictures:
-        if not timed and picture.metadata.duration is not None and FORMATS[form].several != "animation":
-            lost.append(f"{form} cannot hold the durations of frames: dropped")
-            timed = True
-        yield picture

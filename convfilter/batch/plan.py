@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from convfilter.convolution.execute import available_threads
-from convfilter.errors import KernelError, OptionError, brief, describe, escaped
-from convfilter.files import STREAM
+from convfilter.errors import KernelError, OptionError, brief, describe, escaped, nearest, proposed
+from convfilter.files import STREAM, check_parent
 from convfilter.filtering import check_options, resolved_range
 from convfilter.geometry import axes_of
-from convfilter.images.formats import extension_in, extension_of, format_of_name, sniff
+from convfilter.images.formats import FORMATS, extension_in, extension_of, format_of_name, sniff
 from convfilter.images.other_types import OTHER_EXTENSIONS
 from convfilter.images.writing import check_encoding
 from convfilter.kernels import Kernel
@@ -331,18 +331,34 @@ def _walk(
 
 
 def _is_folder(output: str | None, several: bool) -> bool:
-    """Return whether the output named by the user is meant as a folder; refuse a name that cannot be one."""
+    """Return whether the output named by the user is a folder: it is, unless it ends as images do."""
     if output is None or output == STREAM:
         return False
     if not output:
         raise OptionError("'' is not a name for an output: give a file or a folder with -o")
-    exists = os.path.isdir(output)
-    into = several or exists or output.endswith(("/", os.sep))
-    if into and not exists and os.path.lexists(output.rstrip("/")):
-        raise OptionError(
-            f"output {escaped(output)} must be a folder here and is a file: choose another name"
-        )
-    return into
+    check_parent(output)
+    if os.path.isdir(output):
+        return True
+    if output.endswith(("/", os.sep)):
+        if os.path.lexists(output.rstrip("/")):
+            raise OptionError(
+                f"output {escaped(output)} must be a folder here and is a file: choose another name"
+            )
+        return True
+    stem, extension = os.path.splitext(output)
+    if os.path.lexists(output) or format_of_name(output):
+        if several:
+            fault = f"'{escaped(output)}' is one file, and there may be several images"
+            raise OptionError(f"{fault}: give a folder with -o, such as {escaped(stem)}/")
+        return False
+    if extension_in(output) in OTHER_EXTENSIONS:
+        mend = "use a known extension, such as .png. The name of a folder may end in '/'"
+        raise OptionError(f"'{escaped(output)}': {extension} files cannot be written: {mend}")
+    likely = nearest(extension, [each for row in FORMATS.values() for each in row.extensions])
+    if extension and likely:
+        mend = f"{proposed(likely)} The name of a folder may end in '/'"
+        raise OptionError(f"'{escaped(output)}' has an unknown extension ({mend})")
+    return True
 
 
 def format_of_file(output: str, asked: str | None) -> str | None:

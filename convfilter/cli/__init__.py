@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import shlex
 import sys
 from importlib import import_module
 from typing import NoReturn
@@ -22,6 +23,7 @@ from convfilter.errors import (
     escaped,
     internal_error,
     nearest,
+    proposed,
 )
 from convfilter.options import environment_threads
 
@@ -37,8 +39,40 @@ _COMMANDS = {
 }
 
 
+def _right_command(name: str, *others: str) -> str:
+    """Return what is to be typed instead of a command that does not exist."""
+    from convfilter.guesses import COMMANDS, NOT_CONVOLUTIONS, folded, synonyms
+    from convfilter.kernels import load_kernels
+
+    kernels, word = load_kernels(), folded(name.partition(":")[0])
+    if word in COMMANDS:
+        right = COMMANDS[word]
+        return proposed([f"{others[0]} {right}" if right == "--help" and others else right])
+    if word in NOT_CONVOLUTIONS:
+        return f"not a convolution: {NOT_CONVOLUTIONS[word]}"
+    rest = shlex.join(others) if len(others) < 7 else "INPUT..."
+    if name.partition(":")[0] in kernels:
+        return proposed([f"apply {rest or 'INPUT'} -k {name}"])
+    if meant := synonyms(word, kernels):
+        return proposed([f"apply {rest or 'INPUT'} -k {meant[0]}"])
+    if meant := [] if os.path.exists(name) else nearest(name, _COMMANDS):
+        return proposed(meant)
+    # What resembles nothing is most likely an image.
+    if others and others[0].partition(":")[0] in kernels:
+        return proposed([f"apply {shlex.quote(name)} -k {shlex.join(others)}"])
+    return proposed([f"apply {shlex.quote(name)} {rest if '-k' in others else '-k KERNEL'}"])
+
+
 class _Commands(click.Group):
     """Subcommands by name, each in a module of that name."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse arguments; options of commands come after the command."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            text = f"no such option {error.option_name} before a command: begin with 'convfilter apply INPUT'"
+            raise click.UsageError(text, ctx) from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -54,11 +88,8 @@ class _Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command; refuse another word, with a suggestion."""
-        name = args[0]
-        if name not in _COMMANDS and not name.startswith("-"):
-            # What resembles no command is most likely an image.
-            meant = nearest(name, _COMMANDS) or f"apply {escaped(name)} -k KERNEL"
-            raise click.UsageError(f"no such command {brief(name)} (did you mean '{meant}'?)", ctx)
+        if args[0] not in _COMMANDS and not args[0].startswith("-"):
+            raise click.UsageError(f"no such command {brief(args[0])} ({_right_command(*args)})", ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import click
 
 from convfilter.cli import options
-from convfilter.images.formats import ALIASES, FORMATS
+from convfilter.images.formats import ALIASES, FORMATS, format_of_name
 from convfilter.options import BatchOptions, EncodeOptions, FilterOptions, ReadOptions
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ __all__ = ["command"]
     "-o",
     "--output",
     metavar="OUT",
-    help="File or folder to write; '-' is stdout.  [default: beside the input]",
+    help="File to write if it ends as image files do, else a folder; '-' is stdout.  "
+    "[default: beside the input]",
 )
 @options.add("-n", "--dry-run", is_flag=True, help="Print the plan and change nothing.")
 @options.kernel_file()
@@ -50,7 +52,10 @@ __all__ = ["command"]
     "-0", "--null", "null", is_flag=True, heading="Running", help="Names in that list end in NUL bytes."
 )
 @options.add(
-    "--preview", is_flag=True, heading="Running", help="Show before and after, if stdout is a terminal."
+    "--preview",
+    is_flag=True,
+    heading="Running",
+    help="Show before and after, if stdout is a terminal; with -n too.",
 )
 @options.json("Running")
 @options.add("-q", "--quiet", is_flag=True, heading="Running", help="Print errors only.")
@@ -97,7 +102,7 @@ def command(
     from convfilter.files import STREAM, refuse_terminal
     from convfilter.signals import at_stop
 
-    chain = options.chosen_kernels(kernels, known, filtering, quiet=quiet)
+    chain = options.chosen_kernels(kernels, known, filtering)
     settings = Settings(chain, filtering, encoding, reading, batch, count_clipped=as_json or verbose)
     check_settings(settings)
     jobs = plan_jobs(
@@ -129,4 +134,6 @@ def command(
             reporter.complain(problem)
         for result in results:
             reporter.show(result)
+    if output is None and len(inputs) == 2 and format_of_name(inputs[1]) and not os.path.lexists(inputs[1]):
+        reporter.complain(f"{inputs[1]} was taken for an input: an output is named with -o")
     return reporter.finish() or int(bool(jobs.problems))

@@ -86,7 +86,7 @@ def command(
     trials = []
     for label, name, varied in _variations(names, vary, filtering):
         try:
-            (kernel,) = options.chosen_kernels([name], known, varied, quiet=quiet)
+            (kernel,) = options.chosen_kernels([name], known, varied)
             trials.append((label or kernel.name, kernel, varied))
         except KernelError as error:
             leave_out(name, error)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from convfilter.errors import ConvfilterError, OptionError, brief, complain
+from convfilter.errors import ConvfilterError, OptionError, brief, escaped, nearest, proposed
 from convfilter.options import FilterOptions, Option, choices, declared, one_or_two
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BORDERS",
+    "Choice",
     "Command",
     "add",
     "changed",
@@ -51,8 +53,48 @@ class _HeadedOption(click.Option):
         self.heading = heading
 
 
+class Choice(click.Choice[Any]):
+    """One of some values; for another one, the message has the one that is meant."""
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        """Return what is wrong with a value."""
+        names = [str(each) for each in self.choices]
+        meant = nearest(value, names)
+        return f"{brief(value)} is not one of {', '.join(names)}" + (f" ({proposed(meant)})" if meant else "")
+
+
 class Command(click.Command):
-    """A command whose help lists options under headings."""
+    """A command whose help lists options under headings, and that knows options of other programs."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse arguments; what to do instead is said of an option that does not exist."""
+        typed = list(args)  # which are taken off one by one
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            # Of `-sobel` Click only names the first letter.
+            name = next((each for each in typed if each.startswith(error.option_name)), error.option_name)
+            advice = self._advice(name.partition("=")[0])
+            if advice is None:
+                raise
+            raise click.UsageError(f"no such option {escaped(name)}: {advice}", ctx) from None
+        except click.MissingParameter as error:
+            if error.param is None or error.param.name != "kernels":
+                raise
+            mend = "name a filter with -k, such as -k sobel; 'convfilter kernels' lists all"
+            raise click.UsageError(f"no kernel: {mend}", ctx) from None
+
+    def _advice(self, name: str) -> str | None:
+        """Return what to do instead of giving an option, if that is possible with this command."""
+        from convfilter.guesses import OPTIONS, folded
+        from convfilter.kernels import load_kernels
+
+        own = [flag for each in self.params for flag in each.opts]
+        if "-k" in own and folded(name) in map(folded, known := load_kernels()):
+            return f"give -k {nearest(name.strip('-'), known)[0]}"
+        advice = OPTIONS.get(folded(name))
+        needed = re.search(r"(?<![\w-])--?[a-z][a-z-]*", advice or "")
+        return advice if needed is None or needed[0] in own else None
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write one section for each heading."""
@@ -150,7 +192,7 @@ def _declared_option(field: Option, **changes: Any) -> _Decorator:
     elif field.type is int:
         settings["type"] = click.IntRange(min=1)
     elif choices(field.type):
-        settings["type"] = click.Choice(choices(field.type))
+        settings["type"] = Choice(choices(field.type))
     return add(*flags, field.name, **(settings | changes))
 
 
@@ -165,8 +207,8 @@ def complete_kernel(ctx: click.Context, param: click.Parameter, incomplete: str)
         kernels = load_kernels(*filter(os.path.isfile, ctx.params.get("known") or ()))
     except ConvfilterError:
         return []
-    known = [kernels[name] for name in kernels if name.startswith(incomplete)]
-    return [CompletionItem(kernel.name, help=kernel.summary) for kernel in known]
+    names = [name for name in kernels if name.startswith(incomplete)]
+    return [CompletionItem(name, help=kernels.summary(name)) for name in names]
 
 
 def kernel(text: str, *, required: bool = True) -> _Decorator:
@@ -211,19 +253,11 @@ def chosen_kernels(
     names: Sequence[str | Kernel],
     known: Mapping[str, Kernel],
     filtering: FilterOptions,
-    *,
-    quiet: bool = False,
 ) -> tuple[Kernel, ...]:
     """Return the named kernels, checked against the options."""
     from convfilter.filtering import check_options
     from convfilter.kernels import get_kernel
 
     kernels = tuple(get_kernel(name, known) for name in names)
-    fill = filtering.fill
-    if not 0 <= fill <= 1 and not quiet:
-        complain(
-            f"warning: --border constant={fill:g} is {fill:g} times full scale: V is a fraction, "
-            "such as constant=0.5"
-        )
     check_options(filtering, kernels)
     return kernels

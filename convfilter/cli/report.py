@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections import Counter
@@ -12,7 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convfilter.errors import ConvfilterError, ImageError, complain, describe, discard, escaped, last_words
+from convfilter.errors import (
+    ConvfilterError,
+    ImageError,
+    OptionError,
+    complain,
+    describe,
+    discard,
+    escaped,
+    last_words,
+)
 from convfilter.files import STREAM
 from convfilter.geometry import Axis
 from convfilter.options import FilterOptions, ReadOptions, declared
@@ -185,6 +195,7 @@ class Reporter:
         self._sizes: dict[tuple[int | None, ...], tuple[Result, int]] = {}  # the first one, and how many
         self._counts, self._start = Counter[str](), time.monotonic()
         self._bar: ProgressBar[int] | None = None
+        self._wrong_option = False
         self._unheard = False  # stdout fails, which does not stop the run
         if several and not quiet and sys.stderr is not None and sys.stderr.isatty():
             self._bar = click.progressbar(
@@ -210,6 +221,7 @@ class Reporter:
     def count(self, result: Result) -> None:
         """Count an image that is finished, maybe before its turn to be shown."""
         self._counts[result.status] += 1
+        self._wrong_option |= isinstance(result.error, OptionError)
         if self._bar is not None:
             self._bar.update(1, self._total)
 
@@ -226,7 +238,7 @@ class Reporter:
             for line in self._lines(result):
                 self._echo(line)
         if self._preview:
-            for line in _previewed(result, self._settings.reading.max_pixels):
+            for line in _previewed(result, self._settings):
                 self._echo(line)
 
     def complain(self, text: str, traceback: str = "") -> None:
@@ -250,6 +262,8 @@ class Reporter:
                 self._echo(line)
         if self._several and not self._quiet:
             complain(self._counted())
+        if self._wrong_option and not self._counts["done"]:  # it was wrong for every image
+            return 2
         return int(self._unheard or self._counts["failed"] > 0 or self._counts["not attempted"] > 0)
 
     def _counted(self) -> str:
@@ -348,21 +362,30 @@ def _as_object(result: Result, kernels: Sequence[Kernel]) -> dict[str, Any]:
     }
 
 
-def _previewed(result: Result, max_pixels: int) -> list[str]:
+def _previewed(result: Result, settings: Settings) -> list[str]:
     """Return an image before and after as lines of text; nothing if it cannot be read again."""
     import shutil
+    import tempfile
 
+    from convfilter.batch.job import run_job
     from convfilter.drawing.canvas import displayed, shrunk
     from convfilter.drawing.terminal import preview
     from convfilter.images.reading import read_picture
 
-    paths = (result.job.source, result.job.target)
-    if result.status != "done" or STREAM in paths:
+    job, status, pictures = result.job, result.status, []
+    if STREAM in (job.source, job.target):
         return []
-    width = shutil.get_terminal_size().columns
-    try:
-        pictures = [read_picture(path, max_pixels=max_pixels) for path in paths]
-    except ConvfilterError:
-        return []
+    with tempfile.TemporaryDirectory() as folder:
+        if status == "planned":
+            job = job._replace(target=os.path.join(folder, "after"))
+            status = run_job(job, settings).status
+        if status != "done":
+            return []
+        width = shutil.get_terminal_size().columns
+        for path in (job.source, job.target):
+            try:
+                pictures.append(read_picture(path, max_pixels=settings.reading.max_pixels))
+            except ConvfilterError:
+                return []
     images = [displayed(shrunk(each.pixels, width, each.mode), each.mode) for each in pictures]
     return preview(*images, width=width).splitlines()

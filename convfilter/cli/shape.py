@@ -74,7 +74,7 @@ def command(
             if len(size) == 3 and all(layer.frames == 1 for layer in chain):
                 size = size[1:]
             elif len(size) == 3:
-                chain = [layer.over_frames() for layer in chain]
+                chain = [each._replace(window=(each.frames, *each.window), frames=1) for each in chain]
             steps = follow(
                 size,
                 chain,

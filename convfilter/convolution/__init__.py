@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from convfilter.convolution.borders import ArraySource, border_fill
-from convfilter.convolution.execute import run
+from convfilter.convolution.execute import run_whole
 from convfilter.convolution.plan import exact_type, make_plan
 from convfilter.errors import ImageError, KernelError, ShapeError
 from convfilter.geometry import Padding, PerAxis, axes_of
@@ -93,16 +93,11 @@ def correlate(
     kept, work = result_types(samples, weights, fill)
     carried = samples.shape[len(axes) :]
     sizes = tuple(axis.output for axis in axes)
-    result = np.empty((*sizes, math.prod(carried)), kept)
-
-    def store(sums: list[np.ndarray], where: tuple[slice, ...]) -> None:
-        result[where] = sums[0]
-
-    if result.size:
-        bound = _bound(samples, weights, fill)
-        plan = make_plan(axes, [weights], math.prod(carried), work, bound=bound)
-        run(plan, ArraySource(samples.reshape(*samples.shape[: len(axes)], -1), border, fill), store)
-    return result.reshape(*sizes, *carried)
+    if 0 in carried:
+        return np.empty((*sizes, *carried), kept)
+    plan = make_plan(axes, [weights], math.prod(carried), work, bound=_bound(samples, weights, fill))
+    source = ArraySource(samples.reshape(*samples.shape[: len(axes)], -1), border, fill)
+    return run_whole(plan, source, kept).reshape(*sizes, *carried)
 
 
 def convolve(
@@ -302,6 +297,5 @@ def _integer_work(
 
 def _sum_of_magnitudes(values: np.ndarray) -> int:
     """The sum of all magnitudes, exact however large it is."""
-    if largest_magnitude(values) * values.size > np.iinfo(np.int64).max:
-        return sum(abs(int(value)) for value in values.flat)
-    return 2 * int(np.maximum(values, 0).sum(dtype=np.int64)) - int(values.sum(dtype=np.int64))
+    fits = largest_magnitude(values) * values.size <= np.iinfo(np.int64).max
+    return int(np.abs(values.astype(np.int64 if fits else object)).sum())

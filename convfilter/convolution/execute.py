@@ -20,7 +20,8 @@ from convfilter.options import environment_threads
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-__all__ = ["Finish", "Read", "available_threads", "mark_infinite", "run", "share_out"]
+__all__ = ["Finish", "Read", "available_threads", "mark_infinite", "run", "run_whole"]
+__all__ += ["share_out"]
 
 _Task = TypeVar("_Task")
 
@@ -45,13 +46,14 @@ def run(plan: Plan, read: Read, finish: Finish, threads: int | None = None) -> N
                 spoilt = None if finite.all() else block.copy()
                 block[~finite] = 0
                 if not np.abs(block).max() < plan.limit:  # summed in double precision
-                    sums = [_sums_of(block, kernel, plan.axes, np.float64) for kernel in plan.loose]
+                    sums = [_sums_of(plan.axes, np.float64, block, kernel) for kernel in plan.loose]
             if sums is outputs:
                 for call in calls:
                     call()
             if spoilt is not None:
                 for kernel, each in zip(plan.loose, sums, strict=True):
-                    mark_infinite(each, spoilt, kernel, partial(_counted, axes=plan.axes))
+                    count = partial(_sums_of, plan.axes, exact_type(kernel.size))
+                    mark_infinite(each, spoilt, kernel, count)
             # Blocks are of one size; what they hold past the last output is not wanted.
             wanted = tuple(slice(part.stop - part.start) for part in where)
             finish([each[wanted] for each in sums], where)
@@ -59,6 +61,17 @@ def run(plan: Plan, read: Read, finish: Finish, threads: int | None = None) -> N
         return compute
 
     share_out(list(plan.regions()), begin, threads)
+
+
+def run_whole(plan: Plan, read: Read, dtype: Any, threads: int | None = None) -> np.ndarray:
+    """Return all sums of a plan's first kernel, with the carried samples as the last axis."""
+    result = np.empty((*(axis.output for axis in plan.axes), plan.carried), dtype)
+
+    def store(sums: list[np.ndarray], where: tuple[slice, ...]) -> None:
+        result[where] = sums[0]
+
+    run(plan, read, store, threads)
+    return result
 
 
 def share_out(
@@ -129,21 +142,9 @@ def mark_infinite(
     sums[undefined] = np.nan
 
 
-def _counted(values: np.ndarray, weights: np.ndarray, axes: Sequence[Axis]) -> np.ndarray:
-    """Sums of -1, 0 and 1 times such weights."""
-    return _sums_of(values, weights, axes, exact_type(weights.size))
-
-
-def _sums_of(values: np.ndarray, kernel: np.ndarray, axes: Sequence[Axis], dtype: Any) -> np.ndarray:
+def _sums_of(axes: Sequence[Axis], dtype: Any, block: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     """Correlate all of a block of finite samples."""
-    axes = [
-        axis._replace(size=size, before=0, after=0) for axis, size in zip(axes, values.shape, strict=False)
-    ]
-    plan = make_plan(axes, [kernel], values.shape[-1], dtype)._replace(loose=())
-    sums = np.empty((*(axis.output for axis in axes), values.shape[-1]), dtype)
-
-    def store(made: list[np.ndarray], where: tuple[slice, ...]) -> None:
-        sums[where] = made[0]
-
-    run(plan, ArraySource(values, "zero", 0), store, 1)
-    return sums
+    inside = zip(axes, block.shape, strict=False)
+    axes = [axis._replace(size=size, before=0, after=0) for axis, size in inside]
+    plan = make_plan(axes, [kernel], block.shape[-1], dtype)._replace(loose=())
+    return run_whole(plan, ArraySource(block, "zero", 0), plan.dtype, 1)

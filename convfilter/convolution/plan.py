@@ -135,37 +135,31 @@ def make_plan(
     `tolerance` is the largest error of sums of floats; an integer work type must hold every sum. `strategy`
     is taken where it is possible, instead of the cheapest. The last plans are remembered: a folder needs few.
     """
-    settings = (carried, np.dtype(dtype), bound, tolerance, strategy)
-    if sum(kernel.nbytes for kernel in kernels) > _REMEMBERED:
-        return _decided(tuple(axes), kernels, *settings)
     weights = tuple((kernel.tobytes(), kernel.shape, kernel.dtype) for kernel in kernels)
-    return _known(tuple(axes), weights, *settings)
+    few = sum(kernel.nbytes for kernel in kernels) <= _REMEMBERED
+    decide = _decided if few else _decided.__wrapped__
+    return decide(tuple(axes), weights, carried, np.dtype(dtype), bound, tolerance, strategy)
 
 
 @functools.lru_cache(16)
-def _known(axes: tuple[Axis, ...], weights: tuple[tuple[bytes, Any, Any], ...], *settings: Any) -> Plan:
-    """Return a plan by values that can be compared."""
-    kernels = [np.frombuffer(data, dtype).reshape(shape) for data, shape, dtype in weights]
-    return _decided(axes, kernels, *settings)
-
-
 def _decided(
     axes: tuple[Axis, ...],
-    kernels: Sequence[np.ndarray],
+    weights: tuple[tuple[bytes, tuple[int, ...], np.dtype[Any]], ...],
     carried: int,
     dtype: np.dtype[Any],
     bound: float,
     tolerance: float,
     strategy: str | None,
 ) -> Plan:
-    """`make_plan`, not remembered."""
+    """`make_plan`, of arguments that can be compared."""
+    kernels = [np.frombuffer(data, kind).reshape(shape) for data, shape, kind in weights]
     finite = math.isfinite(bound)
     idle = _idle(axes)
     core = [axis for number, axis in enumerate(axes) if number not in idle]
     ways: list[dict[str, Direct]] = []
     for kernel in kernels:
-        weights = kernel.reshape([axis.kernel for axis in core])
-        found = (each.of(weights, core, dtype, finite=finite) for each in _DIRECT)
+        narrowed = kernel.reshape([axis.kernel for axis in core])
+        found = (each.of(narrowed, core, dtype, finite=finite) for each in _DIRECT)
         ways.append({each.name: each for each in found if each is not None})
     costs = {
         name: sum(each[name].cost for each in ways) for name in ways[0] if all(name in each for each in ways)

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 from convfilter.convolution.shifted import ShiftedSums
 from convfilter.convolution.window import (
@@ -22,8 +20,8 @@ from convfilter.convolution.window import (
     Scratch,
     WindowSum,
     band_matrix,
+    band_products,
     outputs_of,
-    quiet_parts,
 )
 from convfilter.geometry import Axis
 
@@ -101,7 +99,7 @@ class Separable:
     def prepare(
         self, block: np.ndarray, outputs: Sequence[int], scratch: Scratch
     ) -> tuple[list[Call], np.ndarray]:
-        """See `WindowSum.prepare`."""
+        """See `FlatSums.prepare`."""
         calls: list[Call] = []
         for number, each in self._passes:
             axis, step = self._axes[number], math.prod(block.shape[number + 1 :])
@@ -168,33 +166,13 @@ class Crossed:
     def prepare(
         self, block: np.ndarray, outputs: Sequence[int], scratch: Scratch
     ) -> tuple[list[Call], np.ndarray]:
-        """See `WindowSum.prepare`."""
+        """See `FlatSums.prepare`."""
         rows, columns = (size - axis.reach + 1 for size, axis in zip(block.shape, self._axes, strict=False))
         width, carried = block.shape[1:]
         crossed = scratch[0][: width * carried * rows].reshape(width * carried, rows)
         sums = np.empty((columns, carried * rows), block.dtype)
-        calls = _products(self._bands[0], block.reshape(len(block), -1), crossed.T)
-        calls += _products(self._bands[1], crossed.reshape(width, -1), sums)
+        down, across = self._bands
+        calls = band_products([(down, block.reshape(len(block), -1))], crossed.T, 1, scratch)
+        calls += band_products([(across, crossed.reshape(width, -1))], sums, 1, scratch)
         places = sums.reshape(columns, carried, rows).transpose(2, 0, 1)
         return calls, outputs_of(places, self._axes, outputs)
-
-
-def _products(band: np.ndarray, lines: np.ndarray, sums: np.ndarray) -> list[Call]:
-    """Correlate lines along the first axis."""
-    size, depth = band.shape
-    whole = len(sums) // size * size
-    calls: list[Call] = []
-    for columns in quiet_parts(sums.shape[1], band.size):
-        part, into = lines[:, columns], sums[:, columns]
-        if whole:
-            # One call for all bands: between calls threads wait for each other.
-            strides = (size * part.strides[0], *part.strides)
-            view = as_strided(part, (whole // size, depth, part.shape[1]), strides, writeable=False)
-            out = into[:whole].reshape(-1, size, into.shape[1])
-            calls.append(partial(np.matmul, band, view, out=out))
-        if whole < len(sums):
-            rest = len(sums) - whole
-            shorter = band[:rest, : depth - size + rest]
-            last = part[whole : whole + shorter.shape[1]]
-            calls.append(partial(np.matmul, shorter, last, out=into[whole:]))
-    return calls

@@ -10,14 +10,14 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from convfilter.convolution.window import CALL, PASS, Call, Scratch, every_position
+from convfilter.convolution.window import CALL, PASS, Call, FlatSums, Scratch
 from convfilter.geometry import Axis
 
 __all__ = ["ShiftedSums"]
@@ -33,27 +33,19 @@ _Place: TypeAlias = tuple[int, ...]
 
 
 class _Term(NamedTuple):
-    """A register, read from some place of the kernel on."""
+    """A register, read from some place of the kernel on, to be added or taken away."""
 
     register: int
     place: _Place
+    positive: bool = True
 
 
 class _Pass(NamedTuple):
-    """One pass over the block: ``left + right``, ``left - right`` or ``left * right``."""
+    """One pass over the block: the sum or difference of two terms, or one term times a factor."""
 
-    operation: Any
-    left: _Term
-    right: _Term | float
-
-    @property
-    def terms(self) -> list[_Term]:
-        """The registers that it reads."""
-        return [each for each in (self.left, self.right) if isinstance(each, _Term)]
-
-
-# A term and whether it is the sum itself or what the sum is short of zero; None is a sum of nothing.
-_Total: TypeAlias = tuple[_Term, bool] | None
+    operation: np.ufunc
+    terms: tuple[_Term, ...]
+    factor: float | None = None
 
 
 class _Program:
@@ -65,28 +57,29 @@ class _Program:
         self._compile(weights)
         self.buffers = self._assigned()
 
-    def _emit(self, operation: Any, left: _Term, right: _Term | float) -> _Term:
-        self.passes.append(_Pass(operation, left, right))
-        return _Term(len(self.passes), self._block.place)
+    def _emit(
+        self, operation: np.ufunc, *terms: _Term, factor: float | None = None, positive: bool = True
+    ) -> _Term:
+        self.passes.append(_Pass(operation, terms, factor))
+        return _Term(len(self.passes), self._block.place, positive)
 
-    def _added(self, total: _Total, term: _Term, positive: bool) -> _Total:
-        """A sum with one more term, or less."""
+    def _added(self, total: _Term | None, term: _Term) -> _Term:
+        """A sum, which may be one of nothing, with one more term."""
         if total is None:
-            return term, positive
-        first, sign = total
-        if sign == positive:
-            return self._emit(np.add, first, term), sign
-        return self._emit(np.subtract, *((first, term) if sign else (term, first))), True
+            return term
+        if total.positive == term.positive:
+            return self._emit(np.add, total, term, positive=total.positive)
+        return self._emit(np.subtract, *((total, term) if total.positive else (term, total)))
 
     def _compile(self, weights: np.ndarray) -> None:
-        groups: dict[Any, list[tuple[_Place, int, bool]]] = {}
+        groups: dict[Any, list[tuple[_Term, int]]] = defaultdict(list)
         for place, length in _runs(weights, self._direction):
             weight = weights[place].item()
-            groups.setdefault(abs(weight), []).append((place, length, weight > 0))
-        uses = Counter(length for group in groups.values() for _, length, _ in group)
+            groups[abs(weight)].append((_Term(0, place, weight > 0), length))
+        uses = Counter(length for runs in groups.values() for _, length in runs)
         # Runs of one length that occur twice, and are more than one power of two, are summed once.
-        shared: dict[int, _Total] = {n: None for n in sorted(uses) if uses[n] > 1 and n.bit_count() > 1}
-        sums: dict[Any, _Total] = dict.fromkeys(groups)
+        shared: dict[int, _Term | None] = {n: None for n in sorted(uses) if uses[n] > 1 and n.bit_count() > 1}
+        sums: dict[Any, _Term | None] = dict.fromkeys(groups)
         neighbours = self._block
         for level in range(max(uses, default=0).bit_length()):
             bit = 1 << level
@@ -94,29 +87,30 @@ class _Program:
                 neighbours = self._emit(np.add, neighbours, self._along(neighbours, bit >> 1))
             for length, whole in shared.items():
                 if length & bit:
-                    shared[length] = self._added(whole, self._along(neighbours, length & (bit - 1)), True)
-            for size, group in groups.items():
-                for place, length, positive in group:
+                    shared[length] = self._added(whole, self._along(neighbours, length & (bit - 1)))
+            for size, runs in groups.items():
+                for start, length in runs:
                     done = shared.get(length)
                     if done is None and length & bit:
-                        start = self._along(_Term(neighbours.register, place), length & (bit - 1))
-                        sums[size] = self._added(sums[size], start, positive)
+                        term = start._replace(register=neighbours.register)
+                        sums[size] = self._added(sums[size], self._along(term, length & (bit - 1)))
                     elif done is not None and length.bit_length() == level + 1:
-                        sums[size] = self._added(sums[size], _Term(done[0].register, place), positive)
-        total: _Total = None
-        ordered = [(size, *each) for size, each in sums.items() if each is not None]
-        for size, term, positive in sorted(ordered, key=lambda each: not each[2]):
-            scaled = term if size == 1 else self._emit(np.multiply, term, size)
-            total = self._added(total, scaled, positive)
+                        sums[size] = self._added(sums[size], start._replace(register=done.register))
+        total: _Term | None = None
+        ordered = [(size, term) for size, term in sums.items() if term is not None]
+        for size, term in sorted(ordered, key=lambda each: not each[1].positive):
+            if size != 1:
+                term = self._emit(np.multiply, term, factor=size, positive=term.positive)
+            total = self._added(total, term)
         # The last pass leaves the sum, with its sign.
-        term, positive = total or (self._block, True)
-        if not self.passes or not positive or term != (len(self.passes), self._block.place):
-            self._emit(np.multiply, term, 0 if total is None else 1 if positive else -1)
+        if not self.passes or total != (len(self.passes), self._block.place, True):
+            factor = 0 if total is None else 1 if total.positive else -1
+            self._emit(np.multiply, total or self._block, factor=factor)
 
     def _along(self, term: _Term, count: int) -> _Term:
         """The term some weights further on along the direction."""
-        steps = (count * step for step in self._direction)
-        return _Term(term.register, tuple(map(sum, zip(term.place, steps, strict=True))))
+        pairs = zip(term.place, self._direction, strict=True)
+        return term._replace(place=tuple(at + count * step for at, step in pairs))
 
     def _assigned(self) -> list[int]:
         """The buffer of each result; that of a term that is not read any more serves the next."""
@@ -124,9 +118,8 @@ class _Program:
         buffers: list[int] = []
         free: list[int] = []
         for number, each in enumerate(self.passes):
-            done = {
-                term.register for term in each.terms if term.register and last_read[term.register] == number
-            }
+            read = {term.register for term in each.terms if term.register}
+            done = {register for register in read if last_read[register] == number}
             # A result may replace a term sample by sample, but not one that is read further on.
             moved = {term.register for term in each.terms if any(term.place)}
             free += [buffers[register - 1] for register in done - moved]
@@ -180,7 +173,7 @@ def _runs(weights: np.ndarray, direction: _Place) -> Iterator[tuple[_Place, int]
                 break
 
 
-class ShiftedSums:
+class ShiftedSums(FlatSums):
     """Add up shifted blocks by a program."""
 
     name = "shifted"
@@ -207,14 +200,8 @@ class ShiftedSums:
         """How many passes over a block it takes."""
         return len(self._program.passes)
 
-    def prepare(
-        self, block: np.ndarray, outputs: Sequence[int], scratch: Scratch
-    ) -> tuple[list[Call], np.ndarray]:
-        """See `WindowSum.prepare`."""
-        return every_position(self, block, self._axes, outputs, scratch)
-
     def calls(self, flat: np.ndarray, steps: Sequence[int], out: np.ndarray, scratch: Scratch) -> list[Call]:
-        """See `WindowSum.calls`."""
+        """See `FlatSums.calls`."""
         memory = {self._program.buffers[-1]: out}
         registers = [flat]
 
@@ -223,12 +210,15 @@ class ShiftedSums:
             return registers[term.register][shift:]
 
         calls: list[Call] = []
-        for buffer, (operation, left, right) in zip(self._program.buffers, self._program.passes, strict=True):
-            first = read(left)
-            second: Any = read(right) if isinstance(right, _Term) else flat.dtype.type(right)
+        for buffer, (operation, terms, factor) in zip(
+            self._program.buffers, self._program.passes, strict=True
+        ):
+            arrays = [read(term) for term in terms]
             # A register ends where the first of its terms does.
-            count = min(first.size, second.size) if isinstance(right, _Term) else first.size
-            second = second[:count] if isinstance(right, _Term) else second
+            count = min(each.size for each in arrays)
+            operands = [each[:count] for each in arrays]
+            if factor is not None:
+                operands.append(flat.dtype.type(factor))
             registers.append((memory[buffer] if buffer in memory else scratch[buffer])[:count])
-            calls.append(partial(operation, first[:count], second, out=registers[-1]))
+            calls.append(partial(operation, *operands, out=registers[-1]))
         return calls

@@ -8,7 +8,6 @@ Row ends are computed too, and skipped when the outputs are taken.
 from __future__ import annotations
 
 import math
-import operator
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -19,8 +18,8 @@ from numpy.lib.stride_tricks import as_strided
 
 from convfilter.geometry import Axis
 
-__all__ = ["CALL", "PASS", "PRODUCT", "QUIET", "QUIET_VECTOR", "Banded", "Call", "Scratch"]
-__all__ += ["WindowSum", "band_matrix", "every_position", "outputs_of", "quiet_parts", "windows"]
+__all__ = ["CALL", "PASS", "PRODUCT", "QUIET", "QUIET_VECTOR", "Banded", "Call", "FlatSums", "Scratch"]
+__all__ += ["WindowSum", "band_matrix", "band_products", "outputs_of", "quiet_parts", "windows"]
 
 Call: TypeAlias = Callable[[], object]
 """One step of the work on a block, with all that it works on: finding views takes long on small blocks."""
@@ -68,7 +67,32 @@ def outputs_of(sums: np.ndarray, axes: Sequence[Axis], outputs: Sequence[int]) -
     return sums[tuple(slice(0, span, axis.stride) for span, axis in zip(spans, axes, strict=True))]
 
 
-class WindowSum:
+def steps_of(block: np.ndarray, axes: Sequence[Axis]) -> list[int]:
+    """Return the samples between neighbouring weights along each axis of a C-contiguous block."""
+    pairs = zip(axes, block.strides, strict=False)
+    return [axis.dilation * (stride // block.itemsize) for axis, stride in pairs]
+
+
+class FlatSums:
+    """A strategy that sums a flat block at every position, of which the outputs are taken."""
+
+    _axes: Sequence[Axis]
+
+    def prepare(
+        self, block: np.ndarray, outputs: Sequence[int], scratch: Scratch
+    ) -> tuple[list[Call], np.ndarray]:
+        """Return the calls that sum a C-contiguous block (B1, ..., Bd, carried), and the outputs then."""
+        sums = np.empty(block.shape, block.dtype)
+        steps = steps_of(block, self._axes)
+        calls = self.calls(block.reshape(-1), steps, sums.reshape(-1), scratch)
+        return calls, outputs_of(sums, self._axes, outputs)
+
+    def calls(self, flat: np.ndarray, steps: Sequence[int], out: np.ndarray, scratch: Scratch) -> list[Call]:
+        """Return the calls that sum a flat block; `steps` are the samples between weights along each axis."""
+        raise NotImplementedError
+
+
+class WindowSum(FlatSums):
     """Multiply and add the whole window in one call."""
 
     name = "window"
@@ -88,16 +112,16 @@ class WindowSum:
     def prepare(
         self, block: np.ndarray, outputs: Sequence[int], scratch: Scratch
     ) -> tuple[list[Call], np.ndarray]:
-        """Return the calls that sum a C-contiguous block (B1, ..., Bd, carried), and the outputs then."""
+        """See `FlatSums.prepare`."""
         if all(axis.stride == 1 for axis in self._axes):
-            return every_position(self, block, self._axes, outputs, scratch)
+            return super().prepare(block, outputs, scratch)
         view = windows(block, self._axes, outputs)
         sums = np.empty(view.shape[len(self._axes) :], block.dtype)
         places = sums.reshape(*sums.shape[:-1], -1, block.shape[-1])
         return self._calls(view, sums, scratch), places[..., :: self._axes[-1].stride, :]
 
     def calls(self, flat: np.ndarray, steps: Sequence[int], out: np.ndarray, scratch: Scratch) -> list[Call]:
-        """Return the calls that sum a flat block; `steps` are the samples between weights along each axis."""
+        """See `FlatSums.calls`."""
         shape = self._weights.shape
         count = flat.size - sum((side - 1) * step for side, step in zip(shape, steps, strict=True))
         strides = (*(step * flat.itemsize for step in steps), flat.itemsize)
@@ -122,18 +146,6 @@ class WindowSum:
             summed(self._weights[odd], view[odd], other),
             partial(np.add, sums, other, out=sums),
         ]
-
-
-def every_position(
-    strategy: Any, block: np.ndarray, axes: Sequence[Axis], outputs: Sequence[int], scratch: Scratch
-) -> tuple[list[Call], np.ndarray]:
-    """Prepare a strategy that sums a flat block, and take the outputs from the sums of all positions."""
-    steps = [
-        axis.dilation * (step // block.itemsize) for axis, step in zip(axes, block.strides, strict=False)
-    ]
-    sums = np.empty(block.shape, block.dtype)
-    calls = strategy.calls(block.reshape(-1), steps, sums.reshape(-1), scratch)
-    return calls, outputs_of(sums, axes, outputs)
 
 
 class Banded:
@@ -171,51 +183,44 @@ class Banded:
     def prepare(
         self, block: np.ndarray, outputs: Sequence[int], scratch: Scratch
     ) -> tuple[list[Call], np.ndarray]:
-        """See `WindowSum.prepare`."""
+        """See `FlatSums.prepare`."""
         first, *others = self._axes
         sums = np.empty((outputs[0], *block.shape[1:]), block.dtype)
-        lines, rows = block.reshape(len(block), -1), sums.reshape(len(sums), -1)
-        steps = [
-            axis.dilation * (step // block.itemsize)
-            for axis, step in zip(others, block.strides[1:], strict=False)
-        ]
+        steps = steps_of(block, self._axes)[1:]
+        lines = block.reshape(len(block), -1)
         run = lines.shape[1] - sum((axis.kernel - 1) * step for axis, step in zip(others, steps, strict=True))
-        whole = len(rows) // _ROWS * _ROWS
-        calls: list[Call] = []
-        for part in quiet_parts(run, self._bands[0][1].size):
-            shifted = [
-                (band, lines[:, part.start + sum(map(operator.mul, place, steps)) :])
-                for place, band in self._bands
-            ]
-            calls += self._products(shifted, rows[:whole, part], _ROWS, scratch)
-            # The rows that are left over for a shorter band.
-            rest = [(band, line[whole * first.stride :]) for band, line in shifted]
-            calls += self._products(rest, rows[whole:, part], len(rows) - whole, scratch)
+        shifted = [(band, lines[:, int(np.dot(place, steps)) :]) for place, band in self._bands]
+        calls = band_products(shifted, sums.reshape(len(sums), -1)[:, :run], first.stride, scratch)
         # The products have left out what the stride of the first axis leaves out.
         return calls, outputs_of(sums, [first._replace(stride=1), *others], outputs)
 
-    def _products(
-        self,
-        shifted: Sequence[tuple[np.ndarray, np.ndarray]],
-        sums: np.ndarray,
-        rows: int,
-        scratch: Scratch,
-    ) -> list[Call]:
-        """Add up the products of bands with lines, for groups of some rows of outputs."""
-        if not sums.size:
-            return []
-        into = sums.reshape(-1, rows, sums.shape[1])
-        product = scratch[0][: sums.size].reshape(into.shape)
-        first = self._axes[0]
-        depth = (rows - 1) * first.stride + first.reach
-        calls: list[Call] = []
-        for number, (band, lines) in enumerate(shifted):
-            strides = (rows * first.stride * lines.strides[0], *lines.strides)
-            view = as_strided(lines, (len(into), depth, into.shape[2]), strides, writeable=False)
-            calls.append(partial(np.matmul, band[:rows, :depth], view, out=product if number else into))
-            if number:
-                calls.append(partial(np.add, into, product, out=into))
-        return calls
+
+def band_products(
+    bands: Sequence[tuple[np.ndarray, np.ndarray]], sums: np.ndarray, stride: int, scratch: Scratch
+) -> list[Call]:
+    """Add up the products of bands with the lines of each, for groups of some rows of sums.
+
+    All groups share a call: between calls threads wait for each other. The rows left over get shorter bands.
+    """
+    rows, depth = bands[0][0].shape
+    whole = len(sums) // rows * rows
+    calls: list[Call] = []
+    for columns in quiet_parts(sums.shape[1], rows * depth):
+        for group, size in ((slice(0, whole), rows), (slice(whole, None), len(sums) - whole)):
+            part = sums[group, columns]
+            if not part.size:
+                continue
+            into = part.reshape(-1, size, part.shape[1])
+            product = scratch[0][: into.size].reshape(into.shape)
+            long = depth - (rows - size) * stride
+            for number, (band, lines) in enumerate(bands):
+                own = lines[group.start * stride :, columns]
+                strides = (size * stride * own.strides[0], *own.strides)
+                view = as_strided(own, (len(into), long, into.shape[2]), strides, writeable=False)
+                calls.append(partial(np.matmul, band[:size, :long], view, out=product if number else into))
+                if number:
+                    calls.append(partial(np.add, into, product, out=into))
+    return calls
 
 
 def band_matrix(weights: np.ndarray, axis: Axis, rows: int) -> np.ndarray:

@@ -142,16 +142,13 @@ class _LastFilter:
 
     def colour(self, at: tuple[int, ...], channel: int) -> tuple[list[Part], list[Step]]:
         """Compute a sample of a colour channel of the output."""
-        parts, steps = self.parts(at, channel)
-        if self.bank.luma:
-            steps = [*steps, self.lifted((steps or parts)[-1].value, at, channel)]
+        parts, steps, value = self.parts(at, channel)
         mode = self.layer.range
         extremes = self.extremes() if mode == "stretch" else (0, 0)
-        value = (steps or parts)[-1].value
         return parts, steps + finish(value, self.layer, mode, offset=self.offset, extremes=extremes)
 
-    def parts(self, at: tuple[int, ...], channel: int) -> tuple[list[Part], list[Step]]:
-        """Compute every part of the kernel for one colour channel, and how they are combined."""
+    def parts(self, at: tuple[int, ...], channel: int) -> tuple[list[Part], list[Step], Number]:
+        """Compute every part of the kernel for one colour channel, and how they become one value."""
         layer, bank, colours = self.layer, self.bank, self.stage.colours
         sources = range(colours.shape[-1]) if bank.summed else [channel]
         windows = [
@@ -173,14 +170,15 @@ class _LastFilter:
                 parts.append(sum_slices(slices, bank.divisor))
             else:
                 parts.append(self.premultiplied_part(slices, weights, alpha))
-        return parts, combine_parts([part.value for part in parts], layer.combine)
-
-    def lifted(self, value: Number, at: tuple[int, ...], channel: int) -> Step:
-        """Return the step that adds a channel's distance from lightness."""
-        colours = self.stage.colours[at].tolist()
-        lightness = quotient(sum(weight * each for weight, each in zip(LUMA, colours, strict=True)), 1000)
-        formula = f"{figure(value)} + {figure(colours[channel])} - {figure(lightness)}".replace("+ -", "- ")
-        return Step("colour kept", formula, value + colours[channel] - lightness)
+        steps = combine_parts([part.value for part in parts], layer.combine)
+        value = (steps or parts)[-1].value
+        if bank.luma:  # add the channel's distance from lightness
+            here = colours[at].tolist()
+            lightness = quotient(sum(weight * each for weight, each in zip(LUMA, here, strict=True)), 1000)
+            formula = f"{figure(value)} + {figure(here[channel])} - {figure(lightness)}".replace("+ -", "- ")
+            value = value + here[channel] - lightness
+            steps.append(Step("colour kept", formula, value))
+        return parts, steps, value
 
     def premultiplied_part(self, slices: list[Slice], weights: NDArray[Any], alpha: NDArray[Any]) -> Part:
         """Compute a part whose colours are weighted with alpha."""
@@ -218,10 +216,8 @@ class _LastFilter:
         found = []
         for place in (np.nanargmin(finite), np.nanargmax(finite)):
             *at, channel = (int(index) for index in np.unravel_index(int(place), finite.shape))
-            parts, steps = self.parts(tuple(at), channel)
-            if self.bank.luma:
-                steps = [self.lifted((steps or parts)[-1].value, tuple(at), channel)]
-            found.append((steps or parts)[-1].value + self.offset)
+            *_, value = self.parts(tuple(at), channel)
+            found.append(value + self.offset)
         low, high = found
         # What the engine takes for its own roundings is flat.
         noise = noise_of(layer, stage.colours) * self.full / layer.result.full / layer.bank.divisor

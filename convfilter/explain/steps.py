@@ -172,8 +172,7 @@ def quotient(value: Number, divisor: Number) -> Number:
     """Divide, exactly unless one of the numbers is a float."""
     if isinstance(value, float) or isinstance(divisor, float):
         return value / divisor
-    divided = Fraction(value) / divisor
-    return int(divided) if divided.denominator == 1 else divided
+    return whole(Fraction(value) / divisor)
 
 
 def slice_of(

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convfilter.errors import ImageError, OptionError, describe, escaped, figure
+from convfilter.errors import ImageError, KernelError, OptionError, describe, escaped, figure
 from convfilter.explain.steps import Explanation, Slice, Step
+from convfilter.kernels.matrix import parse_rows
 
 __all__ = ["as_lines", "channel_names", "output_names", "parse_numbers", "read_numbers", "to_json"]
 
@@ -45,24 +46,18 @@ def read_numbers(path: str) -> NDArray[Any]:
 
 def parse_numbers(text: str, name: str) -> NDArray[Any]:
     """Parse rows of numbers, which end with semicolons or line breaks; `name` is for errors."""
-    lines = [row.strip(" ,\t\r") for row in re.split(r"[;\n]", text)]
-    rows = [re.split(r"[\s,]+", line) for line in lines if line]
     try:
-        values = [[_number(cell) for cell in row] for row in rows]
-    except ValueError as error:
-        cell = str(error).rpartition(": ")[2]
-        raise OptionError(f"{name}: {cell} is not a number: give rows such as '0 1 2; 3 4 5'") from None
+        values = parse_rows([row for row in re.split(r"[;\n]", text) if row.strip()])
+    except KernelError as error:
+        raise OptionError(f"{name}: {error}: give rows such as '0 1 2; 3 4 5'") from None
     if len({len(row) for row in values}) != 1:
         lengths = ", ".join(str(len(row)) for row in values) or "none"
         raise OptionError(f"{name}: rows of {lengths} numbers: give rows of one length, such as '0 1; 2 3'")
     array = np.array(values)
+    array = array.astype(float) if array.dtype == object else array  # integers of many digits
     if not np.isfinite(array).all():
-        raise OptionError(f"{name}: infinite or not a number: give finite ones")
+        raise OptionError(f"{name}: a number beyond all floats: give finite ones")
     return array
-
-
-def _number(cell: str) -> float:
-    return int(cell) if re.fullmatch(r"[+-]?\d{1,15}", cell) else float(cell)
 
 
 def channel_names(mode: str, *, grey: bool) -> tuple[str, ...]:

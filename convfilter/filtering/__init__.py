@@ -244,6 +244,8 @@ def last_stage(
     check_options(options, kernels)
     values, stack, grey = _stack_of(pixels, kernels)
     depth = levels_of(values.dtype)
+    if depth.integer and options.border == "constant" and not 0 <= options.fill <= 1:
+        raise OptionError(f"border constant={options.fill:g}: {_meant_fill(options.fill, depth.full)}")
     has_alpha = options.alpha != "plain" and values.shape[-1] in (2, 4)
     colours, alpha = (values[..., :-1], values[..., -1]) if has_alpha else (values, None)
     opaque = alpha is not None and bool((alpha == depth.full).all())
@@ -267,6 +269,12 @@ def last_stage(
         if alpha is not None:
             colours, alpha = colours[..., :-1], colours[..., -1]
     return Stage(layer, colours, alpha, opaque and has_alpha, stack, grey)
+
+
+def _meant_fill(fill: float, full: float) -> str:
+    """Return what a constant border takes, and the fraction for a number that may be a level."""
+    mend = f"; level {fill:g} of {full:g} is {fill / full:.4g}" if 0 < fill <= full else ""
+    return f"it is a fraction of full scale, from 0 to 1 for integers{mend}"
 
 
 def plan_kernel(kernel: Kernel, shape: Sequence[int], dtype: Any, options: FilterOptions) -> Plan:

@@ -47,7 +47,7 @@ def write_frames(
     an ``.npy`` is (T, H, W); other frames are (T, H, W, 1), which cannot be taken for an image.
     """
     row = FORMATS[format]
-    output = Output(stream, format, encoding or EncodeOptions(), [], count)
+    output = Output(stream, format, encoding or EncodeOptions(), [], [], count)
     writer = loaded(row.frames_encoder)(output)
     size: tuple[int, ...] | None = None
     for number, picture in enumerate(pictures):
@@ -58,7 +58,7 @@ def write_frames(
             writer.add(prepared(picture, output, release=True))
     with collected(output.warnings, prints=row.prints):
         writer.finish()
-    return list(dict.fromkeys(output.warnings))
+    return output.all_warnings()
 
 
 def _checked_size(picture: Picture, size: tuple[int, ...] | None, form: str) -> tuple[int, ...]:

@@ -146,7 +146,7 @@ FORMATS: dict[str, Format] = {
         plugin="GifImagePlugin",
         several="animation",
         side=65_535,
-        blocks=("comments", "duration", "plays"),
+        blocks=("xmp", "comments", "aspect", "duration", "plays"),
         encoder="gif:save_gif",
         frames_encoder="gif:GifFrames",
     ),

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convfilter.images.animation import Clock, changed_box
+from convfilter.images.beside import GIF_XMP, GIF_XMP_END
 from convfilter.images.metadata import Metadata
 from convfilter.images.picture import Picture
 from convfilter.images.writing import (
@@ -39,10 +40,21 @@ _KEEP, _CLEAR = 1, 2  # what becomes of a frame before the next one is drawn
 
 def save_gif(picture: Picture, output: Output) -> None:
     """Write a GIF, whose pixels are transparent or not: with exactly its colours if they are few enough."""
-    comment = b"\n".join(picture.metadata.comments) or None
-    image = taken(picture)
+    ticks = Clock(10, 65_535, output.warnings).ticks(picture.metadata.duration or 0)
+    encoded = io.BytesIO()
+    _save_palette(taken(picture), output._replace(stream=encoded), duration=10 * ticks)
+    data = encoded.getvalue()
+    start = 13 + (6 << (data[10] & 7) if data[10] & 128 else 0)
+    head = bytearray(data[:start])
+    head[:6], head[12] = b"GIF89a", _aspect(picture.metadata)
+    output.stream.write(head + _extensions(picture.metadata))
+    output.stream.write(memoryview(data)[start:])
+
+
+def _save_palette(image: Image.Image, output: Output, **options: int) -> None:
+    """Write a GIF without metadata."""
     if image.mode == "L":  # with the greys in order it is read as grey again
-        save(image, output, comment=comment, optimize=False)
+        save(image, output, optimize=False, **options)
         return
     clear = np.zeros((image.height, image.width), bool)
     if image.mode == "RGBA":
@@ -51,23 +63,39 @@ def save_gif(picture: Picture, output: Output) -> None:
         image = Image.composite(image, Image.new("RGBA", image.size), alpha)
     if found := few_colours(image):
         numbers, colours = found
+        paletted = to_image(numbers, "P", colours[:, :3].tobytes())
         transparent = 0 if clear.any() else None  # the darkest colour, without alpha
-        save(
-            to_image(numbers, "P", colours[:, :3].tobytes()),
-            output,
-            comment=comment,
-            optimize=False,
-            transparency=transparent,
-        )
+        save(paletted, output, optimize=False, transparency=transparent, **options)
         return
     output.warnings.append(_REDUCED)
     if not clear.any():
-        save(image.convert("RGB").quantize(256), output, comment=comment)
+        save(image.convert("RGB").quantize(256), output, **options)
         return
     reduced = image.convert("RGB").quantize(255)
     indices = np.where(clear, np.uint8(255), np.asarray(reduced))
     palette = bytes(reduced.getpalette() or [])[: 3 * 255].ljust(768, b"\0")
-    save(to_image(indices, "P", palette), output, comment=comment, optimize=False, transparency=255)
+    save(to_image(indices, "P", palette), output, optimize=False, transparency=255, **options)
+
+
+def _aspect(metadata: Metadata) -> int:
+    """Return how wide a pixel is for its height, in 64ths less 15; 0 for square ones."""
+    across, down, unit = struct.unpack(">IIB", dict(metadata.chunks).get(b"pHYs", bytes(9)))
+    return (
+        0
+        if unit or 0 in (across, down) or across == down
+        else min(max(round(64 * down / across) - 15, 1), 255)
+    )
+
+
+def _extensions(metadata: Metadata) -> bytes:
+    """Return comments and XMP as blocks."""
+    found = b""
+    for comment in metadata.comments:
+        parts = [comment[at : at + 255] for at in range(0, len(comment), 255)]
+        found += b"!\xfe" + b"".join(bytes([len(part)]) + part for part in parts) + b"\0"
+    if metadata.xmp is not None:
+        found += b"!\xff\x0b" + GIF_XMP + metadata.xmp + GIF_XMP_END
+    return found
 
 
 class GifFrames:
@@ -100,13 +128,11 @@ class GifFrames:
 
     def _begin(self, shape: tuple[int, ...], metadata: Metadata) -> None:
         """Write what stands before the frames, none of which shares a palette."""
-        self._stream.write(b"GIF89a" + struct.pack("<HHBBB", shape[1], shape[0], 0, 0, 0))
+        self._stream.write(b"GIF89a" + struct.pack("<HHBBB", shape[1], shape[0], 0, 0, _aspect(metadata)))
         if metadata.plays != 1:
             loop = struct.pack("<BBHB", 3, 1, min(max(metadata.plays - 1, 0), 65_535), 0)
             self._stream.write(b"!\xff\x0bNETSCAPE2.0" + loop)
-        for comment in metadata.comments:
-            parts = [comment[at : at + 255] for at in range(0, len(comment), 255)]
-            self._stream.write(b"!\xfe" + b"".join(bytes([len(part)]) + part for part in parts) + b"\0")
+        self._stream.write(_extensions(metadata))
 
     def _packed(self, picture: Picture) -> Packed:
         """Return a frame whose pixels are opaque or wholly transparent."""

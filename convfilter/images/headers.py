@@ -149,12 +149,15 @@ _AV1_CONFIGURATION = re.compile(rb"av1C\x81.(.)", re.DOTALL)
 class GifLayout(NamedTuple):
     """What the blocks of a GIF say: the size that covers all its frames, and whether it ends with its mark.
 
-    `turns_coloured` is true if a frame that follows a grey one has colours.
+    `turns_coloured` is true if a frame that follows a grey one has colours. An extension is a label and the
+    blocks that follow, each with its length before it.
     """
 
     size: tuple[int, int]
     turns_coloured: bool
     whole: bool
+    aspect: int
+    extensions: list[tuple[int, bytes]]
 
 
 def gif_layout(stream: BinaryIO) -> GifLayout:
@@ -172,7 +175,7 @@ def gif_layout(stream: BinaryIO) -> GifLayout:
         return data[place - length : place] == _GREYS[:length] if length else None
 
     shared = palette_is_grey(screen[4])
-    greys = []
+    greys, extensions = [], []
     while (kind := data[place : place + 1]) not in (b";", b""):
         place += 1
         if kind == b",":
@@ -182,12 +185,14 @@ def gif_layout(stream: BinaryIO) -> GifLayout:
             own = palette_is_grey(flags)
             greys.append(shared if own is None else own)
         if kind in (b",", b"!"):
-            place += 1
+            start = place = place + 1
             while place < len(data) and data[place]:
                 place += 1 + data[place]
             place += 1
+            if kind == b"!" and start <= len(data):
+                extensions.append((data[start - 1], data[start:place]))
     turns = bool(greys) and greys[0] is not False and False in greys
-    return GifLayout((width, height), turns, kind == b";")
+    return GifLayout((width, height), turns, kind == b";", screen[6], extensions)
 
 
 _GREYS = bytes(level for level in range(256) for _ in range(3))

@@ -7,33 +7,26 @@ with zeros. What cannot be parsed is dropped with a warning.
 
 from __future__ import annotations
 
-import contextlib
-import itertools
 import math
 import re
 import struct
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from PIL import ExifTags, Image
+from PIL import Image
 
 from convfilter.errors import ImageError
+from convfilter.images.exif import EXIF, THUMBNAILS, cleaned, jpeg_places, photoshop_resources, resolution_of
 from convfilter.images.formats import FORMATS
-from convfilter.images.headers import jpeg_segments
 from convfilter.images.library import reasons
-from convfilter.images.tiff_tags import Data, Directory, Origin, TiffTag, address_at
+from convfilter.images.tiff_tags import Origin, TiffTag
 
 __all__ = [
     "BLOCKS",
-    "DESCRIPTIVE",
     "PHOTOSHOP",
     "Chunk",
     "Metadata",
-    "as_stored",
-    "descriptive_exif",
     "icc_fits",
-    "jpeg_places",
     "orientation_of",
     "read_metadata",
 ]
@@ -55,7 +48,7 @@ _GAMMA = "gamma and chromaticities"
 _CHUNKS = dict.fromkeys((b"tEXt", b"zTXt", b"iTXt"), "text")
 _CHUNKS |= dict.fromkeys((b"cICP", b"mDCV", b"cLLI"), "HDR chunks")
 _CHUNKS |= dict.fromkeys((b"gAMA", b"cHRM", b"sRGB"), _GAMMA)
-_CHUNKS |= {b"pHYs": "a pixel aspect", b"bKGD": "a background colour"}
+_CHUNKS |= {b"pHYs": "a pixel aspect", b"bKGD": "a background colour", b"sBIT": "significant bits"}
 # What says no more than a file without it: nothing is lost with these.
 _SRGB = {
     (b"gAMA", struct.pack(">I", 45455)),
@@ -63,10 +56,13 @@ _SRGB = {
 }
 
 _ORIENTATION = 0x0112
-# Of a TIFF's tags these describe the image; the others say how its file is laid out.
-DESCRIPTIVE = {270, 271, 272, 305, 306, 315, 316, 33432, 33723, 34377, 34665, 34853, _ORIENTATION}
-_EXIF = b"Exif\0\0"
 _XMP_ORIENTATION = re.compile(rb'tiff:Orientation="\d+"|<tiff:Orientation>\d+</tiff:Orientation>')
+# The list of the images in a file, what a gain map is like, and the rest of a packet too long for a JPEG.
+_XMP_FURTHER = re.compile(
+    rb"<((?:G?Container:Directory|(?:hdrgm|xmpNote):\w+))\b(?:[^>]*/>|.*?</\1>)"
+    rb"|\s(?:hdrgm|xmpNote):\w+=(?:\"[^\"]*\"|'[^']*')",
+    re.DOTALL,
+)
 # A JPEG or PNG in base 64, whose lines may be broken by references to characters.
 _BASE64 = rb"[A-Za-z0-9+/=\s]", rb"&#x?[0-9A-Fa-f]{1,6};"
 _XMP_IMAGE = re.compile(rb"(?:/9j/|iVBORw0KGgo)(?=(?:%b|%b){100})(?:%b+|%b)*" % (_BASE64 + _BASE64))
@@ -78,6 +74,7 @@ class Metadata:
 
     exif: bytes | None = None  # beginning with ``Exif`` and two zeros
     icc: bytes | None = None
+    icc_name: bytes = b"ICC Profile"  # which a PNG gives it
     xmp: bytes | None = None
     dpi: tuple[float, float] | None = None  # horizontally and vertically
     comments: tuple[bytes, ...] = ()  # of a JPEG or GIF
@@ -98,19 +95,31 @@ class Metadata:
         kept = "quantization", "subsampling", "compression", "lossless", "duration", "plays"
         return Metadata(**{name: getattr(self, name) for name in kept})
 
-    def lost_in(self, form: str) -> list[str]:
-        """Return the names of what a format cannot hold, as far as it says something."""
+    def lost_in(self, form: str, frames: int, still: bool) -> list[str]:
+        """Return the names of what a format cannot hold, as far as it says something.
+
+        `frames` is how many images are written, 0 for a single one; `still` says that one was read.
+        """
         held = FORMATS[form].blocks
         says = {field: getattr(self, field) not in (None, ()) for field in BLOCKS}
         # Programs write one of these where nobody has chosen a resolution.
         says["dpi"] = says["dpi"] and {*map(round, self.dpi or ())} not in ({1}, {72}, {96})
+        if says["dpi"] and self.exif is not None and "exif" in held:
+            says["dpi"] = self.dpi != resolution_of(self.exif)
         names = [name for field, name in BLOCKS.items() if says[field] and field not in held]
         plain = self.icc is not None or b"sRGB" in dict(self.chunks)
         for kind, content in self.chunks if "chunks" not in held else ():
             name = _CHUNKS.get(kind, f"a {kind.decode()} chunk")
-            square = kind == b"pHYs" and content[:4] == content[4:8]  # as pixels are without it
-            if not (square or (plain and name == _GAMMA) or (kind, content) in _SRGB):
+            square = kind == b"pHYs" and (content[:4] == content[4:8] or "aspect" in held)
+            whole = kind == b"sBIT" and {*content} <= {8, 16}
+            if not (square or whole or (plain and name == _GAMMA) or (kind, content) in _SRGB):
                 names.append(name)
+        if frames and self.duration is not None and "duration" not in held:
+            names.append("the durations of frames")
+        elif still and not frames and self.duration and form != "gif":
+            names.append("the duration of a still image")
+        if frames and self.plays and "plays" not in held:
+            names.append("the number of showings")
         return list(dict.fromkeys(names))
 
 
@@ -134,22 +143,23 @@ def read_metadata(image: Image.Image, upright: bool, warnings: list[str]) -> Met
     compression, xmp = info.get("compression"), info.get("xmp")
     segments = getattr(image, "applist", [])  # of a JPEG
     comments = [content for name, content in segments if name == "COM"]
-    if image.format == "GIF" and "comment" in info:
-        comments = [info["comment"]]
     unknown = {
-        f"segment {name}": None
+        next(
+            (words for start, words in _SEGMENT_NAMES.items() if content.startswith(start)), f"segment {name}"
+        )
         for name, content in segments
         if name != "COM" and not content.startswith(_SEGMENTS)
     }
     return Metadata(
         exif=_exif(image, upright, warnings),
-        icc=_icc(info.get("icc_profile"), warnings),
-        xmp=_xmp(xmp, upright) if isinstance(xmp, bytes) else None,
+        icc=_icc(_icc_of_segments(segments) or info.get("icc_profile"), warnings),
+        icc_name=info.get("icc_name", Metadata.icc_name),
+        xmp=_xmp(xmp, upright, warnings) if isinstance(xmp, bytes) else None,
         dpi=_dpi(info.get("dpi")),
-        comments=tuple(comments),
+        comments=info.get("comments", tuple(comments)),
         photoshop=_photoshop(segments, warnings),
         chunks=info.get("chunks", ()) + _aspect(info),
-        unknown=(*info.get("unknown", ()), *unknown),
+        unknown=(*info.get("unknown", ()), *sorted(unknown)),
         quantization=quantization,
         subsampling=_subsampling(image) if quantization else -1,
         compression=compression if isinstance(compression, str) else None,
@@ -164,47 +174,16 @@ def icc_fits(profile: bytes, kind: str) -> bool:
     return profile[16:20] == spaces.get(kind.partition(";")[0].rstrip("X"), b"GRAY")
 
 
-def descriptive_exif(exif: Image.Exif) -> Image.Exif:
-    """Return the tags that describe an image, without those on how its file is laid out."""
-    parsed = Image.Exif()  # groups that were put in, not parsed, could not be written to a TIFF
-    if block := _descriptive_block(exif):
-        with reasons("malformed EXIF"):
-            parsed.load(block)
-    return parsed
-
-
-def _descriptive_block(exif: Image.Exif) -> bytes:
-    """Return the tags that describe an image as a block, empty without any."""
-    with reasons("malformed EXIF"):
-        tags = DESCRIPTIVE & set(exif)
-        found = {tag: exif.get_ifd(tag) if tag in _GROUPS else exif[tag] for tag in tags}
-    kept = Image.Exif()
-    for tag, value in found.items():
-        group = isinstance(value, dict)
-        kept[tag] = {key: as_stored(each) for key, each in value.items()} if group else as_stored(value)
-    with reasons("malformed EXIF"):
-        return kept.tobytes() if len(kept) else b""
-
-
-def as_stored(value: Any) -> Any:
-    """Return a text as the bytes that Pillow read as Latin 1, and would write as ASCII."""
-    return value.encode("latin-1") if isinstance(value, str) and not value.isascii() else value
-
-
 def _exif(image: Image.Image, upright: bool, warnings: list[str]) -> bytes | None:
     """Return the EXIF block, upright and without thumbnails."""
     raw = image.info.get("exif")
     try:
-        if image.format == "TIFF":
-            with reasons("malformed EXIF"):
-                tags = image.getexif()
-            raw = _descriptive_block(tags)
-        if not isinstance(raw, bytes) or not raw.removeprefix(_EXIF):
+        if not isinstance(raw, bytes) or not raw.removeprefix(EXIF):
             return None
         if len(raw) > _LONGEST_EXIF:
             warnings.append(f"EXIF of more than {_LONGEST_EXIF} bytes dropped")
             return None
-        block = _EXIF + _cleaned(raw.removeprefix(_EXIF), upright)
+        block = EXIF + cleaned(raw.removeprefix(EXIF), upright)
         with reasons("malformed EXIF"):
             parsed = Image.Exif()
             parsed.load(block)  # whatever cannot be parsed and put together again could not be written
@@ -215,103 +194,22 @@ def _exif(image: Image.Image, upright: bool, warnings: list[str]) -> bytes | Non
     return block
 
 
-_SHORT, _LONG = 3, 4
-_GROUPS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
-# Where image data begin and how long they are: JPEG, strips, tiles.
-_IMAGE_DATA = ((513, 514), (273, 279), (324, 325))
-_DIRECTORIES, _WINDOWS_THUMBNAIL, _PHOTOSHOP = 330, 0x501B, 34377
-_MOST_DIRECTORIES, _MOST_NUMBERS = 16, 4096
-_LONGEST_EXIF, _MOST_SEGMENTS = 1 << 22, 1000
-_JPEG = b"\xff\xd8\xff"
+_LONGEST_EXIF = 1 << 22
 PHOTOSHOP = b"Photoshop 3.0\0"
+_ICC_SEGMENT = b"ICC_PROFILE\0"
 # How the segments of a JPEG begin that are read, or say how the file is made (JFIF, MPF, Ducky, Adobe).
 _SEGMENTS = (
-    *(b"Exif\0", b"http://ns.adobe.com/xap/1.0/\0", b"ICC_PROFILE\0", PHOTOSHOP),
-    *(b"JFIF", b"JFXX", b"MPF\0", b"Ducky", b"Adobe"),
+    *(b"Exif\0", b"http://ns.adobe.com/xap/1.0/\0", _ICC_SEGMENT, PHOTOSHOP),
+    *(b"JFIF", b"JFXX", b"MPF\0", b"Ducky", b"Adobe\0"),
 )
-# Photoshop's resources that show the image as it was: thumbnails, and copies of ICC, EXIF twice, XMP.
-_THUMBNAILS = (0x0409, 0x040C)
-_COPIES = (*_THUMBNAILS, 0x040F, 0x0422, 0x0423, 0x0424)
-
-
-def _cleaned(block: bytes, upright: bool) -> bytes:
-    """Return a block of EXIF with its orientation set upright, if so, and zeros where thumbnails were."""
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(block[:4])
-    if order is None:
-        raise ImageError("not EXIF")
-    directory = Directory(block, address_at(block, 4, order), order)
-    start, end = directory.start, directory.end
-    cleaned = bytearray(block)
-    length = len(block)
-    for first, last in sorted(_thumbnails(directory), key=lambda place: -place[1]):
-        last = min(last, len(block))
-        if first >= last:
-            continue
-        if first < end and last > start:
-            raise ImageError("a thumbnail within the tags")
-        cleaned[first:last] = bytes(last - first)
-        if last == length:
-            length = first
-    for entry in directory.entries:
-        if entry.number == _ORIENTATION and upright and start < entry.place < end:
-            struct.pack_into(order + ("I" if entry.type == _LONG else "H"), cleaned, entry.place, 1)
-    cleaned[end : end + 4] = bytes(len(cleaned[end : end + 4]))
-    groups = _others(directory, [each for group in _GROUPS for each in _addresses(directory, group)[:1]])
-    ends = [
-        place for each in (directory, *groups) for place in (each.end + 4, *(e.end for e in each.entries))
-    ]
-    return bytes(cleaned[: max(length, *ends)])
-
-
-def _others(directory: Directory, addresses: Iterable[int]) -> Iterator[Directory]:
-    """Yield the sound ones of the directories at addresses in the same block."""
-    for address in filter(None, addresses):
-        with contextlib.suppress(ImageError):
-            yield Directory(directory.data, address, directory.order)
-
-
-def _addresses(directory: Directory, number: int) -> tuple[int, ...]:
-    """Return the numbers of 16 or 32 bits that a tag holds, whatever type it claims."""
-    content, size = directory.content(number), 2 if directory.type_of(number) == _SHORT else 4
-    count = min(len(content) // size, _MOST_NUMBERS)
-    return struct.unpack_from(f"{directory.order}{count}{'H' if size == 2 else 'I'}", content)
-
-
-def _thumbnails(directory: Directory) -> Iterator[tuple[int, int]]:
-    """Yield where images are in a block of EXIF, as far as they are in a known format or place."""
-    block = directory.data
-    yield from jpeg_places(block)
-    for entry in directory.entries:
-        if entry.number == _WINDOWS_THUMBNAIL:
-            yield entry.place, entry.end
-        elif entry.number == _PHOTOSHOP:
-            for kind, _, start, stop in _resources(block, entry.place, entry.end):
-                if kind in _THUMBNAILS:
-                    yield start, min(stop, entry.end)
-    yield from _image_data(directory)
-    others = [directory.following()] if len(block) >= directory.end + 4 else []
-    others += _addresses(directory, _DIRECTORIES)
-    for other in _others(directory, others[:_MOST_DIRECTORIES]):
-        yield other.start, other.end
-        yield from _image_data(other)
-
-
-def _image_data(directory: Directory) -> Iterator[tuple[int, int]]:
-    """Yield where the image is that a directory describes."""
-    for starts, lengths in _IMAGE_DATA:
-        for start, length in zip(_addresses(directory, starts), _addresses(directory, lengths), strict=False):
-            yield start, start + length
-
-
-def _resources(block: Data, place: int, end: int) -> Iterator[tuple[int, int, int, int]]:
-    """Yield Photoshop's resources: their kind, where they begin, and where their content begins and ends."""
-    while place + 12 <= end and block[place : place + 4] == b"8BIM":
-        begin = place
-        kind = int.from_bytes(block[place + 4 : place + 6], "big")
-        place += 6 + (block[place + 6] + 2) // 2 * 2  # behind the name, of even length with its own
-        start, length = place + 4, int.from_bytes(block[place : place + 4], "big")
-        yield kind, begin, start, start + length
-        place = start + length + length % 2
+# What messages call others that are known.
+_SEGMENT_NAMES = {
+    b"http://ns.adobe.com/xmp/extension/\0": "extended XMP",
+    b"urn:iso:std:iso:ts:21496:-1\0": "a gain map",
+    b"Adobe_CM": "a colour management segment",
+}
+# Photoshop's resources that are dropped: thumbnails, and copies of ICC, EXIF twice, XMP.
+_COPIES = (*THUMBNAILS, 0x040F, 0x0422, 0x0423, 0x0424)
 
 
 def _photoshop(segments: list[tuple[str, bytes]], warnings: list[str]) -> bytes | None:
@@ -320,7 +218,7 @@ def _photoshop(segments: list[tuple[str, bytes]], warnings: list[str]) -> bytes 
     block = b"".join(parts)  # a resource may go on in the next segment
     kept = []
     end = 0
-    for kind, begin, start, stop in _resources(block, 0, len(block)):
+    for kind, begin, start, stop in photoshop_resources(block, 0, len(block)):
         if stop > len(block):
             break
         end = stop + (stop - start) % 2
@@ -331,27 +229,19 @@ def _photoshop(segments: list[tuple[str, bytes]], warnings: list[str]) -> bytes 
     return b"".join(kept) or None
 
 
+def _icc_of_segments(segments: list[tuple[str, bytes]]) -> bytes:
+    """Return the colour profile of a JPEG, whose parts are numbered, though not always as they should be."""
+    parts = [content[len(_ICC_SEGMENT) :] for _, content in segments if content.startswith(_ICC_SEGMENT)]
+    profile = b"".join(part[2:] for part in sorted(parts, key=lambda part: part[:1]))
+    return profile if int.from_bytes(profile[:4], "big") <= len(profile) else b"incomplete"
+
+
 def _aspect(info: dict[Any, Any]) -> tuple[Chunk, ...]:
-    """Return the pixel aspect that a JPEG tells, as a chunk of PNG."""
+    """Return the pixel aspect that a JPEG states, as a chunk of PNG."""
     aspect = info.get("jfif_density")
     if info.get("jfif_unit") != 0 or not aspect or 0 in aspect or aspect[0] == aspect[1]:
         return ()
     return ((b"pHYs", struct.pack(">IIB", *aspect, 0)),)
-
-
-def jpeg_places(data: Data) -> list[tuple[int, int]]:
-    """Return where JPEGs are within other data: what begins as one and has a scan, up to its end."""
-    places = []
-    start = data.find(_JPEG)
-    while start >= 0:
-        end = start
-        for marker, _, last in itertools.islice(jpeg_segments(data, start), _MOST_SEGMENTS):
-            if marker in (0xD9, 0xDA) or end > start:
-                end = min(last, len(data))
-        if end > start:
-            places.append((start, end))
-        start = data.find(_JPEG, max(end, start + 3))
-    return places
 
 
 def _icc(profile: object, warnings: list[str]) -> bytes | None:
@@ -364,9 +254,15 @@ def _icc(profile: object, warnings: list[str]) -> bytes | None:
     return profile
 
 
-def _xmp(packet: bytes, upright: bool) -> bytes:
-    """Return an XMP packet without thumbnails, and without the orientation if that has been applied."""
+def _xmp(packet: bytes, upright: bool, warnings: list[str]) -> bytes:
+    """Return an XMP packet without thumbnails and without what is not true of the image that is written.
+
+    That is the orientation, if it has been applied, and the further images and parts of a JPEG.
+    """
     packet = _XMP_IMAGE.sub(b"", packet)
+    if b"hdrgm:Version" in packet:
+        warnings.append("the gain map is dropped: the image without it is of standard range")
+    packet = _XMP_FURTHER.sub(b"", packet)
     return _XMP_ORIENTATION.sub(b"", packet) if upright else packet
 
 
@@ -381,6 +277,8 @@ def _dpi(found: Any) -> tuple[float, float] | None:
 
 def _duration(image: Image.Image) -> float | None:
     """Return how long a frame is shown; one of a GIF that does not say so is not held at all."""
+    if image.format == "AVIF" and getattr(image, "n_frames", 1) == 1:  # for which Pillow makes one up
+        return None
     found = image.info.get("duration", 0 if image.format == "GIF" else None)
     return float(found) if isinstance(found, int | float) and 0 <= found < math.inf else None
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from convfilter.images.metadata import Metadata
+from convfilter.images.tiff_tags import SAME_GRID, Grid
 
 __all__ = ["Picture", "Size"]
 
@@ -28,6 +29,7 @@ class Picture:
     metadata: Metadata = field(default_factory=Metadata)
     warnings: list[str] = field(default_factory=list)
     frames: int = 1
+    grid: Grid = field(default_factory=lambda: SAME_GRID)  # where the samples lie in the image that was read
 
 
 class Size(NamedTuple):

@@ -22,9 +22,10 @@ from PIL import Image
 
 from convfilter.errors import ImageError
 from convfilter.images import formats
+from convfilter.images.exif import jpeg_places
 from convfilter.images.headers import PngChunk
 from convfilter.images.library import add_warning, reasons
-from convfilter.images.metadata import Chunk, jpeg_places
+from convfilter.images.metadata import Chunk
 from convfilter.images.picture import Picture
 from convfilter.images.writing import Output, few_colours, save, taken, to_image
 from convfilter.options import EncodeOptions
@@ -43,9 +44,9 @@ __all__ = [
 _PIXELS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT"}
 # What the numbers mean as colours, which filters do not change, the shape of pixels, and how long it is.
 _LENGTHS = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4, b"mDCV": 24, b"cLLI": 8, b"pHYs": 9}
-_ONCE = {*_LENGTHS, b"iCCP", b"eXIf", b"bKGD"}
+_ONCE = {*_LENGTHS, b"iCCP", b"eXIf", b"bKGD", b"sBIT"}
 # What describes the image as it was.
-_DROPPED = {b"tIME", b"sBIT", b"sPLT", b"hIST", b"iDOT"}
+_DROPPED = {b"tIME", b"sPLT", b"hIST", b"iDOT"}
 _TEXTS = {b"tEXt", b"zTXt", b"iTXt"}
 _XMP = b"XML:com.adobe.xmp"
 _RAW_PROFILE = b"Raw profile type "
@@ -154,10 +155,13 @@ def beside_pixels(stream: BinaryIO, chunks: list[PngChunk], warnings: list[str])
         content = _content(stream, each)
         if content is not None and kind == b"bKGD":
             content = _full_scale(content, stream, chunks) or None
+        if kind == b"sBIT" and not (content and len(content) <= 4 and min(content)):
+            content = None
         if content is None or len(content) != _LENGTHS.get(kind, len(content)):
             add_warning(warnings, f"damaged {kind.decode()} chunk dropped")
         elif kind == b"iCCP":
-            found["icc_profile"] = _inflated(content.partition(b"\0")[2][1:], warnings, "ICC profile")
+            found["icc_name"], _, packed = content.partition(b"\0")
+            found["icc_profile"] = _inflated(packed[1:], warnings, "ICC profile")
         elif kind == b"eXIf":
             found["exif"] = _EXIF + content.removeprefix(_EXIF)
         elif kind == b"pHYs" and content[8:] == b"\1":
@@ -259,7 +263,7 @@ def chunks_beside(picture: Picture, warnings: list[str]) -> Iterator[Chunk]:
     """Yield what is written between the header and the pixels of an image."""
     metadata = picture.metadata
     if metadata.icc is not None:
-        yield b"iCCP", b"ICC Profile\0\0" + zlib.compress(metadata.icc)
+        yield b"iCCP", metadata.icc_name + b"\0\0" + zlib.compress(metadata.icc)
     if metadata.dpi is not None:
         across, down = (min(int(value / _METRE + 0.5), 2**31 - 1) for value in metadata.dpi)
         yield b"pHYs", struct.pack(">IIB", across, down, 1)
@@ -275,7 +279,18 @@ def chunks_beside(picture: Picture, warnings: list[str]) -> Iterator[Chunk]:
             if not content:
                 warnings.append(f"the background colour does not fit {picture.mode} pixels: dropped")
                 continue
+        if kind == b"sBIT":
+            content = _significant_bits(content, picture)
         yield kind, content
+
+
+def _significant_bits(content: bytes, picture: Picture) -> bytes:
+    """Return the significant bits of the channels of an image; alpha that is new has all."""
+    depth = 8 * picture.pixels.itemsize
+    colours, alpha = (content[:-1], content[-1]) if len(content) in (2, 4) else (content, depth)
+    wanted = 3 if picture.mode.startswith("RGB") else 1
+    colours = colours if len(colours) == wanted else wanted * bytes([max(colours)])
+    return bytes(min(each, depth) for each in (*colours, *[alpha] * picture.mode.endswith("A")))
 
 
 def _background(content: bytes, picture: Picture) -> bytes:
@@ -338,7 +353,7 @@ def _by_codecs(pixels: NDArray[Any], small: bool) -> bytes:
 def _by_pillow(image: Image.Image, options: dict[str, Any]) -> bytes:
     """Return an image as a PNG."""
     buffer = io.BytesIO()
-    save(image, Output(buffer, "png", EncodeOptions(), []), **options)
+    save(image, Output(buffer, "png", EncodeOptions(), [], []), **options)
     return buffer.getvalue()
 
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from convfilter.errors import ImageError
+from convfilter.images.beside import BESIDE
 from convfilter.images.formats import FORMATS, loaded
 from convfilter.images.headers import avif_is_deep, check_pixels, gif_layout, png_chunks, webp_is_lossless
 from convfilter.images.library import collected, disk_errors, frame_named, reasons
@@ -176,6 +177,9 @@ class PillowReader:
             warnings.append("ends without its end mark: frames may be missing")
         if source.format == "avif" and avif_is_deep(source.stream):
             warnings.append("more than 8 bits a channel are read as 8")
+        beside = BESIDE.get(source.format)
+        self._beside = beside(source.stream, warnings) if beside else {}
+        self._image.info.update(self._beside)
         if source.format == "webp":
             self._lossless = webp_is_lossless(source.stream)
 
@@ -206,6 +210,7 @@ class PillowReader:
     def _seek(self, number: int) -> None:
         with reasons(f"broken {self._source.format} data"):
             self._image.seek(number)
+        self._image.info.update(self._beside)
 
     def _decoded(self, warnings: list[str]) -> tuple[str, NDArray[Any]]:
         """Return mode and pixels of the present frame, turned."""
@@ -232,10 +237,6 @@ class PngReader(PillowReader):
             beside["transparency"] = level * factor  # spread over 0..255, as Pillow does with the samples
         self._beside = beside
         self._image.info.update(beside)
-
-    def _seek(self, number: int) -> None:
-        super()._seek(number)
-        self._image.info.update(self._beside)
 
     def _kind(self) -> tuple[str, str]:
         mode, dtype = super()._kind()

@@ -17,10 +17,11 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageFile, ImagePalette
-from PIL.TiffImagePlugin import COMPRESSION_INFO, ImageFileDirectory_v2, TiffImageFile
+from PIL.TiffImagePlugin import COMPRESSION_INFO, TiffImageFile
 
 from convfilter.errors import ImageError, one_line
 from convfilter.images import formats
+from convfilter.images.exif import block_of
 from convfilter.images.formats import grey_mode, loose_channels
 from convfilter.images.headers import check_pixels
 from convfilter.images.library import frame_named, reasons
@@ -36,7 +37,7 @@ from convfilter.images.reading import (
     turned,
     with_raw_mode,
 )
-from convfilter.images.tiff_tags import IPTC, Directory, Origin, address_at, no_data, read_tags, text_of
+from convfilter.images.tiff_tags import Directory, Origin, address_at, no_data, read_tags
 
 __all__ = ["TiffReader"]
 
@@ -273,15 +274,17 @@ class _Page:
             pixels = np.ascontiguousarray(turned(self._full_scale(self._decoded_by_tifffile()), turn))
         else:
             pixels = self._decoded_by_pillow(self._pillow, orient, warnings)
+        if self._is_measured:
+            bits = self._layout.bits
+            warnings.append(
+                f"the {bits}-bit samples keep their numbers, 0 to {2**bits - 1}, in 16 bits: "
+                "to see them use --range stretch"
+            )
         tags = read_tags(self._tags)
-        with reasons("broken tiff data"):
-            exif = beside.getexif()
-        exif.pop(ExifTags.Base.ImageDescription, None)  # there may be several, for programs too
-        if text := text_of(tags):
-            exif[ExifTags.Base.ImageDescription] = text
-        for tag in tags:
-            if tag.number == IPTC:  # of which Pillow takes the first number only
-                exif[IPTC] = tag.data
+        try:
+            beside.info["exif"] = block_of(self._tags, tags)
+        except ImageError:
+            warnings.append("malformed EXIF dropped")
         metadata = read_metadata(beside, orient, warnings)
         if (value := no_data(tags)) is not None:
             warnings.append(f"declares the no-data value {value}, which is filtered like any other sample")
@@ -294,6 +297,11 @@ class _Page:
             origin=origin if upright else origin._replace(shape=()),
         )
         return Picture(pixels, self._mode, "tiff", metadata)
+
+    @property
+    def _is_measured(self) -> bool:
+        """Whether it is grey of 9 to 15 bits without alpha."""
+        return self._mode == "I;16" and self._layout.bits < 16
 
     def _opened(self) -> ImageFile.ImageFile | None:
         """Have Pillow open the page; None if it does not give back what is stored there."""
@@ -360,10 +368,15 @@ class _Page:
         return samples
 
     def _full_scale(self, samples: NDArray[Any]) -> NDArray[Any]:
-        """Return samples at full scale, where black is zero and colours are not multiplied with alpha."""
+        """Return samples where black is zero and colours are not multiplied with alpha.
+
+        They have full scale, but for grey of 9 to 15 bits: measurements, which keep their numbers.
+        """
         layout = self._layout
         full = 1.0 if self._dtype.startswith("float") else float(np.iinfo(self._dtype).max)
-        if layout.type == "uint" and layout.bits not in (8, 16, 32):
+        if self._is_measured:
+            full = 2.0**layout.bits - 1
+        elif layout.type == "uint" and layout.bits not in (8, 16, 32):
             samples = np.minimum(np.floor(samples / (2**layout.bits - 1) * full + 0.5), full)
         samples = samples.astype(self._dtype, copy=False)
         if layout.photometric == _WHITE_IS_ZERO:
@@ -376,19 +389,7 @@ class _Page:
             return self._pillow
         image = Image.new("1", (1, 1))
         image.format = "TIFF"
-        exif = image.getexif()
-        with reasons("broken tiff data"):
-            if self._beyond_pillow:  # which knows a BigTIFF by its header in little-endian alone
-                directory = ImageFileDirectory_v2(b"II+\0" + bytes(12), b"MM")
-                self._stream.seek(self._tags.start)
-                directory.load(self._stream)
-                for tag in set(directory) - {*_GROUPS, IPTC}:
-                    exif[tag] = directory[tag]
-            else:
-                exif.endian, exif.bigtiff = self._file.order, self._file.big
-                exif.load_from_fp(self._stream, self._tags.start)
-        if self._beyond_pillow and any(tag in self._tags for tag in _GROUPS):
-            warnings.append("EXIF in a big-endian BigTIFF is not read")
+        image.getexif()[ExifTags.Base.Orientation] = self._tags.whole(ExifTags.Base.Orientation, 1)
         image.info["compression"] = COMPRESSION_INFO.get(self._layout.compression)
         for name, tag in (("xmp", _XMP), ("icc_profile", _PROFILE)):
             if tag in self._tags:
@@ -411,7 +412,6 @@ def _loaded(image: ImageFile.ImageFile, orient: bool, warnings: list[str]) -> in
                 tags.get_ifd(group)
         except ImageError:
             tags.pop(group, None)
-            warnings.append("malformed EXIF dropped")
     with reasons("broken tiff data"):
         image.load()  # which turns it, asked or not
     if orient or stored == 1:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import mmap
 import re
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -19,18 +19,22 @@ from convfilter.errors import ImageError
 
 __all__ = [
     "IPTC",
+    "SAME_GRID",
     "SIZES",
     "Data",
     "Directory",
     "Entry",
+    "Grid",
     "Origin",
     "TiffTag",
     "address_at",
     "fitting_tags",
+    "is_of_program",
+    "little_endian",
+    "names_beside",
     "no_data",
     "of_first_page",
     "read_tags",
-    "text_of",
 ]
 
 Data: TypeAlias = bytes | mmap.mmap
@@ -129,25 +133,31 @@ def address_at(data: Data, place: int, order: str, big: bool = False) -> int:
 
 
 _DESCRIPTION, _PAGE_NUMBER, IPTC, _NO_DATA, _PRIVATE = 270, 297, 33723, 42113, 32768
+_MAKER_NOTE = 37500
 _ACROSS, _DOWN, _UNIT = 282, 283, 296
 _MOST_BYTES = 1 << 22
 
 _LAYOUT = {
-    *(256, 257, 258, 259, 262, 263, 264, 265, 266, 273, 277, 278, 279, 284, 287, 288, 289, 292, 293),
+    *(256, 257, 258, 259, 262, 263, 264, 265, 266, 273, 277, 278, 279, 284, 288, 289, 292, 293),
     *(317, 320, 322, 323, 324, 325, 326, 327, 328, 332, 334, 338, 339, 347, *range(512, 522)),
     *(529, 530, 531, 532, 559, 32995, 32996, 32997, 32998),
 }
 # Kept as EXIF, XMP and profile, which are cleaned of thumbnails and set upright.
 _ELSEWHERE = {274, 700, 34377, 34665, 34675, 34853, 40965}
 _IMAGEJ = {50838, 50839}
+_PIXEL_SCALE, _TIE_POINTS, _GEO_KEYS, _GDAL, _RASTER_TYPE = 33550, 33922, 34735, 42112, 1025
+_GEO_VALUES = {_PIXEL_SCALE: 3, _TIE_POINTS: 6, 34264: 4}  # in a row
+_DOUBLE, _RATIO = 12, 5
 _KINDS = {
-    **dict.fromkeys((33550, 33920, 33922, 34264, 34735, 34736, 34737, 42112), "GeoTIFF tags"),
+    **dict.fromkeys((*_GEO_VALUES, 33920, 34735, 34736, 34737, 42112), "GeoTIFF tags"),
+    50844: "RPC coefficients",
+    **dict.fromkeys((286, 287), "page position"),
     _NO_DATA: "no-data value",
     **dict.fromkeys((_ACROSS, _DOWN, _UNIT), "pixel size"),
     **dict.fromkeys(_IMAGEJ, "ImageJ metadata"),
     _PAGE_NUMBER: "page numbers",
 }
-_OF_SIZE = ("GeoTIFF tags", "no-data value", "pixel size")
+_OF_GRID = ("GeoTIFF tags", "RPC coefficients", "page position", "pixel size")
 # Addresses, further images, what the samples were before, or how other programs laid the file out.
 _REFUSED = {
     *(280, 281, 290, 291, 301, 330, 340, 341, 400, 37724, 34361, 34362, 34412),
@@ -164,6 +174,18 @@ _PROGRAMS = {
 
 # What tifffile writes of every image, which says no more than the layout.
 _PLAIN_SHAPE = re.compile(rb'\{"shape": \[\d+, \d+(, [34])?\](, "axes": "YXS?")?\}\0*')
+
+
+# How many images ImageJ counts, along which axes, and all that it says of a stack.
+_IMAGEJ_COUNT = re.compile(rb"^(images|channels|slices|frames)=(\d{1,9})$", re.MULTILINE)
+_IMAGEJ_STACK = re.compile(
+    rb"^(?:images|channels|slices|frames|hyperstack|mode|loop|fps|finterval)=.*\n?", re.MULTILINE
+)
+
+Grid: TypeAlias = Sequence[tuple[int, int]]
+"""Where samples lie among others, along rows and columns: the place of the first, and the step."""
+
+SAME_GRID: Grid = [(0, 1), (0, 1)]
 
 
 class Origin(NamedTuple):
@@ -186,6 +208,7 @@ class TiffTag(NamedTuple):
     type: int
     values: int
     data: bytes
+    place: int = 0  # where a maker's note was, which may hold addresses
 
     @property
     def kind(self) -> str:
@@ -201,10 +224,9 @@ def _program_of(description: bytes) -> str | None:
     return next((name for name, form in _PROGRAMS.items() if form.match(description)), None)
 
 
-def text_of(tags: Iterable[TiffTag]) -> bytes | None:
-    """Return the description that is a text."""
-    texts = (tag.data for tag in tags if tag.number == _DESCRIPTION and not _program_of(tag.data))
-    return next((text.rstrip(b"\0") for text in texts), None)
+def is_of_program(tag: TiffTag) -> bool:
+    """Tell whether a tag is a description that a program counts frames and pixels in."""
+    return tag.number == _DESCRIPTION and _program_of(tag.data) is not None
 
 
 def no_data(tags: Iterable[TiffTag]) -> str | None:
@@ -216,7 +238,7 @@ def no_data(tags: Iterable[TiffTag]) -> str | None:
 def read_tags(directory: Directory) -> tuple[TiffTag, ...]:
     """Return the tags of a page that are to be carried or reported."""
     entries = [each for each in directory.entries if each.number not in _LAYOUT | _ELSEWHERE]
-    tags = [_tag(each, directory.data, directory.order) for each in entries]
+    tags = [_carried(each, directory) for each in entries]
     scale = {tag.number: tag.data for tag in tags if tag.kind == "pixel size"}
     # In inches or centimetres it is kept for every format; without a unit, 1 x 1 says nothing.
     one = struct.pack("<II", 1, 1)
@@ -229,28 +251,32 @@ def read_tags(directory: Directory) -> tuple[TiffTag, ...]:
     )
 
 
-def _tag(entry: Entry, data: Data, order: str) -> TiffTag:
-    """Return a tag in little-endian order, or marked as one that cannot be carried."""
+def _carried(entry: Entry, directory: Directory) -> TiffTag:
+    """Return a tag, or mark it as one that cannot be carried."""
+    tag = little_endian(entry, directory)
+    number = entry.number
+    addresses = number >= _PRIVATE and number not in _LONGS and entry.type in _ADDRESSES
+    swapped = number in _IMAGEJ and directory.order == ">"  # their content has the byte order of the file
+    image = b"\xff\xd8\xff" in tag.data or b"\x89PNG\r\n" in tag.data  # not filtered
+    refused = number in _REFUSED or addresses or swapped or image
+    return TiffTag(number, 0, 0, b"") if refused else tag
+
+
+def little_endian(entry: Entry, directory: Directory) -> TiffTag:
+    """Return a tag in little-endian order, of type 0 if it is broken, huge or too large for a TIFF."""
     number, type = entry.number, entry.type
     length = entry.end - entry.place
-    stored = bytes(data[entry.place : entry.end]) if length <= _MOST_BYTES else b""
-    refused = TiffTag(number, 0, 0, b"")
-    private = number >= _PRIVATE and number not in _LONGS
-    if type not in SIZES or not stored or len(stored) != length or number in _REFUSED:
-        return refused
-    if private and type in _ADDRESSES:
-        return refused
-    if number in _IMAGEJ and order == ">":  # their content has the byte order of the file
-        return refused
-    if b"\xff\xd8\xff" in stored or b"\x89PNG\r\n" in stored:  # an image, not filtered
-        return refused
+    stored = bytes(directory.data[entry.place : entry.end]) if length <= _MOST_BYTES else b""
+    broken = TiffTag(number, 0, 0, b"")
+    if type not in SIZES or not stored or len(stored) != length:
+        return broken
     if number != IPTC:  # which are bytes, also if called numbers
-        values = np.frombuffer(stored, order + _CODES[type])
+        values = np.frombuffer(stored, directory.order + _CODES[type])
         type, code = _NARROWED.get(type, (type, _CODES[type]))
         stored = values.astype(f"<{code}").tobytes()
         if type != entry.type and np.any(np.frombuffer(stored, f"<{code}") != values):
-            return refused
-    return TiffTag(number, type, entry.values, stored)
+            return broken
+    return TiffTag(number, type, entry.values, stored, entry.place if number == _MAKER_NOTE else 0)
 
 
 def of_first_page(tags: Iterable[TiffTag]) -> Iterator[TiffTag]:
@@ -258,30 +284,69 @@ def of_first_page(tags: Iterable[TiffTag]) -> Iterator[TiffTag]:
     return (tag for tag in tags if _counts(tag) and tag.number != _PAGE_NUMBER)
 
 
-def fitting_tags(
-    tags: tuple[TiffTag, ...], read: Origin | None, written: Origin, form: str, elsewhere: set[int]
-) -> tuple[tuple[TiffTag, ...], list[str]]:
-    """Return the tags that hold for what is written, and a line for each reason why others are dropped.
+def names_beside(tags: Iterable[TiffTag], elsewhere: set[int]) -> list[str]:
+    """Return the names of what only a TIFF holds; `elsewhere` are the tags that others hold as EXIF."""
+    return [tag.kind for tag in tags if tag.number not in elsewhere or _counts(tag)]
 
-    `read` is the image that they came with, and `elsewhere` lists what other formats hold as EXIF.
+
+def fitting_tags(
+    tags: tuple[TiffTag, ...], read: Origin | None, written: Origin, grid: Grid
+) -> tuple[tuple[TiffTag, ...], list[str]]:
+    """Return the tags for what is written, and a line for each reason why others are dropped.
+
+    `read` is the image that they came with, and `grid` says where in it the written samples lie.
     """
-    if form != "tiff":
-        names = dict.fromkeys(tag.kind for tag in tags if tag.number not in elsewhere or _counts(tag))
-        return (), [f"{form} cannot hold {', '.join(names)}: dropped"] if names else []
-    shape, dtype = (read.shape, read.dtype) if read else ((), "")
-    stale = {
-        tag.kind
-        for tag in tags
-        if (tag.kind in _OF_SIZE and shape[:2] != written.shape[:2])
-        or (tag.number == _NO_DATA and dtype != written.dtype)
-        or (_counts(tag) and not (read == written and _images(tag) in (None, written.frames)))
-    }
-    kept = tuple(tag for tag in tags if tag.type and tag.kind not in stale)
+    keys = next((np.frombuffer(tag.data, "<u2") for tag in tags if tag.number == _GEO_KEYS), np.empty(0))
+    point = any(key[0] == _RASTER_TYPE and key[3] == 2 for key in keys[: len(keys) // 4 * 4].reshape(-1, 4))
+    fitted = {tag: _fitted(tag, read, written, grid, point) for tag in tags if tag.type}
+    stale = {tag.kind for tag, adapted in fitted.items() if adapted is None}
     lines = [f"the {kind} no longer fit{'s' * (kind[-1] != 's')}: dropped" for kind in sorted(stale)]
     lost = dict.fromkeys(tag.kind for tag in tags if not tag.type and tag.kind not in stale)
     if lost:
         lines.append(f"cannot be carried to another file: {', '.join(lost)}: dropped")
-    return kept, lines
+    return tuple(tag for tag in fitted.values() if tag and tag.kind not in stale), lines
+
+
+def _fitted(tag: TiffTag, read: Origin | None, written: Origin, grid: Grid, point: bool) -> TiffTag | None:
+    """Return a tag as it holds for what is written, None if it does not."""
+    kind, fits = tag.kind, True
+    if kind in _OF_GRID:
+        turned = read is not None and not read.shape
+        return None if turned else _on_grid(tag, grid, point) if grid != SAME_GRID else tag
+    if tag.number == _NO_DATA:
+        fits = read is not None and read.dtype == written.dtype
+    elif tag.number == _PAGE_NUMBER:
+        fits = read is not None and read.frames == written.frames
+    elif kind == "ImageJ description":
+        return _imagej_description(tag, read, written)
+    elif _counts(tag):
+        fits = read == written
+    return tag if fits else None
+
+
+def _on_grid(tag: TiffTag, grid: Grid, point: bool) -> TiffTag | None:
+    """Return a tag about the size and place of pixels for another grid of them, None if that is not known.
+
+    Positions count from the corner of the first pixel, or from its centre if pixels are points.
+    """
+    (down, row_step), (across, column_step) = grid
+    steps = np.array([column_step, row_step], float)
+    shifts = np.array([across, down]) + (0 if point else (1 - steps) / 2)
+    if tag.type == _DOUBLE and tag.number in _GEO_VALUES and tag.values % _GEO_VALUES[tag.number] == 0:
+        rows = np.frombuffer(tag.data, "<f8").reshape(-1, _GEO_VALUES[tag.number]).copy()
+        if tag.number == _PIXEL_SCALE:
+            rows[:, :2] *= steps
+        elif tag.number == _TIE_POINTS:
+            rows[:, :2] = (rows[:, :2] - shifts) / steps
+        else:  # the matrix from pixels to the model
+            rows[:, 3] += rows[:, :2] @ shifts
+            rows[:, :2] *= steps
+        return tag._replace(data=rows.tobytes())
+    if tag.number in (_ACROSS, _DOWN) and tag.type == _RATIO:
+        above, below = struct.unpack("<II", tag.data[:8])
+        below *= column_step if tag.number == _ACROSS else row_step
+        return tag._replace(data=struct.pack("<II", above, below)) if below < 2**32 else None
+    return tag if tag.number in (_UNIT, _GEO_KEYS, _GEO_KEYS + 1, _GEO_KEYS + 2, _GDAL) else None
 
 
 def _counts(tag: TiffTag) -> bool:
@@ -289,9 +354,18 @@ def _counts(tag: TiffTag) -> bool:
     return tag.kind.endswith(" description") or tag.number in (*_IMAGEJ, _PAGE_NUMBER)
 
 
-def _images(tag: TiffTag) -> int | None:
-    """Return the number of images that a description of ImageJ states, None if there is none."""
-    if tag.number != _DESCRIPTION or _program_of(tag.data) != "ImageJ":
+def _imagej_description(tag: TiffTag, read: Origin | None, written: Origin) -> TiffTag | None:
+    """Return a description of ImageJ with the number of frames and, if the type changes, no limits."""
+    text = tag.data.rstrip(b"\0")
+    counts = {name: int(count) for name, count in _IMAGEJ_COUNT.findall(text)}
+    if read is None or counts.pop(b"images", 1) != read.frames:
         return None
-    found = re.search(rb"^images=(\d{1,9})", tag.data, re.MULTILINE)
-    return int(found[1]) if found else 1
+    if read.dtype != written.dtype:
+        text = re.sub(rb"(?m)^(?:min|max)=.*\n?", b"", text)
+    if read.frames != written.frames:
+        axes = [name for name, count in counts.items() if count > 1]
+        text = _IMAGEJ_STACK.sub(b"", text).rstrip(b"\n") + b"\n"
+        if written.frames > 1:
+            axis = axes[0] if len(axes) == 1 else b"slices"
+            text += b"images=%d\n%s=%d\n" % (written.frames, axis, written.frames)
+    return tag._replace(values=len(text) + 1, data=text + b"\0")

@@ -9,24 +9,32 @@ from __future__ import annotations
 import importlib
 import io
 import struct
+from fractions import Fraction
 
 import numpy as np
-from PIL import ExifTags, Image
-from PIL.TiffImagePlugin import COMPRESSION_INFO_REV, ImageFileDirectory_v2
+from PIL.TiffImagePlugin import COMPRESSION_INFO_REV
 
 from convfilter.errors import ImageError
+from convfilter.images.exif import (
+    Entries,
+    Group,
+    exif_in_tiff,
+    laid_out,
+    note_in_place,
+    resolution_of,
+    table_of,
+)
 from convfilter.images.formats import FORMATS, kind_of
-from convfilter.images.library import load_plugin, reasons
-from convfilter.images.metadata import Metadata, as_stored, descriptive_exif
+from convfilter.images.library import add_warning, load_plugin, reasons
+from convfilter.images.metadata import Metadata
 from convfilter.images.picture import Picture
-from convfilter.images.tiff_tags import SIZES
+from convfilter.images.tiff_tags import SIZES, TiffTag
 from convfilter.images.writing import Output, taken
 
 __all__ = ["TiffPages", "save_tiff"]
 
 _STRIPS, _TILES, _PREDICTOR, _XMP, _PROFILE = 273, 324, 317, 700, 34675
 _RESOLUTION = _UNIT, _ACROSS, _DOWN = 296, 282, 283
-_GROUPS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 # What a page may stay compressed with, by Pillow's names.
 _LOSSLESS = {each: each for each in ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "lzma", "zstd")}
 _LOSSLESS |= {"tiff_deflate": "tiff_adobe_deflate"}
@@ -50,33 +58,27 @@ class TiffPages:
 
     def __init__(self, output: Output) -> None:
         load_plugin("tiff")
-        self._stream, self._small = output.stream, output.small
+        self._stream, self._small, self._warnings = output.stream, output.small, output.warnings
         self._place = self._stream.write(b"II*\0")
 
     def add(self, picture: Picture) -> None:
         """Write the next page."""
+        group, first = _group(picture.metadata, self._warnings), self._place == 4
+        note = note_in_place(group) if first else b""
         with _encoded(picture, self._small).getbuffer() as data:
-            start = self._place + 4  # behind the address of this page
+            start = self._place + 4 + len(note)  # behind the address of this page
             behind = start + len(data)
             entries, values = _moved(data, start, behind)
-            tags = _tags(picture.metadata)
-            with reasons("cannot be written as tiff"):
-                described = tags.tobytes(behind + len(values))
-            entries |= _entries(memoryview(described))
-            values += described
-            for number, kind, count, value in picture.metadata.tags:
-                stored = value.ljust(4, b"\0")
-                if len(value) > 4:
-                    stored = struct.pack("<I", behind + len(values))
-                    values += value + bytes(len(value) % 2)
-                entries[number] = kind, count, stored
-            table = b"".join(struct.pack("<HHI4s", tag, *entries[tag]) for tag in sorted(entries))
-            end = behind + len(values) + 2 + len(table)
+            described, beside = laid_out(group, behind + len(values), first=first)
+            entries |= described
+            values += beside
+            table = table_of(entries)[:-4]
+            end = behind + len(values) + len(table)
             if end + 4 > _LARGEST:
                 raise ImageError("tiff holds 4 GiB at most; try npy")
-            self._stream.write(struct.pack("<I", behind + len(values)))
+            self._stream.write(struct.pack("<I", behind + len(values)) + note)
             self._stream.write(data)
-            self._stream.write(values + struct.pack("<H", len(entries)) + table)
+            self._stream.write(values + table)
         self._place = end
 
     def finish(self) -> None:
@@ -84,17 +86,14 @@ class TiffPages:
         self._stream.write(bytes(4))
 
 
-_Entry = tuple[int, int, bytes]
-
-
-def _entries(directory: memoryview) -> dict[int, _Entry]:
+def _entries(directory: memoryview) -> Entries:
     """Return type, count and value or address of each tag in a directory."""
     (count,) = struct.unpack_from("<H", directory)
     rows = struct.iter_unpack("<HHI4s", directory[2 : 2 + 12 * count])
     return {tag: (kind, values, stored) for tag, kind, values, stored in rows}
 
 
-def _moved(data: memoryview, start: int, behind: int) -> tuple[dict[int, _Entry], bytes]:
+def _moved(data: memoryview, start: int, behind: int) -> tuple[Entries, bytes]:
     """Return the tags of a little-endian file of one page that is moved to `start`.
 
     Lists of new addresses come with them, to be put at `behind`; words have even addresses.
@@ -155,25 +154,22 @@ def _encoded(picture: Picture, small: bool) -> io.BytesIO:
     return encoded
 
 
-def _tags(metadata: Metadata) -> ImageFileDirectory_v2:
+def _group(metadata: Metadata, warnings: list[str]) -> Group:
     """Return the tags that are written beside the pixels."""
-    tags = ImageFileDirectory_v2()
+    group: dict[int, TiffTag | Group] = {}
+    dpi = metadata.dpi
     if metadata.exif is not None:
-        parsed = Image.Exif()
-        parsed.load(metadata.exif)
-        kept = descriptive_exif(parsed)
-        for tag, value in kept.items():
-            if tag not in _GROUPS:
-                tags[tag] = as_stored(value)
-        for group in _GROUPS:
-            if found := kept.get_ifd(group):
-                tags.tagtype[group] = _LONG
-                tags[group] = {
-                    tag: as_stored(value) for tag, value in found.items() if tag != ExifTags.IFD.Interop
-                }
-    for tag, block in ((_XMP, metadata.xmp), (_PROFILE, metadata.icc)):
+        try:
+            group |= exif_in_tiff(metadata.exif)
+            dpi = resolution_of(metadata.exif) or dpi  # that of JFIF is often made up
+        except ImageError:
+            add_warning(warnings, "malformed EXIF dropped")
+    for number, type, block in ((_XMP, 1, metadata.xmp), (_PROFILE, 7, metadata.icc)):
         if block is not None:
-            tags[tag] = block
-    if metadata.dpi is not None:
-        tags[_UNIT], tags[_ACROSS], tags[_DOWN] = 2, *metadata.dpi
-    return tags
+            group[number] = TiffTag(number, type, len(block), block)
+    if dpi is not None:
+        group[_UNIT] = TiffTag(_UNIT, 3, 1, struct.pack("<H", 2))
+        for number, value in zip((_ACROSS, _DOWN), dpi, strict=True):
+            fraction = Fraction(value).limit_denominator(10_000)
+            group[number] = TiffTag(number, 5, 1, struct.pack("<II", *fraction.as_integer_ratio()))
+    return group | {tag.number: tag for tag in metadata.tags}

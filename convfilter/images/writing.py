@@ -16,11 +16,12 @@ from numpy.typing import DTypeLike, NDArray
 from PIL import Image, ImageColor, ImageFile
 
 from convfilter.errors import ImageError, OptionError, brief, escaped
+from convfilter.images.exif import DESCRIPTIVE, tags_of, without_upright
 from convfilter.images.formats import FORMATS, fitting_mode, kind_of, loaded, route
 from convfilter.images.library import collected, load_plugin, reasons
-from convfilter.images.metadata import DESCRIPTIVE, PHOTOSHOP, Metadata, icc_fits
+from convfilter.images.metadata import PHOTOSHOP, Metadata, icc_fits
 from convfilter.images.picture import Picture
-from convfilter.images.tiff_tags import Origin, fitting_tags
+from convfilter.images.tiff_tags import Origin, fitting_tags, names_beside
 from convfilter.options import EncodeOptions, check_choices
 
 __all__ = [
@@ -55,12 +56,20 @@ class Output(NamedTuple):
     format: str
     encoding: EncodeOptions
     warnings: list[str]
+    lost: list[str]  # names of what the format cannot hold
     frames: int = 0  # how many are written; 0 for an image that is not one of several
 
     @property
     def small(self) -> bool:
         """Whether the size counts more than the time."""
         return self.encoding.compress == "small"
+
+    def all_warnings(self) -> list[str]:
+        """Return the warnings, and one that names what the format cannot hold."""
+        *names, last = dict.fromkeys(self.lost) or [""]
+        words = " and ".join(filter(None, [", ".join(names), last]))
+        lost = [f"{self.format} cannot hold {words}: dropped"] if words else []
+        return list(dict.fromkeys(self.warnings + lost))
 
 
 def check_encoding(options: EncodeOptions) -> None:
@@ -117,10 +126,10 @@ def write_picture(
     form = format or picture.format
     height, width = picture.pixels.shape[:2]
     check_writable(_mode_of(picture), picture.pixels.dtype, (width, height), 1, form)
-    output = Output(stream, form, encoding or EncodeOptions(), [])
+    output = Output(stream, form, encoding or EncodeOptions(), [], [])
     with collected(output.warnings, prints=FORMATS[form].prints):
         loaded(FORMATS[form].encoder)(prepared(picture, output, release=release), output)
-    return output.warnings
+    return output.all_warnings()
 
 
 def prepared(picture: Picture, output: Output, *, release: bool = False) -> Picture:
@@ -181,14 +190,17 @@ def _fitting(picture: Picture, kind: str, output: Output) -> Metadata:
     metadata, form, warnings = picture.metadata, output.format, output.warnings
     if output.encoding.strip:
         return metadata.bare()
-    origin = None if form == "npy" else metadata.origin
+    if form == "tiff" and metadata.exif is not None and metadata.origin is None:  # not from a TIFF itself
+        with contextlib.suppress(ImageError):  # which the writer reports
+            metadata = replace(metadata, tags=tags_of(metadata.exif))
     written = Origin.of(picture.pixels, output.frames or 1)
-    tags, lost_tags = fitting_tags(metadata.tags, origin, written, form, DESCRIPTIVE)
-    warnings += lost_tags
-    metadata = replace(metadata, tags=tags)
-    if lost := metadata.lost_in(form):
-        names = " and ".join(filter(None, [", ".join(lost[:-1]), lost[-1]]))
-        warnings.append(f"{form} cannot hold {names}: dropped")
+    if form == "tiff":
+        tags, lines = fitting_tags(metadata.tags, metadata.origin, written, picture.grid)
+        metadata = replace(metadata, tags=tags)
+        warnings += lines
+    else:
+        output.lost.extend(names_beside(metadata.tags, DESCRIPTIVE))
+    output.lost.extend(metadata.lost_in(form, output.frames, still=picture.frames == 1))
     if metadata.unknown:
         warnings.append(f"not known to fit the filtered image: {', '.join(metadata.unknown)} dropped")
     if "icc" not in FORMATS[form].blocks:
@@ -310,7 +322,7 @@ def save_avif(picture: Picture, output: Output, **several: Any) -> None:
         subsampling="4:4:4" if image.mode != "L" and quality >= _QUALITY else None,
         speed=3 if output.small else 6,
         max_threads=1,  # the images of a batch are what runs side by side
-        exif=metadata.exif,
+        exif=metadata.exif and without_upright(metadata.exif),  # which Pillow would put together anew
         icc_profile=metadata.icc,
         xmp=metadata.xmp,
         **several,

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 
-from convfilter.errors import KernelError, brief, escaped, nearest
+from convfilter.errors import KernelError, brief, escaped, nearest, proposed
+from convfilter.guesses import NOT_CONVOLUTIONS, folded, synonyms
 from convfilter.kernels.files import is_kernel_file, parse_kernels, read_content
 from convfilter.kernels.generators import generate
 from convfilter.kernels.kernel import FieldError, Kernel, quoted
 from convfilter.kernels.matrix import NUMBER, is_matrix, parse_matrix, value_of
 
-__all__ = ["get_kernel", "load_kernels", "shipped_path"]
+__all__ = ["Library", "get_kernel", "load_kernels", "shipped_path"]
 
 
-class _Library(Mapping[str, Kernel]):
+class Library(Mapping[str, Kernel]):
     """Kernels of files over the shipped ones, which are made on first use: most runs need one of forty."""
 
     def __init__(self, own: Mapping[str, Kernel]) -> None:
@@ -36,8 +39,14 @@ class _Library(Mapping[str, Kernel]):
     def __contains__(self, name: object) -> bool:
         return name in self._names
 
+    def summary(self, name: str) -> str:
+        """Return what a kernel does, without making its weights, which may take numpy."""
+        if name in self._own:
+            return self._own[name].summary
+        return str(tomllib.loads(_shipped_tables()[name].decode())[name]["summary"])
 
-def load_kernels(*paths: str | os.PathLike[str]) -> Mapping[str, Kernel]:
+
+def load_kernels(*paths: str | os.PathLike[str]) -> Library:
     """Read the shipped kernels, overlaid with those of files.
 
     A kernel of a file replaces the one of the same name, shipped or of an earlier file, completely. All
@@ -68,11 +77,11 @@ def load_kernels(*paths: str | os.PathLike[str]) -> Mapping[str, Kernel]:
     own: dict[str, Kernel] = {}
     for path in paths:
         own |= parse_kernels(read_content(path), path, _find)
-    return _Library(own)
+    return Library(own)
 
 
 def _find(spec: str, own: Mapping[str, Kernel]) -> Kernel:
-    return get_kernel(spec, _Library(own))
+    return get_kernel(spec, Library(own))
 
 
 def get_kernel(spec: str | Kernel, /, kernels: Mapping[str, Kernel] | None = None) -> Kernel:
@@ -116,14 +125,47 @@ def get_kernel(spec: str | Kernel, /, kernels: Mapping[str, Kernel] | None = Non
         if is_kernel_file(spec):
             return _only_kernel(spec)
     if name not in known:
-        meant = nearest(name, known)
-        mend = f"did you mean {meant!r}? " if meant else ""
-        raise KernelError(f"unknown kernel {quoted(name)} ({mend}'convfilter kernels' lists all)")
+        raise _unknown(spec, name, known)
     try:
         return _with_parameters(known[name], text, known) if colon else known[name]
     except KernelError as error:
         reason = error.reason if isinstance(error, FieldError) else error
-        raise KernelError(f"kernel {quoted(spec)}: {reason}") from None
+        meant = _readings(spec, known)
+        mend = f" ({proposed(meant)})" if meant else ""
+        raise KernelError(f"kernel {quoted(spec)}: {reason}{mend}") from None
+
+
+def _unknown(spec: str, name: str, known: Mapping[str, Kernel]) -> KernelError:
+    """Return the error for a name that is not known: why there can be no such kernel, or what is meant."""
+    word = folded(name)
+    if word in NOT_CONVOLUTIONS and word not in map(folded, known):
+        return KernelError(f"{quoted(name)} is not a convolution: {NOT_CONVOLUTIONS[word]}")
+    meant = _readings(spec, known) or nearest(name, known)
+    mend = f"{proposed(meant)} " if meant else ""
+    return KernelError(f"unknown kernel {quoted(name)} ({mend}'convfilter kernels' lists all)")
+
+
+def _readings(spec: str, known: Mapping[str, Kernel]) -> list[str]:
+    """Return kernels with parameters, or chains, that a text may stand for.
+
+    ``0x2`` is a radius and sigma, as in ImageMagick, or the size of a box.
+    """
+    chain = re.split(r"\s*[+|,\s]\s*", spec.strip())
+    if len(chain) > 1 and all(each in known for each in chain):
+        return [" -k ".join(chain)]
+    parts = re.fullmatch(r"([^\d\s=(:]*)[\s=(:]*([^)]*)\)?", spec.strip())
+    if parts is None or not parts[2]:
+        return []
+    pair = re.fullmatch(r"([\d.]*)x([\d.]+)", parts[2])
+    texts = [f"sigma={pair[2]}", f"size={pair[1]},{pair[2]}"] if pair else [parts[2]]
+    found = []
+    for name in synonyms(parts[1] or "box", known):
+        for text in texts:
+            with contextlib.suppress(KernelError):
+                _with_parameters(known[name], text, known)
+                found.append(f"{name}:{text}")
+                break
+    return found
 
 
 def _only_kernel(path: str) -> Kernel:

@@ -66,8 +66,9 @@ def test_any_number_of_channels_makes_an_array_or_a_tiff_of_as_many_pages(quick,
     assert np.array_equal(frames_of(tmp_path / "out.tif"), expected)
     ran = made(quick, count, "alpha.tif", source="clear.png")
     assert f"a page for each of {count} output channels, on one grey scale" in ran.out
-    with Image.open(tmp_path / "alpha.tif") as image:
-        assert (image.n_frames, image.mode) == (count, "LA")
+    pages = frames_of(tmp_path / "alpha.tif")
+    assert np.array_equal([page[..., 0] for page in pages], expected)
+    assert all((page[..., 1] == 9).all() for page in pages)
 
 
 def test_alpha_is_kept_beside_the_channels_that_are_made(quick, tmp_path, colours):

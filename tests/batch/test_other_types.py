@@ -47,6 +47,9 @@ def test_without_a_signature_the_extension_says_what_it_is(quick, tmp_path):
         ran.complaints, ("camera raw files", "HEIC files", "not an image of"), strict=False
     ):
         assert words in line
+    written = quick("apply", "c.txt", "-k", "blur", "-o", "e.heic")
+    assert (written.code, len(written.complaints)) == (2, 1)
+    assert "'e.heic': .heic files cannot be written: use a known extension, such as .png" in written.err
     save(tmp_path / "d.png", grey()).rename(tmp_path / "d.heic")  # what can be read is
     assert quick("apply", "d.heic", "-k", "identity", "-o", "d.png").code == 0
 
@@ -79,6 +82,7 @@ RARE_NAMES = {"jpe": "JPEG", "jfif": "JPEG", "apng": "PNG", "dib": "BMP", "pnm":
 def test_rare_extensions_work_as_inputs_and_outputs_alike(quick, tmp_path):
     pixels = colour(16, 24)
     save(tmp_path / "a.png", pixels)
+    (tmp_path / "in").mkdir()
     for name in RARE_NAMES:
         ran = quick("apply", "a.png", "-k", "identity", "-o", f"in/a.{name}")
         assert (ran.code, ran.err) == (0, ""), ran.err

@@ -170,8 +170,8 @@ def test_a_file_where_a_folder_is_needed_is_reported_as_that_and_left_alone(quic
     save("out", grey(), format="png")
     for option in ("--overwrite", "--skip-existing"):
         ran = quick("apply", "a.png", "-k", "blur", "-o", "out/x.png", option)
-        assert ran.code == 1
-        assert ran.complaints == ["convfilter: a.png: out/x.png cannot be written: a file is in the way"]
+        assert ran.code == 2
+        assert ran.complaints == ["convfilter: output out/x.png: out is not a folder: name another one"]
     assert np.array_equal(load("out"), grey())
 
 

@@ -144,8 +144,8 @@ def test_options_of_reading_and_writing_are_followed(quick, tmp_path):
         with Image.open(tmp_path / "out.png") as image:
             assert image.size == shape
             assert round(image.info["dpi"][0]) == dpi if dpi else "dpi" not in image.info
-    size("--no-orient", "--format", "bmp", "--background", "#ff8000", out="out")
-    with Image.open(tmp_path / "out") as image:
+    size("--no-orient", "--format", "bmp", "--background", "#ff8000", out="out.bmp")
+    with Image.open(tmp_path / "out.bmp") as image:
         assert (image.format, image.getpixel((0, 0))) == ("BMP", (255, 128, 0))
     ran = quick("apply", "a.png", "-k", "blur", "--max-pixels", "2799")
     assert ran.code == 1

@@ -23,9 +23,14 @@ apply a.png -k sobel --padding=-1
 apply a.png -k sobel --stride 0
 apply a.png -k luma --channels sum
 apply a.png -k sobel --range clamp
-apply a.png -k sobel --format jpg
+apply a.png -k sobel --format jpge
 apply a.png -k sobel -o out.png --format tiff
-apply a.png -k sobel -o out.foo
+apply a.png -k sobel -o out.jpgg
+apply a.png -k sobel -o no/out.png
+gallery a.png -k sobel -o no/out.png
+explain a.png -k blur --at 0,0 -o no/out.html
+kernels sobel -o no/out.toml
+apply a.png b.png -k sobel -o out.png
 apply a.png -k sobel --output=
 apply a.png -k sobel --background whit
 apply a.png -k sobel --quality 101
@@ -242,15 +247,20 @@ def test_what_a_command_looks_at_is_not_written_over(quick, tmp_path, command):
     assert tree(tmp_path) == before
 
 
-def test_a_constant_that_is_no_fraction_is_warned_of(quick, tmp_path):
+def test_a_constant_that_is_not_a_fraction_is_refused_for_integers_and_right_for_floats(quick, tmp_path):
     save(tmp_path / "a.png", grey())
-    ran = quick("apply", "a.png", "-k", "blur", "--border", "constant=128", "-o", "b.png")
-    assert ran.code == 0
-    assert ran.complaints == [
-        "convfilter: warning: --border constant=128 is 128 times full scale: V is a fraction, "
-        "such as constant=0.5"
-    ]
-    assert quick("apply", "a.png", "-k", "blur", "--border", "constant=0.5", "-o", "c.png").err == ""
+    save(tmp_path / "b.png", grey())
+    np.save(tmp_path / "deep.npy", np.zeros((4, 5), np.float32))
+    constant = ("-k", "blur", "--border", "constant=128", "-o", "out")
+    for options in ((), ("-n",)):
+        ran = quick("apply", "a.png", *constant, *options)
+        assert (ran.code, ran.out, len(ran.complaints)) == (2, "", 1)
+        assert "from 0 to 1 for integers; level 128 of 255 is 0.502" in ran.err
+    assert quick("apply", "a.png", "b.png", *constant).code == 2
+    assert not (tmp_path / "out").exists()
+    assert quick("gallery", "a.png", *constant[:-1], "sheet.png").code == 2
+    assert quick("apply", "deep.npy", *constant).code == 0
+    assert np.load(tmp_path / "out" / "deep.npy").max() > 1
 
 
 @pytest.mark.parametrize("value", ["abc", "0", "2.5", "9" * 5000])

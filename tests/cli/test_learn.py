@@ -127,7 +127,7 @@ def test_an_existing_file_is_refused_before_images_are_read_unless_it_may_be_rep
     ((*LEARN, "--border", "constant=0.5"), 2, "--border zero"),
     ((*LEARN, "-o", "before.png", "--overwrite"), 2, "is the input"),
     ((*LEARN, "-o", "."), 1, "is a folder"),
-    ((*LEARN, "-o", "no/such/mine.toml"), 1, "cannot be written"),
+    ((*LEARN, "-o", "no/such/mine.toml"), 2, "there is no folder no/such"),
     (("learn", "none.png", "after.png", "--size", "3x3"), 1, "none.png"),
     (("learn", "before.png", "other.jpg", "--size", "3x3"), 1, "before.png and other.jpg: width 80"),
     ((*LEARN, "--channels", "sum"), 1, "one channel and not 3"),

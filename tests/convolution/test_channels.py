@@ -33,15 +33,6 @@ def test_a_channel_sum_is_valid_on_the_channel_axis():
     np.testing.assert_array_equal(volume[0], correlate_channels(image, kernel)[:, :, 0])
 
 
-def test_outputs_are_stacked_in_the_order_of_their_kernels():
-    """As many channels come out as there are kernels, each what its kernel gives alone."""
-    image, kernels = integers(0, 8, 9, 3), integers(1, 5, 3, 3, 3)
-    result = correlate_channels(image, kernels)
-    assert result.shape == (8, 9, 5)
-    for output, kernel in enumerate(kernels):
-        np.testing.assert_array_equal(result[:, :, [output]], correlate_channels(image, kernel))
-
-
 @pytest.mark.parametrize(
     ("image", "kernels"),
     [

@@ -16,7 +16,7 @@ from oracles import BORDERS
 
 from convfilter.convolution import plan as planning
 from convfilter.convolution.borders import ArraySource
-from convfilter.convolution.execute import available_threads, run, share_out
+from convfilter.convolution.execute import available_threads, run_whole, share_out
 from convfilter.convolution.plan import Plan, exact_type, make_plan
 from convfilter.convolution.separable import factors_of
 from convfilter.errors import ConvfilterError, ShapeError
@@ -42,13 +42,7 @@ KERNELS = {
 
 def correlated(plan: Plan, array: np.ndarray, border: Any = "reflect", threads: int = 1) -> np.ndarray:
     """What a plan makes of an array with one carried axis."""
-    result = np.zeros((*(axis.output for axis in plan.axes), array.shape[-1]), plan.dtype)
-
-    def store(sums: list[np.ndarray], where: tuple[slice, ...]) -> None:
-        result[where] = sums[0]
-
-    run(plan, ArraySource(array, border, 7), store, threads)
-    return result
+    return run_whole(plan, ArraySource(array, border, 7), plan.dtype, threads)
 
 
 def image(seed: int, *shape: int) -> np.ndarray:

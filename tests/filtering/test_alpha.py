@@ -89,17 +89,6 @@ def test_blurs_leave_no_halo(name):
     assert len(set(result[..., 3].flat)) > 2
 
 
-def test_colours_under_no_alpha_are_the_plain_ones():
-    """Where alpha comes out as 0 there is nothing to divide by."""
-    pixels = picture(0, 8, 9, 4)
-    pixels[..., 3] = 0
-    pixels[0, 0, 3] = 1  # a ninth of one level, rounded to none
-    result = apply_kernel(pixels, kernel_of([1, 1, 1], [1, 1, 1], [1, 1, 1], divisors=(9,)), border="zero")
-    assert set(result[1:-1, 1:-1, 3].flat) == {0}
-    plain = apply_kernel(pixels[..., :3], kernel_of([1, 1, 1], [1, 1, 1], [1, 1, 1], divisors=(9,)))
-    np.testing.assert_array_equal(result[1:-1, 1:-1, :3], plain[1:-1, 1:-1])
-
-
 def test_alpha_by_default():
     """Kept by zero-sum kernels and by those of one sample, premultiplied by the others."""
     pixels = picture(0, 8, 9, 4)
@@ -152,13 +141,3 @@ def test_kept_alpha_stands_under_the_anchor(padding):
     ]:
         options = {"padding": padding, "stride": stride, "dilation": dilation, "border": border}
         assert_filtered(pixels, random_kernel(1, shape=shape), alpha="keep", **options)
-
-
-def test_a_border_of_nothing_is_opaque():
-    """`zero` and `constant` put the image on a visible background."""
-    pixels = np.full((4, 5, 4), 255, dtype=np.uint8)
-    for alpha in ("premultiply", "keep"):
-        for border in ("zero", "constant"):
-            result = apply_kernel(pixels, BLUR, padding=3, border=border, alpha=alpha)
-            assert set(result[..., 3].flat) == {255}
-            assert result[0, 0, 0] == 0

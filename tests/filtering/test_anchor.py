@@ -47,7 +47,8 @@ def test_the_usual_anchor_stated_changes_nothing_and_other_paddings_ignore_it():
 def test_alpha_that_is_kept_is_that_under_the_anchor():
     pixels = np.dstack([IMAGE, RNG.integers(0, 256, IMAGE.shape, np.uint8)])
     edge = Kernel("edge", ([[-1, 0, 1]],), anchor=(0, 2))
-    assert np.array_equal(cf.apply_kernel(pixels, edge)[..., 1], pixels[..., 1])
+    for dilation in (1, 3):
+        assert np.array_equal(cf.apply_kernel(pixels, edge, dilation=dilation)[..., 1], pixels[..., 1])
     # The anchor of the first window without padding is over column 2.
     assert np.array_equal(cf.apply_kernel(pixels, edge, padding="valid")[..., 1], pixels[:, 2:, 1])
 

@@ -11,7 +11,6 @@ from samples import colour, grey, save
 
 import convfilter as cf
 from convfilter import apply_kernel
-from convfilter.filtering import check_options
 from convfilter.options import FilterOptions
 
 TYPES = {8: "uint8", 16: "uint16", "float": "float32"}
@@ -110,17 +109,6 @@ def test_chains_frames_and_linear_light_keep_the_digits_that_eight_bits_lose():
     assert np.abs(light / 257 - apply_kernel(pixels, "blur", linear=True)).max() <= 0.501
     stack = np.stack([grey(4, 5, seed) for seed in range(3)])
     assert apply_kernel(stack, "temporal-blur", depth=16).dtype == np.uint16
-
-
-@pytest.mark.parametrize("depth", [0, "8", True, [8], 16.5])
-def test_other_depths_are_refused(depth):
-    with pytest.raises(cf.OptionError, match="unknown depth"):
-        apply_kernel(grey(3, 4), "blur", depth=depth)
-
-
-def test_raw_values_have_no_other_depth():
-    with pytest.raises(cf.OptionError, match="range 'raw'"):
-        check_options(FilterOptions(range="raw", depth=8), [cf.get_kernel("blur")])
 
 
 def test_a_deep_scan_becomes_a_jpeg(run, tmp_path):

@@ -66,10 +66,40 @@ def test_chunks_are_kept_in_their_order_whatever_they_say(bare, request):
 
 
 def test_chunks_about_what_is_changed_are_left_out_and_unknown_ones_named_in_one_warning():
-    others = [(b"tIME", bytes(7)), (b"sBIT", b"\5"), (b"hIST", bytes(4)), (b"prIV", b"unknown")]
+    others = [(b"tIME", bytes(7)), (b"hIST", bytes(4)), (b"prIV", b"unknown")]
     data = png(8, 0, 6, 4, ROWS, b"".join(chunk(*each) for each in [*others, (b"caBX", b"signed")]))
     word = "not known to fit the filtered image: chunk prIV, chunk caBX dropped"
     assert copied(data) == ([], [word])
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "written"),
+    [
+        (b"\5", "L", b"\5"),
+        (b"\5", "RGB", b"\5\5\5"),
+        (b"\5\6\7", "RGBA", b"\5\6\7\x08"),
+        (b"\5\6\7\4", "RGBA", b"\5\6\7\4"),
+        (b"\5\6\7\4", "LA", b"\7\4"),
+        (b"\x0c", "L", b"\x08"),
+        (b"\x0c", "I;16", b"\x0c"),
+        (b"\0", "L", None),
+    ],
+)
+def test_significant_bits_follow_channels_and_depth(content, mode, written):
+    picture = read_picture(io.BytesIO(png(8, 0, 6, 4, ROWS, chunk(b"sBIT", content))))
+    stream, warnings = write(noise(mode), mode, "png", **vars(picture.metadata))
+    assert dict(chunks_of(stream.getvalue())).get(b"sBIT") == written
+    assert picture.warnings + warnings == (["damaged sBIT chunk dropped"] if written is None else [])
+
+
+def test_a_profile_keeps_its_name():
+    profile = bytes(36) + b"acsp" + bytes(92)
+    data = png(8, 0, 6, 4, ROWS, chunk(b"iCCP", b"My scanner\0\0" + zlib.compress(profile)))
+    assert copied(data) == ([], ["the colour profile does not fit L pixels: dropped"])
+    grey = profile[:16] + b"GRAY" + profile[20:]
+    data = png(8, 0, 6, 4, ROWS, chunk(b"iCCP", b"My scanner\0\0" + zlib.compress(grey)))
+    ((kind, content),), warnings = copied(data)
+    assert (kind, content.split(b"\0")[0], warnings) == (b"iCCP", b"My scanner", [])
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from convfilter.images.picture import Picture
 from convfilter.images.reading import read_picture, read_size
 
 tifffile = pytest.importorskip("tifffile", reason="needs tifffile, of the extra 'codecs'")
-pytestmark = pytest.mark.filterwarnings("ignore:.*cannot hold:UserWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:.*(cannot hold|keep their numbers):UserWarning")
 
 MODES = {
     # samples, photometric, extra samples: how they are read
@@ -145,17 +145,44 @@ def packed(levels, bits):
     )
 
 
+def of_bits(levels, bits, photometric=1):
+    data, channels = packed(levels, bits), levels.shape[2]
+    tags = {256: [7], 257: [5], 258: [bits] * channels, 259: [1], 262: [photometric], 277: [channels]}
+    return io.BytesIO(tiff({**tags, 278: [5], 279: [len(data)]}, data))
+
+
 @pytest.mark.parametrize("bits", [1, 2, 3, 4, 7, 9, 12, 15])
 @pytest.mark.parametrize(("channels", "photometric"), [(1, 1), (1, 0), (3, 2)])
-def test_any_number_of_bits_is_brought_to_full_scale(bits, channels, photometric):
+def test_any_number_of_bits_is_brought_to_full_scale_but_deep_grey_keeps_its_numbers(
+    bits, channels, photometric
+):
     levels = np.random.default_rng(bits).integers(0, 1 << bits, (5, 7, channels))
-    data = packed(levels, bits)
-    tags = {256: [7], 257: [5], 258: [bits] * channels, 259: [1], 262: [photometric], 277: [channels]}
-    picture = read_picture(io.BytesIO(tiff({**tags, 278: [5], 279: [len(data)]}, data)))
-    full = 255 if bits < 8 else 65535
-    expected = np.floor(levels * full / (2**bits - 1) + 0.5)
+    picture = read_picture(of_bits(levels, bits, photometric))
+    most, measured = 2**bits - 1, bits > 8 and channels == 1
+    full = most if measured else 255 if bits < 8 else 65535
+    expected = np.floor(levels * full / most + 0.5)
     expected = (full - expected if photometric == 0 else expected).astype(f"uint{8 if bits < 8 else 16}")
     np.testing.assert_array_equal(picture.pixels, expected.squeeze(), strict=True)
+    word = (
+        f"the {bits}-bit samples keep their numbers, 0 to {most}, in 16 bits: to see them use --range stretch"
+    )
+    assert picture.warnings == [word] * measured
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_twelve_bits_keep_their_numbers_unless_they_are_stretched(tmp_path, packed):
+    levels = np.random.default_rng(0).integers(0, 4096, (5, 7, 1), np.uint16)
+    levels[0, :2, 0] = 0, 4095
+    data = of_bits(levels, 12) if packed else file_of(levels[..., 0])
+    (tmp_path / "in.tif").write_bytes(data.getvalue())
+    for options, expected in (
+        ({}, levels),
+        ({"range": "stretch"}, np.floor(levels / 4095 * 65535 + 0.5)),
+        ({"range": "stretch", "depth": 8}, np.floor(levels / 4095 * 255 + 0.5)),
+        ({"depth": "float"}, (levels / 65535).astype(np.float32)),
+    ):
+        filter_file(tmp_path / "in.tif", tmp_path / "out.tif", "identity", overwrite=True, **options)
+        np.testing.assert_array_equal(tifffile.imread(tmp_path / "out.tif"), expected[..., 0])
 
 
 @pytest.mark.parametrize("dtype", ["uint16", "uint32", "float32", "float64"])
@@ -390,49 +417,100 @@ def test_what_a_tag_points_to_begins_at_an_even_address(tmp_path):
             assert [tag.code for tag in page.tags if tag.valueoffset % 2] == []
 
 
-def test_what_holds_for_the_size_alone_is_dropped_with_it(tmp_path):
+def place_of(tags, row, column):
+    """Where the centre of a pixel lies in the world, by the definition of GeoTIFF."""
+    half = 0.0 if tags[34735][7] == 2 else 0.5
+    across, down = column + half, row + half
+    if 34264 in tags:
+        matrix = np.reshape(tags[34264], (4, 4))
+        return tuple(matrix[:2] @ [across, down, 0, 1])
+    (scale_x, scale_y, _), (i, j, _, x, y, _) = tags[33550], tags[33922]
+    return x + (across - i) * scale_x, y - (down - j) * scale_y
+
+
+MATRIX = (34264, 12, 16, (20.0, 5.0, 0.0, 5e5, 4.0, -30.0, 0.0, 4e6, *[0.0] * 7, 1.0), True)
+RPC = (50844, 12, 2, (1.0, 2.0), True)
+
+
+@pytest.mark.parametrize("matrix", [True, False])
+@pytest.mark.parametrize("raster", [1, 2])  # pixels are areas, or points
+@pytest.mark.parametrize(
+    ("options", "row", "column"),
+    [
+        ({"padding": "valid"}, (1, 1), (1, 1)),
+        ({"stride": (2, 3)}, (0, 2), (0, 3)),
+        ({"padding": 2}, (-1, 1), (-1, 1)),
+    ],
+)
+def test_pixels_stay_where_they_are_in_the_world(tmp_path, matrix, raster, options, row, column):
+    keys = (34735, 3, 8, (1, 1, 0, 1, 1025, 0, 1, raster), True)
+    tags = [keys, RPC, *([MATRIX] if matrix else GEO[:2])]
     tifffile.imwrite(
-        tmp_path / "in.tif", some("uint8", 16, 16), extratags=GEO, resolution=(5, 4), resolutionunit=1
+        tmp_path / "in.tif", some("uint8", 16, 16), extratags=tags, resolution=(5, 4), resolutionunit=1
     )
-    lines, found = filtered(tmp_path, "box", stride=2)
-    assert lines[1:] == [
+    with tifffile.TiffFile(tmp_path / "in.tif") as file:
+        before = {tag.code: tag.value for tag in file.pages[0].tags}
+    warnings, found = filtered(tmp_path, "box", **options)
+    after = dict(found)
+    for point in ((0, 0), (3, 2)):
+        origin = [start + step * place for (start, step), place in zip((row, column), point, strict=True)]
+        np.testing.assert_allclose(place_of(after, *point), place_of(before, *origin), rtol=1e-15)
+    assert (after[282], after[283]) == ((5, column[1]), (4, row[1]))
+    assert warnings == ["the RPC coefficients no longer fit: dropped"]
+    assert 50844 not in after
+
+
+def test_what_is_said_of_places_goes_with_an_image_that_is_turned(tmp_path):
+    tags = [*GEO, (274, 3, 1, 6, True), (286, 5, 1, (1, 2), True)]
+    tifffile.imwrite(tmp_path / "in.tif", some("uint8", 16, 16), extratags=tags)
+    warnings, found = filtered(tmp_path)
+    assert warnings[1:] == [
         "the GeoTIFF tags no longer fit: dropped",
-        "the no-data value no longer fits: dropped",
-        "the pixel size no longer fits: dropped",
+        "the page position no longer fits: dropped",
     ]
-    assert not {33550, 33922, 34735, 42112, 42113, 282} & dict(found).keys()
+    assert not {286, 33550, 33922, 34735} & dict(found).keys()
+    assert dict(found)[42113] == "99"
     assert filtered(tmp_path, suffix=".png")[0][1:] == [
-        "png cannot hold pixel size, GeoTIFF tags, no-data value: dropped"
+        "png cannot hold page position, GeoTIFF tags and no-data value: dropped"
     ]
-    assert dict(filtered(tmp_path, "box")[1])[282] == (5, 1)
-    assert dict(filtered(tmp_path, "box")[1])[33550] == (30.0, 30.0, 0.0)
+
+
+STACKS = [
+    ({"frames": "first"}, None, (16, 16)),
+    ({"kernel": "temporal-blur", "padding": "valid"}, "frames", (4, 16, 16)),
+    ({"kernel": "box", "padding": "valid"}, "frames", (6, 14, 14)),
+]
 
 
 @pytest.mark.parametrize("program", ["ImageJ", "OME"])
-def test_a_description_for_a_program_is_kept_while_it_fits(tmp_path, program):
-    name = "in.ome.tif" if program == "OME" else "in.tif"
-    stack = some("uint16", 3, 16, 16)
+@pytest.mark.parametrize(("change", "axis", "shape"), STACKS)
+def test_a_description_for_a_program_fits_what_is_written_or_is_dropped(
+    tmp_path, program, change, axis, shape
+):
+    stack = some("uint16", 6, 16, 16)
     options = {"imagej": True} if program == "ImageJ" else {"ome": True}
-    tifffile.imwrite(
-        tmp_path / name, stack, metadata={"axes": "ZYX"}, resolution=(5, 5), resolutionunit=1, **options
-    )
-    (tmp_path / name).rename(tmp_path / "in.tif")
+    metadata = {"axes": "TYX", "unit": "um", "finterval": 0.5, "min": 3.0}
+    tifffile.imwrite(tmp_path / "in.ome.tif", stack, metadata=metadata, **options)
+    (tmp_path / "in.ome.tif").rename(tmp_path / "in.tif")
     assert filtered(tmp_path)[0] == []
     with tifffile.TiffFile(tmp_path / "out.tif") as file:
         assert file.series[0].kind == program.lower()
         assert np.array_equal(file.asarray(), stack)
+    warnings, _ = filtered(tmp_path, **change)
     gone = f"the {program} description no longer fits: dropped"
-    for change in ({"frames": "first"}, {"kernel": "temporal-blur", "padding": "valid"}):
-        lines, found = filtered(tmp_path, **change)
-        assert gone in lines
-        assert 270 not in dict(found)
-    filtered(tmp_path, frames="first")
+    assert warnings == ([gone] if program == "OME" else [])
     with tifffile.TiffFile(tmp_path / "out.tif") as file:
-        assert np.array_equal(file.asarray(), stack[0])
-    lines, _ = filtered(tmp_path, "box", padding="valid")
-    assert lines == [gone, "the pixel size no longer fits: dropped"]
+        assert file.asarray().shape == shape
+        assert [series.shape for series in file.series] in ([shape], [shape[1:]] * shape[0])
+        found = file.imagej_metadata or {}
+        if program == "ImageJ":
+            assert (found["unit"], found["min"]) == ("um", 3.0)
+            assert found.get("frames") == (shape[0] if axis else None)
+    filtered(tmp_path, depth=8)
+    with tifffile.TiffFile(tmp_path / "out.tif") as file:
+        assert "min" not in (file.imagej_metadata or {})
     assert filtered(tmp_path, suffix=".png", frames="first")[0] == [
-        f"png cannot hold {program} description, pixel size: dropped"
+        f"png cannot hold {program} description: dropped"
     ]
 
 

@@ -1,0 +1,284 @@
+"""Blocks of EXIF: cleaned of thumbnails, made from the tags of a TIFF, and laid out in one.
+
+A block is itself a small TIFF: addresses in it count from its beginning, behind ``Exif`` and two zeros.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import struct
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeAlias, Union
+
+from convfilter.errors import ImageError
+from convfilter.images.headers import jpeg_segments
+from convfilter.images.tiff_tags import (
+    IPTC,
+    Data,
+    Directory,
+    TiffTag,
+    address_at,
+    is_of_program,
+    little_endian,
+    read_tags,
+)
+
+__all__ = [
+    "DESCRIPTIVE",
+    "EXIF",
+    "THUMBNAILS",
+    "Entries",
+    "Group",
+    "block_of",
+    "cleaned",
+    "exif_in_tiff",
+    "groups_of",
+    "jpeg_places",
+    "laid_out",
+    "note_in_place",
+    "photoshop_resources",
+    "resolution_of",
+    "table_of",
+    "tags_of",
+    "without_upright",
+]
+
+EXIF = b"Exif\0\0"
+# Of a TIFF's tags these describe the image and are kept in EXIF by other formats.
+DESCRIPTIVE = {11, 269, 270, 271, 272, 285, 305, 306, 315, 316, 318, 319, 33432, 33723}
+DESCRIPTIVE |= {18246, 18249, 34377, *range(40091, 40096)}
+# Photoshop's resources that show the image as it was.
+THUMBNAILS = (0x0409, 0x040C)
+
+_ORIENTATION, _MAKER_NOTE = 274, 37500
+_EXIF_GROUP, _GPS, _INTEROP = 34665, 34853, 40965
+# Directories that a tag points to, by the directory in which they may stand.
+_GROUPS = {0: (_EXIF_GROUP, _GPS), _EXIF_GROUP: (_INTEROP,)}
+_SHORT, _LONG, _UNDEFINED = 3, 4, 7
+# Where image data begin and how long they are: JPEG, strips, tiles.
+_IMAGE_DATA = ((513, 514), (273, 279), (324, 325))
+_DIRECTORIES, _WINDOWS_THUMBNAIL, _PHOTOSHOP = 330, 0x501B, 34377
+_MOST_DIRECTORIES, _MOST_NUMBERS, _MOST_SEGMENTS = 16, 4096, 1000
+_FURTHEST_NOTE = 4096
+_JPEG = b"\xff\xd8\xff"
+
+
+def cleaned(block: bytes, upright: bool) -> bytes:
+    """Return a block with its orientation set upright, if so, and zeros where thumbnails were."""
+    directory = _directory_of(block)
+    order, start, end = directory.order, directory.start, directory.end
+    result = bytearray(block)
+    length = len(block)
+    for first, last in sorted(_thumbnails(directory), key=lambda place: -place[1]):
+        last = min(last, len(block))
+        if first >= last:
+            continue
+        if first < end and last > start:
+            raise ImageError("a thumbnail within the tags")
+        result[first:last] = bytes(last - first)
+        if last == length:
+            length = first
+    for entry in directory.entries:
+        if entry.number == _ORIENTATION and upright and start < entry.place < end:
+            struct.pack_into(order + ("I" if entry.type == _LONG else "H"), result, entry.place, 1)
+    result[end : end + 4] = bytes(len(result[end : end + 4]))
+    groups = _others(directory, [each for group in _GROUPS[0] for each in _addresses(directory, group)[:1]])
+    ends = [
+        place for each in (directory, *groups) for place in (each.end + 4, *(e.end for e in each.entries))
+    ]
+    return bytes(result[: max(length, *ends)])
+
+
+def _directory_of(block: bytes) -> Directory:
+    """Return the first directory of a block."""
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(block[:4])
+    if order is None:
+        raise ImageError("not EXIF")
+    return Directory(block, address_at(block, 4, order), order)
+
+
+def _others(directory: Directory, addresses: Iterable[int]) -> Iterator[Directory]:
+    """Yield the sound ones of the directories at addresses in the same block."""
+    for address in filter(None, addresses):
+        with contextlib.suppress(ImageError):
+            yield Directory(directory.data, address, directory.order)
+
+
+def _addresses(directory: Directory, number: int) -> tuple[int, ...]:
+    """Return the numbers of 16 or 32 bits that a tag holds, whatever type it claims."""
+    content, size = directory.content(number), 2 if directory.type_of(number) == _SHORT else 4
+    count = min(len(content) // size, _MOST_NUMBERS)
+    return struct.unpack_from(f"{directory.order}{count}{'H' if size == 2 else 'I'}", content)
+
+
+def _thumbnails(directory: Directory) -> Iterator[tuple[int, int]]:
+    """Yield where images are in a block of EXIF, as far as they are in a known format or place."""
+    block = directory.data
+    yield from jpeg_places(block)
+    for entry in directory.entries:
+        if entry.number == _WINDOWS_THUMBNAIL:
+            yield entry.place, entry.end
+        elif entry.number == _PHOTOSHOP:
+            for kind, _, start, stop in photoshop_resources(block, entry.place, entry.end):
+                if kind in THUMBNAILS:
+                    yield start, min(stop, entry.end)
+    yield from _image_data(directory)
+    others = [directory.following()] if len(block) >= directory.end + 4 else []
+    others += _addresses(directory, _DIRECTORIES)
+    for other in _others(directory, others[:_MOST_DIRECTORIES]):
+        yield other.start, other.end
+        yield from _image_data(other)
+
+
+def _image_data(directory: Directory) -> Iterator[tuple[int, int]]:
+    """Yield where the image is that a directory describes."""
+    for starts, lengths in _IMAGE_DATA:
+        for start, length in zip(_addresses(directory, starts), _addresses(directory, lengths), strict=False):
+            yield start, start + length
+
+
+def photoshop_resources(block: Data, place: int, end: int) -> Iterator[tuple[int, int, int, int]]:
+    """Yield Photoshop's resources: their kind, where they begin, and where their content begins and ends."""
+    while place + 12 <= end and block[place : place + 4] == b"8BIM":
+        begin = place
+        kind = int.from_bytes(block[place + 4 : place + 6], "big")
+        place += 6 + (block[place + 6] + 2) // 2 * 2  # behind the name, of even length with its own
+        start, length = place + 4, int.from_bytes(block[place : place + 4], "big")
+        yield kind, begin, start, start + length
+        place = start + length + length % 2
+
+
+def jpeg_places(data: Data) -> list[tuple[int, int]]:
+    """Return where JPEGs are within other data: what begins as one and has a scan, up to its end."""
+    places = []
+    start = data.find(_JPEG)
+    while start >= 0:
+        end = start
+        for marker, _, last in itertools.islice(jpeg_segments(data, start), _MOST_SEGMENTS):
+            if marker in (0xD9, 0xDA) or end > start:
+                end = min(last, len(data))
+        if end > start:
+            places.append((start, end))
+        start = data.find(_JPEG, max(end, start + 3))
+    return places
+
+
+# To and from the tags of a TIFF
+
+Group: TypeAlias = Mapping[int, Union[TiffTag, "Group"]]
+"""The tags of a directory, and the groups in it, by their numbers."""
+
+Entries: TypeAlias = dict[int, tuple[int, int, bytes]]
+"""Type, count and value or address of each tag in a directory of a little-endian file."""
+
+
+def groups_of(directory: Directory, level: int = 0) -> dict[int, Group]:
+    """Return the groups of a directory, such as EXIF and GPS."""
+    groups: dict[int, Group] = {}
+    for number in _GROUPS.get(level, ()):
+        address = directory.whole(number, 0)
+        if address:
+            group = Directory(directory.data, address, directory.order, directory.big)
+            tags = {each.number: little_endian(each, directory) for each in group.entries}
+            inner = groups_of(group, number)
+            plain = {key: tag for key, tag in tags.items() if tag.type and key not in _GROUPS.get(number, ())}
+            groups[number] = dict(sorted((plain | inner).items()))
+    return groups
+
+
+def tags_of(exif: bytes) -> tuple[TiffTag, ...]:
+    """Return the tags of a block's first directory that are to be carried to a TIFF or reported."""
+    return read_tags(_directory_of(exif.removeprefix(EXIF)))
+
+
+def exif_in_tiff(exif: bytes) -> Group:
+    """Return what a TIFF holds of a block beside `tags_of`."""
+    directory = _directory_of(exif.removeprefix(EXIF))
+    return _apart(directory) | groups_of(directory)
+
+
+def _apart(directory: Directory) -> dict[int, TiffTag | Group]:
+    """Return the tags that `read_tags` leaves out since they are cleaned with the block."""
+    entries = (each for each in directory.entries if each.number in (_ORIENTATION, _PHOTOSHOP))
+    return {each.number: little_endian(each, directory) for each in entries}
+
+
+def resolution_of(exif: bytes) -> tuple[float, float] | None:
+    """Return the resolution in dots per inch that a block states."""
+    directory = _directory_of(exif.removeprefix(EXIF))
+    unit = {2: 1, 3: 2.54}.get(directory.whole(296, 2), 0)
+    across, down = directory.ratio(282) * unit, directory.ratio(283) * unit
+    return (across, down) if across and down else None
+
+
+def block_of(directory: Directory, tags: Iterable[TiffTag]) -> bytes | None:
+    """Return a block with what a page of a TIFF, and `tags` of it, say of the image."""
+    kept = [tag for tag in tags if tag.number in DESCRIPTIVE and tag.type and not is_of_program(tag)]
+    group = {tag.number: tag for tag in kept} | _apart(directory) | groups_of(directory)
+    for tag in kept:
+        if tag.number == IPTC:  # bytes, also if called numbers
+            group[IPTC] = tag._replace(type=_UNDEFINED, values=len(tag.data))
+    if not group:
+        return None
+    note = note_in_place(group)
+    entries, values = laid_out(group, 8 + len(note))
+    return (
+        EXIF + struct.pack("<4sI", b"II*\0", 8 + len(note) + len(values)) + note + values + table_of(entries)
+    )
+
+
+def without_upright(exif: bytes) -> bytes:
+    """Return a block without its orientation if that is upright; all else stays at its address."""
+    block = bytearray(exif.removeprefix(EXIF))
+    directory = _directory_of(bytes(block))
+    if directory.whole(_ORIENTATION, 0) == 1:
+        at = directory.start + 2 + 12 * [each.number for each in directory.entries].index(_ORIENTATION)
+        block[at : directory.end + 4] = block[at + 12 : directory.end + 4] + bytes(12)
+        struct.pack_into(directory.order + "H", block, directory.start, len(directory.entries) - 1)
+    return EXIF + bytes(block)
+
+
+def note_in_place(group: Group) -> bytes:
+    """Return what is put behind the 8 bytes of a header to leave a maker's note at the address that it had.
+
+    Many hold addresses of their own, which count from the beginning of the file.
+    """
+    inner = group.get(_EXIF_GROUP)
+    note = inner.get(_MAKER_NOTE) if isinstance(inner, Mapping) else None
+    if not isinstance(note, TiffTag) or not _may_stay(note):
+        return b""
+    return bytes(note.place - 8) + note.data + bytes((note.place + len(note.data)) % 2)
+
+
+def _may_stay(tag: TiffTag) -> bool:
+    return tag.number == _MAKER_NOTE and len(tag.data) > 4 and 8 <= tag.place <= _FURTHEST_NOTE
+
+
+def laid_out(group: Group, place: int, *, first: bool = True) -> tuple[Entries, bytes]:
+    """Return the entries of a directory, and what they point to, which is put at `place`.
+
+    In the `first` directory of a file maker's notes are where `note_in_place` has put them.
+    """
+    entries: Entries = {}
+    values = bytes(place % 2)  # addresses are even
+    for number, tag in sorted(group.items()):
+        if not isinstance(tag, TiffTag):
+            inner, behind = laid_out(tag, place + len(values), first=first)
+            values += behind
+            entries[number] = _LONG, 1, struct.pack("<I", place + len(values))
+            values += table_of(inner)
+        elif first and _may_stay(tag):
+            entries[number] = tag.type, tag.values, struct.pack("<I", tag.place)
+        elif len(tag.data) > 4:
+            entries[number] = tag.type, tag.values, struct.pack("<I", place + len(values))
+            values += tag.data + bytes(len(tag.data) % 2)
+        else:
+            entries[number] = tag.type, tag.values, tag.data.ljust(4, b"\0")
+    return entries, values
+
+
+def table_of(entries: Entries) -> bytes:
+    """Return a directory that is followed by no other."""
+    rows = (struct.pack("<HHI4s", number, *entries[number]) for number in sorted(entries))
+    return struct.pack("<H", len(entries)) + b"".join(rows) + bytes(4)

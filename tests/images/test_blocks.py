@@ -1,0 +1,260 @@
+"""Blocks beside the pixels that Pillow does not read, or not as they are: from files made by hand."""
+
+import io
+import struct
+
+import numpy as np
+import pytest
+from encoded import encoded, saved
+from handmade import segment
+from PIL import Image
+from samples import animate, moving, noise
+
+from convfilter.batch import filter_file
+from convfilter.images.animation import write_frames
+from convfilter.images.metadata import Metadata
+from convfilter.images.picture import Picture
+from convfilter.images.reading import opened_frames, read_picture
+from convfilter.images.writing import write_picture
+
+PROFILE = struct.pack(">I", 400) + bytes(12) + b"RGB " + bytes(16) + b"acsp" + bytes(range(180)) * 2
+
+
+# GIF, BMP, WebP
+
+BESIDE = {
+    "comments": (b"by hand " * 60, b"again"),
+    "xmp": b"<x:xmpmeta>" + bytes(range(1, 256)) * 3,
+    "chunks": ((b"pHYs", struct.pack(">IIB", 64, 77, 0)),),
+}
+
+
+def gif(count, **metadata):
+    pictures = [Picture(frame, "RGB", "gif", Metadata(duration=70, **metadata)) for frame in moving(count)]
+    stream = io.BytesIO()
+    warnings = (
+        write_frames(stream, pictures, count, "gif") if count > 1 else write_picture(stream, *pictures, "gif")
+    )
+    assert warnings == []
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_a_gif_keeps_comments_xmp_aspect_and_time_wherever_they_stand(count):
+    data, bare = gif(count, **BESIDE), gif(count)
+    start, length = data.index(b"!\xfe"), len(data) - len(bare)
+    at_the_end = data[:start] + data[start + length : -1] + data[start : start + length] + b";"
+    for made in (data, at_the_end):
+        with opened_frames(io.BytesIO(made), max_pixels=None) as frames:
+            metadata = frames.read(count - 1).metadata
+        assert {name: getattr(metadata, name) for name in BESIDE} == BESIDE
+        assert metadata.duration == 70
+    with Image.open(io.BytesIO(data)) as image:
+        assert image.n_frames == count
+
+
+def test_a_profile_in_a_gif_goes_to_other_formats_and_other_extensions_are_named():
+    blocks = b"".join(bytes([len(part)]) + part for part in (PROFILE[:200], PROFILE[200:]))
+    extensions = b"!\xff\x0bICCRGBG1012" + blocks + b"\0!\xff\x0bFRACTINT001\1x\0"
+    data = gif(1)
+    picture = read_picture(io.BytesIO(data[:-1] + extensions + b";"))
+    stream = io.BytesIO()
+    word = "not known to fit the filtered image: extension FRACTINT001 dropped"
+    lost = "png cannot hold the duration of a still image: dropped"
+    assert write_picture(stream, picture, "png") == [word, lost]
+    assert read_picture(stream).metadata.icc == PROFILE
+
+
+@pytest.mark.parametrize(
+    ("space", "gamma", "word"),
+    [
+        (b"DEBM", 0, None),
+        (b"KNIL", 0, "a linked colour profile"),
+        (bytes(4), 9, "calibrated colours"),
+        (b"BGRs", 9, ""),
+    ],
+)
+def test_the_colours_of_a_bmp_are_read_or_named(space, gamma, word):
+    data = encoded(noise("RGB"), "RGB", "bmp")
+    pixels = data[54:]
+    header = bytearray(struct.pack("<I", 124) + data[18:54]).ljust(124, b"\0")
+    header[56:60] = space
+    struct.pack_into("<I", header, 56 + 4 + 36, gamma)
+    struct.pack_into("<II", header, 112, 124 + len(pixels), len(PROFILE))
+    file = b"BM" + struct.pack("<IHHI", 0, 0, 0, 138) + header + pixels + PROFILE
+    picture = read_picture(io.BytesIO(file))
+    np.testing.assert_array_equal(picture.pixels, noise("RGB"))
+    assert picture.metadata.icc == (PROFILE if word is None else None)
+    assert picture.metadata.unknown == ((word,) if word else ())
+
+
+def test_unknown_chunks_of_a_webp_are_named():
+    data = encoded(noise("RGB"), "RGB", "webp", xmp=b"<x:xmpmeta/>") + b"C2PA\4\0\0\0sign"
+    data = data[:4] + struct.pack("<I", len(data) - 8) + data[8:]
+    picture = read_picture(io.BytesIO(data))
+    assert (picture.metadata.unknown, picture.metadata.xmp) == (("chunk C2PA",), b"<x:xmpmeta/>")
+
+
+# JPEG
+
+
+def jpeg(*segments):
+    data = encoded(noise("RGB"), "RGB", "jpeg")
+    return io.BytesIO(data[:2] + b"".join(segment(*each) for each in segments) + data[2:])
+
+
+@pytest.mark.parametrize("numbers", [[1, 2], [2, 1], [0, 1], [1, 1]])
+def test_a_profile_in_parts_is_put_together_whatever_their_numbers(numbers):
+    parts = {min(numbers): PROFILE[:200], max(numbers): PROFILE[200:]}
+    contents = [parts[number] for number in numbers] if len(parts) == 2 else [PROFILE[:200], PROFILE[200:]]
+    segments = [
+        (0xE2, b"ICC_PROFILE\0" + bytes([number, 2]) + content)
+        for number, content in zip(numbers, contents, strict=True)
+    ]
+    assert read_picture(jpeg(*segments)).metadata.icc == PROFILE
+    cut = read_picture(jpeg(segments[numbers.index(min(numbers))]))
+    assert (cut.metadata.icc, cut.warnings) == (None, ["malformed ICC profile dropped"])
+
+
+def test_a_gain_map_is_dropped_and_no_longer_announced():
+    packet = b"""<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description dc:title="kept" hdrgm:Version="1.0"
+        xmpNote:HasExtendedXMP='18AC'><Container:Directory><rdf:Seq><rdf:li><Container:Item
+        Item:Semantic="GainMap"/></rdf:li></rdf:Seq></Container:Directory><hdrgm:Gamma><rdf:Seq><rdf:li>1</rdf:li>
+        </rdf:Seq></hdrgm:Gamma></rdf:Description></x:xmpmeta>"""
+    iso = 0xE2, b"urn:iso:std:iso:ts:21496:-1\0\0\0\0\0"
+    picture = read_picture(jpeg((0xE1, b"http://ns.adobe.com/xap/1.0/\0" + packet), iso))
+    word = "the gain map is dropped: the image without it is of standard range"
+    assert picture.warnings == [word]
+    for left in (b"hdrgm", b"GainMap", b"HasExtended"):
+        assert left not in picture.metadata.xmp
+    assert b'dc:title="kept"' in picture.metadata.xmp
+    assert picture.metadata.xmp.endswith(b"</rdf:Description></x:xmpmeta>")
+    assert write_picture(io.BytesIO(), picture) == ["not known to fit the filtered image: a gain map dropped"]
+
+
+# EXIF
+
+NOTE = b"Maker\0" + bytes(range(60))
+
+
+def exif_block(order, note_at=300):
+    """EXIF as a camera writes it: every type, a maker's note at a known place, interoperability."""
+    tags = {
+        0: [(271, 2, b"Maker\0"), (0x9C9B, 1, "title".encode("utf-16-le")), (34665, 4, 100), (34853, 4, 260)],
+        1: [
+            (36864, 7, b"0230"),
+            (37386, 5, struct.pack(f"{order}II", 213, 10)),
+            (37500, 7, (NOTE, note_at)),
+            (40965, 4, 230),
+        ],
+        2: [(1, 2, b"R98\0")],
+        3: [(0, 1, b"\2\3\0\0"), (1, 2, b"N\0\0\0")],
+    }
+    data = bytearray(500)
+    data[:8] = struct.pack(f"{order}2sHI", b"II" if order == "<" else b"MM", 42, 8)
+    values = 400
+    for place, entries in zip((8, 100, 230, 260), tags.values(), strict=True):
+        struct.pack_into(f"{order}H", data, place, len(entries))
+        for number, (tag, type, value) in enumerate(entries):
+            at = place + 2 + 12 * number
+            count = 1 if isinstance(value, int) or type == 5 else len(value)
+            if isinstance(value, tuple):
+                value, count = value[1], len(value[0])
+                data[value : value + len(NOTE)] = NOTE
+            elif not isinstance(value, int) and len(value) > 4:
+                data[values : values + len(value)] = value
+                value, values = values, values + len(value)
+            content = struct.pack(f"{order}I", value) if isinstance(value, int) else value.ljust(4, b"\0")
+            struct.pack_into(f"{order}HHI4s", data, at, tag, type, count, content)
+    return b"Exif\0\0" + bytes(data)
+
+
+def entries_of(data, place):
+    """Type, count and content of each tag in a directory of a little-endian file, and where that is."""
+    found = {}
+    (count,) = struct.unpack_from("<H", data, place)
+    for number in range(count):
+        tag, type, values = struct.unpack_from("<HHI", data, place + 2 + 12 * number)
+        size = values * {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 7: 1}[type]
+        at = place + 10 + 12 * number
+        if size > 4:
+            (at,) = struct.unpack_from("<I", data, at)
+        found[tag] = type, values, data[at : at + size], at
+    return found
+
+
+def groups(data, start):
+    """The EXIF, GPS and interoperability entries of a file whose header is at `start`."""
+    data = data[start:]
+    first = entries_of(data, struct.unpack_from("<I", data, 4)[0])
+    exif, gps = (entries_of(data, struct.unpack("<I", first[tag][2])[0]) for tag in (34665, 34853))
+    return first, exif, gps, entries_of(data, struct.unpack("<I", exif[40965][2])[0])
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "AVIF"])
+def test_exif_goes_into_a_tiff_with_its_types_and_the_makers_note_in_its_place(tmp_path, form, order):
+    source = tmp_path / f"in.{form.lower()}"
+    source.write_bytes(saved(Image.new("RGB", (8, 8), "red"), form, exif=exif_block(order)).getvalue())
+    filter_file(source, tmp_path / "out.tiff", "identity")
+    data = (tmp_path / "out.tiff").read_bytes()
+    for source, start in ((data, 0), *again(tmp_path)):
+        first, exif, gps, interop = groups(source, start)
+        assert first[271][:3] == (2, 6, b"Maker\0")
+        assert first[0x9C9B][:3] == (1, 10, "title".encode("utf-16-le"))
+        assert exif[36864][:3] == (7, 4, b"0230")
+        assert exif[37386][:3] == (5, 1, struct.pack("<II", 213, 10))
+        assert exif[37500] == (7, len(NOTE), NOTE, 300)
+        assert (gps[0][2], gps[1][2], interop[1][2]) == (b"\2\3\0\0", b"N\0\0\0", b"R98\0")
+
+
+def again(tmp_path):
+    """The same by way of the TIFF: a TIFF of it, and the EXIF of a PNG of it."""
+    for name in ("again.tiff", "again.png"):
+        filter_file(tmp_path / "out.tiff", tmp_path / name, "identity")
+        data = (tmp_path / name).read_bytes()
+        yield data, data.index(b"eXIf") + 4 if name.endswith("png") else 0
+
+
+def test_broken_exif_is_dropped_with_a_warning_on_the_way_to_a_tiff(tmp_path, recwarn):
+    block = exif_block("<").replace(
+        struct.pack("<HHII", 34665, 4, 1, 100), struct.pack("<HHII", 34665, 4, 1, 9999)
+    )
+    Image.new("RGB", (8, 8)).save(tmp_path / "in.png", exif=block)
+    filter_file(tmp_path / "in.png", tmp_path / "out.tiff", "identity")
+    assert "malformed EXIF dropped" in [str(each.message).split(": ")[1] for each in recwarn]
+    assert [tag.number for tag in read_picture(tmp_path / "out.tiff").metadata.tags] == [271, 0x9C9B]
+
+
+def test_what_programs_write_into_exif_alone_is_not_lost_with_the_resolution(tmp_path, recwarn):
+    exif = Image.Exif()
+    exif[282], exif[283], exif[296] = 300.0, 150.0, 2
+    Image.new("RGB", (8, 8)).save(tmp_path / "in.webp", exif=exif)
+    for name in ("out.tiff", "out.webp"):
+        filter_file(tmp_path / "in.webp", tmp_path / name, "identity")
+        with Image.open(tmp_path / name) as image:
+            assert [float(image.getexif()[tag]) for tag in (282, 283)] == [300, 150]
+    assert not recwarn.list
+
+
+# Time
+
+
+@pytest.mark.parametrize(
+    ("count", "suffix", "frames", "lost"),
+    [
+        (2, ".tiff", "each", "tiff cannot hold the durations of frames and the number of showings: dropped"),
+        (2, ".avif", "each", "avif cannot hold the number of showings: dropped"),
+        (2, ".webp", "each", None),
+        (2, ".jpg", "first", None),  # as was asked for
+        (2, ".gif", "first", None),
+        (1, ".jpg", "each", "jpeg cannot hold the duration of a still image: dropped"),
+        (1, ".gif", "each", None),
+    ],
+)
+def test_times_that_a_format_cannot_hold_are_named(tmp_path, recwarn, count, suffix, frames, lost):
+    source = animate(tmp_path / "in.gif", moving(3)[:count], [70, 120][:count], loop=3)
+    filter_file(source, tmp_path / f"out{suffix}", "identity", frames=frames)
+    assert [str(each.message).split(": ", 1)[1] for each in recwarn] == ([lost] if lost else [])
+    if suffix == ".gif":
+        assert read_picture(tmp_path / "out.gif").metadata.duration == 70
