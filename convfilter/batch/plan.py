@@ -298,7 +298,8 @@ def passed_over_in_words(counts: Counter[str]) -> str:
     """Return how many image files were passed over: ``passed over 2 files of other types (2 .heic)``."""
     total = counts.total()
     files = "1 file of another type" if total == 1 else f"{total} files of other types"
-    return f"passed over {files} ({', '.join(f'{count} {ending}' for ending, count in counts.most_common())})"
+    by_number = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return f"passed over {files} ({', '.join(f'{count} {extension}' for extension, count in by_number)})"
 
 
 def _walk(
