@@ -14,10 +14,11 @@ from typing import Any, NamedTuple, TypeAlias
 
 from convfilter.errors import ShapeError, brief, did_you_mean
 
-__all__ = ["PADDINGS", "Axis", "Layer", "LayerSizes", "Padding", "PerAxis", "axes_of"]
+__all__ = ["PADDINGS", "ROWS", "Axis", "Layer", "LayerSizes", "Padding", "PerAxis", "axes_of"]
 __all__ += ["follow", "output_of", "output_shape"]
 
-PADDINGS = ("same", "valid", "full")
+PADDINGS = ("same", "valid", "full", "same-upper")
+ROWS = ("valid", "same", "full")  # where no padding is chosen
 
 AxisPadding: TypeAlias = str | int | tuple[int, int]
 Padding: TypeAlias = AxisPadding | Sequence[AxisPadding]
@@ -82,8 +83,10 @@ def output_shape(
         Shape of the input array. Axes after those of the kernel are carried along.
     kernel_shape : int or sequence of int
         Shape of the kernel; its axes match the leading axes of `shape`.
-    padding : {"same", "valid", "full"}, int, (before, after), or one of these per kernel axis
+    padding : {"same", "valid", "full", "same-upper"}, int, (before, after), or one of these per kernel axis
         ``same`` adds ``d*(K - 1)`` samples, the smaller half before; ``full`` that many on each side.
+        ``same-upper`` adds what ``ceil(N/s)`` outputs need, the smaller half before, as SAME in TensorFlow
+        and SAME_UPPER in ONNX do: ``max(0, (ceil(N/s) - 1)*s + d*(K - 1) + 1 - N)``.
     stride, dilation : int or one int per kernel axis
         At least 1.
 
@@ -209,7 +212,13 @@ def _padded(axis: Axis, padding: Any) -> Axis:
     """Return an axis with its padding."""
     if isinstance(padding, str):
         spread, before = axis.reach - 1, axis.anchor
-        named = {"same": (before, spread - before), "valid": (0, 0), "full": (spread, spread)}
+        needed = max(0, (-(-axis.size // axis.stride) - 1) * axis.stride + axis.reach - axis.size)
+        named = {
+            "same": (before, spread - before),
+            "valid": (0, 0),
+            "full": (spread, spread),
+            "same-upper": (needed // 2, needed - needed // 2),
+        }
         if padding not in named:
             raise ShapeError(f"unknown padding {brief(padding)}{did_you_mean(padding, PADDINGS)}")
         before, after = named[padding]
@@ -312,7 +321,7 @@ def follow(
             raise ShapeError(f"{layer.name} gives {layer.outputs} channels, not {outputs}")
         rows = {
             name: axes_of(size, layer.window, padding=name, anchor=layer.anchor, **options, may_be_empty=True)
-            for name in (PADDINGS if padding is None else ())
+            for name in (ROWS if padding is None else ())
         }
         if chained is not None:
             rows["output"] = axes_of(size, layer.window, padding=chained, anchor=layer.anchor, **options)

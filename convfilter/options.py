@@ -83,7 +83,7 @@ def _read_pair(text: str) -> PerAxis:
 
 
 def _read_padding(text: str) -> Padding:
-    """Read ``same``, ``valid``, ``full``, ``N`` or ``N,M``."""
+    """Read a name, ``N`` or ``N,M``."""
     if text in PADDINGS:
         return text
     if text in get_args(Border):
@@ -116,7 +116,7 @@ def _read_border(text: str) -> tuple[str, float]:
 
 
 _FILTER, _WRITE, _READ, _RUN = "Filtering", "Writing", "Reading", "Running"
-_PADDING = "same|valid|full|N|N,M"
+_PADDING = "same|valid|full|same-upper|N|N,M"
 _BORDER = "edge|symmetric|reflect|wrap|zero|constant=V"
 
 

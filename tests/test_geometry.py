@@ -1,12 +1,16 @@
 """Laws of the output-size arithmetic."""
 
+import itertools
+import json
+
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from oracles import padding_pairs, starts_by_counting
+from oracles import correlate_by_loops, padding_pairs, starts_by_counting
+from PIL import Image
 
-from convfilter import ShapeError, output_shape
+from convfilter import ShapeError, correlate, input_gradient, kernel_gradient, output_shape
 
 lengths = st.integers(1, 40)
 steps = st.integers(1, 5)
@@ -47,6 +51,29 @@ def test_axes_do_not_know_of_each_other(axes):
     else:
         together = output_shape(sizes, kernel, padding=padding, stride=stride, dilation=dilation)
         assert together == tuple(alone)
+
+
+@settings(deadline=None, derandomize=True, max_examples=100)
+@given(size=lengths, length=st.integers(1, 9), stride=steps, dilation=st.integers(1, 3))
+@example(size=224, length=7, stride=2, dilation=1)  # the stem of a ResNet: 2 before and 3 after
+@example(size=5, length=1, stride=3, dilation=1)  # nothing is needed
+def test_same_upper_pads_as_little_as_needed_with_the_odd_sample_after(size, length, stride, dilation):
+    """ceil(N/s) come out, as in TensorFlow; whatever runs uses the same padding."""
+    options = {"stride": stride, "dilation": dilation}
+    for total in itertools.count():
+        pair = (total // 2, total - total // 2)
+        if len(starts_by_counting(size, length, *pair, stride, dilation)) == -(-size // stride):
+            break
+    array, kernel = np.arange(1, size + 1), np.arange(1, length + 1)
+    expected = correlate_by_loops(array, kernel, [pair], **options)
+    assert output_shape(size, length, padding="same-upper", **options) == expected.shape
+    np.testing.assert_array_equal(correlate(array, kernel, padding="same-upper", **options), expected)
+    upstream = expected.astype(int)
+    for gradient in (
+        lambda padding: input_gradient(upstream, kernel, size, padding=padding, **options),
+        lambda padding: kernel_gradient(array, upstream, length, padding=padding, **options),
+    ):
+        np.testing.assert_array_equal(gradient("same-upper"), gradient(pair))
 
 
 @pytest.mark.parametrize(
@@ -164,3 +191,18 @@ def test_messages_name_the_value_and_the_mend():
         output_shape((5, 5), (3, 3), stride=True)
     with pytest.raises(ShapeError, match=r"^stride np.True_ is a truth value: give an integer$"):
         output_shape((5, 5), (3, 3), stride=np.True_)
+
+
+def test_the_command_line_pads_as_tensorflow_does(quick, tmp_path):
+    """224 samples under a kernel of 7 and a stride of 2 take 2 samples before and 3 after: from -2 to 226."""
+    image = np.random.default_rng(0).integers(0, 256, (6, 224), np.uint8)
+    Image.fromarray(image).save(tmp_path / "a.png")
+    options = ["--padding", "same-upper", "--border", "zero", "--stride", "1,2"]
+    ran = quick("apply", "a.png", "-k", "1 2 3 4 5 6 7 / sum", *options, "-o", "b.png")
+    assert "  width   floor((224 + 2 + 3 - 1*(7 - 1) - 1) / 2) + 1 = 112" in ran.out
+    padded = np.pad(image.astype(int), ((0, 0), (2, 3)))
+    sums = sum(weight * padded[:, weight - 1 : weight + 222 : 2] for weight in range(1, 8))
+    result = np.asarray(Image.open(tmp_path / "b.png"))
+    np.testing.assert_array_equal(result, (2 * sums + 28) // 56)
+    explained = quick("explain", "a.png", "-k", "1 2 3 4 5 6 7 / sum", *options, "--at", "3,111", "--json")
+    assert json.loads(explained.out)["value"] == result[3, 111]

@@ -324,7 +324,8 @@ class Reporter:
                 "a stack" if settings.stacks else "the first" if settings.batch.frames == "first" else "each"
             )
             line += f", {how} of {frames} frames"
-        if settings.maps > 1 and (result.output_frames or 1) > frames:
+        filtered = 1 if settings.batch.frames == "first" else frames
+        if settings.maps > 1 and (result.output_frames or 1) > filtered:
             line += f", a page for each of {settings.maps} output channels, on one grey scale"
         if count > 1 and not planned:
             line += f", for {images}"

@@ -12,7 +12,7 @@ import click
 from convfilter.cli import options
 from convfilter.cli.report import calculation, filter_in_words, per_axis_in_words
 from convfilter.errors import ImageError, OptionError, ShapeError, complain, escaped
-from convfilter.geometry import Layer, LayerSizes, Padding, PerAxis, follow, output_of
+from convfilter.geometry import ROWS, Layer, LayerSizes, Padding, PerAxis, follow, output_of
 from convfilter.kernels import Kernel, get_kernel
 
 __all__ = ["command"]
@@ -149,7 +149,7 @@ def _as_object(steps: Sequence[LayerSizes], padding: Padding | None) -> dict[str
 
 
 def _step_object(sizes: LayerSizes, named: dict[str, str]) -> dict[str, Any]:
-    rows = [name for name in ("output", "valid", "same", "full") if name in sizes.rows]
+    rows = [name for name in ("output", *ROWS) if name in sizes.rows]
     return {
         "input": _sides(sizes.size),
         "kernel": _sides(sizes.layer.window),
@@ -190,7 +190,7 @@ def _layer_lines(sizes: LayerSizes) -> Iterator[str]:
     else:
         counted = f"  ({sizes.counted})"
         column = 12 if len(names) < 3 else 19
-        for name in ("valid", "same", "full"):
+        for name in ROWS:
             axes = sizes.rows[name]
             pairs = reversed(list(zip(names, axes, strict=True)))  # in the order of WxH
             formulas = "   ".join(f"{each} {axis.formula()}" for each, axis in pairs)

@@ -48,8 +48,8 @@ def correlate(
         Any real type. Axes past those of the kernel, such as colour channels, are carried along.
     kernel : array_like of shape (K1, ..., Kd)
         Finite weights.
-    padding : {"same", "valid", "full"}, int, (before, after), or one of these per kernel axis
-        The border made on each side; ``same`` puts its smaller half before.
+    padding : {"same", "valid", "full", "same-upper"}, int, (before, after), or one of these per kernel axis
+        The border made on each side; ``same`` puts its smaller half before. See `output_shape`.
     border : {"edge", "symmetric", "reflect", "wrap", "zero", "constant"}
         How the border is filled, by numpy's names.
     fill : float

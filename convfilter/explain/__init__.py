@@ -71,7 +71,7 @@ def explain_numbers(
     if kernel.offset:
         steps += [Step("offset", f"{figure(value)} + {kernel.offset:g}", value + kernel.offset)]
         value += kernel.offset
-    return Explanation(at, anchor, 1, 0, ("value",), tuple(parts), tuple(steps), (value,))
+    return Explanation(at, anchor, 1, 0, ("value",), tuple(parts), tuple(steps), (value,), axes=axes)
 
 
 def explain_sample(
@@ -116,6 +116,7 @@ def explain_sample(
         tuple(steps),
         tuple(written),
         tuple(notes),
+        stage.layer.axes,
     )
 
 

@@ -88,9 +88,9 @@ def _thumbnail(explained: Explanation, image: Drawing) -> Drawing:
     scale = _THUMBNAIL / max(image.shape[:2])
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
     drawn = canvas.resized(image, height, width, "nearest" if scale > 1 else "lanczos")
-    _, row, column = explained.anchor
-    reach = max(explained.parts[0].slices[0].window.shape) / 2 if explained.parts else 1
-    x, y = (column + 0.5) * scale, (row + 0.5) * scale
+    pairs = list(zip(explained.place, explained.axes, strict=True))[1:]
+    y, x = ((at * axis.stride - axis.before + axis.reach / 2) * scale for at, axis in pairs)
+    reach = max(axis.reach for _, axis in pairs) / 2
     for margin, colour, line in ((2, WHITE, 6), (0, FRAME, 2)):  # visible on any background
         half = max(reach * scale, 6.0) + margin
         drawn = canvas.outlined(drawn, (x - half, y - half, x + half, y + half), colour, line)

@@ -87,7 +87,7 @@ class Explanation(NamedTuple):
 
     `place` is the frame, row and column of the output; the `anchor` is the place of the input under the
     kernel's anchor, which may lie outside. `values` are all channels at the place, `names` what they are
-    called, and `channel` is the number of the one that is explained.
+    called, and `channel` is the number of the one that is explained. The window follows from the `axes`.
     """
 
     place: tuple[int, ...]
@@ -99,6 +99,7 @@ class Explanation(NamedTuple):
     steps: tuple[Step, ...]
     values: tuple[int | float, ...]
     notes: tuple[str, ...] = ()
+    axes: tuple[Axis, ...] = ()
 
     @property
     def value(self) -> int | float:

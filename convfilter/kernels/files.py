@@ -82,7 +82,7 @@ def _single(read: Callable[[bytes], dict[str, Any]]) -> Callable[[bytes, str, Fi
         try:
             return {name: Kernel(name, **read(content))}
         except FieldError as error:
-            place = "" if error.field == "parts" else f"{error.field}: "
+            place = {"parts": "", "divisors": "scale: "}.get(error.field, f"{error.field}: ")
             raise KernelError(f"{escaped(path)}: {place}{error.reason}") from None
 
     return parse
@@ -176,8 +176,10 @@ def _read_vips(content: bytes) -> dict[str, Any]:
         raise FieldError("parts", "the first line must be: width height [scale [offset]]")
     width, height, scale, offset = head + [1, 0][len(head) - 2 :]
     table = _checked_rows(rows)
-    if len(table) != height or any(len(row) != width for row in table):
-        raise FieldError("parts", f"the first line says {width}x{height}, and {len(table)} rows follow")
+    if [len(row) for row in table] != [width] * len(table) or len(table) != height:
+        lengths = ", ".join(map(str, sorted({len(row) for row in table}))) or "no"
+        found = f"{len(table)} rows of {lengths} numbers follow"
+        raise FieldError("parts", f"the first line says {width}x{height}, width x height, and {found}")
     return {"parts": (table,), "divisors": (scale,), "offset": offset / _LEVELS}
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from oracles import grid
 from PIL import Image
+from samples import load
 
 import convfilter as cf
 from convfilter import Kernel
@@ -65,5 +66,14 @@ def test_every_command_shows_the_anchor(quick, tmp_path):
     found = json.loads(ran.out)
     assert found["anchor"] == {"frame": 0, "row": 4, "column": 5}
     assert found["parts"][0]["slices"][0]["window"] == [IMAGE[4, 3:6].tolist()]
+    # The drawing frames the window: the same samples, the same frame.
+    quick("explain", "in.png", "-k", "trail.toml", "--at", "4,7", "-o", "anchored.png")
+    quick("explain", "in.png", "-k", "1 2 4 / 7", "--at", "4,6", "-o", "usual.png")
+    quick("explain", "in.png", "-k", "1 2 4 / 7", "--at", "4,7", "-o", "other.png")
+    anchored, usual, other = (
+        load(tmp_path / f"{name}.png")[:, :200] for name in ("anchored", "usual", "other")
+    )
+    assert np.array_equal(anchored, usual)
+    assert not np.array_equal(anchored, other)
     ran = quick("explain", "--values", "1 2 3 4", "-k", "trail.toml", "--at", "0,3", "--json")
     assert json.loads(ran.out)["parts"][0]["slices"][0]["window"] == [[2, 3, 4]]
