@@ -1,4 +1,4 @@
-"""Sizes without computing: padding, stride and dilation, and chains of layers, on plain integers.
+"""Sizes without computing: padding, stride and dilation, on plain integers.
 
 Per axis, with ``N`` samples, a kernel of ``K`` weights, dilation ``d``, stride ``s`` and ``P`` samples of
 padding before and after together, ``floor((N + P - d*(K - 1) - 1) / s) + 1`` samples come out. Everything
@@ -7,24 +7,22 @@ that computes uses the `Axis` made here.
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from convfilter.errors import ShapeError, brief, did_you_mean
 
-__all__ = ["PADDINGS", "ROWS", "Axis", "Layer", "LayerSizes", "Padding", "PerAxis", "axes_of"]
-__all__ += ["follow", "output_of", "output_shape"]
+__all__ = ["AXIS_NAMES", "PADDINGS", "Axis", "Padding", "PerAxis", "TransposedAxis", "axes_of"]
+__all__ += ["output_shape"]
 
 PADDINGS = ("same", "valid", "full", "same-upper")
-ROWS = ("valid", "same", "full")  # where no padding is chosen
 
 AxisPadding: TypeAlias = str | int | tuple[int, int]
 Padding: TypeAlias = AxisPadding | Sequence[AxisPadding]
 PerAxis: TypeAlias = int | Sequence[int]
 
-_AXIS_NAMES = {1: ("length",), 2: ("height", "width"), 3: ("frames", "height", "width")}
+AXIS_NAMES = {1: ("length",), 2: ("height", "width"), 3: ("frames", "height", "width")}
 
 
 class Axis(NamedTuple):
@@ -56,6 +54,21 @@ class Axis(NamedTuple):
         """Samples that come out; zero or less for nothing."""
         return (self.size + self.before + self.after - self.reach) // self.stride + 1
 
+    def span(self, outputs: int) -> int:
+        """Return how many samples some outputs in a row are made of."""
+        return (outputs - 1) * self.stride + self.reach
+
+    def named_paddings(self) -> dict[str, tuple[int, int]]:
+        """Return the samples before and after that each named padding adds."""
+        spread, before = self.reach - 1, self.anchor
+        needed = max(0, self.span(-(-self.size // self.stride)) - self.size)
+        return {
+            "same": (before, spread - before),
+            "valid": (0, 0),
+            "full": (spread, spread),
+            "same-upper": (needed // 2, needed - needed // 2),
+        }
+
     def formula(self) -> str:
         """Return the calculation of `output` with its result, such as ``600 + 1 + 1 - 3 + 1 = 600``."""
         padded = (
@@ -65,6 +78,37 @@ class Axis(NamedTuple):
             return f"{padded} - {self.kernel} + 1 = {self.output}"
         reach = f"{self.dilation}*({self.kernel} - 1)"
         return f"floor(({padded} - {reach} - 1) / {self.stride}) + 1 = {self.output}"
+
+
+class TransposedAxis(Axis):
+    """An axis of a transposed layer, which turns what an `Axis` makes of its output into that size again.
+
+    Padding is taken away from the output; ``same`` leaves ``N*s``, for which it may be negative.
+    """
+
+    __slots__ = ()
+
+    @property
+    def output(self) -> int:
+        """Samples that come out."""
+        return (self.size - 1) * self.stride + self.reach - self.before - self.after
+
+    def named_paddings(self) -> dict[str, tuple[int, int]]:
+        """Return the samples before and after that each named padding takes away."""
+        spread, excess = self.reach - 1, self.reach - self.stride
+        same = (excess // 2, excess - excess // 2)
+        return {"same": same, "valid": (0, 0), "full": (spread, spread), "same-upper": same}
+
+    def span(self, outputs: int) -> int:
+        """Return how many samples, at most, some outputs in a row are made of."""
+        return (outputs + self.reach - 2) // self.stride + 1
+
+    def formula(self) -> str:
+        """Return the calculation of `output`, such as ``(14 - 1)*2 + 1*(2 - 1) + 1 = 28``."""
+        padding = (self.before, self.after) if self.before or self.after else ()
+        less = "".join(f" {'-' if each >= 0 else '+'} {abs(each)}" for each in padding)
+        whole = f"({self.size} - 1)*{self.stride} + {self.dilation}*({self.kernel} - 1) + 1"
+        return f"{whole}{less} = {self.output}"
 
 
 def output_shape(
@@ -120,6 +164,7 @@ def axes_of(
     stride: PerAxis = 1,
     dilation: PerAxis = 1,
     anchor: Sequence[int] | None = None,
+    transposed: bool = False,
     may_be_empty: bool = False,
 ) -> tuple[Axis, ...]:
     """Check the arguments of `output_shape` and return the `Axis` of each kernel axis.
@@ -140,14 +185,17 @@ def axes_of(
     strides, dilations = _per_axis("stride", stride, count), _per_axis("dilation", dilation, count)
     paddings = _paddings(padding, count)
     weights = ((None,) * count + tuple(anchor or ()))[-count:]
+    make = TransposedAxis if transposed else Axis
     axes = tuple(
-        _padded(Axis(size, width, stride=step, dilation=spread, weight=weight), pad)
+        _padded(make(size, width, stride=step, dilation=spread, weight=weight), pad)
         for size, width, pad, step, spread, weight in zip(
             sizes, kernel, paddings, strides, dilations, weights, strict=False
         )
     )
-    names = _AXIS_NAMES.get(count) or [f"axis {i}" for i in range(count)]
+    names = AXIS_NAMES.get(count) or [f"axis {i}" for i in range(count)]
     for name, axis in zip(names, axes, strict=True):
+        if axis.output < 1 and transposed and not may_be_empty:
+            raise ShapeError(f"nothing comes out: {name} {axis.formula()}; give a smaller padding")
         if axis.output < 1 and not may_be_empty:
             padded = f" + {axis.before} + {axis.after}" if axis.before or axis.after else ""
             spread = f" ({axis.reach} with dilation {axis.dilation})" if axis.dilation > 1 else ""
@@ -211,14 +259,7 @@ def _paddings(padding: Any, count: int) -> tuple[Any, ...]:
 def _padded(axis: Axis, padding: Any) -> Axis:
     """Return an axis with its padding."""
     if isinstance(padding, str):
-        spread, before = axis.reach - 1, axis.anchor
-        needed = max(0, (-(-axis.size // axis.stride) - 1) * axis.stride + axis.reach - axis.size)
-        named = {
-            "same": (before, spread - before),
-            "valid": (0, 0),
-            "full": (spread, spread),
-            "same-upper": (needed // 2, needed - needed // 2),
-        }
+        named = axis.named_paddings()
         if padding not in named:
             raise ShapeError(f"unknown padding {brief(padding)}{did_you_mean(padding, PADDINGS)}")
         before, after = named[padding]
@@ -232,108 +273,3 @@ def _padded(axis: Axis, padding: Any) -> Axis:
         if number < 0:
             raise ShapeError(f"padding {brief(number)} is negative: it must be at least 0")
     return axis._replace(before=numbers[0], after=numbers[-1])
-
-
-class Layer(NamedTuple):
-    """One layer: its name for messages, the weights along each axis, and how many of them.
-
-    `channels` and `outputs` are those its kernel is made for, None for any. `frames` are those it spans
-    where they are not an axis of the window. `anchor` is that of the kernel, on the last axes.
-    """
-
-    name: str
-    window: tuple[int, ...]
-    parts: int = 1
-    channels: int | None = None
-    outputs: int | None = None
-    frames: int = 1
-    anchor: tuple[int, ...] | None = None
-
-
-class LayerSizes(NamedTuple):
-    """What goes into a layer and comes out of it.
-
-    `rows` holds the axes for each padding considered, where `Axis.output` may be below 1; `counted` is
-    the row that the counts are about, and that the next layer follows. `receptive_field` counts the samples
-    of the chain's input that one output depends on, along each axis.
-    """
-
-    layer: Layer
-    size: tuple[int, ...]
-    rows: dict[str, tuple[Axis, ...]]
-    counted: str
-    channels: int
-    outputs: int
-    receptive_field: tuple[int, ...]
-
-    @property
-    def output(self) -> tuple[int, ...] | None:
-        """The output size of the counted row, or None."""
-        return output_of(self.rows[self.counted])
-
-    @property
-    def weights(self) -> int:
-        """Weights of all parts, input and output channels, without biases."""
-        layer = self.layer
-        return layer.parts * layer.frames * math.prod(layer.window) * self.channels * self.outputs
-
-    @property
-    def multiplications(self) -> int:
-        """Multiplications of the counted row."""
-        return self.weights * math.prod(self.output or (0,))
-
-    @property
-    def fully_connected(self) -> int:
-        """Weights of a layer in which every output depends on every input."""
-        return self.channels * math.prod(self.size) * self.outputs * math.prod(self.output or (0,))
-
-
-def output_of(axes: Sequence[Axis]) -> tuple[int, ...] | None:
-    """Return the output size of axes, or None if nothing comes out."""
-    sizes = tuple(axis.output for axis in axes)
-    return sizes if min(sizes) > 0 else None
-
-
-def follow(
-    size: tuple[int, ...],
-    layers: Sequence[Layer],
-    *,
-    padding: Padding | None = None,
-    stride: PerAxis = 1,
-    dilation: PerAxis = 1,
-    channels: int | None = None,
-    outputs: int | None = None,
-) -> list[LayerSizes]:
-    """Follow a size through layers, the output of one being the input of the next.
-
-    Padding None considers ``valid``, ``same`` and ``full`` and counts ``valid``; a chain continues with
-    ``same``. `channels` go into the first layer; `outputs` come out of those that do not fix theirs.
-    """
-    steps = []
-    field, jump = (1,) * len(size), (1,) * len(size)
-    chained = padding if padding is not None or len(layers) == 1 else "same"
-    channels = channels or layers[0].channels or 1
-    options: dict[str, Any] = {"stride": stride, "dilation": dilation}
-    for layer in layers:
-        if layer.channels not in (None, channels):
-            raise ShapeError(f"{layer.name} is made for {layer.channels} channels and {channels} go in")
-        if layer.outputs is not None and outputs not in (None, layer.outputs):
-            raise ShapeError(f"{layer.name} gives {layer.outputs} channels, not {outputs}")
-        rows = {
-            name: axes_of(size, layer.window, padding=name, anchor=layer.anchor, **options, may_be_empty=True)
-            for name in (ROWS if padding is None else ())
-        }
-        if chained is not None:
-            rows["output"] = axes_of(size, layer.window, padding=chained, anchor=layer.anchor, **options)
-            if isinstance(chained, str):
-                rows[chained] = rows["output"]
-        counted = "output" if chained is not None else "valid"
-        axes = rows[counted]
-        field = tuple(
-            seen + (axis.reach - 1) * step for seen, axis, step in zip(field, axes, jump, strict=True)
-        )
-        made = layer.outputs or outputs or 1
-        steps.append(LayerSizes(layer, size, rows, counted, channels, made, field))
-        jump = tuple(step * axis.stride for step, axis in zip(jump, axes, strict=True))
-        size, channels = tuple(axis.output for axis in axes), made
-    return steps

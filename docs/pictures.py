@@ -56,6 +56,9 @@ def main() -> None:
     )
     quantized("gallery.png")
     run("explain", SAMPLES / "coffee.png", "-k", "sobel-x", "--at", "110,408", "-o", DOCS / "explain.png")
+    lenet = [word for name in ("5x5:out=6", "pool2x2", "5x5:out=16", "pool2x2") for word in ("-k", name)]
+    run("shape", "32x32", *lenet, "--padding", "valid", "-o", DOCS / "sizes.png")
+    quantized("sizes.png")
     numbers = ("--values", "0 1 2; 3 4 5; 6 7 8", "--weights", "0 1; 2 3", "--padding", "valid")
     run("explain", *numbers, "--animate", DOCS / "sliding.gif")
 

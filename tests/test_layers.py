@@ -1,10 +1,12 @@
 """Chains of layers on paper: sizes, weights, multiplications and receptive fields."""
 
+import itertools
+
 import numpy as np
 import pytest
 
 from convfilter import ShapeError, output_shape
-from convfilter.geometry import Layer, follow
+from convfilter.layers import Layer, follow
 
 
 def layer(*window, **fields):
@@ -45,16 +47,36 @@ def test_without_a_padding_all_three_are_looked_at_and_a_chain_goes_on_with_same
     assert (first.output, last.size, last.counted) == ((9,), (9,), "output")
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(6))
 def test_the_receptive_field_is_what_one_output_depends_on(seed):
-    random = np.random.default_rng(seed)
-    widths, stride, dilation = random.integers(1, 4, 3), *map(int, random.integers(1, 4, 2))
-    chain = [layer(int(width)) for width in widths]
-    reports = follow((500,), chain, padding="valid", stride=stride, dilation=dilation)
-    seen = {0}  # the first output of the last layer, traced back by hand
-    for each in reversed(chain):
-        seen = {out * stride + tap * dilation for out in seen for tap in range(each.window[0])}
-    assert reports[-1].receptive_field == (max(seen) + 1,)
+    """Samples carry what they depend on through strided, then transposed layers."""
+    number = np.random.default_rng(seed).integers
+    chain = [
+        *(layer(int(number(1, 5)), stride=int(number(1, 4)), dilation=int(number(1, 4))) for _ in "ab"),
+        layer(int(number(1, 7)), stride=int(number(1, 4)), transposed=True),
+        layer(3),
+        layer(int(number(1, 7)), stride=int(number(1, 4)), transposed=True),
+    ]
+    seen = [{place} for place in range(200)]
+    for step in follow((200,), chain, padding="valid"):
+        (axis,), turned = step.rows["output"], step.layer.transposed
+        made = [set() for _ in range(step.output[0])]
+        for start in range(len(seen) if turned else len(made)):
+            for tap in range(axis.kernel):
+                there = start * axis.stride + tap * axis.dilation
+                made[there if turned else start] |= seen[start if turned else there]
+        assert step.receptive_field == (max(max(each) - min(each) + 1 for each in made if each),)
+        seen = made
+
+
+def test_a_transposed_layer_undoes_the_size_of_the_layer():
+    for length, stride, dilation in itertools.product((1, 2, 3, 4, 7), (1, 2, 3), (1, 2)):
+        for padding in ("valid", "same", "full", "same-upper", 0, (1, 0)):
+            options = {"padding": padding, "stride": stride, "dilation": dilation}
+            (step,) = follow((40,), [layer(length, transposed=True)], **options)
+            assert output_shape(step.output, length, **options) == (40,)
+            if "same" in str(padding):
+                assert step.output == (40 * stride,)
 
 
 def test_parts_and_channels_multiply_weights():

@@ -122,8 +122,8 @@ def reading(read: Callable[[str], Any]) -> Callable[[click.Context, click.Parame
 
 
 def read_size(text: str) -> tuple[int, ...]:
-    """Read ``WxH`` as (height, width), or ``N`` as (length,)."""
-    size = one_or_two(text.lower(), "x")[::-1]
+    """Read ``WxH``, also with a multiplication sign or a comma, as (height, width), or ``N`` as (length,)."""
+    size = one_or_two(re.sub("[,\N{MULTIPLICATION SIGN}]", "x", text.lower()), "x")[::-1]
     if not size or min(size) < 1:
         raise OptionError(
             f"{brief(text)} is not a size: give WxH, such as 28x28, with sides from 1 to 999999999"

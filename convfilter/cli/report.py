@@ -78,7 +78,7 @@ def calculation(axes: Sequence[Axis], names: Sequence[str] = ("height", "width")
     for name, axis in reversed(list(zip(names, axes, strict=True))):
         line = f"{name:<6}  {axis.formula()}"
         if axis.before or axis.after:
-            valid = Axis(axis.size, axis.kernel, 0, 0, axis.stride, axis.dilation)
+            valid = axis._replace(before=0, after=0)
             line += f"    (valid: {valid.formula() if valid.output > 0 else 'nothing left'})"
         lines.append(line)
     return lines

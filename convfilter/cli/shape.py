@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import click
 
 from convfilter.cli import options
-from convfilter.cli.report import calculation, filter_in_words, per_axis_in_words
+from convfilter.cli.layers import read_layer, read_typed_size
+from convfilter.cli.report import calculation, per_axis_in_words
 from convfilter.errors import ImageError, OptionError, ShapeError, complain, escaped
-from convfilter.geometry import ROWS, Layer, LayerSizes, Padding, PerAxis, follow, output_of
-from convfilter.kernels import Kernel, get_kernel
+from convfilter.files import STREAM
+from convfilter.geometry import AXIS_NAMES, Padding, PerAxis
+from convfilter.kernels import Kernel
+from convfilter.layers import ROWS, Layer, LayerSizes, follow, output_of
 
 __all__ = ["command"]
-
-_AXES = {1: ("length",), 2: ("height", "width"), 3: ("frames", "height", "width")}
 
 
 @click.command(
     cls=options.Command,
     epilog="Sizes are width x height. Per axis: floor((N + P - d*(K - 1) - 1) / s) + 1, with P the padding "
-    "on both sides together, d the dilation, s the stride.",
+    "on both sides together, d the dilation, s the stride. A layer may have options of its own: "
+    "WxH:out=CHANNELS,stride=N,padding=P,dilation=N,groups=N,transposed, or NAME:...; poolWxH is a layer "
+    "without weights whose stride is its size.",
 )
 @click.argument("sizes", nargs=-1, required=True, metavar="SIZE|IMAGE...")
-@options.kernel("A kernel (name, matrix or file) or its size WxH; repeat it for a chain of layers.")
+@options.kernel("A kernel (name, matrix or file), its size WxH, or poolWxH; repeat it for a chain of layers.")
 @options.field(
     "padding",
     default=None,
@@ -34,7 +36,13 @@ _AXES = {1: ("length",), 2: ("height", "width"), 3: ("frames", "height", "width"
     show_default=False,
     help="Show only this padding.  [default: valid, same and full]",
 )
-@options.field("stride", heading="Options")
+@options.field(
+    "stride",
+    default=None,
+    heading="Options",
+    show_default=False,
+    help="Distance between two outputs: rows, columns.  [default: 1, and of a pool its size]",
+)
 @options.field("dilation", heading="Options")
 @options.add("--in-channels", type=click.IntRange(min=1), metavar="C", help="Input channels.  [default: 1]")
 @options.add(
@@ -43,16 +51,22 @@ _AXES = {1: ("length",), 2: ("height", "width"), 3: ("frames", "height", "width"
     metavar="O",
     help="Output channels of each layer.  [default: 1]",
 )
+@options.add("--bias", is_flag=True, help="Count a bias for each output channel.")
+@options.add("-o", "--output", metavar="FILE", help="Draw output sizes and receptive fields.")
+@options.add("--overwrite", is_flag=True, help="Replace an existing drawing.")
 @options.kernel_file()
 @options.json()
 def command(
     sizes: tuple[str, ...],
     kernels: tuple[str, ...],
     padding: Padding | None,
-    stride: PerAxis,
+    stride: PerAxis | None,
     dilation: PerAxis,
     in_channels: int | None,
     out_channels: int | None,
+    bias: bool,
+    output: str | None,
+    overwrite: bool,
     known: Mapping[str, Kernel],
     as_json: bool,
 ) -> int:
@@ -60,12 +74,14 @@ def command(
 
     Example: convfilter shape 28x28 -k 3x3 --padding valid
     """
-    inputs = {text: _typed_size(text) for text in sizes}
+    inputs = {text: read_typed_size(text.replace(",", "x")) for text in sizes}
     # All kernels are checked before anything is printed.
     chains = {
-        axes: [_layer(text, axes, known) for text in kernels]
+        axes: [read_layer(text, axes, known) for text in kernels]
         for axes in {2 if size is None else len(size) for size in inputs.values()}
     }
+    if output is not None:
+        _check_drawing(output, len(sizes), overwrite=overwrite)
     code = 0
     for text in sizes:
         try:
@@ -74,7 +90,7 @@ def command(
             if len(size) == 3 and all(layer.frames == 1 for layer in chain):
                 size = size[1:]
             elif len(size) == 3:
-                chain = [each._replace(window=(each.frames, *each.window), frames=1) for each in chain]
+                chain = [_over_frames(each) for each in chain]
             steps = follow(
                 size,
                 chain,
@@ -88,20 +104,15 @@ def command(
             complain(f"{text}: {error}")
             code = 1
             continue
+        if output is not None:
+            _draw(steps, output, overwrite=overwrite)
         if as_json:
-            click.echo(json.dumps(_as_object(steps, padding)))
+            report = json.dumps(_as_object(steps, bias=bias))
         else:
-            click.echo("\n".join(_as_text(escaped(text), steps)))
+            source = "" if inputs[text] else f"{escaped(text)}: "
+            report = "\n".join(_as_text(source, steps, bias=bias))
+        click.echo(report, err=output == STREAM)  # where the drawing goes to stdout
     return code
-
-
-def _typed_size(text: str) -> tuple[int, ...] | None:
-    """Return a size; None for a text that is not one."""
-    if not re.fullmatch(r"\d+(x\d+)*", text, re.IGNORECASE):
-        return None
-    if text.lower().count("x") > 1:
-        raise OptionError(f"{escaped(text)} is not a size WxH: channels go with --in-channels")
-    return options.read_size(text)
 
 
 def _image_size(path: str) -> tuple[int, ...]:
@@ -119,43 +130,50 @@ def _of_axes(value: Any, usual: Any, axes: int) -> Any:
     return (usual, *value) if isinstance(value, tuple) else (usual, value, value)
 
 
-def _layer(text: str, axes: int, known: Mapping[str, Kernel]) -> Layer:
-    """Return the layer of a kernel's size or name, for an input of `axes` axes."""
-    window = _typed_size(text)
-    if window is not None:
-        layer = Layer(f"kernel {text}", window * (2 // len(window)) if axes == 2 else window)
-    else:
-        kernel = get_kernel(text, known)
-        window = (kernel.height, kernel.width)[axes == 1 and kernel.height == 1 :]
-        inputs = kernel.shape[kernel.axes.index("channel")] if "channel" in kernel.axes else None
-        outputs = None if inputs is None else kernel.shape[0] if "output" in kernel.axes else 1
-        name = filter_in_words(kernel)
-        layer = Layer(name, window, len(kernel.parts), inputs, outputs, kernel.frames, kernel.anchor)
-    if len(layer.window) > axes:
-        raise OptionError(
-            f"kernel {escaped(text)!r} has two dimensions and a size has one: give sizes as WxH"
-        )
-    return layer
+def _over_frames(layer: Layer) -> Layer:
+    """Return a layer with its frames as the first axis of the window."""
+    return layer._replace(
+        window=(layer.frames, *layer.window),
+        frames=1,
+        stride=_of_axes(layer.stride, 1, 3),
+        padding=_of_axes(layer.padding, "same", 3),
+        dilation=_of_axes(layer.dilation, 1, 3),
+    )
 
 
-def _as_object(steps: Sequence[LayerSizes], padding: Padding | None) -> dict[str, Any]:
+def _check_drawing(path: str, sizes: int, *, overwrite: bool) -> None:
+    from convfilter.drawing.canvas import check_drawing
+
+    if sizes > 1:
+        raise OptionError(f"-o draws the layers of one size, not of {sizes}: give one")
+    check_drawing(path, overwrite=overwrite)
+
+
+def _draw(steps: Sequence[LayerSizes], path: str, *, overwrite: bool) -> None:
+    from convfilter.drawing.canvas import save_drawing
+    from convfilter.drawing.chain import chain_plot
+
+    save_drawing(path, chain_plot(steps), overwrite=overwrite)
+    complain(f"drawn to {path}")
+
+
+def _as_object(steps: Sequence[LayerSizes], *, bias: bool) -> dict[str, Any]:
     """Return the JSON object of the only layer, or one for each and the last output."""
-    if padding is None:
-        named = {"padding": "same"} if len(steps) > 1 else {}
-    else:
-        named = {"padding": per_axis_in_words(padding)}
-    found = [_step_object(sizes, named) for sizes in steps]
+    found = [_step_object(sizes, bias=bias) for sizes in steps]
     return found[0] if len(found) == 1 else {"steps": found, "output": found[-1]["output"]}
 
 
-def _step_object(sizes: LayerSizes, named: dict[str, str]) -> dict[str, Any]:
-    rows = [name for name in ("output", *ROWS) if name in sizes.rows]
+def _step_object(sizes: LayerSizes, *, bias: bool) -> dict[str, Any]:
+    padding = sizes.padding
+    if isinstance(padding, tuple) and len(padding) == 3:  # frames take no number
+        padding = padding[1:]
     return {
         "input": _sides(sizes.size),
         "kernel": _sides(sizes.layer.window),
-        **named,
-        **{name: _sides(output_of(sizes.rows[name])) for name in rows},
+        **({} if padding is None else {"padding": per_axis_in_words(padding)}),
+        **{name: _sides(output_of(sizes.rows[name])) for name in ("output", *ROWS) if name in sizes.rows},
         "weights": sizes.weights,
+        **({"biases": sizes.biases} if bias else {}),
         "multiplications": sizes.multiplications,
         "fully_connected": sizes.fully_connected,
         "receptive_field": _sides(sizes.receptive_field),
@@ -169,19 +187,38 @@ def _sides(size: Sequence[int] | None) -> dict[str, int] | None:
     return dict(zip(("width", "height", "frames"), sides, strict=False))
 
 
-def _as_text(text: str, steps: Sequence[LayerSizes]) -> Iterator[str]:
-    """Yield the report line by line."""
-    first = _written(steps[0].size, "x")
-    head = first if first == text.lower() else f"{text}: {first}"
+def _as_text(source: str, steps: Sequence[LayerSizes], *, bias: bool) -> Iterator[str]:
+    """Yield the report line by line: the only layer in detail, or a table of all."""
+    head = f"{source}{_written(steps[0].size, 'x')}"
     yield f"{head} -> {_written(steps[-1].output, 'x')}" if "output" in steps[-1].rows else head
-    for number, sizes in enumerate(steps, start=1):
-        yield f"  {f'{number}. ' if len(steps) > 1 else ''}{sizes.layer.name}"
-        for line in _layer_lines(sizes):
-            yield f"    {line}"
+    if len(steps) > 1:
+        yield from (f"  {line}" for line in _table(steps, bias=bias))
+        return
+    yield f"  {steps[0].layer.name}"
+    yield from (f"    {line}" for line in _layer_lines(steps[0], bias=bias))
 
 
-def _layer_lines(sizes: LayerSizes) -> Iterator[str]:
-    names = _AXES[len(sizes.size)]
+def _table(steps: Sequence[LayerSizes], *, bias: bool) -> Iterator[str]:
+    """Yield a line for each layer, and one for all."""
+    first = steps[0]
+    rows: list[tuple[str, ...]] = [("layer", "output", "parameters", "multiplications", "receptive field")]
+    rows.append(("input", f"{_written(first.size)} x {first.channels}", "", "", ""))
+    parameters = [sizes.weights + (sizes.biases if bias else 0) for sizes in steps]
+    for number, (sizes, count) in enumerate(zip(steps, parameters, strict=True), start=1):
+        output = f"{_written(sizes.output)} x {sizes.outputs}"
+        numbers = (f"{count:,}", f"{sizes.multiplications:,}", _written(sizes.receptive_field))
+        rows.append((f"{number}. {sizes.layer.name}", output, *numbers))
+    multiplications = sum(sizes.multiplications for sizes in steps)
+    rows.append(("total", "", f"{sum(parameters):,}", f"{multiplications:,}", ""))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [*map(str.ljust, row[:2], widths), *map(str.rjust, row[2:], widths[2:])]
+        yield "  ".join(cells).rstrip()
+    yield f"output: {' x '.join([*reversed(AXIS_NAMES[len(first.size)]), 'channels'])}"
+
+
+def _layer_lines(sizes: LayerSizes, *, bias: bool) -> Iterator[str]:
+    names = AXIS_NAMES[len(sizes.size)]
     labels = " x ".join(reversed(names))
     counted = ""
     if sizes.counted == "output":
@@ -198,6 +235,8 @@ def _layer_lines(sizes: LayerSizes) -> Iterator[str]:
     several = (sizes.channels, sizes.outputs) != (1, 1)
     channels = f", {sizes.channels} -> {sizes.outputs} channels" if several else ""
     yield f"{'weights':<16} {sizes.weights:,}{channels}"
+    if bias:
+        yield f"{'biases':<16} {sizes.biases:,}, with the weights {sizes.weights + sizes.biases:,} parameters"
     yield f"{'multiplications':<16} {sizes.multiplications:,}{counted}"
     yield f"{'fully connected':<16} {sizes.fully_connected:,} weights{counted}"
     yield f"{'receptive field':<16} {_written(sizes.receptive_field)}  ({labels})"

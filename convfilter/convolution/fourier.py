@@ -157,7 +157,7 @@ def _tile_sides(axes: Sequence[Axis]) -> tuple[int, ...]:
 
 def _sides(axis: Axis) -> list[int]:
     """The sides to choose from for one axis: those of fast transforms, up to one that holds it whole."""
-    positions = (axis.output - 1) * axis.stride + axis.reach
+    positions = axis.span(axis.output)
     if positions <= _SIDES[0]:
         return [positions]
     fitting = [side for side in _SIDES if axis.reach <= side < 2 * positions]

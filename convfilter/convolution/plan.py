@@ -18,8 +18,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from convfilter.convolution.fourier import Fourier
-from convfilter.convolution.separable import Crossed, Separable
-from convfilter.convolution.shifted import ShiftedSums
+from convfilter.convolution.separable import Crossed, Separable, factors_of
+from convfilter.convolution.shifted import ShiftedSums, shifted_sums
 from convfilter.convolution.window import Banded, Call, Scratch, WindowSum
 from convfilter.errors import ShapeError
 from convfilter.geometry import Axis
@@ -28,8 +28,6 @@ __all__ = ["Plan", "exact_type", "make_plan"]
 
 Direct: TypeAlias = WindowSum | ShiftedSums | Banded | Separable | Crossed
 """A strategy that sums a block for one kernel."""
-
-_DIRECT = (WindowSum, ShiftedSums, Banded, Separable, Crossed)
 
 # Bytes of a block: enough that numpy's work on it outweighs the cost of its calls and of handing the
 # interpreter lock from thread to thread, few enough to stay near the cache.
@@ -109,7 +107,7 @@ class Plan(NamedTuple):
             return first.prepare(shape, self.block)
         block = np.empty(shape, self.dtype)
         idle = _idle(self.axes)
-        core = block.reshape([count for number, count in enumerate(shape) if number not in idle])
+        core = block.squeeze(idle)
         outputs = [count for number, count in enumerate(self.block) if number not in idle]
         scratch: Scratch = defaultdict(lambda: np.empty(block.size, self.dtype))
         direct = [each for each in self.ways if not isinstance(each, Fourier)]
@@ -158,8 +156,7 @@ def _decided(
     core = [axis for number, axis in enumerate(axes) if number not in idle]
     ways: list[dict[str, Direct]] = []
     for kernel in kernels:
-        narrowed = kernel.reshape([axis.kernel for axis in core])
-        found = (each.of(narrowed, core, dtype, finite=finite) for each in _DIRECT)
+        found = _suitable(kernel.squeeze(idle), core, dtype, finite=finite)
         ways.append({each.name: each for each in found if each is not None})
     costs = {
         name: sum(each[name].cost for each in ways) for name in ways[0] if all(name in each for each in ways)
@@ -178,6 +175,27 @@ def _decided(
     return Plan(axes, carried, dtype, block, best, costs, len(kernels), loose)
 
 
+def _suitable(
+    kernel: np.ndarray, axes: Sequence[Axis], dtype: np.dtype[Any], *, finite: bool
+) -> Iterator[Direct | None]:
+    """Yield the strategies that a kernel can be summed by; None for one that cannot.
+
+    Matrix products are for floats, and finite ones: the zeros of a band would spread nan and infinity.
+    """
+    weights, products = np.ascontiguousarray(kernel, dtype), finite and dtype.kind == "f"
+    yield WindowSum(weights, axes)
+    yield shifted_sums(weights, axes)
+    if products and len(axes) > 1 and kernel.any():
+        yield Banded(weights, axes)
+    # Factors come from the weights as they are: rounded to the work type they may have a higher rank.
+    found = factors_of(kernel) if sum(axis.kernel > 1 for axis in axes) > 1 else None
+    if found is not None:
+        factors = [np.ascontiguousarray(factor, dtype) for factor in found]
+        yield Separable(factors, axes, finite=finite)
+        if products and len(axes) == 2:
+            yield Crossed(factors, axes)
+
+
 def _idle(axes: Sequence[Axis]) -> tuple[int, ...]:
     """The numbers of axes of one sample and one weight, which strategies need not see; one axis is left."""
     idle = [
@@ -188,7 +206,7 @@ def _idle(axes: Sequence[Axis]) -> tuple[int, ...]:
 
 def _sides(axes: Sequence[Axis], outputs: Sequence[int]) -> list[int]:
     """How many samples it takes along each axis for some outputs."""
-    return [(count - 1) * axis.stride + axis.reach for count, axis in zip(outputs, axes, strict=True)]
+    return [axis.span(count) for count, axis in zip(outputs, axes, strict=True)]
 
 
 def exact_type(bound: int, *, negative: bool = True) -> np.dtype[Any] | None:

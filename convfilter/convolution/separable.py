@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-from convfilter.convolution.shifted import ShiftedSums
+from convfilter.convolution.shifted import ShiftedSums, shifted_sums
 from convfilter.convolution.window import (
     PRODUCT,
     Banded,
@@ -84,15 +83,6 @@ class Separable:
         ]
         self.cost = sum(each.cost for _, each in self._passes) * math.prod(axis.stride for axis in axes)
 
-    @classmethod
-    def of(cls, kernel: np.ndarray, axes: Sequence[Axis], dtype: Any, *, finite: bool) -> Separable | None:
-        """Return the strategy for a kernel of rank one."""
-        factors = factors_of(kernel) if sum(axis.kernel > 1 for axis in axes) > 1 else None
-        # Factors come from the weights as they are: rounded to the work type they may have a higher rank.
-        if factors is None:
-            return None
-        return cls([np.ascontiguousarray(factor, dtype) for factor in factors], axes, finite=finite)
-
     def __str__(self) -> str:
         return " + ".join(str(each) for _, each in self._passes)
 
@@ -121,7 +111,7 @@ class Separable:
 def _pass_along(factor: np.ndarray, axis: Axis, *, bands: bool) -> WindowSum | ShiftedSums | Banded:
     """Return the strategy for one pass; `bands` admits matrix products, along the first axis."""
     axes = [axis._replace(stride=1)]
-    shifted = ShiftedSums.of(factor, axes, factor.dtype, finite=False)
+    shifted = shifted_sums(factor, axes)
     if shifted is not None and shifted.passes <= len(factor) * (1.3 if factor.dtype.kind in "iu" else 0.9):
         return shifted
     if bands and factor.dtype.kind == "f" and len(factor) > 4:
@@ -141,23 +131,13 @@ class Crossed:
 
     def __init__(self, factors: Sequence[np.ndarray], axes: Sequence[Axis]) -> None:
         self._axes = axes
+        self._dense = [axis._replace(stride=1) for axis in axes]
         self._bands = [
-            band_matrix(factor, axis._replace(stride=1), _SIDE)
-            for factor, axis in zip(factors, axes, strict=True)
+            band_matrix(factor, axis, _SIDE) for factor, axis in zip(factors, self._dense, strict=True)
         ]
-        depth = sum(_SIDE + axis.reach - 1 for axis in axes)
+        depth = sum(axis.span(_SIDE) for axis in self._dense)
         self.cost = (PRODUCT * depth + _CROSSING) * factors[0].itemsize
         self.cost *= math.prod(axis.stride for axis in axes)
-
-    @classmethod
-    def of(cls, kernel: np.ndarray, axes: Sequence[Axis], dtype: Any, *, finite: bool) -> Crossed | None:
-        """Return the strategy for finite floats and a kernel of rank one on two axes."""
-        if not finite or np.dtype(dtype).kind != "f" or len(axes) != 2 or min(kernel.shape) == 1:
-            return None
-        factors = factors_of(kernel)
-        if factors is None:
-            return None
-        return cls([np.ascontiguousarray(factor, dtype) for factor in factors], axes)
 
     def __str__(self) -> str:
         rows, columns = self._axes
@@ -171,8 +151,8 @@ class Crossed:
         width, carried = block.shape[1:]
         crossed = scratch[0][: width * carried * rows].reshape(width * carried, rows)
         sums = np.empty((columns, carried * rows), block.dtype)
-        down, across = self._bands
-        calls = band_products([(down, block.reshape(len(block), -1))], crossed.T, 1, scratch)
-        calls += band_products([(across, crossed.reshape(width, -1))], sums, 1, scratch)
+        (down, across), (first, second) = self._bands, self._dense
+        calls = band_products([(down, block.reshape(len(block), -1))], crossed.T, first, scratch)
+        calls += band_products([(across, crossed.reshape(width, -1))], sums, second, scratch)
         places = sums.reshape(columns, carried, rows).transpose(2, 0, 1)
         return calls, outputs_of(places, self._axes, outputs)

@@ -20,7 +20,7 @@ import numpy as np
 from convfilter.convolution.window import CALL, PASS, Call, FlatSums, Scratch
 from convfilter.geometry import Axis
 
-__all__ = ["ShiftedSums"]
+__all__ = ["ShiftedSums", "shifted_sums"]
 
 # Runs of equal weights up to which a kernel is worth compiling; each is at least one pass.
 _MOST_RUNS = 512
@@ -185,13 +185,6 @@ class ShiftedSums(FlatSums):
         cost = PASS * itemsize * crowded + CALL
         self.cost = len(program.passes) * cost * math.prod(axis.stride for axis in axes)
 
-    @classmethod
-    def of(cls, kernel: np.ndarray, axes: Sequence[Axis], dtype: Any, *, finite: bool) -> ShiftedSums | None:
-        """Return the strategy for a kernel with few different weights or runs of them."""
-        weights = kernel.astype(dtype)
-        program = _compiled(weights.tobytes(), weights.shape, weights.dtype)
-        return None if program is None else cls(program, axes, weights.itemsize)
-
     def __str__(self) -> str:
         return f"{self.passes} passes"
 
@@ -222,3 +215,9 @@ class ShiftedSums(FlatSums):
             registers.append((memory[buffer] if buffer in memory else scratch[buffer])[:count])
             calls.append(partial(operation, *operands, out=registers[-1]))
         return calls
+
+
+def shifted_sums(weights: np.ndarray, axes: Sequence[Axis]) -> ShiftedSums | None:
+    """Return the strategy for a kernel with few different weights or runs of them."""
+    program = _compiled(weights.tobytes(), weights.shape, weights.dtype)
+    return None if program is None else ShiftedSums(program, axes, weights.itemsize)

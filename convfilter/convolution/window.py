@@ -11,7 +11,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -101,11 +101,6 @@ class WindowSum(FlatSums):
         self._weights, self._axes = weights, axes
         self.cost = (_TAP * weights.itemsize * weights.size + CALL) * axes[-1].stride
 
-    @classmethod
-    def of(cls, kernel: np.ndarray, axes: Sequence[Axis], dtype: Any, *, finite: bool) -> WindowSum:
-        """Return the strategy for a kernel; it suits any."""
-        return cls(np.ascontiguousarray(kernel, dtype), axes)
-
     def __str__(self) -> str:
         return f"{self._weights.size} weights in one call"
 
@@ -166,16 +161,8 @@ class Banded:
             for place in np.ndindex(columns.shape[:-1])
             if columns[place].any()
         ]
-        depth = (_ROWS - 1) * axes[0].stride + axes[0].reach
-        product = (PRODUCT * depth + PASS) * weights.itemsize + _CLEARED
+        product = (PRODUCT * axes[0].span(_ROWS) + PASS) * weights.itemsize + _CLEARED
         self.cost = weights[0].size * product * math.prod(axis.stride for axis in axes[1:])
-
-    @classmethod
-    def of(cls, kernel: np.ndarray, axes: Sequence[Axis], dtype: Any, *, finite: bool) -> Banded | None:
-        """Return the strategy for floats; the zeros of a band would spread nan and infinity."""
-        if not finite or np.dtype(dtype).kind != "f" or len(axes) == 1 or not kernel.any():
-            return None
-        return cls(np.ascontiguousarray(kernel, dtype), axes)
 
     def __str__(self) -> str:
         return f"{len(self._bands)} matrix products for {_ROWS} rows at a time"
@@ -190,45 +177,45 @@ class Banded:
         lines = block.reshape(len(block), -1)
         run = lines.shape[1] - sum((axis.kernel - 1) * step for axis, step in zip(others, steps, strict=True))
         shifted = [(band, lines[:, int(np.dot(place, steps)) :]) for place, band in self._bands]
-        calls = band_products(shifted, sums.reshape(len(sums), -1)[:, :run], first.stride, scratch)
+        calls = band_products(shifted, sums.reshape(len(sums), -1)[:, :run], first, scratch)
         # The products have left out what the stride of the first axis leaves out.
         return calls, outputs_of(sums, [first._replace(stride=1), *others], outputs)
 
 
 def band_products(
-    bands: Sequence[tuple[np.ndarray, np.ndarray]], sums: np.ndarray, stride: int, scratch: Scratch
+    bands: Sequence[tuple[np.ndarray, np.ndarray]], sums: np.ndarray, axis: Axis, scratch: Scratch
 ) -> list[Call]:
     """Add up the products of bands with the lines of each, for groups of some rows of sums.
 
     All groups share a call: between calls threads wait for each other. The rows left over get shorter bands.
     """
-    rows, depth = bands[0][0].shape
+    rows = len(bands[0][0])
     whole = len(sums) // rows * rows
     calls: list[Call] = []
-    for columns in quiet_parts(sums.shape[1], rows * depth):
+    for columns in quiet_parts(sums.shape[1], rows * axis.span(rows)):
         for group, size in ((slice(0, whole), rows), (slice(whole, None), len(sums) - whole)):
             part = sums[group, columns]
             if not part.size:
                 continue
             into = part.reshape(-1, size, part.shape[1])
             product = scratch[0][: into.size].reshape(into.shape)
-            long = depth - (rows - size) * stride
+            span = axis.span(size)
             for number, (band, lines) in enumerate(bands):
-                own = lines[group.start * stride :, columns]
-                strides = (size * stride * own.strides[0], *own.strides)
-                view = as_strided(own, (len(into), long, into.shape[2]), strides, writeable=False)
-                calls.append(partial(np.matmul, band[:size, :long], view, out=product if number else into))
+                own = lines[group.start * axis.stride :, columns]
+                strides = (size * axis.stride * own.strides[0], *own.strides)
+                view = as_strided(own, (len(into), span, into.shape[2]), strides, writeable=False)
+                calls.append(partial(np.matmul, band[:size, :span], view, out=product if number else into))
                 if number:
                     calls.append(partial(np.add, into, product, out=into))
     return calls
 
 
 def band_matrix(weights: np.ndarray, axis: Axis, rows: int) -> np.ndarray:
-    """Return the matrix (rows, (rows - 1) * stride + reach) from samples to some outputs of one axis.
+    """Return the matrix (rows, span) from samples to some outputs of one axis.
 
     Each row holds the weights, a stride further on than the one above it.
     """
-    band = np.zeros((rows, (rows - 1) * axis.stride + axis.reach), weights.dtype)
+    band = np.zeros((rows, axis.span(rows)), weights.dtype)
     for row in range(rows):
         start = row * axis.stride
         band[row, start : start + axis.reach : axis.dilation] = weights

@@ -20,8 +20,8 @@ from convfilter.images.picture import Picture
 from convfilter.images.writing import write_picture
 
 __all__ = ["FRAME", "INK", "PALE", "WHITE", "Drawing", "below", "beside", "boxed", "check_drawing"]
-__all__ += ["displayed", "diverging", "fitted", "full_scale", "greys", "grid", "middle", "outlined"]
-__all__ += ["resized", "save_animation", "save_drawing", "shrunk", "text", "text_width", "written"]
+__all__ += ["displayed", "diverging", "fitted", "full_scale", "greys", "grid", "labelled", "middle"]
+__all__ += ["outlined", "resized", "save_animation", "save_drawing", "shrunk", "text", "text_width"]
 
 Drawing: TypeAlias = NDArray[np.uint8]  # of shape (H, W, 3)
 Colour: TypeAlias = tuple[int, int, int]
@@ -85,24 +85,19 @@ def fitted(line: str, size: int, width: int) -> str:
 
 def text(line: str, size: int, colour: Colour = INK) -> Drawing:
     """Return a line of text as a drawing of its own."""
-    height = sum(_font(size).getmetrics())
-    white = np.full((height, max(1, text_width(line, size)), 3), WHITE, np.uint8)
-    return written(white, [(0, 0, line)], size, colour, centred=False)
+    image = Image.new("RGB", (max(1, text_width(line, size)), sum(_font(size).getmetrics())), WHITE)
+    ImageDraw.Draw(image).text((0, 0), line, font=_font(size), fill=colour)
+    return np.asarray(image)
 
 
-def written(
-    drawing: Drawing,
-    lines: Iterable[tuple[float, float, str]],
-    size: int,
-    colour: Colour = INK,
-    *,
-    centred: bool = True,
+def labelled(
+    drawing: Drawing, labels: Iterable[tuple[float, float, str]], size: int, colour: Colour
 ) -> Drawing:
-    """Write texts around, or to the right and below, their places (x, y)."""
+    """Write texts around their places (x, y)."""
     image = Image.fromarray(drawing)
     draw = ImageDraw.Draw(image)
-    for x, y, line in lines:
-        draw.text((x, y), line, font=_font(size), fill=colour, anchor="mm" if centred else "la")
+    for x, y, label in labels:
+        draw.text((x, y), label, font=_font(size), fill=colour, anchor="mm")
     return np.asarray(image)
 
 

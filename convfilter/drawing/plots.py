@@ -78,4 +78,4 @@ def _response(table: NDArray[np.float64]) -> Drawing:
         place = (frequency + 0.5) * _SIDE
         labels.append((_LABEL + place, bottom + 10.0, f"{frequency:g}"))
         labels.append((right + 18.0, _TITLE + place, f"{frequency:g}"))
-    return canvas.written(drawn, labels, 13, PALE)
+    return canvas.labelled(drawn, labels, 13, PALE)

@@ -24,18 +24,8 @@ from convfilter.kernels import Kernel
 from convfilter.options import Border, FilterOptions
 
 __all__ = ["Explanation", "Number", "Part", "Slice", "Step", "check_place", "combine_parts", "divided"]
-__all__ += [
-    "finish",
-    "plain",
-    "plane_axes",
-    "product",
-    "quotient",
-    "slice_of",
-    "sum_slices",
-    "total",
-    "whole",
-    "window_at",
-]
+__all__ += ["finish", "plain", "plane_axes", "product", "quotient", "slice_of", "sum_slices", "total"]
+__all__ += ["whole", "window_at"]
 
 Number: TypeAlias = int | float | Fraction
 

@@ -225,7 +225,7 @@ class Block(NamedTuple):
         height, width = self.rows.stop - self.rows.start, self.columns.stop - self.columns.start
         carried = pair.before.shape[-1]
         # The samples that the windows see.
-        shape = [count + axis.kernel - 1 for count, axis in zip((1, height, width), pair.axes, strict=True)]
+        shape = [axis.span(count) for count, axis in zip((1, height, width), pair.axes, strict=True)]
         samples = np.empty((*shape, carried))
         starts = (0, self.rows.start - pair.axes[1].before, self.columns.start - pair.axes[2].before)
         ArraySource(pair.before, pair.border, 0.0)(starts, samples)

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from PIL import Image
 from samples import animate, grey, moving, save
@@ -118,6 +119,187 @@ def test_kernels_with_a_channel_axis_bring_their_channels(quick):
     assert ran.complaints == ["convfilter: 9x9: luma 1x1 is made for 3 channels and 4 go in"]
 
 
+# Sizes, parameters and receptive fields from the papers and torchvision; multiplications from the formula.
+NETWORKS = {
+    # LeCun et al. 1998, with pooling that has no weights; a dense layer is a kernel as large as its input.
+    "lenet-5": (
+        "32x32 --padding valid --bias -k 5x5:out=6 -k pool2x2 -k 5x5:out=16 -k pool2x2 -k 5x5:out=120"
+        " -k 1x1:out=84 -k 1x1:out=10",
+        [28, 14, 10, 5, 1, 1, 1],
+        [156, 0, 2416, 0, 48120, 10164, 850],
+        416_520,
+        32,
+    ),
+    "alexnet": (
+        "224x224 --in-channels 3 --padding 1 --bias"
+        " -k 11x11:out=64,stride=4,padding=2 -k pool3x3:stride=2,padding=0"
+        " -k 5x5:out=192,padding=2 -k pool3x3:stride=2,padding=0 -k 3x3:out=384 -k 3x3:out=256 -k 3x3:out=256"
+        " -k pool3x3:stride=2,padding=0",
+        [55, 27, 27, 13, 13, 13, 13, 6],
+        [23296, 0, 307392, 0, 663936, 884992, 590080, 0],
+        655_566_528,
+        195,
+    ),
+    "vgg-16": (
+        "224x224 --in-channels 3 --bias" + "".join(
+            f" -k 3x3:out={channels}" * count + " -k pool2x2"
+            for channels, count in ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
+        ),
+        [224, 224, 112, 112, 112, 56, 56, 56, 56, 28, 28, 28, 28, 14, 14, 14, 14, 7],
+        [1792, 36928, 0, 73856, 147584, 0, 295168, 590080, 590080, 0, 1180160, *[2359808] * 2, 0]
+        + [2359808] * 3
+        + [0],
+        15_346_630_656,
+        212,
+    ),
+    "resnet stem": (
+        "224x224 --in-channels 3 -k 7x7:out=64,stride=2,padding=3 -k pool3x3:stride=2,padding=1",
+        [112, 56],
+        [9408, 0],
+        118_013_952,
+        11,
+    ),
+    "resnet stem in tensorflow": (
+        "224x224 --in-channels 3 --padding same-upper -k 7x7:out=64,stride=2 -k pool3x3:stride=2",
+        [112, 56],
+        [9408, 0],
+        118_013_952,
+        11,
+    ),
+    "mobilenet": (  # each channel on its own, then their mixture
+        "112x112 --in-channels 32 -k 3x3:out=32,groups=32 -k 1x1:out=64",
+        [112, 112],
+        [288, 2048],
+        29_302_784,
+        3,
+    ),
+    "dcgan": (  # the generator of PyTorch's tutorial
+        "1x1 --in-channels 100 -k 4x4:transposed,padding=0,out=512"
+        + "".join(f" -k 4x4:transposed,stride=2,padding=1,out={channels}" for channels in (256, 128, 64, 3)),
+        [4, 8, 16, 32, 64],
+        [819200, 2097152, 524288, 131072, 3072],
+        104_628_224,
+        6,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_well_known_networks_have_their_published_numbers(quick, network):
+    arguments, widths, parameters, multiplications, field = NETWORKS[network]
+    found = shape(quick, *arguments.split())
+    steps = found["steps"]
+    assert [step["output"] for step in steps] == [sides(width, width) for width in widths]
+    assert [step["weights"] + step.get("biases", 0) for step in steps] == parameters
+    assert sum(step["multiplications"] for step in steps) == multiplications
+    assert steps[-1]["receptive_field"] == sides(field, field)
+    total = quick("shape", *arguments.split()).out.splitlines()[-2].split()
+    assert total == ["total", f"{sum(parameters):,}", f"{multiplications:,}"]
+
+
+def test_the_up_convolutions_of_a_u_net_double_sizes_and_halve_channels(quick):
+    """Ronneberger et al. 2015; each gets twice what the last one gave, with the skip beside it."""
+    for side, channels, parameters in ((28, 1024, 2_097_664), (52, 512, 524_544), (196, 128, 32_832)):
+        up = f"2x2:transposed,stride=2,out={channels // 2}"
+        found = shape(
+            quick, f"{side}x{side}", "-k", up, "--in-channels", channels, "--bias", "--padding", "valid"
+        )
+        assert found["output"] == sides(2 * side, 2 * side)
+        assert found["weights"] + found["biases"] == parameters
+        assert found["multiplications"] == found["weights"] * side * side
+
+
+def test_a_chain_is_a_table(quick):
+    ran = quick(
+        "shape", "32x28", "-k", "5x5:out=6,padding=valid", "-k", "pool2x2", "--bias", "--in-channels", "3"
+    )
+    assert ran.out.splitlines() == [
+        "32x28 -> 14x12",
+        "  layer                         output       parameters  multiplications  receptive field",
+        "  input                         32 x 28 x 3",
+        "  1. kernel 5x5, padding valid  28 x 24 x 6         456          302,400            5 x 5",
+        "  2. pool 2x2                   14 x 12 x 6           0                0            6 x 6",
+        "  total                                             456          302,400",
+        "  output: width x height x channels",
+    ]
+
+
+def test_a_layer_has_its_own_options_and_the_chain_the_rest(quick):
+    chain = ("-k", "3x3", "-k", "gaussian:1,stride=2,1,dilation=2", "-k", "pool2", "-k", "sobel:padding=full")
+    steps = shape(quick, "40×30", *chain, "--padding", "1", "--bias", "--out-channels", "4")["steps"]  # noqa: RUF001
+    assert [step["padding"] for step in steps] == ["1", "1", "1", "full"]
+    sizes = [sides(40, 30), sides(30, 10), sides(16, 6), sides(18, 8)]
+    assert [step["output"] for step in steps] == sizes
+    assert "full" in steps[-1]
+    assert [step["weights"] for step in steps] == [36, 49 * 16, 0, 18 * 16]
+    assert [step["biases"] for step in steps] == [4, 4, 0, 4]
+    assert shape(quick, "9,7", "-k", "pool3x2")["valid"] == sides(3, 3)
+    assert shape(quick, "9x7", "-k", "pool3x2", "--stride", "1")["valid"] == sides(7, 6)
+    ran = quick("shape", "12", "-k", "3:transposed,stride=2,padding=1", "--bias")
+    assert "length  (12 - 1)*2 + 1*(3 - 1) + 1 - 1 - 1 = 23    (valid: " in ran.out
+    assert "biases           1, with the weights 4 parameters" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("layer", "words"),
+    [
+        ("3x3:outs=4", "unknown option 'outs=4' (did you mean 'out'?)"),
+        ("3x3:out=0", "out: '0' is not an integer from 1"),
+        ("3x3:stride=1,2,3", "stride: '1,2,3' is not a number N"),
+        ("3x3:padding=vaild", "padding: unknown padding 'vaild' (did you mean 'valid'?)"),
+        ("3x3:out=2,out=3", "out is set twice"),
+        ("3x3:transposed=2", "transposed: '2': it takes no value"),
+        ("pool2x2:out=4", "pooling has no weights: leave 'out' away"),
+        ("pool2x2:transposed", "pooling has no weights: leave 'transposed' away"),
+        ("sepia:out=4", "the kernel gives 3 channels: leave 'out' away"),
+        ("gaussian:sigm=2,out=4", "did you mean 'sigma'?"),
+        ("3x3x64", "channels go with --in-channels and out="),
+    ],
+)
+def test_layers_that_make_no_sense_are_refused(quick, layer, words):
+    ran = quick("shape", "9x9", "-k", "3x3", "-k", layer)
+    assert (ran.code, ran.out, len(ran.complaints)) == (2, "", 1)
+    assert words in ran.err
+
+
+def test_a_network_that_does_not_fit_names_the_layer(quick):
+    ran = quick("shape", "9x9", "-k", "3x3:out=4", "-k", "5x5:groups=3,out=6")
+    assert ran.complaints == [
+        "convfilter: 9x9: kernel 5x5, groups 3: 3 groups do not fit 4 -> 6 channels: "
+        "both must be multiples of 3 (set --in-channels and out=)"
+    ]
+    ran = quick("shape", "9x9", "-k", "pool2x2", "-k", "5x5", "--padding", "valid")
+    assert ran.err.startswith("convfilter: 9x9: layer 2, kernel 5x5: nothing comes out: height 4 is smaller")
+    ran = quick("shape", "2x2", "-k", "9x9:transposed,padding=8")
+    assert "nothing comes out: height (2 - 1)*1 + 1*(9 - 1) + 1 - 8 - 8 = -6" in ran.err
+    assert ran.code == 1
+
+
+def test_sizes_are_drawn_to_scale(quick, tmp_path):
+    """The areas of the blue boxes are those of the outputs, and the red frame is as wide as the field."""
+    ran = quick("shape", "40x20", "-k", "20x10", "-k", "pool2x2", "--padding", "valid", "-o", "a.png")
+    assert (ran.code, ran.complaints) == (0, ["convfilter: drawn to a.png"])
+    drawn = np.asarray(Image.open(tmp_path / "a.png")).astype(int)
+    blue = (drawn == (190, 208, 232)).all(axis=2)
+    thirds = np.array_split(blue, 3, axis=1)
+    assert [sum(third.any(axis=0)) for third in thirds] == [
+        98,
+        50,
+        23,
+    ]  # 40, 21, 10 samples, less a line
+    assert [sum(third.any(axis=1)) for third in thirds] == [48, 26, 10]  # 20, 11 and 5
+    red = np.array_split((drawn == (214, 40, 57)).all(axis=2), 3, axis=1)
+    assert [sum(third.any(axis=0)) for third in red] == [0, 50, 52]  # none, 20 and 21 of 40
+    again = quick("shape", "40x20", "-k", "3x3", "-o", "a.png")
+    assert (again.code, again.out) == (1, "")
+    assert quick("shape", "40x20", "-k", "3x3", "-o", "a.png", "--overwrite").code == 0
+    aside = quick("shape", "40", "-k", "3", "-o", "-")
+    assert aside.raw.startswith(b"\x89PNG")
+    assert "receptive field" in aside.err
+    several = quick("shape", "40", "50", "-k", "3", "-o", "b.png")
+    assert (several.code, (tmp_path / "b.png").exists()) == (2, False)
+
+
 def test_an_image_is_measured_as_displayed(quick, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -171,9 +353,12 @@ def test_frames_of_an_image_are_an_axis_for_kernels_that_span_them(quick, tmp_pa
     assert found["valid"] == size | {"frames": 3}
     assert found["full"] == size | {"frames": 7}
     assert (found["weights"], found["multiplications"]) == (3, 3 * 3 * height * width)
-    ran = quick("shape", "moving.tif", "-k", "temporal-edge", "-k", "blur", "--padding", "2", "--stride", "2")
+    ran = quick("shape", "moving.tif", "-k", "temporal-edge:padding=2,stride=2")
     assert "frames  5 + 1 + 1 - 3 + 1 = 5" in ran.out
     assert "width x height x frames" in ran.out
+    first, pool = shape(quick, "moving.tif", "-k", "temporal-edge", "-k", "pool2x3:padding=0,1")["steps"]
+    assert (first["output"], pool["padding"]) == (size, "0,1")
+    assert pool["output"] == {"width": width // 2 + 1, "height": height // 3, "frames": 5}
     strided = shape(quick, "moving.tif", "-k", "temporal-edge", "--stride", "1,2")
     assert strided["same"] == size | {"width": width // 2}
     # Of other kernels and of sizes, each frame counts on its own.

@@ -53,15 +53,3 @@ def test_images_are_those_of_scipy(length, dtype, epsilon):
         )
         result = correlate(array, kernel, border=border, fill=7)
         assert np.abs(result - exact).max() <= epsilon * 255 * np.abs(kernel).sum()
-
-
-@pytest.mark.parametrize("mode", ["full", "valid"])
-def test_paddings_are_those_of_scipy(mode):
-    """`full` and `valid` mean there what they mean here, with zeros around."""
-    rng = np.random.default_rng(0)
-    array, kernel = rng.integers(-99, 100, (12, 13)), rng.integers(-99, 100, (4, 3))
-    options = {"padding": mode, "border": "zero"}
-    np.testing.assert_array_equal(convolve(array, kernel, **options), signal.convolve2d(array, kernel, mode))
-    np.testing.assert_array_equal(
-        correlate(array, kernel, **options), signal.correlate2d(array, kernel, mode)
-    )
