@@ -36,7 +36,7 @@ from convfilter.errors import check_choice, escaped, with_name
 from convfilter.files import STREAM, sweep
 from convfilter.geometry import Padding, PerAxis
 from convfilter.images.formats import ALIASES, FORMATS
-from convfilter.kernels import Kernel, get_kernel
+from convfilter.kernels import KernelLike, get_chain
 from convfilter.options import (
     MAX_PIXELS,
     Alpha,
@@ -156,7 +156,7 @@ def _dispatched(
 def filter_file(
     source: str | os.PathLike[str],
     target: str | os.PathLike[str],
-    kernel: Kernel | str | Sequence[Kernel | str],
+    kernel: KernelLike,
     *,
     padding: Padding = "same",
     border: Border = "edge",
@@ -187,8 +187,8 @@ def filter_file(
     ----------
     source, target : str or path-like
         Files; ``-`` is standard input or output.
-    kernel : Kernel, str, or a sequence of them
-        A sequence is a chain, applied in its order.
+    kernel : str, array_like, Kernel, or a list of them
+        As in `apply_kernel`.
     padding, border, fill, stride, dilation, flip, channels, range, alpha, linear, depth, threads
         As in `apply_kernel`.
     frames : {"each", "first", "stack"}, optional
@@ -237,8 +237,7 @@ def filter_file(
     ...     np.load(after)[1]
     array([ 0, 36, 36,  0], dtype=uint8)
     """
-    chain = kernel if isinstance(kernel, Sequence) and not isinstance(kernel, str) else [kernel]
-    kernels = tuple(get_kernel(each) for each in chain)
+    kernels = get_chain(kernel)
     target = os.fspath(target)
     if os.path.lexists(target) and not overwrite:
         raise FileExistsError(errno.EEXIST, "the output exists: pass overwrite=True to replace it", target)

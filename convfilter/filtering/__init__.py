@@ -9,15 +9,17 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from convfilter.convolution.borders import border_fill
 from convfilter.convolution.plan import Plan
 from convfilter.errors import ImageError, KernelError, OptionError, ShapeError
+from convfilter.filtering.arguments import ChannelAxis, pixels_of
 from convfilter.filtering.layer import Layer, filter_axes, filter_layer, make_layer
 from convfilter.filtering.quantize import Clipping, decode, levels_of
 from convfilter.geometry import Padding, PerAxis
 from convfilter.images.formats import fitting_mode, loose_channels
-from convfilter.kernels import Kernel, get_kernel
+from convfilter.kernels import Kernel, KernelLike, get_chain
 from convfilter.options import Alpha, Border, Channels, Depth, FilterOptions, Range, check_choices
 
 __all__ = [
@@ -47,8 +49,8 @@ class Filtered(NamedTuple):
 
 
 def apply_kernel(
-    pixels: np.ndarray,
-    kernel: Kernel | str,
+    pixels: ArrayLike,
+    kernel: KernelLike,
     *,
     padding: Padding = "same",
     border: Border = "edge",
@@ -61,6 +63,7 @@ def apply_kernel(
     alpha: Alpha = "auto",
     linear: bool = False,
     depth: Depth | None = None,
+    channel_axis: ChannelAxis = "auto",
     threads: int | None = None,
 ) -> np.ndarray:
     """Filter an image as ``convfilter apply`` does.
@@ -69,9 +72,11 @@ def apply_kernel(
     ----------
     pixels : ndarray of shape (H, W), (H, W, C), or (T, H, W[, C]) for a kernel with a frame axis
         Integers of 8 to 32 bits, whose full scale is their type's largest value, or floats, whose full scale
-        is 1. With 2 or 4 channels the last one is alpha, unless ``alpha="plain"``.
-    kernel : Kernel or str
-        A kernel, or the name of a shipped one such as ``"gaussian:sigma=3"``.
+        is 1. With 2 or 4 channels the last one is alpha, unless ``alpha="plain"``. Or an image of Pillow,
+        whose palette becomes colours.
+    kernel : str, array_like, Kernel, or a list of them
+        The name of a shipped kernel such as ``"gaussian:sigma=3"``, a matrix, or whatever `get_kernel` takes;
+        a list of them is a chain, applied in its order.
     padding, border, stride, dilation
         As in `correlate`; two values are for rows and columns.
     fill : float
@@ -94,6 +99,9 @@ def apply_kernel(
         Bits of the result, uint8, uint16 or float32; full scale stays full scale, and results are rounded
         once, from the unrounded values. None keeps the type of `pixels`. Floats are not clipped, whatever
         `pixels` was; nan becomes 0 among integers. Not for the range ``raw``.
+    channel_axis : {"auto"}, int or None
+        Where the channels of `pixels` are, and those of the result will be; None if there are none. ``auto``
+        takes the last axis, after rows and columns, if it has at most 4 channels or as many as a kernel sums.
     threads : int, optional
         None is every core the process may use, or the environment's ``CONVFILTER_THREADS``.
 
@@ -123,7 +131,11 @@ def apply_kernel(
     options = FilterOptions(
         padding, border, fill, stride, dilation, flip, channels, range, alpha, linear, depth
     )
-    return filter_pixels(pixels, [get_kernel(kernel)], options, threads=threads).pixels
+    kernels = get_chain(kernel)
+    image = pixels_of(pixels, kernels, channel_axis)
+    options = options._replace(alpha="plain") if image.no_alpha else options
+    result = filter_pixels(image.values, kernels, options, threads=threads).pixels
+    return image.with_channels_back(result)
 
 
 def check_options(options: FilterOptions, kernels: Sequence[Kernel]) -> None:
