@@ -14,6 +14,8 @@ import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from numpy.typing import ArrayLike
+
 from convfilter.batch.job import (
     Result,
     existing_output,
@@ -168,6 +170,10 @@ def filter_file(
     range: Range = "auto",
     alpha: Alpha = "auto",
     linear: bool = False,
+    mix: float = 1.0,
+    mask: ArrayLike | str | os.PathLike[str] | None = None,
+    region: tuple[int, int, int, int] | None = None,
+    threshold: float = 0.0,
     depth: Depth | None = None,
     frames: Frames | None = None,
     orient: bool = True,
@@ -191,6 +197,8 @@ def filter_file(
         As in `apply_kernel`.
     padding, border, fill, stride, dilation, flip, channels, range, alpha, linear, depth, threads
         As in `apply_kernel`.
+    mix, region, threshold, mask
+        As in `apply_kernel`; a mask may also be an image file, or a folder with a mask of the source's name.
     frames : {"each", "first", "stack"}, optional
         Filter every frame on its own, the first one alone, or all as a volume. None is ``"stack"`` for
         kernels with a frame axis, else ``"each"``.
@@ -245,7 +253,21 @@ def filter_file(
         format = ALIASES.get(format, format)
         check_choice("format", format, FORMATS)
     filtering = FilterOptions(
-        padding, border, fill, stride, dilation, flip, channels, range, alpha, linear, depth
+        padding,
+        border,
+        fill,
+        stride,
+        dilation,
+        flip,
+        channels,
+        range,
+        alpha,
+        linear,
+        mix,
+        os.fspath(mask) if isinstance(mask, os.PathLike) else mask,
+        region,
+        threshold,
+        depth,
     )
     settings = Settings(
         kernels,
@@ -256,7 +278,7 @@ def filter_file(
     )
     check_settings(settings)
     job = Job(os.fspath(source), target, format if target == STREAM else format_of_file(target, format))
-    check_jobs([job], settings.batch)
+    check_jobs([job], settings)
     result = Result(job)
     try:
         filter_job(job, settings, result)

@@ -20,6 +20,7 @@ from convfilter.files import STREAM, check_parent
 from convfilter.filtering import check_options, resolved_range
 from convfilter.geometry import axes_of
 from convfilter.images.formats import FORMATS, extension_in, extension_of, format_of_name, sniff
+from convfilter.images.masks import check_mask_files, mask_files
 from convfilter.images.other_types import OTHER_EXTENSIONS
 from convfilter.images.writing import check_encoding
 from convfilter.kernels import Kernel
@@ -81,6 +82,7 @@ def check_settings(settings: Settings) -> None:
     if not settings.kernels:
         raise OptionError("no kernel was given: name at least one")
     check_options(options, settings.kernels)
+    check_mask_files(options)
     axes_of((1, 1), (1, 1), padding=options.padding, stride=options.stride, dilation=options.dilation)
     check_encoding(settings.encoding)
     check_choices(settings.batch)
@@ -154,7 +156,8 @@ def plan_jobs(
     suffix = ".".join(kernel.label for kernel in settings.kernels)
     into = _is_folder(output, several)
     left_out = [_beside(folder, suffix) for folder in folders] if output is None else [output] if into else []
-    inputs, problems, passed_over = _find_inputs(arguments, left_out)
+    masks = list(mask_files(settings.filtering).values())
+    inputs, problems, passed_over = _find_inputs(arguments, left_out + masks)
     if output == STREAM and len(inputs) > 1:
         raise OptionError(f"{len(inputs)} images cannot all go to standard output: give a folder with -o")
     if output is not None and output != STREAM and not into:
@@ -186,7 +189,7 @@ def plan_jobs(
 
     plan = Plan(inputs, job_of, several, problems, passed_over)
     _refuse_collisions(plan, asked=format is not None, touch=touch)
-    check_jobs(plan, settings.batch)
+    check_jobs(plan, settings)
     return plan
 
 
@@ -462,14 +465,21 @@ def _folds_a_probe(folder: str) -> bool:
             os.unlink(probe)
 
 
-def check_jobs(jobs: Iterable[Job], options: BatchOptions) -> None:
-    """Refuse jobs that would write over an input, by whatever name or link, or preserve what a stream lacks.
+def check_jobs(jobs: Iterable[Job], settings: Settings) -> None:
+    """Refuse jobs that would write over an input, by whatever name or link, or over or beside masks.
 
-    With `overwrite` an input may be replaced by its own output, but not through links.
+    With `overwrite` an input may be replaced by its own output, but not through links. With `preserve` neither
+    may be a standard stream.
     """
-    if options.preserve and any(STREAM in (job.source, job.target) for job in jobs):
+    masks = mask_files(settings.filtering).values()
+    if settings.batch.preserve and any(STREAM in (job.source, job.target) for job in jobs):
         raise OptionError("--preserve: standard input and output have no times to keep: name files instead")
     outputs = {_identity(job.target) for job in jobs} - {None}
+    targets = {job.target for job in jobs if job.target != STREAM} if masks else set()
+    written = outputs | {_identity(os.path.dirname(target) or os.curdir) for target in targets}
+    for mask in masks:
+        if (identity := _identity(mask)) and identity in written:
+            raise OptionError(f"outputs would replace masks in {escaped(mask)}: choose another output")
     if not outputs:
         return
     inputs = {key: job.source for job in jobs if (key := _identity(job.source)) in outputs}
@@ -478,7 +488,7 @@ def check_jobs(jobs: Iterable[Job], options: BatchOptions) -> None:
         if source is None:
             continue
         replaceable = _place(job.source) == _place(job.target) and not os.path.islink(job.target)
-        if not (replaceable and options.overwrite):
+        if not (replaceable and settings.batch.overwrite):
             mend = "give --overwrite to replace it" if replaceable else "choose another output"
             raise OptionError(f"output {escaped(job.target)} is the input {escaped(source)}: {mend}")
 
