@@ -468,8 +468,8 @@ def _folds_a_probe(folder: str) -> bool:
 def check_jobs(jobs: Iterable[Job], settings: Settings) -> None:
     """Refuse jobs that would write over an input, by whatever name or link, or over or beside masks.
 
-    With `overwrite` an input may be replaced by its own output, but not through links. With `preserve` neither
-    may be a standard stream.
+    With `overwrite` an input may be replaced by its own output, but not through links. Standard streams have
+    nothing to preserve.
     """
     masks = mask_files(settings.filtering).values()
     if settings.batch.preserve and any(STREAM in (job.source, job.target) for job in jobs):
