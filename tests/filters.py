@@ -59,10 +59,10 @@ def assert_filtered(pixels, kernel, tie=0, **options):
     values = values_by_loops(pixels, kernel, **options)
     if 0 in values.shape:
         with pytest.raises(ShapeError):
-            apply_kernel(pixels, kernel, **options)
+            apply_kernel(pixels, kernel, **options, **channels_of(pixels, kernel))
         return
     expected = settle(values, pixels.dtype)
-    result = apply_kernel(pixels, kernel, **options)
+    result = apply_kernel(pixels, kernel, **options, **channels_of(pixels, kernel))
     assert result.dtype == pixels.dtype
     if result.ndim < expected.ndim:
         result = result[..., None]
@@ -72,6 +72,12 @@ def assert_filtered(pixels, kernel, tie=0, **options):
     for place in zip(*np.nonzero(result != expected), strict=True):
         assert abs(int(result[place]) - int(expected[place])) == 1
         assert distance_to_tie(values[place]) <= tie
+
+
+def channels_of(pixels, kernel):
+    """Say that the last axis of pixels has channels, where that is not taken for granted."""
+    named = pixels.ndim == 3 + ("frame" in kernel.axes) and pixels.shape[-1] > 4
+    return {"channel_axis": -1} if named else {}
 
 
 def tie_of(kernel):

@@ -14,6 +14,8 @@ import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from numpy.typing import ArrayLike
+
 from convfilter.batch.job import (
     Result,
     existing_output,
@@ -36,7 +38,8 @@ from convfilter.errors import check_choice, escaped, with_name
 from convfilter.files import STREAM, sweep
 from convfilter.geometry import Padding, PerAxis
 from convfilter.images.formats import FORMATS
-from convfilter.kernels import Kernel, get_kernel
+from convfilter.images.masks import mask_files
+from convfilter.kernels import KernelLike, get_chain
 from convfilter.options import (
     MAX_PIXELS,
     Alpha,
@@ -156,7 +159,7 @@ def _dispatched(
 def filter_file(
     source: str | os.PathLike[str],
     target: str | os.PathLike[str],
-    kernel: Kernel | str | Sequence[Kernel | str],
+    kernel: KernelLike,
     *,
     padding: Padding = "same",
     border: Border = "edge",
@@ -168,6 +171,10 @@ def filter_file(
     range: Range = "auto",
     alpha: Alpha = "auto",
     linear: bool = False,
+    mix: float = 1.0,
+    mask: ArrayLike | str | os.PathLike[str] | None = None,
+    region: tuple[int, int, int, int] | None = None,
+    threshold: float = 0.0,
     depth: Depth | None = None,
     frames: Frames | None = None,
     orient: bool = True,
@@ -186,10 +193,12 @@ def filter_file(
     ----------
     source, target : str or path-like
         Files; ``-`` is standard input or output.
-    kernel : Kernel, str, or a sequence of them
-        A sequence is a chain, applied in its order.
+    kernel : str, array_like, Kernel, or a list of them
+        As in `apply_kernel`.
     padding, border, fill, stride, dilation, flip, channels, range, alpha, linear, depth, threads
         As in `apply_kernel`.
+    mix, region, threshold, mask
+        As in `apply_kernel`; a mask may also be an image file, or a folder with a mask of the source's name.
     frames : {"each", "first", "stack"}, optional
         Filter every frame on its own, the first one alone, or all as a volume. None is ``"stack"`` for
         kernels with a frame axis, else ``"each"``.
@@ -234,15 +243,28 @@ def filter_file(
     ...     np.load(after)[1]
     array([ 0, 36, 36,  0], dtype=uint8)
     """
-    chain = kernel if isinstance(kernel, Sequence) and not isinstance(kernel, str) else [kernel]
-    kernels = tuple(get_kernel(each) for each in chain)
+    kernels = get_chain(kernel)
     target = os.fspath(target)
     if os.path.lexists(target) and not overwrite:
         raise FileExistsError(errno.EEXIST, "the output exists: pass overwrite=True to replace it", target)
     if format is not None:
         check_choice("format", format, FORMATS)
     filtering = FilterOptions(
-        padding, border, fill, stride, dilation, flip, channels, range, alpha, linear, depth
+        padding,
+        border,
+        fill,
+        stride,
+        dilation,
+        flip,
+        channels,
+        range,
+        alpha,
+        linear,
+        mix,
+        os.fspath(mask) if isinstance(mask, os.PathLike) else mask,
+        region,
+        threshold,
+        depth,
     )
     settings = Settings(
         kernels,
@@ -253,7 +275,7 @@ def filter_file(
     )
     check_settings(settings)
     job = Job(os.fspath(source), target, format if target == STREAM else format_of_file(target, format))
-    refuse_inputs_as_outputs([job], overwrite=overwrite)
+    refuse_inputs_as_outputs([job], overwrite=overwrite, masks=list(mask_files(filtering).values()))
     result = Result(job)
     try:
         filter_job(job, settings, result)

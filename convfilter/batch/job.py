@@ -32,6 +32,7 @@ from convfilter.files import EXISTS, STREAM, OutputExistsError, write_output
 from convfilter.filtering import filter_image
 from convfilter.images.animation import write_frames
 from convfilter.images.library import frame_named
+from convfilter.images.masks import check_mask_sizes, with_masks
 from convfilter.images.picture import Picture
 from convfilter.images.pnm import read_stream
 from convfilter.images.reading import Frames, opened_frames
@@ -107,6 +108,8 @@ def plan_job(job: Job, settings: Settings) -> Result:
         if not _keeps_output(job, settings, result):
             with _opened(job, settings) as frames:
                 form = output_format(job.format, frames.format, settings)
+                sizes = {each[:2] for each in frames.sizes()}
+                check_mask_sizes(settings.filtering, job.source, settings.reading, sizes)
                 result.warnings += _predict(frames, form, settings, result)
             result.status = "planned"
     return result
@@ -158,6 +161,7 @@ def filter_job(
     if not repeated and _keeps_output(job, settings, result):
         return
     if _is_stream_of_images(job, settings):
+        settings = _with_masks(job, settings)
         _filter_stream(job, settings, result)
         return
     with _opened(job, settings) as frames:
@@ -165,6 +169,7 @@ def filter_job(
         form = output_format(job.format, frames.format, settings)
         if memory is not None and memory_needed(frames.size(), form, settings) > memory:
             raise TooLargeError
+        settings = _with_masks(job, settings)
         if settings.stacks or (frames.count > 1 and settings.batch.frames != "first"):
             _predict(frames, form, settings, result)
             filtered = (_filter_stack if settings.stacks else _filter_each)(frames, settings, result)
@@ -178,6 +183,10 @@ def filter_job(
     del picture
     result.output_frames, result.output_channels = len(pages), _shape(pages[0])[2]
     _write(job, pages, form, settings, result, count=len(pages), repeated=repeated)
+
+
+def _with_masks(job: Job, settings: Settings) -> Settings:
+    return settings._replace(filtering=with_masks(settings.filtering, job.source, settings.reading))
 
 
 def _keeps_output(job: Job, settings: Settings, result: Result) -> bool:

@@ -19,6 +19,7 @@ from convfilter.files import STREAM, check_parent
 from convfilter.filtering import check_options, resolved_range
 from convfilter.geometry import axes_of
 from convfilter.images.formats import FORMATS, extension_of, format_of_name, sniff
+from convfilter.images.masks import check_mask_files, mask_files
 from convfilter.images.writing import check_encoding
 from convfilter.kernels import Kernel
 from convfilter.options import BatchOptions, EncodeOptions, FilterOptions, ReadOptions, check_choices
@@ -78,6 +79,7 @@ def check_settings(settings: Settings) -> None:
     if not settings.kernels:
         raise OptionError("no kernel was given: name at least one")
     check_options(options, settings.kernels)
+    check_mask_files(options)
     axes_of((1, 1), (1, 1), padding=options.padding, stride=options.stride, dilation=options.dilation)
     check_encoding(settings.encoding)
     check_choices(settings.batch)
@@ -149,7 +151,8 @@ def plan_jobs(
     suffix = ".".join(kernel.label for kernel in settings.kernels)
     into = _is_folder(output, several)
     left_out = [_beside(folder, suffix) for folder in folders] if output is None else [output] if into else []
-    inputs, problems = _find_inputs(arguments, left_out)
+    masks = list(mask_files(settings.filtering).values())
+    inputs, problems = _find_inputs(arguments, left_out + masks)
     if output == STREAM and len(inputs) > 1:
         raise OptionError(f"{len(inputs)} images cannot all go to standard output: give a folder with -o")
     if output is not None and output != STREAM and not into:
@@ -181,7 +184,7 @@ def plan_jobs(
 
     plan = Plan(inputs, job_of, several, problems)
     _refuse_collisions(plan, asked=format is not None, touch=touch)
-    refuse_inputs_as_outputs(plan, overwrite=settings.batch.overwrite)
+    refuse_inputs_as_outputs(plan, overwrite=settings.batch.overwrite, masks=masks)
     return plan
 
 
@@ -439,12 +442,17 @@ def _folds_a_probe(folder: str) -> bool:
             os.unlink(probe)
 
 
-def refuse_inputs_as_outputs(jobs: Iterable[Job], *, overwrite: bool) -> None:
-    """Refuse jobs that would write over an input, by whatever name or link.
+def refuse_inputs_as_outputs(jobs: Iterable[Job], *, overwrite: bool, masks: Sequence[str] = ()) -> None:
+    """Refuse jobs that would write over an input, by whatever name or link, or over or beside masks.
 
     With `overwrite` an input may be replaced by its own output, but not through links.
     """
     outputs = {_identity(job.target) for job in jobs} - {None}
+    targets = {job.target for job in jobs if job.target != STREAM} if masks else set()
+    written = outputs | {_identity(os.path.dirname(target) or os.curdir) for target in targets}
+    for mask in masks:
+        if (identity := _identity(mask)) and identity in written:
+            raise OptionError(f"outputs would replace masks in {escaped(mask)}: choose another output")
     if not outputs:
         return
     inputs = {key: job.source for job in jobs if (key := _identity(job.source)) in outputs}

@@ -97,7 +97,9 @@ def command(
     from convfilter.explain import explain_numbers, explain_sample
     from convfilter.explain.text import as_lines, channel_names, parse_numbers, read_numbers, to_json
     from convfilter.filtering import options_for
+    from convfilter.filtering.blend import blends
     from convfilter.images.formats import FORMATS
+    from convfilter.images.masks import with_masks
 
     if (image is None) == (values is None):
         raise click.UsageError("give either an image or --values")
@@ -111,10 +113,12 @@ def command(
 
         check_page(chain, filtering)
     _check_outputs(image, output, animate, overwrite=overwrite)
-    source, picture = image or "numbers", None
+    source, picture, heading = image or "numbers", None, filter_line(chain, filtering)
     names: tuple[str, ...] = ("value",)
     explain: Callable[[tuple[int, ...]], Explanation]
     if image is None or image.lower().endswith(".csv"):
+        if blends(filtering):
+            raise OptionError("numbers are not blended: leave out --mix, --mask, --region and --threshold")
         pixels = read_numbers(image) if image is not None else parse_numbers(str(values), "--values")
         explain = partial(explain_numbers, pixels, chain[0], filtering)
         places = _places(pixels.shape, chain, filtering, at, page=page)
@@ -125,7 +129,8 @@ def command(
             raise click.UsageError("which value? Give its position with --at ROW,COL")
         stack = any("frame" in kernel.axes for kernel in chain)
         picture = read_named(image, reading, frame=frame, stack=stack)
-        pixels, filtering = picture.pixels, options_for(picture.mode, filtering)
+        pixels = picture.pixels
+        filtering = with_masks(options_for(picture.mode, filtering), image, reading)
         names = channel_names(picture.mode, grey=pixels.ndim == 2 + stack)
         explain = partial(explain_sample, pixels, chain, filtering, channel=channel, names=names)
         try:
@@ -165,7 +170,7 @@ def command(
         for each in explanations:
             echo(to_json(each))
         return
-    echo(f"{escaped(source)}   {filter_line(chain, filtering)}")
+    echo(f"{escaped(source)}   {heading}")
     for each in explanations:
         echo("\n".join(["", *as_lines(each)]))
 

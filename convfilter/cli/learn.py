@@ -35,9 +35,9 @@ _FIGURES = ("rms", "psnr", "gradient_norm", "condition", "uncertainty", "samples
 @options.add(
     "--size",
     required=True,
-    callback=options.reading(options.read_size),
+    callback=options.reading(lambda text: (options.read_size(text) * 2)[:2]),
     metavar="WxH",
-    help="Size of the kernel; a bare W is a kernel of one dimension.",
+    help="Size of the kernel; N is NxN.",
 )
 @options.add("-o", "--output", metavar="FILE", help="Kernel file to write; '-' is stdout.")
 @options.add("--name", default="learned", show_default=True, metavar="NAME", help="Name of the kernel.")

@@ -25,7 +25,7 @@ from convfilter.errors import (
 )
 from convfilter.files import STREAM
 from convfilter.geometry import Axis
-from convfilter.options import FilterOptions, ReadOptions, declared
+from convfilter.options import FilterOptions, ReadOptions, Region, declared
 
 if TYPE_CHECKING:
     from click._termui_impl import ProgressBar
@@ -57,7 +57,9 @@ def size_in_words(kernel: Kernel) -> str:
 
 def per_axis_in_words(value: object) -> str:
     """Return a padding, stride or dilation as users type it: ``same``, ``2`` or ``2,1``."""
-    return ",".join(str(each) for each in value) if isinstance(value, tuple | list) else str(value)
+    if isinstance(value, tuple | list) and not isinstance(value, Region):
+        return ",".join(str(each) for each in value)
+    return str(value)
 
 
 def filter_line(kernels: Sequence[Kernel], options: FilterOptions) -> str:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from convfilter.convolution.borders import ArraySource, border_fill
 from convfilter.convolution.execute import run_whole
 from convfilter.convolution.plan import exact_type, make_plan
-from convfilter.errors import ImageError, KernelError, ShapeError
+from convfilter.errors import ImageError, KernelError, ShapeError, brief
 from convfilter.geometry import Padding, PerAxis, axes_of
 from convfilter.options import Border
 
@@ -46,8 +46,8 @@ def correlate(
     ----------
     array : array_like of shape (N1, ..., Nd, ...)
         Any real type. Axes past those of the kernel, such as colour channels, are carried along.
-    kernel : array_like of shape (K1, ..., Kd)
-        Finite weights.
+    kernel : array_like of shape (K1, ..., Kd), or Kernel of one part
+        Finite weights. Of a Kernel these are divided by its divisor; offset, range and anchor do not count.
     padding : {"same", "valid", "full", "same-upper"}, int, (before, after), or one of these per kernel axis
         The border made on each side; ``same`` puts its smaller half before. See `output_shape`.
     border : {"edge", "symmetric", "reflect", "wrap", "zero", "constant"}
@@ -212,6 +212,8 @@ def _bound(samples: np.ndarray, weights: np.ndarray, fill: float) -> float:
 
 def samples_of(array: ArrayLike, name: str = "array") -> np.ndarray:
     """Return an array of real numbers, bool as uint8, or refuse it by a name that starts with a vowel."""
+    if isinstance(array, str) or hasattr(array, "parts"):
+        raise ImageError(f"{brief(array)} where an {name} belongs: give the array first, then the kernel")
     try:
         samples = np.asarray(array)
     except ValueError:
@@ -227,8 +229,14 @@ def samples_of(array: ArrayLike, name: str = "array") -> np.ndarray:
 
 def weights_of(kernel: ArrayLike) -> np.ndarray:
     """Return a kernel of finite real numbers, bool as uint8, or refuse it."""
+    if isinstance(kernel, str):
+        raise KernelError(
+            f"{brief(kernel)} is not an array: give get_kernel({brief(kernel)}), or apply_kernel"
+        )
     try:
         weights = np.asarray(kernel)
+    except KernelError:  # a Kernel that is not one array
+        raise
     except ValueError:
         raise KernelError("the kernel is ragged: give rows of one length") from None
     if weights.dtype == bool:

@@ -32,8 +32,17 @@ Finish: TypeAlias = Callable[[list[np.ndarray], tuple[slice, ...]], None]
 """Takes one array of sums for each kernel, of shape (o1, ..., od, carried), and where they belong."""
 
 
-def run(plan: Plan, read: Read, finish: Finish, threads: int | None = None) -> None:
-    """Compute every block of a plan; `read` and `finish` are called by several threads at once."""
+def run(
+    plan: Plan,
+    read: Read,
+    finish: Finish,
+    threads: int | None = None,
+    regions: Sequence[tuple[slice, ...]] | None = None,
+) -> None:
+    """Compute every block of a plan, or the `regions` among them.
+
+    `read` and `finish` are called by several threads at once.
+    """
 
     def begin() -> Callable[[tuple[slice, ...]], None]:
         block, calls, outputs = plan.prepare()
@@ -60,7 +69,7 @@ def run(plan: Plan, read: Read, finish: Finish, threads: int | None = None) -> N
 
         return compute
 
-    share_out(list(plan.regions()), begin, threads)
+    share_out(list(plan.regions()) if regions is None else regions, begin, threads)
 
 
 def run_whole(plan: Plan, read: Read, dtype: Any, threads: int | None = None) -> np.ndarray:

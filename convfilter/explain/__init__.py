@@ -15,6 +15,7 @@ from convfilter.explain.steps import (
     Explanation,
     Number,
     Part,
+    Share,
     Slice,
     Step,
     check_place,
@@ -34,7 +35,9 @@ from convfilter.explain.steps import (
 from convfilter.explain.text import output_names
 from convfilter.filtering import Stage, filter_pixels, last_stage
 from convfilter.filtering.blend import LUMA
-from convfilter.filtering.layer import filter_bank, filter_layer, noise_of
+from convfilter.filtering.blocks import filter_layer, noise_of
+from convfilter.filtering.layer import filter_bank
+from convfilter.filtering.quantize import decode
 from convfilter.geometry import Axis
 from convfilter.kernels import Kernel
 from convfilter.kernels.kernel import is_zero_sum
@@ -146,7 +149,32 @@ class _LastFilter:
         parts, steps, value = self.parts(at, channel)
         mode = self.layer.range
         extremes = self.extremes() if mode == "stretch" else (0, 0)
-        return parts, steps + finish(value, self.layer, mode, offset=self.offset, extremes=extremes)
+        share = self.share(at, channel)
+        return parts, steps + finish(
+            value, self.layer, mode, offset=self.offset, extremes=extremes, share=share
+        )
+
+    def share(self, at: tuple[int, ...], channel: int) -> Share | None:
+        """Return how much of a sample is taken where the result is blended; None for all of it."""
+        blend, layer = self.stage.blend, self.layer
+        if blend is None:
+            return None
+        place = tuple(slice(each, each + 1) for each in at)
+        mask = blend.mask_at(place)
+        amount = blend.mix * (1 if mask is None else Fraction(mask.item()) / blend.opaque)
+        amount = amount if blend.inside(place) else Fraction(0)
+        if amount == 1 and not blend.threshold:
+            return None
+        own = blend.samples[at]
+        if layer.linear and amount and channel >= 0:
+            own = decode(own, layer.depth, self.stage.colours.dtype)
+        full = whole(self.full)
+        share = Share(whole(amount), own[channel].item(), whole(blend.threshold * Fraction(full)), full=full)
+        if self.stage.alpha is None or not layer.premultiply or channel < 0:
+            return share
+        half = Fraction(1, 2) / int(layer.result.full) if layer.result.integer else 0
+        alphas = quotient(self.opacity(at)[1], full), quotient(blend.samples[at][-1].item(), full)
+        return share._replace(alphas=alphas, seen=half)
 
     def parts(self, at: tuple[int, ...], channel: int) -> tuple[list[Part], list[Step], Number]:
         """Compute every part of the kernel for one colour channel, and how they become one value."""
@@ -226,23 +254,29 @@ class _LastFilter:
 
     def alpha(self, at: tuple[int, ...], value: float) -> tuple[list[Part], list[Step]]:
         """Compute alpha: as it was where nothing is weighted with it, else the mean over the parts."""
-        alpha, layer, bank = self.stage.alpha, self.layer._replace(linear=False), self.bank
+        alpha, layer = self.stage.alpha, self.layer._replace(linear=False)
         if alpha is None:
             return [], [Step("alpha", "opaque everywhere", value)]
         if not layer.premultiply:
             under = [axis._replace(kernel=1, before=axis.before - axis.anchor) for axis in layer.axes]
             kept = window_at(alpha, under, at, layer.border, self.full)[0].item()
             step = Step("alpha", "kept from under the kernel's anchor", kept)
-            return [], [step, *finish(kept, layer, "clip")]
+            return [], [step, *finish(kept, layer, "clip", share=self.share(at, -1))]
+        parts, mean = self.opacity(at)
+        steps = [Step("mean of parts", f"of {len(parts)}", mean)] if len(parts) > 1 else []
+        return parts[:1], [*steps, *finish(mean, layer, "clip", share=self.share(at, -1))]
+
+    def opacity(self, at: tuple[int, ...]) -> tuple[list[Part], Number]:
+        """Compute the alpha of a filter whose colours are weighted with alpha."""
+        alpha, layer, bank = self.stage.alpha, self.layer, self.bank
+        assert alpha is not None
         samples, border = window_at(alpha, layer.axes, at, layer.border, self.full)
         parts = []
         for weights in (part for output in bank.weights for part in output):
             if not is_zero_sum(weights.ravel().tolist()):
                 frames = zip(samples, border, self.own(weights), strict=True)
                 parts.append(sum_slices([slice_of("", *each) for each in frames], total(weights)))
-        mean = quotient(sum(part.value for part in parts), len(parts))
-        steps = [Step("mean of parts", f"of {len(parts)}", mean)] if len(parts) > 1 else []
-        return parts[:1], [*steps, *finish(mean, layer, "clip")]
+        return parts, quotient(sum(part.value for part in parts), len(parts))
 
 
 def _differences(parts: Sequence[Part], last: Sequence[Step], written: float, stage: Stage) -> list[str]:
@@ -264,6 +298,7 @@ def _differences(parts: Sequence[Part], last: Sequence[Step], written: float, st
     else:
         value, rounded = steps[number - 1].value, steps[number].value
         exact = not isinstance(value, float) and result.dtype.itemsize <= 2
+        exact = exact and not (stage.layer.premultiply and stage.blend is not None)
         near = abs(value - math.floor(value) - 0.5) <= _TIE
         if near and not exact and abs(rounded - written) == 1:
             rounds = f"in the engine's floats it rounds to {figure(written)}"

@@ -23,9 +23,9 @@ from convfilter.geometry import Axis
 from convfilter.kernels import Kernel
 from convfilter.options import Border, FilterOptions
 
-__all__ = ["Explanation", "Number", "Part", "Slice", "Step", "check_place", "combine_parts", "divided"]
-__all__ += ["finish", "plain", "plane_axes", "product", "quotient", "slice_of", "sum_slices", "total"]
-__all__ += ["whole", "window_at"]
+__all__ = ["Explanation", "Number", "Part", "Share", "Slice", "Step", "check_place", "combine_parts"]
+__all__ += ["divided", "finish", "plain", "plane_axes", "product", "quotient", "slice_of", "sum_slices"]
+__all__ += ["total", "whole", "window_at"]
 
 Number: TypeAlias = int | float | Fraction
 
@@ -226,8 +226,50 @@ def _root(square: Number) -> Number:
     return Fraction(math.isqrt(top * bottom << 2 * _PLACES), bottom << _PLACES)
 
 
+class Share(NamedTuple):
+    """How much of a value is taken, and the sample of the image that it is blended with."""
+
+    amount: Number  # 0 to 1
+    sample: Number
+    threshold: Number = 0
+    alphas: tuple[Number, Number] | None = None  # as fractions of opaque, the filter's and the image's
+    seen: Number = 0  # the alpha from which on colours are visible
+    full: Number = 1  # full scale of the samples
+
+    def of(self, value: Number) -> list[Step]:
+        """Return how a value is blended."""
+        if not self.amount:
+            return [Step("blend", "nothing of the filter: the image's own sample", self.sample)]
+        if self.alphas is None:
+            return [self._mixed("blend", value, self.sample)]
+        made, kept = self.alphas
+        alpha = self._mixed("alpha", made, kept, self.full)
+        if not alpha.value >= self.seen or not alpha.value > 0:
+            return [alpha, self._mixed("blend, invisible", value, self.sample)]
+        weighted = self._mixed("blend", value * made, self.sample * kept)
+        formula = f"{figure(weighted.value)} / {figure(alpha.value)}"
+        return [alpha, weighted, Step("colour", formula, quotient(weighted.value, alpha.value))]
+
+    def _mixed(self, name: str, made: Number, kept: Number, scale: Number = 1) -> Step:
+        """Return the step from a sample to its mixture; `scale` is what the threshold is divided by."""
+        change, formula = made - kept, f"({figure(made)} - {figure(kept)})".replace("- -", "+ ")
+        if self.threshold:
+            least = quotient(self.threshold, scale)
+            sign = "-" if change < 0 else ""
+            formula = f"{sign}max(|{formula[1:-1]}| - {figure(least)}, 0)"
+            change = max(change - least, 0) if change > 0 else min(change + least, 0)
+        amount = "" if self.amount == 1 else f"{figure(self.amount)} * "
+        return Step(name, f"{figure(kept)} + {amount}{formula}", kept + self.amount * change)
+
+
 def finish(
-    value: Number, layer: Layer, range: str, *, offset: Number = 0, extremes: tuple[Number, Number] = (0, 0)
+    value: Number,
+    layer: Layer,
+    range: str,
+    *,
+    offset: Number = 0,
+    extremes: tuple[Number, Number] = (0, 0),
+    share: Share | None = None,
 ) -> list[Step]:
     """Return how a value becomes a sample of a filter's result, by a range mode that is not ``auto``.
 
@@ -253,7 +295,10 @@ def finish(
             value = add("stretch", formula.replace("- -", "+ "), quotient((value - low) * full, high - low))
         else:
             value = add("stretch", "the image is flat", 0 * value)
-    if layer.linear:
+    if share is not None:
+        steps += share.of(value)
+        value = steps[-1].value
+    if layer.linear and (share is None or share.amount):
         light = np.array([float(value)])
         encode(light, layer.depth)
         value = add("sRGB", f"from linear light {figure(value)}", float(light[0]))

@@ -16,12 +16,12 @@ from convfilter.kernels.kernel import AXES, NAME, FieldError, Kernel, flat
 from convfilter.kernels.matrix import NUMBER, parse_rows
 from convfilter.kernels.toml import Find, parse_toml, table_of
 
-__all__ = ["FORMATS", "encode_kernel", "is_kernel_file", "parse_kernels", "read_content"]
+__all__ = ["AXES_OF_ARRAYS", "FORMATS", "encode_kernel", "is_kernel_file", "parse_kernels", "read_content"]
 
 _LARGEST, _LARGEST_ARRAY = 2**20, 2**26  # bytes
 _MAGIC = b"\x93NUMPY"
 _LEVELS = 255  # offsets of libvips count 8-bit levels
-_AXES_OF_ARRAYS = {1: "column", 2: "row,column", 4: "output,channel,row,column"}
+AXES_OF_ARRAYS = {1: "column", 2: "row,column", 4: "output,channel,row,column"}
 _NUMBERS_FIRST = re.compile(rb"\s*(?:#[^\n]*\n\s*)*" + NUMBER.encode() + rb"(?:[\s,]|$)")
 
 
@@ -123,7 +123,7 @@ def _read_array(content: bytes) -> dict[str, Any]:
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     try:
         shape, fortran, dtype = readers[np.lib.format.read_magic(stream)](stream)
-        usable = dtype.kind in "iufb" and len(shape) in _AXES_OF_ARRAYS and min(shape) > 0
+        usable = dtype.kind in "iufb" and len(shape) in AXES_OF_ARRAYS and min(shape) > 0
         array = np.frombuffer(content, dtype, math.prod(shape), stream.tell()) if usable else np.empty(0)
     except Exception as error:  # numpy's parser raises a good dozen of classes
         raise FieldError("parts", f"broken .npy data ({brief(str(error))})") from None
@@ -132,7 +132,7 @@ def _read_array(content: bytes) -> dict[str, Any]:
         raise FieldError("parts", f"{fault}: give numbers by row, column, or output, channel, row, column")
     array = array.reshape(shape, order="F" if fortran else "C")
     values = array.astype(np.float64) if dtype.kind == "f" else array
-    return {"parts": (values.tolist(),), "axes": tuple(_AXES_OF_ARRAYS[len(shape)].split(","))}
+    return {"parts": (values.tolist(),), "axes": tuple(AXES_OF_ARRAYS[len(shape)].split(","))}
 
 
 def _write_array(kernel: Kernel) -> bytes:
@@ -198,7 +198,7 @@ _FLAT = ("column", "row,column")
 _EVERYTHING = ("parts", "offset", "range", "anchor")
 FORMATS = {
     ".toml": _Format(_parse_toml, lambda kernel: table_of(kernel).encode(), holds=_EVERYTHING),
-    ".npy": _Format(_single(_read_array), _write_array, tuple(_AXES_OF_ARRAYS.values())),
+    ".npy": _Format(_single(_read_array), _write_array, tuple(AXES_OF_ARRAYS.values())),
     ".csv": _Format(_single(_read_rows), lambda kernel: _write_rows(kernel, ","), _FLAT),
     ".txt": _Format(_single(_read_rows), lambda kernel: _write_rows(kernel, " "), _FLAT),
     ".mat": _Format(_single(_read_vips), _write_vips, _FLAT, ("offset",)),

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["AXES", "LARGEST_SIDE", "NAME", "NAMES", "ZERO_SUM", "FieldError", "Kernel", "choice", "flat"]
-__all__ += ["is_zero_sum", "kind_of", "number", "own_sum", "quoted"]
+__all__ = ["AXES", "LARGEST_SIDE", "NAME", "NAMES", "ZERO_SUM", "FieldError", "Kernel", "choice"]
+__all__ += ["depth_of", "flat", "is_zero_sum", "kind_of", "number", "own_sum", "plain", "quoted"]
 
 AXES = ("column", "row,column", "channel,row,column", "output,channel,row,column", "frame,row,column")
 LARGEST_SIDE = 1023
@@ -119,7 +119,23 @@ def flat(value: Any) -> list[int | float]:
     return rows
 
 
-@dataclass(frozen=True, eq=False)
+def depth_of(value: Any) -> int:
+    """Return how deep the first elements of lists, tuples and arrays are nested."""
+    depth = 0
+    while isinstance(value, list | tuple) and value:
+        value, depth = value[0], depth + 1
+    return depth
+
+
+def plain(value: Any, levels: int = 5) -> Any:
+    """Return arrays, and numbers of numpy, as lists and numbers of Python; `levels` deep."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    nested = isinstance(value, list | tuple) and levels > 0
+    return type(value)([plain(each, levels - 1) for each in value]) if nested else value
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Kernel:
     """A named kernel: one or more tables of weights, applied as written (cross-correlation).
 
@@ -130,9 +146,10 @@ class Kernel:
     ----------
     name : str
         The name, with its parameters where they were set: ``"gaussian:sigma=3"``.
-    parts : tuple of nested tuples of int or float
-        One table for each part, one level for each axis, all of the same shape. Lists and arrays are
-        accepted too; an integral float is stored as an int.
+    parts : array_like, or tuple of them
+        One table for each part, one level for each axis, all of the same shape: nested lists, tuples or
+        arrays. A list or an array with as many levels as there are axes is the only part. Stored as a tuple
+        of nested tuples; an integral float becomes an int.
     axes : tuple of str
         ``("column",)``, ``("row", "column")``, ``("channel", "row", "column")``,
         ``("output", "channel", "row", "column")`` or ``("frame", "row", "column")``.
@@ -163,13 +180,15 @@ class Kernel:
 
     Examples
     --------
-    >>> kernel = Kernel("mine", parts=([[1, 0, -1]],))
+    >>> kernel = Kernel("mine", [[1, 0, -1]])
+    >>> kernel
+    Kernel('mine', 3x1)
     >>> kernel.shape, kernel.is_integer, kernel.is_zero_sum
     ((1, 3), True, True)
     """
 
     name: str
-    parts: tuple[Any, ...]
+    parts: Any
     axes: tuple[str, ...] = ("row", "column")
     divisors: tuple[int | float, ...] = ()
     combine: str | None = None
@@ -178,7 +197,7 @@ class Kernel:
     summary: str = ""
     source: str = ""
     parameters: Mapping[str, int | float | tuple[int | float, ...] | str] = field(default_factory=dict)
-    generator: str = field(default="", repr=False)
+    generator: str = ""
     anchor: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
@@ -201,6 +220,33 @@ class Kernel:
                 object.__setattr__(self, key, check())
             except KernelError as error:
                 raise FieldError(key, error, str(self.name)) from None
+
+    def __repr__(self) -> str:
+        frames = f"x{self.frames}" if "frame" in self.axes else ""
+        words = [f"{self.name!r}", f"{self.width}x{self.height}{frames}"]
+        if "channel" in self.axes:
+            words.append(f"{self.shape[-3]} channels to {self.shape[0] if 'output' in self.axes else 1}")
+        if self.combine:
+            words.append(f"{self.combine} of {len(self.parts)}")
+        return f"Kernel({', '.join(words)})"
+
+    def _repr_html_(self) -> str:
+        from convfilter.kernels.notebook import html_of  # only notebooks call it
+
+        pairs = zip(self.arrays(), self.divisors, strict=True)
+        tables = [part.reshape(-1, self.height, self.width) / divisor for part, divisor in pairs]
+        return html_of(f"{self!r}: {self.summary}".rstrip(": "), tables)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """Return the weights of the only part, divided by its divisor."""
+        import numpy as np
+
+        if len(self.parts) > 1:
+            mend = "take one of its arrays(), or apply_kernel"
+            raise KernelError(f"kernel '{self.name}' has {len(self.parts)} parts, not one array: {mend}")
+        (weights,), (divisor,) = self.arrays(), self.divisors
+        made = weights if divisor == 1 else weights / divisor
+        return np.array(made, dtype, copy=copy if divisor == 1 else None)
 
     def __getstate__(self) -> dict[str, Any]:
         state = {each.name: getattr(self, each.name) for each in fields(self)}
@@ -308,11 +354,13 @@ class Kernel:
         return tuple(choice(",".join(map(str, self.axes)), AXES).split(","))
 
     def _checked_parts(self) -> tuple[Any, ...]:
-        if not isinstance(self.parts, list | tuple):
-            raise KernelError(f"{kind_of(self.parts)} where a list of tables belongs")
-        if not self.parts:
+        parts = plain(self.parts)
+        if not isinstance(parts, list | tuple):
+            raise KernelError(f"{kind_of(parts)} where a list of tables belongs")
+        if isinstance(parts, list) and depth_of(parts) == len(self.axes):
+            parts = [parts]
+        if not parts:
             raise KernelError("empty")
-        parts = [part.tolist() if hasattr(part, "tolist") else part for part in self.parts]
         if len(parts) == 1:
             return (_table(parts[0], self.axes),)
         return _table(parts, ("part", *self.axes))  # as one table, so that all have the same shape

@@ -6,18 +6,29 @@ import contextlib
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
+from typing import Any, Protocol, TypeAlias
 
 from convfilter.errors import KernelError, brief, escaped, nearest, proposed
 from convfilter.guesses import NOT_CONVOLUTIONS, folded, synonyms
-from convfilter.kernels.files import is_kernel_file, parse_kernels, read_content
+from convfilter.kernels.files import AXES_OF_ARRAYS, is_kernel_file, parse_kernels, read_content
 from convfilter.kernels.generators import generate
-from convfilter.kernels.kernel import FieldError, Kernel, quoted
-from convfilter.kernels.matrix import NUMBER, is_matrix, parse_matrix, value_of
+from convfilter.kernels.kernel import LARGEST_SIDE, FieldError, Kernel, depth_of, plain, quoted
+from convfilter.kernels.matrix import MATRIX, NUMBER, is_matrix, parse_matrix, value_of
 
-__all__ = ["Library", "get_kernel", "load_kernels", "shipped_path"]
+__all__ = ["KernelLike", "Library", "get_chain", "get_kernel", "load_kernels", "shipped_path"]
+
+
+class _Array(Protocol):
+    """An array of numpy, which is not imported here."""
+
+    def tolist(self) -> Any: ...
+
+
+KernelLike: TypeAlias = Kernel | str | Sequence[Any] | _Array
+"""A kernel, its name or its weights; or a list of these, a chain."""
 
 
 class Library(Mapping[str, Kernel]):
@@ -84,16 +95,17 @@ def _find(spec: str, own: Mapping[str, Kernel]) -> Kernel:
     return get_kernel(spec, Library(own))
 
 
-def get_kernel(spec: str | Kernel, /, kernels: Mapping[str, Kernel] | None = None) -> Kernel:
+def get_kernel(spec: KernelLike, /, kernels: Mapping[str, Kernel] | None = None) -> Kernel:
     """Look up a kernel by name, or make it from a matrix or a file.
 
     Parameters
     ----------
-    spec : str or Kernel
+    spec : str, array_like or Kernel
         ``NAME``, or ``NAME:parameter=value,...`` if a formula makes the kernel. A comma without a name after
         it continues the value, so ``box:size=5,3`` is 5 wide and 3 high; a value without a name is the first
         parameter's: ``gaussian:2``. Or a matrix, ``"0 -1 0; -1 5 -1; 0 -1 0"`` or ``"[[1, 2, 1]] / sum"``.
-        Or a kernel file with one kernel, see `load_kernels`. A Kernel is returned unchanged.
+        Or a kernel file with one kernel, see `load_kernels`. Or weights as an array or nested lists: by
+        column; by row and column; or by output, channel, row and column. A Kernel is returned unchanged.
     kernels : mapping of str to Kernel, optional
         Where to look, as `load_kernels` returns it; the shipped kernels by default.
 
@@ -113,9 +125,7 @@ def get_kernel(spec: str | Kernel, /, kernels: Mapping[str, Kernel] | None = Non
     if isinstance(spec, Kernel):
         return spec
     if not isinstance(spec, str):
-        raise KernelError(
-            f"{brief(spec)} is not a kernel: give a Kernel, or a name such as 'gaussian:sigma=2'"
-        )
+        return _kernel_of_weights(spec)
     known = load_kernels() if kernels is None else kernels
     name, colon, text = spec.strip().partition(":")
     name = name.rstrip()
@@ -166,6 +176,28 @@ def _readings(spec: str, known: Mapping[str, Kernel]) -> list[str]:
                 found.append(f"{name}:{text}")
                 break
     return found
+
+
+def get_chain(spec: KernelLike) -> tuple[Kernel, ...]:
+    """Return one or several kernels: a sequence is a chain if it holds names, kernels or matrices."""
+    is_chain = isinstance(spec, list | tuple) and (
+        not spec or any(isinstance(each, str | Kernel) or getattr(each, "ndim", 0) > 1 for each in spec)
+    )
+    chain: Any = spec if is_chain else (spec,)
+    return tuple(map(get_kernel, chain))
+
+
+def _kernel_of_weights(weights: Any) -> Kernel:
+    """Return the kernel of an array or nested lists."""
+    large = max(getattr(weights, "shape", ()), default=0) > LARGEST_SIDE
+    table: Any = None if large else plain(weights)
+    depth = depth_of(table)
+    if depth not in AXES_OF_ARRAYS:
+        mend = "give a Kernel, a name such as 'gaussian:sigma=2', or rows of weights"
+        if large or depth == 3:
+            mend = "pixels come first; for weights give Kernel(name, weights, axes=(...))"
+        raise KernelError(f"{brief(weights)} is not a kernel: {mend}")
+    return Kernel(MATRIX, list(table), tuple(AXES_OF_ARRAYS[depth].split(",")))
 
 
 def _only_kernel(path: str) -> Kernel:

@@ -8,8 +8,9 @@ equations*, added up block by block. `data` prepares images and chooses blocks, 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from convfilter.kernels import Kernel
@@ -41,7 +42,7 @@ def fit_kernel(
         alpha. The padding follows from the sizes: `after` may be smaller by up to ``K - 1`` samples (valid)
         or larger by as many (full) along each axis.
     size : (rows, columns) or int
-        Of the kernel. A single number gives a kernel that has only columns.
+        Of the kernel; N is N x N, and for arrays (N,) a kernel that has only columns.
     border : {"edge", "symmetric", "reflect", "wrap", "zero", "constant"}
         How the image before was continued past its edges, a constant being zero. It matters only for images
         so small that fewer samples than weights are left without those whose window touches the border.
@@ -93,6 +94,8 @@ def fit_kernel(
     >>> fit_kernel([2, 3, 5, 7, 11], [11, 14, 24], 3).parts
     ((1, -2, 3),)
     """
+    if not isinstance(size, Iterable) and np.ndim(before) > 1:
+        size = (size, size)
     window = check_window(size)
     planes = [planes_of(each, linear=linear) for each in (before, after)]
     pair = make_pair(planes[0], planes[1], window, channels=channels, border=border)

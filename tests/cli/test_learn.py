@@ -58,8 +58,8 @@ def test_json_holds_all_that_the_text_says(folder, quick):
     assert kernel.parts[0] == tuple(map(tuple, found["weights"]))
 
 
-def test_a_size_is_width_by_height_and_a_bare_number_has_columns_only(folder, quick):
-    for size, shape in (("5x3", (3, 5)), ("3", (3,))):
+def test_a_size_is_width_by_height_and_one_number_is_a_square(folder, quick):
+    for size, shape in (("5x3", (3, 5)), ("3", (3, 3))):
         assert quick("learn", "before.png", "after.png", "--size", size, "-o", f"{size}.toml", "-q").out == ""
         assert load_kernels(folder / f"{size}.toml")["learned"].shape == shape
 

@@ -70,6 +70,11 @@ def random_case(seed):
         alpha=pick("auto", "auto", "keep", "premultiply", "plain", "drop"),
         linear=pick(False, False, False, True), depth=pick(None, None, 8, 16, "float"),
     )  # fmt: skip
+    if pick(False, False, True):
+        options = options._replace(
+            padding="same", stride=1, channels=pick("each", "luma"), mix=pick(1.0, 0.3, 0.5),
+            mask=pick(None, rng.integers(0, 256, pixels.shape[:2], np.uint8)), threshold=pick(0.0, 0.0, 0.03),
+        )  # fmt: skip
     if stack:
         pixels = np.stack([pixels, np.roll(pixels, 1, 0), pixels])
     return rng, pixels, kernels, options

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 from filters import (
     DEPTHS,
+    IDENTITY,
     INTEGER,
     REAL,
     SHIPPED,
     VOLUME,
     assert_filtered,
+    channels_of,
     fits,
     kernel_of,
     picture,
@@ -184,7 +186,7 @@ def test_magnitudes_are_correctly_rounded(divisor, dtype):
 def test_the_identity_returns_the_image(dtype):
     for shape in [(6, 7), (6, 7, 1), (6, 7, 2), (6, 7, 4), (6, 7, 5)]:
         pixels = picture(0, *shape, dtype=dtype)
-        result = apply_kernel(pixels, "identity")
+        result = apply_kernel(pixels, "identity", **channels_of(pixels, IDENTITY))
         assert result.dtype == pixels.dtype
         np.testing.assert_array_equal(result, pixels)
         assert not np.shares_memory(result, pixels)

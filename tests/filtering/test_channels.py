@@ -160,7 +160,7 @@ def test_lightness_needs_colours_a_size_that_stays_and_a_kernel_that_leaves_some
             apply_kernel(pixels, kernel, channels="luma", **options)
     for how in ("luma", "gray"):
         with pytest.raises(ShapeError, match="red, green and blue"):
-            apply_kernel(picture(0, 6, 7, 5), BLUR, channels=how)
+            apply_kernel(picture(0, 6, 7, 5), BLUR, channels=how, channel_axis=-1)
 
 
 def test_a_folder_of_grey_and_colour_becomes_grey(quick):

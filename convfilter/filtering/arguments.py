@@ -1,0 +1,77 @@
+"""What Python users pass for pixels and kernels: arrays, images of Pillow, names, matrices, lists of them."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import numpy as np
+
+from convfilter.errors import ImageError, OptionError, ShapeError, brief
+from convfilter.kernels import Kernel
+from convfilter.kernels.matrix import MATRIX
+
+__all__ = ["ChannelAxis", "Pixels", "pixels_of"]
+
+ChannelAxis: TypeAlias = Literal["auto"] | int | None
+
+# Modes of Pillow whose samples are levels as they are; others become RGB or RGBA.
+_MODES = ("1", "L", "LA", "RGB", "RGBA", "RGBX", "CMYK", "I", "F")
+_MOST_CHANNELS = 4
+
+
+class Pixels(NamedTuple):
+    """Pixels with the axis of channels, if there is one, at the end."""
+
+    values: np.ndarray
+    axis: int | None = None  # where that axis was; None for at the end
+    no_alpha: bool = False  # the last of 2 or 4 channels is a colour
+
+    def with_channels_back(self, result: np.ndarray) -> np.ndarray:
+        """Return a result with its channels, if it has any, on the axis where those of the pixels were."""
+        if self.axis is None or result.ndim < self.values.ndim:
+            return result
+        return np.moveaxis(result, -1, self.axis)
+
+
+def pixels_of(pixels: Any, kernels: Sequence[Kernel], channel_axis: ChannelAxis) -> Pixels:
+    """Return an image as an array, as `channel_axis` says."""
+    if isinstance(pixels, Kernel | str):
+        mend = "give pixels, then the kernel" if isinstance(pixels, Kernel) else "filter_file filters files"
+        raise ImageError(f"{brief(pixels)} where pixels belong, an array or an image of Pillow: {mend}")
+    mode = getattr(pixels, "mode", "") if hasattr(pixels, "getbands") else ""
+    if mode and mode not in _MODES and not mode.startswith("I;16"):
+        mode = "RGBA" if pixels.has_transparency_data else "RGB"
+        pixels = pixels.convert(mode)
+    values = np.asarray(pixels)
+    kernel = kernels[0] if kernels else None
+    if kernel and kernel.name == MATRIX and (kernel.height, kernel.width) > values.shape[:2] != ():
+        raise ShapeError(f"{kernel!r} is larger than pixels of shape {values.shape}: pixels come first")
+    frames = any("frame" in kernel.axes for kernel in kernels)
+    axes = 3 if frames else 2
+    if channel_axis == "auto":
+        summed = any(
+            "channel" in kernel.axes for kernel in kernels
+        )  # whose number is checked with the kernel
+        if values.ndim == axes + 1 and values.shape[-1] > _MOST_CHANNELS and not summed:
+            count = values.shape[-1]
+            mend = f"give channel_axis=-1 if it has {count} channels, 0 if the first axis is channels"
+            fault = f"pixels of shape {values.shape} may be an image or a volume"
+            raise ShapeError(f"{fault}: {mend}; correlate filters volumes")
+        where = None
+    elif channel_axis is None:
+        if values.ndim != axes:
+            mend = "give its channel_axis, or correlate, which filters arrays of any number of axes"
+            raise ShapeError(f"pixels of shape {values.shape} have more than {axes} axes: {mend}")
+        where = None
+    else:
+        try:
+            where = operator.index(channel_axis)
+            values = np.moveaxis(values, where, -1)
+        except (TypeError, np.exceptions.AxisError):
+            fault = f"channel_axis={brief(channel_axis)} is not an axis of pixels of shape {values.shape}"
+            raise OptionError(f"{fault}: give 'auto', None, or one of them") from None
+        if values.ndim != axes + 1:
+            raise ShapeError(f"pixels of shape {np.shape(pixels)} have no axis beside {axes} for channels")
+    return Pixels(values, where, mode in ("CMYK", "RGBX"))
