@@ -227,6 +227,7 @@ def _filter(picture: Picture, settings: Settings, result: Result) -> None:
     if first:
         result.height, result.width, result.channels = _shape(picture)
     picture.grid = _grid(picture, settings)[1:]
+    shape = picture.pixels.shape
     filtered, picture.mode = filter_image(
         picture.pixels,
         picture.mode,
@@ -236,6 +237,8 @@ def _filter(picture: Picture, settings: Settings, result: Result) -> None:
         count_clipped=settings.count_clipped,
     )
     picture.pixels = filtered.pixels
+    if len(shape) < 4:
+        picture.metadata = picture.metadata.resized(shape, picture.pixels.shape)
     if first:
         result.output_height, result.output_width, result.output_channels = _shape(picture)
     if filtered.clipped_below is not None and filtered.clipped_above is not None:
@@ -301,7 +304,13 @@ def _filter_stack(frames: Frames, settings: Settings, result: Result) -> list[Pi
         tags = (*of_first_page(metadata[0].tags), *metadata[anchors[0]].tags)
         metadata[anchors[0]] = replace(metadata[anchors[0]], tags=tags)
     return [
-        Picture(pixels[number], volume.mode, volume.format, metadata[anchor], grid=volume.grid)
+        Picture(
+            pixels[number],
+            volume.mode,
+            volume.format,
+            metadata[anchor].resized(_shape(first), pixels[number].shape),
+            grid=volume.grid,
+        )
         for number, anchor in enumerate(anchors)
     ]
 
