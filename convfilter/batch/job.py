@@ -28,7 +28,7 @@ from convfilter.batch.dry_run import (
 )
 from convfilter.batch.plan import Job, Settings, format_of_stdin
 from convfilter.errors import ConvfilterError, ImageError, describe, internal_error
-from convfilter.files import EXISTS, STREAM, OutputExistsError, write_output
+from convfilter.files import EXISTS, STREAM, Attributes, OutputExistsError, attributes_of, write_output
 from convfilter.filtering import filter_image
 from convfilter.images.animation import write_frames
 from convfilter.images.library import frame_named
@@ -164,6 +164,7 @@ def filter_job(
         settings = _with_masks(job, settings)
         _filter_stream(job, settings, result)
         return
+    preserve = attributes_of(job.source) if settings.batch.preserve else None  # reading changes a time
     with _opened(job, settings) as frames:
         result.frames = frames.count
         form = output_format(job.format, frames.format, settings)
@@ -174,7 +175,8 @@ def filter_job(
             _predict(frames, form, settings, result)
             filtered = (_filter_stack if settings.stacks else _filter_each)(frames, settings, result)
             filtered = (page for each in filtered for page in pages_of(each, form, settings))
-            _write(job, filtered, form, settings, result, count=result.output_frames or 1, repeated=repeated)
+            count = result.output_frames or 1
+            _write(job, filtered, form, settings, result, count=count, preserve=preserve, repeated=repeated)
             return
         picture = _read(frames, 0, result)
     del frames  # and with it what the decoder holds
@@ -182,7 +184,7 @@ def filter_job(
     pages = [*pages_of(picture, form, settings)]
     del picture
     result.output_frames, result.output_channels = len(pages), _shape(pages[0])[2]
-    _write(job, pages, form, settings, result, count=len(pages), repeated=repeated)
+    _write(job, pages, form, settings, result, count=len(pages), preserve=preserve, repeated=repeated)
 
 
 def _with_masks(job: Job, settings: Settings) -> Settings:
@@ -353,6 +355,7 @@ def _write(
     result: Result,
     *,
     count: int = 1,
+    preserve: Attributes | None = None,
     repeated: bool = False,
 ) -> None:
     """Write the output, unless it exists by now: a file of `count` frames, or single images in turn."""
@@ -367,7 +370,14 @@ def _write(
         result.warnings += [line for line in dict.fromkeys(lost) if line not in result.warnings]
 
     try:
-        write_output(job.target, encode, overwrite=settings.batch.overwrite, repeated=repeated, folders=True)
+        write_output(
+            job.target,
+            encode,
+            overwrite=settings.batch.overwrite,
+            repeated=repeated,
+            folders=True,
+            preserve=preserve,
+        )
     except OutputExistsError:
         if not settings.batch.skip_existing:
             raise ImageError(_EXISTS) from None
