@@ -33,7 +33,7 @@ from convfilter.filtering import filter_image
 from convfilter.images.animation import write_frames
 from convfilter.images.library import frame_named
 from convfilter.images.masks import check_mask_sizes, with_masks
-from convfilter.images.picture import Picture
+from convfilter.images.picture import Picture, Size
 from convfilter.images.pnm import read_stream
 from convfilter.images.reading import Frames, opened_frames
 from convfilter.images.tiff_tags import of_first_page
@@ -108,7 +108,7 @@ def plan_job(job: Job, settings: Settings) -> Result:
         if not _keeps_output(job, settings, result):
             with _opened(job, settings) as frames:
                 form = output_format(job.format, frames.format, settings)
-                sizes = {each[:2] for each in frames.sizes()}
+                sizes = {each[:2] for each in _sizes(frames, settings)}
                 check_mask_sizes(settings.filtering, job.source, settings.reading, sizes)
                 result.warnings += _predict(frames, form, settings, result)
             result.status = "planned"
@@ -211,9 +211,14 @@ def _opened(job: Job, settings: Settings) -> contextlib.AbstractContextManager[F
     return opened_frames(source, max_pixels=reading.max_pixels, orient=reading.orient, volume=settings.stacks)
 
 
+def _sizes(frames: Frames, settings: Settings) -> list[Size]:
+    """Return the sizes of the frames that are filtered."""
+    return [frames.size()] if settings.batch.frames == "first" else frames.sizes()
+
+
 def _predict(frames: Frames, form: str, settings: Settings, result: Result) -> list[str]:
     """Report sizes, refuse what cannot be done before anything is computed, return what will be lost."""
-    sizes = [frames.size()] if settings.batch.frames == "first" else frames.sizes()
+    sizes = _sizes(frames, settings)
     result.width, result.height, result.channels = sizes[0][:3]
     result.frames = frames.count
     if settings.stacks:
