@@ -18,6 +18,7 @@ from convfilter.explain.steps import (
     Share,
     Slice,
     Step,
+    added_up,
     check_place,
     combine_parts,
     divided,
@@ -33,7 +34,7 @@ from convfilter.explain.steps import (
     window_at,
 )
 from convfilter.explain.text import output_names
-from convfilter.filtering import Stage, filter_pixels, last_stage
+from convfilter.filtering import Filtered, Stage, filter_pixels, last_stage
 from convfilter.filtering.blend import LUMA
 from convfilter.filtering.blocks import filter_layer, noise_of
 from convfilter.filtering.layer import filter_bank
@@ -85,16 +86,21 @@ def explain_sample(
     *,
     channel: str | None = None,
     names: tuple[str, ...] = (),
+    step: int | None = None,
 ) -> Explanation:
     """Explain one sample of the result of `filter_pixels`, at (row, column); in a stack (frame, row, column).
 
     `channel` is the name or number of one of the output's, by default the first; `names` are those of the
-    image's channels.
+    image's channels. `step` is the filter of the chain, counted from 1, by default the last one.
     """
-    made = filter_pixels(pixels, kernels, options)
-    stage = last_stage(pixels, kernels, options)
+    count = len(kernels)
+    kernels, following = kernels[:step], kernels[step or count :]
+    if following:
+        stage, made = _earlier_stage(pixels, kernels, following[0], options)
+    else:
+        stage, made = last_stage(pixels, kernels, options), filter_pixels(pixels, kernels, options)
     at, anchor = check_place(place, stage.layer.axes)
-    written = np.atleast_1d(made.pixels[at if stage.stack else at[1:]]).tolist()
+    written = np.atleast_1d(made.pixels[at if stage.stack or following else at[1:]]).tolist()
     made_names = output_names(len(written), names)
     number = _channel_number(channel, made_names)
     last = _LastFilter(stage, kernels[-1], options, names)
@@ -103,10 +109,13 @@ def explain_sample(
     else:
         parts, steps = last.colour(at, number)
     notes = []
+    if count > 1:
+        after = f"; {following[0].name} goes on with its unrounded values" if following else ""
+        notes.append(f"step {len(kernels)} of {count}: {kernels[-1].name}{after}")
     if len(kernels) > 1:
         chain = ", then ".join(kernel.name for kernel in kernels[:-1])
         notes.append(f"the window is what {chain} made, unrounded")
-    if stage.layer.linear:
+    if options.linear:
         notes.append("samples are in linear light")
     notes += _differences(parts, steps, written[number], stage)
     return Explanation(
@@ -121,6 +130,19 @@ def explain_sample(
         tuple(notes),
         stage.layer.axes,
     )
+
+
+def _earlier_stage(
+    pixels: NDArray[Any], kernels: Sequence[Kernel], following: Kernel, options: FilterOptions
+) -> tuple[Stage, Filtered]:
+    """Return the last of some filters of a chain, and its unrounded values (T, H, W, C) for the next one."""
+    # Depth and blending are those of the last result.
+    options = options._replace(depth=None, mix=1.0, mask=None, region=None, threshold=0.0)
+    stage, after = (last_stage(pixels, chain, options) for chain in (kernels, [*kernels, following]))
+    planes = [after.colours] if after.alpha is None else [after.colours, after.alpha[..., np.newaxis]]
+    values = np.concatenate(planes, axis=-1)
+    layer = stage.layer._replace(result=stage.layer.depth, target=values.dtype, linear=False)
+    return stage._replace(layer=layer), Filtered(values, after.alpha is not None)
 
 
 def _channel_number(asked: str | None, names: tuple[str, ...]) -> int:
@@ -219,7 +241,7 @@ class _LastFilter:
         if not is_zero_sum(weights.ravel().tolist()):
             mean = quotient(total(product(self.own(weights), alpha)), total(weights) * full)
         steps = [
-            Step("sum", "all products weight * sample * alpha", weighted),
+            Step("sum", added_up(slices), weighted),
             Step("alpha", "weights * alpha, as a share of all weights", mean),
         ]
         opacity = mean * whole(result.full)

@@ -100,6 +100,8 @@ def assert_explained(seed):
     channel = int(rng.integers(len(written)))
     found = explain_sample(pixels, kernels, options, place, channel=str(channel))
     np.testing.assert_array_equal(found.values, written)
+    for step in range(1, len(kernels)):  # compared with the engine's values by itself
+        explain_sample(pixels, kernels, options, [0] * len(place), step=step)
     value = float(worked(found))
     if made.dtype.kind != "f" and not any("of a tie" in note for note in found.notes):
         assert value == found.value
