@@ -8,6 +8,7 @@ Imports neither numpy nor Click.
 import functools
 import math
 import os
+import re
 from collections.abc import Callable
 from types import NoneType
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
@@ -30,6 +31,7 @@ __all__ = [
     "Option",
     "Range",
     "ReadOptions",
+    "Region",
     "check_choices",
     "choices",
     "declared",
@@ -115,6 +117,49 @@ def _read_border(text: str) -> tuple[str, float]:
     return mode, fill
 
 
+def _read_mix(text: str) -> float:
+    """Read a share from 0 to 1, or a percentage."""
+    try:
+        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        share = math.nan
+    if not 0 <= share <= 1:
+        raise OptionError(f"{brief(text)} is not a share: give a number from 0 to 1, or 0% to 100%")
+    return share
+
+
+def _read_threshold(text: str) -> float:
+    """Read a fraction of full scale, or a percentage of it."""
+    try:
+        threshold = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        threshold = math.nan
+    if not 0 <= threshold < math.inf:
+        raise OptionError(f"{brief(text)} is not a threshold: give a fraction of full scale, such as 0.02")
+    return threshold
+
+
+class Region(NamedTuple):
+    """A rectangle of an image."""
+
+    row: int
+    column: int
+    height: int
+    width: int
+
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height}+{self.column}+{self.row}"
+
+
+def _read_region(text: str) -> Region:
+    """Read ``WxH+X+Y``: width, height, and the column and row of the upper left corner."""
+    found = re.fullmatch(r"(\d{1,9})x(\d{1,9})\+(\d{1,9})\+(\d{1,9})", text.lower())
+    width, height, column, row = map(int, found.groups()) if found else (0,) * 4
+    if not width or not height:
+        raise OptionError(f"{brief(text)} is not a region WxH+X+Y, such as 200x100+50+20")
+    return Region(row, column, height, width)
+
+
 _FILTER, _WRITE, _READ, _RUN = "Filtering", "Writing", "Reading", "Running"
 _PADDING = "same|valid|full|same-upper|N|N,M"
 _BORDER = "edge|symmetric|reflect|wrap|zero|constant=V"
@@ -164,6 +209,42 @@ class FilterOptions(NamedTuple):
     linear: Annotated[bool, Option("Filter in linear light: decode sRGB first, encode it last.", _FILTER)] = (
         False
     )
+    mix: Annotated[
+        float,
+        Option(
+            "Share of the result that is mixed with the image.",
+            _FILTER,
+            metavar="0..1|0%..100%",
+            read=_read_mix,
+        ),
+    ] = 1.0
+    mask: Annotated[
+        Any,
+        Option(
+            "Image whose grey is the share in each place, or a folder with a mask for each image.",
+            _FILTER,
+            metavar="FILE|FOLDER",
+            read=str,
+        ),
+    ] = None
+    region: Annotated[
+        tuple[int, int, int, int] | None,
+        Option(
+            "Filter a rectangle only: width, height, column, row.",
+            _FILTER,
+            metavar="WxH+X+Y",
+            read=_read_region,
+        ),
+    ] = None
+    threshold: Annotated[
+        float,
+        Option(
+            "Ignore changes up to a fraction of full scale, and lessen others by it.",
+            _FILTER,
+            metavar="T",
+            read=_read_threshold,
+        ),
+    ] = 0.0
     depth: Annotated[
         Depth | None,
         Option(
@@ -217,6 +298,9 @@ class BatchOptions(NamedTuple):
     ] = None
     overwrite: Annotated[bool, Option("Replace existing outputs.")] = False
     skip_existing: Annotated[bool, Option("Skip images whose output exists.")] = False
+    preserve: Annotated[
+        bool, Option("Keep times, permissions and owner of the input, as 'cp -p' does.", _WRITE)
+    ] = False
     jobs: Annotated[
         int | None,
         Option(

@@ -179,9 +179,9 @@ for what is dropped by rule.
   writer's own choice.
 - **JPEG.** From JPEG to JPEG the quantization tables and the subsampling are kept, unless
   `--quality` is used.
-- **EXIF** is copied byte for byte. In a TIFF its tags become the file's own, each with its type. A maker's
-  note stays at its address, since many contain addresses; it moves only in pages after the first, and out of
-  a TIFF in which it is far from the header.
+- **EXIF** is copied byte for byte, except that the image size in it is updated. In a TIFF its tags become the
+  file's own, each with its type. A maker's note stays at its address, since many contain addresses; it moves
+  only in pages after the first, and out of a TIFF in which it is far from the header.
 - **TIFF tags** are copied to another TIFF byte for byte. Scale and origin follow the filter: with `--stride`
   and `--padding`, GeoTIFF tags and a pixel size without a unit are adapted, so that every pixel keeps its
   place in the world. (Dots per inch stay: they say how large to print.) RPC coefficients and the position on

@@ -31,14 +31,6 @@ def layouts_of(array):
     yield frozen
 
 
-def assert_close(result, expected, array, kernel, epsilon):
-    """Compare with an error in proportion to the largest sum that the kernel can make."""
-    bound = np.max(np.abs(array)).astype(float) * np.sum(np.abs(kernel)).astype(float)
-    np.testing.assert_allclose(
-        result.astype(float), np.asarray(expected, dtype=float), rtol=0, atol=epsilon * bound
-    )
-
-
 @st.composite
 def problems(draw, most_axes=3):
     """Draw an array, a kernel and all options of `correlate`, with up to two axes that are carried along."""

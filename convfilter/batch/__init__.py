@@ -14,6 +14,8 @@ import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from numpy.typing import ArrayLike
+
 from convfilter.batch.job import (
     Result,
     existing_output,
@@ -27,15 +29,15 @@ from convfilter.batch.plan import (
     Job,
     Plan,
     Settings,
+    check_jobs,
     check_settings,
     format_of_file,
-    refuse_inputs_as_outputs,
 )
 from convfilter.convolution.execute import available_threads
 from convfilter.errors import check_choice, escaped, with_name
 from convfilter.files import STREAM, sweep
 from convfilter.geometry import Padding, PerAxis
-from convfilter.images.formats import FORMATS
+from convfilter.images.formats import ALIASES, FORMATS
 from convfilter.kernels import KernelLike, get_chain
 from convfilter.options import (
     MAX_PIXELS,
@@ -168,6 +170,10 @@ def filter_file(
     range: Range = "auto",
     alpha: Alpha = "auto",
     linear: bool = False,
+    mix: float = 1.0,
+    mask: ArrayLike | str | os.PathLike[str] | None = None,
+    region: tuple[int, int, int, int] | None = None,
+    threshold: float = 0.0,
     depth: Depth | None = None,
     frames: Frames | None = None,
     orient: bool = True,
@@ -178,6 +184,7 @@ def filter_file(
     background: str = "white",
     strip: bool = False,
     overwrite: bool = False,
+    preserve: bool = False,
     threads: int | None = None,
 ) -> None:
     """Filter an image file into another, whole or not at all.
@@ -190,6 +197,8 @@ def filter_file(
         As in `apply_kernel`.
     padding, border, fill, stride, dilation, flip, channels, range, alpha, linear, depth, threads
         As in `apply_kernel`.
+    mix, region, threshold, mask
+        As in `apply_kernel`; a mask may also be an image file, or a folder with a mask of the source's name.
     frames : {"each", "first", "stack"}, optional
         Filter every frame on its own, the first one alone, or all as a volume. None is ``"stack"`` for
         kernels with a frame axis, else ``"each"``.
@@ -208,7 +217,9 @@ def filter_file(
     strip : bool
         Leave metadata out.
     overwrite : bool
-        Replace `target` if it exists.
+        Replace `target` if it exists. Its permissions, owner and extended attributes are kept.
+    preserve : bool
+        Give `target` the times, permissions and owner of `source`, as ``cp -p`` does.
 
     Warns
     -----
@@ -239,20 +250,35 @@ def filter_file(
     if os.path.lexists(target) and not overwrite:
         raise FileExistsError(errno.EEXIST, "the output exists: pass overwrite=True to replace it", target)
     if format is not None:
+        format = ALIASES.get(format, format)
         check_choice("format", format, FORMATS)
     filtering = FilterOptions(
-        padding, border, fill, stride, dilation, flip, channels, range, alpha, linear, depth
+        padding,
+        border,
+        fill,
+        stride,
+        dilation,
+        flip,
+        channels,
+        range,
+        alpha,
+        linear,
+        mix,
+        os.fspath(mask) if isinstance(mask, os.PathLike) else mask,
+        region,
+        threshold,
+        depth,
     )
     settings = Settings(
         kernels,
         filtering,
         EncodeOptions(quality, compress, background, strip),
         ReadOptions(orient, max_pixels),
-        BatchOptions(frames, overwrite, jobs=threads),
+        BatchOptions(frames, overwrite, preserve=preserve, jobs=threads),
     )
     check_settings(settings)
     job = Job(os.fspath(source), target, format if target == STREAM else format_of_file(target, format))
-    refuse_inputs_as_outputs([job], overwrite=overwrite)
+    check_jobs([job], settings)
     result = Result(job)
     try:
         filter_job(job, settings, result)

@@ -13,6 +13,7 @@ from convfilter.batch.plan import Settings
 from convfilter.convolution.execute import available_threads
 from convfilter.errors import ImageError
 from convfilter.filtering import (
+    check_same_size,
     filter_axes,
     filter_image,
     options_for,
@@ -20,10 +21,12 @@ from convfilter.filtering import (
     premultiplies,
     resolved_range,
 )
+from convfilter.filtering.blend import blends, check_region
 from convfilter.geometry import Axis
 from convfilter.images.formats import FORMATS, loose_channels
 from convfilter.images.headers import check_pixels
 from convfilter.images.library import frame_named
+from convfilter.images.masks import mask_files
 from convfilter.images.picture import Picture, Size
 from convfilter.images.writing import check_writable
 from convfilter.kernels import Kernel
@@ -87,8 +90,15 @@ def _predict_frame(
         count = frames
     # One sample shows which channels and type come out, and whether kernels and format take them.
     sample = np.zeros((1, 1, 1, size.channels), size.dtype)
-    options = settings.filtering._replace(padding="same")
+    options = settings.filtering
+    options = options._replace(padding="same", mix=1.0, mask=None, region=None, threshold=0.0)
     filtered, mode = filter_image(sample, size.mode, settings.kernels, options, threads=1)
+    if blends(settings.filtering):
+        check_region(settings.filtering.region, (size.height, size.width))
+        own = options_for(size.mode, options)
+        before = size.channels - (own.alpha != "plain" and size.channels in (2, 4))
+        made = (*filtered.pixels.shape, 1)[3] - bool(filtered.alpha)
+        check_same_size((*stack, before), (count if settings.stacks else 1, height, width, made))
     page, *others = pages_of(Picture(filtered.pixels[0], mode, form), form, settings)
     count *= 1 + len(others)
     dtype, channels = page.pixels.dtype, page.pixels.shape[2] if page.pixels.ndim == 3 else 1
@@ -182,6 +192,7 @@ def _filtering(size: Size, volume: int, settings: Settings) -> tuple[float, tupl
     in_floats = options.linear or resolved_range(options, settings.kernels[-1]) in ("raw", "stretch")
     shape: tuple[int, ...] = (volume, size.height, size.width)
     held = math.prod(shape) * count * wide if options.linear else 0
+    masks = math.prod(shape[1:]) * 4 * len(mask_files(options))
     dtype, peak = size.dtype, 0.0
     chain = chain_axes((volume, size.height, size.width), settings.kernels, options)
     for number, (kernel, axes) in enumerate(zip(settings.kernels, chain, strict=True)):
@@ -200,7 +211,7 @@ def _filtering(size: Size, volume: int, settings: Settings) -> tuple[float, tupl
         made = math.prod(shape) * (count + alpha) * (itemsize if last else wide)
         peak = max(peak, held + made + available_threads(settings.batch.jobs) * block)
         held = made
-    return peak, shape, count + alpha, itemsize
+    return peak + masks, shape, count + alpha, itemsize
 
 
 @functools.lru_cache(16)

@@ -28,12 +28,13 @@ from convfilter.batch.dry_run import (
 )
 from convfilter.batch.plan import Job, Settings, format_of_stdin
 from convfilter.errors import ConvfilterError, ImageError, describe, internal_error
-from convfilter.files import EXISTS, STREAM, OutputExistsError, write_output
+from convfilter.files import EXISTS, STREAM, Attributes, OutputExistsError, attributes_of, write_output
 from convfilter.filtering import filter_image
 from convfilter.filtering.hints import range_hint
 from convfilter.images.animation import write_frames
 from convfilter.images.library import frame_named
-from convfilter.images.picture import Picture
+from convfilter.images.masks import check_mask_sizes, with_masks
+from convfilter.images.picture import Picture, Size
 from convfilter.images.pnm import read_stream
 from convfilter.images.reading import Frames, opened_frames
 from convfilter.images.tiff_tags import of_first_page
@@ -109,6 +110,8 @@ def plan_job(job: Job, settings: Settings) -> Result:
         if not _keeps_output(job, settings, result):
             with _opened(job, settings) as frames:
                 form = output_format(job.format, frames.format, settings)
+                sizes = {each[:2] for each in _sizes(frames, settings)}
+                check_mask_sizes(settings.filtering, job.source, settings.reading, sizes)
                 result.warnings += _predict(frames, form, settings, result)
             result.status = "planned"
     return result
@@ -160,18 +163,22 @@ def filter_job(
     if not repeated and _keeps_output(job, settings, result):
         return
     if _is_stream_of_images(job, settings):
+        settings = _with_masks(job, settings)
         _filter_stream(job, settings, result)
         return
+    preserve = attributes_of(job.source) if settings.batch.preserve else None  # reading changes a time
     with _opened(job, settings) as frames:
         result.frames = frames.count
         form = output_format(job.format, frames.format, settings)
         if memory is not None and memory_needed(frames.size(), form, settings) > memory:
             raise TooLargeError
+        settings = _with_masks(job, settings)
         if settings.stacks or (frames.count > 1 and settings.batch.frames != "first"):
             _predict(frames, form, settings, result)
             filtered = (_filter_stack if settings.stacks else _filter_each)(frames, settings, result)
             filtered = (page for each in filtered for page in pages_of(each, form, settings))
-            _write(job, filtered, form, settings, result, count=result.output_frames or 1, repeated=repeated)
+            count = result.output_frames or 1
+            _write(job, filtered, form, settings, result, count=count, preserve=preserve, repeated=repeated)
             return
         picture = _read(frames, 0, result)
     del frames  # and with it what the decoder holds
@@ -179,7 +186,11 @@ def filter_job(
     pages = [*pages_of(picture, form, settings)]
     del picture
     result.output_frames, result.output_channels = len(pages), _shape(pages[0])[2]
-    _write(job, pages, form, settings, result, count=len(pages), repeated=repeated)
+    _write(job, pages, form, settings, result, count=len(pages), preserve=preserve, repeated=repeated)
+
+
+def _with_masks(job: Job, settings: Settings) -> Settings:
+    return settings._replace(filtering=with_masks(settings.filtering, job.source, settings.reading))
 
 
 def _keeps_output(job: Job, settings: Settings, result: Result) -> bool:
@@ -202,9 +213,14 @@ def _opened(job: Job, settings: Settings) -> contextlib.AbstractContextManager[F
     return opened_frames(source, max_pixels=reading.max_pixels, orient=reading.orient, volume=settings.stacks)
 
 
+def _sizes(frames: Frames, settings: Settings) -> list[Size]:
+    """Return the sizes of the frames that are filtered."""
+    return [frames.size()] if settings.batch.frames == "first" else frames.sizes()
+
+
 def _predict(frames: Frames, form: str, settings: Settings, result: Result) -> list[str]:
     """Report sizes, refuse what cannot be done before anything is computed, return what will be lost."""
-    sizes = [frames.size()] if settings.batch.frames == "first" else frames.sizes()
+    sizes = _sizes(frames, settings)
     result.width, result.height, result.channels = sizes[0][:3]
     result.frames = frames.count
     if settings.stacks:
@@ -222,6 +238,7 @@ def _filter(picture: Picture, settings: Settings, result: Result) -> None:
     if first:
         result.height, result.width, result.channels = _shape(picture)
     picture.grid = _grid(picture, settings)[1:]
+    shape = picture.pixels.shape
     filtered, picture.mode = filter_image(
         picture.pixels,
         picture.mode,
@@ -231,6 +248,8 @@ def _filter(picture: Picture, settings: Settings, result: Result) -> None:
         count_clipped=settings.count_clipped,
     )
     picture.pixels = filtered.pixels
+    if len(shape) < 4:
+        picture.metadata = picture.metadata.resized(shape, picture.pixels.shape)
     if first:
         result.output_height, result.output_width, result.output_channels = _shape(picture)
     if filtered.clipped_below is not None and filtered.clipped_above is not None:
@@ -296,7 +315,13 @@ def _filter_stack(frames: Frames, settings: Settings, result: Result) -> list[Pi
         tags = (*of_first_page(metadata[0].tags), *metadata[anchors[0]].tags)
         metadata[anchors[0]] = replace(metadata[anchors[0]], tags=tags)
     return [
-        Picture(pixels[number], volume.mode, volume.format, metadata[anchor], grid=volume.grid)
+        Picture(
+            pixels[number],
+            volume.mode,
+            volume.format,
+            metadata[anchor].resized(_shape(first), pixels[number].shape),
+            grid=volume.grid,
+        )
         for number, anchor in enumerate(anchors)
     ]
 
@@ -339,6 +364,7 @@ def _write(
     result: Result,
     *,
     count: int = 1,
+    preserve: Attributes | None = None,
     repeated: bool = False,
 ) -> None:
     """Write the output, unless it exists by now: a file of `count` frames, or single images in turn."""
@@ -353,7 +379,14 @@ def _write(
         result.warnings += [line for line in dict.fromkeys(lost) if line not in result.warnings]
 
     try:
-        write_output(job.target, encode, overwrite=settings.batch.overwrite, repeated=repeated, folders=True)
+        write_output(
+            job.target,
+            encode,
+            overwrite=settings.batch.overwrite,
+            repeated=repeated,
+            folders=True,
+            preserve=preserve,
+        )
     except OutputExistsError:
         if not settings.batch.skip_existing:
             raise ImageError(_EXISTS) from None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +18,8 @@ from convfilter.kernels import Kernel
 from convfilter.options import FilterOptions, ReadOptions
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from convfilter.explain import Explanation
 
 __all__ = ["command"]
@@ -39,18 +41,29 @@ def _read_place(text: str) -> tuple[int, int]:
 )
 @click.argument("image", required=False, metavar="[IMAGE]")
 @options.kernel(
-    "NAME, NAME:param=value,..., a matrix or a kernel file. Of a chain, the last filter is explained.",
+    "NAME, NAME:param=value,..., a matrix or a kernel file; of a chain, the last filter unless --step.",
     required=False,
 )
 @options.add(
     "--at",
     callback=options.reading(_read_place),
     metavar="ROW,COL",
-    help="Position in the output, counted from 0,0.",
+    help="Position in the output, counted from 0,0; small outputs are shown whole without it.",
+)
+@options.add(
+    "--step",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="The filter of a chain to explain, counted from 1.",
 )
 @options.add("--channel", metavar="NAME|N", help="The channel: red, green, blue, alpha, or a number from 0.")
 @options.add("--values", metavar="ROWS", help='Numbers instead of an image: "0 1 2; 3 4 5; 6 7 8".')
 @options.add("--weights", metavar="ROWS", help='Weights instead of a kernel: "0 1; 2 3".')
+@options.add(
+    "--upstream",
+    metavar="ROWS",
+    help="Show the backward pass through numbers, from the derivative of a loss by each output.",
+)
 @options.add(
     "-o", "--output", metavar="FILE", help="Draw it into an image file; NAME.html: an interactive page."
 )
@@ -75,10 +88,12 @@ def command(
     kernels: tuple[str, ...],
     known: Mapping[str, Kernel],
     at: tuple[int, int] | None,
+    step: int | None,
     channel: str | None,
     frame: int,
     values: str | None,
     weights: str | None,
+    upstream: str | None,
     output: str | None,
     animate: str | None,
     overwrite: bool,
@@ -95,9 +110,18 @@ def command(
     import numpy as np
 
     from convfilter.explain import explain_numbers, explain_sample
-    from convfilter.explain.text import as_lines, channel_names, parse_numbers, read_numbers, to_json
+    from convfilter.explain.text import (
+        as_lines,
+        channel_names,
+        output_lines,
+        parse_numbers,
+        read_numbers,
+        to_json,
+    )
     from convfilter.filtering import options_for
+    from convfilter.filtering.blend import blends
     from convfilter.images.formats import FORMATS
+    from convfilter.images.masks import with_masks
 
     if (image is None) == (values is None):
         raise click.UsageError("give either an image or --values")
@@ -105,6 +129,13 @@ def command(
         raise click.UsageError("no kernel: name one with -k, or give its --weights")
     typed = [] if weights is None else [Kernel("weights", (parse_numbers(weights, "--weights").tolist(),))]
     chain = options.chosen_kernels([*kernels, *typed], known, filtering)
+    if step is not None and step > len(chain):
+        raise OptionError(f"--step {step}: there are {len(chain)} filters in the chain, counted from 1")
+    numbers = image is None or image.lower().endswith(".csv")
+    if upstream is not None and not numbers:
+        raise OptionError("--upstream takes numbers: give --values or a .csv file instead of an image")
+    if numbers and len(chain) > 1:
+        raise OptionError("numbers are filtered by one kernel: give one -k or --weights")
     page = _is_page(output)
     if page:
         from convfilter.explain.page import Subject, check_page, write_page
@@ -112,31 +143,37 @@ def command(
         check_page(chain, filtering)
     _check_outputs(image, output, animate, overwrite=overwrite)
     source, picture = image or "numbers", None
+    title = f"{escaped(source)}   {filter_line(chain, filtering)}"
     names: tuple[str, ...] = ("value",)
     explain: Callable[[tuple[int, ...]], Explanation]
-    if image is None or image.lower().endswith(".csv"):
+    if numbers or image is None:
+        if blends(filtering):
+            raise OptionError("numbers are not blended: leave out --mix, --mask, --region and --threshold")
         pixels = read_numbers(image) if image is not None else parse_numbers(str(values), "--values")
+        if upstream is not None:
+            _check_backward({"--at": at, "--channel": channel, "--animate": animate}, page=page)
+            derivatives = parse_numbers(upstream, "--upstream")
+            _show_backward(title, pixels, chain[0], derivatives, filtering, output, overwrite, as_json)
+            return
         explain = partial(explain_numbers, pixels, chain[0], filtering)
-        places = _places(pixels.shape, chain, filtering, at, page=page)
-        explanations = [explain(place) for place in places]
+        explanations = _explanations(explain, at, page=page)
         explained, plane = explanations[0], pixels
     else:
-        if at is None and not page:
-            raise click.UsageError("which value? Give its position with --at ROW,COL")
         stack = any("frame" in kernel.axes for kernel in chain)
         picture = read_named(image, reading, frame=frame, stack=stack)
-        pixels, filtering = picture.pixels, options_for(picture.mode, filtering)
+        pixels = picture.pixels
+        filtering = with_masks(options_for(picture.mode, filtering), image, reading)
         names = channel_names(picture.mode, grey=pixels.ndim == 2 + stack)
-        explain = partial(explain_sample, pixels, chain, filtering, channel=channel, names=names)
+        sample = partial(explain_sample, pixels, chain, filtering, channel=channel, names=names, step=step)
+        explain = (lambda place: sample((frame, *place))) if stack else sample
         try:
-            at = at or _places(pixels.shape, chain, filtering, None, page=page)[0]
-            explained = explain((frame, *at) if stack else at)
+            explanations = _explanations(explain, at, page=page)
         except ShapeError as error:
             raise OptionError(f"{escaped(image)}: {error}") from None
         if not picture.metadata.lossless or not FORMATS[picture.format].lossless:
             note = f"{picture.format} is lossy: the written sample may differ a little"
-            explained = explained._replace(notes=(*explained.notes, note))
-        explanations = [explained]
+            explanations = [each._replace(notes=(*each.notes, note)) for each in explanations]
+        explained = explanations[0]
         if stack:  # drawn is the frame under the anchor
             picture.pixels = pixels[min(max(explained.anchor[0], 0), len(pixels) - 1)]
         plane = np.atleast_3d(picture.pixels)
@@ -165,9 +202,11 @@ def command(
         for each in explanations:
             echo(to_json(each))
         return
-    echo(f"{escaped(source)}   {filter_line(chain, filtering)}")
+    echo(title)
     for each in explanations:
         echo("\n".join(["", *as_lines(each)]))
+    if len(explanations) > 1:
+        echo("\n".join(["", *output_lines(explanations)]))
 
 
 def _is_page(path: str | None) -> bool:
@@ -190,29 +229,58 @@ def _check_outputs(image: str | None, output: str | None, animate: str | None, *
                 check_drawing(path, overwrite=overwrite, animated=animated)
 
 
-def _places(
-    shape: Sequence[int],
-    chain: Sequence[Kernel],
-    filtering: FilterOptions,
-    at: tuple[int, int] | None,
-    *,
-    page: bool,
-) -> Sequence[tuple[int, int]]:
-    """Return the positions to explain of the output of a plane: the one asked for, or all if they are few.
+def _explanations(
+    explain: Callable[[tuple[int, ...]], Explanation], at: tuple[int, int] | None, *, page: bool
+) -> list[Explanation]:
+    """Explain the output at a position, or all outputs if they are few.
 
     If they are many, a page begins in the middle.
     """
-    from convfilter.explain.steps import plane_axes
-
-    if len(chain) > 1:
-        raise OptionError("numbers are filtered by one kernel: give one -k or --weights")
+    first = explain(at or (0, 0))
+    rows, columns = (axis.output for axis in first.axes[1:])
     if at is not None:
-        return [at]
-    rows, columns = (axis.output for axis in plane_axes(shape[:2], chain[0], filtering))
+        return [first]
     if rows * columns <= _MOST:
-        return [*itertools.product(range(rows), range(columns))]
+        return [explain(place) for place in itertools.product(range(rows), range(columns))]
     if page:
-        return [(rows // 2, columns // 2)]
+        return [explain((rows // 2, columns // 2))]
     raise OptionError(
         f"the output has {rows} x {columns} values, too many to show: choose one with --at ROW,COL"
     )
+
+
+def _check_backward(given: Mapping[str, object], *, page: bool) -> None:
+    """Refuse what the backward pass has no use for."""
+    for name, value in given.items():
+        if value is not None:
+            raise OptionError(
+                f"{name} cannot be used with --upstream, which shows all gradients: leave it out"
+            )
+    if page:
+        raise OptionError(
+            "a page has its own backward mode: leave out --upstream, or draw it with -o FILE.png"
+        )
+
+
+def _show_backward(
+    title: str,
+    values: NDArray[Any],
+    kernel: Kernel,
+    upstream: NDArray[Any],
+    filtering: FilterOptions,
+    output: str | None,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Print and draw the backward pass."""
+    from convfilter.explain.backward import backward_json, backward_lines, explain_gradients
+
+    explained = explain_gradients(values, kernel, upstream, filtering)
+    if output is not None:
+        from convfilter.drawing.canvas import save_drawing
+        from convfilter.explain.drawing import draw_backward
+
+        save_drawing(output, draw_backward(explained), overwrite=overwrite)
+        complain(f"drawn to {output}")
+    text = backward_json(explained) if as_json else "\n".join([title, *backward_lines(explained)])
+    click.echo(text, err=output == STREAM)

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from convfilter.convolution.borders import ArraySource, border_fill
 from convfilter.convolution.execute import run_whole
 from convfilter.convolution.plan import exact_type, make_plan
-from convfilter.errors import ImageError, KernelError, ShapeError, brief
+from convfilter.errors import ConvfilterError, ImageError, KernelError, ShapeError, brief
 from convfilter.geometry import Padding, PerAxis, axes_of
 from convfilter.options import Border
 
@@ -214,14 +214,7 @@ def samples_of(array: ArrayLike, name: str = "array") -> np.ndarray:
     """Return an array of real numbers, bool as uint8, or refuse it by a name that starts with a vowel."""
     if isinstance(array, str) or hasattr(array, "parts"):
         raise ImageError(f"{brief(array)} where an {name} belongs: give the array first, then the kernel")
-    try:
-        samples = np.asarray(array)
-    except ValueError:
-        raise ImageError(f"the {name} is ragged: give rows of one length") from None
-    if samples.dtype == bool:
-        return samples.view(np.uint8)
-    if samples.dtype.kind not in "iuf":
-        raise ImageError(f"an {name} of type {samples.dtype} cannot be filtered: give integers or floats")
+    samples = _real(array, f"an {name}", ImageError)
     if samples.ndim == 0:
         raise ShapeError(f"a single number cannot be filtered: give an {name} of at least one axis")
     return samples
@@ -233,21 +226,27 @@ def weights_of(kernel: ArrayLike) -> np.ndarray:
         raise KernelError(
             f"{brief(kernel)} is not an array: give get_kernel({brief(kernel)}), or apply_kernel"
         )
-    try:
-        weights = np.asarray(kernel)
-    except KernelError:  # a Kernel that is not one array
-        raise
-    except ValueError:
-        raise KernelError("the kernel is ragged: give rows of one length") from None
-    if weights.dtype == bool:
-        return weights.view(np.uint8)
-    if weights.dtype.kind not in "iuf":
-        raise KernelError(f"a kernel of type {weights.dtype} cannot be used: give integers or floats")
+    weights = _real(kernel, "a kernel", KernelError)
     if not np.isfinite(weights).all():
         raise KernelError(
             "a kernel with nan or infinity among its weights cannot be used: give finite numbers"
         )
     return weights
+
+
+def _real(values: ArrayLike, name: str, error: type[ConvfilterError]) -> np.ndarray:
+    """Return an array of real numbers, bool as uint8, or refuse it by a name and its article."""
+    try:
+        array = np.asarray(values)
+    except ConvfilterError:  # of a Kernel that is not one array
+        raise
+    except ValueError:
+        raise error(f"{name} has rows of different lengths: give rows of one length") from None
+    if array.dtype == bool:
+        array = array.view(np.uint8)
+    if array.dtype.kind not in "iuf":
+        raise error(f"{name} of type {array.dtype} cannot be used: give integers or floats")
+    return array
 
 
 def result_types(

@@ -20,8 +20,7 @@ from convfilter.options import environment_threads
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-__all__ = ["Finish", "Read", "available_threads", "mark_infinite", "run", "run_whole"]
-__all__ += ["share_out"]
+__all__ = ["Finish", "Read", "available_threads", "mark_infinite", "run", "run_whole", "share_out"]
 
 _Task = TypeVar("_Task")
 
@@ -32,8 +31,17 @@ Finish: TypeAlias = Callable[[list[np.ndarray], tuple[slice, ...]], None]
 """Takes one array of sums for each kernel, of shape (o1, ..., od, carried), and where they belong."""
 
 
-def run(plan: Plan, read: Read, finish: Finish, threads: int | None = None) -> None:
-    """Compute every block of a plan; `read` and `finish` are called by several threads at once."""
+def run(
+    plan: Plan,
+    read: Read,
+    finish: Finish,
+    threads: int | None = None,
+    regions: Sequence[tuple[slice, ...]] | None = None,
+) -> None:
+    """Compute every block of a plan, or the `regions` among them.
+
+    `read` and `finish` are called by several threads at once.
+    """
 
     def begin() -> Callable[[tuple[slice, ...]], None]:
         block, calls, outputs = plan.prepare()
@@ -60,7 +68,7 @@ def run(plan: Plan, read: Read, finish: Finish, threads: int | None = None) -> N
 
         return compute
 
-    share_out(list(plan.regions()), begin, threads)
+    share_out(list(plan.regions()) if regions is None else regions, begin, threads)
 
 
 def run_whole(plan: Plan, read: Read, dtype: Any, threads: int | None = None) -> np.ndarray:

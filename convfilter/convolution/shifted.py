@@ -13,6 +13,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from functools import partial
+from operator import mul
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -197,22 +198,17 @@ class ShiftedSums(FlatSums):
         """See `FlatSums.calls`."""
         memory = {self._program.buffers[-1]: out}
         registers = [flat]
-
-        def read(term: _Term) -> np.ndarray:
-            shift = sum(index * step for index, step in zip(term.place, steps, strict=True))
-            return registers[term.register][shift:]
-
         calls: list[Call] = []
         for buffer, (operation, terms, factor) in zip(
             self._program.buffers, self._program.passes, strict=True
         ):
-            arrays = [read(term) for term in terms]
+            arrays = [registers[each.register][sum(map(mul, each.place, steps)) :] for each in terms]
             # A register ends where the first of its terms does.
-            count = min(each.size for each in arrays)
+            count = min(map(len, arrays))
             operands = [each[:count] for each in arrays]
+            registers.append((memory[buffer] if buffer in memory else scratch[buffer])[:count])
             if factor is not None:
                 operands.append(flat.dtype.type(factor))
-            registers.append((memory[buffer] if buffer in memory else scratch[buffer])[:count])
             calls.append(partial(operation, *operands, out=registers[-1]))
         return calls
 

@@ -15,8 +15,10 @@ from convfilter.explain.steps import (
     Explanation,
     Number,
     Part,
+    Share,
     Slice,
     Step,
+    added_up,
     check_place,
     combine_parts,
     divided,
@@ -32,9 +34,11 @@ from convfilter.explain.steps import (
     window_at,
 )
 from convfilter.explain.text import output_names
-from convfilter.filtering import Stage, filter_pixels, last_stage
+from convfilter.filtering import Filtered, Stage, filter_pixels, last_stage
 from convfilter.filtering.blend import LUMA
-from convfilter.filtering.layer import filter_bank, filter_layer, noise_of
+from convfilter.filtering.blocks import filter_layer, noise_of
+from convfilter.filtering.layer import filter_bank
+from convfilter.filtering.quantize import decode
 from convfilter.geometry import Axis
 from convfilter.kernels import Kernel
 from convfilter.kernels.kernel import is_zero_sum
@@ -82,16 +86,21 @@ def explain_sample(
     *,
     channel: str | None = None,
     names: tuple[str, ...] = (),
+    step: int | None = None,
 ) -> Explanation:
     """Explain one sample of the result of `filter_pixels`, at (row, column); in a stack (frame, row, column).
 
     `channel` is the name or number of one of the output's, by default the first; `names` are those of the
-    image's channels.
+    image's channels. `step` is the filter of the chain, counted from 1, by default the last one.
     """
-    made = filter_pixels(pixels, kernels, options)
-    stage = last_stage(pixels, kernels, options)
+    count = len(kernels)
+    kernels, following = kernels[:step], kernels[step or count :]
+    if following:
+        stage, made = _earlier_stage(pixels, kernels, following[0], options)
+    else:
+        stage, made = last_stage(pixels, kernels, options), filter_pixels(pixels, kernels, options)
     at, anchor = check_place(place, stage.layer.axes)
-    written = np.atleast_1d(made.pixels[at if stage.stack else at[1:]]).tolist()
+    written = np.atleast_1d(made.pixels[at if stage.stack or following else at[1:]]).tolist()
     made_names = output_names(len(written), names)
     number = _channel_number(channel, made_names)
     last = _LastFilter(stage, kernels[-1], options, names)
@@ -100,10 +109,13 @@ def explain_sample(
     else:
         parts, steps = last.colour(at, number)
     notes = []
+    if count > 1:
+        after = f"; {following[0].name} goes on with its unrounded values" if following else ""
+        notes.append(f"step {len(kernels)} of {count}: {kernels[-1].name}{after}")
     if len(kernels) > 1:
         chain = ", then ".join(kernel.name for kernel in kernels[:-1])
         notes.append(f"the window is what {chain} made, unrounded")
-    if stage.layer.linear:
+    if options.linear:
         notes.append("samples are in linear light")
     notes += _differences(parts, steps, written[number], stage)
     return Explanation(
@@ -118,6 +130,19 @@ def explain_sample(
         tuple(notes),
         stage.layer.axes,
     )
+
+
+def _earlier_stage(
+    pixels: NDArray[Any], kernels: Sequence[Kernel], following: Kernel, options: FilterOptions
+) -> tuple[Stage, Filtered]:
+    """Return the last of some filters of a chain, and its unrounded values (T, H, W, C) for the next one."""
+    # Depth and blending are those of the last result.
+    options = options._replace(depth=None, mix=1.0, mask=None, region=None, threshold=0.0)
+    stage, after = (last_stage(pixels, chain, options) for chain in (kernels, [*kernels, following]))
+    planes = [after.colours] if after.alpha is None else [after.colours, after.alpha[..., np.newaxis]]
+    values = np.concatenate(planes, axis=-1)
+    layer = stage.layer._replace(result=stage.layer.depth, target=values.dtype, linear=False)
+    return stage._replace(layer=layer), Filtered(values, after.alpha is not None)
 
 
 def _channel_number(asked: str | None, names: tuple[str, ...]) -> int:
@@ -146,7 +171,32 @@ class _LastFilter:
         parts, steps, value = self.parts(at, channel)
         mode = self.layer.range
         extremes = self.extremes() if mode == "stretch" else (0, 0)
-        return parts, steps + finish(value, self.layer, mode, offset=self.offset, extremes=extremes)
+        share = self.share(at, channel)
+        return parts, steps + finish(
+            value, self.layer, mode, offset=self.offset, extremes=extremes, share=share
+        )
+
+    def share(self, at: tuple[int, ...], channel: int) -> Share | None:
+        """Return how much of a sample is taken where the result is blended; None for all of it."""
+        blend, layer = self.stage.blend, self.layer
+        if blend is None:
+            return None
+        place = tuple(slice(each, each + 1) for each in at)
+        mask = blend.mask_at(place)
+        amount = blend.mix * (1 if mask is None else Fraction(mask.item()) / blend.opaque)
+        amount = amount if blend.inside(place) else Fraction(0)
+        if amount == 1 and not blend.threshold:
+            return None
+        own = blend.samples[at]
+        if layer.linear and amount and channel >= 0:
+            own = decode(own, layer.depth, self.stage.colours.dtype)
+        full = whole(self.full)
+        share = Share(whole(amount), own[channel].item(), whole(blend.threshold * Fraction(full)), full=full)
+        if self.stage.alpha is None or not layer.premultiply or channel < 0:
+            return share
+        half = Fraction(1, 2) / int(layer.result.full) if layer.result.integer else 0
+        alphas = quotient(self.opacity(at)[1], full), quotient(blend.samples[at][-1].item(), full)
+        return share._replace(alphas=alphas, seen=half)
 
     def parts(self, at: tuple[int, ...], channel: int) -> tuple[list[Part], list[Step], Number]:
         """Compute every part of the kernel for one colour channel, and how they become one value."""
@@ -191,7 +241,7 @@ class _LastFilter:
         if not is_zero_sum(weights.ravel().tolist()):
             mean = quotient(total(product(self.own(weights), alpha)), total(weights) * full)
         steps = [
-            Step("sum", "all products weight * sample * alpha", weighted),
+            Step("sum", added_up(slices), weighted),
             Step("alpha", "weights * alpha, as a share of all weights", mean),
         ]
         opacity = mean * whole(result.full)
@@ -226,23 +276,29 @@ class _LastFilter:
 
     def alpha(self, at: tuple[int, ...], value: float) -> tuple[list[Part], list[Step]]:
         """Compute alpha: as it was where nothing is weighted with it, else the mean over the parts."""
-        alpha, layer, bank = self.stage.alpha, self.layer._replace(linear=False), self.bank
+        alpha, layer = self.stage.alpha, self.layer._replace(linear=False)
         if alpha is None:
             return [], [Step("alpha", "opaque everywhere", value)]
         if not layer.premultiply:
             under = [axis._replace(kernel=1, before=axis.before - axis.anchor) for axis in layer.axes]
             kept = window_at(alpha, under, at, layer.border, self.full)[0].item()
             step = Step("alpha", "kept from under the kernel's anchor", kept)
-            return [], [step, *finish(kept, layer, "clip")]
+            return [], [step, *finish(kept, layer, "clip", share=self.share(at, -1))]
+        parts, mean = self.opacity(at)
+        steps = [Step("mean of parts", f"of {len(parts)}", mean)] if len(parts) > 1 else []
+        return parts[:1], [*steps, *finish(mean, layer, "clip", share=self.share(at, -1))]
+
+    def opacity(self, at: tuple[int, ...]) -> tuple[list[Part], Number]:
+        """Compute the alpha of a filter whose colours are weighted with alpha."""
+        alpha, layer, bank = self.stage.alpha, self.layer, self.bank
+        assert alpha is not None
         samples, border = window_at(alpha, layer.axes, at, layer.border, self.full)
         parts = []
         for weights in (part for output in bank.weights for part in output):
             if not is_zero_sum(weights.ravel().tolist()):
                 frames = zip(samples, border, self.own(weights), strict=True)
                 parts.append(sum_slices([slice_of("", *each) for each in frames], total(weights)))
-        mean = quotient(sum(part.value for part in parts), len(parts))
-        steps = [Step("mean of parts", f"of {len(parts)}", mean)] if len(parts) > 1 else []
-        return parts[:1], [*steps, *finish(mean, layer, "clip")]
+        return parts, quotient(sum(part.value for part in parts), len(parts))
 
 
 def _differences(parts: Sequence[Part], last: Sequence[Step], written: float, stage: Stage) -> list[str]:
@@ -264,6 +320,7 @@ def _differences(parts: Sequence[Part], last: Sequence[Step], written: float, st
     else:
         value, rounded = steps[number - 1].value, steps[number].value
         exact = not isinstance(value, float) and result.dtype.itemsize <= 2
+        exact = exact and not (stage.layer.premultiply and stage.blend is not None)
         near = abs(value - math.floor(value) - 0.5) <= _TIE
         if near and not exact and abs(rounded - written) == 1:
             rounds = f"in the engine's floats it rounds to {figure(written)}"

@@ -11,19 +11,24 @@ from numpy.typing import NDArray
 from convfilter.drawing import canvas
 from convfilter.drawing.canvas import FRAME, PALE, WHITE, Drawing
 from convfilter.errors import OptionError, figure
-from convfilter.explain.steps import Explanation, Slice, plane_axes
+from convfilter.explain.backward import LEGEND, Backward, equations
+from convfilter.explain.steps import Explanation, Slice, Step, plane_axes
+from convfilter.explain.text import wrapped
 from convfilter.geometry import Axis
 from convfilter.kernels import Kernel
 from convfilter.options import FilterOptions
 
-__all__ = ["draw_explanation", "sliding_axes", "sliding_frames"]
+__all__ = ["draw_backward", "draw_explanation", "sliding_axes", "sliding_frames"]
 
 _MARGIN, _GAP = 28, 40
 _THUMBNAIL = 320
 _TITLE, _LINE, _TEXT = 26, 26, 17
 _EMPTY = (246, 247, 248)
+_CHARACTERS = 110  # in a line of text
 _MOST_SLICES = 4  # of a part
 _MOST_FRAMES = 256
+_MOST_LINES = 60  # of the sums of a backward pass
+_BACKWARD = (("x", "w", "d"), ("dL/dx", "dL/dw"))  # what stands beside each other
 
 
 def draw_explanation(explained: Explanation, image: Drawing | None, full: float) -> Drawing:
@@ -44,9 +49,12 @@ def _with_margin(drawn: Drawing) -> Drawing:
 def _slice_row(piece: Slice, full: float) -> Drawing:
     """Draw samples * weights [* alpha] = products."""
     samples, weights = canvas.middle(piece.window), canvas.middle(piece.weights)
+    (height, width), (rows, columns) = piece.window.shape, samples.shape
+    cut = f"the middle {columns}x{rows} of {width}x{height}" if samples.size < piece.window.size else ""
     largest = float(np.abs(piece.weights).max()) or 1.0
     products = canvas.middle(piece.products).astype(np.float64)
-    tables = [(f"samples {piece.name}", samples, canvas.greys(samples, full))]
+    title = ", ".join(filter(None, (f"samples {piece.name}".strip(), cut)))
+    tables = [(title, samples, canvas.greys(samples, full))]
     tables.append(("weights", weights, canvas.diverging(weights, largest)))
     if piece.alpha is not None:
         tables.append(("alpha", canvas.middle(piece.alpha), canvas.greys(canvas.middle(piece.alpha), 1.0)))
@@ -63,7 +71,7 @@ def _slice_row(piece: Slice, full: float) -> Drawing:
 
 
 def _titled(title: str, table: Drawing) -> Drawing:
-    return canvas.below([canvas.boxed(canvas.text(title.strip(), 16, PALE), _TITLE, 0), table])
+    return canvas.below([canvas.boxed(canvas.text(title, 16, PALE), _TITLE, 0), table])
 
 
 def _labels(numbers: NDArray[Any]) -> list[list[str]]:
@@ -75,12 +83,40 @@ def _lines(explained: Explanation) -> list[Drawing]:
     lines = []
     for number, part in enumerate(explained.parts, start=1):
         which = f"part {number}: " if len(explained.parts) > 1 else ""
-        lines += [f"{which}{step}" for step in part.steps]
-    lines += map(str, explained.steps)
+        lines += [line for step in part.steps for line in _step_in_lines(which, step)]
+    lines += [line for step in explained.steps for line in _step_in_lines("", step)]
+    drawn = [canvas.middle(each.border) for part in explained.parts for each in part.slices[:_MOST_SLICES]]
+    if any(each.any() for each in drawn):
+        lines.append("samples with a red dot: made by the border")
+    dropped = max((len(part.slices) for part in explained.parts), default=0) - _MOST_SLICES
+    if dropped > 0:
+        lines.append(f"{dropped} further tables of each part are not drawn")
     _, row, column = explained.place
     channel = f" {explained.names[explained.channel]}" if len(explained.values) > 1 else ""
     value = f"value at row {row}, column {column}:{channel} {figure(explained.value)}"
     return [*(canvas.text(line, _TEXT) for line in lines), canvas.text(value, _TEXT, FRAME)]
+
+
+def _step_in_lines(which: str, step: Step) -> list[str]:
+    return wrapped(f"{which}{step.name}: ", f"{step.formula} = {figure(step.value)}", _CHARACTERS)
+
+
+def draw_backward(explained: Backward) -> Drawing:
+    """Draw the backward pass: input, weights and upstream, the gradients below them, and every sum."""
+    tables = {}
+    for name, numbers in explained.tables.items():
+        cell = max(26, min(44, 480 // max(numbers.shape)))
+        tables[name] = _titled(name, canvas.grid(_labels(numbers), canvas.diverging(numbers), cell))
+    lines = equations([*explained.samples, *explained.weights], _CHARACTERS)
+    if len(lines) > _MOST_LINES:
+        lines = [
+            *lines[:_MOST_LINES],
+            f"... and {len(lines) - _MOST_LINES} more lines, which the command prints",
+        ]
+    lines += [LEGEND] if explained.border else []
+    rows = [canvas.beside([tables[name] for name in names], _GAP) for names in _BACKWARD]
+    rows.append(canvas.below([canvas.boxed(canvas.text(line, _TEXT), _LINE, 0) for line in lines]))
+    return _with_margin(canvas.below(rows, _MARGIN))
 
 
 def _thumbnail(explained: Explanation, image: Drawing) -> Drawing:

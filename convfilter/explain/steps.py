@@ -23,12 +23,13 @@ from convfilter.geometry import Axis
 from convfilter.kernels import Kernel
 from convfilter.options import Border, FilterOptions
 
-__all__ = ["Explanation", "Number", "Part", "Slice", "Step", "check_place", "combine_parts", "divided"]
-__all__ += ["finish", "plain", "plane_axes", "product", "quotient", "slice_of", "sum_slices", "total"]
-__all__ += ["whole", "window_at"]
+__all__ = ["Explanation", "Number", "Part", "Share", "Slice", "Step", "added", "added_up", "check_place"]
+__all__ += ["combine_parts", "divided", "finish", "plain", "plane_axes", "product", "quotient"]
+__all__ += ["shortened", "slice_of", "sum_slices", "total", "whole", "window_at"]
 
 Number: TypeAlias = int | float | Fraction
 
+_TERMS = 49  # of a sum that is written out whole
 _PLACES = 256
 # The error of such roots is far below this.
 _SNAP = Fraction(1, 1 << 192)
@@ -40,9 +41,6 @@ class Step(NamedTuple):
     name: str
     formula: str
     value: Number
-
-    def __str__(self) -> str:
-        return f"{self.name}: {self.formula} = {figure(self.value)}"
 
 
 class Slice(NamedTuple):
@@ -183,11 +181,11 @@ def sum_slices(slices: Sequence[Slice], divisor: Number) -> Part:
     exact = all(isinstance(each, int) for each in sums) or not all(map(math.isfinite, sums))
     whole = sum(sums) if exact else math.fsum(sums)
     if len(slices) == 1:
-        steps = [Step("sum", "all products", whole)]
+        steps = [Step("sum", added_up(slices), whole)]
     else:
         pairs = zip(slices, sums, strict=True)
-        steps = [Step(f"sum of {each.name}", "all products", value) for each, value in pairs]
-        steps.append(Step("sum", _added(sums), whole))
+        steps = [Step(f"sum of {each.name}", added_up([each]), value) for each, value in pairs]
+        steps.append(Step("sum", added(sums), whole))
     return Part(tuple(slices), (*steps, *divided(whole, divisor)))
 
 
@@ -198,8 +196,19 @@ def divided(value: Number, divisor: Number) -> list[Step]:
     return [Step("divide", f"{figure(value)} / {figure(divisor)}", quotient(value, divisor))]
 
 
-def _added(values: Sequence[Number]) -> str:
-    return " + ".join(map(figure, values)).replace("+ -", "- ")
+def added(values: Sequence[Number], digits: int = 6) -> str:
+    """Return an addition in words, without the terms in the middle if there are many."""
+    return " + ".join(shortened([figure(value, digits) for value in values])).replace("+ -", "- ")
+
+
+def added_up(slices: Sequence[Slice]) -> str:
+    """Return the addition of all products of slices in words."""
+    return added([value for each in slices for value in each.products.ravel().tolist()], 4)
+
+
+def shortened(terms: Sequence[str]) -> list[str]:
+    """Return terms, with dots for those in the middle if there are too many."""
+    return [*terms] if len(terms) <= _TERMS else [*terms[:4], "...", *terms[-4:]]
 
 
 def combine_parts(values: Sequence[Number], combine: str | None) -> list[Step]:
@@ -213,7 +222,7 @@ def combine_parts(values: Sequence[Number], combine: str | None) -> list[Step]:
     if combine == "maximum":
         largest = next((value for value in values if value != value), None)
         return [Step("maximum", f"max({', '.join(numbers)})", max(values) if largest is None else largest)]
-    return [Step("sum of parts", _added(values), sum(values))]
+    return [Step("sum of parts", added(values), sum(values))]
 
 
 def _root(square: Number) -> Number:
@@ -226,8 +235,50 @@ def _root(square: Number) -> Number:
     return Fraction(math.isqrt(top * bottom << 2 * _PLACES), bottom << _PLACES)
 
 
+class Share(NamedTuple):
+    """How much of a value is taken, and the sample of the image that it is blended with."""
+
+    amount: Number  # 0 to 1
+    sample: Number
+    threshold: Number = 0
+    alphas: tuple[Number, Number] | None = None  # as fractions of opaque, the filter's and the image's
+    seen: Number = 0  # the alpha from which on colours are visible
+    full: Number = 1  # full scale of the samples
+
+    def of(self, value: Number) -> list[Step]:
+        """Return how a value is blended."""
+        if not self.amount:
+            return [Step("blend", "nothing of the filter: the image's own sample", self.sample)]
+        if self.alphas is None:
+            return [self._mixed("blend", value, self.sample)]
+        made, kept = self.alphas
+        alpha = self._mixed("alpha", made, kept, self.full)
+        if not alpha.value >= self.seen or not alpha.value > 0:
+            return [alpha, self._mixed("blend, invisible", value, self.sample)]
+        weighted = self._mixed("blend", value * made, self.sample * kept)
+        formula = f"{figure(weighted.value)} / {figure(alpha.value)}"
+        return [alpha, weighted, Step("colour", formula, quotient(weighted.value, alpha.value))]
+
+    def _mixed(self, name: str, made: Number, kept: Number, scale: Number = 1) -> Step:
+        """Return the step from a sample to its mixture; `scale` is what the threshold is divided by."""
+        change, formula = made - kept, f"({figure(made)} - {figure(kept)})".replace("- -", "+ ")
+        if self.threshold:
+            least = quotient(self.threshold, scale)
+            sign = "-" if change < 0 else ""
+            formula = f"{sign}max(|{formula[1:-1]}| - {figure(least)}, 0)"
+            change = max(change - least, 0) if change > 0 else min(change + least, 0)
+        amount = "" if self.amount == 1 else f"{figure(self.amount)} * "
+        return Step(name, f"{figure(kept)} + {amount}{formula}", kept + self.amount * change)
+
+
 def finish(
-    value: Number, layer: Layer, range: str, *, offset: Number = 0, extremes: tuple[Number, Number] = (0, 0)
+    value: Number,
+    layer: Layer,
+    range: str,
+    *,
+    offset: Number = 0,
+    extremes: tuple[Number, Number] = (0, 0),
+    share: Share | None = None,
 ) -> list[Step]:
     """Return how a value becomes a sample of a filter's result, by a range mode that is not ``auto``.
 
@@ -253,7 +304,10 @@ def finish(
             value = add("stretch", formula.replace("- -", "+ "), quotient((value - low) * full, high - low))
         else:
             value = add("stretch", "the image is flat", 0 * value)
-    if layer.linear:
+    if share is not None:
+        steps += share.of(value)
+        value = steps[-1].value
+    if layer.linear and (share is None or share.amount):
         light = np.array([float(value)])
         encode(light, layer.depth)
         value = add("sRGB", f"from linear light {figure(value)}", float(light[0]))
@@ -264,14 +318,14 @@ def finish(
         with np.errstate(over="ignore"):
             add("raw", "no rounding, no clipping", float(np.float32(float(value))))
     elif layer.result.integer and layer.range != "raw":
-        if value != value:
+        if layer.rounds and value != value:
             add("not a number", "among integers it becomes", 0)
             return steps
-        if abs(value) != math.inf:
+        if layer.rounds and abs(value) != math.inf:
             half = 0.5 if isinstance(value, float) else Fraction(1, 2) + _SNAP
             value = add("round", f"floor({figure(value, 9)} + 0.5)", math.floor(value + half))
         lowest, highest = int(layer.result.low), int(layer.result.high)
-        if not lowest <= value <= highest:
+        if value < lowest or value > highest:
             add("clip", f"to {lowest}..{highest}", lowest if value < lowest else highest)
     return steps
 

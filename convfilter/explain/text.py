@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +15,8 @@ from convfilter.errors import ImageError, KernelError, OptionError, describe, es
 from convfilter.explain.steps import Explanation, Slice, Step
 from convfilter.kernels.matrix import parse_rows
 
-__all__ = ["as_lines", "channel_names", "output_names", "parse_numbers", "read_numbers", "to_json"]
+__all__ = ["as_lines", "channel_names", "output_lines", "output_names", "parse_numbers", "read_numbers"]
+__all__ += ["table_lines", "to_json", "wrapped"]
 
 _LONGEST = 1 << 22  # characters of a file of numbers
 _NAMES = {
@@ -103,7 +105,39 @@ def as_lines(explained: Explanation) -> list[str]:
 
 def _steps_in_lines(steps: Sequence[Step]) -> list[str]:
     name_width = max(len(step.name) for step in steps)
-    return [f"  {step.name.ljust(name_width)}  {step.formula} = {figure(step.value)}" for step in steps]
+    return [
+        line
+        for step in steps
+        for line in wrapped(f"  {step.name.ljust(name_width)}  ", f"{step.formula} = {figure(step.value)}")
+    ]
+
+
+def wrapped(name: str, formula: str, width: int = _LINE) -> list[str]:
+    """Return a formula in lines that begin after its name; a sign stays with its number."""
+    joined = re.sub(r"(?<= )([-+*/=]) ", "\\1\0", formula)
+    lines = textwrap.wrap(
+        joined, width, initial_indent=name, subsequent_indent=" " * len(name), break_long_words=False,
+        break_on_hyphens=False,
+    )  # fmt: skip
+    return [line.replace("\0", " ") for line in lines]
+
+
+def output_lines(explanations: Sequence[Explanation]) -> list[str]:
+    """Return the values of all outputs, explained row by row, as a table."""
+    (first, *_), last = explanations, explanations[-1]
+    values = np.array([each.value for each in explanations]).reshape(last.place[1] + 1, last.place[2] + 1)
+    channel = f", {first.names[first.channel]}" if len(first.values) > 1 else ""
+    return [f"output{channel}", *table_lines(values)]
+
+
+def table_lines(numbers: NDArray[Any]) -> list[str]:
+    """Return a table (H, W) of numbers; of one that is too wide, the middle."""
+    for side in _SIDES:
+        rows, columns = (_left_out(count, side) for count in numbers.shape)
+        _, *lines = _block("", _cut(_cells(numbers), rows, columns))
+        if len(lines[0]) <= _LINE:
+            break
+    return [line.rstrip() for line in lines]
 
 
 def _slice_in_lines(piece: Slice) -> list[str]:

@@ -15,7 +15,9 @@ from convfilter.convolution.borders import border_fill
 from convfilter.convolution.plan import Plan
 from convfilter.errors import ImageError, KernelError, OptionError, ShapeError
 from convfilter.filtering.arguments import ChannelAxis, pixels_of
-from convfilter.filtering.layer import Layer, filter_axes, filter_layer, make_layer
+from convfilter.filtering.blend import Blend, Block, blends, check_blending
+from convfilter.filtering.blocks import blocks_of, filter_layer, inputs_of
+from convfilter.filtering.layer import Layer, filter_axes, make_layer
 from convfilter.filtering.quantize import Clipping, decode, levels_of
 from convfilter.geometry import Padding, PerAxis
 from convfilter.images.formats import fitting_mode, loose_channels
@@ -28,6 +30,7 @@ __all__ = [
     "Stage",
     "apply_kernel",
     "check_options",
+    "check_same_size",
     "filter_axes",
     "filter_image",
     "filter_pixels",
@@ -62,6 +65,10 @@ def apply_kernel(
     range: Range = "auto",
     alpha: Alpha = "auto",
     linear: bool = False,
+    mix: float = 1.0,
+    mask: ArrayLike | None = None,
+    region: tuple[int, int, int, int] | None = None,
+    threshold: float = 0.0,
     depth: Depth | None = None,
     channel_axis: ChannelAxis = "auto",
     threads: int | None = None,
@@ -95,6 +102,15 @@ def apply_kernel(
         sums to zero or covers one sample only, and otherwise keeps it.
     linear : bool
         Filter in linear light: decode sRGB first and encode it last.
+    mix : float
+        Share of the result, 0 to 1; the rest is the image itself. Values are blended before they are rounded:
+        ``x + mix * mask * soft(f - x)``, for a sample x and its filtered value f. Size and channels stay.
+    mask : array_like of shape (H, W), optional
+        Share in each place, as an image: integers over their type's largest value, floats of 0 to 1, or bool.
+    region : tuple of int, optional
+        Row, column, height and width of a rectangle outside which the image stays as it is.
+    threshold : float
+        Fraction of full scale by which changes are brought nearer to zero; smaller ones vanish.
     depth : {8, 16, "float"}, optional
         Bits of the result, uint8, uint16 or float32; full scale stays full scale, and results are rounded
         once, from the unrounded values. None keeps the type of `pixels`. Floats are not clipped, whatever
@@ -129,7 +145,21 @@ def apply_kernel(
     array([  0, 255, 255,   0], dtype=uint8)
     """
     options = FilterOptions(
-        padding, border, fill, stride, dilation, flip, channels, range, alpha, linear, depth
+        padding,
+        border,
+        fill,
+        stride,
+        dilation,
+        flip,
+        channels,
+        range,
+        alpha,
+        linear,
+        mix,
+        mask,
+        region,
+        threshold,
+        depth,
     )
     kernels = get_chain(kernel)
     image = pixels_of(pixels, kernels, channel_axis)
@@ -142,6 +172,7 @@ def check_options(options: FilterOptions, kernels: Sequence[Kernel]) -> None:
     """Refuse options that do not exist, or that some kernel cannot be used with, whatever the image."""
     check_choices(options)
     border_fill(options.border, options.fill)
+    check_blending(options)
     if options.depth is not None and kernels and resolved_range(options, kernels[-1]) == "raw":
         raise OptionError(
             "depth cannot be chosen with range 'raw', which gives floats in the image's own units: "
@@ -219,7 +250,11 @@ def filter_pixels(
     stage = last_stage(pixels, kernels, options, threads=threads)
     clipping = Clipping()
     result = filter_layer(
-        stage.layer, stage.colours, stage.alpha, clipping=clipping if count_clipped else None
+        stage.layer,
+        stage.colours,
+        stage.alpha,
+        clipping=clipping if count_clipped else None,
+        blend=stage.blend,
     )
     summed = result.shape[-1] - (stage.alpha is not None) == 1 and (stage.grey or stage.layer.bank.summed)
     if stage.opaque:
@@ -241,6 +276,7 @@ class Stage(NamedTuple):
     opaque: bool  # add an alpha of full scale to the result
     stack: bool  # the input has an axis of frames
     grey: bool  # the input has no axis of channels, or an earlier filter has summed them
+    blend: Blend | None  # the image itself, if the result is blended with it
 
 
 def last_stage(
@@ -267,20 +303,66 @@ def last_stage(
         alpha = None
     if options.linear:
         colours = decode(colours, depth, depth.unrounded(depth.result(options.depth)))
-    for number, kernel in enumerate(kernels):
-        last = number == len(kernels) - 1
+    layers: list[Layer] = []
+    shape, dtype = colours.shape, colours.dtype
+    for number, kernel in enumerate(kernels, start=1):
         premultiply = alpha is not None and premultiplies(kernel, options)
-        shape_and_type, chosen = (colours.shape, colours.dtype), resolved_range(options, kernel)
-        layer = make_layer(
-            kernel, shape_and_type, options, depth, chosen, threads, last=last, premultiply=premultiply
+        chosen, last = resolved_range(options, kernel), number == len(kernels)
+        layers.append(
+            make_layer(
+                kernel, (shape, dtype), options, depth, chosen, threads, last=last, premultiply=premultiply
+            )
         )
-        if last:
-            break
-        colours = filter_layer(layer, colours, alpha)
-        grey = grey or (layer.bank.summed and layer.bank.made_of(colours.shape[-1]) == 1)
+        shape = (*(axis.output for axis in layers[-1].axes), layers[-1].bank.made_of(shape[-1]))
+        dtype = layers[-1].target
+        grey = grey or (layers[-1].bank.summed and shape[-1] == 1)
+    blend = None
+    if blends(options):
+        check_same_size(colours.shape, shape)
+        blend = Blend.of(values if alpha is not None else values[..., : shape[-1]], options)
+    for layer, blocks in zip(layers[:-1], _needed(layers, blend), strict=True):
+        colours = filter_layer(layer, colours, alpha, blocks=blocks)
         if alpha is not None:
             colours, alpha = colours[..., :-1], colours[..., -1]
-    return Stage(layer, colours, alpha, opaque and has_alpha, stack, grey)
+    return Stage(layers[-1], colours, alpha, opaque and has_alpha, stack, grey, blend)
+
+
+def _needed(layers: Sequence[Layer], blend: Blend | None) -> list[list[Block] | None]:
+    """Return the blocks of each layer but the last that the result depends on; None is all of them."""
+    if blend is None:
+        return [None] * (len(layers) - 1)
+    wanted: list[Block] | None = [where for where in blocks_of(layers[-1]) if blend.inside(where)]
+    found = []
+    for after, layer in zip(layers[:0:-1], layers[-2::-1], strict=True):
+        if not wanted or after.range == "stretch":
+            wanted = None if wanted is None or after.range == "stretch" else []
+        else:
+            box = inputs_of(after, wanted)
+            wanted = [
+                where
+                for where in blocks_of(layer)
+                if all(
+                    part.start < own.stop and own.start < part.stop
+                    for part, own in zip(where, box, strict=True)
+                )
+            ]
+        found.append(wanted)
+    return found[::-1]
+
+
+def check_same_size(before: Sequence[int], after: Sequence[int]) -> None:
+    """Refuse to blend a result (T, H, W, C) with an image of another size."""
+    if tuple(before) != tuple(after):
+        raise ShapeError(
+            f"{_size(before)} become {_size(after)}, which cannot be blended with the image: "
+            "keep size and channels, or leave out mix, mask, region and threshold"
+        )
+
+
+def _size(shape: Sequence[int]) -> str:
+    """Return a shape (T, H, W, C) in words."""
+    frames = f"{shape[0]} frames of " if shape[0] > 1 else ""
+    return f"{frames}{shape[2]}x{shape[1]} pixels with {shape[3]} channel{'s' * (shape[3] > 1)}"
 
 
 def _meant_fill(fill: float, full: float) -> str:

@@ -1,43 +1,244 @@
-"""How a result is put together with the image that it was made of: lightness filtered, colours kept."""
+"""How a result is put together with the image x that it was made of.
+
+Blending gives ``x + P * m * soft(f - x)``,
+where f is the filter's value, P the strength, m a mask, and ``soft`` brings differences nearer to zero by a
+threshold. A value is blended as it leaves the sums, ``u / divide`` for an undivided u, in integers or in
+floats that are exact integers as far as they can be, so that it is still rounded once.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from fractions import Fraction
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from convfilter.filtering.alpha import PlainSums, PremultipliedSums
+from convfilter.errors import ImageError, OptionError, ShapeError, brief
+from convfilter.images.picture import check_mask_size
+from convfilter.options import FilterOptions
 
-__all__ = ["LUMA", "LiftedSums", "distances"]
+__all__ = ["LUMA", "Blend", "Block", "Original", "Strength", "blends", "check_blending", "check_region"]
+__all__ += ["grey_mask", "spread"]
 
 LUMA = (299, 587, 114)
 """Thousandths of red, green and blue in lightness (ITU-R BT.601)."""
 
 
-def distances(colours: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
-    """Return how far each channel is above lightness, in thousandths of a level."""
-    wide = colours.astype(dtype)
-    lightness = sum(weight * wide[..., number] for number, weight in enumerate(LUMA))
-    wide *= sum(LUMA)
-    wide -= np.asarray(lightness)[..., np.newaxis]
-    return wide
+def blends(options: FilterOptions) -> bool:
+    """Whether the options blend the result with the image."""
+    return not (options.mix == 1 and options.mask is None and options.region is None) or options.threshold > 0
 
 
-class LiftedSums:
-    """The sums of one part of a kernel over lightness, with a `lift` over a divisor added in each channel."""
+def check_blending(options: FilterOptions) -> None:
+    """Refuse strengths, thresholds and regions that there are not."""
+    for name, most in (("mix", 1.0), ("threshold", math.inf)):
+        value = getattr(options, name)
+        number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+        if not (number and 0 <= value <= most and value < math.inf):
+            asked = "a number from 0 to 1" if name == "mix" else "a fraction of full scale, at least 0"
+            raise OptionError(f"{name}={brief(value)}: give {asked}")
+    region = options.region
+    if region is not None:
+        whole = isinstance(region, tuple) and all(isinstance(each, int | np.integer) for each in region)
+        if not (whole and len(region) == 4 and min(region[:2]) >= 0 and min(region[2:]) >= 1):
+            raise OptionError(f"region={brief(region)}: give (row, column, height, width)")
 
-    def __init__(self, part: PlainSums | PremultipliedSums, lift: np.ndarray, divisor: int) -> None:
-        self._part, self._lift, self._divisor = part, lift, divisor
 
-    def colours(self) -> np.ndarray:
-        """Return the sums, divided as those of the part are."""
-        lift = self._lift if self._divisor == 1 else self._lift / self._divisor
-        return np.asarray(self._part.colours() + lift)
+def grey_mask(mask: np.ndarray, name: str = "mask") -> tuple[np.ndarray, int]:
+    """Return a mask (H, W) and its full scale; of colours it is lightness, and alpha does not count."""
+    values = np.asarray(mask)
+    if values.dtype == bool:
+        values, full = values.astype(np.uint8), 1
+    elif values.dtype.kind in "iu":
+        full = int(np.iinfo(values.dtype).max)
+    elif values.dtype.kind == "f":
+        full = 1
+    else:
+        raise ImageError(f"{name}: samples of type {values.dtype} are no mask: give integers, floats or bool")
+    if values.ndim == 3:
+        colours = values[..., : -1 if values.shape[-1] in (2, 4) else None]
+        values = colours[..., 0]
+        if colours.shape[-1] == len(LUMA) and (colours != values[..., np.newaxis]).any():
+            weights = np.array(LUMA) if colours.dtype.kind in "iu" else np.array(LUMA) / sum(LUMA)
+            values, full = colours @ weights, full * (sum(LUMA) if weights.dtype.kind == "i" else 1)
+    if values.ndim != 2 or values.size == 0:
+        raise ImageError(f"{name}: shape {np.shape(mask)} is no mask: give (H, W), grey, or (H, W, 3)")
+    if not (values.min() >= 0 and values.max() <= full):  # nan is neither
+        raise ImageError(f"{name}: holds values outside 0..{full}: scale it to its full scale")
+    return values, full
 
-    def quotients(self, places: Sequence[np.ndarray]) -> Iterator[tuple[int, int]]:
-        """Yield the sums at some places as integers over integers."""
-        alone = (*places[:-1], np.zeros_like(places[-1]))
-        lifts = self._lift[tuple(places)].tolist()
-        for (top, bottom), lift in zip(self._part.quotients(alone), lifts, strict=True):
-            yield top * self._divisor + lift * bottom, bottom * self._divisor
+
+Block: TypeAlias = tuple[slice, ...]
+"""A block of an image: frames, rows, columns."""
+
+
+def check_region(region: tuple[int, int, int, int] | None, shape: Sequence[int]) -> tuple[slice, slice]:
+    """Return the rows and columns of an image of some shape that a region holds; there must be some."""
+    row, column, height, width = region or (0, 0, *shape)
+    slices = slice(row, min(row + height, shape[0])), slice(column, min(column + width, shape[1]))
+    if any(part.start >= part.stop for part in slices):
+        raise ShapeError(
+            f"the region begins at row {row}, column {column}, and the image has {shape[0]} rows and "
+            f"{shape[1]} columns: move it into the image"
+        )
+    return slices
+
+
+class Original(NamedTuple):
+    """A block of the image that is blended with, and the mask there, which broadcasts; None is all of it."""
+
+    samples: np.ndarray
+    mask: np.ndarray | None
+
+    def at(self, places: tuple[np.ndarray, ...]) -> Iterator[tuple[int, int]]:
+        """Yield sample and mask at some places."""
+        mask = np.broadcast_to(1 if self.mask is None else self.mask, self.samples.shape)
+        return zip(self.samples[places].tolist(), mask[places].tolist(), strict=True)
+
+
+class Blend(NamedTuple):
+    """The image that a result is blended with, and where and how much of the filter is taken."""
+
+    samples: np.ndarray  # (T, H, W, C), as they were read, alpha last
+    mix: Fraction
+    threshold: Fraction  # of full scale
+    mask: np.ndarray | None  # (H, W)
+    opaque: int  # full scale of the mask, 1 without one
+    region: tuple[slice, slice]
+
+    @classmethod
+    def of(cls, samples: np.ndarray, options: FilterOptions) -> Blend:
+        """Return what the options ask for."""
+        shape = samples.shape[1:3]
+        mask, opaque = (None, 1) if options.mask is None else grey_mask(options.mask)
+        if mask is not None:
+            check_mask_size(mask.shape, shape)
+        region = check_region(options.region, shape)
+        mix, threshold = (Fraction(str(float(each))) for each in (options.mix, options.threshold))
+        return cls(samples, mix, threshold, mask, opaque, region)
+
+    @property
+    def whole(self) -> bool:
+        """Whether the filter replaces the image where the mask is at full scale."""
+        return self.mix == 1 and self.threshold == 0
+
+    def inside(self, where: Block) -> Block | None:
+        """Return what of a block lies in the region; None where nothing is taken."""
+        pairs = zip(where[1:], self.region, strict=True)
+        rows, columns = (slice(max(part.start, own.start), min(part.stop, own.stop)) for part, own in pairs)
+        if not self.mix or rows.start >= rows.stop or columns.start >= columns.stop:
+            return None
+        taken = self.mask is None or self.mask[rows, columns].any()
+        return (where[0], rows, columns) if taken else None
+
+    def mask_at(self, where: Block) -> np.ndarray | None:
+        """Return the mask in a block of the region, which broadcasts; None for all of it."""
+        return None if self.mask is None else self.mask[where[1:]][np.newaxis, :, :, np.newaxis]
+
+
+def soft(difference: np.ndarray, threshold: float) -> np.ndarray:
+    """Bring differences nearer to zero by a threshold, in place."""
+    if threshold:
+        difference -= difference.clip(-threshold, threshold)
+    return difference
+
+
+def spread(mask: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Fill an array with a mask, channel by channel: numpy is slow along axes as short as that."""
+    for channel in range(target.shape[-1]):
+        target[..., channel] = mask[..., 0]
+    return target
+
+
+def _scaled(values: np.ndarray, factor: Any, divisor: Any = 1) -> np.ndarray:
+    """Multiply or divide values, in place."""
+    if np.ndim(factor) or factor != 1:
+        values *= factor
+    if divisor != 1:
+        values /= divisor
+    return values
+
+
+class Strength:
+    """The numbers of a blend for values ``u / divide`` in levels of the result.
+
+    `fulls` are the full scales of image and result, `sums` is the largest u. Where `whole`, all are integers.
+    """
+
+    def __init__(
+        self, blend: Blend, fulls: tuple[float, float], divide: Fraction, sums: float, *, whole: bool
+    ) -> None:
+        image, result = fulls
+        self.blend, self._full = blend, result
+        self.ratio = ratio = Fraction(result) / Fraction(image)
+        self._threshold = blend.threshold * Fraction(result)
+        numbers = (ratio * divide, self._threshold * divide, divide)
+        scale = math.lcm(*(each.denominator for each in numbers))
+        self.whole = whole and scale < 2**24 and (blend.mask is None or blend.mask.dtype.kind in "iu")
+        self.scale = scale if self.whole else 1
+        kept, least, divide = (each * self.scale for each in numbers)
+        above, below = blend.mix.as_integer_ratio() if self.whole else (blend.mix, 1)
+        opaque, number = blend.opaque, int if self.whole else float
+        self._kept, self.least = number(kept), number(least)
+        self._mix, self._back, self._divide = number(above), below * opaque, number(divide * below * opaque)
+        self.gain, self.rest = number(above * self.scale), number(kept * (below - above))
+        self.divisor = number(divide * below)
+        # The largest numerators, in general and without a mask.
+        largest = float(self._kept) * image
+        self.bound = float(self._back) * largest + float(self._mix * opaque) * (self.scale * sums + largest)
+        self.largest = float(self.gain) * sums + float(self.rest) * image
+
+    @property
+    def linear(self) -> bool:
+        """Whether blending without a mask is ``(gain * u + rest * x) / divisor``, in integers."""
+        return bool(self.whole and not self.least)
+
+    def premultiplied(
+        self, value: np.ndarray, alpha: np.ndarray, original: Original, opacity: Original
+    ) -> np.ndarray:
+        """Return blended colours where alpha is a weight, in levels of the result.
+
+        `value` and `alpha`, (..., 1), are the filter's, `opacity` is that of the original.
+        """
+        kept, least = original.samples * float(self.ratio), float(self._threshold)
+        plain = np.asarray(kept + self._share(original) * soft(value - kept, least))
+        weighted = kept * (opacity.samples * float(self.ratio))
+        weighted += self._share(original) * soft(value * alpha - weighted, least * self._full)
+        alpha = self.opacity(alpha, opacity)
+        seen = np.floor(alpha + 0.5) > 0 if self._full > 1 else alpha > 0  # rounded, of integers
+        np.divide(weighted, alpha, out=plain, where=np.broadcast_to(seen, plain.shape))
+        return plain
+
+    def opacity(self, alpha: np.ndarray, original: Original) -> np.ndarray:
+        """Return blended alpha, in levels of the result."""
+        kept = original.samples * float(self.ratio)
+        return np.asarray(kept + self._share(original) * soft(alpha - kept, float(self._threshold)))
+
+    def _share(self, original: Original) -> Any:
+        return float(self.blend.mix) * (1 if original.mask is None else original.mask / self.blend.opaque)
+
+    def mixed(self, value: np.ndarray, original: Original) -> np.ndarray:
+        """Return the blended value of u, floats that are overwritten."""
+        kept = original.samples.astype(value.dtype)
+        if original.mask is None and not self._threshold:
+            return _scaled(_scaled(value, self.gain) + _scaled(kept, self.rest), 1, self.divisor)
+        share: Any = self._mix
+        if original.mask is not None:
+            share = _scaled(spread(original.mask, np.empty_like(kept)), self._mix)
+        kept = _scaled(kept, self._kept)
+        value = _scaled(value, self.scale)
+        value -= kept
+        value = _scaled(soft(value, self.least), share)
+        value += _scaled(kept, self._back)
+        return _scaled(value, 1, self._divide)
+
+    def exactly(self, value: int, sample: int, mask: int, one: int) -> int:
+        """Return the blended value of one sample, in integers as large as `one` for a level."""
+        kept = sample * self.ratio.numerator * one // self.ratio.denominator
+        least = math.floor(self._threshold * one)
+        difference = value - kept
+        difference -= min(max(difference, -least), least)
+        top, bottom = self.blend.mix.as_integer_ratio()
+        return kept + difference * top * mask // (bottom * self.blend.opaque)

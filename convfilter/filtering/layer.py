@@ -1,45 +1,30 @@
-"""One filter of a chain: its weights, all that is decided about it once, and its run through the engine."""
+"""One filter of a chain: its weights, and all that is decided about it once."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from convfilter.convolution.borders import ArraySource, border_fill
-from convfilter.convolution.execute import Read, run
+from convfilter.convolution.borders import border_fill
 from convfilter.convolution.plan import Plan, exact_type, make_plan
 from convfilter.errors import ShapeError
 from convfilter.filtering.alpha import (
-    PlainSums,
-    PremultipliedSource,
-    PremultipliedSums,
-    kept_alpha,
-    planar,
     premultiplied_weights,
 )
-from convfilter.filtering.blend import LUMA, LiftedSums, distances
-from convfilter.filtering.quantize import Clipping, Extremes, Finish, Levels, Quotients, decode, rescaled
+from convfilter.filtering.blend import LUMA
+from convfilter.filtering.quantize import Levels, decode
 from convfilter.geometry import Axis, axes_of
 from convfilter.kernels import Kernel
-from convfilter.kernels.kernel import ZERO_SUM
 from convfilter.options import Border, Channels, FilterOptions, Range
 
-__all__ = ["FilterBank", "Layer", "filter_axes", "filter_bank", "filter_layer"]
-__all__ += ["make_layer", "noise_of"]
+__all__ = ["FilterBank", "Layer", "filter_axes", "filter_bank", "make_layer"]
 
 # What a sum may be off by, in levels of 8 or 16 bits: results may only differ near a tie.
 _TOLERANCE = 0.0005
-
-
-# Takes the sums of one block, a list for each output channel, with the channel axis last.
-_Visit: TypeAlias = Callable[[list[list[np.ndarray]], tuple[slice, ...]], None]
-
-_Part: TypeAlias = PlainSums | PremultipliedSums
 
 
 class FilterBank(NamedTuple):
@@ -273,193 +258,3 @@ def filter_axes(shape: Sequence[int], kernel: Kernel, options: FilterOptions) ->
         anchor=kernel.anchor_of(flip=options.flip),
     )
     return frames + rows_columns
-
-
-def noise_of(layer: Layer, colours: np.ndarray) -> float:
-    """How far apart equal sums can come out: some roundings of the largest one; zero for integers."""
-    if layer.plan.dtype.kind in "iu":
-        return 0.0
-    finite = colours[np.isfinite(colours)] if not layer.depth.integer else np.array([layer.depth.full])
-    largest = float(np.abs(finite).max(initial=0.0))
-    return 16 * float(np.finfo(layer.plan.dtype).eps) * largest * float(layer.bank.largest_sum)
-
-
-def filter_layer(
-    layer: Layer, colours: np.ndarray, alpha: np.ndarray | None = None, *, clipping: Clipping | None = None
-) -> np.ndarray:
-    """Filter colours (T, H, W, C) on the scale of the layer's depth, and alpha (T, H, W) on the same.
-
-    Returns an array (T', H', W', O), or O + 1 channels with alpha; `clipping` counts what saturates.
-    """
-    bank, full = layer.bank, layer.depth.full
-    channels = bank.made_of(colours.shape[-1])
-    sizes = (axis.output for axis in layer.axes)
-    result = np.empty((*sizes, channels + (alpha is not None)), layer.target)
-    weighed = alpha is not None and layer.premultiply
-    read: Read
-    if alpha is not None and weighed:
-        read = PremultipliedSource(colours, alpha, layer.border, layer.fill, full, summed=bank.summed)
-    else:
-        read = ArraySource(planar(colours) if bank.summed else colours, layer.border, layer.fill)
-    if alpha is not None and not weighed:
-        kept = kept_alpha(alpha, layer.axes, layer.border, full)
-        # Alpha that an earlier filter has changed is not rounded yet.
-        final = layer.target == layer.result.dtype
-        result[..., -1] = rescaled(kept, layer.depth, layer.result) if final else kept
-    totals = _totals(bank)
-    finish = _finish(layer, totals if weighed else None)
-
-    def parts_of(number: int, sums: list[np.ndarray]) -> list[_Part]:
-        """The parts of an output channel."""
-        if not weighed:
-            return [PlainSums(each) for each in sums]
-        if bank.summed:
-            triples = [sums[first : first + 3] for first in range(0, len(sums), 3)]
-        else:
-            triples = [np.split(part, (channels, channels + 1), axis=-1) for part in sums]
-        return [
-            PremultipliedSums(triple, total, bank.divisor, layer.depth, layer.result)
-            for triple, total in zip(triples, totals[number].tolist(), strict=True)
-        ]
-
-    def lifted(parts: list[_Part], where: tuple[slice, ...]) -> Sequence[_Part | LiftedSums]:
-        """The parts with what stays of the colours."""
-        if not bank.luma:
-            return parts
-        kind = np.dtype(np.float64) if weighed else layer.plan.dtype
-        lift = distances(colours[where], kind)
-        lift *= int(layer.lift) if bank.integer else kind.type(layer.lift)
-        divisor = bank.divisor if weighed else 1
-        raised = len(parts) if layer.combine == "maximum" else 1
-        return [*(LiftedSums(each, lift, divisor) for each in parts[:raised]), *parts[raised:]]
-
-    if layer.range == "stretch":
-        noise = noise_of(layer, colours) / (bank.divisor if weighed else 1)
-        finish = _stretched(layer, finish, read, parts_of, lifted, noise)
-
-    # Alpha is the mean over all parts that have one.
-    count = int(np.count_nonzero(totals))
-    finish_alpha = Finish(
-        layer.result,
-        layer.target,
-        math.inf,
-        combine="sum",
-        divide=Fraction(count),
-        saturate=finish.saturate,
-        loose=finish.loose,
-        exact=layer.adds_up and layer.result.dtype.itemsize <= 2 and count > 1,
-    )
-
-    def store(outputs: list[list[np.ndarray]], where: tuple[slice, ...]) -> None:
-        opaque: list[PremultipliedSums] = []
-        for number, sums in enumerate(outputs):
-            parts = parts_of(number, sums)
-            whole = lifted(parts, where)
-            made = [each.colours() for each in whole]
-            place = slice(number, number + made[0].shape[-1])
-            finish(made, result[(*where, place)], _quotients(whole), clipping)
-            opaque += [each for each in parts if isinstance(each, PremultipliedSums) and each.total]
-        if opaque:
-            finish_alpha(
-                [each.mean for each in opaque],
-                result[(*where, slice(-1, None))],
-                lambda places: zip(*(each.opacities(places) for each in opaque), strict=True),
-            )
-
-    _run(layer, read, store)
-    return result
-
-
-def _quotients(parts: Sequence[_Part | LiftedSums]) -> Quotients:
-    return lambda places: zip(*(each.quotients(places) for each in parts), strict=True)
-
-
-def _totals(bank: FilterBank) -> np.ndarray:
-    """The sums of weights by output and part; one may be off zero by the roundings of its weights."""
-    totals: np.ndarray = bank.weights.sum(axis=(2, 3, 4, 5))
-    totals[np.abs(totals) <= ZERO_SUM * np.abs(bank.weights).sum(axis=(2, 3, 4, 5))] = 0
-    return totals
-
-
-def _run(layer: Layer, read: Read, visit: _Visit) -> None:
-    """Run the plan, and pass on the sums of each block by output channel."""
-    group = layer.plan.kernels // len(layer.bank.weights)
-
-    def finish(sums: list[np.ndarray], where: tuple[slice, ...]) -> None:
-        if layer.bank.summed:
-            sums, where = [part[0] for part in sums], where[1:]
-        visit([sums[first : first + group] for first in range(0, len(sums), group)], where)
-
-    run(layer.plan, read, finish, layer.threads)
-
-
-def _finish(layer: Layer, totals: np.ndarray | None) -> Finish:
-    """The arithmetic after the sums, for every range but ``stretch``; `totals` are for premultiplied ones."""
-    # Premultiplied colours are divided already, and are not integers.
-    divisor, bound = (layer.bank.divisor, layer.bound) if totals is None else (1, math.inf)
-    add, divide = layer.offset * divisor, divisor
-    if layer.range == "signed":
-        add, divide = add + int(layer.result.full) * divisor, 2 * divisor
-    return Finish(
-        levels=layer.result,
-        target=layer.target,
-        bound=bound,
-        combine=layer.combine,
-        add=Fraction(add),
-        divide=Fraction(divide),
-        absolute=layer.range == "absolute",
-        saturate=layer.range != "raw",
-        linear=layer.linear,
-        inside=layer.inside,
-        loose=layer.rounds and not layer.depth.integer,
-        exact=layer.adds_up and _rounds_twice(layer, totals),
-    )
-
-
-def _rounds_twice(layer: Layer, totals: np.ndarray | None) -> bool:
-    """Whether floats may put a value of integers on the wrong side of a tie.
-
-    They do not where exact integers are divided once, or a root of one is: what is not a tie is farther from
-    one than a rounding.
-    """
-    bound, divisor, top = layer.bound, layer.bank.divisor, layer.result.full + 1
-    quotients = totals is not None or layer.combine == "magnitude"
-    if not quotients and bound >= 2**49:
-        return not layer.linear
-    if layer.linear or layer.result.dtype.itemsize > 2:
-        return False
-    if layer.range == "stretch" or (quotients and layer.offset):
-        return quotients or bound * top >= 2**51
-    if totals is None:
-        return quotients and ((divisor * top) ** 2 >= 2**46 or bound**2 >= 2**51)
-    factor = max(max(abs(each), divisor) // math.gcd(each, divisor) for each in totals.ravel().tolist())
-    return layer.combine in ("magnitude", "sum") or bound * factor * max(top / layer.depth.full, 1) >= 2**51
-
-
-def _stretched(
-    layer: Layer,
-    finish: Finish,
-    read: Read,
-    parts_of: Callable[[int, list[np.ndarray]], list[_Part]],
-    lifted: Callable[[list[_Part], tuple[slice, ...]], Sequence[_Part | LiftedSums]],
-    noise: float,
-) -> Finish:
-    """Find the scale that maps the smallest value to 0 and the largest to full scale.
-
-    Sums are computed twice instead of being kept: that costs time, but no memory.
-    """
-    # The scale ignores an offset, and roots are not rounded to what eight bits need.
-    finish = replace(finish, add=Fraction(0), bound=math.inf)
-    extremes = Extremes()
-
-    def look(outputs: list[list[np.ndarray]], where: tuple[slice, ...]) -> None:
-        for number, sums in enumerate(outputs):
-            parts = lifted(parts_of(number, sums), where)
-            value = finish.value([each.colours() for each in parts])
-            extremes.add(value, _quotients(parts) if finish.exact else None, layer.combine)
-
-    _run(layer, read, look)
-    if not extremes.high - extremes.low > noise:  # a flat result must not become an image of its roundings
-        return replace(finish, multiply=0.0, divide=Fraction(1), exact=False)
-    low, high = extremes.exact if finish.exact else map(Fraction, (extremes.low, extremes.high))
-    return replace(finish, add=-low, multiply=layer.result.full, divide=high - low)

@@ -9,6 +9,7 @@ roots and quotients of integers come no nearer to a tie than 2^-192 without bein
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -19,9 +20,10 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from convfilter.errors import ImageError
+from convfilter.filtering.blend import Original, Strength
 from convfilter.options import Depth
 
-__all__ = ["Clipping", "Extremes", "Finish", "Levels", "Quotients", "decode", "encode", "levels_of"]
+__all__ = ["Clipping", "Count", "Extremes", "Finish", "Levels", "Quotients", "decode", "encode", "levels_of"]
 __all__ += ["rescaled"]
 
 _TYPES = {8: np.uint8, 16: np.uint16, "float": np.float32}
@@ -35,6 +37,10 @@ _Places: TypeAlias = tuple[np.ndarray, ...]  # an index for each axis of a block
 
 Quotients: TypeAlias = Callable[[_Places], Iterable[tuple[tuple[int, int], ...]]]
 """Returns, for each of some places of a block, the exact value of each part: an integer over an integer."""
+
+
+Count: TypeAlias = Callable[[np.ndarray, float, float], None]
+"""Counts values below a limit, and those of another and above."""
 
 
 class Levels(NamedTuple):
@@ -119,9 +125,9 @@ class Clipping:
         self.below = self.above = self.samples = 0
         self._lock = threading.Lock()
 
-    def add(self, values: np.ndarray, low: float, past: float) -> None:
+    def add(self, values: np.ndarray, low: float, past: float, where: Any = True) -> None:
         """Count values below `low`, and those of `past` and above."""
-        below, above = int(np.count_nonzero(values < low)), int(np.count_nonzero(values >= past))
+        below, above = (int(np.count_nonzero(cut & where)) for cut in (values < low, values >= past))
         with self._lock:
             self.below += below
             self.above += above
@@ -168,35 +174,61 @@ class Finish:
     inside: bool = False  # no value can lie outside the limits
     loose: bool = False  # values may be nan, which becomes 0 among integers
     exact: bool = False  # settle ties exactly: floats round sums of integers more than once
+    blend: Strength | None = None  # put values together with the samples of the original
 
     def __call__(
         self,
         parts: Sequence[np.ndarray],
         target: np.ndarray,
         quotients: Quotients,
-        clipping: Clipping | None = None,
+        clipping: Count | None = None,
+        original: Original | None = None,
     ) -> None:
-        """Turn the sums of all parts into samples; overwrites the sums."""
-        low, high = self.levels.low, self.levels.high
+        """Turn the sums of all parts into samples; overwrites the sums. `original` is for a blend."""
+        if (kind := self._integer_type(parts[0].dtype, original)) is not None:
+            self._saturate(self._divided(parts, kind, original), target, clipping)
+            return
+        value = self.scaled(parts, original)
+        settle = functools.partial(self._settle, quotients=quotients, original=original)
+        self.store(value, target, clipping, settle if self.exact else None)
+
+    def store(
+        self,
+        value: np.ndarray,
+        target: np.ndarray,
+        clipping: Count | None = None,
+        settle: Callable[[np.ndarray], None] | None = None,
+    ) -> None:
+        """Turn values, which are overwritten, into samples; `settle` floors where floats cannot."""
         if self.target.kind == "f":
-            value = self._scaled(parts)
             if self.saturate and self.levels.integer:
                 if clipping is not None:
-                    clipping.add(value, low - 0.5, high + 0.5)
-                np.clip(value, low, high, out=value)
+                    clipping(value, self.levels.low - 0.5, self.levels.high + 0.5)
+                np.clip(value, self.levels.low, self.levels.high, out=value)
             if self.linear:
                 encode(value, self.levels)
-        else:
-            value = self._divided(parts) if self._stays_integer(parts[0]) else self._floored(parts, quotients)
-            if clipping is not None:
-                clipping.add(value, low, high + 1)
-            if value.dtype.kind in "iu":  # limits of numpy's own types are clipped to faster
-                limits, kind = np.iinfo(value.dtype), value.dtype.type
-                low, high = kind(max(int(low), limits.min)), kind(min(int(high), limits.max))
-            if not self.inside:
-                np.clip(value, low, high, out=value)
-            if self.loose:
-                np.copyto(value, 0, where=np.isnan(value))
+            np.copyto(target, value, casting="unsafe")
+            return
+        if self.linear:
+            encode(value, self.levels)
+        value += 0.5
+        if settle is not None:
+            settle(value)
+        # The conversion to integers truncates, which is floor where nothing is negative.
+        self._saturate(np.floor(value, out=value) if self.levels.low < 0 else value, target, clipping)
+
+    def _saturate(self, value: np.ndarray, target: np.ndarray, clipping: Count | None) -> None:
+        """Turn rounded values into integers within the limits."""
+        low, high = self.levels.low, self.levels.high
+        if clipping is not None:
+            clipping(value, low, high + 1)
+        if value.dtype.kind in "iu":  # limits of numpy's own types are clipped to faster
+            limits, kind = np.iinfo(value.dtype), value.dtype.type
+            low, high = kind(max(int(low), limits.min)), kind(min(int(high), limits.max))
+        if not self.inside:
+            np.clip(value, low, high, out=value)
+        if self.loose:
+            np.copyto(value, 0, where=np.isnan(value))
         np.copyto(target, value, casting="unsafe")
 
     def value(self, parts: Sequence[np.ndarray]) -> np.ndarray:
@@ -219,6 +251,9 @@ class Finish:
         # Squares below 2**24 are exact in float32, and so is the rounding of a root up to 8 bits: between two
         # integers no root comes nearer to the half than 1 / (8 * 255).
         squares = self.combine == "magnitude" and len(parts) * self.bound**2 < 2**24
+        if self.blend is not None:  # integers below 2**24 are exact in float32, and quotients of them
+            few = self.blend.whole and self.combine != "magnitude" and self.blend.bound < 2**22
+            return np.dtype(np.float32 if few else np.float64)
         plain = self.levels.full == 255 and self.add == 0 and self.multiply == self.divide == 1
         return np.dtype(np.float32 if squares and plain else np.float64)
 
@@ -230,22 +265,32 @@ class Finish:
             combine(first, part, out=first)
         return first
 
-    def _scaled(self, parts: Sequence[np.ndarray]) -> np.ndarray:
-        """The value as floats, before rounding."""
+    def scaled(self, parts: Sequence[np.ndarray], original: Original | None = None) -> np.ndarray:
+        """Return the value as floats, before rounding."""
         value = self.value(parts)
+        if self.blend is not None and original is not None:
+            return self.blend.mixed(value, original)
         if self.multiply != 1:
             value *= self.multiply
         if self.divide != 1:
             value /= float(self.divide)
         return value
 
-    def _stays_integer(self, sums: np.ndarray) -> bool:
-        """Whether integers can be divided as such, and fast."""
-        if sums.dtype.kind == "f" or not self._divides:
-            return False
-        limits, half = np.iinfo(sums.dtype), self._half
-        fits = self.bound + abs(half) <= limits.max and (half >= 0 or limits.min < 0)
-        return fits and (self._divisor == 1 or (sums.itemsize <= 4 and self._divisor <= limits.max))
+    def _integer_type(self, sums: np.dtype[Any], original: Original | None) -> np.dtype[Any] | None:
+        """The type in which integers can be divided as such, and fast; None if they cannot."""
+        if self.target.kind == "f" or sums.kind == "f" or not self._divides:
+            return None
+        bound, kinds = self.bound, [sums]
+        if self.blend is not None and original is not None:
+            if original.mask is not None or not self.blend.linear:
+                return None
+            bound, kinds = self.blend.largest, [sums, np.dtype(np.int32)]
+        for kind in kinds:
+            limits = np.iinfo(kind)
+            fits = bound + abs(self._half) <= limits.max and (self._half >= 0 or limits.min < 0)
+            if fits and (self._divisor == 1 or (kind.itemsize <= 4 and self._divisor <= limits.max)):
+                return kind
+        return None
 
     @functools.cached_property
     def _divides(self) -> bool:
@@ -255,18 +300,25 @@ class Finish:
 
     @functools.cached_property
     def _divisor(self) -> int:
-        return int(self.divide)
+        return int(self.divide) if self.blend is None else int(self.blend.divisor)
 
     @functools.cached_property
     def _half(self) -> int:
         """What is added to sums of integers before they are divided, rounding down."""
-        return math.floor(self.add + self.divide / 2)
+        gain = 1 if self.blend is None else int(self.blend.gain)
+        return math.floor(self.add * gain + Fraction(self._divisor, 2))
 
-    def _divided(self, parts: Sequence[np.ndarray]) -> np.ndarray:
+    def _divided(
+        self, parts: Sequence[np.ndarray], kind: np.dtype[Any], original: Original | None
+    ) -> np.ndarray:
         """Integers that are rounded already."""
         value = self._combined(parts)
         if self.absolute:
             np.abs(value, out=value)
+        if self.blend is not None and original is not None:
+            value = value.astype(kind, copy=False)
+            value *= kind.type(self.blend.gain)
+            value += original.samples * kind.type(self.blend.rest)
         if self._half:
             value += value.dtype.type(self._half)
         if self._divisor != 1:
@@ -275,31 +327,25 @@ class Finish:
             np.floor_divide(value, value.dtype.type(self._divisor), out=value)
         return value
 
-    def _floored(self, parts: Sequence[np.ndarray], quotients: Quotients) -> np.ndarray:
-        """Floats whose conversion to integers is the rounded value."""
-        value = self._scaled(parts)
-        if self.linear:
-            encode(value, self.levels)
-        value += 0.5
-        if self.exact:
-            self._settle(value, quotients)
-        # The conversion truncates, which is floor where nothing is negative.
-        return np.floor(value, out=value) if self.levels.low < 0 else value
-
-    def _settle(self, value: np.ndarray, quotients: Quotients) -> None:
+    def _settle(self, value: np.ndarray, quotients: Quotients, original: Original | None) -> None:
         """Replace values to be floored by their true floors where roundings may put them past an integer."""
         largest = max(self.levels.high, abs(float(self.add)) * self.multiply / float(self.divide))
         error = max(2.0**-20, 2.0**-46 * largest)
         places = np.nonzero(np.abs(value - np.rint(value)) <= error)
-        known: dict[tuple[tuple[int, int], ...], int] = {}
+        known: dict[Any, int] = {}
+        beside: Iterable[tuple[int, int]]
         add, divide = (math.floor(each * _ONE) for each in (self.add, self.divide))
+        blend, beside = (
+            (None, itertools.repeat((0, 0))) if original is None else (self.blend, original.at(places))
+        )
         floors = []
-        for row in quotients(places):
-            if row not in known:
+        for row, each in zip(quotients(places), beside, strict=False):
+            if (row, each) not in known:
                 exact = _combined_exactly(row, self.combine) + add
                 exact = (abs(exact) if self.absolute else exact) * (int(self.multiply) << _PLACES) // divide
-                known[row] = (exact + _ONE // 2 + _SNAP) >> _PLACES
-            floors.append(known[row])
+                exact = exact if blend is None else blend.exactly(exact, each[0], each[1], _ONE)
+                known[row, each] = (exact + _ONE // 2 + _SNAP) >> _PLACES
+            floors.append(known[row, each])
         value[places] = floors
 
 

@@ -13,6 +13,7 @@ from typing import TypeAlias, Union
 
 from convfilter.errors import ImageError
 from convfilter.images.headers import jpeg_segments
+from convfilter.images.library import add_warning
 from convfilter.images.tiff_tags import (
     IPTC,
     Data,
@@ -38,6 +39,7 @@ __all__ = [
     "laid_out",
     "note_in_place",
     "photoshop_resources",
+    "resized",
     "resolution_of",
     "table_of",
     "tags_of",
@@ -52,6 +54,7 @@ DESCRIPTIVE |= {18246, 18249, 34377, *range(40091, 40096)}
 THUMBNAILS = (0x0409, 0x040C)
 
 _ORIENTATION, _MAKER_NOTE = 274, 37500
+_SIZE = 40962, 40963  # width and height
 _EXIF_GROUP, _GPS, _INTEROP = 34665, 34853, 40965
 # Directories that a tag points to, by the directory in which they may stand.
 _GROUPS = {0: (_EXIF_GROUP, _GPS), _EXIF_GROUP: (_INTEROP,)}
@@ -88,6 +91,20 @@ def cleaned(block: bytes, upright: bool) -> bytes:
         place for each in (directory, *groups) for place in (each.end + 4, *(e.end for e in each.entries))
     ]
     return bytes(result[: max(length, *ends)])
+
+
+def resized(exif: bytes, before: tuple[int, ...], after: tuple[int, ...]) -> bytes:
+    """Return a block with another width and height if those that it states were true."""
+    block = bytearray(exif.removeprefix(EXIF))
+    directory = _directory_of(bytes(block))
+    for group in _others(directory, _addresses(directory, _EXIF_GROUP)[:1]):
+        entries = {each.number: each for each in group.entries if each.end <= len(block)}
+        if before == tuple((*_addresses(group, number), 0)[0] for number in _SIZE):
+            for number, value in zip(_SIZE, after, strict=True):
+                code = {_SHORT: "H", _LONG: "I"}.get(entries[number].type)
+                if code and value < 1 << (8 * struct.calcsize(code)):
+                    struct.pack_into(directory.order + code, block, entries[number].place, value)
+    return EXIF + bytes(block)
 
 
 def _directory_of(block: bytes) -> Directory:
@@ -173,17 +190,24 @@ Entries: TypeAlias = dict[int, tuple[int, int, bytes]]
 """Type, count and value or address of each tag in a directory of a little-endian file."""
 
 
-def groups_of(directory: Directory, level: int = 0) -> dict[int, Group]:
-    """Return the groups of a directory, such as EXIF and GPS."""
+def groups_of(directory: Directory, warnings: list[str], level: int = 0) -> dict[int, Group]:
+    """Return the groups of a directory, such as EXIF and GPS, with a warning for each broken tag in them."""
     groups: dict[int, Group] = {}
     for number in _GROUPS.get(level, ()):
-        address = directory.whole(number, 0)
-        if address:
+        if address := directory.whole(number, 0):
             group = Directory(directory.data, address, directory.order, directory.big)
-            tags = {each.number: little_endian(each, directory) for each in group.entries}
-            inner = groups_of(group, number)
-            plain = {key: tag for key, tag in tags.items() if tag.type and key not in _GROUPS.get(number, ())}
-            groups[number] = dict(sorted((plain | inner).items()))
+            tags: dict[int, TiffTag | Group] = {}
+            for entry in group.entries:
+                tag = little_endian(entry, directory)
+                if tag.type:
+                    tags[entry.number] = tag
+                else:
+                    add_warning(warnings, f"malformed EXIF tag {entry.number} dropped")
+            for inner in _GROUPS.get(number, ()):
+                tags.pop(inner, None)
+            tags.update(groups_of(group, warnings, number))
+            if tags:
+                groups[number] = tags
     return groups
 
 
@@ -192,10 +216,10 @@ def tags_of(exif: bytes) -> tuple[TiffTag, ...]:
     return read_tags(_directory_of(exif.removeprefix(EXIF)))
 
 
-def exif_in_tiff(exif: bytes) -> Group:
+def exif_in_tiff(exif: bytes, warnings: list[str]) -> Group:
     """Return what a TIFF holds of a block beside `tags_of`."""
     directory = _directory_of(exif.removeprefix(EXIF))
-    return _apart(directory) | groups_of(directory)
+    return _apart(directory) | groups_of(directory, warnings)
 
 
 def _apart(directory: Directory) -> dict[int, TiffTag | Group]:
@@ -212,10 +236,10 @@ def resolution_of(exif: bytes) -> tuple[float, float] | None:
     return (across, down) if across and down else None
 
 
-def block_of(directory: Directory, tags: Iterable[TiffTag]) -> bytes | None:
+def block_of(directory: Directory, tags: Iterable[TiffTag], warnings: list[str]) -> bytes | None:
     """Return a block with what a page of a TIFF, and `tags` of it, say of the image."""
     kept = [tag for tag in tags if tag.number in DESCRIPTIVE and tag.type and not is_of_program(tag)]
-    group = {tag.number: tag for tag in kept} | _apart(directory) | groups_of(directory)
+    group = {tag.number: tag for tag in kept} | _apart(directory) | groups_of(directory, warnings)
     for tag in kept:
         if tag.number == IPTC:  # bytes, also if called numbers
             group[IPTC] = tag._replace(type=_UNDEFINED, values=len(tag.data))

@@ -10,13 +10,21 @@ from __future__ import annotations
 import math
 import re
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from PIL import Image
 
 from convfilter.errors import ImageError
-from convfilter.images.exif import EXIF, THUMBNAILS, cleaned, jpeg_places, photoshop_resources, resolution_of
+from convfilter.images.exif import (
+    EXIF,
+    THUMBNAILS,
+    cleaned,
+    jpeg_places,
+    photoshop_resources,
+    resized,
+    resolution_of,
+)
 from convfilter.images.formats import FORMATS
 from convfilter.images.library import reasons
 from convfilter.images.tiff_tags import Origin, TiffTag
@@ -94,6 +102,12 @@ class Metadata:
         """Return what decides how an image is encoded, without what is written beside it."""
         kept = "quantization", "subsampling", "compression", "lossless", "duration", "plays"
         return Metadata(**{name: getattr(self, name) for name in kept})
+
+    def resized(self, before: tuple[int, ...], after: tuple[int, ...]) -> Metadata:
+        """Return it for an image of another shape: EXIF states the size."""
+        if self.exif is None or before[:2] == after[:2]:
+            return self
+        return replace(self, exif=resized(self.exif, before[1::-1], after[1::-1]))
 
     def lost_in(self, form: str, frames: int, still: bool) -> list[str]:
         """Return the names of what a format cannot hold, as far as it says something.
@@ -184,6 +198,8 @@ def _exif(image: Image.Image, upright: bool, warnings: list[str]) -> bytes | Non
             warnings.append(f"EXIF of more than {_LONGEST_EXIF} bytes dropped")
             return None
         block = EXIF + cleaned(raw.removeprefix(EXIF), upright)
+        if upright and orientation_of(image, []) >= 5:
+            block = resized(block, image.size, image.size[::-1])
         with reasons("malformed EXIF"):
             parsed = Image.Exif()
             parsed.load(block)  # whatever cannot be parsed and put together again could not be written

@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
+from convfilter.errors import ImageError
 from convfilter.images.metadata import Metadata
 from convfilter.images.tiff_tags import SAME_GRID, Grid
 
-__all__ = ["Picture", "Size"]
+__all__ = ["Picture", "Size", "check_mask_size"]
 
 
 @dataclass
@@ -42,3 +43,10 @@ class Size(NamedTuple):
     dtype: str
     format: str
     frames: int
+
+
+def check_mask_size(mask: tuple[int, ...], image: tuple[int, ...]) -> None:
+    """Refuse a mask (H, W) that is not of the image's size."""
+    if mask != image:
+        sizes = "{1}x{0} and the image has {3}x{2}".format(*mask, *image)
+        raise ImageError(f"the mask has {sizes}: give one of the image's size")

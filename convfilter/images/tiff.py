@@ -282,7 +282,7 @@ class _Page:
             )
         tags = read_tags(self._tags)
         try:
-            beside.info["exif"] = block_of(self._tags, tags)
+            beside.info["exif"] = block_of(self._tags, tags, warnings)
         except ImageError:
             warnings.append("malformed EXIF dropped")
         metadata = read_metadata(beside, orient, warnings)

@@ -160,7 +160,7 @@ def _group(metadata: Metadata, warnings: list[str]) -> Group:
     dpi = metadata.dpi
     if metadata.exif is not None:
         try:
-            group |= exif_in_tiff(metadata.exif)
+            group |= exif_in_tiff(metadata.exif, warnings)
             dpi = resolution_of(metadata.exif) or dpi  # that of JFIF is often made up
         except ImageError:
             add_warning(warnings, "malformed EXIF dropped")

@@ -23,7 +23,7 @@ apply a.png -k sobel --padding=-1
 apply a.png -k sobel --stride 0
 apply a.png -k luma --channels sum
 apply a.png -k sobel --range clamp
-apply a.png -k sobel --format jpg
+apply a.png -k sobel --format jpge
 apply a.png -k sobel -o out.png --format tiff
 apply a.png -k sobel -o out.jpgg
 apply a.png -k sobel -o no/out.png
@@ -58,6 +58,7 @@ explain two.gif -k temporal-blur --at 0,0 --animate b.gif
 explain large.png -k blur --at 0,0 --animate b.gif
 explain --values 1 -k blur -k blur
 explain --values 1 -k luma
+explain a.png -k blur -k blur --at 0,0 --step 3
 explain a.png -k blur --at 0,0 -o b.txt
 explain --values 1 --weights 1 --animate b.jpg
 explain --values 1 -k blur --padding 20 --at 0,0 --animate b.gif

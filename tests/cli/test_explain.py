@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 from samples import animate, colour, grey, load, moving, noise, save
 
+import convfilter as cf
 from convfilter.images.formats import format_of_name
 from convfilter.images.picture import Picture
 from convfilter.images.writing import write_picture
@@ -108,7 +109,7 @@ row 0, column 0   (the anchor is over row 0, column 0)
   samples      weights     products
    0    1      0  1        0   1
    3    4      2  3        6  12
-  sum  all products = 19
+  sum  0 + 1 + 6 + 12 = 19
 
 value 19
 """
@@ -122,6 +123,7 @@ def test_the_worked_example_is_shown_step_by_step(quick):
         "value 19", "value 25", "value 37", "value 43",
     ]  # fmt: skip
     assert NINETEEN in quick("explain", *NUMBERS, "--at", "0,0").out
+    assert out.endswith("\n\noutput\n  19  25\n  37  43\n")
     found = [json.loads(line)["value"] for line in quick("explain", *NUMBERS, "--json").out.splitlines()]
     assert found == [19, 25, 37, 43]
 
@@ -133,6 +135,44 @@ def test_files_of_numbers_are_read(quick, tmp_path, text):
     (tmp_path / "a.csv").write_text(text, encoding="utf-8", newline="")
     found = json.loads(quick("explain", "a.csv", "--weights", "2", "--at", "1,0", "--json").out)
     assert found["value"] == 6
+
+
+def test_all_values_of_a_small_image_are_explained(quick, tmp_path):
+    save(tmp_path / "a.png", colour(4, 4))
+    made = cf.apply_kernel(colour(4, 4), "blur")[..., 1]
+    options = ["a.png", "-k", "blur", "--channel", "green"]
+    lines = quick("explain", *options).out.splitlines()
+    assert sum(line.startswith("value ") for line in lines) == 16
+    assert lines[-5] == "output, green"
+    assert [list(map(int, line.split())) for line in lines[-4:]] == made.tolist()
+    found = [json.loads(line)["value"] for line in quick("explain", *options, "--json").out.splitlines()]
+    assert found == made.ravel().tolist()
+
+
+def test_the_addition_is_written_out_or_shortened(quick):
+    nine = ["--values", "1 2 3; 4 5 6; 7 8 9", "--at", "1,1"]
+    out = quick("explain", *nine, "-k", "sobel-x").out
+    assert "\n  sum  -1 + 0 + 3 - 8 + 0 + 12 - 7 + 0 + 9 = 8\n" in out
+    out = quick("explain", *nine, "-k", "box:size=9").out
+    assert "\n  sum     1 + 1 + 1 + 1 + ... + 9 + 9 + 9 + 9 = 405\n" in out
+
+
+@pytest.mark.parametrize(
+    "options", ["", "--linear --alpha keep", "--stride 2 --border wrap", "--range signed --depth 8 --mix 0.5"]
+)
+def test_a_chain_is_followed_step_by_step(quick, tmp_path, options):
+    """The window of the second filter is made of the values that the first one is explained to give."""
+    save(tmp_path / "a.png", colour(6, 7, 4))
+    command = ["a.png", "-k", "sharpen", "-k", "box:size=2", *options.split(), "--json", "--at"]
+    last = json.loads(quick("explain", *command, "0,0").out)
+    assert last == json.loads(quick("explain", *command, "0,0", "--step", "2").out)
+    row, column = (last["anchor"][name] for name in ("row", "column"))
+    for down, across in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        at = f"{row + down},{column + across}"
+        first = json.loads(quick("explain", *command, at, "--step", "1").out)
+        assert first["notes"][0] == "step 1 of 2: sharpen; box:size=2 goes on with its unrounded values"
+        assert first["value"] == pytest.approx(last["parts"][0]["slices"][0]["window"][down][across])
+        assert "round" not in [each["name"] for each in first["steps"]]
 
 
 def test_kernels_and_numbers_and_weights_and_images_go_together(quick, tmp_path):
@@ -173,7 +213,7 @@ STEPS = {
     "high-pass": (" / 2 + 255 / 2 = ",),
     "sobel-x --range stretch": ("stretch  (",),
     "blur --linear": ("samples are in linear light", "sRGB"),
-    "blur -k sobel-x": ("the window is what blur made, unrounded",),
+    "blur -k sobel-x": ("step 2 of 2: sobel-x", "the window is what blur made, unrounded"),
 }
 
 
@@ -205,7 +245,7 @@ def test_a_value_is_drawn(quick, tmp_path, kernel):
     assert ran.code == 0, ran.err
     assert ran.complaints[-1] == "convfilter: drawn to drawn.png"
     drawn = load(tmp_path / "drawn.png")
-    assert 400 < drawn.shape[1] < 2600
+    assert 400 < drawn.shape[1] < 2200
     assert framed(drawn)
 
 

@@ -70,6 +70,11 @@ def random_case(seed):
         alpha=pick("auto", "auto", "keep", "premultiply", "plain", "drop"),
         linear=pick(False, False, False, True), depth=pick(None, None, 8, 16, "float"),
     )  # fmt: skip
+    if pick(False, False, True):
+        options = options._replace(
+            padding="same", stride=1, channels=pick("each", "luma"), mix=pick(1.0, 0.3, 0.5),
+            mask=pick(None, rng.integers(0, 256, pixels.shape[:2], np.uint8)), threshold=pick(0.0, 0.0, 0.03),
+        )  # fmt: skip
     if stack:
         pixels = np.stack([pixels, np.roll(pixels, 1, 0), pixels])
     return rng, pixels, kernels, options
@@ -95,6 +100,8 @@ def assert_explained(seed):
     channel = int(rng.integers(len(written)))
     found = explain_sample(pixels, kernels, options, place, channel=str(channel))
     np.testing.assert_array_equal(found.values, written)
+    for step in range(1, len(kernels)):  # compared with the engine's values by itself
+        explain_sample(pixels, kernels, options, [0] * len(place), step=step)
     value = float(worked(found))
     if made.dtype.kind != "f" and not any("of a tie" in note for note in found.notes):
         assert value == found.value
@@ -139,6 +146,13 @@ def test_integer_kernels_are_explained_exactly_everywhere(name, dtype):
     for row, column in np.ndindex(5, 6):
         found = explain_sample(pixels, [kernel], FilterOptions(), (row, column))
         assert worked(found) == found.value == made[row, column]
+
+
+def test_filtered_lightness_is_explained_in_every_channel():
+    pixels, blur, options = colour(5, 6), cf.get_kernel("blur"), FilterOptions(channels="luma")
+    for channel, sample in enumerate(cf.apply_kernel(pixels, blur, channels="luma")[2, 3]):
+        found = explain_sample(pixels, [blur], options, (2, 3), channel=str(channel))
+        assert worked(found) == found.value == sample
 
 
 def test_a_tie_between_irrational_values_is_exact():

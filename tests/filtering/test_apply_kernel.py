@@ -280,8 +280,11 @@ def test_blocks_of_a_large_image_meet_without_a_seam(kernel, reach, channels):
 def test_what_is_not_an_image_is_refused(shape):
     with pytest.raises((ImageError, ShapeError)):
         apply_kernel(np.zeros(shape, np.uint8), "blur")
-    with pytest.raises((ImageError, ShapeError)):  # nor are frames
-        apply_kernel(picture(0, 5, 5), random_kernel(0, shape=(3, 3, 3), axes=VOLUME))
+
+
+def test_a_frame_kernel_needs_frames():
+    with pytest.raises(ShapeError, match="for a kernel of frames"):
+        apply_kernel(picture(0, 5, 5), "temporal-blur")
 
 
 def test_truth_values_are_black_and_white():

@@ -1,0 +1,207 @@
+"""The backward pass on plain numbers: for every sample and every weight, the sum that is its gradient.
+
+The sums are written out one by one, independently of `input_gradient` and `kernel_gradient`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convfilter.convolution.borders import source_index
+from convfilter.errors import OptionError, figure
+from convfilter.explain.steps import Number, Step, added, plain, plane_axes, quotient, shortened, whole
+from convfilter.explain.text import table_lines, wrapped
+from convfilter.geometry import Axis
+from convfilter.kernels import Kernel
+from convfilter.options import FilterOptions
+
+__all__ = ["LEGEND", "Backward", "backward_json", "backward_lines", "equations", "explain_gradients"]
+
+LEGEND = "[in brackets: made by the border]"
+_MOST = 100  # samples, outputs or weights whose sums are written out
+
+_Place: TypeAlias = tuple[int, int]
+
+
+class _Term(NamedTuple):
+    """One product of a sum, in symbols and as its two factors."""
+
+    symbols: str
+    derivative: Number
+    factor: Number
+
+
+class Backward(NamedTuple):
+    """Gradients (H, W) by the samples and by the weights, as written in the kernel, with the step to each.
+
+    `border` says whether some sample was made by the border. In `samples` and `weights` a step is the
+    gradient of one of them, row by row.
+    """
+
+    values: NDArray[Any]
+    kernel: NDArray[Any]
+    upstream: NDArray[Any]
+    samples: tuple[Step, ...]
+    weights: tuple[Step, ...]
+    border: bool
+
+    @property
+    def tables(self) -> dict[str, NDArray[Any]]:
+        """The numbers that go in and those that come out, by symbol."""
+        return {
+            "x": self.values,
+            "w": self.kernel,
+            "d": self.upstream,
+            "dL/dx": _gradient(self.samples, self.values),
+            "dL/dw": _gradient(self.weights, self.kernel),
+        }
+
+
+def explain_gradients(
+    values: NDArray[Any], kernel: Kernel, upstream: NDArray[Any], options: FilterOptions
+) -> Backward:
+    """Explain the gradients by numbers (H, W) and weights, from the derivative by each output.
+
+    The same options count as in `explain_numbers`.
+    """
+    if kernel.axes not in (("column",), ("row", "column")) or len(kernel.parts) > 1:
+        fault = f"has {len(kernel.parts)} parts" if len(kernel.parts) > 1 else "spans channels or frames"
+        raise OptionError(f"kernel '{kernel.name}' {fault}: --upstream takes one table of weights")
+    axes = plane_axes(values.shape, kernel, options)
+    made = tuple(axis.output for axis in axes)
+    if upstream.shape != made:
+        raise OptionError(
+            f"--upstream: {_in_words(upstream.shape)} for an output of {_in_words(made)}: "
+            "give one derivative for each output"
+        )
+    if max(values.size, upstream.size, kernel.height * kernel.width) > _MOST:
+        raise OptionError(
+            f"at most {_MOST} samples, outputs and weights can be shown with --upstream: give fewer --values"
+        )
+    weights = kernel.arrays()[0].reshape(kernel.height, kernel.width)
+    divisor = kernel.divisors[0]
+    # In one dimension samples are x1, x2, ..., else x[0,0], x[0,1], ...
+    line = next(
+        (axis for axis in (0, 1) if values.shape[axis] == weights.shape[axis] == made[axis] == 1), None
+    )
+
+    def symbol(name: str, place: _Place) -> str:
+        return f"{name}[{place[0]},{place[1]}]" if line is None else f"{name}{place[1 - line] + 1}"
+
+    by_sample: dict[_Place, list[_Term]] = {place: [] for place in np.ndindex(values.shape)}
+    by_weight: dict[_Place, list[_Term]] = {place: [] for place in np.ndindex(weights.shape)}
+    fill = options.fill if options.border == "constant" else 0.0
+    border = False
+    for row, column in itertools.product(*(_meetings(axis, options) for axis in axes)):
+        output, weight, source = zip(row[:3], column[:3], strict=True)
+        outside = row.outside or column.outside
+        border = border or outside
+        d, derivative = symbol("d", output), upstream[output].item()
+        x, sample = figure(fill), whole(fill)
+        if min(source) >= 0:
+            x, sample = symbol("x", source), values[source].item()
+            product = f"{d}*{symbol('w', weight)}"
+            # What goes by way of the border is in brackets.
+            product = f"[{product}]" if outside else product
+            by_sample[source].append(_Term(product, derivative, weights[weight].item()))
+        by_weight[weight].append(_Term(f"{d}*[{x}]" if outside else f"{d}*{x}", derivative, sample))
+    samples, weighted = (
+        tuple(_summed(f"dL/d{symbol(name, place)}", terms, divisor) for place, terms in sums.items())
+        for name, sums in (("x", by_sample), ("w", by_weight))
+    )
+    return Backward(values, weights, upstream, samples, weighted, border)
+
+
+class _Meeting(NamedTuple):
+    """On one axis: an output, a weight as written, and the sample that they meet; -1 is a constant."""
+
+    output: int
+    weight: int
+    source: int
+    outside: bool
+
+
+def _meetings(axis: Axis, options: FilterOptions) -> list[_Meeting]:
+    found = []
+    for output, weight in np.ndindex(axis.output, axis.kernel):
+        place = output * axis.stride - axis.before + weight * axis.dilation
+        source = int(source_index(np.array(place), axis.size, options.border))
+        written = axis.kernel - 1 - weight if options.flip else weight
+        found.append(_Meeting(output, written, source, not 0 <= place < axis.size))
+    return found
+
+
+def _summed(name: str, terms: Sequence[_Term], divisor: Number) -> Step:
+    """Add up terms: in symbols, in numbers, as products."""
+    products = [each.derivative * each.factor for each in terms]
+    exact = all(isinstance(each, int) for each in products)
+    total: Number = sum(products) if exact else math.fsum(products)
+    numbers = [f"{_bracketed(each.derivative)}*{_bracketed(each.factor)}" for each in terms]
+    sums = [" + ".join(shortened([each.symbols for each in terms])), " + ".join(shortened(numbers))]
+    sums += [added(products, 4)] if len(terms) > 1 else []
+    if divisor != 1:
+        sums = [
+            f"({each}) / {figure(divisor)}" if len(terms) > 1 else f"{each} / {figure(divisor)}"
+            for each in sums
+        ]
+    return Step(name, " = ".join(sums) if terms else "", quotient(total, divisor))
+
+
+def _bracketed(number: Number) -> str:
+    text = figure(number, 4)
+    return f"({text})" if text.startswith("-") else text
+
+
+def _gradient(steps: Sequence[Step], like: NDArray[Any]) -> NDArray[Any]:
+    return np.array([plain(step.value) for step in steps]).reshape(like.shape)
+
+
+def _in_words(shape: Sequence[int]) -> str:
+    rows, columns = shape
+    return f"{rows} row{'s' * (rows > 1)} of {columns}"
+
+
+def backward_lines(explained: Backward) -> list[str]:
+    """Return the backward pass as lines for a terminal."""
+    tables, lines = explained.tables, []
+    titles = {"x": "the input x", "w": "the weights w", "d": "the upstream d: the derivative by each output"}
+    for name, title in titles.items():
+        lines += ["", title, *table_lines(tables[name])]
+    for name, steps in (("dL/dx", explained.samples), ("dL/dw", explained.weights)):
+        lines += ["", *equations(steps), "", name, *table_lines(tables[name])]
+    return [*lines, "", LEGEND] if explained.border else lines
+
+
+def equations(steps: Sequence[Step], width: int = 80) -> list[str]:
+    """Return each sum as an equation: in one line of a width in characters, or its sides below each other."""
+    found = []
+    for step in steps:
+        start, value = f"{step.name} = ", f"{step.formula} = {figure(step.value)}"
+        lines = wrapped(start, value if step.formula else "0   (no output uses it)", width)
+        if len(lines) > 1:
+            *sides, last = step.formula.split(" = ")
+            starts = [start, *[f"{'= ':>{len(start)}}"] * len(sides)]
+            pairs = zip(starts, [*sides, f"{last} = {figure(step.value)}"], strict=True)
+            lines = [line for each, side in pairs for line in wrapped(each, side, width)]
+        found += lines
+    return found
+
+
+def backward_json(explained: Backward) -> str:
+    """Return the backward pass as an object of JSON."""
+    tables = explained.tables
+    described: dict[str, Any] = {
+        "upstream": explained.upstream.tolist(),
+        "input_gradient": tables["dL/dx"].tolist(),
+        "kernel_gradient": tables["dL/dw"].tolist(),
+    }
+    for name, steps in (("samples", explained.samples), ("weights", explained.weights)):
+        described[name] = [step._replace(value=plain(step.value))._asdict() for step in steps]
+    return json.dumps(described)

@@ -1,0 +1,402 @@
+"""A filter's run over an image: blocks of sums, as the engine makes them, become blocks of samples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from typing import TypeAlias
+
+import numpy as np
+
+from convfilter.convolution.borders import ArraySource, source_index
+from convfilter.convolution.execute import Read, run
+from convfilter.filtering.alpha import (
+    PlainSums,
+    PremultipliedSource,
+    PremultipliedSums,
+    kept_alpha,
+    planar,
+)
+from convfilter.filtering.blend import Blend, Block, Original, Strength, spread
+from convfilter.filtering.layer import FilterBank, Layer
+from convfilter.filtering.lightness import LiftedSums, distances
+from convfilter.filtering.quantize import Clipping, Count, Extremes, Finish, Quotients, decode, rescaled
+from convfilter.kernels.kernel import ZERO_SUM
+
+__all__ = ["blocks_of", "filter_layer", "inputs_of", "noise_of"]
+
+# Samples that are blended at a time, so that what is between them stays in the cache.
+_STRIP = 1 << 16
+# What lifts ties over the roundings of a blend that is weighted with alpha.
+_NUDGE = 2.0**-30
+
+# The sums of one block, a list for each output channel, with the channel axis last.
+_Sums: TypeAlias = list[list[np.ndarray]]
+_Visit: TypeAlias = Callable[[_Sums, Block], None]
+_Part: TypeAlias = PlainSums | PremultipliedSums
+
+
+def filter_layer(
+    layer: Layer,
+    colours: np.ndarray,
+    alpha: np.ndarray | None = None,
+    *,
+    clipping: Clipping | None = None,
+    blend: Blend | None = None,
+    blocks: Sequence[Block] | None = None,
+) -> np.ndarray:
+    """Filter colours (T, H, W, C) on the scale of the layer's depth, and alpha (T, H, W) on the same.
+
+    Returns an array (T', H', W', O), or O + 1 channels with alpha; `clipping` counts what saturates. Only
+    `blocks` are computed, by default all; the others are undefined, or the image's own with a `blend`.
+    """
+    work = _Run(layer, colours, alpha, clipping, blend)
+    if blend is None:
+        work.run(work.store, blocks)
+        return work.result
+    taken = []
+    for where in blocks_of(layer):
+        if blend.inside(where):
+            taken.append(where)
+        else:
+            work.restore(where)
+    work.run(_in_strips(work.store_taken), taken)
+    if clipping is not None:
+        clipping.samples = work.result[..., : work.channels].size
+    return work.result
+
+
+class _Run:
+    """One layer at work on one image."""
+
+    def __init__(
+        self,
+        layer: Layer,
+        colours: np.ndarray,
+        alpha: np.ndarray | None,
+        clipping: Clipping | None,
+        blend: Blend | None,
+    ) -> None:
+        self.layer, self.colours, self.clipping, self.blend = layer, colours, clipping, blend
+        bank, full = layer.bank, layer.depth.full
+        self.channels = bank.made_of(colours.shape[-1])
+        sizes = (axis.output for axis in layer.axes)
+        self.result = np.empty((*sizes, self.channels + (alpha is not None)), layer.target)
+        self.weighed = alpha is not None and layer.premultiply
+        self._read: Read
+        self._kept = None
+        if alpha is not None and self.weighed:
+            self._read = PremultipliedSource(
+                colours, alpha, layer.border, layer.fill, full, summed=bank.summed
+            )
+        else:
+            self._read = ArraySource(planar(colours) if bank.summed else colours, layer.border, layer.fill)
+        if alpha is not None and not self.weighed:
+            self._kept = kept_alpha(alpha, layer.axes, layer.border, full)
+            # Alpha that an earlier filter has changed is not rounded yet.
+            final = layer.target == layer.result.dtype
+            self.result[..., -1] = rescaled(self._kept, layer.depth, layer.result) if final else self._kept
+        self._totals = _totals(bank)
+        self._finish = _finish(layer, self._totals if self.weighed else None)
+        if layer.range == "stretch":
+            self._finish = self._stretched()
+        # Alpha is the mean over all parts that have one.
+        self._means = int(np.count_nonzero(self._totals))
+        self._finish_alpha = Finish(
+            layer.result,
+            layer.target,
+            math.inf,
+            combine="sum",
+            divide=Fraction(self._means),
+            saturate=self._finish.saturate,
+            loose=self._finish.loose,
+            exact=layer.adds_up and layer.result.dtype.itemsize <= 2 and self._means > 1,
+        )
+        if blend is not None:
+            self._strength, self._blended = _blended(layer, self._finish, blend)
+            # Whether integers come out of a blend as they are, where all or nothing is taken.
+            self._exact = self._strength.whole and layer.rounds and not self.weighed
+            plain = layer.rounds and layer.depth.integer and not (layer.linear or self.weighed)
+            self._leaves = plain and (self._exact or self._strength.ratio == 1)
+
+    def run(self, visit: _Visit, blocks: Sequence[Block] | None = None) -> None:
+        """Run the plan, or blocks of it, and pass on the sums of each block."""
+        layer, group = self.layer, self.layer.plan.kernels // len(self.layer.bank.weights)
+
+        def finish(sums: list[np.ndarray], where: tuple[slice, ...]) -> None:
+            if layer.bank.summed:
+                sums, where = [part[0] for part in sums], where[1:]
+            visit([sums[first : first + group] for first in range(0, len(sums), group)], where)
+
+        channel = (slice(0, 1),) if layer.bank.summed else ()
+        chosen = None if blocks is None else [(*channel, *where) for where in blocks]
+        run(layer.plan, self._read, finish, layer.threads, chosen)
+
+    def _parts(self, outputs: _Sums) -> list[list[_Part]]:
+        """The parts of each output channel."""
+        if not self.weighed:
+            return [[PlainSums(each) for each in sums] for sums in outputs]
+        return [
+            [self._premultiplied(*pair) for pair in zip(self._triples(sums), totals, strict=True)]
+            for sums, totals in zip(outputs, self._totals.tolist(), strict=True)
+        ]
+
+    def _premultiplied(self, sums: Sequence[np.ndarray], total: float) -> _Part:
+        return PremultipliedSums(sums, total, self.layer.bank.divisor, self.layer.depth, self.layer.result)
+
+    def _triples(self, sums: list[np.ndarray]) -> list[list[np.ndarray]]:
+        """Sums of premultiplied colours, alpha and plain colours, for each part."""
+        if self.layer.bank.summed:
+            return [sums[first : first + 3] for first in range(0, len(sums), 3)]
+        return [np.split(part, (self.channels, self.channels + 1), axis=-1) for part in sums]
+
+    def _lifted(self, parts: list[_Part], where: Block) -> Sequence[_Part | LiftedSums]:
+        """The parts with what stays of the colours."""
+        layer, bank = self.layer, self.layer.bank
+        if not bank.luma:
+            return parts
+        kind = np.dtype(np.float64) if self.weighed else layer.plan.dtype
+        lift = distances(self.colours[where], kind)
+        lift *= int(layer.lift) if bank.integer else kind.type(layer.lift)
+        divisor = bank.divisor if self.weighed else 1
+        raised = len(parts) if layer.combine == "maximum" else 1
+        return [*(LiftedSums(each, lift, divisor) for each in parts[:raised]), *parts[raised:]]
+
+    def store(self, outputs: _Sums, where: Block, count: Count | None = None) -> None:
+        """Finish the sums of a block."""
+        every = self._parts(outputs)
+        count = count or self._counted(None)
+        for number, parts in enumerate(every):
+            lifted = self._lifted(parts, where)
+            made = [each.colours() for each in lifted]
+            place = slice(number, number + made[0].shape[-1])
+            self._finish(made, self.result[(*where, place)], _quotients(lifted), count)
+        if opaque := _with_alpha(every):
+            self._finish_alpha(
+                [each.mean for each in opaque],
+                self.result[(*where, slice(-1, None))],
+                lambda places: zip(*(each.opacities(places) for each in opaque), strict=True),
+            )
+
+    def restore(self, where: Block, mask: np.ndarray | None = None) -> None:
+        """Put the image's own samples where a mask is 0, or without one."""
+        assert self.blend is not None
+        target = self.result[where]
+        if mask is None or not mask.all():
+            samples = self.blend.samples[where][..., : target.shape[-1]]
+            kept = True if mask is None else spread(mask == 0, np.empty(target.shape, bool))
+            np.copyto(target, rescaled(samples, self.layer.depth, self.layer.result), "unsafe", kept)
+
+    def store_taken(self, outputs: _Sums, where: Block) -> None:
+        """Finish the sums of a block: plain where they replace the image, else blended with it."""
+        blend = self.blend
+        assert blend is not None
+        inside = blend.inside(where)
+        if inside != where:
+            self.restore(where)
+        if inside is None:
+            return
+        cut = [
+            slice(own.start - part.start, own.stop - part.start)
+            for own, part in zip(inside, where, strict=True)
+        ]
+        outputs, where = [[part[tuple(cut)] for part in parts] for parts in outputs], inside
+        mask = blend.mask_at(where)
+        if mask is None:
+            (self.store if blend.whole else self._store_blended)(outputs, where)
+            return
+        replaced = np.asarray(mask == blend.opaque) & blend.whole
+        if self._exact or not replaced.any():
+            self._store_blended(outputs, where, mask, self._counted(mask))
+            if not self._leaves:
+                self.restore(where, mask)
+            return
+        # What replaces the image does so to the last bit.
+        mixed = np.asarray(mask != 0) & ~replaced
+        copies = [[part.copy() for part in parts] for parts in outputs] if mixed.any() else outputs
+        self.store(copies, where, self._counted(replaced))
+        if mixed.any():
+            plain = self.result[where].copy()
+            self._store_blended(outputs, where, mask, self._counted(mixed))
+            np.copyto(self.result[where], plain, where=spread(replaced, np.empty(plain.shape, bool)))
+        self.restore(where, mask)
+
+    def _counted(self, mask: np.ndarray | None) -> Count | None:
+        """What counts saturated samples where a mask is not zero."""
+        clipping = self.clipping
+        if clipping is None:
+            return None
+        where = True if mask is None else mask != 0
+        return lambda values, low, past: clipping.add(values, low, past, where)
+
+    def _store_blended(
+        self, outputs: _Sums, where: Block, mask: np.ndarray | None = None, count: Count | None = None
+    ) -> None:
+        count = count or self._counted(None)
+        assert self.blend is not None
+        layer, strength, every = self.layer, self._strength, self._parts(outputs)
+        samples = self.blend.samples[where]
+        nudge = _NUDGE if layer.rounds else 0.0
+        opacity = Original(samples[..., -1:], mask)
+        alpha = np.zeros(0)
+        if self.result.shape[-1] > self.channels:
+            if self._kept is not None:
+                alpha = self._kept[where][..., np.newaxis] * float(strength.ratio)
+            else:
+                alpha = np.asarray(sum(each.mean for each in _with_alpha(every)), np.float64) / self._means
+            self._finish_alpha.store(
+                strength.opacity(alpha, opacity) + nudge, self.result[(*where, slice(-1, None))]
+            )
+        if layer.linear:
+            samples = decode(samples, layer.depth, self.colours.dtype)
+        for number, parts in enumerate(every):
+            lifted = self._lifted(parts, where)
+            made = [each.colours() for each in lifted]
+            place = slice(number, number + made[0].shape[-1])
+            target, original = self.result[(*where, place)], Original(samples[..., place], mask)
+            if self.weighed:
+                value = strength.premultiplied(self._finish.scaled(made), alpha, original, opacity)
+                self._finish.store(value + nudge, target, count)
+            else:
+                self._blended(made, target, _quotients(lifted), count, original)
+
+    def _stretched(self) -> Finish:
+        """Find the scale that maps the smallest value to 0 and the largest to full scale.
+
+        Sums are computed twice instead of being kept: that costs time, but no memory.
+        """
+        # The scale ignores an offset, and roots are not rounded to what eight bits need.
+        layer, finish = self.layer, replace(self._finish, add=Fraction(0), bound=math.inf)
+        extremes = Extremes()
+
+        def look(outputs: _Sums, where: Block) -> None:
+            for parts in self._parts(outputs):
+                lifted = self._lifted(parts, where)
+                value = finish.value([each.colours() for each in lifted])
+                extremes.add(value, _quotients(lifted) if finish.exact else None, layer.combine)
+
+        self.run(look)
+        # A flat result must not become an image of its roundings.
+        noise = noise_of(layer, self.colours) / (layer.bank.divisor if self.weighed else 1)
+        if not extremes.high - extremes.low > noise:
+            return replace(finish, multiply=0.0, divide=Fraction(1), exact=False)
+        low, high = extremes.exact if finish.exact else map(Fraction, (extremes.low, extremes.high))
+        return replace(finish, add=-low, multiply=layer.result.full, divide=high - low)
+
+
+def _with_alpha(every: Sequence[Sequence[_Part]]) -> list[PremultipliedSums]:
+    """The parts that make alpha."""
+    weights = [each for parts in every for each in parts if isinstance(each, PremultipliedSums)]
+    return [each for each in weights if each.total]
+
+
+def noise_of(layer: Layer, colours: np.ndarray) -> float:
+    """How far apart equal sums can come out: some roundings of the largest one; zero for integers."""
+    if layer.plan.dtype.kind in "iu":
+        return 0.0
+    finite = colours[np.isfinite(colours)] if not layer.depth.integer else np.array([layer.depth.full])
+    largest = float(np.abs(finite).max(initial=0.0))
+    return 16 * float(np.finfo(layer.plan.dtype).eps) * largest * float(layer.bank.largest_sum)
+
+
+def _quotients(parts: Sequence[_Part | LiftedSums]) -> Quotients:
+    return lambda places: zip(*(each.quotients(places) for each in parts), strict=True)
+
+
+def _totals(bank: FilterBank) -> np.ndarray:
+    """The sums of weights by output and part; one may be off zero by the roundings of its weights."""
+    totals: np.ndarray = bank.weights.sum(axis=(2, 3, 4, 5))
+    totals[np.abs(totals) <= ZERO_SUM * np.abs(bank.weights).sum(axis=(2, 3, 4, 5))] = 0
+    return totals
+
+
+def blocks_of(layer: Layer) -> list[Block]:
+    """Return the blocks that a layer computes, as slices of frames, rows and columns."""
+    return [where[-3:] for where in layer.plan.regions()]
+
+
+def inputs_of(layer: Layer, regions: Sequence[Block]) -> Block:
+    """Return the samples that some blocks are made of, as slices of frames, rows and columns."""
+    slices = []
+    for number, axis in enumerate(layer.axes):
+        start = min(where[number].start for where in regions) * axis.stride - axis.before
+        stop = (max(where[number].stop for where in regions) - 1) * axis.stride - axis.before + axis.reach
+        index = source_index(np.arange(start, stop), axis.size, layer.border)
+        index = index[index >= 0] if (index >= 0).any() else np.zeros(1, int)
+        slices.append(slice(int(index.min()), int(index.max()) + 1))
+    return tuple(slices)
+
+
+def _in_strips(visit: _Visit) -> _Visit:
+    """Pass on a block a few rows at a time."""
+
+    def cut(outputs: _Sums, where: Block) -> None:
+        frames, rows, columns = where
+        count = rows.stop - rows.start
+        step = max(1, _STRIP * count // outputs[0][0].size)
+        for first in range(0, count, step):
+            strip = [[part[:, first : first + step] for part in parts] for parts in outputs]
+            visit(
+                strip, (frames, slice(rows.start + first, min(rows.start + first + step, rows.stop)), columns)
+            )
+
+    return cut
+
+
+def _blended(layer: Layer, finish: Finish, blend: Blend) -> tuple[Strength, Finish]:
+    """The numbers of a blend, and the arithmetic with it."""
+    parts = layer.bank.weights.shape[1]
+    divide, whole = finish.divide / Fraction(finish.multiply), layer.adds_up and not layer.linear
+    strength = Strength(
+        blend, (layer.depth.full, layer.result.full), divide, parts * finish.bound, whole=whole
+    )
+    exact = finish.exact
+    if whole and layer.result.dtype.itemsize <= 2 and not layer.premultiply:
+        largest = strength.bound ** (2 if layer.combine == "magnitude" else 1)
+        exact = exact or not strength.whole or largest >= 2**49
+    return strength, replace(finish, blend=strength, exact=exact)
+
+
+def _finish(layer: Layer, totals: np.ndarray | None) -> Finish:
+    """The arithmetic after the sums, for every range but ``stretch``; `totals` are for premultiplied ones."""
+    # Premultiplied colours are divided already, and are not integers.
+    divisor, bound = (layer.bank.divisor, layer.bound) if totals is None else (1, math.inf)
+    add, divide = layer.offset * divisor, divisor
+    if layer.range == "signed":
+        add, divide = add + int(layer.result.full) * divisor, 2 * divisor
+    return Finish(
+        levels=layer.result,
+        target=layer.target,
+        bound=bound,
+        combine=layer.combine,
+        add=Fraction(add),
+        divide=Fraction(divide),
+        absolute=layer.range == "absolute",
+        saturate=layer.range != "raw",
+        linear=layer.linear,
+        inside=layer.inside,
+        loose=layer.rounds and not layer.depth.integer,
+        exact=layer.adds_up and _rounds_twice(layer, totals),
+    )
+
+
+def _rounds_twice(layer: Layer, totals: np.ndarray | None) -> bool:
+    """Whether floats may put a value of integers on the wrong side of a tie.
+
+    They do not where exact integers are divided once, or a root of one is: what is not a tie is farther from
+    one than a rounding.
+    """
+    bound, divisor, top = layer.bound, layer.bank.divisor, layer.result.full + 1
+    quotients = totals is not None or layer.combine == "magnitude"
+    if not quotients and bound >= 2**49:
+        return not layer.linear
+    if layer.linear or layer.result.dtype.itemsize > 2:
+        return False
+    if layer.range == "stretch" or (quotients and layer.offset):
+        return quotients or bound * top >= 2**51
+    if totals is None:
+        return quotients and ((divisor * top) ** 2 >= 2**46 or bound**2 >= 2**51)
+    factor = max(max(abs(each), divisor) // math.gcd(each, divisor) for each in totals.ravel().tolist())
+    return layer.combine in ("magnitude", "sum") or bound * factor * max(top / layer.depth.full, 1) >= 2**51

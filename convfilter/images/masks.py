@@ -1,0 +1,91 @@
+"""Masks in files: one for all images, or a folder with one for each."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import PurePath
+from typing import Any
+
+from numpy.typing import NDArray
+
+from convfilter.errors import ImageError, OptionError, escaped, with_name
+from convfilter.files import STREAM
+from convfilter.images.formats import format_of_name
+from convfilter.images.picture import check_mask_size
+from convfilter.images.reading import read_picture, read_size
+from convfilter.options import FilterOptions, ReadOptions
+
+__all__ = ["check_mask_files", "check_mask_sizes", "mask_files", "with_masks"]
+
+_GREY_OR_COLOUR = ("L", "LA", "RGB", "RGBA", "I;16", "I", "F")
+
+
+def mask_files(options: FilterOptions) -> dict[str, str]:
+    """Return the files and folders of masks that options name, by the option."""
+    return {"mask": options.mask} if isinstance(options.mask, str) else {}
+
+
+def check_mask_files(options: FilterOptions) -> None:
+    """Refuse masks that do not exist."""
+    for name, path in mask_files(options).items():
+        if not os.path.exists(path):
+            raise OptionError(f"{name} {escaped(path)}: no such file or folder")
+
+
+def with_masks(options: FilterOptions, source: str, reading: ReadOptions) -> FilterOptions:
+    """Return options with the masks of an image as arrays, read as the image is."""
+    arrays: dict[str, Any] = {
+        name: _read(path, source, reading) for name, path in mask_files(options).items()
+    }
+    return options._replace(**arrays)
+
+
+def check_mask_sizes(
+    options: FilterOptions, source: str, reading: ReadOptions, sizes: Iterable[tuple[int, ...]]
+) -> None:
+    """Refuse masks whose header does not say the width and height of each frame."""
+    for path in mask_files(options).values():
+        path = _of_image(path, source)
+        with _named(path):
+            found = read_size(path, orient=reading.orient)
+        for width, height in sizes:
+            check_mask_size((found.height, found.width), (height, width))
+
+
+def _read(path: str, source: str, reading: ReadOptions) -> NDArray[Any]:
+    path = _of_image(path, source)
+    with _named(path):
+        picture = read_picture(path, max_pixels=reading.max_pixels, orient=reading.orient)
+        if picture.mode not in _GREY_OR_COLOUR:
+            raise ImageError(f"{picture.mode} is no mask: give a grey image")
+    return picture.pixels
+
+
+@contextlib.contextmanager
+def _named(path: str) -> Iterator[None]:
+    try:
+        yield
+    except ImageError as error:
+        raise with_name(error, f"mask {escaped(path)}") from None
+
+
+def _of_image(path: str, source: str) -> str:
+    """Return the mask of an image: in a folder the one of its name, with as many of its folders as exist."""
+    if not os.path.isdir(path):
+        return path
+    if source == STREAM:
+        raise ImageError(f"standard input has no name to look for in {escaped(path)}: give the mask's file")
+    parts = PurePath(os.path.abspath(source)).parts[1:]
+    for first in range(len(parts)):
+        folder, name = os.path.join(path, *parts[first:-1]), parts[-1]
+        if os.path.exists(os.path.join(folder, name)):
+            return os.path.join(folder, name)
+        stem = os.path.splitext(name)[0]
+        with contextlib.suppress(OSError):
+            found = sorted(each for each in os.listdir(folder) if os.path.splitext(each)[0] == stem)
+            for each in found:
+                if format_of_name(each):
+                    return os.path.join(folder, each)
+    raise ImageError(f"there is no mask for it in {escaped(path)}: give one of its name")

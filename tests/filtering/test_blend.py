@@ -1,0 +1,253 @@
+"""Results blended with the image: strength, masks, regions and thresholds."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from filters import BLUR, DEPTHS, EDGES, SHARPEN, picture, random_kernel
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from oracles import FULL_SCALE, distance_to_tie, round_half_up, settle, values_by_loops
+from samples import colour, grey, load, save
+
+from convfilter import ConvfilterError, apply_kernel, filter_file, get_kernel
+from convfilter.filtering import blocks, filter_pixels
+from convfilter.options import FilterOptions
+
+MAGNITUDE = random_kernel(3, parts=2, divisors=(1, 2), combine="magnitude")
+
+
+def blended_by_fractions(
+    pixels, kernel, *, mix=1.0, mask=None, region=None, threshold=0.0, depth=None, **options
+):
+    """What blending makes of an image, as fractions before rounding, and how much of the filter it holds."""
+    values = values_by_loops(pixels, kernel, **options)
+    image = pixels.reshape(*pixels.shape[:2], -1)
+    full = FULL_SCALE[pixels.dtype.name]
+    share = np.full(pixels.shape[:2], Fraction(str(mix)))
+    if mask is not None:
+        share = share * (mask.astype(object) * Fraction(1, int(np.iinfo(mask.dtype).max)))
+    if region is not None:
+        row, column, height, width = region
+        inside = np.zeros(share.shape, bool)
+        inside[row : row + height, column : column + width] = True
+        share = np.where(inside, share, Fraction(0))
+    weighed = options.get("alpha") == "premultiply"
+
+    def mixed(kept, value, part, scale=1):
+        change = value - kept
+        size = max(abs(change) - Fraction(str(threshold)) * full * scale, 0)
+        return kept + part * (size if change > 0 else -size)
+
+    result = np.empty(values.shape, object)
+    for place in np.ndindex(values.shape[:2]):
+        kept, made = ([Fraction(each) for each in array[place].tolist()] for array in (image, values))
+        mixtures = [
+            mixed(*pair, share[place]) for pair in zip(kept, made, strict=False)
+        ]  # alpha may be dropped
+        if weighed and share[place] and round_half_up(mixtures[-1]) > 0:
+            pairs = zip(kept[:-1], made[:-1], strict=True)
+            weighted = [mixed(x * kept[-1], f * made[-1], share[place], full) for x, f in pairs]
+            mixtures[:-1] = [each / mixtures[-1] for each in weighted]
+        result[place] = mixtures
+    return result * Fraction(FULL_SCALE[depth or pixels.dtype.name], full), share
+
+
+@settings(deadline=None, derandomize=True, max_examples=150)
+@given(
+    seed=st.integers(0, 2**32),
+    channels=st.sampled_from([None, 3, 4]),
+    dtype=st.sampled_from(DEPTHS),
+    kernel=st.sampled_from([BLUR, SHARPEN, EDGES, MAGNITUDE, random_kernel(1, divisors=(7,), offset=0.25)]),
+    mix=st.sampled_from([0.0, 0.3, 0.5, 0.999, 1.0]),
+    mask=st.sampled_from([None, *DEPTHS]),
+    region=st.sampled_from([None, (1, 2, 3, 9), (0, 0, 6, 7)]),
+    threshold=st.sampled_from([0.0, 0.0, 0.02, 0.1]),
+    depth=st.sampled_from([None, None, *DEPTHS]),
+    options=st.fixed_dictionaries(
+        {
+            "border": st.sampled_from(["edge", "wrap", "constant"]),
+            "range": st.sampled_from(["clip", "absolute", "signed"]),
+            "alpha": st.sampled_from(["keep", "plain", "drop", "premultiply"]),
+        }
+    ),
+)
+def test_blends_are_exact(seed, channels, dtype, kernel, mix, mask, region, threshold, depth, options):
+    """Rational strengths, masks of 8 and 16 bits: rounded once, ties up; the image where nothing is taken."""
+    if options["alpha"] == "premultiply" and (kernel not in (BLUR, SHARPEN) or channels != 4):
+        options["alpha"] = "keep"
+    pixels = picture(seed, 6, 7, *([channels] if channels else []), dtype=dtype)
+    mask = None if mask is None else picture(seed + 1, 6, 7, dtype=mask)
+    blend = {"mix": mix, "mask": mask, "region": region, "threshold": threshold}
+    values, share = blended_by_fractions(pixels, kernel, depth=depth, **blend, **options)
+    bits = {"uint8": 8, "uint16": 16, None: None}[depth]
+    made = apply_kernel(pixels, kernel, depth=bits, **blend, **options).reshape(values.shape)
+    expected = settle(values, np.dtype(depth or dtype))
+    for place in zip(*np.nonzero(made != expected), strict=True):
+        assert options["alpha"] == "premultiply"
+        assert distance_to_tie(values[place]) < Fraction(1, 10**6)
+    if depth is None:
+        image = pixels.reshape(6, 7, -1)[..., : values.shape[-1]]
+        np.testing.assert_array_equal(made[share == 0], image[share == 0])
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int32", "float32", "float64"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"linear": True},
+        {"range": "stretch"},
+        {"alpha": "premultiply"},
+        {"channels": "luma"},
+        {"range": "raw"},
+    ],
+    ids=str,
+)
+def test_nothing_taken_is_the_image_and_all_taken_the_plain_result(dtype, options):
+    """Bit for bit, on several threads and blocks, with samples that are not finite, in a chain too."""
+    pixels = picture(0, 150, 170, 4, dtype=dtype)
+    if pixels.dtype.kind == "f":
+        pixels[3, 4], pixels[100, 90, 0] = np.nan, np.inf
+    if options.get("alpha") != "premultiply":
+        pixels[..., 3] = 7
+    mask = np.zeros((150, 170), np.uint16)
+    mask[20:50, 60:90] = 65535
+    kernels = [get_kernel("gaussian:sigma=1.3"), SHARPEN]
+    for chain in (kernels[:1], kernels[1:], kernels):
+        plain = filter_pixels(pixels, chain, FilterOptions(**options)).pixels
+        kept = pixels.astype(plain.dtype)
+        assert (
+            filter_pixels(pixels, chain, FilterOptions(mix=0.0, **options)).pixels.tobytes() == kept.tobytes()
+        )
+        for blend in ({"mask": mask}, {"mask": mask > 0}, {"region": (20, 60, 30, 30)}):
+            made = filter_pixels(pixels, chain, FilterOptions(**blend, **options)).pixels
+            expected = np.where(mask[..., np.newaxis] > 0, plain, kept)
+            assert made.tobytes() == expected.tobytes()
+
+
+def test_only_blocks_that_touch_the_region_are_computed(monkeypatch):
+    """Through a chain, of which each filter needs a little more; other blocks hold the image."""
+    computed = []
+
+    def noted(plan, read, finish, threads, chosen):
+        computed.append(plan.blocks if chosen is None else len(chosen))
+        run(plan, read, finish, threads, chosen)
+
+    run = blocks.run
+    monkeypatch.setattr(blocks, "run", noted)
+    pixels = picture(0, 1500, 1500, 3)
+    chain, region = [get_kernel("disk:radius=40"), get_kernel("gaussian:sigma=2"), BLUR], (700, 20, 9, 9)
+    for border in ("edge", "wrap"):
+        computed.clear()
+        made = filter_pixels(pixels, chain, FilterOptions(region=region, border=border)).pixels
+        assert computed[2] <= 2
+        assert max(computed) <= 12
+        plain = filter_pixels(pixels, chain, FilterOptions(border=border)).pixels
+        assert (made[700:709, 20:29] == plain[700:709, 20:29]).all()
+        made[700:709, 20:29] = pixels[700:709, 20:29]
+        assert (made == pixels).all()
+
+
+def test_a_threshold_is_continuous_and_spares_small_changes():
+    step = np.array([[100] * 4 + [104] * 4 + [200] * 4], np.uint8)
+    change = apply_kernel(step, SHARPEN, range="raw") - step
+    expected = step + np.sign(change) * np.maximum(abs(change) - 0.04 * 255, 0)
+    soft = apply_kernel(step, SHARPEN, threshold=0.04)
+    np.testing.assert_array_equal(soft, np.floor(expected + 0.5).clip(0, 255))
+    assert (soft[0, 2:6] == step[0, 2:6]).all()
+    assert (soft[0, 7:9] != step[0, 7:9]).all()
+
+
+def test_masks_are_read_like_images():
+    """Grey of colours, without alpha; floats are shares."""
+    pixels, mask = picture(0, 6, 7, 3), picture(1, 6, 7)
+    expected = apply_kernel(pixels, BLUR, mask=mask)
+    colours = np.dstack([mask] * 3 + [picture(2, 6, 7)])
+    for same in (
+        colours,
+        colours[..., :3],
+        colours[..., 2:],
+        mask[..., np.newaxis],
+        mask.astype(np.uint16) * 257,
+    ):
+        np.testing.assert_array_equal(apply_kernel(pixels, BLUR, mask=same), expected)
+    lightness = colours[..., :3].copy()
+    lightness[..., 0] = 255 - lightness[..., 0]
+    grey = lightness @ [0.299, 0.587, 0.114]
+    made = apply_kernel(pixels, BLUR, mask=lightness)
+    assert abs(made.astype(int) - apply_kernel(pixels, BLUR, mask=grey / 255)).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"mix": 1.5}, "mix=1.5: give a number from 0 to 1"),
+        ({"mix": float("nan")}, "mix=nan"),
+        ({"threshold": -0.1}, "threshold=-0.1: give a fraction"),
+        ({"region": (0, 0, 0, 3)}, "region="),
+        ({"region": (9, 0, 3, 3)}, "begins at row 9"),
+        ({"mask": np.ones((5, 7))}, "the mask has 7x5 and the image has 7x6"),
+        ({"mask": np.full((6, 7), 2.0)}, r"outside 0\.\.1"),
+        ({"mask": np.full((6, 7), -1)}, "outside"),
+        ({"mix": 0.5, "stride": 2}, "7x6 pixels with 3 channels become 4x3"),
+        ({"mix": 0.5, "channels": "gray"}, "become 7x6 pixels with 1 channel"),
+    ],
+)
+def test_what_cannot_be_blended_is_refused(options, message):
+    with pytest.raises(ConvfilterError, match=message):
+        apply_kernel(picture(0, 6, 7, 3), BLUR, **options)
+
+
+def test_files_and_folders_of_masks(quick):
+    """One mask for all; or the one of an image's name, in any format, in folders like the image's."""
+    images = {
+        name: save(f"in/{name}.png", colour(seed=seed)) for seed, name in enumerate(["a", "b/a", "b/c"])
+    }
+    masks = {"a": grey(seed=5), "b/a": grey(seed=6), "b/c": grey(seed=7)}
+    save("one.png", masks["a"])
+    save("masks/a.png", masks["a"])
+    save("masks/b/a.tif", masks["b/a"])
+    save("masks/c.png", masks["b/c"])
+    for mask in ("one.png", "masks"):
+        assert quick("apply", "in", "-k", "blur", "--mask", mask, "-o", f"{mask}-out/", "-q", "-j1").code == 0
+        for name, path in images.items():
+            used = masks["a" if mask == "one.png" else name]
+            expected = apply_kernel(load(path), "blur", mask=used)
+            np.testing.assert_array_equal(load(f"{mask}-out/{name}.png"), expected)
+    filter_file("in/a.png", "file.png", "blur", mask="masks", mix=0.5)
+    np.testing.assert_array_equal(
+        load("file.png"), apply_kernel(load("in/a.png"), "blur", mask=masks["a"], mix=0.5)
+    )
+
+
+def test_masks_that_are_missing_or_in_the_way_are_refused_also_by_a_dry_run(quick):
+    save("a.png", colour())
+    save("small.png", grey(3, 3))
+    save("mask.png", grey())
+    for extra in ([], ["-n"]):
+        apply = ("apply", "a.png", "-k", "blur", *extra)
+        for arguments, code, message in [
+            (("--mask", "none.png"), 2, "mask none.png: no such file or folder"),
+            (("--mask", "small.png", "-o", "b.png"), 1, "the mask has 3x3 and the image has 10x8"),
+            (("--mask", "mask.png", "-o", "mask.png", "--overwrite"), 2, "would replace masks in mask.png"),
+            (("--mix", "50"), 2, "0% to 100%"),
+            (("--region", "3x3"), 2, "WxH+X+Y"),
+            (("--region", "3x3+90+1", "-o", "b.png"), 1, "begins at row 1, column 90"),
+            (("--mix", "50%", "--stride", "2", "-o", "b.png"), 1, "cannot be blended"),
+        ]:
+            ran = quick(*apply, *arguments)
+            assert (ran.code, message in ran.err) == (code, True), ran.err
+
+
+def test_options_are_read_as_the_python_ones(quick):
+    save("a.png", colour())
+    arguments = ("--mix", "30%", "--region", "5x4+2+1", "--threshold", "0.02", "-o", "b.png")
+    ran = quick("apply", "a.png", "-k", "sharpen", *arguments)
+    assert "mix 0.3, region 5x4+2+1, threshold 0.02" in ran.out
+    expected = apply_kernel(load("a.png"), "sharpen", mix=0.3, region=(1, 2, 4, 5), threshold=0.02)
+    np.testing.assert_array_equal(load("b.png"), expected)
+    assert quick("gallery", "a.png", "-k", "blur", "--vary", "mix=0.25,0.5,1", "-o", "g.png").code == 0
+    ran = quick("explain", "a.png", "-k", "sharpen", "--at", "2,3", *arguments[:-2])
+    assert f"value {expected[2, 3, 0]}" in ran.out
+    assert "\n  blend" in ran.out
