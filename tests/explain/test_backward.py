@@ -120,7 +120,6 @@ def test_the_backward_pass_is_drawn(quick, tmp_path):
 WRONG = {
     "--upstream: 1 row of 2 for an output of 1 row of 3": ["--upstream", "1 2"],
     "--at cannot be used with --upstream": ["--at", "0,0"],
-    "a page has its own backward mode": ["-o", "page.html"],
     "at most 100 samples": ["--values", " ".join("1" * 101), "--upstream", " ".join("1" * 99)],
 }
 
