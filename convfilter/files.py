@@ -17,7 +17,7 @@ import stat
 import sys
 import time
 from collections.abc import Callable, Iterable
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from convfilter.errors import ImageError, OptionError, describe, discard, escaped
 from convfilter.signals import at_stop, starting
@@ -30,8 +30,10 @@ except ImportError:  # Windows; a file cannot be renamed there while it is open,
 __all__ = [
     "EXISTS",
     "STREAM",
+    "Attributes",
     "OutputError",
     "OutputExistsError",
+    "attributes_of",
     "check_output",
     "check_parent",
     "commit",
@@ -50,6 +52,9 @@ EXISTS = "the output exists: give --overwrite to replace it"
 _TEMPORARY = re.compile(r"\.cf-[0-9a-f]{8}\.tmp")
 _STALE_SECONDS = 24 * 3600
 _NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+_ACL = "system.posix_acl_access"
+# These vouch for the old content: writing to a file removes them.
+_VOUCHING = ("security.capability", "security.evm", "security.ima")
 _FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -61,6 +66,32 @@ class OutputError(ImageError):
 
 class OutputExistsError(ImageError):
     """An output that exists and must not be replaced."""
+
+
+class Attributes(NamedTuple):
+    """What belongs to a file beside its name and content."""
+
+    permissions: int
+    owner: int
+    group: int
+    extended: dict[str, bytes]  # on Linux; access control lists among them
+    times: tuple[int, int] | None  # of the last access and modification, in nanoseconds
+
+
+def attributes_of(path: str) -> Attributes:
+    """Return the attributes of a file, of a link those of what it leads to."""
+    try:
+        status = os.stat(path)
+    except ValueError:
+        raise OSError(errno.EINVAL, "not a file name", path) from None
+    extended: dict[str, bytes] = {}
+    with contextlib.suppress(OSError):
+        for name in os.listxattr(path) if hasattr(os, "listxattr") else ():
+            if name not in _VOUCHING:
+                extended[name] = os.getxattr(path, name)
+    permissions = stat.S_IMODE(status.st_mode) & 0o777
+    times = status.st_atime_ns, status.st_mtime_ns
+    return Attributes(permissions, status.st_uid, status.st_gid, extended, times)
 
 
 def check_output(path: str, *, overwrite: bool) -> None:
@@ -97,6 +128,7 @@ def write_output(
     overwrite: bool,
     repeated: bool = False,
     folders: bool = False,
+    preserve: Attributes | None = None,
 ) -> None:
     """Write an output as `commit` does, or to standard output.
 
@@ -108,7 +140,7 @@ def write_output(
             return
         if folders:
             _make_folders(os.path.dirname(path))
-        commit(path, write, overwrite=overwrite, repeated=repeated)
+        commit(path, write, overwrite=overwrite, repeated=repeated, preserve=preserve)
     except BrokenPipeError:
         raise
     except FileExistsError:
@@ -126,23 +158,33 @@ def commit(
     *,
     overwrite: bool = False,
     repeated: bool = False,
+    preserve: Attributes | None = None,
 ) -> None:
     """Write a file as a whole or not at all; `write` leaves the buffered stream open.
 
-    A file that is replaced keeps its permissions; a symbolic link is replaced, not followed. `repeated` says
-    that this may be a second attempt: then a file with the same bytes is as good as done. Raises `OSError`,
-    and `FileExistsError` also if the path came into being meanwhile.
+    A file that is replaced keeps its attributes but for the times; a symbolic link is replaced, not followed.
+    `preserve` are the attributes of another file to take over, as ``cp -p`` does. `repeated` says that this
+    may be a second attempt: then a file with the same bytes is as good as done. Raises `OSError`, and
+    `FileExistsError` also if the path came into being meanwhile.
     """
     target = os.fspath(path)
     folder = os.path.dirname(target) or os.curdir
-    permissions = _replaced_permissions(target, overwrite, repeated)
+    attributes = _replaced_attributes(target, overwrite, repeated)
+    if preserve is not None:
+        kept = attributes.extended if attributes is not None else {}
+        extended = {name: value for name, value in kept.items() if name != _ACL}
+        if _ACL in preserve.extended:
+            extended[_ACL] = preserve.extended[_ACL]
+        attributes = preserve._replace(extended=extended)
     # A signal may come at any moment: the name is known here before there is a file of it.
     names: list[str] = []
     with at_stop(lambda: _remove(*names)):
         try:
-            with os.fdopen(_create(folder, permissions, names), "wb", 1 << 18) as stream:
+            with os.fdopen(_create(folder, names, private=attributes is not None), "wb", 1 << 18) as stream:
                 write(stream)
                 stream.flush()
+                if attributes is not None:
+                    _give(stream.fileno(), names[-1], attributes)
                 os.fsync(stream.fileno())
                 if fcntl is None:
                     stream.close()
@@ -174,8 +216,8 @@ def _make_folders(path: str) -> None:
             os.mkdir(each)
 
 
-def _replaced_permissions(target: str, overwrite: bool, repeated: bool) -> int | None:
-    """Return the permission bits of the file to be replaced; refuse what must not be."""
+def _replaced_attributes(target: str, overwrite: bool, repeated: bool) -> Attributes | None:
+    """Return what the new file keeps of the file to be replaced; refuse what must not be replaced."""
     try:
         status = os.lstat(target)
     except FileNotFoundError:
@@ -194,23 +236,21 @@ def _replaced_permissions(target: str, overwrite: bool, repeated: bool) -> int |
             return None
     if not stat.S_ISREG(kind):
         raise OSError(errno.EINVAL, "is not a regular file", target)
-    return stat.S_IMODE(kind) & 0o777
+    return attributes_of(target)._replace(times=None)
 
 
-def _create(folder: str, permissions: int | None, names: list[str]) -> int:
+def _create(folder: str, names: list[str], *, private: bool) -> int:
     """Create and lock a temporary file; return its descriptor. Its name is put into `names` before that."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS
     for _ in range(100):
         names.append(os.path.join(folder, f".cf-{os.urandom(4).hex()}.tmp"))
         try:
             with starting():
-                descriptor = os.open(names[-1], flags, 0o666 if permissions is None else permissions)
+                descriptor = os.open(names[-1], flags, 0o600 if private else 0o666)
         except FileExistsError:
             names.pop()  # someone else's
             continue
         try:
-            if permissions is not None and hasattr(os, "fchmod"):
-                os.fchmod(descriptor, permissions)
             # A sweep may have come between the creation and the lock: then this file is gone.
             if _lock(descriptor) is not False and os.fstat(descriptor).st_nlink:
                 return descriptor
@@ -220,6 +260,29 @@ def _create(folder: str, permissions: int | None, names: list[str]) -> int:
         os.close(descriptor)
         _remove(names.pop())
     raise FileExistsError(errno.EEXIST, "no name left for a temporary file", folder)
+
+
+def _give(descriptor: int, path: str, attributes: Attributes) -> None:
+    """Give a file that is open the attributes of another, as far as the system allows."""
+    permissions, extended = attributes.permissions, attributes.extended
+    if hasattr(os, "fchown"):
+        for owner in (attributes.owner, -1):
+            with contextlib.suppress(OSError):
+                os.fchown(descriptor, owner, attributes.group)
+                break
+        else:  # another group must not get what was for the old one
+            permissions &= 0o707 | (permissions & 0o007) << 3
+            extended = {name: value for name, value in extended.items() if name != _ACL}
+        os.fchmod(descriptor, permissions)
+    if hasattr(os, "setxattr"):
+        if _ACL not in extended:  # the folder may have given it one
+            with contextlib.suppress(OSError):
+                os.removexattr(descriptor, _ACL)
+        for name, value in extended.items():
+            with contextlib.suppress(OSError):
+                os.setxattr(descriptor, name, value)
+    if attributes.times is not None:
+        os.utime(path, ns=attributes.times)
 
 
 def _lock(descriptor: int) -> bool | None:

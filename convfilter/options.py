@@ -298,6 +298,9 @@ class BatchOptions(NamedTuple):
     ] = None
     overwrite: Annotated[bool, Option("Replace existing outputs.")] = False
     skip_existing: Annotated[bool, Option("Skip images whose output exists.")] = False
+    preserve: Annotated[
+        bool, Option("Keep times, permissions and owner of the input, as 'cp -p' does.", _WRITE)
+    ] = False
     jobs: Annotated[
         int | None,
         Option(

@@ -27,6 +27,8 @@ def main() -> None:
     for heading, names in GROUPS.items():
         save(sheet_name(heading), time_sheet() if heading == "Time" else group_sheet(coffee, names))
     save("borders.png", border_plot())
+    save("blending.png", blending_sheet())
+    save("lightness.png", lightness_sheet())
     save("sobel.png", kernel_plot(cf.get_kernel("sobel-x")))
     save("gaussian.png", kernel_plot(cf.get_kernel("gaussian:sigma=2")))
     save("deblur.png", deblur_sheet())
@@ -94,6 +96,32 @@ def deblur_sheet() -> np.ndarray:
         tiles.append((name, cf.apply_kernel(noisy, name)))
     sheet = [Tile(np.repeat(pixels[..., np.newaxis], 3, axis=2), name) for name, pixels in tiles]
     return contact_sheet(sheet, columns=3, width=300)
+
+
+def blending_sheet() -> np.ndarray:
+    """Return an image, a mask, and the image blurred where the mask is bright."""
+    with Image.open(SAMPLES / "chelsea.jpg") as image:
+        cat = np.asarray(image)
+    rows, columns = np.ogrid[: cat.shape[0], : cat.shape[1]]
+    distance = np.hypot((rows - 130) / 130, (columns - 215) / 150)
+    mask = np.rint(255 * np.clip(4 * distance - 3, 0, 1)).astype(np.uint8)
+    made = cf.apply_kernel(cat, "gaussian:sigma=7", mask=mask)
+    grey = np.repeat(mask[..., np.newaxis], 3, axis=2)
+    tiles = [Tile(cat, "image"), Tile(grey, "mask"), Tile(made, "gaussian:sigma=7")]
+    return contact_sheet(tiles, columns=3, width=300)
+
+
+def lightness_sheet() -> np.ndarray:
+    """Return a noisy image, and what sharpens it."""
+    with Image.open(SAMPLES / "chelsea.jpg") as image:
+        cat = np.asarray(image)[70:190, 80:260]
+    noise = np.random.default_rng(0).normal(0, 8, cat.shape)
+    noisy = np.clip(np.rint(cat + noise), 0, 255).astype(np.uint8)
+    options = ({}, {"channels": "luma"}, {"channels": "luma", "threshold": 0.1})
+    names = ("each channel", "lightness", "lightness, threshold 0.1")
+    made = [cf.apply_kernel(noisy, "unsharp:sigma=2,amount=2", **each) for each in options]
+    tiles = [Tile(noisy, "noise of 8 levels"), *map(Tile, made, names)]
+    return contact_sheet(tiles, columns=4, width=270)
 
 
 def time_sheet() -> np.ndarray:

@@ -3,13 +3,15 @@
 import errno
 import os
 import stat
+import struct
 import subprocess
 import sys
 import textwrap
 
 import pytest
+from samples import grey, save
 
-from convfilter import files
+from convfilter import OptionError, files, filter_file
 
 fcntl = pytest.importorskip("fcntl")
 
@@ -135,10 +137,41 @@ def test_without_hard_links_a_new_file_is_renamed_and_an_old_one_kept(tmp_path, 
     assert (tmp_path / "b").read_bytes() == b"theirs"
 
 
+OLD = 981173106_000000007, 981173106_000000009
+
+# An access control list as Linux stores it: kind, rights, whose. `setfacl -m u:12345:r` makes the same.
+RIGHTS = [(1, 6, -1), (2, 4, 12345), (4, 4, -1), (16, 4, -1), (32, 0, -1)]
+ACL = struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *entry) for entry in RIGHTS)
+
+
+def attributes(path):
+    """What `ls`, `getfattr` and `getfacl` show, but for the times."""
+    status = path.stat()
+    extended = {name: os.getxattr(path, name) for name in os.listxattr(path)}
+    return oct(status.st_mode), status.st_uid, status.st_gid, extended
+
+
+def times(path):
+    return path.stat().st_atime_ns, path.stat().st_mtime_ns
+
+
+def old_file(path, *, mode=0o640, owner=0, extended=()):
+    """Make a file that was used long ago."""
+    path.write_bytes(path.read_bytes() if path.exists() else b"old")
+    path.chmod(mode)
+    try:
+        os.chown(path, owner or -1, owner or -1)
+        for name, value in extended:
+            os.setxattr(path, name, value)
+    except (AttributeError, OSError):
+        pytest.skip("needs Linux, its superuser, and a file system with attributes")
+    os.utime(path, ns=OLD)
+    return path
+
+
 @pytest.mark.parametrize("mode", [0o640, 0o755])
 def test_a_replaced_file_keeps_its_permissions(tmp_path, mode):
-    (tmp_path / "a").write_bytes(b"old")
-    (tmp_path / "a").chmod(mode)
+    old_file(tmp_path / "a", mode=mode)
     seen = []
     before = os.umask(0o027)
     try:
@@ -149,8 +182,51 @@ def test_a_replaced_file_keeps_its_permissions(tmp_path, mode):
         )
     finally:
         os.umask(before)
-    assert seen == [mode]  # also while it is written
+    assert seen == [0o600]  # nobody else reads it while it is written
     assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == mode
+    assert times(tmp_path / "a")[1] > OLD[1]
+
+
+@pytest.mark.parametrize("extended", [(), [("user.note", b"n")], [("system.posix_acl_access", ACL)]])
+def test_a_replaced_file_keeps_owner_and_extended_attributes(tmp_path, monkeypatch, extended):
+    """As when `cp` writes into it."""
+    path = old_file(tmp_path / "a", owner=12, extended=extended)
+    before = attributes(path)
+    files.commit(path, write_new, overwrite=True)
+    assert attributes(path) == before
+    assert path.read_bytes() == b"new"
+
+    def refuse(*args):
+        raise PermissionError(errno.EPERM, "not the superuser")
+
+    monkeypatch.setattr(os, "fchown", refuse)  # then another group gets no more than others
+    files.commit(path, write_new, overwrite=True)
+    assert attributes(path) == ("0o100600", 0, 0, {k: v for k, v in before[3].items() if k == "user.note"})
+
+
+@pytest.mark.parametrize("exists", [False, True])
+@pytest.mark.parametrize("extended", [(), [("system.posix_acl_access", ACL)]])
+def test_preserve_does_what_cp_does(quick, tmp_path, exists, extended):
+    source = old_file(save(tmp_path / "in" / "a.pgm", grey()), mode=0o604, owner=12, extended=extended)
+    for name in ("copy", "out/a.pgm") if exists else ():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"old")
+        old_file(tmp_path / name, owner=34, extended=[("user.note", b"n"), ("system.posix_acl_access", ACL)])
+    subprocess.run(["cp", "-p", source, tmp_path / "copy"], check=True)
+    os.utime(source, ns=times(tmp_path / "copy"))  # reading has changed the first
+    assert quick(*["apply", "in", "-k", "identity", "-o", "out", "--overwrite", "--preserve"]).code == 0
+    assert attributes(tmp_path / "out" / "a.pgm") == attributes(tmp_path / "copy")
+    assert times(tmp_path / "out" / "a.pgm") == times(tmp_path / "copy") == OLD
+
+
+def test_standard_streams_have_nothing_to_preserve(quick, tmp_path):
+    save(tmp_path / "a.png", grey())
+    for names in ("-", "a.png -o -"):
+        ran = quick("apply", *names.split(), "-k", "blur", "--preserve")
+        assert (ran.code, ran.raw) == (2, b"")
+        assert "standard input and output have no times to keep" in ran.err
+    with pytest.raises(OptionError, match="no times to keep"):
+        filter_file("-", "b.png", "blur", preserve=True)
 
 
 @pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600)])

@@ -29,16 +29,15 @@ from convfilter.batch.plan import (
     Job,
     Plan,
     Settings,
+    check_jobs,
     check_settings,
     format_of_file,
-    refuse_inputs_as_outputs,
 )
 from convfilter.convolution.execute import available_threads
 from convfilter.errors import check_choice, escaped, with_name
 from convfilter.files import STREAM, sweep
 from convfilter.geometry import Padding, PerAxis
-from convfilter.images.formats import FORMATS
-from convfilter.images.masks import mask_files
+from convfilter.images.formats import ALIASES, FORMATS
 from convfilter.kernels import KernelLike, get_chain
 from convfilter.options import (
     MAX_PIXELS,
@@ -185,6 +184,7 @@ def filter_file(
     background: str = "white",
     strip: bool = False,
     overwrite: bool = False,
+    preserve: bool = False,
     threads: int | None = None,
 ) -> None:
     """Filter an image file into another, whole or not at all.
@@ -217,7 +217,9 @@ def filter_file(
     strip : bool
         Leave metadata out.
     overwrite : bool
-        Replace `target` if it exists.
+        Replace `target` if it exists. Its permissions, owner and extended attributes are kept.
+    preserve : bool
+        Give `target` the times, permissions and owner of `source`, as ``cp -p`` does.
 
     Warns
     -----
@@ -248,6 +250,7 @@ def filter_file(
     if os.path.lexists(target) and not overwrite:
         raise FileExistsError(errno.EEXIST, "the output exists: pass overwrite=True to replace it", target)
     if format is not None:
+        format = ALIASES.get(format, format)
         check_choice("format", format, FORMATS)
     filtering = FilterOptions(
         padding,
@@ -271,11 +274,11 @@ def filter_file(
         filtering,
         EncodeOptions(quality, compress, background, strip),
         ReadOptions(orient, max_pixels),
-        BatchOptions(frames, overwrite, jobs=threads),
+        BatchOptions(frames, overwrite, preserve=preserve, jobs=threads),
     )
     check_settings(settings)
     job = Job(os.fspath(source), target, format if target == STREAM else format_of_file(target, format))
-    refuse_inputs_as_outputs([job], overwrite=overwrite, masks=list(mask_files(filtering).values()))
+    check_jobs([job], settings)
     result = Result(job)
     try:
         filter_job(job, settings, result)

@@ -28,12 +28,12 @@ from convfilter.batch.dry_run import (
 )
 from convfilter.batch.plan import Job, Settings, format_of_stdin
 from convfilter.errors import ConvfilterError, ImageError, describe, internal_error
-from convfilter.files import EXISTS, STREAM, OutputExistsError, write_output
+from convfilter.files import EXISTS, STREAM, Attributes, OutputExistsError, attributes_of, write_output
 from convfilter.filtering import filter_image
 from convfilter.images.animation import write_frames
 from convfilter.images.library import frame_named
 from convfilter.images.masks import check_mask_sizes, with_masks
-from convfilter.images.picture import Picture
+from convfilter.images.picture import Picture, Size
 from convfilter.images.pnm import read_stream
 from convfilter.images.reading import Frames, opened_frames
 from convfilter.images.tiff_tags import of_first_page
@@ -108,7 +108,7 @@ def plan_job(job: Job, settings: Settings) -> Result:
         if not _keeps_output(job, settings, result):
             with _opened(job, settings) as frames:
                 form = output_format(job.format, frames.format, settings)
-                sizes = {each[:2] for each in frames.sizes()}
+                sizes = {each[:2] for each in _sizes(frames, settings)}
                 check_mask_sizes(settings.filtering, job.source, settings.reading, sizes)
                 result.warnings += _predict(frames, form, settings, result)
             result.status = "planned"
@@ -164,6 +164,7 @@ def filter_job(
         settings = _with_masks(job, settings)
         _filter_stream(job, settings, result)
         return
+    preserve = attributes_of(job.source) if settings.batch.preserve else None  # reading changes a time
     with _opened(job, settings) as frames:
         result.frames = frames.count
         form = output_format(job.format, frames.format, settings)
@@ -174,7 +175,8 @@ def filter_job(
             _predict(frames, form, settings, result)
             filtered = (_filter_stack if settings.stacks else _filter_each)(frames, settings, result)
             filtered = (page for each in filtered for page in pages_of(each, form, settings))
-            _write(job, filtered, form, settings, result, count=result.output_frames or 1, repeated=repeated)
+            count = result.output_frames or 1
+            _write(job, filtered, form, settings, result, count=count, preserve=preserve, repeated=repeated)
             return
         picture = _read(frames, 0, result)
     del frames  # and with it what the decoder holds
@@ -182,7 +184,7 @@ def filter_job(
     pages = [*pages_of(picture, form, settings)]
     del picture
     result.output_frames, result.output_channels = len(pages), _shape(pages[0])[2]
-    _write(job, pages, form, settings, result, count=len(pages), repeated=repeated)
+    _write(job, pages, form, settings, result, count=len(pages), preserve=preserve, repeated=repeated)
 
 
 def _with_masks(job: Job, settings: Settings) -> Settings:
@@ -209,9 +211,14 @@ def _opened(job: Job, settings: Settings) -> contextlib.AbstractContextManager[F
     return opened_frames(source, max_pixels=reading.max_pixels, orient=reading.orient, volume=settings.stacks)
 
 
+def _sizes(frames: Frames, settings: Settings) -> list[Size]:
+    """Return the sizes of the frames that are filtered."""
+    return [frames.size()] if settings.batch.frames == "first" else frames.sizes()
+
+
 def _predict(frames: Frames, form: str, settings: Settings, result: Result) -> list[str]:
     """Report sizes, refuse what cannot be done before anything is computed, return what will be lost."""
-    sizes = [frames.size()] if settings.batch.frames == "first" else frames.sizes()
+    sizes = _sizes(frames, settings)
     result.width, result.height, result.channels = sizes[0][:3]
     result.frames = frames.count
     if settings.stacks:
@@ -353,6 +360,7 @@ def _write(
     result: Result,
     *,
     count: int = 1,
+    preserve: Attributes | None = None,
     repeated: bool = False,
 ) -> None:
     """Write the output, unless it exists by now: a file of `count` frames, or single images in turn."""
@@ -367,7 +375,14 @@ def _write(
         result.warnings += [line for line in dict.fromkeys(lost) if line not in result.warnings]
 
     try:
-        write_output(job.target, encode, overwrite=settings.batch.overwrite, repeated=repeated, folders=True)
+        write_output(
+            job.target,
+            encode,
+            overwrite=settings.batch.overwrite,
+            repeated=repeated,
+            folders=True,
+            preserve=preserve,
+        )
     except OutputExistsError:
         if not settings.batch.skip_existing:
             raise ImageError(_EXISTS) from None

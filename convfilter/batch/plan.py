@@ -9,6 +9,7 @@ import os
 import re
 import sys
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -18,8 +19,9 @@ from convfilter.errors import KernelError, OptionError, brief, describe, escaped
 from convfilter.files import STREAM, check_parent
 from convfilter.filtering import check_options, resolved_range
 from convfilter.geometry import axes_of
-from convfilter.images.formats import FORMATS, extension_of, format_of_name, sniff
+from convfilter.images.formats import FORMATS, extension_in, extension_of, format_of_name, sniff
 from convfilter.images.masks import check_mask_files, mask_files
+from convfilter.images.other_types import OTHER_EXTENSIONS
 from convfilter.images.writing import check_encoding
 from convfilter.kernels import Kernel
 from convfilter.options import BatchOptions, EncodeOptions, FilterOptions, ReadOptions, check_choices
@@ -28,11 +30,12 @@ __all__ = [
     "Job",
     "Plan",
     "Settings",
+    "check_jobs",
     "check_settings",
     "format_of_file",
     "format_of_stdin",
+    "passed_over_in_words",
     "plan_jobs",
-    "refuse_inputs_as_outputs",
 ]
 
 _LONGEST_LIST = 1 << 28
@@ -108,14 +111,16 @@ class Job(NamedTuple):
 class Plan:
     """The jobs of a run. Each is made on demand: together they would fill memory with names.
 
-    `several` says whether the command line may stand for several images, whatever was found, and
-    `problems` has a line for each folder that could not be listed.
+    `several` says whether the command line may stand for several images, whatever was found, `problems` has a
+    line for each folder that could not be listed, and `passed_over` counts by extension the image files in
+    folders that are of types that cannot be read.
     """
 
     inputs: Sequence[_Input]
     job_of: Callable[[_Input], Job]
     several: bool
     problems: Sequence[str]
+    passed_over: Counter[str]
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -152,7 +157,7 @@ def plan_jobs(
     into = _is_folder(output, several)
     left_out = [_beside(folder, suffix) for folder in folders] if output is None else [output] if into else []
     masks = list(mask_files(settings.filtering).values())
-    inputs, problems = _find_inputs(arguments, left_out + masks)
+    inputs, problems, passed_over = _find_inputs(arguments, left_out + masks)
     if output == STREAM and len(inputs) > 1:
         raise OptionError(f"{len(inputs)} images cannot all go to standard output: give a folder with -o")
     if output is not None and output != STREAM and not into:
@@ -182,9 +187,9 @@ def plan_jobs(
         tree = os.path.basename(os.path.abspath(each.folder)) if mixed else ""
         return os.path.join(output, tree, below, name)
 
-    plan = Plan(inputs, job_of, several, problems)
+    plan = Plan(inputs, job_of, several, problems, passed_over)
     _refuse_collisions(plan, asked=format is not None, touch=touch)
-    refuse_inputs_as_outputs(plan, overwrite=settings.batch.overwrite, masks=masks)
+    check_jobs(plan, settings)
     return plan
 
 
@@ -256,14 +261,17 @@ def format_of_stdin() -> str | None:
     return None
 
 
-def _find_inputs(arguments: Sequence[str], left_out: Sequence[str]) -> tuple[list[_Input], list[str]]:
+def _find_inputs(
+    arguments: Sequence[str], left_out: Sequence[str]
+) -> tuple[list[_Input], list[str], Counter[str]]:
     """List the images that arguments stand for, each once, and the folders that could not be listed.
 
-    In a folder these are the visible files with the extension of a readable format. Output folders are left
-    out unless they are arguments.
+    In a folder these are the visible files with the extension of a readable format; image files of other
+    types are counted by extension. Output folders are left out unless they are arguments.
     """
     inputs: dict[str, _Input] = {}
     problems: list[str] = []
+    others: set[str] = set()
     outputs = {identity for folder in left_out if (identity := _identity(folder))}
     for argument in arguments:
         found: Iterable[_Input] = [_Input(argument)]
@@ -272,17 +280,29 @@ def _find_inputs(arguments: Sequence[str], left_out: Sequence[str]) -> tuple[lis
                 _Input(os.path.join(place, name), argument)
                 for place, names in _walk(argument, outputs, problems)
                 for name in names
-                if format_of_name(name)
             )
         for each in found:
             key = each.path if each.path == STREAM else os.path.abspath(each.path)
-            inputs.setdefault(key, each)
+            if each.folder is None or format_of_name(each.path):
+                inputs.setdefault(key, each)
+            elif extension_in(each.path) in OTHER_EXTENSIONS:
+                others.add(key)
+    passed_over = Counter(map(extension_in, others - inputs.keys()))
     if not inputs and not problems:
         names = ", ".join(map(escaped, arguments))
-        raise OptionError(
-            f"no images found in {names}: give files, or folders with files of a known extension"
-        )
-    return list(inputs.values()), problems
+        mend = "give files, or folders with files of a known extension"
+        if passed_over:
+            mend = f"{passed_over_in_words(passed_over)}: convert such files first"
+        raise OptionError(f"no images found in {names}: {mend}")
+    return list(inputs.values()), problems, passed_over
+
+
+def passed_over_in_words(counts: Counter[str]) -> str:
+    """Return how many image files were passed over: ``passed over 2 files of other types (2 .heic)``."""
+    total = counts.total()
+    files = "1 file of another type" if total == 1 else f"{total} files of other types"
+    by_number = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return f"passed over {files} ({', '.join(f'{count} {extension}' for extension, count in by_number)})"
 
 
 def _walk(
@@ -335,6 +355,9 @@ def _is_folder(output: str | None, several: bool) -> bool:
             fault = f"'{escaped(output)}' is one file, and there may be several images"
             raise OptionError(f"{fault}: give a folder with -o, such as {escaped(stem)}/")
         return False
+    if extension_in(output) in OTHER_EXTENSIONS:
+        mend = "use a known extension, such as .png. The name of a folder may end in '/'"
+        raise OptionError(f"'{escaped(output)}': {extension} files cannot be written: {mend}")
     likely = nearest(extension, [each for row in FORMATS.values() for each in row.extensions])
     if extension and likely:
         mend = f"{proposed(likely)} The name of a folder may end in '/'"
@@ -442,11 +465,15 @@ def _folds_a_probe(folder: str) -> bool:
             os.unlink(probe)
 
 
-def refuse_inputs_as_outputs(jobs: Iterable[Job], *, overwrite: bool, masks: Sequence[str] = ()) -> None:
+def check_jobs(jobs: Iterable[Job], settings: Settings) -> None:
     """Refuse jobs that would write over an input, by whatever name or link, or over or beside masks.
 
-    With `overwrite` an input may be replaced by its own output, but not through links.
+    With `overwrite` an input may be replaced by its own output, but not through links. Standard streams have
+    nothing to preserve.
     """
+    masks = mask_files(settings.filtering).values()
+    if settings.batch.preserve and any(STREAM in (job.source, job.target) for job in jobs):
+        raise OptionError("--preserve: standard input and output have no times to keep: name files instead")
     outputs = {_identity(job.target) for job in jobs} - {None}
     targets = {job.target for job in jobs if job.target != STREAM} if masks else set()
     written = outputs | {_identity(os.path.dirname(target) or os.curdir) for target in targets}
@@ -461,7 +488,7 @@ def refuse_inputs_as_outputs(jobs: Iterable[Job], *, overwrite: bool, masks: Seq
         if source is None:
             continue
         replaceable = _place(job.source) == _place(job.target) and not os.path.islink(job.target)
-        if not (replaceable and overwrite):
+        if not (replaceable and settings.batch.overwrite):
             mend = "give --overwrite to replace it" if replaceable else "choose another output"
             raise OptionError(f"output {escaped(job.target)} is the input {escaped(source)}: {mend}")
 

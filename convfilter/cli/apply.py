@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from convfilter.cli import options
-from convfilter.images.formats import FORMATS, format_of_name
+from convfilter.images.formats import ALIASES, FORMATS, format_of_name
 from convfilter.options import BatchOptions, EncodeOptions, FilterOptions, ReadOptions
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ __all__ = ["command"]
 @options.add(
     "--format",
     "format_",
-    type=click.Choice(list(FORMATS)),
+    type=click.Choice([*FORMATS, *ALIASES]),
     heading="Writing",
     help="Format of the outputs.  [default: from the output's name, else the input's]",
 )
@@ -109,7 +109,7 @@ def command(
         inputs,
         settings,
         output=output,
-        format=format_,
+        format=ALIASES.get(format_ or "", format_),
         files_from=files_from,
         null=null,
         touch=not dry_run,
@@ -121,6 +121,7 @@ def command(
         settings,
         total=len(jobs),
         several=jobs.several,
+        passed_over=jobs.passed_over,
         aside=to_stdout,
         preview=preview,
         as_json=as_json,

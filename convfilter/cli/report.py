@@ -181,6 +181,7 @@ class Reporter:
         *,
         total: int,
         several: bool,
+        passed_over: Counter[str],
         aside: bool,
         preview: bool,
         as_json: bool,
@@ -192,7 +193,8 @@ class Reporter:
         self._every = verbose or not several
         self._aside = aside  # an image goes to stdout, and the text to stderr
         self._preview = preview and not as_json and sys.stdout is not None and sys.stdout.isatty()
-        self._sizes: set[tuple[int | None, ...]] = set()
+        self._passed_over = passed_over
+        self._sizes: dict[tuple[int | None, ...], tuple[Result, int]] = {}  # the first one, and how many
         self._counts, self._start = Counter[str](), time.monotonic()
         self._bar: ProgressBar[int] | None = None
         self._wrong_option = False
@@ -253,7 +255,13 @@ class Reporter:
         last_words(f"{clear}convfilter: stopped: {self._counted()}, {left} not finished\n")
 
     def finish(self) -> int:
-        """Print the counts of a run over several images; return the exit code."""
+        """Print the calculation for each size, and the counts of a run over several images.
+
+        Returns the exit code.
+        """
+        for result, count in self._sizes.values():
+            for line in self._calculation(result, count):
+                self._echo(line)
         if self._several and not self._quiet:
             complain(self._counted())
         if self._wrong_option and not self._counts["done"]:  # it was wrong for every image
@@ -263,7 +271,12 @@ class Reporter:
     def _counted(self) -> str:
         order = ("done", "skipped", "planned", "failed", "not attempted")
         counts = (f"{self._counts[status]} {status}" for status in order if self._counts[status])
-        return ", ".join(counts) or "nothing done"
+        words = ", ".join(counts) or "nothing done"
+        if self._passed_over:
+            from convfilter.batch.plan import passed_over_in_words
+
+            words += f", {passed_over_in_words(self._passed_over)}"
+        return words
 
     def _clear_bar(self) -> None:
         if self._bar is not None:  # it comes again with the next image
@@ -282,30 +295,47 @@ class Reporter:
                 self.complain(f"standard output: {describe(error)}")
 
     def _lines(self, result: Result) -> list[str]:
-        settings, frames = self._settings, result.frames or 1
-        arrow = f"{escaped(result.job.source)} -> {escaped(result.job.target)}"
+        """Return what is printed of an image at once; in a batch the calculations come last, one a size."""
+        arrow = _arrow(result)
         if result.status == "skipped":
             return [f"{arrow}   skipped: it exists"] if self._every else []
         if result.status not in ("done", "planned"):
             return []
-        size = (result.width, result.height, frames if settings.spans_frames else 1)
-        if size in self._sizes and not self._every:
-            return [arrow] if result.status == "planned" else []
-        self._sizes.add(size)
-        arrow += f"   {filter_line(settings.kernels, settings.filtering)}"
-        if frames > 1:
+        if self._every:
+            lines = self._calculation(result)
+            if result.clipped_below is not None and result.clipped_above is not None and self._verbose:
+                below, above = 100 * result.clipped_below, 100 * result.clipped_above
+                lines.append(f"  clipped {below:.3g} % below, {above:.3g} % above; {result.seconds:.3g} s")
+            return lines
+        frames = result.frames if self._settings.spans_frames else 1
+        size = (result.width, result.height, frames)
+        first, count = self._sizes.get(size, (result, 0))
+        self._sizes[size] = first, count + 1
+        return [arrow] if result.status == "planned" else []
+
+    def _calculation(self, result: Result, count: int = 0) -> list[str]:
+        """Return the size arithmetic of an image, or of a batch's `count` images of its size."""
+        settings, frames = self._settings, result.frames or 1
+        images = f"{count} {'image' if count == 1 else 'images'} of {result.width}x{result.height}"
+        planned = count and result.status == "planned"  # their names have been printed
+        line = (
+            f"{images if planned else _arrow(result)}   {filter_line(settings.kernels, settings.filtering)}"
+        )
+        if frames > 1 and (count < 2 or settings.spans_frames):
             how = (
                 "a stack" if settings.stacks else "the first" if settings.batch.frames == "first" else "each"
             )
-            arrow += f", {how} of {frames} frames"
+            line += f", {how} of {frames} frames"
         filtered = 1 if settings.batch.frames == "first" else frames
         if settings.maps > 1 and (result.output_frames or 1) > filtered:
-            arrow += f", a page for each of {settings.maps} output channels, on one grey scale"
-        lines = [arrow, *_calculations(result, settings)]
-        if self._verbose and result.clipped_below is not None and result.clipped_above is not None:
-            below, above = 100 * result.clipped_below, 100 * result.clipped_above
-            lines.append(f"  clipped {below:.3g} % below, {above:.3g} % above; {result.seconds:.3g} s")
-        return lines
+            line += f", a page for each of {settings.maps} output channels, on one grey scale"
+        if count > 1 and not planned:
+            line += f", for {images}"
+        return [line, *_calculations(result, settings)]
+
+
+def _arrow(result: Result) -> str:
+    return f"{escaped(result.job.source)} -> {escaped(result.job.target)}"
 
 
 def _calculations(result: Result, settings: Settings) -> Iterator[str]:

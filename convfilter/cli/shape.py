@@ -34,7 +34,7 @@ __all__ = ["command"]
     default=None,
     heading="Options",
     show_default=False,
-    help="Show only this padding.  [default: valid, same and full]",
+    help="Show only this padding.  [default: valid, same and full; in a chain same]",
 )
 @options.field(
     "stride",

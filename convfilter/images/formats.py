@@ -17,10 +17,12 @@ from typing import Any, BinaryIO, Literal, NamedTuple
 from convfilter.errors import ImageError
 
 __all__ = [
+    "ALIASES",
     "CODECS_MEND",
     "FORMATS",
     "Format",
     "codecs_available",
+    "extension_in",
     "extension_of",
     "fitting_mode",
     "format_of_name",
@@ -104,7 +106,7 @@ FORMATS: dict[str, Format] = {
         encoder="writing:save_jpeg",
     ),
     "tiff": Format(
-        extensions=(".tif", ".tiff"),
+        extensions=(".tif", ".tiff", ".btf"),
         kinds=("L", "LA", "RGB", "RGBA", "CMYK", "LAB", "I;16", "I", "F"),
         magic=((0, b"II*\0"), (0, b"MM\0*"), (0, b"II+\0"), (0, b"MM\0+")),
         plugin="TiffImagePlugin",
@@ -192,6 +194,9 @@ FORMATS: dict[str, Format] = {
     ),
 }
 
+ALIASES = {"jpg": "jpeg", "tif": "tiff"}
+"""Other names of formats."""
+
 _BY_EXTENSION = {extension: name for name, row in FORMATS.items() for extension in row.extensions}
 _BY_CHANNELS = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 _WITH_ALPHA = ("LA", "RGBA")
@@ -234,9 +239,13 @@ def format_of_name(name: str) -> str | None:
     >>> format_of_name("holiday/IMG_1.JPG"), format_of_name("notes.txt")
     ('jpeg', None)
     """
-    base = name.replace("\\", "/").rpartition("/")[2]
-    stem, dot, extension = base.rpartition(".")
-    return _BY_EXTENSION.get(f".{extension.lower()}") if dot and stem else None
+    return _BY_EXTENSION.get(extension_in(name))
+
+
+def extension_in(name: str) -> str:
+    """Return the extension in a file's name, with its dot and in small letters; empty without one."""
+    stem, dot, extension = name.replace("\\", "/").rpartition("/")[2].rpartition(".")
+    return f".{extension.lower()}" if dot and stem else ""
 
 
 def extension_of(format: str) -> str:

@@ -15,6 +15,7 @@ from convfilter.errors import ImageError, describe, escaped
 from convfilter.images.formats import FORMATS, format_of_name, sniff
 from convfilter.images.headers import check_density, check_header, check_pixels, gif_layout
 from convfilter.images.library import load_plugin, reasons
+from convfilter.images.other_types import check_type
 
 __all__ = ["Source", "format_of", "image_of", "opened"]
 
@@ -74,6 +75,7 @@ def _check_regular(status: os.stat_result) -> None:
 def format_of(stream: BinaryIO, name: str | None, warnings: list[str]) -> str:
     """Return a file's format by its content, with a warning if its name says something else."""
     found = sniff(stream, name)
+    check_type(stream, name, found)
     if found is None:
         if not stream.read(1):
             raise ImageError("the file is empty")

@@ -278,7 +278,7 @@ def test_filter_file_warns_of_what_is_lost():
     ({"source": "gone.png"}, cf.ImageError, r"^gone\.png: cannot be opened: No such file"),
     ({"target": "b.foo"}, cf.OptionError, "unknown extension"),
     ({"target": "b.png", "format": "jpeg"}, cf.OptionError, "is a name for png"),
-    ({"format": "jpg"}, cf.ConvfilterError, r"unknown format 'jpg' \(did you mean 'jpeg'\?\)"),
+    ({"format": "jpge"}, cf.ConvfilterError, r"unknown format 'jpge' \(did you mean 'jpeg'\?\)"),
     ({"kernel": []}, cf.OptionError, "no kernel was given"),
     ({"kernel": "sobl"}, cf.KernelError, "sobel"),
     ({"kernel": "luma"}, cf.ShapeError, r"^a\.png: "),

@@ -23,7 +23,7 @@ apply a.png -k sobel --padding=-1
 apply a.png -k sobel --stride 0
 apply a.png -k luma --channels sum
 apply a.png -k sobel --range clamp
-apply a.png -k sobel --format jpg
+apply a.png -k sobel --format jpge
 apply a.png -k sobel -o out.png --format tiff
 apply a.png -k sobel -o out.jpgg
 apply a.png -k sobel -o no/out.png

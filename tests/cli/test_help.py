@@ -18,7 +18,7 @@ HEADINGS = {
     "Options:": "kernel output dry-run kernels overwrite skip-existing help",
     "Filtering:": "padding border stride dilation flip channels range alpha linear mix mask region threshold "
     "frames",
-    "Writing:": "format depth quality compress background strip",
+    "Writing:": "format depth quality compress background strip preserve",
     "Reading:": "no-orient max-pixels",
     "Running:": "jobs scheduler files-from null preview json quiet verbose",
 }

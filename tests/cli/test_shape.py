@@ -233,6 +233,9 @@ def test_a_layer_has_its_own_options_and_the_chain_the_rest(quick):
     assert "full" in steps[-1]
     assert [step["weights"] for step in steps] == [36, 49 * 16, 0, 18 * 16]
     assert [step["biases"] for step in steps] == [4, 4, 0, 4]
+    first, last = shape(quick, "40x30", "-k", "3x3", "-k", "box:size=5,3,stride=1", "--stride", "2")["steps"]
+    assert (first["output"], last["output"], last["kernel"]) == (sides(20, 15), sides(20, 15), sides(5, 3))
+    assert shape(quick, "9x9", "-k", "sepia:groups=3", "--in-channels", "9")["weights"] == 9
     assert shape(quick, "9,7", "-k", "pool3x2")["valid"] == sides(3, 3)
     assert shape(quick, "9x7", "-k", "pool3x2", "--stride", "1")["valid"] == sides(7, 6)
     ran = quick("shape", "12", "-k", "3:transposed,stride=2,padding=1", "--bias")
@@ -277,19 +280,15 @@ def test_a_network_that_does_not_fit_names_the_layer(quick):
 
 def test_sizes_are_drawn_to_scale(quick, tmp_path):
     """The areas of the blue boxes are those of the outputs, and the red frame is as wide as the field."""
-    ran = quick("shape", "40x20", "-k", "20x10", "-k", "pool2x2", "--padding", "valid", "-o", "a.png")
+    chain = ("-k", "2x2:transposed,stride=2", "-k", "20x10")
+    ran = quick("shape", "40x20", *chain, "--padding", "valid", "-o", "a.png")
     assert (ran.code, ran.complaints) == (0, ["convfilter: drawn to a.png"])
-    drawn = np.asarray(Image.open(tmp_path / "a.png")).astype(int)
-    blue = (drawn == (190, 208, 232)).all(axis=2)
-    thirds = np.array_split(blue, 3, axis=1)
-    assert [sum(third.any(axis=0)) for third in thirds] == [
-        98,
-        50,
-        23,
-    ]  # 40, 21, 10 samples, less a line
-    assert [sum(third.any(axis=1)) for third in thirds] == [48, 26, 10]  # 20, 11 and 5
-    red = np.array_split((drawn == (214, 40, 57)).all(axis=2), 3, axis=1)
-    assert [sum(third.any(axis=0)) for third in red] == [0, 50, 52]  # none, 20 and 21 of 40
+    drawn = np.array_split(np.asarray(Image.open(tmp_path / "a.png")).astype(int), 3, axis=1)
+    blue = [(third == (190, 208, 232)).all(axis=2) for third in drawn]
+    assert [sum(third.any(axis=0)) for third in blue] == [48, 98, 74]  # 40, 80, 61 of 80, less a line
+    assert [sum(third.any(axis=1)) for third in blue] == [23, 48, 37]  # 20, 40, 31
+    red = [(third == (214, 40, 57)).all(axis=2) for third in drawn]
+    assert [sum(third.any(axis=0)) for third in red] == [0, 3, 28]  # none, 1 and 11 of 40
     again = quick("shape", "40x20", "-k", "3x3", "-o", "a.png")
     assert (again.code, again.out) == (1, "")
     assert quick("shape", "40x20", "-k", "3x3", "-o", "a.png", "--overwrite").code == 0

@@ -134,6 +134,10 @@ def test_a_batch_prints_the_calculation_once_for_each_size_or_for_all_with_verbo
     assert [line.split()[0] for line in terse.out.splitlines()] == [
         "in/a.png", "width", "height", "in/c.png", "width", "height",
     ]  # fmt: skip
+    assert terse.out.splitlines()[::3] == [
+        "in/a.png -> one/a.png   blur 5x5, border edge, for 2 images of 4x4",
+        "in/c.png -> one/c.png   blur 5x5, border edge",
+    ]
     assert terse.complaints == ["convfilter: 3 done"]
     verbose = quick("apply", "in", "-k", "blur", "-o", "two", "-v")
     assert verbose.out.count("  width   ") == 3
@@ -146,9 +150,10 @@ def test_a_dry_run_names_every_output_and_touches_nothing(quick, tmp_path):
     ran = quick("apply", "in", "-k", "blur", "-n", "-o", "out")
     assert ran.code == 0
     assert [line for line in ran.out.splitlines() if "->" in line] == [
-        "in/a.png -> out/a.png   blur 5x5, border edge",
+        "in/a.png -> out/a.png",
         "in/b.png -> out/b.png",
     ]
+    assert "2 images of 10x8   blur 5x5, border edge" in ran.out.splitlines()
     assert not (tmp_path / "out").exists()
 
 

@@ -88,10 +88,10 @@ def test_a_stream_that_cannot_be_rewound_is_read_and_left_open():
 
 
 def test_what_is_not_an_image_is_refused_and_never_handed_to_another_decoder():
-    files = [b"garbage", b"\0" * 4096, b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"]
+    files = [b"garbage", b"\0" * 4096]
     files += [saved(Image.new("RGB", (8, 8)), form).getvalue() for form in ("PCX", "ICO", "SGI", "EPS")]
     for data in files:
-        with pytest.raises(ImageError, match=r"^not an image of a known format"):
+        with pytest.raises(ImageError, match=r"^(not an image of a known format|.* files cannot be read)"):
             read_picture(io.BytesIO(data))
     with pytest.raises(ImageError, match=r"^the file is empty$"):
         read_picture(io.BytesIO())
