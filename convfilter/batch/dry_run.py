@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from convfilter.batch.plan import Settings
+from convfilter.batch.plan import Job, Settings
 from convfilter.convolution.execute import available_threads
 from convfilter.errors import ImageError
 from convfilter.filtering import (
@@ -39,6 +39,13 @@ __all__ += ["warn_of_one_frame"]
 def output_format(asked: str | None, own: str, settings: Settings) -> str:
     """Return the format of an output: the one asked for by option or name, else the input's own."""
     return asked or ("npy" if settings.raw else own)
+
+
+def warn_of_lossy_name(job: Job, own: str, form: str) -> list[str]:
+    """Return a warning if a file is written with loss just because its name is that of such a format."""
+    if form not in ("jpeg", "avif") or not FORMATS[own].lossless or format_of_name(job.source) != form:
+        return []
+    return [f"is written as {form}, as its name says, and with loss: give --format {own} to keep all"]
 
 
 def chain_axes(
