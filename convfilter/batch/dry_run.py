@@ -23,7 +23,7 @@ from convfilter.filtering import (
 )
 from convfilter.filtering.blend import blends, check_region
 from convfilter.geometry import Axis
-from convfilter.images.formats import FORMATS, loose_channels
+from convfilter.images.formats import FORMATS, format_of_name, loose_channels
 from convfilter.images.headers import check_pixels
 from convfilter.images.library import frame_named
 from convfilter.images.masks import mask_files
@@ -33,7 +33,7 @@ from convfilter.kernels import Kernel
 from convfilter.options import FilterOptions
 
 __all__ = ["cannot_stack", "chain_axes", "memory_needed", "output_format", "pages_of", "predict"]
-__all__ += ["warn_of_one_frame"]
+__all__ += ["warn_of_lossy_name", "warn_of_one_frame"]
 
 
 def output_format(asked: str | None, own: str, settings: Settings) -> str:

@@ -153,7 +153,9 @@ def orientation_of(image: Image.Image, warnings: list[str]) -> int:
 def read_metadata(image: Image.Image, upright: bool, warnings: list[str]) -> Metadata:
     """Collect what a decoded image's file says beside the pixels; `upright` resets the orientation."""
     info = image.info
-    compression, xmp = info.get("compression"), info.get("xmp")
+    compression, xmp, dpi = info.get("compression"), info.get("xmp"), _dpi(info.get("dpi"))
+    chunks = info.get("chunks", ()) + _aspect(info)
+    turned = upright and orientation_of(image, []) >= 5
     segments = getattr(image, "applist", [])  # of a JPEG
     comments = [content for name, content in segments if name == "COM"]
     unknown = {
@@ -168,10 +170,10 @@ def read_metadata(image: Image.Image, upright: bool, warnings: list[str]) -> Met
         icc=_icc(_icc_of_segments(segments) or info.get("icc_profile"), warnings),
         icc_name=info.get("icc_name", Metadata.icc_name),
         xmp=_xmp(xmp, upright, warnings) if isinstance(xmp, bytes) else None,
-        dpi=_dpi(info.get("dpi")),
+        dpi=dpi[::-1] if dpi and turned else dpi,
         comments=info.get("comments", tuple(comments)),
         photoshop=_photoshop(segments, warnings),
-        chunks=info.get("chunks", ()) + _aspect(info),
+        chunks=tuple(_turned_aspect(*each) if turned else each for each in chunks),
         unknown=(*info.get("unknown", ()), *sorted(unknown)),
         coding=coding_of(image),
         compression=compression if isinstance(compression, str) else None,
@@ -248,6 +250,11 @@ def _icc_of_segments(segments: list[tuple[str, bytes]]) -> bytes:
     parts = [content[len(_ICC_SEGMENT) :] for _, content in segments if content.startswith(_ICC_SEGMENT)]
     profile = b"".join(part[2:] for part in sorted(parts, key=lambda part: part[:1]))
     return profile if int.from_bytes(profile[:4], "big") <= len(profile) else b"incomplete"
+
+
+def _turned_aspect(kind: bytes, content: bytes) -> Chunk:
+    """Return a chunk of a PNG as it holds for an image turned by 90 degrees."""
+    return kind, content[4:8] + content[:4] + content[8:] if kind == b"pHYs" else content
 
 
 def _aspect(info: dict[Any, Any]) -> tuple[Chunk, ...]:

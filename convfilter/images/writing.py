@@ -277,12 +277,10 @@ def save_jpeg(picture: Picture, output: Output) -> None:
         options |= {"qtables": coding.tables}
     else:
         subsampling = coding.pillow_subsampling()
-        if subsampling is None and (0, 0) not in coding.factors():
+        if subsampling is None:
             _save_joined(image, coding, output, options)
             return
-        if subsampling is None:
-            warnings.append("chroma is not sampled as in the input, but in full")
-        options |= {"qtables": coding.tables_by_component(), "subsampling": subsampling or 0}
+        options |= {"qtables": coding.tables_by_component(), "subsampling": subsampling}
     with _buffer_for(image) if progressive else contextlib.nullcontext():
         save(image, output, **options)
 
