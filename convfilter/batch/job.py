@@ -31,6 +31,7 @@ from convfilter.batch.plan import Job, Settings, format_of_stdin
 from convfilter.errors import ConvfilterError, ImageError, describe, internal_error
 from convfilter.files import EXISTS, STREAM, Attributes, OutputExistsError, attributes_of, write_output
 from convfilter.filtering import filter_image
+from convfilter.filtering.hints import range_hint
 from convfilter.images.animation import write_frames
 from convfilter.images.library import frame_named
 from convfilter.images.masks import check_mask_sizes, with_masks
@@ -74,6 +75,7 @@ class Result:
     clipped_below: float | None = None  # shares of samples
     clipped_above: float | None = None
     seconds: float = 0.0
+    hint: str | None = None  # how to see more of the result; empty if there is nothing to gain
     traceback: str = ""  # of a mistake of the program itself
 
     @property
@@ -234,6 +236,8 @@ def _predict(frames: Frames, form: str, settings: Settings, result: Result) -> l
 def _filter(picture: Picture, settings: Settings, result: Result) -> None:
     """Filter an image or volume in its place, which frees the memory of the old one; report the first."""
     first = result.width is None
+    if result.hint is None and result.job.source == settings.hint_for:
+        result.hint = range_hint(picture.pixels, picture.mode, settings.kernels, settings.filtering)
     if first:
         result.height, result.width, result.channels = _shape(picture)
     picture.grid = _grid(picture, settings)[1:]
