@@ -171,7 +171,7 @@ for what is dropped by rule.
 - **Colour profiles** are kept while they fit: one that no longer does, because the channels mean
   something else now, is dropped with a warning, and so is any in a format that holds none.
 - **Orientation** is applied and its tag reset, in EXIF and XMP, and the resolutions across and down change places
-  where the image is turned on its side; `--no-orient` leaves both alone.
+  where the image is turned on its side; `--no-orient` leaves all alone.
 - **Thumbnails** are removed from EXIF, XMP and Photoshop's data, since they would show the image as it was:
   those in the places made for them, and every JPEG in between, such as a camera's own preview. A preview
   that is none of these, in a maker's own coding, stays; `--strip` drops all metadata.
