@@ -45,7 +45,7 @@ def warn_of_lossy_name(job: Job, own: str, form: str) -> list[str]:
     """Return a warning if a file is written with loss just because its name is that of such a format."""
     if form not in ("jpeg", "avif") or not FORMATS[own].lossless or format_of_name(job.source) != form:
         return []
-    return [f"is written as {form}, as its name says, and with loss: give --format {own} to keep all"]
+    return [f"is written as lossy {form}, as its name says: give --format {own} to keep it lossless"]
 
 
 def chain_axes(

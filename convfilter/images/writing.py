@@ -148,7 +148,7 @@ def prepared(picture: Picture, output: Output, *, release: bool = False) -> Pict
         pixels, mode = _without_alpha(pixels, mode, kind, output)
         kind, _ = route(mode, dtype, form)
     if picture.format == form == "jpeg" and picture.metadata.lossless:
-        warnings.append("was coded without loss, and is written as a JPEG with loss: try png")
+        warnings.append("is a lossless JPEG, and is written as a lossy one: try png")
     metadata = _fitting(picture, kind, output)
     if output.encoding.quality is not None and not FORMATS[form].quality:
         warnings.append(f"{form} has no quality to choose: --quality is ignored")

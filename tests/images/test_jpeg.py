@@ -99,7 +99,7 @@ LOSSLESS = (
 
 def test_a_lossless_jpeg_that_becomes_lossy_is_reported(quick, tmp_path):
     (tmp_path / "a.jpg").write_bytes(bytes.fromhex(LOSSLESS))
-    warning = "was coded without loss, and is written as a JPEG with loss: try png"
+    warning = "is a lossless JPEG, and is written as a lossy one: try png"
     assert warning in quick("apply", "a.jpg", "-k", "identity", "-o", "b.jpg").err
     assert quick("apply", "a.jpg", "-k", "identity", "-o", "b.png").err == ""
     assert load(tmp_path / "b.png").tolist() == [[100, 101], [102, 103]]
@@ -109,8 +109,8 @@ def test_a_png_that_becomes_a_lossy_jpeg_for_its_name_is_reported(quick, tmp_pat
     save(tmp_path / "a.png", colour()).rename(tmp_path / "a.jpg")
     for options in ([], ["-n"]):
         ran = quick("apply", "a.jpg", "-k", "identity", "--overwrite", *options)
-        assert "is written as jpeg, as its name says, and with loss: give --format png" in ran.err
-    assert "with loss" not in quick("apply", "a.jpg", "-k", "identity", "--format", "png").err
+        assert "is written as lossy jpeg, as its name says: give --format png" in ran.err
+    assert "lossy" not in quick("apply", "a.jpg", "-k", "identity", "--format", "png").err
     save(tmp_path / "c.png", colour())
     assert quick("apply", "c.png", "-k", "identity", "-o", "c.jpg").err == ""
 
