@@ -180,7 +180,7 @@ for what is dropped by rule.
   writer's own choice.
 - **JPEG.** From JPEG to JPEG the quantization tables, the sampling of each component (4:4:0, 4:1:1, 4:1:0 and
   that of CMYK too) and YCCK are kept, unless `--quality` is used; a progressive file stays progressive. A
-  lossless JPEG, and a PNG or other lossless file whose name ends in `.jpg`, become a lossy JPEG, with a warning.
+  lossless JPEG, and a PNG or other lossless file named `.jpg`, become a lossy JPEG, with a warning.
 - **TIFF tags** are copied to another TIFF byte for byte. Scale and origin follow the filter: with `--stride`
   and `--padding`, GeoTIFF tags and a pixel size without a unit are adapted, so that every pixel keeps its
   place in the world. (Dots per inch stay: they say how large to print.) RPC coefficients and the position on
