@@ -24,6 +24,7 @@ from convfilter.batch.dry_run import (
     output_format,
     pages_of,
     predict,
+    warn_of_lossy_name,
     warn_of_one_frame,
 )
 from convfilter.batch.plan import Job, Settings, format_of_stdin
@@ -112,6 +113,7 @@ def plan_job(job: Job, settings: Settings) -> Result:
                 form = output_format(job.format, frames.format, settings)
                 sizes = {each[:2] for each in _sizes(frames, settings)}
                 check_mask_sizes(settings.filtering, job.source, settings.reading, sizes)
+                result.warnings += warn_of_lossy_name(job, frames.format, form)
                 result.warnings += _predict(frames, form, settings, result)
             result.status = "planned"
     return result
@@ -170,6 +172,7 @@ def filter_job(
     with _opened(job, settings) as frames:
         result.frames = frames.count
         form = output_format(job.format, frames.format, settings)
+        result.warnings += warn_of_lossy_name(job, frames.format, form)
         if memory is not None and memory_needed(frames.size(), form, settings) > memory:
             raise TooLargeError
         settings = _with_masks(job, settings)
