@@ -129,7 +129,7 @@ def command(
     typed = [] if weights is None else [Kernel("weights", (parse_numbers(weights, "--weights").tolist(),))]
     chain = options.chosen_kernels([*kernels, *typed], known, filtering)
     if step is not None and step > len(chain):
-        raise OptionError(f"--step {step}: there are {len(chain)} filters in the chain, counted from 1")
+        raise OptionError(f"--step {step}: the last of the chain is {len(chain)}, one for each -k")
     numbers = image is None or image.lower().endswith(".csv")
     if upstream is not None:
         _check_backward({"--at": at, "--channel": channel, "--animate": animate}, numbers=numbers)
