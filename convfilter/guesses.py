@@ -229,6 +229,8 @@ give --compress small
     optimize optimise compression level small
 'convfilter kernels' lists them
     list listkernels listfilters
+give --at ROW,COL
+    pixel position pos xy coordinates point where
 give --region WxH+X+Y
     crop roi rect area
 """)

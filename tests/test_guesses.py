@@ -20,6 +20,7 @@ help => '--help'
 help apply => 'apply --help'
 version => '--version'
 list => 'kernels'
+--list => 'kernels'
 show photo.png => --preview
 apply photo.png => -k sobel
 apply photo.png sharpen => -k sobel
@@ -52,6 +53,9 @@ apply photo.png -k edges => 'sobel'
 apply photo.png -k sobel_x => 'sobel-x'
 apply photo.png -k mean => 'box'
 apply photo.png -k average:5 => 'box:5'
+apply photo.png -k box-blur => 'box'
+apply photo.png -k sobel -s 2 => '--stride'
+explain photo.png -k sobel --pixel 2,3 => --at ROW,COL
 apply photo.png -k 3x3 => 'box:size=3,3'
 apply photo.png -k box:3x3 => 'box:size=3,3'
 apply photo.png -k canny => not a convolution, -k gaussian -k sobel
@@ -111,6 +115,11 @@ def test_an_answer_never_names_an_option_that_the_command_lacks(quick, name):
     ran = quick("shape", "9x9", "-k", "3x3", name)
     assert ran.code == 2
     assert "give" not in ran.err
+
+
+def test_an_answer_never_names_a_value_that_the_option_lacks(quick):
+    assert "give" not in quick("learn", "a.png", "b.png", "--size", "3", "--gray").err
+    assert "give --channels gray" in quick("gallery", "a.png", "-o", "b.png", "--gray").err
 
 
 def test_an_output_typed_like_an_input_is_explained(quick, tmp_path):

@@ -89,12 +89,16 @@ class Command(click.Command):
         from convfilter.guesses import OPTIONS, folded
         from convfilter.kernels import load_kernels
 
-        own = [flag for each in self.params for flag in each.opts]
+        own = {flag: each for each in self.params for flag in each.opts}
         if "-k" in own and folded(name) in map(folded, known := load_kernels()):
             return f"give -k {nearest(name.strip('-'), known)[0]}"
         advice = OPTIONS.get(folded(name))
-        needed = re.search(r"(?<![\w-])--?[a-z][a-z-]*", advice or "")
-        return advice if needed is None or needed[0] in own else None
+        needed = re.search(r"(?<![\w-])(--?[a-z][a-z-]*)(?: ([a-z]+))?", advice or "")
+        values = getattr(getattr(own.get(needed[1]), "type", None), "choices", None) if needed else None
+        if advice and (not needed or (needed[1] in own and needed[2] in (None, *(values or [needed[2]])))):
+            return advice
+        longer = [flag for flag in own if len(name) == 2 and flag.startswith(f"-{name}")]
+        return proposed(longer) if longer else None
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write one section for each heading."""
