@@ -1,6 +1,7 @@
 """What users of other programs type first, and that each answer leads the right way."""
 
 import re
+import shlex
 
 import pytest
 from samples import colour, save, tree
@@ -53,7 +54,7 @@ apply photo.png -k edges => 'sobel'
 apply photo.png -k sobel_x => 'sobel-x'
 apply photo.png -k mean => 'box'
 apply photo.png -k average:5 => 'box:5'
-apply photo.png -k box-blur => 'box'
+apply photo.png -k 'box blur' => 'box'
 apply photo.png -k sobel -s 2 => '--stride'
 explain photo.png -k sobel --pixel 2,3 => --at ROW,COL
 apply photo.png -k 3x3 => 'box:size=3,3'
@@ -96,7 +97,7 @@ GUESSES = [
 def test_a_guess_is_answered_in_one_line_with_the_right_words(quick, tmp_path, typed, words):
     save(tmp_path / "photo.png", colour())
     before = tree(tmp_path)
-    ran = quick(*typed.split())
+    ran = quick(*shlex.split(typed))
     assert (ran.code, ran.out, len(ran.complaints)) == (2, "", 1), ran
     for each in words.split(", "):
         assert each in ran.err, ran.err
