@@ -232,6 +232,8 @@ class Reporter:
         source = escaped(result.job.source) or repr("")
         for warning in result.warnings if not self._quiet else ():
             self.complain(f"{source}: warning: {warning}")
+        if result.hint:
+            self.complain(f"{source}: hint: {result.hint}")
         if result.error is not None:
             self.complain(f"{source}: {result.error}", result.traceback if self._every else "")
         if self._as_json:
@@ -273,7 +275,7 @@ class Reporter:
         counts = (f"{self._counts[status]} {status}" for status in order if self._counts[status])
         words = ", ".join(counts) or "nothing done"
         if self._passed_over:
-            from convfilter.batch.plan import passed_over_in_words
+            from convfilter.batch.inputs import passed_over_in_words
 
             words += f", {passed_over_in_words(self._passed_over)}"
         return words
