@@ -194,7 +194,7 @@ repeat -k
 give --padding
     pad mode
 give --border
-    boundary edges edgemode bordermode bordertype borderconstant virtualpixel
+    boundary edgemode bordermode bordertype borderconstant virtualpixel
 give --border constant=V
     cval fill bordervalue bordercolor
 give --range absolute
