@@ -35,6 +35,6 @@ class LiftedSums:
     def quotients(self, places: Sequence[np.ndarray]) -> Iterator[tuple[int, int]]:
         """Yield the sums at some places as integers over integers."""
         alone = (*places[:-1], np.zeros_like(places[-1]))
-        lifts = self._lift[tuple(places)].tolist()
+        lifts = map(int, self._lift[tuple(places)].tolist())
         for (top, bottom), lift in zip(self._part.quotients(alone), lifts, strict=True):
             yield top * self._divisor + lift * bottom, bottom * self._divisor
