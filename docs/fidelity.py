@@ -170,18 +170,17 @@ for what is dropped by rule.
   becomes plain.
 - **Colour profiles** are kept while they fit: one that no longer does, because the channels mean
   something else now, is dropped with a warning, and so is any in a format that holds none.
-- **Orientation** is applied and its tag reset, in EXIF and XMP; `--no-orient` leaves both alone.
+- **Orientation** is applied and its tag reset, in EXIF and XMP, and horizontal and vertical resolution are
+  exchanged when the image is rotated by 90 degrees; `--no-orient` leaves all of these alone.
 - **Thumbnails** are removed from EXIF, XMP and Photoshop's data, since they would show the image as it was:
   those in the places made for them, and every JPEG in between, such as a camera's own preview. A preview
   that is none of these, in a maker's own coding, stays; `--strip` drops all metadata.
 - **Frames.** png, tiff, webp, gif, avif and npy hold several; other formats refuse them without
   `--frames first`. Every frame stays one, also where nothing moves; how each was put together is the
   writer's own choice.
-- **JPEG.** From JPEG to JPEG the quantization tables and the subsampling are kept, unless
-  `--quality` is used.
-- **EXIF** is copied byte for byte, except that the image size in it is updated. In a TIFF its tags become the
-  file's own, each with its type. A maker's note stays at its address, since many contain addresses; it moves
-  only in pages after the first, and out of a TIFF in which it is far from the header.
+- **JPEG.** From JPEG to JPEG the quantization tables, the sampling of each component (4:4:0, 4:1:1, 4:1:0 and
+  that of CMYK too) and YCCK are kept, unless `--quality` is used; a progressive file stays progressive. A
+  lossless JPEG, and a PNG or other lossless file named `.jpg`, become a lossy JPEG, with a warning.
 - **TIFF tags** are copied to another TIFF byte for byte. Scale and origin follow the filter: with `--stride`
   and `--padding`, GeoTIFF tags and a pixel size without a unit are adapted, so that every pixel keeps its
   place in the world. (Dots per inch stay: they say how large to print.) RPC coefficients and the position on

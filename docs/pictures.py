@@ -63,6 +63,8 @@ def main() -> None:
     quantized("sizes.png")
     numbers = ("--values", "0 1 2; 3 4 5; 6 7 8", "--weights", "0 1; 2 3", "--padding", "valid")
     run("explain", *numbers, "--animate", DOCS / "sliding.gif")
+    numbers = ("--values", "1 2 3 4 5", "--weights", "10 20 30", "--padding", "valid")
+    run("explain", *numbers, "--upstream", "1 -1 2", "-o", DOCS / "backward.png")
 
 
 def sheet_name(heading: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from convfilter.batch.plan import Settings
+from convfilter.batch.plan import Job, Settings
 from convfilter.convolution.execute import available_threads
 from convfilter.errors import ImageError
 from convfilter.filtering import (
@@ -23,7 +23,7 @@ from convfilter.filtering import (
 )
 from convfilter.filtering.blend import blends, check_region
 from convfilter.geometry import Axis
-from convfilter.images.formats import FORMATS, loose_channels
+from convfilter.images.formats import FORMATS, format_of_name, loose_channels
 from convfilter.images.headers import check_pixels
 from convfilter.images.library import frame_named
 from convfilter.images.masks import mask_files
@@ -33,12 +33,19 @@ from convfilter.kernels import Kernel
 from convfilter.options import FilterOptions
 
 __all__ = ["cannot_stack", "chain_axes", "memory_needed", "output_format", "pages_of", "predict"]
-__all__ += ["warn_of_one_frame"]
+__all__ += ["warn_of_lossy_name", "warn_of_one_frame"]
 
 
 def output_format(asked: str | None, own: str, settings: Settings) -> str:
     """Return the format of an output: the one asked for by option or name, else the input's own."""
     return asked or ("npy" if settings.raw else own)
+
+
+def warn_of_lossy_name(job: Job, own: str, form: str) -> list[str]:
+    """Return a warning if a file is written with loss just because its name is that of such a format."""
+    if form not in ("jpeg", "avif") or not FORMATS[own].lossless or format_of_name(job.source) != form:
+        return []
+    return [f"is written as lossy {form}, as its name says: give --format {own} to keep it lossless"]
 
 
 def chain_axes(

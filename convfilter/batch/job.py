@@ -24,16 +24,18 @@ from convfilter.batch.dry_run import (
     output_format,
     pages_of,
     predict,
+    warn_of_lossy_name,
     warn_of_one_frame,
 )
 from convfilter.batch.plan import Job, Settings, format_of_stdin
 from convfilter.errors import ConvfilterError, ImageError, describe, internal_error
 from convfilter.files import EXISTS, STREAM, Attributes, OutputExistsError, attributes_of, write_output
 from convfilter.filtering import filter_image
+from convfilter.filtering.hints import range_hint
 from convfilter.images.animation import write_frames
 from convfilter.images.library import frame_named
 from convfilter.images.masks import check_mask_sizes, with_masks, with_no_data
-from convfilter.images.picture import Picture
+from convfilter.images.picture import Picture, Size
 from convfilter.images.pnm import read_stream
 from convfilter.images.reading import Frames, opened_frames
 from convfilter.images.tiff_tags import of_first_page
@@ -73,6 +75,7 @@ class Result:
     clipped_below: float | None = None  # shares of samples
     clipped_above: float | None = None
     seconds: float = 0.0
+    hint: str | None = None  # how to see more of the result; empty if there is nothing to gain
     traceback: str = ""  # of a mistake of the program itself
 
     @property
@@ -108,8 +111,9 @@ def plan_job(job: Job, settings: Settings) -> Result:
         if not _keeps_output(job, settings, result):
             with _opened(job, settings) as frames:
                 form = output_format(job.format, frames.format, settings)
-                sizes = {each[:2] for each in frames.sizes()}
+                sizes = {each[:2] for each in _sizes(frames, settings)}
                 check_mask_sizes(settings.filtering, job.source, settings.reading, sizes)
+                result.warnings += warn_of_lossy_name(job, frames.format, form)
                 result.warnings += _predict(frames, form, settings, result)
             result.status = "planned"
     return result
@@ -168,6 +172,7 @@ def filter_job(
     with _opened(job, settings) as frames:
         result.frames = frames.count
         form = output_format(job.format, frames.format, settings)
+        result.warnings += warn_of_lossy_name(job, frames.format, form)
         if memory is not None and memory_needed(frames.size(), form, settings) > memory:
             raise TooLargeError
         settings = _with_masks(job, settings)
@@ -211,9 +216,14 @@ def _opened(job: Job, settings: Settings) -> contextlib.AbstractContextManager[F
     return opened_frames(source, max_pixels=reading.max_pixels, orient=reading.orient, volume=settings.stacks)
 
 
+def _sizes(frames: Frames, settings: Settings) -> list[Size]:
+    """Return the sizes of the frames that are filtered."""
+    return [frames.size()] if settings.batch.frames == "first" else frames.sizes()
+
+
 def _predict(frames: Frames, form: str, settings: Settings, result: Result) -> list[str]:
     """Report sizes, refuse what cannot be done before anything is computed, return what will be lost."""
-    sizes = [frames.size()] if settings.batch.frames == "first" else frames.sizes()
+    sizes = _sizes(frames, settings)
     result.width, result.height, result.channels = sizes[0][:3]
     result.frames = frames.count
     if settings.stacks:
@@ -226,6 +236,8 @@ def _predict(frames: Frames, form: str, settings: Settings, result: Result) -> l
 def _filter(picture: Picture, settings: Settings, result: Result) -> None:
     """Filter an image or volume in its place, which frees the memory of the old one; report the first."""
     first = result.width is None
+    if result.hint is None and result.job.source == settings.hint_for:
+        result.hint = range_hint(picture.pixels, picture.mode, settings.kernels, settings.filtering)
     if first:
         result.height, result.width, result.channels = _shape(picture)
     picture.grid = _grid(picture, settings)[1:]

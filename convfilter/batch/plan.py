@@ -50,6 +50,7 @@ class Settings(NamedTuple):
     reading: ReadOptions = ReadOptions()
     batch: BatchOptions = BatchOptions()
     count_clipped: bool = False
+    hint_for: str = ""  # the input of which the result may carry a hint
 
     @property
     def spans_frames(self) -> bool:

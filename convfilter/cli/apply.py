@@ -114,6 +114,8 @@ def command(
         null=null,
         touch=not dry_run,
     )
+    if not quiet:
+        settings = settings._replace(hint_for=next((job.source for job in jobs), ""))
     to_stdout = any(job.target == STREAM for job in jobs)
     if to_stdout:
         refuse_terminal()

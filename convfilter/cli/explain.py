@@ -6,7 +6,7 @@ import itertools
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,8 +18,6 @@ from convfilter.kernels import Kernel
 from convfilter.options import FilterOptions, ReadOptions
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from convfilter.explain import Explanation
 
 __all__ = ["command"]
@@ -110,6 +108,7 @@ def command(
     import numpy as np
 
     from convfilter.explain import explain_numbers, explain_sample
+    from convfilter.explain.backward import backward_json, backward_lines, explain_gradients
     from convfilter.explain.text import (
         as_lines,
         channel_names,
@@ -130,10 +129,10 @@ def command(
     typed = [] if weights is None else [Kernel("weights", (parse_numbers(weights, "--weights").tolist(),))]
     chain = options.chosen_kernels([*kernels, *typed], known, filtering)
     if step is not None and step > len(chain):
-        raise OptionError(f"--step {step}: there are {len(chain)} filters in the chain, counted from 1")
+        raise OptionError(f"--step {step}: the last of the chain is {len(chain)}, one for each -k")
     numbers = image is None or image.lower().endswith(".csv")
-    if upstream is not None and not numbers:
-        raise OptionError("--upstream takes numbers: give --values or a .csv file instead of an image")
+    if upstream is not None:
+        _check_backward({"--at": at, "--channel": channel, "--animate": animate}, numbers=numbers)
     if numbers and len(chain) > 1:
         raise OptionError("numbers are filtered by one kernel: give one -k or --weights")
     page = _is_page(output)
@@ -142,7 +141,7 @@ def command(
 
         check_page(chain, filtering)
     _check_outputs(image, output, animate, overwrite=overwrite)
-    source, picture = image or "numbers", None
+    source, picture, backward = image or "numbers", None, None
     title = f"{escaped(source)}   {filter_line(chain, filtering)}"
     names: tuple[str, ...] = ("value",)
     explain: Callable[[tuple[int, ...]], Explanation]
@@ -151,13 +150,11 @@ def command(
             mend = "leave out --mix, --mask, --region, --threshold and --missing"
             raise OptionError(f"numbers are neither blended nor missing: {mend}")
         pixels = read_numbers(image) if image is not None else parse_numbers(str(values), "--values")
-        if upstream is not None:
-            _check_backward({"--at": at, "--channel": channel, "--animate": animate}, page=page)
-            derivatives = parse_numbers(upstream, "--upstream")
-            _show_backward(title, pixels, chain[0], derivatives, filtering, output, overwrite, as_json)
-            return
         explain = partial(explain_numbers, pixels, chain[0], filtering)
-        explanations = _explanations(explain, at, page=page)
+        if upstream is not None:
+            derivatives = parse_numbers(upstream, "--upstream")
+            backward = explain_gradients(pixels, chain[0], derivatives, filtering)
+        explanations = _explanations(explain, at, one=page or backward is not None)
         explained, plane = explanations[0], pixels
     else:
         stack = any("frame" in kernel.axes for kernel in chain)
@@ -169,7 +166,7 @@ def command(
         sample = partial(explain_sample, pixels, chain, filtering, channel=channel, names=names, step=step)
         explain = (lambda place: sample((frame, *place))) if stack else sample
         try:
-            explanations = _explanations(explain, at, page=page)
+            explanations = _explanations(explain, at, one=page)
         except ShapeError as error:
             raise OptionError(f"{escaped(image)}: {error}") from None
         if not picture.metadata.lossless or not FORMATS[picture.format].lossless:
@@ -182,17 +179,20 @@ def command(
         plane = plane[..., min(explained.channel, plane.shape[2] - 1)]
     if output is not None or animate is not None:
         from convfilter.drawing.canvas import displayed, full_scale, save_animation, save_drawing
-        from convfilter.explain.drawing import draw_explanation, sliding_axes, sliding_frames
+        from convfilter.explain.drawing import draw_backward, draw_explanation, sliding_axes, sliding_frames
 
         axes = sliding_axes(plane.shape, chain, filtering) if animate else ()
         full = full_scale(pixels)
         drawn = None if picture is None else displayed(picture.pixels, picture.mode)
         if output is not None and page:
             subject = Subject(source, pixels, names, drawn)
-            write_page(output, subject, chain[0], known, filtering, explanations, overwrite=overwrite)
+            write_page(
+                output, subject, chain[0], known, filtering, explanations, backward, overwrite=overwrite
+            )
             complain(f"page written to {output}")
         elif output is not None:
-            save_drawing(output, draw_explanation(explained, drawn, full), overwrite=overwrite)
+            drawing = draw_backward(backward) if backward else draw_explanation(explained, drawn, full)
+            save_drawing(output, drawing, overwrite=overwrite)
             complain(f"drawn to {output}")
         if animate is not None:
             frames = sliding_frames(plane, axes, explain, full)
@@ -200,6 +200,9 @@ def command(
             complain(f"drawn to {animate}")
     # Where an image goes to stdout, the text goes to stderr.
     echo = partial(click.echo, err=STREAM in (output, animate))
+    if backward is not None:
+        echo(backward_json(backward) if as_json else "\n".join([title, *backward_lines(backward)]))
+        return
     if as_json:
         for each in explanations:
             echo(to_json(each))
@@ -232,57 +235,28 @@ def _check_outputs(image: str | None, output: str | None, animate: str | None, *
 
 
 def _explanations(
-    explain: Callable[[tuple[int, ...]], Explanation], at: tuple[int, int] | None, *, page: bool
+    explain: Callable[[tuple[int, ...]], Explanation], at: tuple[int, int] | None, *, one: bool
 ) -> list[Explanation]:
-    """Explain the output at a position, or all outputs if they are few.
-
-    If they are many, a page begins in the middle.
-    """
+    """Explain the output at a position, or all if they are few; if not, with `one`, that in the middle."""
     first = explain(at or (0, 0))
     rows, columns = (axis.output for axis in first.axes[1:])
     if at is not None:
         return [first]
     if rows * columns <= _MOST:
         return [explain(place) for place in itertools.product(range(rows), range(columns))]
-    if page:
+    if one:
         return [explain((rows // 2, columns // 2))]
     raise OptionError(
         f"the output has {rows} x {columns} values, too many to show: choose one with --at ROW,COL"
     )
 
 
-def _check_backward(given: Mapping[str, object], *, page: bool) -> None:
+def _check_backward(given: Mapping[str, object], *, numbers: bool) -> None:
     """Refuse what the backward pass has no use for."""
+    if not numbers:
+        raise OptionError("--upstream takes numbers: give --values or a .csv file instead of an image")
     for name, value in given.items():
         if value is not None:
             raise OptionError(
                 f"{name} cannot be used with --upstream, which shows all gradients: leave it out"
             )
-    if page:
-        raise OptionError(
-            "a page has its own backward mode: leave out --upstream, or draw it with -o FILE.png"
-        )
-
-
-def _show_backward(
-    title: str,
-    values: NDArray[Any],
-    kernel: Kernel,
-    upstream: NDArray[Any],
-    filtering: FilterOptions,
-    output: str | None,
-    overwrite: bool,
-    as_json: bool,
-) -> None:
-    """Print and draw the backward pass."""
-    from convfilter.explain.backward import backward_json, backward_lines, explain_gradients
-
-    explained = explain_gradients(values, kernel, upstream, filtering)
-    if output is not None:
-        from convfilter.drawing.canvas import save_drawing
-        from convfilter.explain.drawing import draw_backward
-
-        save_drawing(output, draw_backward(explained), overwrite=overwrite)
-        complain(f"drawn to {output}")
-    text = backward_json(explained) if as_json else "\n".join([title, *backward_lines(explained)])
-    click.echo(text, err=output == STREAM)

@@ -232,6 +232,8 @@ class Reporter:
         source = escaped(result.job.source) or repr("")
         for warning in result.warnings if not self._quiet else ():
             self.complain(f"{source}: warning: {warning}")
+        if result.hint:
+            self.complain(f"{source}: hint: {result.hint}")
         if result.error is not None:
             self.complain(f"{source}: {result.error}", result.traceback if self._every else "")
         if self._as_json:

@@ -16,6 +16,7 @@ from convfilter.convolution.window import (
     PRODUCT,
     Banded,
     Call,
+    Prepared,
     Scratch,
     WindowSum,
     band_matrix,
@@ -86,9 +87,7 @@ class Separable:
     def __str__(self) -> str:
         return " + ".join(str(each) for _, each in self._passes)
 
-    def prepare(
-        self, block: np.ndarray, outputs: Sequence[int], scratch: Scratch
-    ) -> tuple[list[Call], np.ndarray]:
+    def prepare(self, block: np.ndarray, outputs: Sequence[int], scratch: Scratch) -> Prepared:
         """See `FlatSums.prepare`."""
         calls: list[Call] = []
         for number, each in self._passes:
@@ -143,9 +142,7 @@ class Crossed:
         rows, columns = self._axes
         return f"{rows.kernel} + {columns.kernel} weights in matrix products"
 
-    def prepare(
-        self, block: np.ndarray, outputs: Sequence[int], scratch: Scratch
-    ) -> tuple[list[Call], np.ndarray]:
+    def prepare(self, block: np.ndarray, outputs: Sequence[int], scratch: Scratch) -> Prepared:
         """See `FlatSums.prepare`."""
         rows, columns = (size - axis.reach + 1 for size, axis in zip(block.shape, self._axes, strict=False))
         width, carried = block.shape[1:]

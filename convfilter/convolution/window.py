@@ -18,11 +18,14 @@ from numpy.lib.stride_tricks import as_strided
 
 from convfilter.geometry import Axis
 
-__all__ = ["CALL", "PASS", "PRODUCT", "QUIET", "QUIET_VECTOR", "Banded", "Call", "FlatSums", "Scratch"]
-__all__ += ["WindowSum", "band_matrix", "band_products", "outputs_of", "quiet_parts", "windows"]
+__all__ = ["CALL", "PASS", "PRODUCT", "QUIET", "QUIET_VECTOR", "Banded", "Call", "FlatSums", "Prepared"]
+__all__ += ["Scratch", "WindowSum", "band_matrix", "band_products", "outputs_of", "quiet_parts", "windows"]
 
 Call: TypeAlias = Callable[[], object]
 """One step of the work on a block, with all that it works on: finding views takes long on small blocks."""
+
+Prepared: TypeAlias = tuple[list[Call], np.ndarray]
+"""The calls that sum a block, and its outputs after them."""
 
 Scratch: TypeAlias = defaultdict[int, np.ndarray]
 """Memory that all kernels of a plan share, in numbered vectors of a block's size."""
@@ -78,9 +81,7 @@ class FlatSums:
 
     _axes: Sequence[Axis]
 
-    def prepare(
-        self, block: np.ndarray, outputs: Sequence[int], scratch: Scratch
-    ) -> tuple[list[Call], np.ndarray]:
+    def prepare(self, block: np.ndarray, outputs: Sequence[int], scratch: Scratch) -> Prepared:
         """Return the calls that sum a C-contiguous block (B1, ..., Bd, carried), and the outputs then."""
         sums = np.empty(block.shape, block.dtype)
         steps = steps_of(block, self._axes)
@@ -104,9 +105,7 @@ class WindowSum(FlatSums):
     def __str__(self) -> str:
         return f"{self._weights.size} weights in one call"
 
-    def prepare(
-        self, block: np.ndarray, outputs: Sequence[int], scratch: Scratch
-    ) -> tuple[list[Call], np.ndarray]:
+    def prepare(self, block: np.ndarray, outputs: Sequence[int], scratch: Scratch) -> Prepared:
         """See `FlatSums.prepare`."""
         if all(axis.stride == 1 for axis in self._axes):
             return super().prepare(block, outputs, scratch)
@@ -167,9 +166,7 @@ class Banded:
     def __str__(self) -> str:
         return f"{len(self._bands)} matrix products for {_ROWS} rows at a time"
 
-    def prepare(
-        self, block: np.ndarray, outputs: Sequence[int], scratch: Scratch
-    ) -> tuple[list[Call], np.ndarray]:
+    def prepare(self, block: np.ndarray, outputs: Sequence[int], scratch: Scratch) -> Prepared:
         """See `FlatSums.prepare`."""
         first, *others = self._axes
         sums = np.empty((outputs[0], *block.shape[1:]), block.dtype)

@@ -125,6 +125,9 @@ def _thumbnail(explained: Explanation, image: Drawing) -> Drawing:
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
     drawn = canvas.resized(image, height, width, "nearest" if scale > 1 else "lanczos")
     pairs = list(zip(explained.place, explained.axes, strict=True))[1:]
+    scale = max(height, width) / max(
+        axis.size for _, axis in pairs
+    )  # strides of a chain made the input smaller
     y, x = ((at * axis.stride - axis.before + axis.reach / 2) * scale for at, axis in pairs)
     reach = max(axis.reach for _, axis in pairs) / 2
     for margin, colour, line in ((2, WHITE, 6), (0, FRAME, 2)):  # visible on any background

@@ -537,13 +537,16 @@ function optionWords() {
 /** The command that does the same at the command line. */
 function commandOf() {
   if (image.depth) return command("apply", data.source, ...kernelWords(), ...optionWords(), ...data.further);
-  const { width, height, planes: [values] } = image;
-  const rows = Array.from({ length: height }, (_, y) => [...values.slice(y * width, (y + 1) * width)]);
+  const rowsOf = (values, width) => (
+    Array.from({ length: values.length / width }, (_, y) => [...values.slice(y * width, (y + 1) * width)])
+  );
   const plain = isSingle(state.kernel) && state.kernel.divisors[0] === 1 && !state.kernel.offset;
   const kernel = plain ? ["--weights", written(state.kernel.tables[0][0][0])] : kernelWords();
   const at = shifted([state.row, state.column], outputOrigin()).join(",");
-  const source = data.csv ? [data.source] : ["--values", written(rows)];
-  return command("explain", ...source, ...kernel, ...optionWords(), "--at", at);
+  const source = data.csv ? [data.source] : ["--values", written(rowsOf(image.planes[0], image.width))];
+  const shown = backward() && isSingle(state.kernel)
+    ? ["--upstream", written(rowsOf(state.upstream, state.result.width))] : ["--at", at];
+  return command("explain", ...source, ...kernel, ...optionWords(), ...shown);
 }
 
 function command(...words) {
@@ -820,6 +823,11 @@ function start() {
   if (Array.isArray(options.padding)) $("samples").value = options.padding.join(",");
   $("flip").checked = options.flip;
   $("upstream").value = image.depth ? "single" : "counted";
+  if (data.upstream) {
+    $("backward").checked = true;
+    $("upstream").value = "edited";
+    state.upstream = Float64Array.from(data.upstream);
+  }
   [state.row, state.column] = data.at;
   state.channel = data.channel;
   $("interactive").hidden = false;

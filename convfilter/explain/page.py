@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from convfilter.drawing.canvas import greys, resized
 from convfilter.errors import ConvfilterError, OptionError, escaped
+from convfilter.explain.backward import Backward, backward_lines
 from convfilter.explain.steps import Explanation
 from convfilter.explain.text import as_lines
 from convfilter.files import write_output
@@ -90,10 +91,12 @@ def make_page(
     explanation: str,
     *,
     channel: int = 0,
+    upstream: NDArray[Any] | None = None,
 ) -> str:
     """Return the page for an output at (row, column) and channel, with its explanation as text.
 
-    What is large is cropped around the place; the page treats the crop as the image.
+    What is large is cropped around the place; the page treats the crop as the image. With an `upstream` it
+    opens in the backward mode.
     """
     samples = np.atleast_3d(subject.pixels)
     has_alpha = options.alpha != "plain" and samples.shape[2] in (2, 4) and subject.displayed is not None
@@ -119,6 +122,7 @@ def make_page(
         "kernel": kernel.name.partition(":")[0],
         "variant": kernel.name,
         "channel": channel,
+        "upstream": None if upstream is None else upstream.ravel().tolist(),
         "at": [place[0] - top // stride[0], place[1] - left // stride[1]],
         "options": {
             "padding": options.padding if isinstance(options.padding, str) else _pair(options.padding),
@@ -155,13 +159,19 @@ def write_page(
     known: Mapping[str, Kernel],
     options: FilterOptions,
     explanations: Sequence[Explanation],
+    backward: Backward | None = None,
     *,
     overwrite: bool,
 ) -> None:
-    """Write the page of the first of some explanations, with all of them as text."""
+    """Write the page of the first of some explanations, with all of them as text, or of a backward pass."""
     first = explanations[0]
     text = "\n\n\n".join("\n".join(as_lines(each)) for each in explanations)
-    page = make_page(subject, kernel, known, options, first.place[1:], text, channel=first.channel)
+    upstream = None
+    if backward is not None:
+        text, upstream = "\n".join([text, *backward_lines(backward)]), backward.upstream
+    page = make_page(
+        subject, kernel, known, options, first.place[1:], text, channel=first.channel, upstream=upstream
+    )
     write_output(path, lambda stream: stream.write(page.encode()), overwrite=overwrite)
 
 

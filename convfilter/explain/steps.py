@@ -29,7 +29,7 @@ __all__ += ["shortened", "slice_of", "sum_slices", "total", "whole", "window_at"
 
 Number: TypeAlias = int | float | Fraction
 
-_TERMS = 49  # of a sum that is written out whole
+_TERMS = 25  # of a sum that is written out whole
 _PLACES = 256
 # The error of such roots is far below this.
 _SNAP = Fraction(1, 1 << 192)

@@ -57,7 +57,7 @@ def filter_layer(
     """
     work = _Run(layer, colours, alpha, clipping, blend, missing)
     if blend is None:
-        work.run(work.store, blocks)
+        work.run(work.store if missing is None else _in_strips(work.store), blocks)
         if missing is not None and missing.value is None:
             missing.samples = anchored(missing.samples, layer.axes, layer.border, 0)
         if missing is not None:
@@ -189,11 +189,14 @@ class _Run:
         """The parts of samples that are there."""
         assert self.missing is not None
         layer, bank = self.layer, self.layer.bank
-        under = anchored(self.missing.hidden, layer.axes, layer.border, False, where)
-        here = anchored(self.colours, layer.axes, layer.border, layer.fill, where)
-        here = np.where(under, 0, here).astype(layer.plan.dtype)
+        under, here = np.zeros(1, bool), np.zeros(1)
+        if not self._positive.all():
+            under = anchored(self.missing.hidden, layer.axes, layer.border, False, where)
+            here = anchored(self.colours, layer.axes, layer.border, layer.fill, where)
+            here = here.astype(layer.plan.dtype)
+            np.copyto(here, 0, where=under)
         group = bank.weights.shape[1]
-        gone = np.zeros((*here.shape[:-1], self.channels), bool)
+        gone = np.zeros((*outputs[0][0].shape[:-1], self.channels), bool)
         every: list[list[_Part]] = []
         for number, sums in enumerate(outputs):
             further = [sums[first : first + group] for first in range(group, len(sums), group)]
@@ -285,16 +288,12 @@ class _Run:
         if layer.target != layer.result.dtype and layer.range != "raw":
             return  # an earlier filter
         if self.missing.value is None:
-            under = anchored(self.missing.samples, layer.axes, layer.border, 0, where)
-            samples = np.broadcast_to(under if under.shape == gone.shape else under[..., :1], gone.shape)
+            samples = anchored(self.missing.samples, layer.axes, layer.border, 0, where)
+            samples = samples if samples.shape == gone.shape else samples[..., :1]
         else:
-            samples = np.full(gone.shape, self.missing.value, layer.depth.dtype)
-        np.copyto(
-            self.result[where][..., : self.channels],
-            rescaled(samples, layer.depth, layer.result),
-            "unsafe",
-            gone,
-        )
+            samples = np.array([self.missing.value], layer.depth.dtype)
+        samples = rescaled(samples, layer.depth, layer.result)
+        np.copyto(self.result[where][..., : self.channels], samples, "unsafe", gone)
 
     def restore(self, where: Block, mask: np.ndarray | None = None) -> None:
         """Put the image's own samples where a mask is 0, or without one."""
@@ -426,8 +425,11 @@ class _Run:
 
 def _add_missing(sums: np.ndarray, weights: np.ndarray, sample: np.ndarray) -> None:
     """Add what missing samples would give if they were the one under the anchor."""
-    with np.errstate(invalid="ignore"):
-        sums += np.where(weights != 0, weights * sample, 0)
+    whole = weights == 0 if weights.dtype.kind == "f" else None
+    weights *= sample
+    if whole is not None:  # what is infinite counts where something is missing only
+        np.copyto(weights, 0, where=whole)
+    sums += weights
 
 
 def _with_alpha(every: Sequence[Sequence[_Part]]) -> list[PremultipliedSums]:

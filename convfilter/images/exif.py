@@ -63,12 +63,16 @@ _SHORT, _LONG, _UNDEFINED = 3, 4, 7
 _IMAGE_DATA = ((513, 514), (273, 279), (324, 325))
 _DIRECTORIES, _WINDOWS_THUMBNAIL, _PHOTOSHOP = 330, 0x501B, 34377
 _MOST_DIRECTORIES, _MOST_NUMBERS, _MOST_SEGMENTS = 16, 4096, 1000
+_RESOLUTION = (282, 283)
 _FURTHEST_NOTE = 4096
 _JPEG = b"\xff\xd8\xff"
 
 
 def cleaned(block: bytes, upright: bool) -> bytes:
-    """Return a block with its orientation set upright, if so, and zeros where thumbnails were."""
+    """Return a block with its orientation set upright, if so, and zeros where thumbnails were.
+
+    Where the image is turned by that from portrait to landscape or back, its two resolutions change places.
+    """
     directory = _directory_of(block)
     order, start, end = directory.order, directory.start, directory.end
     result = bytearray(block)
@@ -85,6 +89,15 @@ def cleaned(block: bytes, upright: bool) -> bytes:
     for entry in directory.entries:
         if entry.number == _ORIENTATION and upright and start < entry.place < end:
             struct.pack_into(order + ("I" if entry.type == _LONG else "H"), result, entry.place, 1)
+    x, y = (next((each for each in directory.entries if each.number == tag), None) for tag in _RESOLUTION)
+    if (
+        upright
+        and 5 <= directory.whole(_ORIENTATION, 1) <= 8
+        and x
+        and y
+        and x.end - x.place == y.end - y.place
+    ):
+        result[x.place : x.end], result[y.place : y.end] = block[y.place : y.end], block[x.place : x.end]
     result[end : end + 4] = bytes(len(result[end : end + 4]))
     groups = _others(directory, [each for group in _GROUPS[0] for each in _addresses(directory, group)[:1]])
     ends = [

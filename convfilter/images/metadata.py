@@ -26,6 +26,7 @@ from convfilter.images.exif import (
     resolution_of,
 )
 from convfilter.images.formats import FORMATS
+from convfilter.images.jpeg import Coding, coding_of
 from convfilter.images.library import reasons
 from convfilter.images.tiff_tags import Origin, TiffTag
 
@@ -91,8 +92,7 @@ class Metadata:
     tags: tuple[TiffTag, ...] = ()  # what else the tags of a TIFF say
     origin: Origin | None = None  # the image that they were read with
     unknown: tuple[str, ...] = ()  # names of what the file holds besides, which is not kept
-    quantization: list[list[int]] | None = None  # tables of a JPEG
-    subsampling: int = -1  # of its chroma, as Pillow numbers it; -1 if unknown
+    coding: Coding | None = None  # of a JPEG
     compression: str | None = None  # of a TIFF or TGA, by Pillow's name
     lossless: bool = True  # whether the file held exactly the samples that were written
     duration: float | None = None  # of a frame, in milliseconds; None where files do not say
@@ -100,7 +100,7 @@ class Metadata:
 
     def bare(self) -> Metadata:
         """Return what decides how an image is encoded, without what is written beside it."""
-        kept = "quantization", "subsampling", "compression", "lossless", "duration", "plays"
+        kept = "coding", "compression", "lossless", "duration", "plays"
         return Metadata(**{name: getattr(self, name) for name in kept})
 
     def resized(self, before: tuple[int, ...], after: tuple[int, ...]) -> Metadata:
@@ -153,8 +153,9 @@ def orientation_of(image: Image.Image, warnings: list[str]) -> int:
 def read_metadata(image: Image.Image, upright: bool, warnings: list[str]) -> Metadata:
     """Collect what a decoded image's file says beside the pixels; `upright` resets the orientation."""
     info = image.info
-    quantization = _tables(getattr(image, "quantization", None))
-    compression, xmp = info.get("compression"), info.get("xmp")
+    compression, xmp, dpi = info.get("compression"), info.get("xmp"), _dpi(info.get("dpi"))
+    chunks = info.get("chunks", ()) + _aspect(info)
+    turned = upright and orientation_of(image, []) >= 5
     segments = getattr(image, "applist", [])  # of a JPEG
     comments = [content for name, content in segments if name == "COM"]
     unknown = {
@@ -169,13 +170,12 @@ def read_metadata(image: Image.Image, upright: bool, warnings: list[str]) -> Met
         icc=_icc(_icc_of_segments(segments) or info.get("icc_profile"), warnings),
         icc_name=info.get("icc_name", Metadata.icc_name),
         xmp=_xmp(xmp, upright, warnings) if isinstance(xmp, bytes) else None,
-        dpi=_dpi(info.get("dpi")),
+        dpi=dpi[::-1] if dpi and turned else dpi,
         comments=info.get("comments", tuple(comments)),
         photoshop=_photoshop(segments, warnings),
-        chunks=info.get("chunks", ()) + _aspect(info),
+        chunks=tuple(_turned_aspect(*each) if turned else each for each in chunks),
         unknown=(*info.get("unknown", ()), *sorted(unknown)),
-        quantization=quantization,
-        subsampling=_subsampling(image) if quantization else -1,
+        coding=coding_of(image),
         compression=compression if isinstance(compression, str) else None,
         duration=_duration(image),
         plays=_plays(image),
@@ -252,6 +252,11 @@ def _icc_of_segments(segments: list[tuple[str, bytes]]) -> bytes:
     return profile if int.from_bytes(profile[:4], "big") <= len(profile) else b"incomplete"
 
 
+def _turned_aspect(kind: bytes, content: bytes) -> Chunk:
+    """Return a chunk of a PNG as it holds for an image turned by 90 degrees."""
+    return kind, content[4:8] + content[:4] + content[8:] if kind == b"pHYs" else content
+
+
 def _aspect(info: dict[Any, Any]) -> tuple[Chunk, ...]:
     """Return the pixel aspect that a JPEG states, as a chunk of PNG."""
     aspect = info.get("jfif_density")
@@ -305,21 +310,3 @@ def _plays(image: Image.Image) -> int:
     if image.format == "GIF":
         return 1 if loop is None else loop + 1 if loop else 0
     return loop if isinstance(loop, int) else 0
-
-
-def _tables(found: Any) -> list[list[int]] | None:
-    """Return a JPEG's quantization tables if they can be used again."""
-    if not found or sorted(found) != [*range(min(len(found), 4))]:
-        return None
-    return [list(found[index]) for index in range(len(found))]
-
-
-def _subsampling(image: Image.Image) -> int:
-    """Return a JPEG's chroma subsampling as Pillow numbers it."""
-    from PIL.JpegImagePlugin import get_sampling
-
-    try:
-        with reasons("unknown subsampling"):
-            return get_sampling(image)
-    except ImageError:
-        return -1

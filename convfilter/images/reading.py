@@ -22,6 +22,7 @@ from convfilter.errors import ImageError
 from convfilter.images.beside import BESIDE
 from convfilter.images.formats import FORMATS, loaded
 from convfilter.images.headers import avif_is_deep, check_pixels, gif_layout, png_chunks, webp_is_lossless
+from convfilter.images.jpeg import is_lossless
 from convfilter.images.library import collected, disk_errors, frame_named, reasons
 from convfilter.images.metadata import orientation_of, read_metadata
 from convfilter.images.opening import Source, format_of, image_of, opened
@@ -182,6 +183,8 @@ class PillowReader:
         self._image.info.update(self._beside)
         if source.format == "webp":
             self._lossless = webp_is_lossless(source.stream)
+        if source.format == "jpeg":
+            self._lossless = is_lossless(source.stream)
 
     def _opened(self) -> ImageFile.ImageFile:
         return image_of(self._source.stream, self._source.format, self._source.max_pixels)

@@ -413,11 +413,9 @@ def _loaded(image: ImageFile.ImageFile, orient: bool, warnings: list[str]) -> in
         except ImageError:
             tags.pop(group, None)
     with reasons("broken tiff data"):
-        image.load()  # which turns it, asked or not
-    if orient or stored == 1:
-        return 1
+        image.load()  # which turns it, asked or not, and forgets the tag
     tags[ExifTags.Base.Orientation] = stored
-    return _INVERSE.get(stored, stored)
+    return 1 if orient else _INVERSE.get(stored, stored)
 
 
 def _unpremultiplied(pixels: NDArray[Any], full: float) -> NDArray[Any]:

@@ -7,6 +7,7 @@ function that the table of formats names writes the image: mostly Pillow's `save
 from __future__ import annotations
 
 import contextlib
+import io
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, BinaryIO, NamedTuple, cast
@@ -18,6 +19,7 @@ from PIL import Image, ImageColor, ImageFile
 from convfilter.errors import ImageError, OptionError, brief, escaped
 from convfilter.images.exif import DESCRIPTIVE, tags_of, without_upright
 from convfilter.images.formats import FORMATS, fitting_mode, kind_of, loaded, route
+from convfilter.images.jpeg import Coding, joined
 from convfilter.images.library import collected, load_plugin, reasons
 from convfilter.images.metadata import PHOTOSHOP, Metadata, icc_fits
 from convfilter.images.picture import Picture
@@ -145,6 +147,8 @@ def prepared(picture: Picture, output: Output, *, release: bool = False) -> Pict
     if mode in ("LA", "RGBA") and dtype == "uint8" and not animated_gif:
         pixels, mode = _without_alpha(pixels, mode, kind, output)
         kind, _ = route(mode, dtype, form)
+    if picture.format == form == "jpeg" and picture.metadata.lossless:
+        warnings.append("is a lossless JPEG, and is written as a lossy one: try png")
     metadata = _fitting(picture, kind, output)
     if output.encoding.quality is not None and not FORMATS[form].quality:
         warnings.append(f"{form} has no quality to choose: --quality is ignored")
@@ -262,18 +266,36 @@ def save_jpeg(picture: Picture, output: Output) -> None:
         warnings.append(f"a resolution of {max(dpi):.0f} dots per inch is too high for jpeg: dropped")
         dpi = None
     options |= {"dpi": dpi, "extra": _jpeg_segments(metadata, warnings) or None}
-    if output.encoding.quality is None and metadata.quantization is not None:
-        options |= {"qtables": metadata.quantization, "subsampling": metadata.subsampling}
-    else:
-        quality = output.encoding.quality or _QUALITY
+    image, coding, quality = taken(picture), metadata.coding, output.encoding.quality
+    progressive = output.small or (coding is not None and coding.progressive)
+    options |= {"optimize": output.small or None, "progressive": progressive or None}
+    if quality is not None or coding is None:
+        quality = quality or _QUALITY
         # The chroma of what edge filters make is no smoother than the rest: full at high qualities.
         options |= {"quality": quality, "subsampling": 0 if quality >= _QUALITY else 2}
-    image = taken(picture)
-    if output.small:
-        with _buffer_for(image):
-            save(image, output, **options, optimize=True, progressive=True)
+    elif len(coding.components) != len(image.getbands()):
+        options |= {"qtables": coding.tables}
     else:
+        subsampling = coding.pillow_subsampling()
+        if subsampling is None:
+            _save_joined(image, coding, output, options)
+            return
+        options |= {"qtables": coding.tables_by_component(), "subsampling": subsampling}
+    with _buffer_for(image) if progressive else contextlib.nullcontext():
         save(image, output, **options)
+
+
+def _save_joined(image: Image.Image, coding: Coding, output: Output, options: dict[str, Any]) -> None:
+    """Write a JPEG of a sampling that Pillow does not write."""
+
+    def encode(plane: Image.Image, table: list[int], *, beside: bool) -> bytes:
+        stream = io.BytesIO()
+        kept = options if beside else {"progressive": options["progressive"]}
+        with _buffer_for(plane):
+            save(plane, output._replace(stream=stream), **kept | {"qtables": [table], "optimize": True})
+        return stream.getvalue()
+
+    output.stream.write(joined(image, coding, encode))
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ import convfilter as cf
 
 
 def test_the_printed_calculation_is_the_one_promised(quick, tmp_path):
-    save(tmp_path / "coffee.png", grey(400, 600))
+    save(tmp_path / "coffee.png", grey(400, 600) // 8)
     ran = quick("apply", "coffee.png", "--kernel", "sobel")
     assert ran.code == 0
     assert ran.err == ""

@@ -249,6 +249,15 @@ def test_a_value_is_drawn(quick, tmp_path, kernel):
     assert framed(drawn)
 
 
+def test_the_window_of_a_chain_is_drawn_where_it_lies_in_the_image(quick, tmp_path):
+    save(tmp_path / "a.png", colour(40, 40))
+    options = ["-k", "identity", "-k", "box:size=3", "--stride", "2", "--at", "8,8", "-o", "drawn.png"]
+    assert quick("explain", "a.png", *options).code == 0
+    red = np.argwhere((load(tmp_path / "drawn.png")[:, :348] == (214, 40, 57)).all(axis=2))
+    # Around sample 16 of 20 on a side, which is drawn 320 pixels wide after a margin of 28.
+    assert (red.min(0) + red.max(0)) / 2 == pytest.approx(28 + 320 * 16.5 / 20, abs=1)
+
+
 def test_the_kernel_slides_over_all_outputs(quick, tmp_path):
     assert quick("explain", *NUMBERS, "--animate", "slide.gif").code == 0
     with Image.open(tmp_path / "slide.gif") as image:

@@ -30,11 +30,11 @@ def decoded(data):
 
 
 def test_stdin_goes_to_stdout_and_the_calculation_to_stderr(run, tmp_path):
-    ran = run("apply", "-", "-k", "sobel", stdin=encoded(grey(20, 30)))
+    ran = run("apply", "-", "-k", "sobel", stdin=encoded(grey(20, 30) // 8))
     assert ran.code == 0
     form, pixels = decoded(ran.raw)
     assert form == "PNG"
-    assert np.array_equal(pixels, cf.apply_kernel(grey(20, 30), "sobel"))
+    assert np.array_equal(pixels, cf.apply_kernel(grey(20, 30) // 8, "sobel"))
     assert ran.complaints == [
         "- -> -   sobel 3x3, magnitude of 2, border edge",
         "  width   30 + 1 + 1 - 3 + 1 = 30    (valid: 30 - 3 + 1 = 28)",

@@ -104,8 +104,11 @@ def test_long_sums_are_wrapped_or_cut_and_the_border_is_marked(quick):
     assert max(map(len, out.splitlines())) <= 80
     assert "\n           = (0*1 + 0*1 + " in out
     assert " + ... + " in out
+    assert not re.search(" [-+*/=]$", out, re.MULTILINE)
     assert out.endswith("\n[in brackets: made by the border]\n")
     assert "brackets" not in quick("explain", *SEED).out
+    out = quick("explain", "--values", "1 2; 3 4", "--weights", "1 1", "--upstream", "1 2; 3 4").out
+    assert "dL/dw[0,1] = d[0,0]*x[0,1] + d[0,1]*[x[0,1]] + d[1,0]*x[1,1] + d[1,1]*[x[1,1]]\n" in out
 
 
 def test_the_backward_pass_is_drawn(quick, tmp_path):
@@ -120,7 +123,6 @@ def test_the_backward_pass_is_drawn(quick, tmp_path):
 WRONG = {
     "--upstream: 1 row of 2 for an output of 1 row of 3": ["--upstream", "1 2"],
     "--at cannot be used with --upstream": ["--at", "0,0"],
-    "a page has its own backward mode": ["-o", "page.html"],
     "at most 100 samples": ["--values", " ".join("1" * 101), "--upstream", " ".join("1" * 99)],
 }
 

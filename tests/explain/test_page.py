@@ -457,6 +457,19 @@ def test_backward_shows_how_gradients_flow(show):
     assert page.locator("#weight-gradient td").all_inner_texts() == ["5", "7", "9"]
 
 
+def test_a_page_of_a_backward_pass_opens_with_its_upstream(show, quick, tmp_path):
+    given = ["--values", "1 2 3 4 5", "--weights", "10 20 30", "--padding", "valid", "--upstream", "1 -1 2"]
+    ran = quick("explain", *given, "-o", "made.html")
+    assert (ran.code, ran.complaints) == (0, ["convfilter: page written to made.html"])
+    html = (tmp_path / "made.html").read_text(encoding="utf-8")
+    assert "dL/dw2 = d1*x2 + d2*x3 + d3*x4 = 1*2 + (-1)*3 + 2*4 = 2 - 3 + 8 = 7\n" in html
+    page = show(html)
+    assert page.locator("#weight-gradient td").all_inner_texts() == ["5", "7", "9"]
+    page.click("#copy-command")
+    _, *copied = shlex.split(page.input_value("#copied"))
+    assert quick(*copied).out == quick("explain", *given).out
+
+
 @pytest.mark.parametrize("options", [{}, {"stride": 2, "flip": True}, {"border": "wrap", "channels": "sum"}])
 def test_backward_numbers_are_the_engines(show, options):
     pixels = picture(7, 6, 5, 3)

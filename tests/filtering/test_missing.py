@@ -17,8 +17,9 @@ from oracles import (
     source_by_walking,
     starts_by_counting,
 )
+from samples import grey, load, save
 
-from convfilter import ConvfilterError, apply_kernel, get_kernel
+from convfilter import ConvfilterError, apply_kernel, filter_file, get_kernel
 from convfilter.filtering import filter_pixels
 from convfilter.options import FilterOptions
 
@@ -238,3 +239,31 @@ def test_blends_fill_holes_where_anything_is_taken():
 def test_what_marks_no_samples_is_refused(options, message):
     with pytest.raises(ConvfilterError, match=message):
         apply_kernel(picture(0, 6, 7, 4), BLUR, **options)
+
+
+def test_files_say_what_is_missing(quick):
+    """By a number, a mask, or the no-data value of a TIFF, which is carried on; also for explain and gallery."""
+    tifffile = pytest.importorskip("tifffile")
+    pixels = grey()
+    pixels[2:4, 3:6] = 99
+    tifffile.imwrite("a.tif", pixels, extratags=[(42113, 2, 0, "99", True)])
+    save("plain.tif", pixels)
+    save("mask.png", (pixels != 99).astype(np.uint8) * 255)
+    expected = apply_kernel(pixels, "blur", missing=99)
+    for missing in ("nodata", "99", "mask.png"):
+        ran = quick("apply", "a.tif", "-k", "blur", "--missing", missing, "-o", "b.tif", "--overwrite")
+        assert (ran.code, ran.err) == (0, "")
+        np.testing.assert_array_equal(load("b.tif"), expected)
+        with tifffile.TiffFile("b.tif") as file:
+            assert file.pages[0].tags[42113].value == "99"
+    assert "declares the no-data value 99" in quick("apply", "a.tif", "-k", "blur", "-o", "c.tif").err
+    ran = quick("apply", "plain.tif", "-k", "blur", "--missing", "nodata", "-o", "d.tif")
+    assert "declares no no-data value: no sample is taken as missing" in ran.err
+    ran = quick("explain", "a.tif", "-k", "blur", "--missing", "nodata", "--at", "2,2")
+    assert f"value {expected[2, 2]}" in ran.out
+    assert "mean" in ran.out
+    assert "missing" in quick("explain", "a.tif", "-k", "sobel", "--missing", "99", "--at", "2,3").out
+    assert quick("gallery", "a.tif", "-k", "blur", "--missing", "nodata", "-o", "g.png").code == 0
+    assert quick("apply", "a.tif", "-k", "blur", "--missing", "none.png").code == 2
+    filter_file("a.tif", "e.tif", "blur", missing="nodata")
+    np.testing.assert_array_equal(load("e.tif"), expected)

@@ -339,14 +339,14 @@ def test_what_stands_beside_a_page_that_pillow_cannot_read_is_kept(order, big, t
     picture = read_picture(data)
     np.testing.assert_array_equal(picture.pixels, np.rot90(pixels, -1))
     assert read_size(data)[:2] == (5, 8)
-    assert picture.metadata.dpi == (300, 150)
+    assert picture.metadata.dpi == (150, 300)  # turned with the image
     (tmp_path / "in.tif").write_bytes(data.getvalue())
     filter_file(tmp_path / "in.tif", tmp_path / "out.tif", "identity")
     with tifffile.TiffFile(tmp_path / "out.tif") as file:
         found = file.pages[0].tags
         assert (found[315].value, found[274].value) == ("An Artist", 1)
         assert found[700].value.startswith(b"<x:xmpm")
-        assert (found[282].value, found[283].value, found[296].value) == ((300, 1), (150, 1), 2)
+        assert (found[282].value, found[283].value, found[296].value) == ((150, 1), (300, 1), 2)
 
 
 def test_more_than_four_gigabytes_are_refused_in_words(monkeypatch):

@@ -306,12 +306,12 @@ def test_a_jpeg_keeps_its_tables_and_subsampling_whatever_the_channels():
     again, better = io.BytesIO(), io.BytesIO()
     assert write_picture(again, picture) == []
     assert quantization(again) == quantization(first)
-    assert read_picture(again).metadata.subsampling == 1
+    assert read_picture(again).metadata.coding == picture.metadata.coding
     write_picture(better, picture, encoding=EncodeOptions(quality=90))
     assert quantization(better) != quantization(first)
-    assert read_picture(better).metadata.subsampling == 0
+    assert read_picture(better).metadata.coding.pillow_subsampling() == 0
     for mode in ("L", "CMYK"):
-        stream, warnings = write(noise(mode), mode, "jpeg", quantization=picture.metadata.quantization)
+        stream, warnings = write(noise(mode), mode, "jpeg", coding=picture.metadata.coding)
         assert (warnings, read_picture(stream).mode) == ([], mode)
 
 
