@@ -242,7 +242,7 @@ def test_what_marks_no_samples_is_refused(options, message):
 
 
 def test_files_say_what_is_missing(quick):
-    """By a number, a mask, or the no-data value of a TIFF, which is carried on; also for explain and gallery."""
+    """By a number, a mask, or the no-data value of a TIFF, which is carried on; in every command."""
     tifffile = pytest.importorskip("tifffile")
     pixels = grey()
     pixels[2:4, 3:6] = 99
