@@ -158,8 +158,10 @@ give --overwrite
     force f y yes replace clobber
 give -o INPUT --overwrite
     inplace
-give -k unsharp:amount=N, or any other parameter of a kernel
-    strength amount intensity factor
+give --mix P, such as --mix 50%
+    strength intensity opacity blend percent
+give -k unsharp:amount=N
+    amount factor
 give --channels gray
     gray grey grayscale greyscale bw monochrome
 give --preview
@@ -222,11 +224,11 @@ give --flip
 give --channels
     channel colors colours rgb perchannel
 give --alpha
-    transparency opacity noalpha keepalpha
+    transparency noalpha keepalpha
 give --compress small
     optimize optimise compression level small
 'convfilter kernels' lists them
     list listkernels listfilters
-cut the image first: no part of it can be chosen
-    region crop roi
+give --region WxH+X+Y
+    crop roi rect area
 """)

@@ -27,7 +27,8 @@ from convfilter.batch.dry_run import (
     warn_of_lossy_name,
     warn_of_one_frame,
 )
-from convfilter.batch.plan import Job, Settings, format_of_stdin
+from convfilter.batch.inputs import format_of_stdin
+from convfilter.batch.plan import Job, Settings
 from convfilter.errors import ConvfilterError, ImageError, describe, internal_error
 from convfilter.files import EXISTS, STREAM, Attributes, OutputExistsError, attributes_of, write_output
 from convfilter.filtering import filter_image

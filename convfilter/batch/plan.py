@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import io
 import os
-import re
-import sys
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from convfilter.batch.inputs import Input, find_inputs, format_of_stdin, identity, named_inputs
 from convfilter.convolution.execute import available_threads
-from convfilter.errors import KernelError, OptionError, brief, describe, escaped, nearest, proposed
+from convfilter.errors import KernelError, OptionError, brief, escaped, nearest, proposed
 from convfilter.files import STREAM, check_parent
 from convfilter.filtering import check_options, resolved_range
 from convfilter.geometry import axes_of
-from convfilter.images.formats import FORMATS, extension_in, extension_of, format_of_name, sniff
+from convfilter.images.formats import FORMATS, extension_in, extension_of, format_of_name
 from convfilter.images.masks import check_mask_files, mask_files
 from convfilter.images.other_types import OTHER_EXTENSIONS
 from convfilter.images.writing import check_encoding
@@ -33,12 +31,8 @@ __all__ = [
     "check_jobs",
     "check_settings",
     "format_of_file",
-    "format_of_stdin",
-    "passed_over_in_words",
     "plan_jobs",
 ]
-
-_LONGEST_LIST = 1 << 28
 
 
 class Settings(NamedTuple):
@@ -117,8 +111,8 @@ class Plan:
     folders that are of types that cannot be read.
     """
 
-    inputs: Sequence[_Input]
-    job_of: Callable[[_Input], Job]
+    inputs: Sequence[Input]
+    job_of: Callable[[Input], Job]
     several: bool
     problems: Sequence[str]
     passed_over: Counter[str]
@@ -128,13 +122,6 @@ class Plan:
 
     def __iter__(self) -> Iterator[Job]:
         return map(self.job_of, self.inputs)
-
-
-class _Input(NamedTuple):
-    """The path of an image, and the folder argument that it was found under, if any."""
-
-    path: str
-    folder: str | None = None
 
 
 def plan_jobs(
@@ -152,13 +139,13 @@ def plan_jobs(
     Names depend on the arguments alone, not on what is found. `files_from` and `null` are a list of further
     inputs. With `touch` a file may be made for a moment, to see whether the file system folds case.
     """
-    arguments, several = _named_inputs(arguments, files_from, null)
+    arguments, several = named_inputs(arguments, files_from, null)
     folders = [argument for argument in arguments if argument != STREAM and os.path.isdir(argument)]
     suffix = ".".join(kernel.label for kernel in settings.kernels)
     into = _is_folder(output, several)
     left_out = [_beside(folder, suffix) for folder in folders] if output is None else [output] if into else []
     masks = list(mask_files(settings.filtering).values())
-    inputs, problems, passed_over = _find_inputs(arguments, left_out + masks)
+    inputs, problems, passed_over = find_inputs(arguments, left_out + masks)
     if output == STREAM and len(inputs) > 1:
         raise OptionError(f"{len(inputs)} images cannot all go to standard output: give a folder with -o")
     if output is not None and output != STREAM and not into:
@@ -168,11 +155,11 @@ def plan_jobs(
     distinct = len({os.path.abspath(folder) for folder in folders})
     mixed = distinct > 1 or 0 < len(folders) < len(arguments)
 
-    def job_of(each: _Input) -> Job:
+    def job_of(each: Input) -> Job:
         target = target_of(each)
         return Job(each.path, target, format or format_of_name(target))
 
-    def target_of(each: _Input) -> str:
+    def target_of(each: Input) -> str:
         if output is not None and not into:
             return output
         if output is None and each.path == STREAM:
@@ -192,147 +179,6 @@ def plan_jobs(
     _refuse_collisions(plan, asked=format is not None, touch=touch)
     check_jobs(plan, settings)
     return plan
-
-
-def _named_inputs(arguments: Sequence[str], files_from: str | None, null: bool) -> tuple[list[str], bool]:
-    """Return the inputs named by arguments, patterns and a list, and whether they may be several images."""
-    names: list[str] = []
-    several = len(arguments) > 1 or files_from is not None
-    for argument in arguments:
-        matched = _matched(argument)
-        several = several or bool(matched) or (argument != STREAM and os.path.isdir(argument))
-        names += matched or [argument]
-    if files_from == STREAM and STREAM in names:
-        raise OptionError("standard input cannot be a list and an image: give the list as a file")
-    if files_from is not None:
-        names += _listed(files_from, null)
-    return names, several
-
-
-def _matched(pattern: str) -> list[str]:
-    """Return what a pattern matches, with ``**`` across folders; nothing for the name of a file."""
-    if pattern == STREAM or not any(mark in pattern for mark in "*?[") or os.path.lexists(pattern):
-        return []
-    import glob
-
-    # `**` is not left to `glob`, which follows circular links and calls itself for every folder.
-    whole = pattern == "**" or pattern.endswith("/**")
-    first, *others = re.split(r"(?:^|(?<=/))\*\*/", f"{pattern}/*" if whole else pattern)
-    found, tops = glob.glob(first) if first else [""], []
-    for part in others:
-        tops = found if whole else []
-        places = [os.path.join(place, "") for top in found for place, _ in _walk(top)]
-        found = [each for place in places for each in glob.glob(glob.escape(place) + part)]
-    return sorted({each for each in (*tops, *found) if each})
-
-
-def _listed(files_from: str, null: bool) -> list[str]:
-    """Read a list of names, one a line, or ended by NUL bytes."""
-    option = f"--files-from {escaped(files_from)}"
-    if files_from == STREAM and sys.stdin is None:
-        raise OptionError("--files-from: standard input is closed")
-    try:
-        if files_from == STREAM:
-            data = sys.stdin.buffer.read(_LONGEST_LIST + 1)
-        else:
-            with open(files_from, "rb") as stream:
-                data = stream.read(_LONGEST_LIST + 1)
-    except OSError as error:
-        raise OptionError(f"{option}: {describe(error)}") from None
-    except ValueError:
-        raise OptionError(f"{option}: not a file name") from None
-    if len(data) > _LONGEST_LIST:
-        raise OptionError(f"{option}: longer than 256 MiB: split it")
-    lines = data.split(b"\0") if null else [line.removesuffix(b"\r") for line in data.split(b"\n")]
-    names = [os.fsdecode(line) for line in lines if line]
-    if not names:
-        raise OptionError(f"{option}: it names no images")
-    if not null and b"\0" in data:
-        raise OptionError(f"{option}: its names end in NUL bytes: give -0 too")
-    return names
-
-
-def format_of_stdin() -> str | None:
-    """Return the format of the image on standard input by its first bytes, which stay there."""
-    peek = getattr(getattr(sys.stdin, "buffer", None), "peek", None)
-    if peek is None:
-        return None
-    with contextlib.suppress(OSError):
-        return sniff(io.BytesIO(peek(16)), None)
-    return None
-
-
-def _find_inputs(
-    arguments: Sequence[str], left_out: Sequence[str]
-) -> tuple[list[_Input], list[str], Counter[str]]:
-    """List the images that arguments stand for, each once, and the folders that could not be listed.
-
-    In a folder these are the visible files with the extension of a readable format; image files of other
-    types are counted by extension. Output folders are left out unless they are arguments.
-    """
-    inputs: dict[str, _Input] = {}
-    problems: list[str] = []
-    others: set[str] = set()
-    outputs = {identity for folder in left_out if (identity := _identity(folder))}
-    for argument in arguments:
-        found: Iterable[_Input] = [_Input(argument)]
-        if argument != STREAM and os.path.isdir(argument):
-            found = (
-                _Input(os.path.join(place, name), argument)
-                for place, names in _walk(argument, outputs, problems)
-                for name in names
-            )
-        for each in found:
-            key = each.path if each.path == STREAM else os.path.abspath(each.path)
-            if each.folder is None or format_of_name(each.path):
-                inputs.setdefault(key, each)
-            elif extension_in(each.path) in OTHER_EXTENSIONS:
-                others.add(key)
-    passed_over = Counter(map(extension_in, others - inputs.keys()))
-    if not inputs and not problems:
-        names = ", ".join(map(escaped, arguments))
-        mend = "give files, or folders with files of a known extension"
-        if passed_over:
-            mend = f"{passed_over_in_words(passed_over)}: convert such files first"
-        raise OptionError(f"no images found in {names}: {mend}")
-    return list(inputs.values()), problems, passed_over
-
-
-def passed_over_in_words(counts: Counter[str]) -> str:
-    """Return how many image files were passed over: ``passed over 2 files of other types (2 .heic)``."""
-    total = counts.total()
-    files = "1 file of another type" if total == 1 else f"{total} files of other types"
-    by_number = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return f"passed over {files} ({', '.join(f'{count} {extension}' for extension, count in by_number)})"
-
-
-def _walk(
-    folder: str, left_out: Collection[tuple[int, int]] = (), problems: list[str] | None = None
-) -> Iterator[tuple[str, list[str]]]:
-    """Yield a folder and all below it, each with its files, but nothing hidden; links are not followed.
-
-    `os.walk` calls itself for every folder in Python 3.11, and passes over links to folders.
-    """
-    places = [folder]
-    while places:
-        place = places.pop()
-        folders: list[str] = []
-        names: list[str] = []
-        try:
-            with os.scandir(place or os.curdir) as entries:
-                for entry in entries:
-                    if entry.name.startswith("."):
-                        continue
-                    if entry.is_dir(follow_symlinks=False):
-                        folders.append(entry.name)
-                    elif not (entry.is_symlink() and os.path.isdir(entry.path)):
-                        names.append(entry.name)
-        except OSError as error:
-            if problems is not None:
-                problems.append(f"{escaped(place)}: {describe(error)}")
-        yield place, sorted(names)
-        below = [os.path.join(place, name) for name in sorted(folders, reverse=True)]
-        places += [each for each in below if _identity(each) not in left_out]
 
 
 def _is_folder(output: str | None, several: bool) -> bool:
@@ -475,31 +321,20 @@ def check_jobs(jobs: Iterable[Job], settings: Settings) -> None:
     masks = mask_files(settings.filtering).values()
     if settings.batch.preserve and any(STREAM in (job.source, job.target) for job in jobs):
         raise OptionError("--preserve: standard input and output have no times to keep: name files instead")
-    outputs = {_identity(job.target) for job in jobs} - {None}
+    outputs = {identity(job.target) for job in jobs} - {None}
     targets = {job.target for job in jobs if job.target != STREAM} if masks else set()
-    written = outputs | {_identity(os.path.dirname(target) or os.curdir) for target in targets}
+    written = outputs | {identity(os.path.dirname(target) or os.curdir) for target in targets}
     for mask in masks:
-        if (identity := _identity(mask)) and identity in written:
+        if (found := identity(mask)) and found in written:
             raise OptionError(f"outputs would replace masks in {escaped(mask)}: choose another output")
     if not outputs:
         return
-    inputs = {key: job.source for job in jobs if (key := _identity(job.source)) in outputs}
+    inputs = {key: job.source for job in jobs if (key := identity(job.source)) in outputs}
     for job in jobs if inputs else ():
-        source = inputs.get(_identity(job.target))
+        source = inputs.get(identity(job.target))
         if source is None:
             continue
         replaceable = _place(job.source) == _place(job.target) and not os.path.islink(job.target)
         if not (replaceable and settings.batch.overwrite):
             mend = "give --overwrite to replace it" if replaceable else "choose another output"
             raise OptionError(f"output {escaped(job.target)} is the input {escaped(source)}: {mend}")
-
-
-def _identity(path: str) -> tuple[int, int] | None:
-    """Return what identifies a file, by whatever name; None if there is none."""
-    if path == STREAM:
-        return None
-    try:
-        status = os.stat(path)
-    except (OSError, ValueError):
-        return None
-    return status.st_dev, status.st_ino

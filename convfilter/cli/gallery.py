@@ -12,11 +12,22 @@ import click
 
 from convfilter.cli import options
 from convfilter.cli.report import read_named, size_in_words
-from convfilter.errors import ConvfilterError, KernelError, ShapeError, brief, complain, escaped, with_name
+from convfilter.errors import (
+    ConvfilterError,
+    KernelError,
+    ShapeError,
+    brief,
+    complain,
+    escaped,
+    figure,
+    with_name,
+)
 from convfilter.files import STREAM, refuse_input
 from convfilter.options import FilterOptions, ReadOptions
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from convfilter.kernels import Kernel
 
 __all__ = ["command"]
@@ -99,7 +110,8 @@ def command(
     full = full or any(getattr(each, name) is not None for _, _, each in trials for name in placed)
     small = shrunk(picture.pixels, width, picture.mode)
     rows_columns = "{1}x{0}".format(*picture.pixels.shape)
-    tiles = [Tile(displayed(small, picture.mode), "original", rows_columns)]
+    shown, ends = _stretched(small, picture.mode)
+    tiles = [Tile(displayed(shown, picture.mode), "original", rows_columns + ends)]
     for label, kernel, varied in trials:
         try:
             if "frame" in kernel.axes:
@@ -117,13 +129,11 @@ def command(
             continue
         note = size_in_words(kernel)
         if maps == 1:
-            tiles.append(Tile(displayed(shrunk(filtered.pixels, width, mode), mode), label, note))
+            shown, ends = _stretched(shrunk(filtered.pixels, width, mode), mode)
+            tiles.append(Tile(displayed(shown, mode), label, note + ends))
             continue
-        values = filtered.pixels[..., :maps]
-        if varied.range == "raw":
-            low, high = float(values.min()), float(values.max())
-            values = (values - low) / (high - low or 1)
-            note += f", {low:.4g} black .. {high:.4g} white"
+        values, ends = _stretched(filtered.pixels[..., :maps], "")
+        note += ends
         for number in range(maps):
             drawn = displayed(shrunk(values[..., number], width, "L"), "L")
             tiles.append(Tile(drawn, f"{label} output {number}", note))
@@ -137,7 +147,25 @@ def command(
         click.echo(json.dumps(described), err=output == STREAM)
     elif not quiet:
         line = f"{escaped(image)} -> {escaped(output)}   {len(tiles)} tiles, {across}x{height}"
+        line += ", contrast stretched for display" if any(" .. " in each.note for each in tiles) else ""
         click.echo(line, err=output == STREAM)
+
+
+def _stretched(pixels: np.ndarray, mode: str) -> tuple[np.ndarray, str]:
+    """Return samples of more than 8 bits from 0 for the smallest to 1, and the words that say so."""
+    import numpy as np
+
+    if pixels.dtype == np.uint8 or mode in ("CMYK", "LAB"):
+        return pixels, ""
+    alpha = mode in ("LA", "RGBA")
+    colours = (pixels[..., :-1] if alpha else pixels).astype(np.float64)
+    finite = colours[np.isfinite(colours)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    shown = np.clip((colours - low) / (high - low or 1), 0, 1)
+    if alpha:
+        full = np.iinfo(pixels.dtype).max if pixels.dtype.kind in "iu" else 1
+        shown = np.concatenate([shown, pixels[..., -1:] / full], axis=-1)
+    return shown, f", {figure(low, 4)} black .. {figure(high, 4)} white"
 
 
 def _variations(

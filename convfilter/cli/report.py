@@ -275,7 +275,7 @@ class Reporter:
         counts = (f"{self._counts[status]} {status}" for status in order if self._counts[status])
         words = ", ".join(counts) or "nothing done"
         if self._passed_over:
-            from convfilter.batch.plan import passed_over_in_words
+            from convfilter.batch.inputs import passed_over_in_words
 
             words += f", {passed_over_in_words(self._passed_over)}"
         return words

@@ -163,6 +163,7 @@ def sliding_frames(
     drawn as white.
     """
     rows, columns = axes
+    inputs = "input, pale: made by the border" if any(axis.before or axis.after for axis in axes) else "input"
     padding = [(axis.before, axis.after) for axis in axes]
     outside = np.pad(np.zeros(values.shape, bool), padding, constant_values=True)
     colours = canvas.greys(np.pad(values, padding), full)
@@ -185,18 +186,22 @@ def sliding_frames(
         window = np.array([left, top, left + columns.reach, top + rows.reach]) * cell
         result = np.array([column, row, column + 1, row + 1]) * cell
         tables = [
-            _titled("input", canvas.outlined(canvas.grid(padded.tolist(), colours, cell), window.tolist())),
+            _titled(inputs, canvas.outlined(canvas.grid(padded.tolist(), colours, cell), window.tolist())),
             _titled("weights", canvas.grid(_labels(piece.weights), canvas.diverging(piece.weights), cell)),
             _titled("output", canvas.outlined(canvas.grid(labels.tolist(), shades, cell), result.tolist())),
         ]
-        sentence = canvas.boxed(canvas.text(_sum_in_words(explained), _TEXT), _LINE, 0)
-        yield _with_margin(canvas.below([canvas.beside(tables, _GAP), sentence], _MARGIN))
+        drawn = canvas.beside(tables, _GAP)  # of one size in all frames
+        sentence = canvas.text(_sum_in_words(explained, drawn.shape[1]), _TEXT)
+        yield _with_margin(canvas.below([drawn, canvas.boxed(sentence, _LINE, 0)], _MARGIN))
 
 
-def _sum_in_words(explained: Explanation) -> str:
+def _sum_in_words(explained: Explanation, width: int) -> str:
+    """Return the sum of a value, shortened to a width in pixels."""
+    value = f"= {figure(explained.value)}"
     piece = explained.parts[0].slices[0]
     if piece.window.size > 12 or len(explained.parts) > 1:
-        return f"= {figure(explained.value)}"
+        return value
     pairs = zip(piece.weights.ravel(), piece.window.ravel(), strict=True)
     products = " + ".join(f"{figure(weight, 3)}*{figure(sample, 3)}" for weight, sample in pairs)
-    return f"{products.replace('+ -', '- ')} = {figure(explained.value)}"
+    space = width - canvas.text_width(f" {value}", _TEXT)
+    return f"{canvas.fitted(products.replace('+ -', '- '), _TEXT, space)} {value}"

@@ -145,7 +145,6 @@ def make_page(
         "fill": "a fraction of full scale" if subject.displayed is not None else "in units of the numbers",
         "style": style,
         "script": script,
-        "heading": f"Row {place[0]}, column {place[1]}, as explained by the command",
         "explanation": html.escape(explanation),
         "data": re.sub("[<>&\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", json.dumps(data)),
     }

@@ -24,6 +24,7 @@ def range_hint(pixels: np.ndarray, mode: str, kernels: Sequence[Kernel], options
     if chosen in ("raw", "stretch") or any("frame" in each.axes for each in kernels):
         return ""
     parts = _parts(pixels)
+    options = options._replace(mask=None, region=None)  # which are places in the whole image
     try:
         filtered, mode = filter_image(parts, mode, kernels, options, count_clipped=True)
     except ConvfilterError:  # such as parts smaller than the kernel

@@ -57,13 +57,15 @@ def _joined(blocks: bytes) -> bytes:
 
 def _of_bmp(stream: BinaryIO, warnings: list[str]) -> dict[str, Any]:
     """Return the colour profile."""
-    stream.seek(14)
+    stream.seek(0)
+    start = 14 if stream.read(2) == b"BM" else 0
+    stream.seek(start)
     header = stream.read(_BMP_V5).ljust(_BMP_V5, b"\0")
     (length,) = struct.unpack_from("<I", header)
     space, *calibrated = struct.unpack_from("<I12I", header, 56)
     if length >= _BMP_V5 and space == 0x4D424544:  # embedded
         place, size = struct.unpack_from("<II", header, 112)
-        stream.seek(14 + place)
+        stream.seek(start + place)
         return {"icc_profile": stream.read(size)}
     if length >= _BMP_V5 and space == 0x4C494E4B:
         return {"unknown": ("a linked colour profile",)}

@@ -134,7 +134,9 @@ FORMATS: dict[str, Format] = {
     "bmp": Format(
         extensions=(".bmp", ".dib"),
         kinds=("L", "RGB"),
-        magic=((0, b"BM"),),
+        magic=tuple(
+            (0, start) for start in (b"BM", b"(\0\0\0", b"l\0\0\0", b"|\0\0\0")
+        ),  # of a DIB its header
         plugin="BmpImagePlugin",
         blocks=("dpi",),
         encoder="writing:save_bmp",

@@ -91,7 +91,9 @@ def image_of(stream: BinaryIO, form: str, max_pixels: int | None) -> ImageFile.I
     check_header(stream, form, max_pixels)
     stream.seek(0)
     load_plugin(form)
-    factory, _ = Image.OPEN[form.upper()]  # `Image.open` would import the plugins of five formats
+    plugin = "DIB" if form == "bmp" and stream.read(2) != b"BM" else form.upper()
+    stream.seek(0)
+    factory, _ = Image.OPEN[plugin]  # `Image.open` would import the plugins of five formats
     with reasons(f"broken {form} data"):
         image = factory(stream, "")
     if form == "gif" and image.mode == "L" and gif_layout(stream).turns_coloured:

@@ -1,5 +1,6 @@
 """Image files of types that are not read, and the rarer names of those that are."""
 
+import numpy as np
 import pytest
 from PIL import Image
 from samples import colour, grey, load, save
@@ -91,6 +92,14 @@ def test_rare_extensions_work_as_inputs_and_outputs_alike(quick, tmp_path):
         with Image.open(tmp_path / "out" / f"a.{name}") as image:
             assert image.format == form
         assert abs(load(tmp_path / "out" / f"a.{name}").astype(int) - pixels).mean() < 10
+
+
+def test_a_dib_may_lack_the_header_of_a_bmp(quick, tmp_path):
+    save(tmp_path / "a.dib", colour())
+    assert (tmp_path / "a.dib").read_bytes()[:2] != b"BM"
+    assert quick("apply", "a.dib", "-k", "identity").err == ""
+    assert (tmp_path / "a.identity.dib").read_bytes()[:2] == b"BM"
+    assert np.array_equal(load(tmp_path / "a.identity.dib"), colour())
 
 
 @pytest.mark.parametrize(("alias", "form"), [("jpg", "JPEG"), ("tif", "TIFF")])

@@ -297,6 +297,15 @@ def test_a_dilated_kernel_slides_with_gaps_between_its_weights(quick, tmp_path):
     assert (np.ptp(red, axis=0) // cell).tolist() == [3, 3]
 
 
+def test_sums_that_are_too_long_do_not_widen_a_frame(quick, tmp_path):
+    weights = ";".join(["0.123 -0.456 0.789 0.111"] * 3)
+    numbers = ["--values", "1 0.123 9", "--weights", weights]
+    assert quick("explain", *numbers, "--animate", "slide.png").code == 0
+    with Image.open(tmp_path / "slide.png") as image:
+        assert image.n_frames == 3
+        assert image.width == 28 + 6 * 44 + 1 + 40 + 4 * 44 + 1 + 40 + 3 * 44 + 1 + 28
+
+
 def test_numbers_are_drawn_and_drawings_replaced_only_with_overwrite(quick, tmp_path):
     (tmp_path / "slide.gif").write_bytes(b"mine")
     outputs = ["-o", "drawn.png", "--animate", "slide.gif"]

@@ -91,6 +91,18 @@ def test_a_large_image_is_shrunk_first_or_filtered_in_full(quick, tmp_path):
     assert not np.array_equal(small, full)
 
 
+def test_contrast_of_more_than_8_bits_is_stretched_and_that_is_said(quick, tmp_path):
+    dim = grey(40, 60) // 2
+    for name, deep in (("a.png", dim.astype(np.uint16) * 9 + 70), ("a.npy", dim.astype(np.float32) - 40)):
+        save(tmp_path / name, deep) if name == "a.png" else np.save(tmp_path / name, deep)
+        ran = quick("gallery", name, "-k", "identity", "-o", "sheet.png", "--overwrite")
+        assert ran.out.endswith(", contrast stretched for display\n")
+        shown = np.floor((dim - dim.min()) / np.ptp(dim) * 255 + 0.5).astype(np.uint8)
+        assert holds(load(tmp_path / "sheet.png"), np.repeat(shown[..., None], 3, axis=2)), name
+    save(tmp_path / "b.png", dim)
+    assert "stretched" not in quick("gallery", "b.png", "-k", "identity", "-o", "b2.png").out
+
+
 def test_columns_tiles_and_the_format_can_be_chosen(quick, tmp_path, photograph):
     options = ["-k", "blur", "-k", "sobel", "-k", "emboss", "--columns", "2", "--tile", "50"]
     assert quick("gallery", "photo.png", *options, "-o", "sheet.webp").code == 0

@@ -137,7 +137,7 @@ def test_a_gain_map_is_dropped_and_no_longer_announced():
 NOTE = b"Maker\0" + bytes(range(60))
 
 
-def exif_block(order, note_at=300):
+def exif_block(order, note_at=300, turn=()):
     """EXIF as a camera writes it: every type, a maker's note at a known place, interoperability."""
     tags = {
         0: [(271, 2, b"Maker\0"), (0x9C9B, 1, "title".encode("utf-16-le")), (34665, 4, 100), (34853, 4, 260)],
@@ -150,6 +150,7 @@ def exif_block(order, note_at=300):
         2: [(1, 2, b"R98\0")],
         3: [(0, 1, b"\2\3\0\0"), (1, 2, b"N\0\0\0")],
     }
+    tags[0][1:1] = [(274, 3, struct.pack(f"{order}H", number)) for number in turn]
     data = bytearray(500)
     data[:8] = struct.pack(f"{order}2sHI", b"II" if order == "<" else b"MM", 42, 8)
     values = 400
@@ -157,7 +158,7 @@ def exif_block(order, note_at=300):
         struct.pack_into(f"{order}H", data, place, len(entries))
         for number, (tag, type, value) in enumerate(entries):
             at = place + 2 + 12 * number
-            count = 1 if isinstance(value, int) or type == 5 else len(value)
+            count = 1 if isinstance(value, int) or type in (3, 5) else len(value)
             if isinstance(value, tuple):
                 value, count = value[1], len(value[0])
                 data[value : value + len(NOTE)] = NOTE
@@ -214,6 +215,15 @@ def again(tmp_path):
         filter_file(tmp_path / "out.tiff", tmp_path / name, "identity")
         data = (tmp_path / name).read_bytes()
         yield data, data.index(b"eXIf") + 4 if name.endswith("png") else 0
+
+
+def test_exif_goes_into_an_avif_as_it_is_but_for_the_orientation(tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "in.jpg", exif=exif_block("<", turn=[1]))
+    filter_file(tmp_path / "in.jpg", tmp_path / "out.avif", "identity")
+    before, after = (read_picture(tmp_path / name).metadata.exif for name in ("in.jpg", "out.avif"))
+    (first, *others), (kept, *same) = groups(before, 6), groups(after, 6)
+    assert (first.pop(274)[2], same) == (b"\1\0", others)
+    assert {tag: entry[2] for tag, entry in kept.items()} == {tag: entry[2] for tag, entry in first.items()}
 
 
 def test_broken_exif_is_dropped_with_a_warning_on_the_way_to_a_tiff(tmp_path, recwarn):

@@ -435,14 +435,15 @@ RPC = (50844, 12, 2, (1.0, 2.0), True)
 @pytest.mark.parametrize("matrix", [True, False])
 @pytest.mark.parametrize("raster", [1, 2])  # pixels are areas, or points
 @pytest.mark.parametrize(
-    ("options", "row", "column"),
+    ("kernel", "options", "row", "column"),
     [
-        ({"padding": "valid"}, (1, 1), (1, 1)),
-        ({"stride": (2, 3)}, (0, 2), (0, 3)),
-        ({"padding": 2}, (-1, 1), (-1, 1)),
+        ("box", {"padding": "valid"}, (1, 1), (1, 1)),
+        ("box", {"stride": (2, 3)}, (0, 2), (0, 3)),
+        ("box", {"padding": 2, "stride": 2}, (-1, 2), (-1, 2)),
+        (["box", "box"], {"padding": "valid", "stride": (2, 1)}, (3, 4), (2, 1)),
     ],
 )
-def test_pixels_stay_where_they_are_in_the_world(tmp_path, matrix, raster, options, row, column):
+def test_pixels_stay_where_they_are_in_the_world(tmp_path, matrix, raster, kernel, options, row, column):
     keys = (34735, 3, 8, (1, 1, 0, 1, 1025, 0, 1, raster), True)
     tags = [keys, RPC, *([MATRIX] if matrix else GEO[:2])]
     tifffile.imwrite(
@@ -450,7 +451,7 @@ def test_pixels_stay_where_they_are_in_the_world(tmp_path, matrix, raster, optio
     )
     with tifffile.TiffFile(tmp_path / "in.tif") as file:
         before = {tag.code: tag.value for tag in file.pages[0].tags}
-    warnings, found = filtered(tmp_path, "box", **options)
+    warnings, found = filtered(tmp_path, kernel, **options)
     after = dict(found)
     for point in ((0, 0), (3, 2)):
         origin = [start + step * place for (start, step), place in zip((row, column), point, strict=True)]

@@ -1,0 +1,154 @@
+"""What Python users pass for pixels and kernels, and what they read when it is not right."""
+
+import base64
+import io
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+from samples import colour, grey
+from scipy import ndimage
+
+import convfilter as cf
+from convfilter import ImageError, KernelError, OptionError, ShapeError
+
+PIXELS = colour(9, 12)
+SHARPEN = [[0, -1, 0], [-1, 5, -1], [0, -1, 0]]
+STACK = np.zeros((9, 64, 64), np.uint8)
+
+
+@pytest.mark.parametrize(
+    "matrix", [SHARPEN, np.array(SHARPEN), np.array(SHARPEN, np.float32), "0 -1 0;-1 5 -1;0 -1 0"]
+)
+def test_a_matrix_is_a_kernel(matrix, tmp_path):
+    expected = cf.apply_kernel(PIXELS, "sharpen")
+    np.testing.assert_array_equal(cf.apply_kernel(PIXELS, matrix), expected)
+    np.testing.assert_array_equal(cf.apply_kernel(PIXELS, cf.get_kernel(matrix)), expected)
+    np.save(tmp_path / "a.npy", PIXELS)
+    cf.filter_file(tmp_path / "a.npy", tmp_path / "b.npy", matrix)
+    np.testing.assert_array_equal(np.load(tmp_path / "b.npy"), expected)
+
+
+def test_weights_without_a_name_have_the_axes_of_their_number():
+    line, layer = [1, 2, 1], np.random.default_rng(0).integers(-2, 3, (2, 3, 3, 3))
+    np.testing.assert_array_equal(
+        cf.apply_kernel(PIXELS, line, range="raw"),
+        ndimage.correlate1d(PIXELS.astype(float), line, 1, mode="nearest"),
+    )
+    np.testing.assert_array_equal(
+        cf.apply_kernel(PIXELS, layer, range="raw"), cf.correlate_channels(PIXELS, layer)
+    )
+
+
+def test_a_list_of_kernels_is_a_chain():
+    chain = cf.apply_kernel(PIXELS, ["box", cf.get_kernel("sobel-x"), np.array([[1, 2, 1]])], range="raw")
+    sums = cf.correlate(cf.correlate(PIXELS, cf.get_kernel("box")), cf.get_kernel("sobel-x"))
+    np.testing.assert_allclose(chain, cf.correlate(sums, [[1, 2, 1]]), rtol=1e-5, atol=1e-3)
+    np.testing.assert_array_equal(cf.apply_kernel(PIXELS, ["blur"]), cf.apply_kernel(PIXELS, "blur"))
+
+
+def test_a_kernel_is_its_weights_over_their_divisor():
+    for name in ("blur", "sobel-x", "gaussian:2", "sepia"):
+        kernel = cf.get_kernel(name)
+        np.testing.assert_array_equal(np.asarray(kernel), kernel.arrays()[0] / kernel.divisors[0])
+    assert np.asarray(cf.get_kernel("sobel-x"), np.float32).dtype == np.float32
+    image = grey().astype(float)
+    expected = ndimage.correlate(image, np.asarray(cf.get_kernel("blur")), mode="nearest")
+    np.testing.assert_allclose(cf.correlate(image, cf.get_kernel("blur")), expected)
+    for weights in (SHARPEN, np.array(SHARPEN), [np.array(row) for row in SHARPEN]):
+        assert cf.Kernel("mine", weights).parts == cf.get_kernel("sharpen").parts
+        assert cf.Kernel("mine", (weights,)).parts == cf.get_kernel("sharpen").parts
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "RGB", "RGBA", "CMYK", "P", "I;16", "F"])
+def test_an_image_of_pillow_is_its_samples(mode):
+    image = Image.fromarray(colour()).convert("L" if mode in ("I;16", "LA") else "RGB").convert(mode)
+    expected = np.asarray(image.convert("RGB") if mode == "P" else image)
+    alpha = "plain" if mode == "CMYK" else "auto"
+    np.testing.assert_array_equal(
+        cf.apply_kernel(image, "blur"), cf.apply_kernel(expected, "blur", alpha=alpha)
+    )
+
+
+def test_channels_may_be_on_any_axis():
+    expected = cf.apply_kernel(PIXELS, "sobel")
+    for axis in (0, 1, -1, -3):
+        result = cf.apply_kernel(np.moveaxis(PIXELS, -1, axis), "sobel", channel_axis=axis)
+        np.testing.assert_array_equal(result, np.moveaxis(expected, -1, axis))
+    grey_ = cf.apply_kernel(np.moveaxis(PIXELS, -1, 0), "luma", channel_axis=0)
+    np.testing.assert_array_equal(grey_, cf.apply_kernel(PIXELS, "luma"))
+    volume = np.stack([PIXELS] * 3)
+    moved = cf.apply_kernel(np.moveaxis(volume, -1, 0), "temporal-blur", channel_axis=0)
+    np.testing.assert_array_equal(np.moveaxis(moved, 0, -1), cf.apply_kernel(volume, "temporal-blur"))
+    deep = cf.apply_kernel(STACK + np.arange(64, dtype=np.uint8), "blur", channel_axis=-1)
+    np.testing.assert_array_equal(deep, STACK + np.arange(64, dtype=np.uint8))
+
+
+FAULTS = {
+    'cf.apply_kernel("sobel", PIXELS)': (KernelError, "pixels come first"),
+    "cf.apply_kernel(SHARPEN, PIXELS)": (KernelError, "pixels come first"),
+    "cf.apply_kernel(SHARPEN, PIXELS[..., 0])": (ShapeError, "pixels come first"),
+    'cf.apply_kernel(cf.get_kernel("sobel"), "blur")': (ImageError, "give pixels, then the kernel"),
+    'cf.apply_kernel("photo.jpg", "sobel")': (ImageError, "filter_file"),
+    'cf.correlate(cf.get_kernel("blur"), PIXELS)': (ImageError, "give the array first"),
+    'cf.correlate(PIXELS, "sobel")': (KernelError, "give get_kernel"),
+    'cf.correlate(PIXELS, cf.get_kernel("sobel"))': (KernelError, "has 2 parts.*apply_kernel"),
+    'cf.apply_kernel(PIXELS.astype(int), "sobel")': (ImageError, r"int64.*np.asarray\(pixels, np.uint8\)"),
+    'cf.apply_kernel(PIXELS.astype(np.float16), "sobel")': (ImageError, "float16.*np.float32"),
+    'cf.apply_kernel(STACK, "sobel")': (ShapeError, "channel_axis=-1 .* 64 channels.* correlate"),
+    'cf.apply_kernel(STACK, "sobel", channel_axis=None)': (ShapeError, "correlate"),
+    'cf.apply_kernel(PIXELS, "sobel", channel_axis=3)': (OptionError, "not an axis"),
+    'cf.apply_kernel(PIXELS, "sobel", channel_axis="last")': (OptionError, "not an axis"),
+    'cf.apply_kernel(PIXELS[..., 0], "sobel", channel_axis=0)': (ShapeError, "no axis"),
+    'cf.apply_kernel(PIXELS, "sobel", border="nearest")': (OptionError, "'edge'"),
+    'cf.apply_kernel(PIXELS, "blur", border="constant", fill=128)': (OptionError, "0.502"),
+    "cf.apply_kernel(PIXELS, None)": (KernelError, "None is not a kernel: give a Kernel, a name"),
+    "cf.apply_kernel(PIXELS, [])": (OptionError, "no kernel"),
+    "cf.apply_kernel(PIXELS, np.ones((3, 3, 3)))": (KernelError, "axes="),
+    'cf.apply_kernel(PIXELS, ["gaussian", "median"])': (KernelError, "not a convolution"),
+    'cf.Kernel("mine", [1, 2, 1])': (KernelError, "list of rows"),
+}
+
+
+@pytest.mark.parametrize("code", FAULTS)
+def test_what_is_wrong_is_said_with_the_mend(code):
+    error, words = FAULTS[code]
+    with pytest.raises(error, match=words):
+        eval(code)
+
+
+def test_one_number_for_a_size_is_a_square():
+    weights = np.array([[0, 1, 0], [2, 5, -1], [0, 1, 0]]) / 8
+    image = colour(40, 50)
+    assert cf.fit_kernel(image, cf.apply_kernel(image, weights), 3).shape == (3, 3)
+    assert cf.fit_kernel(image, image, (1, 3)).shape == (1, 3)
+
+
+def test_the_package_lists_its_public_names_once():
+    assert sorted(dir(cf)) == sorted([*cf.__all__, "__version__"])
+
+
+def test_a_kernel_is_short_in_a_console_and_drawn_in_a_notebook():
+    assert repr(cf.get_kernel("sobel")) == "Kernel('sobel', 3x3, magnitude of 2)"
+    assert repr(cf.get_kernel("gaussian:2")) == "Kernel('gaussian:sigma=2', 13x13)"
+    for name, tables in (("sobel", 2), ("gaussian:9", 1), ("sepia", 4)):
+        html = cf.get_kernel(name)._repr_html_()
+        pictures = [base64.b64decode(each) for each in re.findall(r"base64,([^\"]+)", html)]
+        assert html.count("response") == tables
+        for picture in pictures:
+            with Image.open(io.BytesIO(picture)) as image:
+                image.load()
+    page = cf.Kernel("mine", [[1, -2.5]], summary="<b>")._repr_html_()
+    assert re.findall(r">(-?[\d.]+)</td>", page) == ["1", "-2.5"]
+    assert "<b>&lt;b&gt;" not in page
+    assert "&lt;b&gt;" in page
+
+
+def test_the_response_is_that_of_the_fourier_transform():
+    html = cf.get_kernel("sobel-x")._repr_html_()
+    (picture,) = re.findall(r"base64,([^\"]+)", html)
+    shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(picture))))[..., 0]
+    places = np.linspace(-0.5, 0.5, shown.shape[0])
+    expected = np.abs(np.outer(2 + 2 * np.cos(2 * np.pi * places), 2 * np.sin(2 * np.pi * places)))
+    np.testing.assert_allclose(shown, 255 * expected / expected.max(), atol=0.51)
