@@ -160,6 +160,14 @@ def _read_region(text: str) -> Region:
     return Region(row, column, height, width)
 
 
+def _read_missing(text: str) -> float | str:
+    """Read a number or ``nan``; anything else is ``nodata`` or a file."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
 _FILTER, _WRITE, _READ, _RUN = "Filtering", "Writing", "Reading", "Running"
 _PADDING = "same|valid|full|same-upper|N|N,M"
 _BORDER = "edge|symmetric|reflect|wrap|zero|constant=V"
@@ -245,6 +253,15 @@ class FilterOptions(NamedTuple):
             read=_read_threshold,
         ),
     ] = 0.0
+    missing: Annotated[
+        Any,
+        Option(
+            "Samples to ignore: nan, a number, nodata as a TIFF declares it, or black in a mask.",
+            _FILTER,
+            metavar="nan|N|nodata|FILE|FOLDER",
+            read=_read_missing,
+        ),
+    ] = None
     depth: Annotated[
         Depth | None,
         Option(

@@ -29,6 +29,7 @@ def main() -> None:
     save("borders.png", border_plot())
     save("blending.png", blending_sheet())
     save("lightness.png", lightness_sheet())
+    save("missing.png", missing_sheet())
     save("sobel.png", kernel_plot(cf.get_kernel("sobel-x")))
     save("gaussian.png", kernel_plot(cf.get_kernel("gaussian:sigma=2")))
     save("deblur.png", deblur_sheet())
@@ -122,6 +123,23 @@ def lightness_sheet() -> np.ndarray:
     made = [cf.apply_kernel(noisy, "unsharp:sigma=2,amount=2", **each) for each in options]
     tiles = [Tile(noisy, "noise of 8 levels"), *map(Tile, made, names)]
     return contact_sheet(tiles, columns=4, width=270)
+
+
+def missing_sheet() -> np.ndarray:
+    """Return an image with missing samples, and what a blur and an edge filter make of it."""
+    with Image.open(SAMPLES / "camera.png") as image:
+        camera = np.asarray(image)[60:260, 140:440].copy()
+    camera[camera == 0] = 1
+    rng = np.random.default_rng(0)
+    camera[rng.random(camera.shape) < 0.2] = 0
+    camera[120:150, 40:110] = 0
+    tiles = [("0 is missing", camera)]
+    for missing, words in ((None, ""), (0, ", missing 0")):
+        for name in ("gaussian:sigma=3", "sobel"):
+            tiles.append((name + words, cf.apply_kernel(camera, name, missing=missing)))
+    tiles.insert(3, ("", np.full_like(camera, 255)))
+    sheet = [Tile(np.repeat(pixels[..., np.newaxis], 3, axis=2), name) for name, pixels in tiles]
+    return contact_sheet(sheet, columns=3, width=300)
 
 
 def time_sheet() -> np.ndarray:

@@ -174,6 +174,7 @@ def filter_file(
     mask: ArrayLike | str | os.PathLike[str] | None = None,
     region: tuple[int, int, int, int] | None = None,
     threshold: float = 0.0,
+    missing: float | ArrayLike | str | os.PathLike[str] | None = None,
     depth: Depth | None = None,
     frames: Frames | None = None,
     orient: bool = True,
@@ -197,8 +198,9 @@ def filter_file(
         As in `apply_kernel`.
     padding, border, fill, stride, dilation, flip, channels, range, alpha, linear, depth, threads
         As in `apply_kernel`.
-    mix, region, threshold, mask
-        As in `apply_kernel`; a mask may also be an image file, or a folder with a mask of the source's name.
+    mix, region, threshold, mask, missing
+        As in `apply_kernel`; masks may also be image files, or folders with a mask of the source's name, and
+        ``missing="nodata"`` takes the value that a TIFF declares.
     frames : {"each", "first", "stack"}, optional
         Filter every frame on its own, the first one alone, or all as a volume. None is ``"stack"`` for
         kernels with a frame axis, else ``"each"``.
@@ -267,6 +269,7 @@ def filter_file(
         os.fspath(mask) if isinstance(mask, os.PathLike) else mask,
         region,
         threshold,
+        os.fspath(missing) if isinstance(missing, os.PathLike) else missing,
         depth,
     )
     settings = Settings(

@@ -98,7 +98,7 @@ def _predict_frame(
     # One sample shows which channels and type come out, and whether kernels and format take them.
     sample = np.zeros((1, 1, 1, size.channels), size.dtype)
     options = settings.filtering
-    options = options._replace(padding="same", mix=1.0, mask=None, region=None, threshold=0.0)
+    options = options._replace(padding="same", mix=1.0, mask=None, region=None, threshold=0.0, missing=None)
     filtered, mode = filter_image(sample, size.mode, settings.kernels, options, threads=1)
     if blends(settings.filtering):
         check_region(settings.filtering.region, (size.height, size.width))
@@ -200,6 +200,7 @@ def _filtering(size: Size, volume: int, settings: Settings) -> tuple[float, tupl
     shape: tuple[int, ...] = (volume, size.height, size.width)
     held = math.prod(shape) * count * wide if options.linear else 0
     masks = math.prod(shape[1:]) * 4 * len(mask_files(options))
+    masks += math.prod(shape) * count * 2 * (options.missing is not None)
     dtype, peak = size.dtype, 0.0
     chain = chain_axes((volume, size.height, size.width), settings.kernels, options)
     for number, (kernel, axes) in enumerate(zip(settings.kernels, chain, strict=True)):

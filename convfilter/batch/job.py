@@ -35,7 +35,7 @@ from convfilter.filtering import filter_image
 from convfilter.filtering.hints import range_hint
 from convfilter.images.animation import write_frames
 from convfilter.images.library import frame_named
-from convfilter.images.masks import check_mask_sizes, with_masks
+from convfilter.images.masks import check_mask_sizes, with_masks, with_no_data
 from convfilter.images.picture import Picture, Size
 from convfilter.images.pnm import read_stream
 from convfilter.images.reading import Frames, opened_frames
@@ -184,7 +184,7 @@ def filter_job(
             count = result.output_frames or 1
             _write(job, filtered, form, settings, result, count=count, preserve=preserve, repeated=repeated)
             return
-        picture = _read(frames, 0, result)
+        picture = _read(frames, 0, settings, result)
     del frames  # and with it what the decoder holds
     _filter(picture, settings, result)
     pages = [*pages_of(picture, form, settings)]
@@ -243,11 +243,12 @@ def _filter(picture: Picture, settings: Settings, result: Result) -> None:
         result.height, result.width, result.channels = _shape(picture)
     picture.grid = _grid(picture, settings)[1:]
     shape = picture.pixels.shape
+    options, _ = with_no_data(settings.filtering, picture)
     filtered, picture.mode = filter_image(
         picture.pixels,
         picture.mode,
         settings.kernels,
-        settings.filtering,
+        options,
         threads=settings.batch.jobs,
         count_clipped=settings.count_clipped,
     )
@@ -283,15 +284,16 @@ def _grid(picture: Picture, settings: Settings) -> list[tuple[int, int]]:
 def _filter_each(frames: Frames, settings: Settings, result: Result) -> Iterator[Picture]:
     """Read and filter the frames of a file one after another."""
     for number in range(frames.count):
-        picture = _read(frames, number, result)
+        picture = _read(frames, number, settings, result)
         with frame_named(number, frames.count):
             _filter(picture, settings, result)
         yield picture
 
 
-def _read(frames: Frames, number: int, result: Result) -> Picture:
+def _read(frames: Frames, number: int, settings: Settings, result: Result) -> Picture:
     picture = frames.read(number)
-    result.warnings += [line for line in picture.warnings if line not in result.warnings]
+    _, warnings = with_no_data(settings.filtering, picture)
+    result.warnings += [line for line in warnings if line not in result.warnings]
     return picture
 
 
@@ -300,17 +302,18 @@ def _filter_stack(frames: Frames, settings: Settings, result: Result) -> list[Pi
 
     The frames that come out share its memory; each keeps the metadata of the one under the kernels' anchors.
     """
-    first = _read(frames, 0, result)
+    first = _read(frames, 0, settings, result)
     metadata = [first.metadata]
     volume = Picture(np.empty((frames.count, *_shape(first)), first.pixels.dtype), first.mode, first.format)
     volume.pixels[0] = first.pixels.reshape(_shape(first))
     for number in range(1, frames.count):
-        picture = _read(frames, number, result)
+        picture = _read(frames, number, settings, result)
         metadata.append(picture.metadata)
         with frame_named(number, frames.count):
             if (picture.mode, _shape(picture)) != (first.mode, _shape(first)):
                 raise ImageError(f"it differs from the first in size or mode{cannot_stack(settings)}")
         volume.pixels[number] = picture.pixels.reshape(_shape(first))
+    settings = settings._replace(filtering=with_no_data(settings.filtering, first)[0])
     start, step = _grid(volume, settings)[0]
     _filter(volume, settings, result)
     pixels = volume.pixels[..., 0] if volume.pixels.shape[3:] == (1,) else volume.pixels

@@ -120,7 +120,7 @@ def command(
     from convfilter.filtering import options_for
     from convfilter.filtering.blend import blends
     from convfilter.images.formats import FORMATS
-    from convfilter.images.masks import with_masks
+    from convfilter.images.masks import with_masks, with_no_data
 
     if (image is None) == (values is None):
         raise click.UsageError("give either an image or --values")
@@ -146,8 +146,9 @@ def command(
     names: tuple[str, ...] = ("value",)
     explain: Callable[[tuple[int, ...]], Explanation]
     if numbers or image is None:
-        if blends(filtering):
-            raise OptionError("numbers are not blended: leave out --mix, --mask, --region and --threshold")
+        if blends(filtering) or filtering.missing is not None:
+            mend = "leave out --mix, --mask, --region, --threshold and --missing"
+            raise OptionError(f"numbers are neither blended nor missing: {mend}")
         pixels = read_numbers(image) if image is not None else parse_numbers(str(values), "--values")
         explain = partial(explain_numbers, pixels, chain[0], filtering)
         if upstream is not None:
@@ -160,6 +161,7 @@ def command(
         picture = read_named(image, reading, frame=frame, stack=stack)
         pixels = picture.pixels
         filtering = with_masks(options_for(picture.mode, filtering), image, reading)
+        filtering, _ = with_no_data(filtering, picture)
         names = channel_names(picture.mode, grey=pixels.ndim == 2 + stack)
         sample = partial(explain_sample, pixels, chain, filtering, channel=channel, names=names, step=step)
         explain = (lambda place: sample((frame, *place))) if stack else sample

@@ -83,7 +83,7 @@ def command(
     from convfilter.drawing.sheet import Tile, contact_sheet, default_columns
     from convfilter.filtering import filter_image
     from convfilter.images.formats import loose_channels
-    from convfilter.images.masks import with_masks
+    from convfilter.images.masks import with_masks, with_no_data
 
     def leave_out(name: str, error: ConvfilterError, source: str = "") -> None:
         if kernels:
@@ -106,7 +106,8 @@ def command(
     width = tile or (320 if columns <= 4 else 240)
     picture = read_named(image, reading, quiet=quiet)
     # Places of masks and regions are those of the whole image.
-    full = full or any(varied.mask is not None or varied.region is not None for _, _, varied in trials)
+    placed = ("mask", "region", "missing")
+    full = full or any(getattr(each, name) is not None for _, _, each in trials for name in placed)
     small = shrunk(picture.pixels, width, picture.mode)
     rows_columns = "{1}x{0}".format(*picture.pixels.shape)
     shown, ends = _stretched(small, picture.mode)
@@ -116,7 +117,7 @@ def command(
             if "frame" in kernel.axes:
                 raise ShapeError(f"kernel '{kernel.name}' spans frames, and this is a single image")
             pixels = picture.pixels if full else small
-            varied = with_masks(varied, image, reading)
+            varied, _ = with_no_data(with_masks(varied, image, reading), picture)
             filtered, mode = filter_image(pixels, picture.mode, [kernel], varied)
             maps = kernel.maps if loose_channels(mode) else 1
             # Maps are drawn on one scale, and only unscaled values tell its ends.

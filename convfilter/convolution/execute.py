@@ -24,8 +24,11 @@ __all__ = ["Finish", "Read", "available_threads", "mark_infinite", "run", "run_w
 
 _Task = TypeVar("_Task")
 
-Read: TypeAlias = Callable[[Sequence[int], np.ndarray], None]
-"""Fills a block of shape (B1, ..., Bd, carried) that starts at a position of each kernel axis."""
+Read: TypeAlias = Callable[[Sequence[int], np.ndarray], Sequence[np.ndarray] | None]
+"""Fills a block of shape (B1, ..., Bd, carried) that starts at a position of each kernel axis.
+
+It may return further blocks, whose sums follow those of the first.
+"""
 
 Finish: TypeAlias = Callable[[list[np.ndarray], tuple[slice, ...]], None]
 """Takes one array of sums for each kernel, of shape (o1, ..., od, carried), and where they belong."""
@@ -46,8 +49,7 @@ def run(
     def begin() -> Callable[[tuple[slice, ...]], None]:
         block, calls, outputs = plan.prepare()
 
-        def compute(where: tuple[slice, ...]) -> None:
-            read(plan.starts(where), block)
+        def total() -> list[np.ndarray]:
             sums, spoilt = outputs, None
             if plan.loose and not (block.min() > -plan.limit and block.max() < plan.limit):
                 finite = np.isfinite(block)
@@ -62,9 +64,18 @@ def run(
                 for kernel, each in zip(plan.loose, sums, strict=True):
                     count = partial(_sums_of, plan.axes, exact_type(kernel.size))
                     mark_infinite(each, spoilt, kernel, count)
+            return sums
+
+        def compute(where: tuple[slice, ...]) -> None:
+            further = read(plan.starts(where), block)
             # Blocks are of one size; what they hold past the last output is not wanted.
             wanted = tuple(slice(part.stop - part.start) for part in where)
-            finish([each[wanted] for each in sums], where)
+            made = [each[wanted] for each in total()]
+            for other in further or ():
+                made = [each.copy() if each.base is not None else each for each in made]
+                np.copyto(block, other, casting="unsafe")
+                made += [each[wanted] for each in total()]
+            finish(made, where)
 
         return compute
 

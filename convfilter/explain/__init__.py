@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from copy import copy
 from fractions import Fraction
 from typing import Any
 
@@ -107,7 +108,7 @@ def explain_sample(
     if made.alpha and number == len(written) - 1:
         parts, steps = last.alpha(at, written[number])
     else:
-        parts, steps = last.colour(at, number)
+        parts, steps = last.colour(at, number, written[number])
     notes = []
     if count > 1:
         after = f"; {following[0].name} goes on with its unrounded values" if following else ""
@@ -166,9 +167,11 @@ class _LastFilter:
         self.full = self.layer.depth.full
         self.offset = whole(kernel.exact_offset * Fraction(self.full))
 
-    def colour(self, at: tuple[int, ...], channel: int) -> tuple[list[Part], list[Step]]:
+    def colour(self, at: tuple[int, ...], channel: int, written: float) -> tuple[list[Part], list[Step]]:
         """Compute a sample of a colour channel of the output."""
         parts, steps, value = self.parts(at, channel)
+        if self.lost(at, channel):
+            return parts, [Step("missing", "nothing to filter: the sample's mark stays", written)]
         mode = self.layer.range
         extremes = self.extremes() if mode == "stretch" else (0, 0)
         share = self.share(at, channel)
@@ -187,6 +190,8 @@ class _LastFilter:
         amount = amount if blend.inside(place) else Fraction(0)
         if amount == 1 and not blend.threshold:
             return None
+        if amount and blend.missing is not None and channel >= 0 and blend.missing[at][channel]:
+            return None  # there is nothing to blend with
         own = blend.samples[at]
         if layer.linear and amount and channel >= 0:
             own = decode(own, layer.depth, self.stage.colours.dtype)
@@ -217,7 +222,9 @@ class _LastFilter:
                 samples, border = (each[frame] for each in windows[number])
                 share = [] if alpha is None else [alpha[frame] / self.full]
                 slices.append(slice_of(name.strip(), samples, border, weights[number, frame], *share))
-            if alpha is None:
+            if alpha is None and self.stage.missing is not None:
+                parts.append(self.present_part(slices, weights, at, sources))
+            elif alpha is None:
                 parts.append(sum_slices(slices, bank.divisor))
             else:
                 parts.append(self.premultiplied_part(slices, weights, alpha))
@@ -230,6 +237,78 @@ class _LastFilter:
             value = value + here[channel] - lightness
             steps.append(Step("colour kept", formula, value))
         return parts, steps, value
+
+    def hidden(self, at: tuple[int, ...], sources: Sequence[int]) -> list[NDArray[np.bool_]]:
+        """Return which samples under the kernel are missing, for each channel: (frames, rows, columns)."""
+        assert self.stage.missing is not None
+        hidden, layer = self.stage.missing.hidden, self.layer
+        return [
+            window_at(hidden[..., each], layer.axes, at, layer.border, 0)[0].astype(bool) for each in sources
+        ]
+
+    def under(self, values: NDArray[Any], at: tuple[int, ...], fill: float) -> Any:
+        """Return the sample of one channel under the kernel's anchor."""
+        layer = self.layer
+        axes = [axis._replace(kernel=1, before=axis.before - axis.anchor) for axis in layer.axes]
+        return window_at(values, axes, at, layer.border, fill)[0].item()
+
+    def lost(self, at: tuple[int, ...], channel: int) -> bool:
+        """Whether a colour of the output stays missing."""
+        missing, bank = self.stage.missing, self.bank
+        if missing is None:
+            return False
+        sources = range(missing.hidden.shape[-1]) if bank.summed else [channel]
+        hidden = self.hidden(at, sources)
+        if bank.luma and missing.hidden[at].any():
+            return True
+        for weights in bank.weights[channel if bank.summed and not bank.luma else 0]:
+            if (weights >= 0).all() and weights.any():
+                if not any(
+                    (each & (own != 0)).any()
+                    for own, each in zip(weights, map(np.logical_not, hidden), strict=True)
+                ):
+                    return True
+            elif any(
+                own.any() and self.under(missing.hidden[..., each], at, 0)
+                for own, each in zip(weights, sources, strict=True)
+            ):
+                return True
+        return False
+
+    def present_part(
+        self, slices: list[Slice], weights: NDArray[Any], at: tuple[int, ...], sources: Sequence[int]
+    ) -> Part:
+        """Compute a part from the samples that are there."""
+        assert self.stage.missing is not None
+        hidden = [frame for channel in self.hidden(at, sources) for frame in channel]
+        shown = [
+            slice_of(each.name, np.where(lost, 0, each.window), each.border, each.weights)._replace(
+                missing=lost
+            )
+            for each, lost in zip(slices, hidden, strict=True)
+        ]
+        if not any(lost.any() for lost in hidden):
+            return sum_slices(slices, self.bank.divisor)
+        value = total(*(each.products for each in shown))
+        steps = [Step("sum", "all products of samples that are there", value)]
+        if (weights >= 0).all() and weights.any():
+            there = total(
+                *(np.where(lost, 0, each.weights) for each, lost in zip(slices, hidden, strict=True))
+            )
+            if there:
+                formula = f"{figure(value)} * {figure(total(weights))} / {figure(there)}"
+                steps.append(Step("mean", formula, quotient(value * total(weights), there)))
+        else:
+            frames = weights.shape[1]
+            for number, source in enumerate(sources):
+                lost = np.array(hidden[number * frames : (number + 1) * frames])
+                own = total(np.where(lost, weights[number], 0))
+                if own and not self.under(self.stage.missing.hidden[..., source], at, 0):
+                    here = self.under(self.stage.colours[..., source], at, self.layer.fill)
+                    formula = f"{figure(value)} + {figure(here)} * {figure(own)}"
+                    value = value + here * own
+                    steps.append(Step("missing as anchor", formula, value))
+        return Part(tuple(shown), (*steps, *divided(steps[-1].value, self.bank.divisor)))
 
     def premultiplied_part(self, slices: list[Slice], weights: NDArray[Any], alpha: NDArray[Any]) -> Part:
         """Compute a part whose colours are weighted with alpha."""
@@ -260,7 +339,10 @@ class _LastFilter:
         """Return the smallest and largest value of the whole image, before they are stretched."""
         stage, target = self.stage, np.dtype(np.float64)
         layer = self.layer._replace(range="raw", target=target, linear=False, offset=Fraction(0))
-        values = filter_layer(layer, stage.colours, stage.alpha)
+        missing = copy(stage.missing)
+        values = filter_layer(layer, stage.colours, stage.alpha, missing=missing)
+        if missing is not None:
+            values[..., : missing.hidden.shape[-1]][missing.hidden] = np.nan
         finite = np.where(np.isfinite(values), values, np.nan)[..., : -1 if stage.alpha is not None else None]
         if np.isnan(finite).all():
             return 0, 0

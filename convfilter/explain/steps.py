@@ -56,6 +56,7 @@ class Slice(NamedTuple):
     products: NDArray[Any]
     border: NDArray[np.bool_]
     alpha: NDArray[Any] | None = None
+    missing: NDArray[np.bool_] | None = None  # which samples are
 
 
 class Part(NamedTuple):

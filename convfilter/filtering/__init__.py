@@ -18,6 +18,7 @@ from convfilter.filtering.arguments import ChannelAxis, PillowImage, pixels_of
 from convfilter.filtering.blend import Blend, Block, blends, check_blending
 from convfilter.filtering.blocks import blocks_of, filter_layer, inputs_of
 from convfilter.filtering.layer import Layer, filter_axes, make_layer
+from convfilter.filtering.missing import Missing, check_missing
 from convfilter.filtering.quantize import Clipping, decode, levels_of
 from convfilter.geometry import Padding, PerAxis
 from convfilter.images.formats import fitting_mode, loose_channels
@@ -69,6 +70,7 @@ def apply_kernel(
     mask: ArrayLike | None = None,
     region: tuple[int, int, int, int] | None = None,
     threshold: float = 0.0,
+    missing: float | ArrayLike | None = None,
     depth: Depth | None = None,
     channel_axis: ChannelAxis = "auto",
     threads: int | None = None,
@@ -111,6 +113,10 @@ def apply_kernel(
         Row, column, height and width of a rectangle outside which the image stays as it is.
     threshold : float
         Fraction of full scale by which changes are brought nearer to zero; smaller ones vanish.
+    missing : float or array_like of shape (H, W), optional
+        Samples to ignore: nan, a number in units of the pixels, or a mask that is 0 for them. Kernels without
+        negative weights give the weighted mean of what is there, so that holes are filled; others see in
+        place of missing samples the one under their anchor, and nothing comes out where that is missing.
     depth : {8, 16, "float"}, optional
         Bits of the result, uint8, uint16 or float32; full scale stays full scale, and results are rounded
         once, from the unrounded values. None keeps the type of `pixels`. Floats are not clipped, whatever
@@ -159,6 +165,7 @@ def apply_kernel(
         mask,
         region,
         threshold,
+        missing,
         depth,
     )
     kernels = get_chain(kernel)
@@ -173,6 +180,9 @@ def check_options(options: FilterOptions, kernels: Sequence[Kernel]) -> None:
     check_choices(options)
     border_fill(options.border, options.fill)
     check_blending(options)
+    check_missing(options.missing)
+    if options.missing is not None and options.alpha == "premultiply":
+        raise OptionError("missing samples and alpha cannot both be weights: take alpha 'keep' or 'drop'")
     if options.depth is not None and kernels and resolved_range(options, kernels[-1]) == "raw":
         raise OptionError(
             "depth cannot be chosen with range 'raw', which gives floats in the image's own units: "
@@ -255,6 +265,7 @@ def filter_pixels(
         stage.alpha,
         clipping=clipping if count_clipped else None,
         blend=stage.blend,
+        missing=stage.missing,
     )
     summed = result.shape[-1] - (stage.alpha is not None) == 1 and (stage.grey or stage.layer.bank.summed)
     if stage.opaque:
@@ -277,6 +288,7 @@ class Stage(NamedTuple):
     stack: bool  # the input has an axis of frames
     grey: bool  # the input has no axis of channels, or an earlier filter has summed them
     blend: Blend | None  # the image itself, if the result is blended with it
+    missing: Missing | None  # which colours are missing, if any are
 
 
 def last_stage(
@@ -301,6 +313,9 @@ def last_stage(
         has_alpha, alpha = False, None
     if opaque:  # then weights of alpha change nothing
         alpha = None
+    missing = None if options.missing is None else Missing(options.missing, colours)
+    if missing is not None and not missing.hidden.any():
+        missing = None
     if options.linear:
         colours = decode(colours, depth, depth.unrounded(depth.result(options.depth)))
     layers: list[Layer] = []
@@ -310,7 +325,15 @@ def last_stage(
         chosen, last = resolved_range(options, kernel), number == len(kernels)
         layers.append(
             make_layer(
-                kernel, (shape, dtype), options, depth, chosen, threads, last=last, premultiply=premultiply
+                kernel,
+                (shape, dtype),
+                options,
+                depth,
+                chosen,
+                threads,
+                last=last,
+                premultiply=premultiply,
+                missing=missing is not None,
             )
         )
         shape = (*(axis.output for axis in layers[-1].axes), layers[-1].bank.made_of(shape[-1]))
@@ -319,12 +342,13 @@ def last_stage(
     blend = None
     if blends(options):
         check_same_size(colours.shape, shape)
-        blend = Blend.of(values if alpha is not None else values[..., : shape[-1]], options)
+        own = values if alpha is not None else values[..., : shape[-1]]
+        blend = Blend.of(own, options, None if missing is None else missing.hidden)
     for layer, blocks in zip(layers[:-1], _needed(layers, blend), strict=True):
-        colours = filter_layer(layer, colours, alpha, blocks=blocks)
+        colours = filter_layer(layer, colours, alpha, missing=missing, blocks=blocks)
         if alpha is not None:
             colours, alpha = colours[..., :-1], colours[..., -1]
-    return Stage(layers[-1], colours, alpha, opaque and has_alpha, stack, grey, blend)
+    return Stage(layers[-1], colours, alpha, opaque and has_alpha, stack, grey, blend, missing)
 
 
 def _needed(layers: Sequence[Layer], blend: Blend | None) -> list[list[Block] | None]:
@@ -401,6 +425,8 @@ def _stack_of(pixels: np.ndarray, kernels: Sequence[Kernel]) -> tuple[np.ndarray
 
 def premultiplies(kernel: Kernel, options: FilterOptions) -> bool:
     """Whether a filter uses alpha, where there is one, as a weight of the colours."""
+    if options.missing is not None:
+        return False
     if options.alpha == "auto":
         one_sample = kernel.height == kernel.width == 1 and "frame" not in kernel.axes
         return not kernel.is_zero_sum and not one_sample

@@ -107,9 +107,10 @@ class Blend(NamedTuple):
     mask: np.ndarray | None  # (H, W)
     opaque: int  # full scale of the mask, 1 without one
     region: tuple[slice, slice]
+    missing: np.ndarray | None  # (T, H, W, C), samples that there is nothing of to blend with
 
     @classmethod
-    def of(cls, samples: np.ndarray, options: FilterOptions) -> Blend:
+    def of(cls, samples: np.ndarray, options: FilterOptions, missing: np.ndarray | None) -> Blend:
         """Return what the options ask for."""
         shape = samples.shape[1:3]
         mask, opaque = (None, 1) if options.mask is None else grey_mask(options.mask)
@@ -117,7 +118,7 @@ class Blend(NamedTuple):
             check_mask_size(mask.shape, shape)
         region = check_region(options.region, shape)
         mix, threshold = (Fraction(str(float(each))) for each in (options.mix, options.threshold))
-        return cls(samples, mix, threshold, mask, opaque, region)
+        return cls(samples, mix, threshold, mask, opaque, region, missing)
 
     @property
     def whole(self) -> bool:

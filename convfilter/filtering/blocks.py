@@ -22,6 +22,7 @@ from convfilter.filtering.alpha import (
 from convfilter.filtering.blend import Blend, Block, Original, Strength, spread
 from convfilter.filtering.layer import FilterBank, Layer
 from convfilter.filtering.lightness import LiftedSums, distances
+from convfilter.filtering.missing import Missing, MissingSource, RatioSums, anchored
 from convfilter.filtering.quantize import Clipping, Count, Extremes, Finish, Quotients, decode, rescaled
 from convfilter.kernels.kernel import ZERO_SUM
 
@@ -35,7 +36,7 @@ _NUDGE = 2.0**-30
 # The sums of one block, a list for each output channel, with the channel axis last.
 _Sums: TypeAlias = list[list[np.ndarray]]
 _Visit: TypeAlias = Callable[[_Sums, Block], None]
-_Part: TypeAlias = PlainSums | PremultipliedSums
+_Part: TypeAlias = PlainSums | PremultipliedSums | RatioSums
 
 
 def filter_layer(
@@ -45,16 +46,22 @@ def filter_layer(
     *,
     clipping: Clipping | None = None,
     blend: Blend | None = None,
+    missing: Missing | None = None,
     blocks: Sequence[Block] | None = None,
 ) -> np.ndarray:
     """Filter colours (T, H, W, C) on the scale of the layer's depth, and alpha (T, H, W) on the same.
 
     Returns an array (T', H', W', O), or O + 1 channels with alpha; `clipping` counts what saturates. Only
     `blocks` are computed, by default all; the others are undefined, or the image's own with a `blend`.
+    Afterwards `missing` holds the missing samples of the result.
     """
-    work = _Run(layer, colours, alpha, clipping, blend)
+    work = _Run(layer, colours, alpha, clipping, blend, missing)
     if blend is None:
-        work.run(work.store, blocks)
+        work.run(work.store if missing is None else _in_strips(work.store), blocks)
+        if missing is not None and missing.value is None:
+            missing.samples = anchored(missing.samples, layer.axes, layer.border, 0)
+        if missing is not None:
+            missing.hidden = work.gone
         return work.result
     taken = []
     for where in blocks_of(layer):
@@ -78,8 +85,10 @@ class _Run:
         alpha: np.ndarray | None,
         clipping: Clipping | None,
         blend: Blend | None,
+        missing: Missing | None,
     ) -> None:
         self.layer, self.colours, self.clipping, self.blend = layer, colours, clipping, blend
+        self.missing = missing
         bank, full = layer.bank, layer.depth.full
         self.channels = bank.made_of(colours.shape[-1])
         sizes = (axis.output for axis in layer.axes)
@@ -91,6 +100,19 @@ class _Run:
             self._read = PremultipliedSource(
                 colours, alpha, layer.border, layer.fill, full, summed=bank.summed
             )
+        elif missing is not None:
+            self._touched = (bank.weights != 0).any(axis=(3, 4, 5))  # outputs, parts, channels
+            self._positive = (bank.weights >= 0).all(axis=(2, 3, 4, 5)) & self._touched.any(axis=2)
+            self._read = MissingSource(
+                colours,
+                missing.hidden,
+                layer.border,
+                layer.fill,
+                summed=bank.summed,
+                present=bool(self._positive.any()),
+                absent=not self._positive.all(),
+            )
+            self.gone = np.zeros((*self.result.shape[:-1], self.channels), bool)
         else:
             self._read = ArraySource(planar(colours) if bank.summed else colours, layer.border, layer.fill)
         if alpha is not None and not self.weighed:
@@ -99,9 +121,13 @@ class _Run:
             final = layer.target == layer.result.dtype
             self.result[..., -1] = rescaled(self._kept, layer.depth, layer.result) if final else self._kept
         self._totals = _totals(bank)
+        # Means of integers that are there are quotients, to be divided once.
+        ratios = missing is not None and layer.plan.dtype.kind in "iu" and bool(self._positive.any())
         self._finish = _finish(layer, self._totals if self.weighed else None)
+        self._finish_ratios = _finish(layer, self._totals) if ratios else None
         if layer.range == "stretch":
             self._finish = self._stretched()
+            self._finish_ratios = self._finish if ratios else None
         # Alpha is the mean over all parts that have one.
         self._means = int(np.count_nonzero(self._totals))
         self._finish_alpha = Finish(
@@ -116,6 +142,8 @@ class _Run:
         )
         if blend is not None:
             self._strength, self._blended = _blended(layer, self._finish, blend)
+            if self._finish_ratios is not None:
+                _, self._blended_ratios = _blended(layer, self._finish_ratios, blend)
             # Whether integers come out of a blend as they are, where all or nothing is taken.
             self._exact = self._strength.whole and layer.rounds and not self.weighed
             plain = layer.rounds and layer.depth.integer and not (layer.linear or self.weighed)
@@ -128,20 +156,86 @@ class _Run:
         def finish(sums: list[np.ndarray], where: tuple[slice, ...]) -> None:
             if layer.bank.summed:
                 sums, where = [part[0] for part in sums], where[1:]
-            visit([sums[first : first + group] for first in range(0, len(sums), group)], where)
+            # Sums of further blocks stand behind those of the output's parts.
+            firsts = range(0, layer.plan.kernels, group)
+            starts = range(0, len(sums), layer.plan.kernels)
+            visit(
+                [[each for start in starts for each in sums[start + first :][:group]] for first in firsts],
+                where,
+            )
 
         channel = (slice(0, 1),) if layer.bank.summed else ()
         chosen = None if blocks is None else [(*channel, *where) for where in blocks]
         run(layer.plan, self._read, finish, layer.threads, chosen)
 
-    def _parts(self, outputs: _Sums) -> list[list[_Part]]:
-        """The parts of each output channel."""
-        if not self.weighed:
-            return [[PlainSums(each) for each in sums] for sums in outputs]
-        return [
-            [self._premultiplied(*pair) for pair in zip(self._triples(sums), totals, strict=True)]
-            for sums, totals in zip(outputs, self._totals.tolist(), strict=True)
-        ]
+    def _parts(self, outputs: _Sums, where: Block) -> tuple[list[list[_Part]], np.ndarray | None]:
+        """The parts of each output channel, and which samples are missing, if any are."""
+        if self.weighed:
+            pairs = zip(outputs, self._totals.tolist(), strict=True)
+            every = [
+                [self._premultiplied(*pair) for pair in zip(self._triples(sums), totals, strict=True)]
+                for sums, totals in pairs
+            ]
+            return every, None
+        group = self.layer.bank.weights.shape[1]
+        if len(outputs[0]) > group:
+            return self._parts_present(outputs, where)
+        if self._finish_ratios is self._finish:
+            divisor = self.layer.bank.divisor
+            return [[RatioSums(each, 1, divisor) for each in sums] for sums in outputs], None
+        return [[PlainSums(each) for each in sums] for sums in outputs], None
+
+    def _parts_present(self, outputs: _Sums, where: Block) -> tuple[list[list[_Part]], np.ndarray]:
+        """The parts of samples that are there."""
+        assert self.missing is not None
+        layer, bank = self.layer, self.layer.bank
+        under, here = np.zeros(1, bool), np.zeros(1)
+        if not self._positive.all():
+            under = anchored(self.missing.hidden, layer.axes, layer.border, False, where)
+            here = anchored(self.colours, layer.axes, layer.border, layer.fill, where)
+            here = here.astype(layer.plan.dtype)
+            np.copyto(here, 0, where=under)
+        group = bank.weights.shape[1]
+        gone = np.zeros((*outputs[0][0].shape[:-1], self.channels), bool)
+        every: list[list[_Part]] = []
+        for number, sums in enumerate(outputs):
+            further = [sums[first : first + group] for first in range(group, len(sums), group)]
+            present = further.pop(0) if self._positive.any() else []
+            place = slice(number, number + 1) if bank.summed and not bank.luma else slice(None)
+            parts: list[_Part] = []
+            for part in range(group):
+                if self._positive[number, part]:
+                    lost = present[part] == 0
+                    parts.append(self._mean(sums[part], present[part], number, part))
+                elif bank.summed:
+                    touched = self._touched[number, part]
+                    lost = (under & touched).any(axis=-1, keepdims=True)
+                    for channel, each in enumerate(further):
+                        _add_missing(sums[part], each[part], here[..., channel : channel + 1])
+                    parts.append(self._whole(sums[part]))
+                else:
+                    lost = under
+                    _add_missing(sums[part], further[0][part], here)
+                    parts.append(self._whole(sums[part]))
+                gone[..., place] |= lost
+            every.append(parts)
+        if bank.luma:  # colours are added to it
+            gone |= self.missing.hidden[where].any(axis=-1, keepdims=True)
+        return every, gone
+
+    def _whole(self, sums: np.ndarray) -> _Part:
+        return PlainSums(sums) if self._finish_ratios is None else RatioSums(sums, 1, self.layer.bank.divisor)
+
+    def _mean(self, sums: np.ndarray, present: np.ndarray, number: int, part: int) -> _Part:
+        """The sum of samples that are there, as large as if all were."""
+        total = self.layer.bank.weights[number, part].sum().item()
+        if self._finish_ratios is not None:
+            return RatioSums(sums, total, present.astype(np.float64) * self.layer.bank.divisor)
+        # Where all are there the sum stays as it is, to the last bit.
+        factor = np.ones_like(present)
+        some = np.abs(present - total) > 64 * np.finfo(present.dtype).eps * total
+        np.divide(total, present, out=factor, where=some & (present != 0))
+        return PlainSums(sums * factor)
 
     def _premultiplied(self, sums: Sequence[np.ndarray], total: float) -> _Part:
         return PremultipliedSums(sums, total, self.layer.bank.divisor, self.layer.depth, self.layer.result)
@@ -157,28 +251,49 @@ class _Run:
         layer, bank = self.layer, self.layer.bank
         if not bank.luma:
             return parts
-        kind = np.dtype(np.float64) if self.weighed else layer.plan.dtype
+        divided = self.weighed or isinstance(parts[0], RatioSums)
+        kind = np.dtype(np.float64) if divided else layer.plan.dtype
         lift = distances(self.colours[where], kind)
         lift *= int(layer.lift) if bank.integer else kind.type(layer.lift)
-        divisor = bank.divisor if self.weighed else 1
+        divisor = bank.divisor if divided else 1
         raised = len(parts) if layer.combine == "maximum" else 1
         return [*(LiftedSums(each, lift, divisor) for each in parts[:raised]), *parts[raised:]]
 
     def store(self, outputs: _Sums, where: Block, count: Count | None = None) -> None:
         """Finish the sums of a block."""
-        every = self._parts(outputs)
+        every, gone = self._parts(outputs, where)
+        finish = self._finish
+        if self._finish_ratios is not None and isinstance(every[0][0], RatioSums):
+            finish = self._finish_ratios
         count = count or self._counted(None)
         for number, parts in enumerate(every):
             lifted = self._lifted(parts, where)
             made = [each.colours() for each in lifted]
             place = slice(number, number + made[0].shape[-1])
-            self._finish(made, self.result[(*where, place)], _quotients(lifted), count)
+            finish(made, self.result[(*where, place)], _quotients(lifted), count)
+        if gone is not None:
+            self._mark(where, gone)
         if opaque := _with_alpha(every):
             self._finish_alpha(
                 [each.mean for each in opaque],
                 self.result[(*where, slice(-1, None))],
                 lambda places: zip(*(each.opacities(places) for each in opaque), strict=True),
             )
+
+    def _mark(self, where: Block, gone: np.ndarray) -> None:
+        """Put back what marks missing samples, or of a mask the samples under the anchor."""
+        assert self.missing is not None
+        layer = self.layer
+        self.gone[where] = gone
+        if layer.target != layer.result.dtype and layer.range != "raw":
+            return  # an earlier filter
+        if self.missing.value is None:
+            samples = anchored(self.missing.samples, layer.axes, layer.border, 0, where)
+            samples = samples if samples.shape == gone.shape else samples[..., :1]
+        else:
+            samples = np.array([self.missing.value], layer.depth.dtype)
+        samples = rescaled(samples, layer.depth, layer.result)
+        np.copyto(self.result[where][..., : self.channels], samples, "unsafe", gone)
 
     def restore(self, where: Block, mask: np.ndarray | None = None) -> None:
         """Put the image's own samples where a mask is 0, or without one."""
@@ -204,23 +319,30 @@ class _Run:
         ]
         outputs, where = [[part[tuple(cut)] for part in parts] for parts in outputs], inside
         mask = blend.mask_at(where)
+        lost = None if blend.missing is None else blend.missing[where]
+        lost = None if lost is None or not lost.any() else lost
+        if mask is None and lost is not None:
+            mask = np.full((1, *lost.shape[1:3], 1), blend.opaque)
         if mask is None:
             (self.store if blend.whole else self._store_blended)(outputs, where)
             return
         replaced = np.asarray(mask == blend.opaque) & blend.whole
-        if self._exact or not replaced.any():
+        if lost is None and (self._exact or not replaced.any()):
             self._store_blended(outputs, where, mask, self._counted(mask))
             if not self._leaves:
                 self.restore(where, mask)
             return
-        # What replaces the image does so to the last bit.
+        # What replaces the image does so to the last bit; missing samples are nothing to blend with.
+        plainly = spread(replaced, np.empty(self.result[where].shape, bool))
+        if lost is not None:
+            plainly[..., : lost.shape[-1]] |= lost & (mask != 0)
         mixed = np.asarray(mask != 0) & ~replaced
         copies = [[part.copy() for part in parts] for parts in outputs] if mixed.any() else outputs
         self.store(copies, where, self._counted(replaced))
         if mixed.any():
             plain = self.result[where].copy()
             self._store_blended(outputs, where, mask, self._counted(mixed))
-            np.copyto(self.result[where], plain, where=spread(replaced, np.empty(plain.shape, bool)))
+            np.copyto(self.result[where], plain, where=plainly)
         self.restore(where, mask)
 
     def _counted(self, mask: np.ndarray | None) -> Count | None:
@@ -236,7 +358,11 @@ class _Run:
     ) -> None:
         count = count or self._counted(None)
         assert self.blend is not None
-        layer, strength, every = self.layer, self._strength, self._parts(outputs)
+        layer, strength = self.layer, self._strength
+        every, gone = self._parts(outputs, where)
+        blended = self._blended
+        if self._finish_ratios is not None and isinstance(every[0][0], RatioSums):
+            blended = self._blended_ratios
         samples = self.blend.samples[where]
         nudge = _NUDGE if layer.rounds else 0.0
         opacity = Original(samples[..., -1:], mask)
@@ -260,7 +386,9 @@ class _Run:
                 value = strength.premultiplied(self._finish.scaled(made), alpha, original, opacity)
                 self._finish.store(value + nudge, target, count)
             else:
-                self._blended(made, target, _quotients(lifted), count, original)
+                blended(made, target, _quotients(lifted), count, original)
+        if gone is not None:
+            self._mark(where, gone)
 
     def _stretched(self) -> Finish:
         """Find the scale that maps the smallest value to 0 and the largest to full scale.
@@ -268,13 +396,22 @@ class _Run:
         Sums are computed twice instead of being kept: that costs time, but no memory.
         """
         # The scale ignores an offset, and roots are not rounded to what eight bits need.
-        layer, finish = self.layer, replace(self._finish, add=Fraction(0), bound=math.inf)
+        layer, finish = self.layer, self._finish_ratios or self._finish
+        finish = replace(finish, add=Fraction(0), bound=math.inf)
+        if self._finish_ratios is not None:
+            self._finish = self._finish_ratios = finish  # all are divided
         extremes = Extremes()
 
         def look(outputs: _Sums, where: Block) -> None:
-            for parts in self._parts(outputs):
+            every, gone = self._parts(outputs, where)
+            for number, parts in enumerate(every):
                 lifted = self._lifted(parts, where)
                 value = finish.value([each.colours() for each in lifted])
+                if gone is not None:
+                    lost = gone[..., number : number + value.shape[-1]]
+                    if lost.all():
+                        continue
+                    value[lost] = value[~lost][0]
                 extremes.add(value, _quotients(lifted) if finish.exact else None, layer.combine)
 
         self.run(look)
@@ -284,6 +421,15 @@ class _Run:
             return replace(finish, multiply=0.0, divide=Fraction(1), exact=False)
         low, high = extremes.exact if finish.exact else map(Fraction, (extremes.low, extremes.high))
         return replace(finish, add=-low, multiply=layer.result.full, divide=high - low)
+
+
+def _add_missing(sums: np.ndarray, weights: np.ndarray, sample: np.ndarray) -> None:
+    """Add what missing samples would give if they were the one under the anchor."""
+    whole = weights == 0 if weights.dtype.kind == "f" else None
+    weights *= sample
+    if whole is not None:  # what is infinite counts where something is missing only
+        np.copyto(weights, 0, where=whole)
+    sums += weights
 
 
 def _with_alpha(every: Sequence[Sequence[_Part]]) -> list[PremultipliedSums]:
@@ -348,7 +494,7 @@ def _in_strips(visit: _Visit) -> _Visit:
 def _blended(layer: Layer, finish: Finish, blend: Blend) -> tuple[Strength, Finish]:
     """The numbers of a blend, and the arithmetic with it."""
     parts = layer.bank.weights.shape[1]
-    divide, whole = finish.divide / Fraction(finish.multiply), layer.adds_up and not layer.linear
+    divide, whole = finish.divide / Fraction(finish.multiply or 1), layer.adds_up and not layer.linear
     strength = Strength(
         blend, (layer.depth.full, layer.result.full), divide, parts * finish.bound, whole=whole
     )

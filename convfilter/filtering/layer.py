@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from convfilter.convolution.borders import border_fill
+from convfilter.convolution.fourier import Fourier
 from convfilter.convolution.plan import Plan, exact_type, make_plan
 from convfilter.errors import ShapeError
 from convfilter.filtering.alpha import (
@@ -153,6 +154,7 @@ def make_layer(
     *,
     last: bool = True,
     premultiply: bool = False,
+    missing: bool = False,
 ) -> Layer:
     """Decide everything about one filter for colours of a shape (T, H, W, C) and a type.
 
@@ -224,6 +226,9 @@ def make_layer(
     else:
         kernels = list(weights.reshape(-1, *weights.shape[3:]))
         plan_axes, carried = axes, 2 * count + 1 if premultiply else count
+    plan = make_plan(plan_axes, kernels, carried, work, bound=bound, tolerance=tolerance)
+    if missing and plan.strategy == Fourier.name:  # whose noise would hide whether all samples are there
+        plan = make_plan(plan_axes, kernels, carried, work)
     return Layer(
         bank=bank,
         axes=axes,
@@ -240,7 +245,7 @@ def make_layer(
         bound=bound,
         lift=lift,
         inside=inside,
-        plan=make_plan(plan_axes, kernels, carried, work, bound=bound, tolerance=tolerance),
+        plan=plan,
         threads=threads,
     )
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from convfilter.filtering.alpha import PlainSums, PremultipliedSums
 from convfilter.filtering.blend import LUMA
 
 __all__ = ["LiftedSums", "distances"]
@@ -25,7 +24,7 @@ def distances(colours: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
 class LiftedSums:
     """The sums of one part of a kernel over lightness, with a `lift` over a divisor added in each channel."""
 
-    def __init__(self, part: PlainSums | PremultipliedSums, lift: np.ndarray, divisor: int) -> None:
+    def __init__(self, part: Any, lift: np.ndarray, divisor: int) -> None:
         self._part, self._lift, self._divisor = part, lift, divisor
 
     def colours(self) -> np.ndarray:
@@ -36,6 +35,6 @@ class LiftedSums:
     def quotients(self, places: Sequence[np.ndarray]) -> Iterator[tuple[int, int]]:
         """Yield the sums at some places as integers over integers."""
         alone = (*places[:-1], np.zeros_like(places[-1]))
-        lifts = self._lift[tuple(places)].tolist()
+        lifts = map(int, self._lift[tuple(places)].tolist())
         for (top, bottom), lift in zip(self._part.quotients(alone), lifts, strict=True):
             yield top * self._divisor + lift * bottom, bottom * self._divisor

@@ -269,6 +269,8 @@ class Finish:
         """Return the value as floats, before rounding."""
         value = self.value(parts)
         if self.blend is not None and original is not None:
+            if not self.multiply:  # stretched, and flat
+                value.fill(0)
             return self.blend.mixed(value, original)
         if self.multiply != 1:
             value *= self.multiply

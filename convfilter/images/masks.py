@@ -13,18 +13,23 @@ from numpy.typing import NDArray
 from convfilter.errors import ImageError, OptionError, escaped, with_name
 from convfilter.files import STREAM
 from convfilter.images.formats import format_of_name
-from convfilter.images.picture import check_mask_size
+from convfilter.images.picture import Picture, check_mask_size
 from convfilter.images.reading import read_picture, read_size
+from convfilter.images.tiff_tags import no_data
 from convfilter.options import FilterOptions, ReadOptions
 
-__all__ = ["check_mask_files", "check_mask_sizes", "mask_files", "with_masks"]
+__all__ = ["NO_DATA", "check_mask_files", "check_mask_sizes", "mask_files", "with_masks", "with_no_data"]
+
+NO_DATA = "nodata"
+"""What names the samples that a file itself declares to be missing."""
 
 _GREY_OR_COLOUR = ("L", "LA", "RGB", "RGBA", "I;16", "I", "F")
 
 
 def mask_files(options: FilterOptions) -> dict[str, str]:
     """Return the files and folders of masks that options name, by the option."""
-    return {"mask": options.mask} if isinstance(options.mask, str) else {}
+    named = {"mask": options.mask, "missing": options.missing}
+    return {name: path for name, path in named.items() if isinstance(path, str) and path != NO_DATA}
 
 
 def check_mask_files(options: FilterOptions) -> None:
@@ -40,6 +45,21 @@ def with_masks(options: FilterOptions, source: str, reading: ReadOptions) -> Fil
         name: _read(path, source, reading) for name, path in mask_files(options).items()
     }
     return options._replace(**arrays)
+
+
+def with_no_data(options: FilterOptions, picture: Picture) -> tuple[FilterOptions, list[str]]:
+    """Return options with the number that an image declares, and its warnings as they are then."""
+    value = no_data(picture.metadata.tags)
+    warnings = [line for line in picture.warnings if options.missing is None or "no-data value" not in line]
+    if not (isinstance(options.missing, str) and options.missing == NO_DATA):
+        return options, warnings
+    number = None
+    with contextlib.suppress(TypeError, ValueError):
+        number = float(value)  # type: ignore[arg-type]
+    if number is None:
+        fault = "declares no no-data value" if value is None else f"its no-data value {value} is not a number"
+        warnings.append(f"{fault}: no sample is taken as missing")
+    return options._replace(missing=number), warnings
 
 
 def check_mask_sizes(

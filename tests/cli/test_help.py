@@ -17,7 +17,7 @@ COMMANDS = ("apply", "explain", "gallery", "kernels", "learn", "shape")
 HEADINGS = {
     "Options:": "kernel output dry-run kernels overwrite skip-existing help",
     "Filtering:": "padding border stride dilation flip channels range alpha linear mix mask region threshold "
-    "frames",
+    "missing frames",
     "Writing:": "format depth quality compress background strip preserve",
     "Reading:": "no-orient max-pixels",
     "Running:": "jobs scheduler files-from null preview json quiet verbose",

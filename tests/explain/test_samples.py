@@ -75,6 +75,14 @@ def random_case(seed):
             padding="same", stride=1, channels=pick("each", "luma"), mix=pick(1.0, 0.3, 0.5),
             mask=pick(None, rng.integers(0, 256, pixels.shape[:2], np.uint8)), threshold=pick(0.0, 0.0, 0.03),
         )  # fmt: skip
+    if pick(False, False, True):
+        hole = rng.random(pixels.shape[:2]) < pick(0.1, 0.5)
+        if pick(True, False):
+            pixels[hole] = pixels.flat[0]
+        missing = pick(pixels.flat[0].item(), (~hole).astype(np.uint8))
+        options = options._replace(
+            missing=missing, alpha="auto" if options.alpha == "premultiply" else options.alpha
+        )
     if stack:
         pixels = np.stack([pixels, np.roll(pixels, 1, 0), pixels])
     return rng, pixels, kernels, options

@@ -159,6 +159,11 @@ def test_a_threshold_is_continuous_and_spares_small_changes():
     assert (soft[0, 7:9] != step[0, 7:9]).all()
 
 
+def test_a_flat_image_that_is_stretched_is_black_before_it_is_blended():
+    pixels = np.full((4, 5), 100, np.uint8)
+    assert set(apply_kernel(pixels, BLUR, range="stretch", mix=0.3).flat) == {70}
+
+
 def test_masks_are_read_like_images():
     """Grey of colours, without alpha; floats are shares."""
     pixels, mask = picture(0, 6, 7, 3), picture(1, 6, 7)

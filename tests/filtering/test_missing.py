@@ -1,0 +1,269 @@
+"""Missing samples: what is there is filtered as if nothing else was."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from filters import BLUR, DEPTHS, EDGES, SHARPEN, VOLUME, picture, random_kernel
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from oracles import (
+    BORDERS,
+    FULL_SCALE,
+    each_axis,
+    padding_pairs,
+    root,
+    settle,
+    source_by_walking,
+    starts_by_counting,
+)
+from samples import grey, load, save
+
+from convfilter import ConvfilterError, apply_kernel, filter_file, get_kernel
+from convfilter.filtering import filter_pixels
+from convfilter.options import FilterOptions
+
+MEANS = [BLUR, random_kernel(0, shape=(2, 3), low=0, divisors=(7,)), random_kernel(1, low=0, offset=0.25)]
+PAIR = random_kernel(2, parts=2, divisors=(2, 3), combine="magnitude")
+MIXED = [
+    SHARPEN,
+    EDGES,
+    PAIR,
+    random_kernel(3, parts=2, shape=(3, 2), low=-1, divisors=(4, 5), combine="sum"),
+]
+
+
+def over_present(taps, here):
+    """The sum over (weight, sample, missing) by channel, by the one rule; None where it stays missing."""
+    weights = [weight for channel in taps for weight, _, _ in channel]
+    if min(weights) >= 0 and max(weights) > 0:
+        present = [(weight, sample) for channel in taps for weight, sample, lost in channel if not lost]
+        share = sum(weight for weight, _ in present)
+        return (
+            Fraction(sum(weight * sample for weight, sample in present) * sum(weights), share)
+            if share
+            else None
+        )
+    if any(
+        lost and any(weight for weight, _, _ in channel)
+        for channel, (_, lost) in zip(taps, here, strict=True)
+    ):
+        return None
+    return sum(
+        weight * (instead if lost else sample)
+        for channel, (instead, _) in zip(taps, here, strict=True)
+        for weight, sample, lost in channel
+    )
+
+
+def filtered_by_fractions(
+    pixels, hidden, kernel, *, padding="same", border="edge", fill=0, stride=1, dilation=1, channels="each"
+):
+    """The values of a kernel on pixels (H, W, C), and where they are missing, one product after another."""
+    lengths = np.shape(kernel.parts[0])[-2:]
+    pairs = padding_pairs(padding, lengths, dilation)
+    spreads = each_axis(dilation, 2)
+    starts = [
+        starts_by_counting(size, length, *pair, step, spread)
+        for size, length, pair, step, spread in zip(
+            pixels.shape, lengths, pairs, each_axis(stride, 2), spreads, strict=False
+        )
+    ]
+    anchors = [spread * (length - 1) // 2 for spread, length in zip(spreads, lengths, strict=True)]
+    groups = [[each] for each in range(pixels.shape[2])] if channels == "each" else [range(pixels.shape[2])]
+    factors = {"gray": (299, 587, 114), "mean": (1, 1, 1)}.get(channels, (1,) * pixels.shape[2])
+
+    def sample(row, column, channel):
+        place = [
+            source_by_walking(at, size, border) for at, size in zip((row, column), pixels.shape, strict=False)
+        ]
+        if None in place:
+            return (fill if border == "constant" else 0), False
+        return int(pixels[*place, channel]), bool(hidden[*place, channel])
+
+    values = np.empty((*map(len, starts), len(groups)), object)
+    for i, j, number in np.ndindex(values.shape):
+        row, column = starts[0][i], starts[1][j]
+        parts = []
+        for part, divisor in zip(kernel.parts, kernel.divisors, strict=True):
+            taps = [
+                [
+                    (weight * factors[each], *sample(row + k * spreads[0], column + m * spreads[1], each))
+                    for (k, m), weight in np.ndenumerate(np.array(part, object))
+                ]
+                for each in groups[number]
+            ]
+            here = [sample(row + anchors[0], column + anchors[1], each) for each in groups[number]]
+            found = over_present(taps, here)
+            scale = 1 if channels in ("each", "sum") else sum(factors)
+            parts.append(None if found is None else Fraction(found) / (divisor * scale))
+        if None in parts:
+            values[i, j, number] = None
+        else:
+            made = root(sum(each * each for each in parts)) if kernel.combine == "magnitude" else sum(parts)
+            values[i, j, number] = made + Fraction(kernel.offset) * FULL_SCALE[pixels.dtype.name]
+    return values
+
+
+@settings(deadline=None, derandomize=True, max_examples=120)
+@given(
+    seed=st.integers(0, 2**32),
+    dtype=st.sampled_from(DEPTHS),
+    kernel=st.sampled_from([*MEANS, *MIXED]),
+    share=st.sampled_from([0.1, 0.5, 0.95]),
+    by_mask=st.booleans(),
+    options=st.fixed_dictionaries(
+        {
+            "padding": st.sampled_from(["same", "full", 1, (0, 2)]),
+            "border": st.sampled_from(BORDERS),
+            "stride": st.sampled_from([1, 1, 2]),
+            "dilation": st.sampled_from([1, 1, 2]),
+            "channels": st.sampled_from(["each", "each", "sum", "mean", "gray"]),
+        }
+    ),
+)
+def test_every_part_follows_the_one_rule(seed, dtype, kernel, share, by_mask, options):
+    """Exact for integers, with holes in each channel or masks, under every border and channel mode."""
+    rng = np.random.default_rng(seed)
+    pixels = picture(seed, 5, 6, 3, dtype=dtype)
+    if by_mask:
+        mask = (rng.random((5, 6)) >= share).astype(np.uint8) * 200
+        hidden, missing = np.repeat(mask[..., np.newaxis] == 0, 3, axis=2), mask
+    else:
+        pixels[rng.random(pixels.shape) < share] = 7
+        hidden, missing = pixels == 7, 7
+    full = FULL_SCALE[dtype]
+    values = filtered_by_fractions(pixels, hidden, kernel, fill=full, **options)
+    made = apply_kernel(pixels, kernel, range="clip", missing=missing, fill=1.0, **options).reshape(
+        values.shape
+    )
+    gone = values == None  # noqa: E711 - by element
+    expected = settle(np.where(gone, 7, values), np.dtype(dtype))
+    if by_mask:
+        np.testing.assert_array_equal(made[~gone], expected[~gone])
+    else:
+        np.testing.assert_array_equal(made, expected)
+
+
+@pytest.mark.parametrize("dtype", [*DEPTHS, "int32", "float32", "float64"])
+@pytest.mark.parametrize(
+    "kernel", ["blur", "gaussian:sigma=1.3", "sharpen", "sobel", "log", "luma", "emboss"]
+)
+def test_windows_that_are_whole_give_the_plain_result_and_holes_hide_what_is_in_them(kernel, dtype):
+    """To the last bit; flat stays flat; nan never spreads."""
+    pixels = picture(0, 90, 100, 3, dtype=dtype)
+    holes = np.zeros((90, 100), bool)
+    holes[40:43, 50:55] = holes[0, 0] = True
+    plain = apply_kernel(pixels, kernel)
+    others = pixels.copy()
+    others[holes] = np.nan if pixels.dtype.kind == "f" else 13
+    made = apply_kernel(others, kernel, missing=~holes)
+    reach = get_kernel(kernel).height // 2
+    near = np.zeros_like(holes)
+    for row, column in zip(*np.nonzero(holes), strict=True):
+        near[max(row - reach, 0) : row + reach + 1, max(column - reach, 0) : column + reach + 1] = True
+    assert made[~near].tobytes() == plain[~near].tobytes()
+    if pixels.dtype.kind == "f":
+        by_value = apply_kernel(others, kernel, missing=np.nan)
+        positive = np.min(get_kernel(kernel).parts) >= 0
+        if kernel != "luma":
+            assert np.isnan(by_value[holes]).all() != positive
+        assert np.isfinite(by_value[~holes]).all()
+        assert (made[~holes] == by_value[~holes]).all()
+    flat = np.where(holes[..., np.newaxis], others, pixels[5, 5])
+    level = apply_kernel(np.broadcast_to(pixels[5, 5], flat.shape).copy(), kernel)
+    filled = apply_kernel(flat, kernel, missing=~holes)[~holes]
+    tolerance = 1e-5 if pixels.dtype.kind == "f" else 0
+    np.testing.assert_allclose(filled.astype(float), level[~holes].astype(float), rtol=0, atol=tolerance)
+
+
+def test_holes_are_carried_through_a_chain_with_frames_and_strides():
+    volume = picture(0, 5, 9, 10, dtype="float64")
+    volume[2, 3:7, 4:8] = np.nan
+    mean = random_kernel(0, shape=(1, 3, 3), axes=VOLUME, low=1)
+    edges = random_kernel(1, shape=(3, 3, 3), axes=VOLUME)
+    for options in ({}, {"stride": 2}, {"border": "wrap"}):
+        first = filter_pixels(volume, [mean], FilterOptions(missing=np.nan, range="clip", **options)).pixels
+        assert np.isnan(first).any()
+        both = filter_pixels(
+            volume, [mean, edges], FilterOptions(missing=np.nan, range="clip", **options)
+        ).pixels
+        again = filter_pixels(first, [edges], FilterOptions(missing=np.nan, range="clip", **options)).pixels
+        np.testing.assert_array_equal(both, again)
+        np.testing.assert_array_equal(np.isnan(both), np.isnan(again))
+
+
+def test_ranges_depths_light_and_alpha_leave_marks_and_never_spread_them():
+    pixels = picture(0, 12, 13, 4, dtype="float32")
+    pixels[4:8, 4:9, :3] = -9999
+    for options in ({"range": "stretch"}, {"linear": True}, {"range": "signed"}, {"channels": "luma"}):
+        made = apply_kernel(pixels, "sharpen", missing=-9999, **options)
+        marked = made[..., :3] == -9999
+        assert marked[4:8, 4:9].all()
+        assert marked.sum() == 60
+        assert abs(made[~(made == -9999)]).max() < 20
+        assert (made[..., 3] == pixels[..., 3]).all()
+    stretched = apply_kernel(pixels, "sharpen", missing=-9999, range="stretch", alpha="drop")
+    there = stretched[stretched != -9999]
+    assert (there.min(), there.max()) == (0, 1)
+    deep = apply_kernel(picture(0, 9, 9), "sharpen", missing=255, depth=16)
+    assert (deep[picture(0, 9, 9) == 255] == 65535).all()
+    raw = apply_kernel(
+        np.where(picture(0, 9, 9) == 0, 9, 200).astype(np.uint8), "sharpen", missing=9, range="raw"
+    )
+    assert raw.dtype == np.float32
+    assert (raw[picture(0, 9, 9) == 0] == 9).all()
+
+
+def test_blends_fill_holes_where_anything_is_taken():
+    pixels = picture(0, 9, 9, dtype="float64")
+    pixels[4, 4] = pixels[7, 7] = np.nan
+    mask = np.full((9, 9), 0.5)
+    mask[7, 7] = 0
+    plain = apply_kernel(pixels, "blur", missing=np.nan)
+    made = apply_kernel(pixels, "blur", missing=np.nan, mask=mask)
+    assert made[4, 4] == plain[4, 4]
+    assert np.isnan(made[7, 7])
+    rest = np.isfinite(pixels)
+    np.testing.assert_allclose(made[rest], (pixels[rest] + plain[rest]) / 2)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"missing": True}, "missing=True"),
+        ({"missing": np.zeros((3, 3))}, "the mask has 3x3"),
+        ({"missing": 0, "alpha": "premultiply"}, "missing samples and alpha"),
+    ],
+)
+def test_what_marks_no_samples_is_refused(options, message):
+    with pytest.raises(ConvfilterError, match=message):
+        apply_kernel(picture(0, 6, 7, 4), BLUR, **options)
+
+
+def test_files_say_what_is_missing(quick):
+    """By a number, a mask, or the no-data value of a TIFF, which is carried on; in every command."""
+    tifffile = pytest.importorskip("tifffile")
+    pixels = grey()
+    pixels[2:4, 3:6] = 99
+    tifffile.imwrite("a.tif", pixels, extratags=[(42113, 2, 0, "99", True)])
+    save("plain.tif", pixels)
+    save("mask.png", (pixels != 99).astype(np.uint8) * 255)
+    expected = apply_kernel(pixels, "blur", missing=99)
+    for missing in ("nodata", "99", "mask.png"):
+        ran = quick("apply", "a.tif", "-k", "blur", "--missing", missing, "-o", "b.tif", "--overwrite")
+        assert (ran.code, ran.err) == (0, "")
+        np.testing.assert_array_equal(load("b.tif"), expected)
+        with tifffile.TiffFile("b.tif") as file:
+            assert file.pages[0].tags[42113].value == "99"
+    assert "declares the no-data value 99" in quick("apply", "a.tif", "-k", "blur", "-o", "c.tif").err
+    ran = quick("apply", "plain.tif", "-k", "blur", "--missing", "nodata", "-o", "d.tif")
+    assert "declares no no-data value: no sample is taken as missing" in ran.err
+    ran = quick("explain", "a.tif", "-k", "blur", "--missing", "nodata", "--at", "2,2")
+    assert f"value {expected[2, 2]}" in ran.out
+    assert "mean" in ran.out
+    assert "missing" in quick("explain", "a.tif", "-k", "sobel", "--missing", "99", "--at", "2,3").out
+    assert quick("gallery", "a.tif", "-k", "blur", "--missing", "nodata", "-o", "g.png").code == 0
+    assert quick("apply", "a.tif", "-k", "blur", "--missing", "none.png").code == 2
+    filter_file("a.tif", "e.tif", "blur", missing="nodata")
+    np.testing.assert_array_equal(load("e.tif"), expected)
