@@ -50,7 +50,7 @@ def _read_place(text: str) -> tuple[int, int]:
 )
 @options.add(
     "--step",
-    type=click.IntRange(min=1),
+    type=options.Integer(min=1),
     metavar="N",
     help="The filter of a chain to explain, counted from 1.",
 )
@@ -74,7 +74,7 @@ def _read_place(text: str) -> tuple[int, int]:
 @options.record("filtering", FilterOptions)
 @options.add(
     "--frame",
-    type=click.IntRange(min=0),
+    type=options.Integer(min=0),
     default=0,
     metavar="N",
     heading="Filtering",

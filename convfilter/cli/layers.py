@@ -60,9 +60,9 @@ def read_layer(text: str, axes: int, known: Mapping[str, Kernel]) -> Layer:
         )
     outputs = own.pop("out", layer.outputs)
     if layer.outputs not in (None, outputs):
-        raise OptionError(f"layer {brief(text)}: the kernel gives {layer.outputs} channels: leave 'out' away")
+        raise OptionError(f"layer {brief(text)}: the kernel gives {layer.outputs} channels: remove 'out'")
     if not layer.parts and (wrong := sorted(own.keys() - _OF_POOLS) or ["out"] * bool(outputs)):
-        raise OptionError(f"layer {brief(text)}: pooling has no weights: leave '{wrong[0]}' away")
+        raise OptionError(f"layer {brief(text)}: pooling has no weights: remove '{wrong[0]}'")
     words = [f"{name} {value}".rstrip() for name, value in texts.items() if name != "out"]
     return layer._replace(name=", ".join([layer.name, *words]), outputs=outputs, **own)
 
