@@ -194,7 +194,7 @@ repeat -k
 give --padding
     pad mode
 give --border
-    boundary edges edgemode bordermode bordertype borderconstant virtualpixel
+    boundary edgemode bordermode bordertype borderconstant virtualpixel
 give --border constant=V
     cval fill bordervalue bordercolor
 give --range absolute
@@ -229,6 +229,8 @@ give --compress small
     optimize optimise compression level small
 'convfilter kernels' lists them
     list listkernels listfilters
+give --at ROW,COL
+    pixel position pos xy coordinates point where
 give --region WxH+X+Y
     crop roi rect area
 """)

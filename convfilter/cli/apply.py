@@ -34,7 +34,7 @@ __all__ = ["command"]
 @options.add(
     "--format",
     "format_",
-    type=click.Choice([*FORMATS, *ALIASES]),
+    type=options.Choice([*FORMATS, *ALIASES]),
     heading="Writing",
     help="Format of the outputs.  [default: from the output's name, else the input's]",
 )

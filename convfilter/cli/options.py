@@ -75,26 +75,35 @@ class Command(click.Command):
             # Of `-sobel` Click only names the first letter.
             name = next((each for each in typed if each.startswith(error.option_name)), error.option_name)
             advice = self._advice(name.partition("=")[0])
-            if advice is None:
-                raise
-            raise click.UsageError(f"no such option {escaped(name)}: {advice}", ctx) from None
+            raise click.UsageError(f"no such option {escaped(name)}{advice and f': {advice}'}", ctx) from None
         except click.MissingParameter as error:
             if error.param is None or error.param.name != "kernels":
                 raise
             mend = "name a filter with -k, such as -k sobel; 'convfilter kernels' lists all"
             raise click.UsageError(f"no kernel: {mend}", ctx) from None
 
-    def _advice(self, name: str) -> str | None:
+    def _advice(self, name: str) -> str:
         """Return what to do instead of giving an option, if that is possible with this command."""
-        from convfilter.guesses import OPTIONS, folded
+        from convfilter.guesses import NOT_CONVOLUTIONS, OPTIONS, folded, synonyms
+        from convfilter.images.formats import format_of_name
         from convfilter.kernels import load_kernels
 
-        own = [flag for each in self.params for flag in each.opts]
-        if "-k" in own and folded(name) in map(folded, known := load_kernels()):
-            return f"give -k {nearest(name.strip('-'), known)[0]}"
-        advice = OPTIONS.get(folded(name))
-        needed = re.search(r"(?<![\w-])--?[a-z][a-z-]*", advice or "")
-        return advice if needed is None or needed[0] in own else None
+        word, own = folded(name), {flag: each for each in self.params for flag in each.opts}
+        kernels = synonyms(word, load_kernels()) if "-k" in own else []
+        advice = OPTIONS.get(word)
+        needed = re.search(r"(?<![\w-])(--?[a-z][a-z-]*)(?: ([a-z]+))?", advice or "")
+        values = getattr(getattr(own.get(needed[1]), "type", None), "choices", None) if needed else None
+        if advice and (not needed or (needed[1] in own and needed[2] in (None, *(values or [needed[2]])))):
+            return advice
+        if "-k" in own and word in NOT_CONVOLUTIONS:
+            return f"not a convolution: {NOT_CONVOLUTIONS[word]}"
+        if kernels:
+            return f"give -k {kernels[0]}"
+        if "--format" in own and format_of_name(f"x.{word}"):
+            return f"give --format {word}"
+        meant = [flag for flag in own if len(name) == 2 and flag.startswith(f"-{name}")]
+        meant = meant or [flag for flag in nearest(name, own) if folded(flag)[:2] == word[:2]]
+        return proposed(meant) if meant else ""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write one section for each heading."""

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from convfilter.convolution.borders import border_fill
 from convfilter.convolution.plan import Plan
 from convfilter.errors import ImageError, KernelError, OptionError, ShapeError
-from convfilter.filtering.arguments import ChannelAxis, pixels_of
+from convfilter.filtering.arguments import ChannelAxis, PillowImage, pixels_of
 from convfilter.filtering.blend import Blend, Block, blends, check_blending
 from convfilter.filtering.blocks import blocks_of, filter_layer, inputs_of
 from convfilter.filtering.layer import Layer, filter_axes, make_layer
@@ -53,7 +53,7 @@ class Filtered(NamedTuple):
 
 
 def apply_kernel(
-    pixels: ArrayLike,
+    pixels: ArrayLike | PillowImage,
     kernel: KernelLike,
     *,
     padding: Padding = "same",

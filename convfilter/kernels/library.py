@@ -161,7 +161,7 @@ def _readings(spec: str, known: Mapping[str, Kernel]) -> list[str]:
     ``0x2`` is a radius and sigma, as in ImageMagick, or the size of a box.
     """
     chain = re.split(r"\s*[+|,\s]\s*", spec.strip())
-    if len(chain) > 1 and all(each in known for each in chain):
+    if len(chain) > 1 and all(each in known for each in chain) and not synonyms(spec, known):
         return [" -k ".join(chain)]
     parts = re.fullmatch(r"([^\d\s=(:]*)[\s=(:]*([^)]*)\)?", spec.strip())
     if parts is None or not parts[2]:
