@@ -248,6 +248,10 @@ def test_a_layer_has_its_own_options_and_the_chain_the_rest(quick):
     [
         ("3x3:outs=4", "unknown option 'outs=4' (did you mean 'out'?)"),
         ("3x3:out=0", "out: '0' is not an integer from 1"),
+        ("5x5:out=6:padding=valid", "give out=6,padding=valid: a comma separates options"),
+        ("Conv5x5:out=6", "unknown layer 'Conv5x5:out=6': give 5x5"),
+        ("maxpool2x2", "unknown layer 'maxpool2x2': give pool2x2"),
+        ("fc84", "unknown layer 'fc84': give WxH:out=84"),
         ("3x3:stride=1,2,3", "stride: '1,2,3' is not a number N"),
         ("3x3:padding=vaild", "padding: unknown padding 'vaild' (did you mean 'valid'?)"),
         ("3x3:out=2,out=3", "out is set twice"),
