@@ -35,7 +35,7 @@ from convfilter.batch.plan import (
 )
 from convfilter.convolution.execute import available_threads
 from convfilter.errors import check_choice, escaped, with_name
-from convfilter.files import STREAM, sweep
+from convfilter.files import STREAM, check_parent, sweep
 from convfilter.geometry import Padding, PerAxis
 from convfilter.images.formats import ALIASES, FORMATS
 from convfilter.kernels import KernelLike, get_chain
@@ -249,6 +249,7 @@ def filter_file(
     """
     kernels = get_chain(kernel)
     target = os.fspath(target)
+    check_parent(target)
     if os.path.lexists(target) and not overwrite:
         raise FileExistsError(errno.EEXIST, "the output exists: pass overwrite=True to replace it", target)
     if format is not None:
