@@ -1,6 +1,7 @@
 """What users of other programs type first, and that each answer leads the right way."""
 
 import re
+import shlex
 
 import pytest
 from samples import colour, save, tree
@@ -20,6 +21,7 @@ help => '--help'
 help apply => 'apply --help'
 version => '--version'
 list => 'kernels'
+--list => 'kernels'
 show photo.png => --preview
 apply photo.png => -k sobel
 apply photo.png sharpen => -k sobel
@@ -43,6 +45,15 @@ apply photo.png -k sobel --gray => --channels gray
 apply photo.png -k sobel --show => --preview
 apply photo.png -k sobel --recursive => folders are read
 apply photo.png -k sobel --outdir x => -o
+apply photo.png -k sobel --keep-dates => --preserve
+apply photo.png -k blur --mode reflect => --border
+apply photo.png -k blur --opacity 50 => --mix
+apply photo.png -k blur --scale 2 => not a convolution, --stride
+apply photo.png -kernel sobel => did you mean '--kernel'
+apply photo.png -k blur sobel -o b.png => no file 'sobel', -k sobel
+apply photo.png -k blur --quality 85% => is not a valid integer (
+info photo.png => 'shape
+kernels gaussian --sigma 2 => give gaussian:sigma=N
 apply photo.png -k sobel -o b.jpgg => '.jpg'
 apply photo.png photo.png/b.png -k sobel -o b.png => is one file, b/
 apply photo.png -k sobel -o gone/b.png => create it first
@@ -52,6 +63,13 @@ apply photo.png -k edges => 'sobel'
 apply photo.png -k sobel_x => 'sobel-x'
 apply photo.png -k mean => 'box'
 apply photo.png -k average:5 => 'box:5'
+apply photo.png -k 'box blur' => 'box'
+apply photo.png -k sobel -s 2 => '--stride'
+apply photo.png -k sobel --median 3 => not a convolution
+apply photo.png -k sobel --jpg => --format jpg
+apply photo.png --edges => -k sobel
+apply photo.png -k sobel --paddin 3 => '--padding'
+explain photo.png -k sobel --pixel 2,3 => --at ROW,COL
 apply photo.png -k 3x3 => 'box:size=3,3'
 apply photo.png -k box:3x3 => 'box:size=3,3'
 apply photo.png -k canny => not a convolution, -k gaussian -k sobel
@@ -92,7 +110,7 @@ GUESSES = [
 def test_a_guess_is_answered_in_one_line_with_the_right_words(quick, tmp_path, typed, words):
     save(tmp_path / "photo.png", colour())
     before = tree(tmp_path)
-    ran = quick(*typed.split())
+    ran = quick(*shlex.split(typed))
     assert (ran.code, ran.out, len(ran.complaints)) == (2, "", 1), ran
     for each in words.split(", "):
         assert each in ran.err, ran.err
@@ -106,11 +124,16 @@ def test_there_are_sixty_guesses():
     assert len(GUESSES) >= 60
 
 
-@pytest.mark.parametrize("name", ["--gray", "--strength", "--show"])
+@pytest.mark.parametrize("name", ["--cval", "--strength", "--show"])
 def test_an_answer_never_names_an_option_that_the_command_lacks(quick, name):
     ran = quick("shape", "9x9", "-k", "3x3", name)
     assert ran.code == 2
     assert "give" not in ran.err
+
+
+def test_an_answer_never_names_a_value_that_the_option_lacks(quick):
+    assert "give" not in quick("learn", "a.png", "b.png", "--size", "3", "--gray").err
+    assert "give --channels gray" in quick("gallery", "a.png", "-o", "b.png", "--gray").err
 
 
 def test_an_output_typed_like_an_input_is_explained(quick, tmp_path):

@@ -64,6 +64,8 @@ def test_a_kernel_is_its_weights_over_their_divisor():
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "RGB", "RGBA", "CMYK", "P", "I;16", "F"])
 def test_an_image_of_pillow_is_its_samples(mode):
     image = Image.fromarray(colour()).convert("L" if mode in ("I;16", "LA") else "RGB").convert(mode)
+    if mode == "CMYK":  # with a black that differs from pixel to pixel
+        image = Image.frombytes("CMYK", (10, 8), colour(channels=4).tobytes())
     expected = np.asarray(image.convert("RGB") if mode == "P" else image)
     alpha = "plain" if mode == "CMYK" else "auto"
     np.testing.assert_array_equal(
@@ -107,6 +109,7 @@ FAULTS = {
     'cf.apply_kernel(PIXELS, "sobel", channel_axis="last")': (OptionError, "not an axis"),
     'cf.apply_kernel(PIXELS[..., 0], "sobel", channel_axis=0)': (ShapeError, "no axis"),
     'cf.apply_kernel(PIXELS, "sobel", border="nearest")': (OptionError, "'edge'"),
+    'cf.apply_kernel(PIXELS, "sobel", depth="8")': (OptionError, "give the number 8"),
     'cf.apply_kernel(PIXELS, "blur", border="constant", fill=128)': (OptionError, "0.502"),
     "cf.apply_kernel(PIXELS, None)": (KernelError, "None is not a kernel: give a Kernel, a name"),
     "cf.apply_kernel(PIXELS, [])": (OptionError, "no kernel"),

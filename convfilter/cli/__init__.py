@@ -71,8 +71,13 @@ class _Commands(click.Group):
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            text = f"no such option {error.option_name} before a command: begin with 'convfilter apply INPUT'"
-            raise click.UsageError(text, ctx) from None
+            from convfilter.guesses import COMMANDS, folded
+
+            right = COMMANDS.get(folded(error.option_name))
+            mend = proposed([right]) if right else "begin with 'convfilter apply INPUT'"
+            raise click.UsageError(
+                f"no such option {error.option_name} before a command: {mend}", ctx
+            ) from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)

@@ -48,10 +48,10 @@ _DARK = 1 / 8  # of full scale: tiles that stay below are stretched
     "Repeat it for all combinations.",
 )
 @options.kernel_file()
-@options.add("--columns", type=click.IntRange(min=1), metavar="N", help="Tiles in a row.  [default: 3 to 6]")
+@options.add("--columns", type=options.Integer(min=1), metavar="N", help="Tiles in a row.  [default: 3 to 6]")
 @options.add(
     "--tile",
-    type=click.IntRange(16, 320),
+    type=options.Integer(16, 320),
     metavar="N",
     help="Width of a tile in pixels.  [default: 240 or 320]",
 )

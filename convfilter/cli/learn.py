@@ -47,7 +47,7 @@ _FIGURES = ("rms", "psnr", "gradient_norm", "condition", "uncertainty", "samples
 )
 @options.add(
     "--channels",
-    type=click.Choice(choices(LearnedChannels)),
+    type=options.Choice(choices(LearnedChannels)),
     default="each",
     show_default=True,
     help="One kernel for every colour channel, one that sums them into one, or a mix for each channel.",

@@ -22,6 +22,7 @@ __all__ = [
     "BORDERS",
     "Choice",
     "Command",
+    "Integer",
     "add",
     "changed",
     "chosen_kernels",
@@ -53,6 +54,12 @@ class _HeadedOption(click.Option):
         self.heading = heading
 
 
+class Integer(click.IntRange):
+    """An integer within limits."""
+
+    name = "integer"  # of messages; that of Click is "integer range"
+
+
 class Choice(click.Choice[Any]):
     """One of some values; for another one, the message has the one that is meant."""
 
@@ -69,32 +76,47 @@ class Command(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse arguments; what to do instead is said of an option that does not exist."""
         typed = list(args)  # which are taken off one by one
+        long = {flag for each in self.params for flag in each.opts if flag.startswith("--")}
+        for each in (name.partition("=")[0] for name in typed[: [*typed, "--"].index("--")]):
+            if f"-{each}" in long:  # Click takes `-kernel` for `-k ernel`
+                raise click.UsageError(f"no such option {each} ({proposed([f'-{each}'])})", ctx)
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
             # Of `-sobel` Click only names the first letter.
             name = next((each for each in typed if each.startswith(error.option_name)), error.option_name)
             advice = self._advice(name.partition("=")[0])
-            if advice is None:
-                raise
-            raise click.UsageError(f"no such option {escaped(name)}: {advice}", ctx) from None
+            raise click.UsageError(f"no such option {escaped(name)}{advice and f': {advice}'}", ctx) from None
         except click.MissingParameter as error:
             if error.param is None or error.param.name != "kernels":
                 raise
             mend = "name a filter with -k, such as -k sobel; 'convfilter kernels' lists all"
             raise click.UsageError(f"no kernel: {mend}", ctx) from None
 
-    def _advice(self, name: str) -> str | None:
+    def _advice(self, name: str) -> str:
         """Return what to do instead of giving an option, if that is possible with this command."""
-        from convfilter.guesses import OPTIONS, folded
+        from convfilter.guesses import NOT_CONVOLUTIONS, OPTIONS, folded, synonyms
+        from convfilter.images.formats import format_of_name
         from convfilter.kernels import load_kernels
 
-        own = [flag for each in self.params for flag in each.opts]
-        if "-k" in own and folded(name) in map(folded, known := load_kernels()):
-            return f"give -k {nearest(name.strip('-'), known)[0]}"
-        advice = OPTIONS.get(folded(name))
-        needed = re.search(r"(?<![\w-])--?[a-z][a-z-]*", advice or "")
-        return advice if needed is None or needed[0] in own else None
+        word, own = folded(name), {flag: each for each in self.params for flag in each.opts}
+        kernels = synonyms(word, load_kernels()) if "-k" in own else []
+        advice = OPTIONS.get(word)
+        if any(each.name == "name" for each in self.params):  # the kernel, which is an argument
+            advice = re.sub(r"-k (?=[a-z]+:)", "", advice or "")
+        needed = re.search(r"(?<![\w-])(--?[a-z][a-z-]*)(?: ([a-z]+))?", advice or "")
+        values = getattr(getattr(own.get(needed[1]), "type", None), "choices", None) if needed else None
+        if advice and (not needed or (needed[1] in own and needed[2] in (None, *(values or [needed[2]])))):
+            return advice
+        if "-k" in own and word in NOT_CONVOLUTIONS:
+            return f"not a convolution: {NOT_CONVOLUTIONS[word]}"
+        if kernels:
+            return f"give -k {kernels[0]}"
+        if "--format" in own and format_of_name(f"x.{word}"):
+            return f"give --format {word}"
+        meant = [flag for flag in own if len(name) == 2 and flag.startswith(f"-{name}")]
+        meant = meant or [flag for flag in nearest(name, own) if folded(flag)[:2] == word[:2]]
+        return proposed(meant) if meant else ""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write one section for each heading."""
@@ -190,7 +212,7 @@ def _declared_option(field: Option, **changes: Any) -> _Decorator:
     elif field.read is not None:
         settings |= {"type": str, "callback": reading(field.read)}
     elif field.type is int:
-        settings["type"] = click.IntRange(min=1)
+        settings["type"] = Integer(min=1)
     elif choices(field.type):
         settings["type"] = Choice(choices(field.type))
     return add(*flags, field.name, **(settings | changes))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
@@ -12,13 +12,24 @@ from convfilter.errors import ImageError, OptionError, ShapeError, brief
 from convfilter.kernels import Kernel
 from convfilter.kernels.matrix import MATRIX
 
-__all__ = ["ChannelAxis", "Pixels", "pixels_of"]
+__all__ = ["ChannelAxis", "PillowImage", "Pixels", "pixels_of"]
 
 ChannelAxis: TypeAlias = Literal["auto"] | int | None
 
 # Modes of Pillow whose samples are levels as they are; others become RGB or RGBA.
 _MODES = ("1", "L", "LA", "RGB", "RGBA", "RGBX", "CMYK", "I", "F")
 _MOST_CHANNELS = 4
+
+
+class PillowImage(Protocol):
+    """An image of Pillow, which is not imported here."""
+
+    @property
+    def mode(self) -> str:
+        """What its samples mean."""
+
+    def getbands(self) -> tuple[str, ...]:
+        """Return the names of its channels."""
 
 
 class Pixels(NamedTuple):

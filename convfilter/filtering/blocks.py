@@ -20,11 +20,10 @@ from convfilter.filtering.alpha import (
     planar,
 )
 from convfilter.filtering.blend import Blend, Block, Original, Strength, spread
-from convfilter.filtering.layer import FilterBank, Layer
+from convfilter.filtering.layer import Layer, finish_of
 from convfilter.filtering.lightness import LiftedSums, distances
 from convfilter.filtering.missing import Missing, MissingSource, RatioSums, anchored
 from convfilter.filtering.quantize import Clipping, Count, Extremes, Finish, Quotients, decode, rescaled
-from convfilter.kernels.kernel import ZERO_SUM
 
 __all__ = ["blocks_of", "filter_layer", "inputs_of", "noise_of"]
 
@@ -120,11 +119,11 @@ class _Run:
             # Alpha that an earlier filter has changed is not rounded yet.
             final = layer.target == layer.result.dtype
             self.result[..., -1] = rescaled(self._kept, layer.depth, layer.result) if final else self._kept
-        self._totals = _totals(bank)
+        self._totals = bank.totals
         # Means of integers that are there are quotients, to be divided once.
         ratios = missing is not None and layer.plan.dtype.kind in "iu" and bool(self._positive.any())
-        self._finish = _finish(layer, self._totals if self.weighed else None)
-        self._finish_ratios = _finish(layer, self._totals) if ratios else None
+        self._finish = finish_of(layer, self._totals if self.weighed else None)
+        self._finish_ratios = finish_of(layer, self._totals) if ratios else None
         if layer.range == "stretch":
             self._finish = self._stretched()
             self._finish_ratios = self._finish if ratios else None
@@ -451,13 +450,6 @@ def _quotients(parts: Sequence[_Part | LiftedSums]) -> Quotients:
     return lambda places: zip(*(each.quotients(places) for each in parts), strict=True)
 
 
-def _totals(bank: FilterBank) -> np.ndarray:
-    """The sums of weights by output and part; one may be off zero by the roundings of its weights."""
-    totals: np.ndarray = bank.weights.sum(axis=(2, 3, 4, 5))
-    totals[np.abs(totals) <= ZERO_SUM * np.abs(bank.weights).sum(axis=(2, 3, 4, 5))] = 0
-    return totals
-
-
 def blocks_of(layer: Layer) -> list[Block]:
     """Return the blocks that a layer computes, as slices of frames, rows and columns."""
     return [where[-3:] for where in layer.plan.regions()]
@@ -503,46 +495,3 @@ def _blended(layer: Layer, finish: Finish, blend: Blend) -> tuple[Strength, Fini
         largest = strength.bound ** (2 if layer.combine == "magnitude" else 1)
         exact = exact or not strength.whole or largest >= 2**49
     return strength, replace(finish, blend=strength, exact=exact)
-
-
-def _finish(layer: Layer, totals: np.ndarray | None) -> Finish:
-    """The arithmetic after the sums, for every range but ``stretch``; `totals` are for premultiplied ones."""
-    # Premultiplied colours are divided already, and are not integers.
-    divisor, bound = (layer.bank.divisor, layer.bound) if totals is None else (1, math.inf)
-    add, divide = layer.offset * divisor, divisor
-    if layer.range == "signed":
-        add, divide = add + int(layer.result.full) * divisor, 2 * divisor
-    return Finish(
-        levels=layer.result,
-        target=layer.target,
-        bound=bound,
-        combine=layer.combine,
-        add=Fraction(add),
-        divide=Fraction(divide),
-        absolute=layer.range == "absolute",
-        saturate=layer.range != "raw",
-        linear=layer.linear,
-        inside=layer.inside,
-        loose=layer.rounds and not layer.depth.integer,
-        exact=layer.adds_up and _rounds_twice(layer, totals),
-    )
-
-
-def _rounds_twice(layer: Layer, totals: np.ndarray | None) -> bool:
-    """Whether floats may put a value of integers on the wrong side of a tie.
-
-    They do not where exact integers are divided once, or a root of one is: what is not a tie is farther from
-    one than a rounding.
-    """
-    bound, divisor, top = layer.bound, layer.bank.divisor, layer.result.full + 1
-    quotients = totals is not None or layer.combine == "magnitude"
-    if not quotients and bound >= 2**49:
-        return not layer.linear
-    if layer.linear or layer.result.dtype.itemsize > 2:
-        return False
-    if layer.range == "stretch" or (quotients and layer.offset):
-        return quotients or bound * top >= 2**51
-    if totals is None:
-        return quotients and ((divisor * top) ** 2 >= 2**46 or bound**2 >= 2**51)
-    factor = max(max(abs(each), divisor) // math.gcd(each, divisor) for each in totals.ravel().tolist())
-    return layer.combine in ("magnitude", "sum") or bound * factor * max(top / layer.depth.full, 1) >= 2**51

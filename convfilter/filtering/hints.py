@@ -23,7 +23,7 @@ def range_hint(pixels: np.ndarray, mode: str, kernels: Sequence[Kernel], options
     kernel, chosen = kernels[-1], resolved_range(options, kernels[-1])
     if chosen in ("raw", "stretch") or any("frame" in each.axes for each in kernels):
         return ""
-    parts = _parts(pixels)
+    parts = _parts(pixels[0] if pixels.ndim == 4 else pixels)
     options = options._replace(mask=None, region=None)  # which are places in the whole image
     try:
         filtered, mode = filter_image(parts, mode, kernels, options, count_clipped=True)

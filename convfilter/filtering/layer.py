@@ -17,12 +17,13 @@ from convfilter.filtering.alpha import (
     premultiplied_weights,
 )
 from convfilter.filtering.blend import LUMA
-from convfilter.filtering.quantize import Levels, decode
+from convfilter.filtering.quantize import Finish, Levels, decode
 from convfilter.geometry import Axis, axes_of
 from convfilter.kernels import Kernel
+from convfilter.kernels.kernel import ZERO_SUM
 from convfilter.options import Border, Channels, FilterOptions, Range
 
-__all__ = ["FilterBank", "Layer", "filter_axes", "filter_bank", "make_layer"]
+__all__ = ["FilterBank", "Layer", "filter_axes", "filter_bank", "finish_of", "make_layer"]
 
 # What a sum may be off by, in levels of 8 or 16 bits: results may only differ near a tie.
 _TOLERANCE = 0.0005
@@ -53,6 +54,13 @@ class FilterBank(NamedTuple):
         """The largest ``sum |w|`` of any output and part."""
         sums = np.abs(self.weights).sum(axis=(2, 3, 4, 5)).max()
         return int(sums) if self.integer else float(sums)
+
+    @property
+    def totals(self) -> np.ndarray:
+        """The sums of weights by output and part; one may be off zero by the roundings of its weights."""
+        totals: np.ndarray = self.weights.sum(axis=(2, 3, 4, 5))
+        totals[np.abs(totals) <= ZERO_SUM * np.abs(self.weights).sum(axis=(2, 3, 4, 5))] = 0
+        return totals
 
     def scaled(self, factor: Fraction) -> FilterBank:
         """Return the bank whose results are larger by a factor; integers stay integers where they can."""
@@ -263,3 +271,48 @@ def filter_axes(shape: Sequence[int], kernel: Kernel, options: FilterOptions) ->
         anchor=kernel.anchor_of(flip=options.flip),
     )
     return frames + rows_columns
+
+
+def finish_of(layer: Layer, totals: np.ndarray | None) -> Finish:
+    """Return the arithmetic after the sums, for every range but ``stretch``.
+
+    `totals` are for premultiplied colours and means of what is there: they are divided, and not integers.
+    """
+    divisor, bound = (layer.bank.divisor, layer.bound) if totals is None else (1, math.inf)
+    add, divide = layer.offset * divisor, divisor
+    if layer.range == "signed":
+        add, divide = add + int(layer.result.full) * divisor, 2 * divisor
+    return Finish(
+        levels=layer.result,
+        target=layer.target,
+        bound=bound,
+        combine=layer.combine,
+        add=Fraction(add),
+        divide=Fraction(divide),
+        absolute=layer.range == "absolute",
+        saturate=layer.range != "raw",
+        linear=layer.linear,
+        inside=layer.inside,
+        loose=layer.rounds and not layer.depth.integer,
+        exact=layer.adds_up and _rounds_twice(layer, totals),
+    )
+
+
+def _rounds_twice(layer: Layer, totals: np.ndarray | None) -> bool:
+    """Whether floats may put a value of integers on the wrong side of a tie.
+
+    They do not where exact integers are divided once, or a root of one is: what is not a tie is farther from
+    one than a rounding.
+    """
+    bound, divisor, top = layer.bound, layer.bank.divisor, layer.result.full + 1
+    quotients = totals is not None or layer.combine == "magnitude"
+    if not quotients and bound >= 2**49:
+        return not layer.linear
+    if layer.linear or layer.result.dtype.itemsize > 2:
+        return False
+    if layer.range == "stretch" or (quotients and layer.offset):
+        return quotients or bound * top >= 2**51
+    if totals is None:
+        return quotients and ((divisor * top) ** 2 >= 2**46 or bound**2 >= 2**51)
+    factor = max(max(abs(each), divisor) // math.gcd(each, divisor) for each in totals.ravel().tolist())
+    return layer.combine in ("magnitude", "sum") or bound * factor * max(top / layer.depth.full, 1) >= 2**51

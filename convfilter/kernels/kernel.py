@@ -131,8 +131,9 @@ def plain(value: Any, levels: int = 5) -> Any:
     """Return arrays, and numbers of numpy, as lists and numbers of Python; `levels` deep."""
     if hasattr(value, "tolist"):
         return value.tolist()
-    nested = isinstance(value, list | tuple) and levels > 0
-    return type(value)([plain(each, levels - 1) for each in value]) if nested else value
+    if not isinstance(value, list | tuple) or levels == 0 or {int, float}.issuperset(map(type, value)):
+        return value
+    return type(value)([plain(each, levels - 1) for each in value])
 
 
 @dataclass(frozen=True, eq=False, repr=False)

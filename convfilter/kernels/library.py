@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeAlias
 
 from convfilter.errors import KernelError, brief, escaped, nearest, proposed
 from convfilter.guesses import NOT_CONVOLUTIONS, folded, synonyms
-from convfilter.kernels.files import AXES_OF_ARRAYS, is_kernel_file, parse_kernels, read_content
+from convfilter.kernels.files import AXES_OF_ARRAYS, FORMATS, is_kernel_file, parse_kernels, read_content
 from convfilter.kernels.generators import generate
 from convfilter.kernels.kernel import LARGEST_SIDE, FieldError, Kernel, depth_of, plain, quoted
 from convfilter.kernels.matrix import MATRIX, NUMBER, is_matrix, parse_matrix, value_of
@@ -27,8 +27,8 @@ class _Array(Protocol):
     def tolist(self) -> Any: ...
 
 
-KernelLike: TypeAlias = Kernel | str | Sequence[Any] | _Array
-"""A kernel, its name or its weights; or a list of these, a chain."""
+KernelLike: TypeAlias = Kernel | str | os.PathLike[str] | Sequence[Any] | _Array
+"""A kernel, its name, file or weights; or a list of these, a chain."""
 
 
 class Library(Mapping[str, Kernel]):
@@ -100,7 +100,7 @@ def get_kernel(spec: KernelLike, /, kernels: Mapping[str, Kernel] | None = None)
 
     Parameters
     ----------
-    spec : str, array_like or Kernel
+    spec : str, path-like, array_like or Kernel
         ``NAME``, or ``NAME:parameter=value,...`` if a formula makes the kernel. A comma without a name after
         it continues the value, so ``box:size=5,3`` is 5 wide and 3 high; a value without a name is the first
         parameter's: ``gaussian:2``. Or a matrix, ``"0 -1 0; -1 5 -1; 0 -1 0"`` or ``"[[1, 2, 1]] / sum"``.
@@ -124,16 +124,18 @@ def get_kernel(spec: KernelLike, /, kernels: Mapping[str, Kernel] | None = None)
     """
     if isinstance(spec, Kernel):
         return spec
+    if isinstance(spec, os.PathLike):
+        return _only_kernel(os.fspath(spec))
     if not isinstance(spec, str):
         return _kernel_of_weights(spec)
     known = load_kernels() if kernels is None else kernels
     name, colon, text = spec.strip().partition(":")
     name = name.rstrip()
-    if spec.strip() not in known:
-        if is_matrix(spec):
-            return parse_matrix(spec)
+    if name not in known:
         if is_kernel_file(spec):
             return _only_kernel(spec)
+        if is_matrix(spec):
+            return parse_matrix(spec)
     if name not in known:
         raise _unknown(spec, name, known)
     try:
@@ -150,7 +152,11 @@ def _unknown(spec: str, name: str, known: Mapping[str, Kernel]) -> KernelError:
     word = folded(name)
     if word in NOT_CONVOLUTIONS and word not in map(folded, known):
         return KernelError(f"{quoted(name)} is not a convolution: {NOT_CONVOLUTIONS[word]}")
+    if not name:
+        return KernelError("a kernel without a name ('convfilter kernels' lists all)")
     meant = _readings(spec, known) or nearest(name, known)
+    if not meant and re.search(r"\.[A-Za-z]{2,4}$", spec):
+        return KernelError(f"{escaped(spec)}: not a kernel file: its name must end in {', '.join(FORMATS)}")
     mend = f"{proposed(meant)} " if meant else ""
     return KernelError(f"unknown kernel {quoted(name)} ({mend}'convfilter kernels' lists all)")
 
@@ -161,7 +167,7 @@ def _readings(spec: str, known: Mapping[str, Kernel]) -> list[str]:
     ``0x2`` is a radius and sigma, as in ImageMagick, or the size of a box.
     """
     chain = re.split(r"\s*[+|,\s]\s*", spec.strip())
-    if len(chain) > 1 and all(each in known for each in chain):
+    if len(chain) > 1 and all(each in known for each in chain) and not synonyms(spec, known):
         return [" -k ".join(chain)]
     parts = re.fullmatch(r"([^\d\s=(:]*)[\s=(:]*([^)]*)\)?", spec.strip())
     if parts is None or not parts[2]:
@@ -180,8 +186,9 @@ def _readings(spec: str, known: Mapping[str, Kernel]) -> list[str]:
 
 def get_chain(spec: KernelLike) -> tuple[Kernel, ...]:
     """Return one or several kernels: a sequence is a chain if it holds names, kernels or matrices."""
+    names = str | os.PathLike | Kernel  # type: ignore[type-arg]  # of isinstance
     is_chain = isinstance(spec, list | tuple) and (
-        not spec or any(isinstance(each, str | Kernel) or getattr(each, "ndim", 0) > 1 for each in spec)
+        not spec or any(isinstance(each, names) or getattr(each, "ndim", 0) > 1 for each in spec)
     )
     chain: Any = spec if is_chain else (spec,)
     return tuple(map(get_kernel, chain))

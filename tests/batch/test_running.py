@@ -287,7 +287,7 @@ def test_filter_file_warns_of_what_is_lost():
     ({"padding": "smae"}, cf.ConvfilterError, "did you mean 'same'"),
     ({"alpha": "none"}, cf.OptionError, "unknown alpha 'none'"),
     ({"border": "mirror"}, cf.OptionError, "^unknown border"),
-    ({"quality": 101}, cf.OptionError, "quality 101 is not an integer from 1 to 100"),
+    ({"quality": 101}, cf.OptionError, "quality must be an integer from 1 to 100"),
     ({"quality": 80.5}, cf.OptionError, "quality 80.5 is not"),
     ({"quality": True}, cf.OptionError, "quality True is not"),
     ({"compress": "smal"}, cf.OptionError, r"unknown compress 'smal' \(did you mean 'small'\?\)"),

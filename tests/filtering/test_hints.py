@@ -1,7 +1,6 @@
 """Hints where much of a result is cut off or nearly black, held against the result itself."""
 
 import json
-import re
 
 import numpy as np
 import pytest
@@ -30,8 +29,8 @@ def test_there_is_a_hint_where_a_tenth_is_cut_off_or_nearly_all_is_dark(quick, t
 def test_following_a_hint_ends_it(quick, tmp_path):
     assert "--range stretch" in hint(quick, COFFEE, "-k", "scharr")
     assert hint(quick, COFFEE, "-k", "scharr", "--range", "stretch") == ""
-    divided = re.search("scharr divided by (.*)", hint(quick, COFFEE, "-k", "scharr"))[1]
-    assert hint(quick, COFFEE, "-k", f"-3 0 3; -10 0 10; -3 0 3 / {divided}") == ""
+    assert hint(quick, COFFEE, "-k", "scharr").endswith("scharr divided by 16")  # 3 + 10 + 3
+    assert hint(quick, COFFEE, "-k", "-3 0 3; -10 0 10; -3 0 3 / 16") == ""
     assert "--range signed" in hint(quick, COFFEE, "-k", "laplacian", "--range", "clip")
     assert hint(quick, COFFEE, "-k", "laplacian", "--range", "signed") == ""
     assert "--range stretch" in hint(quick, COFFEE, "-k", "log")
