@@ -203,7 +203,8 @@ def filter_file(
         ``missing="nodata"`` takes the value that a TIFF declares.
     frames : {"each", "first", "stack"}, optional
         Filter every frame on its own, the first one alone, or all as a volume. None is ``"stack"`` for
-        kernels with a frame axis, else ``"each"``.
+        kernels with a frame axis, else ``"each"``. An ``.npy`` of three axes, the last with more than 4, is
+        frames if this is given.
     orient : bool
         Whether to turn the image as its orientation tag says.
     max_pixels : int

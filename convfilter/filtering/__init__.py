@@ -113,7 +113,8 @@ def apply_kernel(
     region : tuple of int, optional
         Row, column, height and width of a rectangle outside which the image stays as it is.
     threshold : float
-        Fraction of full scale by which changes are brought nearer to zero; smaller ones vanish.
+        Fraction of full scale by which changes are brought nearer to zero; smaller ones vanish. Below 1 for
+        integers.
     missing : float or array_like of shape (H, W), optional
         Samples to ignore: nan, a number in units of the pixels, or a mask that is 0 for them. Kernels without
         negative weights give the weighted mean of what is there, so that holes are filled; others see in

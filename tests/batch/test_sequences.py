@@ -262,8 +262,8 @@ def test_an_array_of_three_axes_with_more_than_four_channels_is_frames_if_that_i
     array = np.random.default_rng(0).integers(0, 256, (3, 5, 6), np.uint8)
     np.save("a.npy", array)
     for command in ("apply a.npy -k blur", "apply a.npy -k blur -n", "shape a.npy -k 3x3"):
-        told = quick(*command.split())
-        assert (told.code, "3 frames or an image of 6 channels: apply it with --frames" in told.err) == (
+        tried = quick(*command.split())
+        assert (tried.code, "3 frames or an image of 6 channels: apply it with --frames" in tried.err) == (
             1,
             True,
         )
@@ -273,7 +273,7 @@ def test_an_array_of_three_axes_with_more_than_four_channels_is_frames_if_that_i
         assert np.array_equal(np.load("b.npy"), expected)
     explained = quick(*["explain", "a.npy", "-k", "blur", "--frame", "1", "--at", "2,3", "--json"])
     assert f'"value": {each[1][2, 3]}' in explained.out
-    colours = np.dstack([array[0, :, :3]] * 2)
+    colours = np.dstack([*array] * 2)
     np.save("a.npy", colours[..., :3])
     ran("a.npy", "b.npy", "blur", frames="each")
     assert np.array_equal(np.load("b.npy"), cf.apply_kernel(colours[..., :3], "blur"))
