@@ -172,7 +172,7 @@ def filter_file(
     linear: bool = False,
     mix: float = 1.0,
     mask: ArrayLike | str | os.PathLike[str] | None = None,
-    region: tuple[int, int, int, int] | None = None,
+    region: Sequence[int] | None = None,
     threshold: float = 0.0,
     missing: float | ArrayLike | str | os.PathLike[str] | None = None,
     depth: Depth | None = None,

@@ -37,7 +37,8 @@ _LARGEST_KERNEL = 63  # sides
 _LARGEST_LISTED = 31
 
 # What the page computes, or says that it leaves out.
-_OPTIONS = {"padding", "border", "fill", "stride", "dilation", "flip", "channels", "range", "alpha"}
+_OPTIONS = {"padding", "border", "fill", "stride", "dilation", "flip"}
+_OPTIONS |= {"channels", "range", "alpha", "mix", "threshold"}
 _PADDINGS = ("same", "valid", "full")
 
 # Parameters that the page offers, by generator.
@@ -133,6 +134,8 @@ def make_page(
             "flip": options.flip,
             "channels": options.channels,
             "range": options.range,
+            "mix": float(options.mix),
+            "threshold": float(options.threshold),
         },
     }
     style = _text_of("page.css")

@@ -69,7 +69,7 @@ def apply_kernel(
     linear: bool = False,
     mix: float = 1.0,
     mask: ArrayLike | None = None,
-    region: tuple[int, int, int, int] | None = None,
+    region: Sequence[int] | None = None,
     threshold: float = 0.0,
     missing: float | ArrayLike | None = None,
     depth: Depth | None = None,
@@ -110,7 +110,7 @@ def apply_kernel(
         ``x + mix * mask * soft(f - x)``, for a sample x and its filtered value f. Size and channels stay.
     mask : array_like of shape (H, W), optional
         Share in each place, as an image: integers over their type's largest value, floats of 0 to 1, or bool.
-    region : tuple of int, optional
+    region : sequence of int, optional
         Row, column, height and width of a rectangle outside which the image stays as it is.
     threshold : float
         Fraction of full scale by which changes are brought nearer to zero; smaller ones vanish. Below 1 for
