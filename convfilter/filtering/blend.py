@@ -154,6 +154,13 @@ def spread(mask: np.ndarray, target: np.ndarray) -> np.ndarray:
     return target
 
 
+def _like(value: np.ndarray, samples: np.ndarray) -> np.ndarray:
+    """Return samples in the type and the order in memory of values that they are put together with."""
+    made = np.empty_like(value)
+    np.copyto(made, samples, casting="unsafe")
+    return made
+
+
 def _scaled(values: np.ndarray, factor: Any, divisor: Any = 1) -> np.ndarray:
     """Multiply or divide values, in place."""
     if np.ndim(factor) or factor != 1:
@@ -185,17 +192,17 @@ class Strength:
         opaque, number = blend.opaque, int if self.whole else float
         self._kept, self.least = number(kept), number(least)
         self._mix, self._back, self._divide = number(above), below * opaque, number(divide * below * opaque)
-        self.gain, self.rest = number(above * self.scale), number(kept * (below - above))
-        self.divisor = number(divide * below)
-        # The largest numerators, in general and without a mask.
+        # The largest numerators: of floats, with what they are made of, and of integers, which may wrap on
+        # their way to one.
         largest = float(self._kept) * image
         self.bound = float(self._back) * largest + float(self._mix * opaque) * (self.scale * sums + largest)
-        self.largest = float(self.gain) * sums + float(self.rest) * image
+        self.largest = float(self._back) * max(self.scale * sums, largest)
+        if self.least:
+            self.largest = max(self.largest, self.scale * sums + largest)
 
-    @property
-    def linear(self) -> bool:
-        """Whether blending without a mask is ``(gain * u + rest * x) / divisor``, in integers."""
-        return bool(self.whole and not self.least)
+    def divisor(self, original: Original) -> int:
+        """What the blended value of integers is divided by; it has no mask or all of it."""
+        return int(self._divide) // (1 if original.mask is not None else self.blend.opaque)
 
     def premultiplied(
         self, value: np.ndarray, alpha: np.ndarray, original: Original, opacity: Original
@@ -221,20 +228,42 @@ class Strength:
     def _share(self, original: Original) -> Any:
         return float(self.blend.mix) * (1 if original.mask is None else original.mask / self.blend.opaque)
 
-    def mixed(self, value: np.ndarray, original: Original) -> np.ndarray:
-        """Return the blended value of u, floats that are overwritten."""
-        kept = original.samples.astype(value.dtype)
-        if original.mask is None and not self._threshold:
-            return _scaled(_scaled(value, self.gain) + _scaled(kept, self.rest), 1, self.divisor)
-        share: Any = self._mix
-        if original.mask is not None:
-            share = _scaled(spread(original.mask, np.empty_like(kept)), self._mix)
-        kept = _scaled(kept, self._kept)
-        value = _scaled(value, self.scale)
+    def numerator(self, value: np.ndarray, original: Original) -> np.ndarray:
+        """Return the blended value of u times a divisor, both integers; u is overwritten."""
+        number, mask = value.dtype.type, original.mask
+        back = self._back if mask is not None else self._back // self.blend.opaque
+        kept = _like(value, original.samples)
+        if mask is None and not self.least:
+            value = _scaled(value, number(self._mix * self.scale))
+            value += _scaled(kept, number(self._kept * (back - self._mix)))
+            return value
+        kept, value = _scaled(kept, number(self._kept)), _scaled(value, number(self.scale))
         value -= kept
-        value = _scaled(soft(value, self.least), share)
-        value += _scaled(kept, self._back)
-        return _scaled(value, 1, self._divide)
+        soft(value, number(self.least))
+        if mask is not None:
+            value *= spread(mask, np.empty_like(value))
+        value = _scaled(value, number(self._mix))
+        value += _scaled(kept, number(back))
+        return value
+
+    def mixed(self, value: np.ndarray, original: Original) -> np.ndarray:
+        """Return the blended value, of u where `whole`, else of levels; floats that are overwritten."""
+        if self.whole:
+            return _scaled(self.numerator(value, original), 1, self.divisor(original))
+        # Where all is taken it is the filter's value to the last bit, if there is no threshold.
+        kept = _scaled(_like(value, original.samples), float(self.ratio))
+        if self._threshold:
+            value -= kept
+            soft(value, float(self._threshold))
+            value += kept
+        share: Any = float(self.blend.mix)
+        if original.mask is not None:
+            part = _scaled(np.divide(original.mask, self.blend.opaque, dtype=value.dtype), share)
+            share = spread(part, np.empty_like(value))
+        value *= share
+        kept *= 1 - share
+        value += kept
+        return value
 
     def exactly(self, value: int, sample: int, mask: float, one: int) -> int:
         """Return the blended value of one sample, in integers as large as `one` for a level."""

@@ -28,7 +28,7 @@ from convfilter.filtering.quantize import Clipping, Count, Extremes, Finish, Quo
 __all__ = ["blocks_of", "filter_layer", "inputs_of", "noise_of"]
 
 # Samples that are blended at a time, so that what is between them stays in the cache.
-_STRIP = 1 << 16
+_STRIP = 1 << 17
 # What lifts ties over the roundings of a blend that is weighted with alpha.
 _NUDGE = 2.0**-30
 
@@ -56,7 +56,7 @@ def filter_layer(
     """
     work = _Run(layer, colours, alpha, clipping, blend, missing)
     if blend is None:
-        work.run(work.store if missing is None else _in_strips(work.store), blocks)
+        work.run(work.store if missing is None else work.in_strips(work.store), blocks)
         if missing is not None and missing.value is None:
             missing.samples = anchored(missing.samples, layer.axes, layer.border, 0)
         if missing is not None:
@@ -68,7 +68,7 @@ def filter_layer(
             taken.append(where)
         else:
             work.restore(where)
-    work.run(_in_strips(work.store_taken), taken)
+    work.run(work.in_strips(work.store_taken), taken)
     if clipping is not None:
         clipping.samples = work.result[..., : work.channels].size
     return work.result
@@ -124,6 +124,9 @@ class _Run:
         ratios = missing is not None and layer.plan.dtype.kind in "iu" and bool(self._positive.any())
         self._finish = finish_of(layer, self._totals if self.weighed else None)
         self._finish_ratios = finish_of(layer, self._totals) if ratios else None
+        # Whether means of integers may be rounded to float32.
+        plain = blend is None and not (layer.combine or layer.offset or layer.range == "stretch")
+        self._narrow = plain and layer.result.full == 255 and not (self._finish_ratios or self._finish).exact
         if layer.range == "stretch":
             self._finish = self._stretched()
             self._finish_ratios = self._finish if ratios else None
@@ -143,10 +146,10 @@ class _Run:
             self._strength, self._blended = _blended(layer, self._finish, blend)
             if self._finish_ratios is not None:
                 _, self._blended_ratios = _blended(layer, self._finish_ratios, blend)
-            # Whether integers come out of a blend as they are, where all or nothing is taken.
-            self._exact = self._strength.whole and layer.rounds and not self.weighed
+            # Whether values come out of a blend as they are where all is taken, and samples where nothing is.
+            self._exact = layer.depth.integer and not self.weighed
             plain = layer.rounds and layer.depth.integer and not (layer.linear or self.weighed)
-            self._leaves = plain and (self._exact or self._strength.ratio == 1)
+            self._leaves = plain and (self._strength.whole or self._strength.ratio == 1)
 
     def run(self, visit: _Visit, blocks: Sequence[Block] | None = None) -> None:
         """Run the plan, or blocks of it, and pass on the sums of each block."""
@@ -166,6 +169,39 @@ class _Run:
         channel = (slice(0, 1),) if layer.bank.summed else ()
         chosen = None if blocks is None else [(*channel, *where) for where in blocks]
         run(layer.plan, self._read, finish, layer.threads, chosen)
+
+    def in_strips(self, visit: _Visit) -> _Visit:
+        """Pass on a block piece by piece; without what counts missing samples where there are none."""
+        group = self.layer.bank.weights.shape[1]
+
+        def cut(outputs: _Sums, where: Block) -> None:
+            counted = len(outputs[0]) > group and isinstance(self._read, MissingSource)
+            if self.blend is None and not counted:
+                visit(outputs, where)
+                return
+            # Sums do not always lie in the order of their axes: strips take whole rows of memory.
+            strides = outputs[0][0].strides
+            axis = 2 if strides[2] > strides[1] else 1
+            begin, end = where[axis].start, where[axis].stop
+            step = max(1, _STRIP * (end - begin) // outputs[0][0].size)
+            for first in range(begin, end, step):
+                place = list(where)
+                place[axis] = slice(first, min(first + step, end))
+                own = (slice(None),) * axis + (slice(first - begin, first - begin + step),)
+                strip = [[part[own] for part in parts] for parts in outputs]
+                if counted and not self._touched_by(place[:2]):
+                    strip = [parts[:group] for parts in strip]
+                visit(strip, tuple(place))
+
+        return cut
+
+    def _touched_by(self, where: Sequence[slice]) -> bool:
+        """Whether outputs are made of rows with missing samples."""
+        pairs = list(zip(where, self.layer.axes, strict=False))
+        starts = [part.start * axis.stride - axis.before for part, axis in pairs]
+        sizes = [(part.stop - part.start - 1) * axis.stride + axis.reach for part, axis in pairs]
+        assert isinstance(self._read, MissingSource)
+        return self._read.touched(starts, sizes)
 
     def _parts(self, outputs: _Sums, where: Block) -> tuple[list[list[_Part]], np.ndarray | None]:
         """The parts of each output channel, and which samples are missing, if any are."""
@@ -205,7 +241,7 @@ class _Run:
             for part in range(group):
                 if self._positive[number, part]:
                     lost = present[part] == 0
-                    parts.append(self._mean(sums[part], present[part], number, part))
+                    parts.append(self._mean(sums[part], present[part], lost, number, part))
                 elif bank.summed:
                     touched = self._touched[number, part]
                     lost = (under & touched).any(axis=-1, keepdims=True)
@@ -225,16 +261,24 @@ class _Run:
     def _whole(self, sums: np.ndarray) -> _Part:
         return PlainSums(sums) if self._finish_ratios is None else RatioSums(sums, 1, self.layer.bank.divisor)
 
-    def _mean(self, sums: np.ndarray, present: np.ndarray, number: int, part: int) -> _Part:
+    def _mean(self, sums: np.ndarray, present: np.ndarray, lost: np.ndarray, number: int, part: int) -> _Part:
         """The sum of samples that are there, as large as if all were."""
         total = self.layer.bank.weights[number, part].sum().item()
         if self._finish_ratios is not None:
-            return RatioSums(sums, total, present.astype(np.float64) * self.layer.bank.divisor)
+            shared = math.gcd(total, self.layer.bank.divisor)
+            times, divisor = total // shared, self.layer.bank.divisor // shared
+            # Quotients of integers as small as these are no nearer to a tie than float32 can tell.
+            small = self.layer.depth.full * total * times < 2**24 and total * divisor < 2**13
+            kind = np.float32 if small and self._narrow else np.float64
+            over = present.astype(kind)
+            return RatioSums(sums, times, over if divisor == 1 else over * divisor, kind)
         # Where all are there the sum stays as it is, to the last bit.
-        factor = np.ones_like(present)
-        some = np.abs(present - total) > 64 * np.finfo(present.dtype).eps * total
-        np.divide(total, present, out=factor, where=some & (present != 0))
-        return PlainSums(sums * factor)
+        factor = total / present
+        error = 64 * np.finfo(present.dtype).eps
+        np.copyto(factor, 1, where=(factor > 1 - error) & (factor < 1 + error))
+        np.copyto(factor, 0, where=lost)
+        sums *= factor
+        return PlainSums(sums)
 
     def _premultiplied(self, sums: Sequence[np.ndarray], total: float) -> _Part:
         return PremultipliedSums(sums, total, self.layer.bank.divisor, self.layer.depth, self.layer.result)
@@ -320,6 +364,8 @@ class _Run:
         ]
         outputs, where = [[part[tuple(cut)] for part in parts] for parts in outputs], inside
         mask = blend.mask_at(where)
+        if mask is not None and mask.min() == blend.opaque:
+            mask = None
         lost = None if blend.missing is None else blend.missing[where]
         lost = None if lost is None or not lost.any() else lost
         if mask is None and lost is not None:
@@ -327,12 +373,12 @@ class _Run:
         if mask is None:
             (self.store if blend.whole else self._store_blended)(outputs, where)
             return
-        replaced = np.asarray(mask == blend.opaque) & blend.whole
-        if lost is None and (self._exact or not replaced.any()):
+        if lost is None and (self._exact or not blend.whole):
             self._store_blended(outputs, where, mask, self._counted(mask))
             if not self._leaves:
                 self.restore(where, mask)
             return
+        replaced = np.asarray(mask == blend.opaque) & blend.whole
         # What replaces the image does so to the last bit; missing samples are nothing to blend with.
         plainly = spread(replaced, np.empty(self.result[where].shape, bool))
         if lost is not None:
@@ -469,28 +515,16 @@ def inputs_of(layer: Layer, regions: Sequence[Block]) -> Block:
     return tuple(slices)
 
 
-def _in_strips(visit: _Visit) -> _Visit:
-    """Pass on a block a few rows at a time."""
-
-    def cut(outputs: _Sums, where: Block) -> None:
-        frames, rows, columns = where
-        count = rows.stop - rows.start
-        step = max(1, _STRIP * count // outputs[0][0].size)
-        for first in range(0, count, step):
-            strip = [[part[:, first : first + step] for part in parts] for parts in outputs]
-            visit(
-                strip, (frames, slice(rows.start + first, min(rows.start + first + step, rows.stop)), columns)
-            )
-
-    return cut
-
-
 def _blended(layer: Layer, finish: Finish, blend: Blend) -> tuple[Strength, Finish]:
     """The numbers of a blend, and the arithmetic with it."""
     parts = layer.bank.weights.shape[1]
     divide, whole = finish.divide / Fraction(finish.multiply or 1), layer.adds_up and not layer.linear
     strength = Strength(
-        blend, (layer.depth.full, layer.result.full), divide, parts * finish.bound, whole=whole
+        blend,
+        (layer.depth.full, layer.result.full),
+        divide,
+        parts * finish.bound + abs(float(finish.add)),
+        whole=whole,
     )
     exact = finish.exact
     if whole and layer.result.dtype.itemsize <= 2 and not layer.premultiply:

@@ -17,7 +17,7 @@ import numpy as np
 from convfilter.convolution.borders import ArraySource, source_index
 from convfilter.errors import ImageError, OptionError, brief
 from convfilter.filtering.alpha import planar
-from convfilter.filtering.blend import Block
+from convfilter.filtering.blend import Block, spread
 from convfilter.geometry import Axis
 from convfilter.images.picture import check_mask_size
 from convfilter.options import Border
@@ -46,7 +46,7 @@ class Missing:
             if mask.ndim != 2 or mask.dtype.kind not in "biuf":
                 raise ImageError(f"missing: shape {np.shape(missing)} is no mask: give (H, W), 0 is missing")
             check_mask_size(mask.shape, samples.shape[1:3])
-            self.hidden = np.broadcast_to((mask == 0)[..., np.newaxis], samples.shape)
+            self.hidden = spread((mask == 0)[..., np.newaxis], np.empty(samples.shape, bool))
             return
         self.value = float(missing)
         if math.isnan(self.value):
@@ -78,10 +78,22 @@ class MissingSource:
         arrays = (planar(colours), planar(hidden)) if summed else (colours, hidden)
         self._colours, self._hidden = ArraySource(arrays[0], border, fill), ArraySource(arrays[1], border, 0)
         self._summed, self._present, self._absent = summed, present, absent
+        self._rows, self._border = hidden.reshape(*hidden.shape[:2], -1).any(axis=2), border
+
+    def touched(self, starts: Sequence[int], sizes: Sequence[int]) -> bool:
+        """Whether frames and rows, which may lie past the border, hold missing samples."""
+        found = self._rows
+        for number, (start, size) in enumerate(zip(starts, sizes, strict=False)):
+            index = source_index(np.arange(start, start + size), found.shape[number], self._border)
+            found = found.take(index[index >= 0], number)
+        return bool(found.any())
 
     def __call__(self, starts: Sequence[int], block: np.ndarray) -> list[np.ndarray] | None:
         """Fill a block; return the blocks of ones and zeros, or None if nothing is missing."""
         self._colours(starts, block)
+        first = 1 if self._summed else 0
+        if not self.touched(starts[first:][:2], block.shape[first:][:2]):
+            return None
         hidden = np.empty(block.shape, bool)
         self._hidden(starts, hidden)
         if not hidden.any():
@@ -100,14 +112,16 @@ class MissingSource:
 class RatioSums:
     """The sums of one part, as ``sums * times / over``; nothing is divided by zero."""
 
-    def __init__(self, sums: np.ndarray, times: int, over: np.ndarray | int) -> None:
-        self._sums, self._times, self._over = sums, times, np.broadcast_to(over, sums.shape)
+    def __init__(self, sums: np.ndarray, times: int, over: Any, kind: Any = np.float64) -> None:
+        self._sums, self._times = sums, times
+        self._over = np.broadcast_to(np.asarray(over, kind), sums.shape)
 
     def colours(self) -> np.ndarray:
         """Return the quotients: one division of exact integers, as far as floats hold them."""
-        quotients = self._sums.astype(np.float64)
-        quotients *= self._times
-        np.divide(quotients, self._over, out=quotients, where=self._over != 0)
+        quotients = self._sums.astype(self._over.dtype)
+        if self._times != 1:
+            quotients *= self._times
+        quotients /= np.maximum(self._over, 1)
         return quotients
 
     def quotients(self, places: tuple[np.ndarray, ...]) -> Iterator[tuple[int, int]]:

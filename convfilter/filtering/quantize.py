@@ -270,15 +270,15 @@ class Finish:
     def scaled(self, parts: Sequence[np.ndarray], original: Original | None = None) -> np.ndarray:
         """Return the value as floats, before rounding."""
         value = self.value(parts)
-        if self.blend is not None and original is not None:
-            if not self.multiply:  # stretched, and flat
-                value.fill(0)
-            return self.blend.mixed(value, original)
-        if self.multiply != 1:
-            value *= self.multiply
-        if self.divide != 1:
-            value /= float(self.divide)
-        return value
+        blend = None if original is None else self.blend
+        if not self.multiply:  # stretched, and flat
+            value.fill(0)
+        elif blend is None or not blend.whole:
+            if self.multiply != 1:
+                value *= self.multiply
+            if self.divide != 1:
+                value /= float(self.divide)
+        return value if blend is None or original is None else blend.mixed(value, original)
 
     def _integer_type(self, sums: np.dtype[Any], original: Original | None) -> np.dtype[Any] | None:
         """The type in which integers can be divided as such, and fast; None if they cannot."""
@@ -286,13 +286,16 @@ class Finish:
             return None
         bound, kinds = self.bound, [sums]
         if self.blend is not None and original is not None:
-            if original.mask is not None or not self.blend.linear:
+            if not self.blend.whole or self.add.denominator != 1 or (self.add < 0 and sums.kind == "u"):
                 return None
             bound, kinds = self.blend.largest, [sums, np.dtype(np.int32)]
+            if self.blend.least:  # differences have signs
+                kinds = [kind for kind in kinds if kind.kind == "i"]
+        divisor, half = self._division(original)
         for kind in kinds:
             limits = np.iinfo(kind)
-            fits = bound + abs(self._half) <= limits.max and (self._half >= 0 or limits.min < 0)
-            if fits and (self._divisor == 1 or (kind.itemsize <= 4 and self._divisor <= limits.max)):
+            fits = bound + abs(half) <= limits.max and (half >= 0 or limits.min < 0)
+            if fits and (divisor == 1 or (kind.itemsize <= 4 and divisor <= limits.max)):
                 return kind
         return None
 
@@ -302,15 +305,12 @@ class Finish:
         plain = self.combine != "magnitude" and self.multiply == 1 and not self.linear
         return plain and self.divide > 0 and self.divide.denominator == 1 and not (self.add and self.absolute)
 
-    @functools.cached_property
-    def _divisor(self) -> int:
-        return int(self.divide) if self.blend is None else int(self.blend.divisor)
-
-    @functools.cached_property
-    def _half(self) -> int:
-        """What is added to sums of integers before they are divided, rounding down."""
-        gain = 1 if self.blend is None else int(self.blend.gain)
-        return math.floor(self.add * gain + Fraction(self._divisor, 2))
+    def _division(self, original: Original | None) -> tuple[int, int]:
+        """What integers are divided by, rounding down, and what is added to them before."""
+        if self.blend is not None and original is not None:  # to which `add` has been added already
+            divisor = self.blend.divisor(original)
+            return divisor, divisor // 2
+        return int(self.divide), math.floor(self.add + self.divide / 2)
 
     def _divided(
         self, parts: Sequence[np.ndarray], kind: np.dtype[Any], original: Original | None
@@ -321,14 +321,16 @@ class Finish:
             np.abs(value, out=value)
         if self.blend is not None and original is not None:
             value = value.astype(kind, copy=False)
-            value *= kind.type(self.blend.gain)
-            value += original.samples * kind.type(self.blend.rest)
-        if self._half:
-            value += value.dtype.type(self._half)
-        if self._divisor != 1:
+            if self.add:
+                value += kind.type(int(self.add))
+            value = self.blend.numerator(value, original)
+        divisor, half = self._division(original)
+        if half:
+            value += value.dtype.type(half)
+        if divisor != 1:
             if self.inside:  # nothing is negative: division without a sign takes half the time
                 value = value.view(f"u{value.itemsize}")
-            np.floor_divide(value, value.dtype.type(self._divisor), out=value)
+            np.floor_divide(value, value.dtype.type(divisor), out=value)
         return value
 
     def _settle(self, value: np.ndarray, quotients: Quotients, original: Original | None) -> None:
