@@ -118,7 +118,10 @@ def check_choice(name: str, value: object, known: Iterable[object]) -> None:
     """Raise an `OptionError` for a value that is not one of the known ones."""
     values = list(known)
     if not any(type(value) is type(each) and value == each for each in values):
-        raise OptionError(f"unknown {name} {brief(value)}{did_you_mean(value, map(str, values))}")
+        text = [str(each) for each in values]
+        typed = isinstance(value, str) and value in text  # the digits of a number
+        mend = f": give the number {value}" if typed else did_you_mean(value, text)
+        raise OptionError(f"unknown {name} {brief(value)}{mend}")
 
 
 def nearest(word: object, known: Iterable[str]) -> list[str]:

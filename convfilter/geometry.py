@@ -24,7 +24,7 @@ Padding: TypeAlias = AxisPadding | Sequence[AxisPadding]
 PerAxis: TypeAlias = int | Sequence[int]
 
 _MOST = 10**9
-_MOST_SAMPLES = 2**48
+_MOST_SAMPLES = 2**50
 
 AXIS_NAMES = {1: ("length",), 2: ("height", "width"), 3: ("frames", "height", "width")}
 

@@ -54,7 +54,7 @@ _SYNONYMS = {
     "float": "32 float32",
     "16": "uint16 10 12 14",
     "8": "uint8",
-    "box": "mean average avg boxblur boxfilter meanfilter averaging uniform uniformfilter movingaverage",
+    "box": "mean average avg boxblur boxfilter meanfilter averaging uniform uniformfilter movingaverage ones",
     "gaussian": "gauss gaussianblur gaussianfilter gaussblur blur smooth smoothing soften softfocus",
     "disk": "disc circle pillbox bokeh lensblur defocus",
     "motion": "motionblur directional shake",
@@ -139,7 +139,7 @@ kernels
 gallery
     sheet contactsheet montage compare demo
 shape
-    size sizes calc outputsize outputshape
+    info identify size sizes calc outputsize outputshape
 learn
     fit train estimate
 explain
@@ -192,9 +192,11 @@ give --kernels FILE
 repeat -k
     repeat iterations times passes chain
 give --padding
-    pad mode
+    pad
 give --border
     boundary edgemode bordermode bordertype borderconstant virtualpixel
+give --border for the values of added samples, --padding for their number
+    mode padmode
 give --border constant=V
     cval fill bordervalue bordercolor
 give --range absolute
@@ -202,7 +204,7 @@ give --range absolute
 give --range stretch
     autolevel stretch autocontrast rescale
 give --range
-    clamp clip raw signed scale output-range
+    clamp clip raw signed outputrange
 give --jobs
     threads workers processes cores parallel cpus nproc
 give --dry-run
@@ -221,6 +223,8 @@ give --frames
     frame page pages animation volume
 give --flip
     convolve convolution rotate180 rotate
+give --preserve
+    keepdates keepdate keeptimes keeptime preservetimes mtime timestamps dates
 give --channels
     channel colors colours rgb perchannel
 give --alpha

@@ -92,6 +92,8 @@ def _read_padding(text: str) -> Padding:
         raise OptionError(f"{brief(text)} is a border: give --border {text}")
     numbers = one_or_two(text)
     if not numbers:
+        if re.match(r"[-+.\d]", text):
+            raise OptionError(f"{brief(text)} is not a padding: give N, or N,M (rows, columns), at least 0")
         hint = did_you_mean(text, PADDINGS)
         raise OptionError(f"unknown padding {brief(text)}{hint}: give a name, N, or N,M (rows, columns)")
     return numbers if len(numbers) == 2 else numbers[0]

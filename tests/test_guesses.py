@@ -45,6 +45,15 @@ apply photo.png -k sobel --gray => --channels gray
 apply photo.png -k sobel --show => --preview
 apply photo.png -k sobel --recursive => folders are read
 apply photo.png -k sobel --outdir x => -o
+apply photo.png -k sobel --keep-dates => --preserve
+apply photo.png -k blur --mode reflect => --border
+apply photo.png -k blur --opacity 50 => --mix
+apply photo.png -k blur --scale 2 => not a convolution, --stride
+apply photo.png -kernel sobel => did you mean '--kernel'
+apply photo.png -k blur sobel -o b.png => no file 'sobel', -k sobel
+apply photo.png -k blur --quality 85% => is not a valid integer (
+info photo.png => 'shape
+kernels gaussian --sigma 2 => give gaussian:sigma=N
 apply photo.png -k sobel -o b.jpgg => '.jpg'
 apply photo.png photo.png/b.png -k sobel -o b.png => is one file, b/
 apply photo.png -k sobel -o gone/b.png => create it first

@@ -104,6 +104,7 @@ FAULTS = {
     'cf.apply_kernel(PIXELS, "sobel", channel_axis="last")': (OptionError, "not an axis"),
     'cf.apply_kernel(PIXELS[..., 0], "sobel", channel_axis=0)': (ShapeError, "no axis"),
     'cf.apply_kernel(PIXELS, "sobel", border="nearest")': (OptionError, "'edge'"),
+    'cf.apply_kernel(PIXELS, "sobel", depth="8")': (OptionError, "give the number 8"),
     'cf.apply_kernel(PIXELS, "blur", border="constant", fill=128)': (OptionError, "0.502"),
     "cf.apply_kernel(PIXELS, None)": (KernelError, "None is not a kernel: give a Kernel, a name"),
     "cf.apply_kernel(PIXELS, [])": (OptionError, "no kernel"),

@@ -194,7 +194,7 @@ def filter_file(
     ----------
     source, target : str or path-like
         Files; ``-`` is standard input or output.
-    kernel : str, array_like, Kernel, or a list of them
+    kernel : str, path-like, array_like, Kernel, or a list of them
         As in `apply_kernel`.
     padding, border, fill, stride, dilation, flip, channels, range, alpha, linear, depth, threads
         As in `apply_kernel`.

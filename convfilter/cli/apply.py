@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from convfilter.cli import options
+from convfilter.errors import brief
 from convfilter.images.formats import ALIASES, FORMATS, format_of_name
 from convfilter.options import BatchOptions, EncodeOptions, FilterOptions, ReadOptions
 
@@ -94,6 +95,10 @@ def command(
         raise click.UsageError("-0 is about a list: give it with --files-from, '-' for standard input")
     if not inputs and files_from is None:
         raise click.UsageError("no inputs: name files, folders or '-', or a list with --files-from")
+    for name in inputs:
+        if name.partition(":")[0] in known and not os.path.lexists(name):
+            fault = f"no file {brief(name)}, which was taken for an input"
+            raise click.UsageError(f"{fault}: a kernel is given with -k {name}")
     # What it takes to compute is loaded once the command line is known to be right.
     from convfilter.batch import run_jobs
     from convfilter.batch.plan import Settings, check_settings, plan_jobs

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _MOST = 16  # values explained without --at
+_OF_NUMBERS = ("padding", "border", "fill", "stride", "dilation", "flip")  # what counts without an image
 
 
 def _read_place(text: str) -> tuple[int, int]:
@@ -50,7 +51,7 @@ def _read_place(text: str) -> tuple[int, int]:
 )
 @options.add(
     "--step",
-    type=click.IntRange(min=1),
+    type=options.Integer(min=1),
     metavar="N",
     help="The filter of a chain to explain, counted from 1.",
 )
@@ -74,7 +75,7 @@ def _read_place(text: str) -> tuple[int, int]:
 @options.record("filtering", FilterOptions)
 @options.add(
     "--frame",
-    type=click.IntRange(min=0),
+    type=options.Integer(min=0),
     default=0,
     metavar="N",
     heading="Filtering",
@@ -118,7 +119,6 @@ def command(
         to_json,
     )
     from convfilter.filtering import options_for
-    from convfilter.filtering.blend import blends
     from convfilter.images.formats import FORMATS
     from convfilter.images.masks import with_masks, with_no_data
 
@@ -146,9 +146,7 @@ def command(
     names: tuple[str, ...] = ("value",)
     explain: Callable[[tuple[int, ...]], Explanation]
     if numbers or image is None:
-        if blends(filtering) or filtering.missing is not None:
-            mend = "leave out --mix, --mask, --region, --threshold and --missing"
-            raise OptionError(f"numbers are neither blended nor missing: {mend}")
+        _check_numbers(filtering, channel=channel, frame=frame)
         pixels = read_numbers(image) if image is not None else parse_numbers(str(values), "--values")
         explain = partial(explain_numbers, pixels, chain[0], filtering)
         if upstream is not None:
@@ -168,7 +166,7 @@ def command(
         try:
             explanations = _explanations(explain, at, one=page)
         except ShapeError as error:
-            raise OptionError(f"{escaped(image)}: {error}") from None
+            raise ShapeError(f"{escaped(image)}: {error}") from None
         if not picture.metadata.lossless or not FORMATS[picture.format].lossless:
             note = f"{picture.format} is lossy: the written sample may differ a little"
             explanations = [each._replace(notes=(*each.notes, note)) for each in explanations]
@@ -231,7 +229,7 @@ def _check_outputs(image: str | None, output: str | None, animate: str | None, *
             if not animated and _is_page(path):
                 check_output(path, overwrite=overwrite)
             else:
-                check_drawing(path, overwrite=overwrite, animated=animated)
+                check_drawing(path, overwrite=overwrite, animated=animated, page=not animated)
 
 
 def _explanations(
@@ -247,8 +245,17 @@ def _explanations(
     if one:
         return [explain((rows // 2, columns // 2))]
     raise OptionError(
-        f"the output has {rows} x {columns} values, too many to show: choose one with --at ROW,COL"
+        f"the output has {rows} rows and {columns} columns, too many to show: choose one with --at ROW,COL"
     )
+
+
+def _check_numbers(filtering: FilterOptions, **given: object) -> None:
+    """Refuse what has a meaning for images only."""
+    given |= {name: value for name, value in filtering._asdict().items() if name not in _OF_NUMBERS}
+    usual = {"channel": None, "frame": 0, **FilterOptions._field_defaults}
+    for name, value in given.items():
+        if value != usual[name]:
+            raise OptionError(f"--{name} is for images, not for plain numbers: leave it out")
 
 
 def _check_backward(given: Mapping[str, object], *, numbers: bool) -> None:

@@ -46,10 +46,10 @@ __all__ = ["command"]
     "Repeat it for all combinations.",
 )
 @options.kernel_file()
-@options.add("--columns", type=click.IntRange(min=1), metavar="N", help="Tiles in a row.  [default: 3 to 6]")
+@options.add("--columns", type=options.Integer(min=1), metavar="N", help="Tiles in a row.  [default: 3 to 6]")
 @options.add(
     "--tile",
-    type=click.IntRange(16, 320),
+    type=options.Integer(16, 320),
     metavar="N",
     help="Width of a tile in pixels.  [default: 240 or 320]",
 )

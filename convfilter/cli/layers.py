@@ -34,6 +34,12 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "transposed": _read_transposed,
     **{each.name: each.read for each in declared(FilterOptions) if each.read and each.name in Layer._fields},
 }
+# Layers as they are called elsewhere, and here.
+_GUESSES = {
+    r"conv(?:2d)?[-_]?(\d+x\d+)": r"give \1",
+    r"(?:max|avg|average|mean)[-_]?pool(?:2d|ing)?[-_]?(\d+x\d+)": r"give pool\1",
+    r"(?:fc|dense|linear)[-_]?(\d+)": r"give WxH:out=\1, with WxH the size of its input",
+}
 _OF_POOLS = {"stride", "padding", "dilation"}
 
 
@@ -49,6 +55,9 @@ def read_typed_size(text: str, signs: str = "xX\N{MULTIPLICATION SIGN}") -> tupl
 def read_layer(text: str, axes: int, known: Mapping[str, Kernel]) -> Layer:
     """Return the layer that a text stands for, over an input of `axes` axes."""
     spec, texts = _split(text)
+    for pattern, answer in _GUESSES.items():
+        if (found := re.fullmatch(pattern, spec.strip().lower())) and spec not in known:
+            raise OptionError(f"unknown layer {brief(text)}: {found.expand(answer)}")
     try:
         layer = _typed_layer(spec, axes) or _kernel_layer(get_kernel(spec, known), axes)
         own = {name: _read(name, value) for name, value in texts.items()}
@@ -60,9 +69,9 @@ def read_layer(text: str, axes: int, known: Mapping[str, Kernel]) -> Layer:
         )
     outputs = own.pop("out", layer.outputs)
     if layer.outputs not in (None, outputs):
-        raise OptionError(f"layer {brief(text)}: the kernel gives {layer.outputs} channels: leave 'out' away")
+        raise OptionError(f"layer {brief(text)}: the kernel gives {layer.outputs} channels: remove 'out'")
     if not layer.parts and (wrong := sorted(own.keys() - _OF_POOLS) or ["out"] * bool(outputs)):
-        raise OptionError(f"layer {brief(text)}: pooling has no weights: leave '{wrong[0]}' away")
+        raise OptionError(f"layer {brief(text)}: pooling has no weights: remove '{wrong[0]}'")
     words = [f"{name} {value}".rstrip() for name, value in texts.items() if name != "out"]
     return layer._replace(name=", ".join([layer.name, *words]), outputs=outputs, **own)
 
@@ -89,6 +98,8 @@ def _split(text: str) -> tuple[str, dict[str, str]]:
 
 
 def _read(name: str, text: str) -> Any:
+    if ":" in text:
+        raise OptionError(f"give {name}={text.replace(':', ',')}: a comma separates options")
     try:
         return _READERS[name](text)
     except OptionError as error:

@@ -22,6 +22,7 @@ __all__ = [
     "BORDERS",
     "Choice",
     "Command",
+    "Integer",
     "add",
     "changed",
     "chosen_kernels",
@@ -53,6 +54,12 @@ class _HeadedOption(click.Option):
         self.heading = heading
 
 
+class Integer(click.IntRange):
+    """An integer within limits."""
+
+    name = "integer"  # of messages; that of Click is "integer range"
+
+
 class Choice(click.Choice[Any]):
     """One of some values; for another one, the message has the one that is meant."""
 
@@ -69,6 +76,10 @@ class Command(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse arguments; what to do instead is said of an option that does not exist."""
         typed = list(args)  # which are taken off one by one
+        long = {flag for each in self.params for flag in each.opts if flag.startswith("--")}
+        for each in (name.partition("=")[0] for name in typed[: [*typed, "--"].index("--")]):
+            if f"-{each}" in long:  # Click takes `-kernel` for `-k ernel`
+                raise click.UsageError(f"no such option {each} ({proposed([f'-{each}'])})", ctx)
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
@@ -91,6 +102,8 @@ class Command(click.Command):
         word, own = folded(name), {flag: each for each in self.params for flag in each.opts}
         kernels = synonyms(word, load_kernels()) if "-k" in own else []
         advice = OPTIONS.get(word)
+        if any(each.name == "name" for each in self.params):  # the kernel, which is an argument
+            advice = re.sub(r"-k (?=[a-z]+:)", "", advice or "")
         needed = re.search(r"(?<![\w-])(--?[a-z][a-z-]*)(?: ([a-z]+))?", advice or "")
         values = getattr(getattr(own.get(needed[1]), "type", None), "choices", None) if needed else None
         if advice and (not needed or (needed[1] in own and needed[2] in (None, *(values or [needed[2]])))):
@@ -199,7 +212,7 @@ def _declared_option(field: Option, **changes: Any) -> _Decorator:
     elif field.read is not None:
         settings |= {"type": str, "callback": reading(field.read)}
     elif field.type is int:
-        settings["type"] = click.IntRange(min=1)
+        settings["type"] = Integer(min=1)
     elif choices(field.type):
         settings["type"] = Choice(choices(field.type))
     return add(*flags, field.name, **(settings | changes))

@@ -44,10 +44,10 @@ __all__ = ["command"]
     help="Distance between two outputs: rows, columns.  [default: 1, and of a pool its size]",
 )
 @options.field("dilation", heading="Options")
-@options.add("--in-channels", type=click.IntRange(min=1), metavar="C", help="Input channels.  [default: 1]")
+@options.add("--in-channels", type=options.Integer(min=1), metavar="C", help="Input channels.  [default: 1]")
 @options.add(
     "--out-channels",
-    type=click.IntRange(min=1),
+    type=options.Integer(min=1),
     metavar="O",
     help="Output channels of each layer.  [default: 1]",
 )

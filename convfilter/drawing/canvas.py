@@ -213,11 +213,11 @@ def shrunk(pixels: NDArray[Any], width: int, mode: str = "RGB") -> NDArray[Any]:
 # Files
 
 
-def check_drawing(path: str, *, overwrite: bool, animated: bool = False) -> str:
+def check_drawing(path: str, *, overwrite: bool, animated: bool = False, page: bool = False) -> str:
     """Return the format of a drawing, PNG for ``-``; refuse a path that it cannot be written to."""
     form = "png" if path == STREAM else format_of_name(path)
     if form is None or (animated and not FORMATS[form].several) or form == "npy":
-        use = ".gif or .png" if animated else ".png or .jpg"
+        use = ".gif or .png" if animated else ".png, .jpg or .html" if page else ".png or .jpg"
         raise OptionError(f"'{escaped(path)}' is not a name for a drawing: let it end in {use}")
     if path == STREAM:
         refuse_terminal()

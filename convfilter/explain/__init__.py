@@ -213,12 +213,14 @@ class _LastFilter:
         alpha = None
         if self.stage.alpha is not None and layer.premultiply:
             alpha, _ = window_at(self.stage.alpha, layer.axes, at, layer.border, self.full)
+        axis = layer.axes[0]
+        first = at[0] * axis.stride - axis.before
         parts = []
         for weights in bank.weights[channel if bank.summed and not bank.luma else 0]:
             slices = []
             for number, frame in np.ndindex(weights.shape[:2]):
                 name = self.names[number] if bank.summed and number < len(self.names) else ""
-                name += f" frame {frame}" if weights.shape[1] > 1 else ""
+                name += f" frame {first + axis.dilation * frame}" if weights.shape[1] > 1 else ""
                 samples, border = (each[frame] for each in windows[number])
                 share = [] if alpha is None else [alpha[frame] / self.full]
                 slices.append(slice_of(name.strip(), samples, border, weights[number, frame], *share))

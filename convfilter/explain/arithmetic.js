@@ -193,7 +193,8 @@ function finish(value, { offset, range, depth, extremes }, note) {
   }
   if (!depth.integer) return value;
   const rounded = Math.floor(value + 0.5 + SNAP);
-  if (note) note("round", `floor(${figure(value, 9)} + 0.5)`, rounded);
+  const digits = Math.floor(Number(figure(value)) + 0.5) === rounded ? 6 : 9;
+  if (note) note("round", `floor(${figure(value, digits)} + 0.5)`, rounded);
   const clipped = Math.min(Math.max(rounded, low), high);
   if (note && clipped !== rounded) note("clip", `to ${low}..${high}`, clipped);
   return clipped;

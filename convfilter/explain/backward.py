@@ -145,7 +145,7 @@ def _summed(name: str, terms: Sequence[_Term], divisor: Number) -> Step:
     total: Number = sum(products) if exact else math.fsum(products)
     numbers = [f"{_bracketed(each.derivative)}*{_bracketed(each.factor)}" for each in terms]
     sums = [" + ".join(shortened([each.symbols for each in terms])), " + ".join(shortened(numbers))]
-    sums += [added(products, 4)] if len(terms) > 1 else []
+    sums += [added(products)] if len(terms) > 1 else []
     if divisor != 1:
         sums = [
             f"({each}) / {figure(divisor)}" if len(terms) > 1 else f"{each} / {figure(divisor)}"
@@ -155,7 +155,7 @@ def _summed(name: str, terms: Sequence[_Term], divisor: Number) -> Step:
 
 
 def _bracketed(number: Number) -> str:
-    text = figure(number, 4)
+    text = figure(number)
     return f"({text})" if text.startswith("-") else text
 
 

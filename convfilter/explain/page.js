@@ -225,7 +225,7 @@ function updateForward() {
   const parts = explained.parts.map((part, number) => make("section", {},
     ...(explained.parts.length > 1 ? [make("h3", {}, `Part ${number + 1}`)] : []),
     ...part.slices.map((slice) => sliceOf(slice, columns.kernel, ["samples", "weights", "products"])),
-    stepsOf(part.steps.filter(([name]) => name !== "sum" || part.slices.length > 1)),
+    stepsOf(part.steps.filter(([, formula]) => formula !== "all products")),
   ));
   $("calculation").replaceChildren(make("div", { className: "parts" }, ...parts), stepsOf(explained.steps),
     make("p", { className: "value" }, `value ${figure(explained.value)}`));

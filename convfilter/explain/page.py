@@ -193,7 +193,7 @@ def _about(
         kind = f"{bits} bits a sample" if crop.dtype.kind in "iu" else f"{bits}-bit floats"
         about = f"{width} x {height} pixels (width x height), {', '.join(names)}, {kind}."
     if transparent:
-        about += " Transparency is left out, as with --alpha drop."
+        about += " Transparency is left out here, as with --alpha drop; the text below follows the command."
     if crop.shape[:2] != (height, width):
         (top, left), (rows, columns, _) = start, crop.shape
         about += (

@@ -197,14 +197,14 @@ def divided(value: Number, divisor: Number) -> list[Step]:
     return [Step("divide", f"{figure(value)} / {figure(divisor)}", quotient(value, divisor))]
 
 
-def added(values: Sequence[Number], digits: int = 6) -> str:
+def added(values: Sequence[Number]) -> str:
     """Return an addition in words, without the terms in the middle if there are many."""
-    return " + ".join(shortened([figure(value, digits) for value in values])).replace("+ -", "- ")
+    return " + ".join(shortened([figure(value) for value in values])).replace("+ -", "- ")
 
 
 def added_up(slices: Sequence[Slice]) -> str:
     """Return the addition of all products of slices in words."""
-    return added([value for each in slices for value in each.products.ravel().tolist()], 4)
+    return added([value for each in slices for value in each.products.ravel().tolist()])
 
 
 def shortened(terms: Sequence[str]) -> list[str]:
@@ -262,14 +262,14 @@ class Share(NamedTuple):
 
     def _mixed(self, name: str, made: Number, kept: Number, scale: Number = 1) -> Step:
         """Return the step from a sample to its mixture; `scale` is what the threshold is divided by."""
-        change, formula = made - kept, f"({figure(made)} - {figure(kept)})".replace("- -", "+ ")
+        change, formula, sign = made - kept, f"({figure(made)} - {figure(kept)})".replace("- -", "+ "), "+"
         if self.threshold:
             least = quotient(self.threshold, scale)
-            sign = "-" if change < 0 else ""
-            formula = f"{sign}max(|{formula[1:-1]}| - {figure(least)}, 0)"
+            sign = "-" if change < 0 else "+"
+            formula = f"max(|{formula[1:-1]}| - {figure(least)}, 0)"
             change = max(change - least, 0) if change > 0 else min(change + least, 0)
         amount = "" if self.amount == 1 else f"{figure(self.amount)} * "
-        return Step(name, f"{figure(kept)} + {amount}{formula}", kept + self.amount * change)
+        return Step(name, f"{figure(kept)} {sign} {amount}{formula}", kept + self.amount * change)
 
 
 def finish(
@@ -320,11 +320,14 @@ def finish(
             add("raw", "no rounding, no clipping", float(np.float32(float(value))))
     elif layer.result.integer and layer.range != "raw":
         if layer.rounds and value != value:
-            add("not a number", "among integers it becomes", 0)
+            add("not a number", "integer(nan)", 0)
             return steps
         if layer.rounds and abs(value) != math.inf:
             half = 0.5 if isinstance(value, float) else Fraction(1, 2) + _SNAP
-            value = add("round", f"floor({figure(value, 9)} + 0.5)", math.floor(value + half))
+            rounded = math.floor(value + half)
+            # As in the other steps, unless these few digits round otherwise.
+            digits = 6 if math.floor(float(figure(value)) + 0.5) == rounded else 9
+            value = add("round", f"floor({figure(value, digits)} + 0.5)", rounded)
         lowest, highest = int(layer.result.low), int(layer.result.high)
         if value < lowest or value > highest:
             add("clip", f"to {lowest}..{highest}", lowest if value < lowest else highest)

@@ -53,8 +53,8 @@ def parse_numbers(text: str, name: str) -> NDArray[Any]:
     except KernelError as error:
         raise OptionError(f"{name}: {error}: give rows such as '0 1 2; 3 4 5'") from None
     if len({len(row) for row in values}) != 1:
-        lengths = ", ".join(str(len(row)) for row in values) or "none"
-        raise OptionError(f"{name}: rows of {lengths} numbers: give rows of one length, such as '0 1; 2 3'")
+        lengths = " and ".join(map(str, sorted({len(row) for row in values}))) or "no"
+        raise OptionError(f"{name}: the rows have {lengths} numbers: give rows alike, such as '0 1; 2 3'")
     array = np.array(values)
     array = array.astype(float) if array.dtype == object else array  # integers of many digits
     if not np.isfinite(array).all():

@@ -84,7 +84,7 @@ def apply_kernel(
         Integers of 8 to 32 bits, whose full scale is their type's largest value, or floats, whose full scale
         is 1. With 2 or 4 channels the last one is alpha, unless ``alpha="plain"``. Or an image of Pillow,
         whose palette becomes colours.
-    kernel : str, array_like, Kernel, or a list of them
+    kernel : str, path-like, array_like, Kernel, or a list of them
         The name of a shipped kernel such as ``"gaussian:sigma=3"``, a matrix, or whatever `get_kernel` takes;
         a list of them is a chain, applied in its order.
     padding, border, stride, dilation

@@ -79,7 +79,7 @@ def check_encoding(options: EncodeOptions) -> None:
     quality = options.quality
     whole = isinstance(quality, int) and not isinstance(quality, bool)
     if quality is not None and not (whole and 1 <= quality <= 100):
-        raise OptionError(f"quality {brief(quality)} is not an integer from 1 to 100")
+        raise OptionError(f"quality must be an integer from 1 to 100, not {brief(quality)}")
     check_choices(options)
     background_colour(options.background)
 

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, NamedTuple
 
-from convfilter.errors import KernelError, brief, did_you_mean
+from convfilter.errors import KernelError, brief, did_you_mean, escaped
 from convfilter.kernels.kernel import LARGEST_SIDE, Kernel, choice, kind_of, number, quoted
 
 __all__ = ["GENERATORS", "generate"]
@@ -221,6 +221,9 @@ GENERATORS = {each.__name__.replace("_", "-"): each for each in _FUNCTIONS}
 # Other names of parameters: the parameter meant, and how often it is contained.
 _ALIASES = {("gaussian", "fwhm"): ("sigma", math.sqrt(8 * math.log(2)))}
 
+# Other measures of a Gaussian.
+_SIGMAS = {"size": "size / 6", "ksize": "ksize / 6", "width": "width / 6", "radius": "radius / 3"}
+
 
 def generate(
     generator: object, values: object, find: Find, defaults: Mapping[str, Any] | None = None
@@ -247,7 +250,8 @@ def generate(
             given[meant] = [each / factor for each in (numbers if isinstance(numbers, tuple) else (numbers,))]
     for each in given:
         if each not in known:
-            raise KernelError(f"unknown parameter {quoted(each)}{did_you_mean(each, [*known, *aliases])}")
+            mend = _mend(name, each, given, usual) or did_you_mean(each, [*known, *aliases])
+            raise KernelError(f"unknown parameter {quoted(each)}{mend}")
     parameters: dict[str, float | tuple[float, ...] | str] = {}
     arguments: dict[str, Any] = {}
     for key, value in (usual | given).items():
@@ -267,6 +271,21 @@ def generate(
         "parameters": parameters,
         "generator": name,
     }
+
+
+def _mend(generator: str, parameter: str, given: Mapping[str, Any], usual: Mapping[str, Any]) -> str:
+    """Return how to write a parameter of the blur in `of`, or the size of a Gaussian; else nothing."""
+    if parameter in _SIGMAS and GENERATORS[generator] in (gaussian, unsharp):
+        return f" (did you mean 'sigma'? sigma is about {_SIGMAS[parameter]})"
+    if "of" in usual:
+        blurs = (given["of"],) if "of" in given else (usual["of"], "disk", "motion", "box")
+        for blur in (str(each).partition("(")[0] for each in blurs):
+            if blur in GENERATORS and parameter in inspect.signature(GENERATORS[blur]).parameters:
+                value = given[parameter]
+                numbers = value if isinstance(value, list | tuple) else (value,)
+                text = escaped(",".join(map(str, numbers)), longest=40)
+                return f": parameters of the blur follow it in brackets, of={blur}({parameter}={text})"
+    return ""
 
 
 def _kernel_named(name: str, value: object, find: Find) -> Kernel:

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeAlias, cast
 
 from convfilter.errors import KernelError, brief, escaped, nearest, proposed
 from convfilter.guesses import NOT_CONVOLUTIONS, folded, synonyms
-from convfilter.kernels.files import AXES_OF_ARRAYS, is_kernel_file, parse_kernels, read_content
+from convfilter.kernels.files import AXES_OF_ARRAYS, FORMATS, is_kernel_file, parse_kernels, read_content
 from convfilter.kernels.generators import generate
 from convfilter.kernels.kernel import LARGEST_SIDE, FieldError, Kernel, depth_of, plain, quoted
 from convfilter.kernels.matrix import MATRIX, NUMBER, is_matrix, parse_matrix, value_of
@@ -28,7 +28,7 @@ class _Array(Protocol):
 
 
 KernelLike: TypeAlias = Kernel | str | os.PathLike[str] | Sequence[Any] | _Array
-"""A kernel, its name or its weights; or a list of these, a chain."""
+"""A kernel, its name, file or weights; or a list of these, a chain."""
 
 
 class Library(Mapping[str, Kernel]):
@@ -125,17 +125,17 @@ def get_kernel(spec: KernelLike, /, kernels: Mapping[str, Kernel] | None = None)
     if isinstance(spec, Kernel):
         return spec
     if isinstance(spec, os.PathLike):
-        spec = os.fspath(spec)
+        return _only_kernel(os.fspath(spec))
     if not isinstance(spec, str):
         return _kernel_of_weights(spec)
     known = load_kernels() if kernels is None else kernels
     name, colon, text = spec.strip().partition(":")
     name = name.rstrip()
-    if spec.strip() not in known:
-        if is_matrix(spec):
-            return parse_matrix(spec)
+    if name not in known:
         if is_kernel_file(spec):
             return _only_kernel(spec)
+        if is_matrix(spec):
+            return parse_matrix(spec)
     if name not in known:
         raise _unknown(spec, name, known)
     try:
@@ -152,7 +152,11 @@ def _unknown(spec: str, name: str, known: Mapping[str, Kernel]) -> KernelError:
     word = folded(name)
     if word in NOT_CONVOLUTIONS and word not in map(folded, known):
         return KernelError(f"{quoted(name)} is not a convolution: {NOT_CONVOLUTIONS[word]}")
+    if not name:
+        return KernelError("a kernel without a name ('convfilter kernels' lists all)")
     meant = _readings(spec, known) or nearest(name, known)
+    if not meant and re.search(r"\.[A-Za-z]{2,4}$", spec):
+        return KernelError(f"{escaped(spec)}: not a kernel file: its name must end in {', '.join(FORMATS)}")
     mend = f"{proposed(meant)} " if meant else ""
     return KernelError(f"unknown kernel {quoted(name)} ({mend}'convfilter kernels' lists all)")
 
@@ -186,18 +190,18 @@ def get_chain(spec: KernelLike) -> tuple[Kernel, ...]:
 
 
 def _links(spec: KernelLike) -> Sequence[Any]:
+    names = str | os.PathLike | Kernel  # type: ignore[type-arg]  # of isinstance
     is_chain = isinstance(spec, list | tuple) and (
-        not spec
-        or any(isinstance(each, str | os.PathLike | Kernel) or getattr(each, "ndim", 0) > 1 for each in spec)
+        not spec or any(isinstance(each, names) or getattr(each, "ndim", 0) > 1 for each in spec)
     )
-    chain: Any = spec if is_chain else (spec,)
-    return cast(Sequence[Any], chain)
+    return cast(Sequence[Any], spec if is_chain else (spec,))
 
 
 def files_of(spec: KernelLike) -> tuple[str, ...]:
     """Return the kernel files among kernels."""
-    names = [os.fspath(each) for each in _links(spec) if isinstance(each, str | os.PathLike)]
-    return tuple(filter(is_kernel_file, names))
+    paths = [each for each in _links(spec) if isinstance(each, os.PathLike)]
+    names = [each for each in _links(spec) if isinstance(each, str) and is_kernel_file(each)]
+    return (*map(os.fspath, paths), *names)
 
 
 def _kernel_of_weights(weights: Any) -> Kernel:

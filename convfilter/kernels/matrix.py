@@ -15,14 +15,21 @@ MATRIX = "matrix"
 
 NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 
+# `WxH:` or `WxH+X+Y:` and the numbers, as in ImageMagick.
+_MAGICK = re.compile(rf"([0-9]{{1,3}})x[0-9]{{1,3}}(?:\+[0-9]+\+[0-9]+)?\s*:\s*({NUMBER}[\s,].*)", re.DOTALL)
 _LONGEST_INTEGER = 300  # digits; Python refuses those of thousands
 
 
 def is_matrix(text: str) -> bool:
-    """Whether a text is meant as a matrix: it starts with a bracket, or with a number that others follow."""
+    """Whether a text is meant as a matrix: it starts with a bracket, or with a number that others follow.
+
+    Notations that `parse_matrix` refuses are among them.
+    """
     text = _with_ascii_signs(text)
     first, *others = re.split(r"[\s,;]+", text, maxsplit=1)
-    return text.startswith("[") or bool(others and others[0] and re.fullmatch(NUMBER, first))
+    numbers = others and others[0] and re.fullmatch(f"{NUMBER}|[+-]?(nan|inf)", first, re.IGNORECASE)
+    fraction = re.match(f"{NUMBER}/{NUMBER}", text)
+    return text.startswith(("[", "{", "(")) or bool(numbers or fraction or _MAGICK.match(text))
 
 
 def parse_matrix(text: str) -> Kernel:
@@ -30,9 +37,13 @@ def parse_matrix(text: str) -> Kernel:
     body, slash, divisor = (each.strip() for each in _with_ascii_signs(text).rpartition("/"))
     try:
         if slash and divisor != "sum" and not re.fullmatch(NUMBER, divisor):
-            raise KernelError(f"the divisor {quoted(divisor)} is neither a number nor 'sum'")
+            mend = "one divisor stands after all numbers, as in '1 2 1 / 4'"
+            raise KernelError(f"the divisor {quoted(divisor)} is neither a number nor 'sum': {mend}")
         table = parse_rows(_rows(body if slash else divisor))
         kernel = Kernel(MATRIX, (table,))
+        if slash and not text.strip().startswith("[") and len(flat(kernel.parts)) == 1:
+            mend = "write all weights, as in '1 2 1 / 4', or take a kernel such as box:size=3"
+            raise KernelError(f"a single weight is a factor: {mend}")
         if slash:
             number = own_sum(flat(kernel.parts)) if divisor == "sum" else value_of(divisor)
             kernel = Kernel(MATRIX, kernel.parts, divisors=(number,))
@@ -46,6 +57,12 @@ def parse_matrix(text: str) -> Kernel:
 
 def _rows(text: str) -> list[str]:
     """Return the text of each row."""
+    if magick := _MAGICK.match(text):
+        width, numbers = int(magick[1]) or 1, re.split(r"[\s,]+", magick[2])
+        rows = [" ".join(numbers[at : at + width]) for at in range(0, len(numbers), width)]
+        raise KernelError(f"rows end with semicolons, and no size is needed: give {quoted('; '.join(rows))}")
+    if text.startswith(("{", "(")):
+        raise KernelError("brackets must be square: write rows as '1 2; 3 4' or '[[1, 2], [3, 4]]'")
     if text.startswith("["):
         if not text.endswith("]") or text.count("[") != text.count("]"):
             raise KernelError("brackets do not match: write rows as '1 2; 3 4' or '[[1, 2], [3, 4]]'")
@@ -67,7 +84,8 @@ def parse_rows(rows: Sequence[str]) -> list[list[int | float]]:
                 mend = "a matrix has rows and columns; deeper kernels go into a kernel file"
                 raise KernelError(f"row {row}, column {column}: a bracket too many: {mend}")
             if not re.fullmatch(NUMBER, cell):
-                raise KernelError(f"row {row}, column {column}: {quoted(cell)} is not a number")
+                mend = ": separate numbers by commas or blanks, rows by line breaks" if ";" in cell else ""
+                raise KernelError(f"row {row}, column {column}: {quoted(cell)} is not a number{mend}")
         table.append([value_of(cell) for cell in cells])
     return table
 

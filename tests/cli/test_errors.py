@@ -44,7 +44,6 @@ apply folder -k sobel
 apply a.png -k sobel --kernels gone.toml
 explain a.png -k blur
 explain a.png -k blur --at 1
-explain a.png -k blur --at 99,0
 explain a.png -k blur --at 0,0 --channel pink
 explain a.png --at 0,0
 explain -k blur --at 0,0
@@ -62,8 +61,9 @@ explain a.png -k blur -k blur --at 0,0 --step 3
 explain a.png -k blur --at 0,0 -o b.txt
 explain --values 1 --weights 1 --animate b.jpg
 explain --values 1 -k blur --padding 20 --at 0,0 --animate b.gif
-explain a.png -k sepia --at 0,0
-explain a.png -k box:size=99 --padding valid --at 0,0
+explain --values 1 -k blur --range absolute
+explain --values 1 -k blur --depth 8
+explain --values 1 -k blur --channel 0
 gallery a.png -k blur
 gallery a.png -k blur -o sheet.txt
 gallery a.png -k blur -o sheet.npy
@@ -79,6 +79,11 @@ gallery a.png -k gaussian --vary flip=maybe -o sheet.png
 gallery a.png -k blur --tile 321 -o sheet.png
 """,
     1: """
+explain a.png -k blur --at 99,0
+explain a.png -k blur --at 0,0 --region 2x2+99+0
+explain a.png -k sepia --at 0,0
+explain a.png -k box:size=99 --padding valid --at 0,0
+explain --values 1 -k blur --at 9,9
 explain bytes.csv -k blur
 explain long.csv -k blur --at 0,0
 explain two.tif -k temporal-blur --at 0,0

@@ -82,7 +82,7 @@ def test_kernels_over_frames_are_explained_and_drawn_frame_by_frame(quick, tmp_p
     found = json.loads(quick("explain", *options, "--json", "-o", "drawn.png").out)
     assert found["values"] == np.load(tmp_path / "b.npy")[2, 3, 4].tolist()
     assert found["place"]["frame"] == found["anchor"]["frame"] == 2
-    assert [each["name"] for each in found["parts"][0]["slices"]] == ["frame 0", "frame 1", "frame 2"]
+    assert [each["name"] for each in found["parts"][0]["slices"]] == ["frame 1", "frame 2", "frame 3"]
     assert framed(load(tmp_path / "drawn.png"))
 
 
@@ -153,6 +153,8 @@ def test_the_addition_is_written_out_or_shortened(quick):
     nine = ["--values", "1 2 3; 4 5 6; 7 8 9", "--at", "1,1"]
     out = quick("explain", *nine, "-k", "sobel-x").out
     assert "\n  sum  -1 + 0 + 3 - 8 + 0 + 12 - 7 + 0 + 9 = 8\n" in out
+    tenths = quick("explain", *nine, "--weights", "0.12345 -0.1 0").out
+    assert "\n  sum  0.4938 - 0.5 + 0 = -0.0062\n" in tenths
     out = quick("explain", *nine, "-k", "box:size=9").out
     assert "\n  sum     1 + 1 + 1 + 1 + ... + 9 + 9 + 9 + 9 = 405\n" in out
 
@@ -206,7 +208,9 @@ def test_the_first_line_names_the_image_and_the_filter(quick, tmp_path):
 
 
 STEPS = {
-    "blur": ("[in brackets: made by the border]", " / 256 = ", "round  floor("),
+    "blur": ("[in brackets: made by the border]", " / 256 = 62.5", "round  floor(62.5 + 0.5) = 63"),
+    "blur --threshold 0.1": ("blend  0 + max(|62.5 - 0| - 25.5, 0)",),
+    "sharpen --threshold 0.1": ("blend  0 - max(|-200 - 0| - 25.5, 0)",),
     "sobel-x": ("absolute  |", "clip"),
     "sobel": ("magnitude  sqrt(",),
     "kirsch": ("maximum  max(",),

@@ -192,7 +192,7 @@ def test_frames_and_channels_are_slices_with_names():
     stack = np.stack([grey(4, 5, seed) for seed in range(5)])
     kernel = cf.get_kernel("temporal-edge")
     found = explain_sample(stack, [kernel], FilterOptions(), (2, 1, 3))
-    assert [each.name for each in found.parts[0].slices] == ["frame 0", "frame 1", "frame 2"]
+    assert [each.name for each in found.parts[0].slices] == ["frame 1", "frame 2", "frame 3"]
     assert worked(found) == found.value == cf.apply_kernel(stack, kernel)[2, 1, 3]
 
 

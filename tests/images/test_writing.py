@@ -163,7 +163,7 @@ def test_settings_that_do_not_exist_are_refused_and_those_without_effect_reporte
     with pytest.raises(OptionError, match="unknown colour 'whyte'"):
         check_encoding(EncodeOptions(background="whyte"))
     for quality in (0, 101, True, 9.5):
-        with pytest.raises(OptionError, match="is not an integer from 1 to 100"):
+        with pytest.raises(OptionError, match="must be an integer from 1 to 100"):
             check_encoding(EncodeOptions(quality=quality))
     for form, row in FORMATS.items():
         _, warnings = write(noise("L") // 9, "L", form, EncodeOptions(quality=50))

@@ -68,7 +68,7 @@ def test_the_matrix_of_libvips_has_scale_and_offset_in_levels(tmp_path):
 
 WRONG = [
     ("k.csv", "1 2\n3", "row 1: ragged, 1 columns where the first has 2"),
-    ("k.csv", "1;2\n3;4", "row 0, column 0: '1;2' is not a number"),
+    ("k.csv", "1;2\n3;4", "row 0, column 0: '1;2' is not a number: separate numbers by commas or"),
     ("k.txt", "1 x", "row 0, column 1: 'x' is not a number"),
     ("k.txt", "", "empty"),
     ("k.txt", b"\xff\xfe", "holds no text"),
@@ -234,3 +234,12 @@ def test_the_first_layer_of_a_network_gives_a_page_and_a_tile_for_each_output(qu
     planes = torch.from_numpy(image.transpose(2, 0, 1)[np.newaxis].astype(np.float32))
     made = torch.nn.functional.conv2d(planes, torch.from_numpy(LAYER), padding=3)[0].numpy()
     assert np.allclose(made, expected, atol=1e-2)
+
+
+def test_a_path_is_a_kernel_file_in_python(tmp_path):
+    path = tmp_path / "k.csv"
+    path.write_text("1,2\n3,-4.5\n")
+    image = RNG.integers(0, 256, (9, 9), np.uint8)
+    expected = cf.apply_kernel(image, [str(path), "blur"])
+    assert np.array_equal(cf.apply_kernel(image, [path, "blur"]), expected)
+    assert np.array_equal(cf.apply_kernel(image, path), cf.apply_kernel(image, "1 2; 3 -4.5"))

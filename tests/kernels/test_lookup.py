@@ -72,6 +72,20 @@ def test_any_mapping_of_kernels_can_be_looked_into():
         ("deblur:disk(box(3))", "kernel 'deblur:disk(box(3))': of: 'disk(box(3))': write a kernel's own"),
         ("deblur:of=sobel-x", "kernel 'deblur:of=sobel-x': of: 'sobel-x' is not a blur: take a kernel of"),
         ("gaussian:sgima=3", "kernel 'gaussian:sgima=3': unknown parameter 'sgima' (did you mean 'sigma'?)"),
+        (
+            "gaussian:size=5",
+            "kernel 'gaussian:size=5': unknown parameter 'size' (did you mean 'sigma'? sigma is about size /",
+        ),
+        (
+            "deblur:of=disk,radius=3",
+            "kernel 'deblur:of=disk,radius=3': unknown parameter 'radius': parameters of the blur follow it "
+            "in brackets, of=disk(radius=3)",
+        ),
+        ("deblur:sigma=3", "kernel 'deblur:sigma=3': unknown parameter 'sigma': parameters of the blur"),
+        ("", "a kernel without a name ('convfilter kernels' lists all)"),
+        ("ones(3)", "unknown kernel 'ones(3)' (did you mean 'box:3'?"),
+        ("z.npz", "z.npz: not a kernel file: its name must end in .toml, .npy,"),
+        ("3/gone.csv", "3/gone.csv: No such file"),
         ("gaussian:=3", "kernel 'gaussian:=3': unknown parameter '' (choose from sigma, truncate, fwhm)"),
         ("gaussian:sigma=", "kernel 'gaussian:sigma=': sigma: '' is not a number"),
         ("gaussian:sigma=nan", "kernel 'gaussian:sigma=nan': sigma: 'nan' is not a number"),

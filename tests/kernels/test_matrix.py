@@ -69,6 +69,14 @@ def test_a_matrix_equals_its_twin_in_a_file(tmp_path):
         ("1 -1 / sum", "matrix: divisor: the weights sum to zero"),
         ("1 2 / mean", "matrix: the divisor 'mean' is neither a number nor 'sum'"),
         ("1 2 / 3 / 4", "matrix: row 0, column 2: '/' is not a number"),
+        ("1/16 2/16; 1 2", "matrix: the divisor '16; 1 2' is neither a number nor 'sum': one divisor stands"),
+        ("1/9", "matrix: a single weight is a factor: write all weights"),
+        ("{1,2,1}", "matrix: brackets must be square"),
+        ("nan 1", "matrix: row 0, column 0: 'nan' is not a number"),
+        (
+            "3x3: 0,-1,0 -1,5,-1 0,-1,0",  # as in ImageMagick
+            "matrix: rows end with semicolons, and no size is needed: give '0 -1 0; -1 5 -1; 0 -1 0'",
+        ),
         (" ".join("1" * 1024), "matrix: row 0: 1024 columns, at most 1023 can be used"),
     ],
 )
