@@ -9,7 +9,7 @@ import functools
 import math
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import NoneType
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
@@ -238,7 +238,7 @@ class FilterOptions(NamedTuple):
         ),
     ] = None
     region: Annotated[
-        tuple[int, int, int, int] | None,
+        Sequence[int] | None,
         Option(
             "Filter a rectangle only: width, height, column, row.",
             _FILTER,

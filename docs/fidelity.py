@@ -149,6 +149,8 @@ LEGEND = """
   with a warning.
 - webp is *kept* after an input without loss, and *near* after one with loss or with `--quality`.
 - npy holds bare samples: four channels are read as RGBA and three as RGB, whatever they were.
+  An array of three axes of which the last has more than 4 is refused, since it may be frames: `--frames each`
+  or `stack` reads it as (frame, row, column). An array of four axes is (frame, row, column, channel).
 """
 
 NOTES = """

@@ -98,6 +98,11 @@ FAULTS = {
     'cf.correlate(PIXELS, cf.get_kernel("sobel"))': (KernelError, "has 2 parts.*apply_kernel"),
     'cf.apply_kernel(PIXELS.astype(int), "sobel")': (ImageError, r"int64.*np.asarray\(pixels, np.uint8\)"),
     'cf.apply_kernel(PIXELS.astype(np.float16), "sobel")': (ImageError, "float16.*np.float32"),
+    'cf.apply_kernel(np.ma.masked_equal(PIXELS, PIXELS.max()), "blur")': (
+        ImageError,
+        r"missing=~pixels\.mask",
+    ),
+    'cf.filter_file("no.png", "no/such/out.png", "blur")': (OptionError, "no folder no/such: create it"),
     'cf.apply_kernel(STACK, "sobel")': (ShapeError, "channel_axis=-1 .* 64 channels.* correlate"),
     'cf.apply_kernel(STACK, "sobel", channel_axis=None)': (ShapeError, "correlate"),
     'cf.apply_kernel(PIXELS, "sobel", channel_axis=3)': (OptionError, "not an axis"),

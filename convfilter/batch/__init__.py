@@ -35,7 +35,7 @@ from convfilter.batch.plan import (
 )
 from convfilter.convolution.execute import available_threads
 from convfilter.errors import check_choice, escaped, with_name
-from convfilter.files import STREAM, sweep
+from convfilter.files import STREAM, check_parent, sweep
 from convfilter.geometry import Padding, PerAxis
 from convfilter.images.formats import ALIASES, FORMATS
 from convfilter.kernels import KernelLike, files_of, get_chain
@@ -172,7 +172,7 @@ def filter_file(
     linear: bool = False,
     mix: float = 1.0,
     mask: ArrayLike | str | os.PathLike[str] | None = None,
-    region: tuple[int, int, int, int] | None = None,
+    region: Sequence[int] | None = None,
     threshold: float = 0.0,
     missing: float | ArrayLike | str | os.PathLike[str] | None = None,
     depth: Depth | None = None,
@@ -203,7 +203,8 @@ def filter_file(
         ``missing="nodata"`` takes the value that a TIFF declares.
     frames : {"each", "first", "stack"}, optional
         Filter every frame on its own, the first one alone, or all as a volume. None is ``"stack"`` for
-        kernels with a frame axis, else ``"each"``.
+        kernels with a frame axis, else ``"each"``. An ``.npy`` of three axes, the last with more than 4, is
+        frames if this is given.
     orient : bool
         Whether to turn the image as its orientation tag says.
     max_pixels : int
@@ -249,6 +250,7 @@ def filter_file(
     """
     kernels = get_chain(kernel)
     target = os.fspath(target)
+    check_parent(target)
     if os.path.lexists(target) and not overwrite:
         raise FileExistsError(errno.EEXIST, "the output exists: pass overwrite=True to replace it", target)
     if format is not None:

@@ -13,6 +13,7 @@ from convfilter.batch.plan import Job, Settings
 from convfilter.convolution.execute import available_threads
 from convfilter.errors import ImageError
 from convfilter.filtering import (
+    check_fractions,
     check_same_size,
     filter_axes,
     filter_image,
@@ -38,7 +39,10 @@ __all__ += ["warn_of_lossy_name", "warn_of_one_frame"]
 
 def output_format(asked: str | None, own: str, settings: Settings) -> str:
     """Return the format of an output: the one asked for by option or name, else the input's own."""
-    return asked or ("npy" if settings.raw else own)
+    form = asked or ("npy" if settings.raw else own)
+    if settings.raw and not FORMATS[form].holds("F"):
+        raise ImageError(f"{form} cannot hold the floats of range 'raw'; try tiff or npy")
+    return form
 
 
 def warn_of_lossy_name(job: Job, own: str, form: str) -> list[str]:
@@ -98,6 +102,7 @@ def _predict_frame(
     # One sample shows which channels and type come out, and whether kernels and format take them.
     sample = np.zeros((1, 1, 1, size.channels), size.dtype)
     options = settings.filtering
+    check_fractions(options, sample.dtype)
     options = options._replace(padding="same", mix=1.0, mask=None, region=None, threshold=0.0, missing=None)
     filtered, mode = filter_image(sample, size.mode, settings.kernels, options, threads=1)
     if blends(settings.filtering):

@@ -182,7 +182,17 @@ def filter_job(
             filtered = (_filter_stack if settings.stacks else _filter_each)(frames, settings, result)
             filtered = (page for each in filtered for page in pages_of(each, form, settings))
             count = result.output_frames or 1
-            _write(job, filtered, form, settings, result, count=count, preserve=preserve, repeated=repeated)
+            _write(
+                job,
+                filtered,
+                form,
+                settings,
+                result,
+                count=count,
+                volume=settings.stacks or frames.volume,
+                preserve=preserve,
+                repeated=repeated,
+            )
             return
         picture = _read(frames, 0, settings, result)
     del frames  # and with it what the decoder holds
@@ -214,7 +224,7 @@ def _opened(job: Job, settings: Settings) -> contextlib.AbstractContextManager[F
             raise ImageError("standard input is closed")
         source = BytesIO(sys.stdin.buffer.read())
     reading = settings.reading
-    return opened_frames(source, max_pixels=reading.max_pixels, orient=reading.orient, volume=settings.stacks)
+    return opened_frames(source, max_pixels=reading.max_pixels, orient=reading.orient, axes=settings.axes)
 
 
 def _sizes(frames: Frames, settings: Settings) -> list[Size]:
@@ -371,6 +381,7 @@ def _write(
     result: Result,
     *,
     count: int = 1,
+    volume: bool = False,
     preserve: Attributes | None = None,
     repeated: bool = False,
 ) -> None:
@@ -378,11 +389,11 @@ def _write(
 
     def encode(out: BinaryIO) -> None:
         lost: list[str] = []
-        if count == 1 and not (settings.stacks and form == "npy"):
+        if count == 1 and not (volume and form == "npy"):
             for picture in pictures:
                 lost += write_picture(out, picture, form, settings.encoding, release=True)
         else:
-            lost += write_frames(out, pictures, count, form, settings.encoding, volume=settings.stacks)
+            lost += write_frames(out, pictures, count, form, settings.encoding, volume=volume)
         result.warnings += [line for line in dict.fromkeys(lost) if line not in result.warnings]
 
     try:

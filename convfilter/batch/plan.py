@@ -19,6 +19,7 @@ from convfilter.filtering import check_options, resolved_range
 from convfilter.geometry import axes_of
 from convfilter.images.formats import FORMATS, extension_in, extension_of, format_of_name
 from convfilter.images.masks import check_mask_files, mask_files
+from convfilter.images.opening import Axes
 from convfilter.images.other_types import OTHER_EXTENSIONS
 from convfilter.images.writing import check_encoding
 from convfilter.kernels import Kernel
@@ -56,6 +57,15 @@ class Settings(NamedTuple):
     def stacks(self) -> bool:
         """Whether the frames of a file are filtered as one volume."""
         return self.batch.frames == "stack" or (self.batch.frames is None and self.spans_frames)
+
+    @property
+    def axes(self) -> Axes:
+        """What arrays of three axes are."""
+        if self.stacks:
+            return "frames"
+        if any("channel" in kernel.axes for kernel in self.kernels):
+            return "channels"
+        return "frames if wide" if self.batch.frames else "unclear"
 
     @property
     def raw(self) -> bool:

@@ -15,7 +15,7 @@ from convfilter.cli.report import filter_line, read_named
 from convfilter.errors import OptionError, ShapeError, brief, complain, escaped
 from convfilter.files import STREAM, check_output, refuse_input
 from convfilter.kernels import Kernel
-from convfilter.options import FilterOptions, ReadOptions
+from convfilter.options import BatchOptions, FilterOptions, ReadOptions
 
 if TYPE_CHECKING:
     from convfilter.explain import Explanation
@@ -108,6 +108,7 @@ def command(
     """
     import numpy as np
 
+    from convfilter.batch.plan import Settings
     from convfilter.explain import explain_numbers, explain_sample
     from convfilter.explain.backward import backward_json, backward_lines, explain_gradients
     from convfilter.explain.text import (
@@ -156,7 +157,9 @@ def command(
         explained, plane = explanations[0], pixels
     else:
         stack = any("frame" in kernel.axes for kernel in chain)
-        picture = read_named(image, reading, frame=frame, stack=stack)
+        batch = BatchOptions("stack" if stack else None if frame is None else "first")
+        third = Settings(tuple(chain), batch=batch).axes
+        picture = read_named(image, reading, frame=frame, stack=stack, axes=third)
         pixels = picture.pixels
         filtering = with_masks(options_for(picture.mode, filtering), image, reading)
         filtering, _ = with_no_data(filtering, picture)

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+_DARK = 1 / 8  # of full scale: tiles that stay below are stretched
+
 
 @click.command(cls=options.Command, epilog=options.BORDERS)
 @click.argument("image")
@@ -82,6 +84,7 @@ def command(
     from convfilter.drawing.canvas import check_drawing, displayed, save_drawing, shrunk
     from convfilter.drawing.sheet import Tile, contact_sheet, default_columns
     from convfilter.filtering import filter_image
+    from convfilter.filtering.hints import is_dark
     from convfilter.images.formats import loose_channels
     from convfilter.images.masks import with_masks, with_no_data
 
@@ -129,7 +132,10 @@ def command(
             continue
         note = size_in_words(kernel)
         if maps == 1:
-            shown, ends = _stretched(shrunk(filtered.pixels, width, mode), mode)
+            made = shrunk(filtered.pixels, width, mode)
+            dark = varied.range == "auto" and is_dark(made, mode, _DARK)
+            dark = dark and not is_dark(small, picture.mode, _DARK)
+            shown, ends = _stretched(made, mode, always=dark)
             tiles.append(Tile(displayed(shown, mode), label, note + ends))
             continue
         values, ends = _stretched(filtered.pixels[..., :maps], "")
@@ -151,11 +157,11 @@ def command(
         click.echo(line, err=output == STREAM)
 
 
-def _stretched(pixels: np.ndarray, mode: str) -> tuple[np.ndarray, str]:
-    """Return samples of more than 8 bits from 0 for the smallest to 1, and the words that say so."""
+def _stretched(pixels: np.ndarray, mode: str, *, always: bool = False) -> tuple[np.ndarray, str]:
+    """Return samples of more than 8 bits, or any, from 0 for the smallest to 1, and the words that say so."""
     import numpy as np
 
-    if pixels.dtype == np.uint8 or mode in ("CMYK", "LAB"):
+    if (pixels.dtype == np.uint8 and not always) or mode in ("CMYK", "LAB"):
         return pixels, ""
     alpha = mode in ("LA", "RGBA")
     colours = (pixels[..., :-1] if alpha else pixels).astype(np.float64)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from convfilter.batch.job import Result
     from convfilter.batch.plan import Settings
+    from convfilter.images.opening import Axes
     from convfilter.images.picture import Picture
     from convfilter.kernels import Kernel
 
@@ -142,6 +143,7 @@ def read_named(
     quiet: bool = False,
     frame: int | None = None,
     stack: bool = False,
+    axes: Axes = "channels",
 ) -> Picture:
     """Read a frame of an image, or all as a `stack`; print warnings and raise errors with the file's name.
 
@@ -155,9 +157,9 @@ def read_named(
     limit, orient = reading.max_pixels, reading.orient
     try:
         if not stack:
-            picture = read_picture(path, max_pixels=limit, orient=orient, frame=frame or 0)
+            picture = read_picture(path, max_pixels=limit, orient=orient, frame=frame or 0, axes=axes)
         else:
-            with opened_frames(path, max_pixels=limit, orient=orient, volume=True) as frames:
+            with opened_frames(path, max_pixels=limit, orient=orient, axes=axes) as frames:
                 check_pixels(frames.size()[:2], limit, frames.count)
                 every = [frames.read(number) for number in range(frames.count)]
             picture = every[0]

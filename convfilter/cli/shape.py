@@ -119,7 +119,7 @@ def _image_size(path: str) -> tuple[int, ...]:
     """Return the size of an image file: ([frames,] height, width)."""
     from convfilter.images.reading import read_size
 
-    found = read_size(path)
+    found = read_size(path, axes="unclear")
     return (found.frames, found.height, found.width)[found.frames == 1 :]
 
 

@@ -155,7 +155,24 @@ function combineParts(values, combine) {
   return combine === "magnitude" ? Math.sqrt(result) : result;
 }
 
-/** How an image's values become samples: the offset in its units, the range, the extremes for `stretch`. */
+const blends = ({ mix, threshold }) => mix !== 1 || threshold > 0;
+
+/** A value blended with the image's sample; `note`, if there is one, gets the step. */
+function blend(value, sample, { mix, threshold }, note) {
+  const change = value - sample;
+  const distance = Math.max(Math.abs(change) - threshold, 0);
+  const blended = mix === 0 ? sample : sample + mix * (change < 0 ? -distance : distance);
+  if (note) {
+    const difference = `${figure(value)} - ${figure(sample)}`.replaceAll("- -", "+ ");
+    const taken = threshold ? `max(|${difference}| - ${figure(threshold)}, 0)` : `(${difference})`;
+    const sign = threshold && change < 0 ? "-" : "+";
+    const formula = `${figure(sample)} ${sign} ${mix === 1 ? "" : `${figure(mix)} * `}${taken}`;
+    note("blend", mix === 0 ? "nothing of the filter: the image's own sample" : formula, blended);
+  }
+  return blended;
+}
+
+/** How an image's values become samples: offset and threshold in its units, the range, the extremes for `stretch`. */
 function finishOf(image, kernel, options) {
   const { depth } = image;
   if (!depth) return { offset: kernel.offset, range: "raw", depth };
@@ -163,11 +180,13 @@ function finishOf(image, kernel, options) {
   if (range === "auto") {
     range = kernel.tables.length === 1 && !kernel.offset && isZeroSum(kernel) ? "absolute" : "clip";
   }
-  return { offset: kernel.offset * depth.full, range, depth };
+  const { mix, threshold } = options;
+  return { offset: kernel.offset * depth.full, range, depth, mix, threshold: threshold * depth.full };
 }
 
-/** From the combined value to the sample; `note`, if there is one, gets each step: name, formula, value. */
-function finish(value, { offset, range, depth, extremes }, note) {
+/** From the combined value to the sample; `own` is the image's, `note`, if there is one, gets name, formula, value. */
+function finish(value, settings, own, note) {
+  const { offset, range, depth, extremes } = settings;
   if (offset) {
     if (note) note("offset", `${figure(value)} + ${figure(offset)}`, value + offset);
     value += offset;
@@ -187,6 +206,7 @@ function finish(value, { offset, range, depth, extremes }, note) {
     if (note) note("stretch", most > least ? formula.replaceAll("- -", "+ ") : "the image is flat", stretched);
     value = stretched;
   }
+  if (blends(settings)) value = blend(value, own, settings, note);
   if (range === "raw") {
     if (note) note("raw", "no rounding, no clipping", Math.fround(value));
     return Math.fround(value);
@@ -216,9 +236,15 @@ function filterImage(image, kernel, options) {
     }
   });
   const bank = bankOf(kernel, options, image.planes.length);
+  const made = bank.summed ? bank.outputs.length : image.planes.length;
+  const alike = made === image.planes.length && axes.every(({ size, output }) => size === output);
+  if (image.depth && blends(options) && !alike) {
+    throw new Error("the output has another size or other channels than the image, and cannot be blended with it: " +
+      "keep size and channels, or set mix to 1 and threshold to 0");
+  }
   const planes = image.planes.map((plane) => padPlane(plane, axes, options.border, fillOf(image, options)));
   const count = axes[0].output * axes[1].output;
-  const values = Array.from({ length: bank.summed ? bank.outputs.length : planes.length }, (_, channel) => {
+  const values = Array.from({ length: made }, (_, channel) => {
     const parts = bank.outputs[bank.summed ? channel : 0].map(({ slices, divisor }) => {
       const sums = new Float64Array(count);
       slices.forEach((weights, slice) => addProducts(sums, planes[bank.summed ? slice : channel], weights, axes));
@@ -233,7 +259,9 @@ function filterImage(image, kernel, options) {
   });
   const settings = finishOf(image, kernel, options);
   if (settings.range === "stretch") settings.extremes = extremesOf(values, image, bank);
-  const outputs = values.map((each) => each.map((value) => finish(value, settings)));
+  const outputs = values.map((each, channel) => (
+    each.map((value, at) => finish(value, settings, image.planes[channel]?.[at]))
+  ));
   return { axes, bank, settings, values, outputs, height: axes[0].output, width: axes[1].output };
 }
 
@@ -297,7 +325,8 @@ function explainAt(image, kernel, options, { axes, bank, settings }, row, column
     const formula = maximum ? `max(${values.map((value) => figure(value)).join(", ")})` : added(values);
     steps.push([maximum ? "maximum" : "sum of parts", formula, combined]);
   }
-  const value = finish(combined, settings, (...step) => steps.push(step));
+  const own = image.planes[channel]?.[row * columns.size + column]; // what is blended with has the output's size
+  const value = finish(combined, settings, own, (...step) => steps.push(step));
   return { parts, steps, value, anchor: [top + rows.anchor, left + columns.anchor], top, left };
 }
 

@@ -37,6 +37,14 @@ function readOptions() {
     if (Math.min(...numbers) < least) throw new Error(`${id}: enter N, or N,M (rows, columns), at least ${least}`);
     return numbers;
   };
+  const fraction = (id, asked, most = Infinity) => {
+    const [, number, percent] = /^\s*(\S+?)\s*(%?)\s*$/.exec($(id).value) ?? [];
+    const value = Number(number) / (percent ? 100 : 1);
+    const fits = value >= 0 && value <= most && value < Infinity && !(percent && most > 1);
+    $(id).setAttribute("aria-invalid", String(!fits));
+    if (!fits) throw new Error(`${id}: enter ${asked}`);
+    return value;
+  };
   const fill = Number($("fill").value);
   $("fill").setAttribute("aria-invalid", String(!Number.isFinite(fill)));
   if (!Number.isFinite(fill)) throw new Error("value of the border: enter a number");
@@ -49,6 +57,8 @@ function readOptions() {
     flip: $("flip").checked,
     channels: state.kernel.own ? "each" : $("channels").value,
     range: $("range").value,
+    mix: fraction("mix", "a number from 0 to 1, or 0% to 100%", 1),
+    threshold: fraction("threshold", "a fraction of full scale, such as 0.02"),
   };
 }
 
@@ -396,6 +406,7 @@ function showControls() {
   show("fill", options.border === "constant");
   show("channels", image.planes.length > 1 && !kernel.own);
   show("range", Boolean(image.depth) && !backward());
+  for (const id of ["mix", "threshold"]) show(id, Boolean(image.depth) && (!backward() || blends(options)));
   show("channel", result.outputs.length > 1);
   show("colours", isColour && !backward());
   show("show", backward());
@@ -525,7 +536,8 @@ function kernelWords() {
 function optionWords() {
   const { options } = state;
   const pair = ([rows, columns]) => (rows === columns ? `${rows}` : `${rows},${columns}`);
-  const usual = { padding: "same", border: "edge", stride: "1", dilation: "1", channels: "each", range: "auto" };
+  const usual = { padding: "same", border: "edge", stride: "1", dilation: "1", channels: "each", range: "auto",
+                  mix: 1, threshold: 0 };
   const words = Object.entries(usual).flatMap(([name, value]) => {
     const chosen = Array.isArray(options[name]) ? pair(options[name]) : options[name];
     const fill = chosen === "constant" ? `=${options.fill}` : "";
@@ -654,7 +666,7 @@ function zoom(factor) {
 function listen() {
   const on = (kinds, id, handler) => kinds.split(" ").forEach((kind) => $(id).addEventListener(kind, handler));
   const filtering = ["padding", "samples", "border", "fill", "stride", "dilation", "flip", "channels", "range"];
-  for (const id of [...filtering, "colours", "show", "upstream", "forward"]) on("input", id, recompute);
+  for (const id of [...filtering, "mix", "threshold", "colours", "show", "upstream", "forward"]) on("input", id, recompute);
   on("input", "backward", () => {
     Object.assign(state, { focus: { ...state.focus, kind: "sample" }, pinned: false });
     recompute();
@@ -817,7 +829,7 @@ function start() {
   }
   readTheme();
   chooseKernel(data.kernel, data.variant);
-  for (const id of ["border", "fill", "channels", "range"]) $(id).value = options[id];
+  for (const id of ["border", "fill", "channels", "range", "mix", "threshold"]) $(id).value = options[id];
   for (const id of ["stride", "dilation"]) $(id).value = options[id].join(",").replace(/^(\d+),\1$/, "$1");
   $("padding").value = Array.isArray(options.padding) ? "number" : options.padding;
   if (Array.isArray(options.padding)) $("samples").value = options.padding.join(",");

@@ -31,6 +31,7 @@ __all__ = [
     "Filtered",
     "Stage",
     "apply_kernel",
+    "check_fractions",
     "check_options",
     "check_same_size",
     "filter_axes",
@@ -69,7 +70,7 @@ def apply_kernel(
     linear: bool = False,
     mix: float = 1.0,
     mask: ArrayLike | None = None,
-    region: tuple[int, int, int, int] | None = None,
+    region: Sequence[int] | None = None,
     threshold: float = 0.0,
     missing: float | ArrayLike | None = None,
     depth: Depth | None = None,
@@ -110,10 +111,11 @@ def apply_kernel(
         ``x + mix * mask * soft(f - x)``, for a sample x and its filtered value f. Size and channels stay.
     mask : array_like of shape (H, W), optional
         Share in each place, as an image: integers over their type's largest value, floats of 0 to 1, or bool.
-    region : tuple of int, optional
+    region : sequence of int, optional
         Row, column, height and width of a rectangle outside which the image stays as it is.
     threshold : float
-        Fraction of full scale by which changes are brought nearer to zero; smaller ones vanish.
+        Fraction of full scale by which changes are brought nearer to zero; smaller ones vanish. Below 1 for
+        integers.
     missing : float or array_like of shape (H, W), optional
         Samples to ignore: nan, a number in units of the pixels, or a mask that is 0 for them. Kernels without
         negative weights give the weighted mean of what is there, so that holes are filled; others see in
@@ -305,8 +307,7 @@ def last_stage(
     check_options(options, kernels)
     values, stack, grey = _stack_of(pixels, kernels)
     depth = levels_of(values.dtype)
-    if depth.integer and options.border == "constant" and not 0 <= options.fill <= 1:
-        raise OptionError(f"border constant={options.fill:g}: {_meant_fill(options.fill, depth.full)}")
+    check_fractions(options, values.dtype)
     has_alpha = options.alpha != "plain" and values.shape[-1] in (2, 4)
     colours, alpha = (values[..., :-1], values[..., -1]) if has_alpha else (values, None)
     opaque = alpha is not None and bool((alpha == depth.full).all())
@@ -390,10 +391,20 @@ def _size(shape: Sequence[int]) -> str:
     return f"{frames}{shape[2]}x{shape[1]} pixels with {shape[3]} channel{'s' * (shape[3] > 1)}"
 
 
-def _meant_fill(fill: float, full: float) -> str:
-    """Return what a constant border takes, and the fraction for a number that may be a level."""
-    mend = f"; level {fill:g} of {full:g} is {fill / full:.4g}" if 0 < fill <= full else ""
-    return f"it is a fraction of full scale, from 0 to 1 for integers{mend}"
+def check_fractions(options: FilterOptions, dtype: Any) -> None:
+    """Refuse, for integers, levels where fractions of full scale are meant."""
+    full, fill, threshold = levels_of(dtype).full, options.fill, options.threshold
+    if not levels_of(dtype).integer:
+        return
+    if options.border == "constant" and not 0 <= fill <= 1:
+        mend = f"; level {fill:g} of {full:g} is {fill / full:.4g}" if 0 < fill <= full else ""
+        fault = f"border constant={fill:g}: it is a fraction of full scale, from 0 to 1 for integers"
+        raise OptionError(fault + mend)
+    if threshold >= 1:
+        levels = f"{threshold:g} level{'s' * (threshold != 1)} of {full:g}"
+        mend = f"; {levels} would be {threshold / full:.4g}" if threshold <= full else ""
+        fault = f"threshold={threshold:g}: it is a fraction of full scale, below 1 for integers"
+        raise OptionError(fault + mend)
 
 
 def plan_kernel(kernel: Kernel, shape: Sequence[int], dtype: Any, options: FilterOptions) -> Plan:

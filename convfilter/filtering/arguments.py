@@ -53,6 +53,9 @@ def pixels_of(pixels: Any, kernels: Sequence[Kernel], channel_axis: ChannelAxis)
     if isinstance(pixels, Kernel | str | os.PathLike):
         mend = "give pixels, then the kernel" if isinstance(pixels, Kernel) else "filter_file filters files"
         raise ImageError(f"{brief(pixels)} where pixels belong, an array or an image of Pillow: {mend}")
+    if np.ma.is_masked(pixels):
+        mend = "give pixels.data and missing=~pixels.mask, or pixels.filled(value)"
+        raise ImageError(f"pixels are a masked array, whose mask would be ignored: {mend}")
     mode = getattr(pixels, "mode", "") if hasattr(pixels, "getbands") else ""
     if mode and mode not in _MODES and not mode.startswith("I;16"):
         mode = "LA" if mode == "La" else "RGBA" if pixels.has_transparency_data else "RGB"

@@ -17,7 +17,7 @@ import numpy as np
 
 from convfilter.convolution import array_of
 from convfilter.errors import ImageError, OptionError, ShapeError, brief
-from convfilter.images.picture import check_mask_size
+from convfilter.images.picture import check_mask_size, check_mask_values
 from convfilter.options import FilterOptions
 
 __all__ = ["LUMA", "Blend", "Block", "Original", "Strength", "blends", "check_blending", "check_region"]
@@ -46,9 +46,11 @@ def check_blending(options: FilterOptions) -> None:
         raise OptionError(f"mix={brief(options.mix)} is too small: give 0, or at least {_LEAST_MIX}")
     region = options.region
     if region is not None:
-        whole = isinstance(region, tuple) and all(isinstance(each, int | np.integer) for each in region)
+        whole = isinstance(region, tuple | list | np.ndarray) and all(
+            isinstance(each, int | np.integer) and not isinstance(each, bool) for each in region
+        )
         if not (whole and len(region) == 4 and min(region[:2]) >= 0 and min(region[2:]) >= 1):
-            raise OptionError(f"region={brief(region)}: give (row, column, height, width)")
+            raise OptionError(f"region={brief(region)}: give (row, column, height, width), whole numbers")
 
 
 def grey_mask(mask: np.ndarray, name: str = "mask") -> tuple[np.ndarray, int]:
@@ -70,8 +72,7 @@ def grey_mask(mask: np.ndarray, name: str = "mask") -> tuple[np.ndarray, int]:
             values, full = colours @ weights, full * (sum(LUMA) if weights.dtype.kind == "i" else 1)
     if values.ndim != 2 or values.size == 0:
         raise ImageError(f"{name}: shape {np.shape(mask)} is no mask: give (H, W), grey, or (H, W, 3)")
-    if not (values.min() >= 0 and values.max() <= full):  # nan is neither
-        raise ImageError(f"{name}: holds values outside 0..{full}: scale it to its full scale")
+    check_mask_values(values, full)
     return values, full
 
 
@@ -79,9 +80,9 @@ Block: TypeAlias = tuple[slice, ...]
 """A block of an image: frames, rows, columns."""
 
 
-def check_region(region: tuple[int, int, int, int] | None, shape: Sequence[int]) -> tuple[slice, slice]:
+def check_region(region: Sequence[int] | None, shape: Sequence[int]) -> tuple[slice, slice]:
     """Return the rows and columns of an image of some shape that a region holds; there must be some."""
-    row, column, height, width = region or (0, 0, *shape)
+    row, column, height, width = (0, 0, *shape) if region is None else map(int, region)
     slices = slice(row, min(row + height, shape[0])), slice(column, min(column + width, shape[1]))
     if any(part.start >= part.stop for part in slices):
         raise ShapeError(
@@ -97,7 +98,7 @@ class Original(NamedTuple):
     samples: np.ndarray
     mask: np.ndarray | None
 
-    def at(self, places: tuple[np.ndarray, ...]) -> Iterator[tuple[int, int]]:
+    def at(self, places: tuple[np.ndarray, ...]) -> Iterator[tuple[int, float]]:
         """Yield sample and mask at some places."""
         mask = np.broadcast_to(1 if self.mask is None else self.mask, self.samples.shape)
         return zip(self.samples[places].tolist(), mask[places].tolist(), strict=True)
@@ -240,11 +241,11 @@ class Strength:
         value += _scaled(kept, self._back)
         return _scaled(value, 1, self._divide)
 
-    def exactly(self, value: int, sample: int, mask: int, one: int) -> int:
+    def exactly(self, value: int, sample: int, mask: float, one: int) -> int:
         """Return the blended value of one sample, in integers as large as `one` for a level."""
         kept = sample * self.ratio.numerator * one // self.ratio.denominator
         least = math.floor(self._threshold * one)
         difference = value - kept
         difference -= min(max(difference, -least), least)
-        top, bottom = self.blend.mix.as_integer_ratio()
-        return kept + difference * top * mask // (bottom * self.blend.opaque)
+        (top, bottom), (share, whole) = (each.as_integer_ratio() for each in (self.blend.mix, mask))
+        return kept + difference * top * share // (bottom * whole * self.blend.opaque)

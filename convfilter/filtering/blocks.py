@@ -255,8 +255,10 @@ class _Run:
         lift = distances(self.colours[where], kind)
         lift *= int(layer.lift) if bank.integer else kind.type(layer.lift)
         divisor = bank.divisor if divided else 1
-        raised = len(parts) if layer.combine == "maximum" else 1
-        return [*(LiftedSums(each, lift, divisor) for each in parts[:raised]), *parts[raised:]]
+        # The lift of further parts of a sum is zero: then they have as many channels as the first.
+        none = np.broadcast_to(kind.type(0), lift.shape)
+        lifts = [lift if layer.combine == "maximum" or not number else none for number in range(len(parts))]
+        return [LiftedSums(*pair, divisor) for pair in zip(parts, lifts, strict=True)]
 
     def store(self, outputs: _Sums, where: Block, count: Count | None = None) -> None:
         """Finish the sums of a block."""

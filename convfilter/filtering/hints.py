@@ -12,7 +12,7 @@ from convfilter.filtering import filter_image, resolved_range
 from convfilter.kernels import Kernel
 from convfilter.options import FilterOptions
 
-__all__ = ["range_hint"]
+__all__ = ["is_dark", "range_hint"]
 
 _TILE, _TILES = 64, 4  # side of the parts of an image that are looked at, and how many a side
 _MOST_CUT, _MOST_DARK, _DARK = 0.1, 0.95, 0.05  # shares of samples, and of full scale
@@ -35,8 +35,8 @@ def range_hint(pixels: np.ndarray, mode: str, kernels: Sequence[Kernel], options
         if kernel.is_zero_sum and below > above:
             return f"{share}, most of them below zero: --range signed shows these too"
         return f"{share}: --range stretch shows all{_divided(kernel) if kernel.is_zero_sum else ''}"
-    was_dark = _is_dark(parts, mode) and not kernel.is_zero_sum
-    if mode not in ("CMYK", "LAB") and _is_dark(filtered.pixels, mode) and not was_dark:
+    was_dark = is_dark(parts, mode) and not kernel.is_zero_sum
+    if mode not in ("CMYK", "LAB") and is_dark(filtered.pixels, mode) and not was_dark:
         share = f"{100 * _MOST_DARK:.0f} % of the samples are below {100 * _DARK:.0f} % of full scale"
         return f"{share}: --range stretch shows more"
     return ""
@@ -53,11 +53,11 @@ def _parts(pixels: np.ndarray) -> np.ndarray:
     return np.stack([planes[rows, columns] for rows in places[0] for columns in places[1]])
 
 
-def _is_dark(pixels: np.ndarray, mode: str) -> bool:
-    """Whether nearly all colour samples (..., C) are near zero."""
+def is_dark(pixels: np.ndarray, mode: str, limit: float = _DARK) -> bool:
+    """Whether nearly all colour samples (..., C) are below a fraction of full scale."""
     colours = pixels[..., :-1] if mode in ("LA", "RGBA") else pixels
     full = np.iinfo(pixels.dtype).max if pixels.dtype.kind in "iu" else 1
-    return bool(np.count_nonzero(colours < _DARK * full) > _MOST_DARK * colours.size)
+    return bool(np.count_nonzero(colours < limit * full) > _MOST_DARK * colours.size)
 
 
 def _divided(kernel: Kernel) -> str:

@@ -207,7 +207,7 @@ def make_layer(
         work = None
     linear = options.linear and last
     if work is None and not premultiply and not depth.integer:
-        work = np.dtype(np.float64) if result.integer else dtype
+        work = np.dtype(np.float64) if asked.integer else dtype
     elif work is None:
         # In float32 the roundings of a sum grow like a random walk; the curve of sRGB enlarges those near
         # black.

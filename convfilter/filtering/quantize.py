@@ -100,6 +100,8 @@ def decode(pixels: np.ndarray, levels: Levels, dtype: np.dtype[Any]) -> np.ndarr
         # One table of all values, in double precision; `take` would make 8-byte integers of all pixels.
         table = _to_linear(np.arange(int(levels.full) + 1) / levels.full) * levels.full
         return np.asarray(table.astype(dtype)[pixels])
+    if pixels.dtype.kind == "f":
+        pixels = pixels.astype(dtype, copy=False)
     return np.asarray(_to_linear(pixels / levels.full) * levels.full, dtype)
 
 
@@ -335,7 +337,7 @@ class Finish:
         error = max(2.0**-20, 2.0**-46 * largest)
         places = np.nonzero(np.abs(value - np.rint(value)) <= error)
         known: dict[Any, int] = {}
-        beside: Iterable[tuple[int, int]]
+        beside: Iterable[tuple[int, float]]
         add, divide = (math.floor(each * _ONE) for each in (self.add, self.divide))
         blend, beside = (
             (None, itertools.repeat((0, 0))) if original is None else (self.blend, original.at(places))

@@ -37,6 +37,7 @@ __all__ = [
     "groups_of",
     "jpeg_places",
     "laid_out",
+    "names_program_only",
     "note_in_place",
     "photoshop_resources",
     "resized",
@@ -53,7 +54,7 @@ DESCRIPTIVE |= {18246, 18249, 34377, *range(40091, 40096)}
 # Photoshop's resources that show the image as it was.
 THUMBNAILS = (0x0409, 0x040C)
 
-_ORIENTATION, _MAKER_NOTE = 274, 37500
+_ORIENTATION, _SOFTWARE, _MAKER_NOTE = 274, 305, 37500
 _SIZE = 40962, 40963  # width and height
 _EXIF_GROUP, _GPS, _INTEROP = 34665, 34853, 40965
 # Directories that a tag points to, by the directory in which they may stand.
@@ -247,6 +248,13 @@ def resolution_of(exif: bytes) -> tuple[float, float] | None:
     unit = {2: 1, 3: 2.54}.get(directory.whole(296, 2), 0)
     across, down = directory.ratio(282) * unit, directory.ratio(283) * unit
     return (across, down) if across and down else None
+
+
+def names_program_only(exif: bytes) -> bool:
+    """Tell whether a block says no more of an upright image than which program wrote it."""
+    directory = _directory_of(exif.removeprefix(EXIF))
+    upright = directory.whole(_ORIENTATION, 1) == 1
+    return upright and {entry.number for entry in directory.entries} <= {_ORIENTATION, _SOFTWARE}
 
 
 def block_of(directory: Directory, tags: Iterable[TiffTag], warnings: list[str]) -> bytes | None:

@@ -8,12 +8,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from convfilter.errors import ImageError, OptionError, escaped, with_name
 from convfilter.files import STREAM
 from convfilter.images.formats import format_of_name
-from convfilter.images.picture import Picture, check_mask_size
+from convfilter.images.picture import Picture, check_mask_size, check_mask_values
 from convfilter.images.reading import read_picture, read_size
 from convfilter.images.tiff_tags import no_data
 from convfilter.options import FilterOptions, ReadOptions
@@ -42,7 +43,7 @@ def check_mask_files(options: FilterOptions) -> None:
 def with_masks(options: FilterOptions, source: str, reading: ReadOptions) -> FilterOptions:
     """Return options with the masks of an image as arrays, read as the image is."""
     arrays: dict[str, Any] = {
-        name: _read(path, source, reading) for name, path in mask_files(options).items()
+        name: _read(name, path, source, reading) for name, path in mask_files(options).items()
     }
     return options._replace(**arrays)
 
@@ -70,17 +71,27 @@ def check_mask_sizes(
         path = _of_image(path, source)
         with _named(path):
             found = read_size(path, orient=reading.orient)
+            _check_frames(found.frames)
         for width, height in sizes:
             check_mask_size((found.height, found.width), (height, width))
 
 
-def _read(path: str, source: str, reading: ReadOptions) -> NDArray[Any]:
+def _read(name: str, path: str, source: str, reading: ReadOptions) -> NDArray[Any]:
     path = _of_image(path, source)
     with _named(path):
         picture = read_picture(path, max_pixels=reading.max_pixels, orient=reading.orient)
         if picture.mode not in _GREY_OR_COLOUR:
             raise ImageError(f"{picture.mode} is no mask: give a grey image")
+        _check_frames(picture.frames)
+        if name == "mask":
+            kind = picture.pixels.dtype
+            check_mask_values(picture.pixels, np.iinfo(kind).max if kind.kind in "iu" else 1)
     return picture.pixels
+
+
+def _check_frames(count: int) -> None:
+    if count > 1:
+        raise ImageError(f"holds {count} frames: give a single image")
 
 
 @contextlib.contextmanager
@@ -104,8 +115,11 @@ def _of_image(path: str, source: str) -> str:
             return os.path.join(folder, name)
         stem = os.path.splitext(name)[0]
         with contextlib.suppress(OSError):
-            found = sorted(each for each in os.listdir(folder) if os.path.splitext(each)[0] == stem)
-            for each in found:
-                if format_of_name(each):
-                    return os.path.join(folder, each)
+            names = (each for each in os.listdir(folder) if os.path.splitext(each)[0] == stem)
+            found = sorted(each for each in names if format_of_name(each))
+            if len(found) > 1:
+                named = ", ".join(map(escaped, found))
+                raise ImageError(f"there are several masks for it in {escaped(folder)}: {named}: keep one")
+            if found:
+                return os.path.join(folder, found[0])
     raise ImageError(f"there is no mask for it in {escaped(path)}: give one of its name")

@@ -21,6 +21,7 @@ from convfilter.images.exif import (
     THUMBNAILS,
     cleaned,
     jpeg_places,
+    names_program_only,
     photoshop_resources,
     resized,
     resolution_of,
@@ -116,6 +117,7 @@ class Metadata:
         """
         held = FORMATS[form].blocks
         says = {field: getattr(self, field) not in (None, ()) for field in BLOCKS}
+        says["exif"] = self.exif is not None and not names_program_only(self.exif)
         # Programs write one of these where nobody has chosen a resolution.
         says["dpi"] = says["dpi"] and {*map(round, self.dpi or ())} not in ({1}, {72}, {96})
         if says["dpi"] and self.exif is not None and "exif" in held:
@@ -201,9 +203,7 @@ def _exif(image: Image.Image, upright: bool, warnings: list[str]) -> bytes | Non
         if upright and orientation_of(image, []) >= 5:
             block = resized(block, image.size, image.size[::-1])
         with reasons("malformed EXIF"):
-            parsed = Image.Exif()
-            parsed.load(block)  # whatever cannot be parsed and put together again could not be written
-            parsed.tobytes()
+            Image.Exif().load(block)  # values of a wrong type pass, as they do in other readers
     except ImageError:
         warnings.append("malformed EXIF dropped")
         return None

@@ -22,6 +22,7 @@ __all__ = ["ArrayFrames", "NpyReader", "save_array"]
 _TYPES = ("uint8", "uint16", "uint32", "int8", "int16", "int32", "float32", "float64")
 # What is widened or mapped onto the types above without loss.
 _WIDENED = {"bool": "uint8", "float16": "float32"}
+_MOST_CHANNELS = 4  # of an array that is an image without doubt
 
 
 class NpyReader:
@@ -33,7 +34,17 @@ class NpyReader:
         self._stream = source.stream
         shape, self._fortran, self._stored = _header(source.stream)
         self._start = source.stream.tell()
-        self._several = len(shape) == 4 or (source.volume and len(shape) == 3)
+        wide = len(shape) == 3 and shape[2] > _MOST_CHANNELS
+        if wide and source.axes == "unclear":
+            raise ImageError(
+                f"an array of shape {shape} may be {shape[0]} frames or an image of {shape[2]} channels: "
+                f"apply it with --frames each or stack, or save it as {(*shape, 1)} for frames, "
+                f"as {(1, *shape)} for channels"
+            )
+        self.volume = len(shape) == 3 and (
+            source.axes == "frames" or (wide and source.axes == "frames if wide")
+        )
+        self._several = len(shape) == 4 or self.volume
         self._whole, self._frame = shape, shape[1:] if self._several else shape
         self.count = shape[0] if self._several else 1
         self._transposed: NDArray[Any] | None = None

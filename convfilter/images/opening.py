@@ -7,7 +7,7 @@ import io
 import os
 import stat
 from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, Literal, NamedTuple, TypeAlias
 
 from PIL import Image, ImageFile, ImagePalette
 
@@ -17,7 +17,13 @@ from convfilter.images.headers import check_density, check_header, check_pixels,
 from convfilter.images.library import load_plugin, reasons
 from convfilter.images.other_types import check_type
 
-__all__ = ["Source", "format_of", "image_of", "opened"]
+__all__ = ["Axes", "Source", "format_of", "image_of", "opened"]
+
+Axes: TypeAlias = Literal["channels", "frames", "frames if wide", "unclear"]
+"""What an array of three axes is: (H, W, C), or (T, H, W), always or if there were more than 4 channels.
+
+``unclear`` refuses those with more than 4.
+"""
 
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
@@ -29,16 +35,13 @@ _KINDS = (
 
 
 class Source(NamedTuple):
-    """An open file and how to read it.
-
-    Of an array of three axes, a volume is (T, H, W) instead of (H, W, C).
-    """
+    """An open file and how to read it; `axes` is for arrays of three axes."""
 
     stream: BinaryIO
     format: str
     max_pixels: int | None = None
     orient: bool = True
-    volume: bool = False
+    axes: Axes = "channels"
 
 
 @contextlib.contextmanager

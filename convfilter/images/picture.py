@@ -11,7 +11,7 @@ from convfilter.errors import ImageError
 from convfilter.images.metadata import Metadata
 from convfilter.images.tiff_tags import SAME_GRID, Grid
 
-__all__ = ["Picture", "Size", "check_mask_size"]
+__all__ = ["Picture", "Size", "check_mask_size", "check_mask_values"]
 
 
 @dataclass
@@ -50,3 +50,9 @@ def check_mask_size(mask: tuple[int, ...], image: tuple[int, ...]) -> None:
     if mask != image:
         sizes = "{1}x{0} and the image has {3}x{2}".format(*mask, *image)
         raise ImageError(f"the mask has {sizes}: give one of the image's size")
+
+
+def check_mask_values(mask: NDArray[Any], full: int) -> None:
+    """Refuse a mask with values outside its full scale."""
+    if not (mask.min() >= 0 and mask.max() <= full):  # nan is neither
+        raise ImageError(f"the mask holds values outside 0..{full}: scale it to its full scale")

@@ -25,7 +25,7 @@ from convfilter.images.headers import avif_is_deep, check_pixels, gif_layout, pn
 from convfilter.images.jpeg import is_lossless
 from convfilter.images.library import collected, disk_errors, frame_named, reasons
 from convfilter.images.metadata import orientation_of, read_metadata
-from convfilter.images.opening import Source, format_of, image_of, opened
+from convfilter.images.opening import Axes, Source, format_of, image_of, opened
 from convfilter.images.picture import Picture, Size
 from convfilter.images.png import beside_pixels, check_png, pixels_alone
 from convfilter.options import MAX_PIXELS
@@ -85,6 +85,7 @@ class Frames:
         with self._library_calls(warnings):
             self._reader: Reader = loaded(FORMATS[source.format].reader)(source, warnings)
         self.count = self._reader.count
+        self.volume: bool = getattr(self._reader, "volume", False)  # an array (T, H, W)
 
     def size(self) -> Size:
         """Return the first frame's size and kind, from its header."""
@@ -119,7 +120,7 @@ def opened_frames(
     *,
     max_pixels: int | None,
     orient: bool = True,
-    volume: bool = False,
+    axes: Axes = "channels",
 ) -> Iterator[Frames]:
     """Open a file or stream to read its frames; with `orient` they are turned as EXIF says.
 
@@ -128,7 +129,7 @@ def opened_frames(
     warnings: list[str] = []
     with opened(source) as (stream, name):
         form = format_of(stream, name, warnings)
-        yield Frames(Source(stream, form, max_pixels, orient, volume), warnings)
+        yield Frames(Source(stream, form, max_pixels, orient, axes), warnings)
 
 
 def read_picture(
@@ -137,21 +138,24 @@ def read_picture(
     max_pixels: int = MAX_PIXELS,
     orient: bool = True,
     frame: int = 0,
+    axes: Axes = "channels",
 ) -> Picture:
     """Read one frame of a file or stream.
 
     Palettes come as RGB or RGBA, black and white as grey of 0 and 255, YCbCr and HSV as RGB; a colour
     marked as transparent becomes alpha.
     """
-    with opened_frames(source, max_pixels=max_pixels, orient=orient) as frames:
+    with opened_frames(source, max_pixels=max_pixels, orient=orient, axes=axes) as frames:
         if frame >= frames.count:
             raise ImageError(f"there is no frame {frame}: it holds {frames.count}, counted from 0")
         return frames.read(frame)
 
 
-def read_size(source: str | os.PathLike[str] | BinaryIO, *, orient: bool = True) -> Size:
+def read_size(
+    source: str | os.PathLike[str] | BinaryIO, *, orient: bool = True, axes: Axes = "channels"
+) -> Size:
     """Read the size and kind of a file's first frame from its header."""
-    with opened_frames(source, max_pixels=None, orient=orient) as frames:
+    with opened_frames(source, max_pixels=None, orient=orient, axes=axes) as frames:
         return frames.size()
 
 

@@ -286,7 +286,9 @@ def of_first_page(tags: Iterable[TiffTag]) -> Iterator[TiffTag]:
 
 def names_beside(tags: Iterable[TiffTag], elsewhere: set[int]) -> list[str]:
     """Return the names of what only a TIFF holds; `elsewhere` are the tags that others hold as EXIF."""
-    return [tag.kind for tag in tags if tag.number not in elsewhere or _counts(tag)]
+    alone = (_PAGE_NUMBER, b"\0\0\1\0"), (_PAGE_NUMBER, bytes(4))  # page 0 of 1 or of some: says nothing
+    beside = (tag for tag in tags if tag.number not in elsewhere or _counts(tag))
+    return [tag.kind for tag in beside if (tag.number, tag.data) not in alone]
 
 
 def fitting_tags(

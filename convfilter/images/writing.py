@@ -206,7 +206,7 @@ def _fitting(picture: Picture, kind: str, output: Output) -> Metadata:
         output.lost.extend(names_beside(metadata.tags, DESCRIPTIVE))
     output.lost.extend(metadata.lost_in(form, output.frames, still=picture.frames == 1))
     if metadata.unknown:
-        warnings.append(f"not known to fit the filtered image: {', '.join(metadata.unknown)} dropped")
+        warnings.append(f"dropped because it may not fit the filtered image: {', '.join(metadata.unknown)}")
     if "icc" not in FORMATS[form].blocks:
         metadata = replace(metadata, icc=None)
     if metadata.icc is not None and not icc_fits(metadata.icc, kind):
@@ -281,7 +281,8 @@ def save_jpeg(picture: Picture, output: Output) -> None:
             _save_joined(image, coding, output, options)
             return
         options |= {"qtables": coding.tables_by_component(), "subsampling": subsampling}
-    with _buffer_for(image) if progressive else contextlib.nullcontext():
+    coarse = any(max(table) > 255 for table in options.get("qtables", ()))  # of which libjpeg prints a line
+    with collected(warnings, prints=coarse), _buffer_for(image) if progressive else contextlib.nullcontext():
         save(image, output, **options)
 
 

@@ -258,6 +258,31 @@ def test_arrays_are_volumes_for_a_stack_and_written_as_such():
     assert (result.frames, result.height, result.width, result.channels) == (1, 6, 5, 4)
 
 
+def test_an_array_of_three_axes_with_more_than_four_channels_is_frames_if_that_is_said(quick):
+    array = np.random.default_rng(0).integers(0, 256, (3, 5, 6), np.uint8)
+    np.save("a.npy", array)
+    for command in ("apply a.npy -k blur", "apply a.npy -k blur -n", "shape a.npy -k 3x3"):
+        tried = quick(*command.split())
+        assert (tried.code, "3 frames or an image of 6 channels: apply it with --frames" in tried.err) == (
+            1,
+            True,
+        )
+    each = [cf.apply_kernel(frame, "blur") for frame in array]
+    for frames, expected in (("each", each), ("first", each[0])):
+        ran("a.npy", "b.npy", "blur", frames=frames)
+        assert np.array_equal(np.load("b.npy"), expected)
+    explained = quick(*["explain", "a.npy", "-k", "blur", "--frame", "1", "--at", "2,3", "--json"])
+    assert f'"value": {each[1][2, 3]}' in explained.out
+    colours = np.dstack([*array] * 2)
+    np.save("a.npy", colours[..., :3])
+    ran("a.npy", "b.npy", "blur", frames="each")
+    assert np.array_equal(np.load("b.npy"), cf.apply_kernel(colours[..., :3], "blur"))
+    kernel = cf.Kernel("six", np.ones((6, 1, 1), int).tolist(), axes=("channel", "row", "column"))
+    np.save("a.npy", colours)
+    cf.filter_file("a.npy", "b.npy", kernel, overwrite=True)
+    assert np.array_equal(np.load("b.npy"), cf.apply_kernel(colours, kernel))
+
+
 def test_the_ink_of_cmyk_is_no_alpha_in_a_stack_either():
     pages = [np.random.default_rng(seed).integers(0, 256, (4, 5, 4), np.uint8) for seed in range(3)]
     images = [Image.fromarray(page, mode="CMYK") for page in pages]

@@ -265,6 +265,13 @@ def test_a_constant_that_is_not_a_fraction_is_refused_for_integers_and_right_for
     assert quick("apply", "a.png", "b.png", *constant).code == 2
     assert not (tmp_path / "out").exists()
     assert quick("gallery", "a.png", *constant[:-1], "sheet.png").code == 2
+    for options in ((), ("-n",)):
+        ran = quick("apply", "a.png", "-k", "blur", "--threshold", "3", *options)
+        assert (ran.code, len(ran.complaints)) == (2, 1)
+        assert "below 1 for integers; 3 levels of 255 would be 0.01176" in ran.err
+    assert quick("apply", "deep.npy", "-k", "blur", "--threshold", "3", "-n").code == 0
+    ran = quick("apply", "a.png", "-k", "blur", "--range", "raw", "-o", "raw.png")
+    assert (ran.code, ran.err.rpartition("; ")[2]) == (1, "try tiff or npy\n")
     assert quick("apply", "deep.npy", *constant).code == 0
     assert np.load(tmp_path / "out" / "deep.npy").max() > 1
 

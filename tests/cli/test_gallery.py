@@ -103,6 +103,17 @@ def test_contrast_of_more_than_8_bits_is_stretched_and_that_is_said(quick, tmp_p
     assert "stretched" not in quick("gallery", "b.png", "-k", "identity", "-o", "b2.png").out
 
 
+def test_a_tile_that_is_nearly_black_is_stretched_unless_a_range_was_asked_for(quick, tmp_path):
+    save(tmp_path / "c.png", 100 + grey(40, 60) // 8)
+    weak = ("-k", "0 0 0; -1 1 0; 0 0 0", "-o")
+    assert "stretched" in quick("gallery", "c.png", *weak, "a.png").out
+    made = cf.apply_kernel(100 + grey(40, 60) // 8, [[0, 0, 0], [-1, 1, 0], [0, 0, 0]])
+    assert made.max() < 40
+    shown = np.floor(made / made.max() * 255 + 0.5).astype(np.uint8)
+    assert holds(load(tmp_path / "a.png"), np.repeat(shown[..., None], 3, axis=2))
+    assert "stretched" not in quick("gallery", "c.png", *weak, "b.png", "--range", "absolute").out
+
+
 def test_columns_tiles_and_the_format_can_be_chosen(quick, tmp_path, photograph):
     options = ["-k", "blur", "-k", "sobel", "-k", "emboss", "--columns", "2", "--tile", "50"]
     assert quick("gallery", "photo.png", *options, "-o", "sheet.webp").code == 0

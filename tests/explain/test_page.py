@@ -109,13 +109,18 @@ def as_image(pixels):
 
 
 def random_options(pick):
-    return {
+    options = {
         "padding": pick("same", "same", "full", "valid", [1, 1], [2, 0]),
         "border": pick("edge", "symmetric", "reflect", "wrap", "zero", "constant"), "fill": pick(0, 0.4, 0.5),
         "stride": pick([1, 1], [1, 1], [2, 2], [1, 3]), "dilation": pick([1, 1], [1, 1], [2, 2], [3, 1]),
         "flip": pick(False, True), "channels": pick("each", "each", "sum", "mean"),
         "range": pick("auto", "auto", "clip", "absolute", "signed", "stretch", "raw"),
+        "mix": 1, "threshold": 0,
     }  # fmt: skip
+    if pick(False, True):
+        options |= {"mix": pick(1, 0.3, 0.5, 0), "threshold": pick(0, 0.02, 0.1)}
+        options |= {"padding": "same", "stride": [1, 1], "channels": pick("each", "each", "each", "sum")}
+    return options
 
 
 def for_python(options):
@@ -154,15 +159,16 @@ def test_the_page_computes_what_the_engine_computes(show):
     cases = [random_case(seed, names) for seed in range(300)]
     asked = [[as_image(pixels), name, options] for pixels, name, options in cases]
     results = show(html).evaluate(FILTER, [kernels, asked])
-    fitting = near = 0
+    fitting = near = blended = 0
     for (pixels, name, options), found in zip(cases, results, strict=True):
         kernel = TABLES.get(name) or cf.get_kernel(name)
         try:
             expected = cf.apply_kernel(pixels, kernel, **for_python(options))
         except cf.ShapeError:
-            assert found["error"].startswith("nothing comes out")
+            assert re.match("nothing comes out|the output has another size or other channels", found["error"])
             continue
         fitting += 1
+        blended += options["mix"] < 1 or options["threshold"] > 0
         shape = (-1, found["height"], found["width"])
         result = np.moveaxis(np.array(found["outputs"], np.float64).reshape(shape), 0, -1)
         expected = np.atleast_3d(expected)
@@ -176,6 +182,7 @@ def test_the_page_computes_what_the_engine_computes(show):
             assert np.abs(result - expected).max() <= 1
             near += np.count_nonzero(result != expected)
     assert fitting > 200
+    assert blended > 80
     assert near <= 2
 
 
@@ -221,6 +228,8 @@ def test_the_page_explains_what_the_command_explains(show, quick, tmp_path):
         assert found["value"] == pytest.approx(wanted["value"])
         assert found["anchor"] == [wanted["anchor"]["row"], wanted["anchor"]["column"]]
         assert_steps(found["steps"], wanted["steps"])
+        formulas = [formula for _, formula, _ in found["steps"]]
+        assert formulas == [step["formula"] for step in wanted["steps"]]
         for part, written in zip(found["parts"], wanted["parts"], strict=True):
             assert_steps(part["steps"], written["steps"])
             for piece, table in zip(part["slices"], written["slices"], strict=True):
@@ -421,6 +430,34 @@ def test_what_is_copied_does_the_same(show, tmp_path, quick):
     assert (edited.parts[0][0], edited.range) == ((-2, -1, 3), "clip")
 
 
+def test_a_blend_is_set_and_copied(show, quick, tmp_path):
+    pixels = picture(15, 6, 7, 3)
+    save(tmp_path / "small.png", pixels)
+    blended = ["-k", "sharpen", "--mix", "30%", "--threshold", "0.05"]
+    assert quick("explain", "small.png", *blended, "--at", "2,3", "-o", "page.html").code == 0
+    page = show((tmp_path / "page.html").read_text(encoding="utf-8"))
+    page.click("#copy-command")
+    copied = "convfilter apply small.png -k sharpen --mix 0.3 --threshold 0.05"
+    assert page.input_value("#copied") == copied
+    assert shown(page) == cf.apply_kernel(pixels, "sharpen", mix=0.3, threshold=0.05)[..., 0].ravel().tolist()
+    page.fill("#mix", "50%")
+    page.fill("#threshold", "0")
+    assert shown(page) == cf.apply_kernel(pixels, "sharpen", mix=0.5)[..., 0].ravel().tolist()
+    for wrong in ("", "1.5", "-1", "half"):
+        page.fill("#mix", wrong)
+        assert page.inner_text("#error") == "mix: enter a number from 0 to 1, or 0% to 100%"
+    page.fill("#mix", "0")
+    assert shown(page) == pixels[..., 0].ravel().tolist()
+    page.fill("#threshold", "5%")
+    assert page.inner_text("#error") == "threshold: enter a fraction of full scale, such as 0.02"
+    page.fill("#threshold", "0")
+    page.check("#backward")
+    page.select_option("#padding", "valid")
+    assert "cannot be blended" in page.inner_text("#error")
+    page.fill("#mix", "1")
+    assert page.inner_text("#error") == ""
+
+
 def test_every_kernel_is_the_same_as_toml(show, tmp_path):
     page = show(page_of(picture(6, 5, 5)))
     kernels = kernels_of(page_of(picture(6, 5, 5)))
@@ -613,6 +650,10 @@ def test_the_command_writes_a_page(show, quick, tmp_path):
         (["-k", "box:size=65"], "kernel 'box:size=65' is 65x65"),
         (["-k", "sobel", "--linear"], "a page cannot show --linear"),
         (["-k", "sobel", "--depth", "16"], "a page cannot show --depth"),
+        (["-k", "sobel", "--region", "2x2+0+0"], "a page cannot show --region"),
+        (["-k", "sobel", "--mask", "small.png"], "a page cannot show --mask"),
+        (["-k", "blur", "--channels", "luma"], "a page cannot show channels luma"),
+        (["-k", "blur", "--padding", "same-upper"], "a page cannot show padding same-upper"),
     ],
 )
 def test_what_a_page_cannot_show_is_refused(quick, tmp_path, arguments, fault):

@@ -8,6 +8,7 @@ from filters import BLUR, DEPTHS, EDGES, SHARPEN, picture, random_kernel
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import FULL_SCALE, distance_to_tie, round_half_up, settle, values_by_loops
+from PIL import Image
 from samples import colour, grey, load, save
 
 from convfilter import ConvfilterError, apply_kernel, filter_file, get_kernel
@@ -23,10 +24,11 @@ def blended_by_fractions(
     """What blending makes of an image, as fractions before rounding, and how much of the filter it holds."""
     values = values_by_loops(pixels, kernel, **options)
     image = pixels.reshape(*pixels.shape[:2], -1)
-    full = FULL_SCALE[pixels.dtype.name]
     share = np.full(pixels.shape[:2], Fraction(str(mix)))
     if mask is not None:
-        share = share * (mask.astype(object) * Fraction(1, int(np.iinfo(mask.dtype).max)))
+        full = int(np.iinfo(mask.dtype).max) if mask.dtype.kind == "u" else 1
+        share = share * [[Fraction(each) / full for each in row] for row in mask.tolist()]
+    full = FULL_SCALE[pixels.dtype.name]
     if region is not None:
         row, column, height, width = region
         inside = np.zeros(share.shape, bool)
@@ -60,8 +62,8 @@ def blended_by_fractions(
     dtype=st.sampled_from(DEPTHS),
     kernel=st.sampled_from([BLUR, SHARPEN, EDGES, MAGNITUDE, random_kernel(1, divisors=(7,), offset=0.25)]),
     mix=st.sampled_from([0.0, 0.3, 0.5, 0.999, 1.0]),
-    mask=st.sampled_from([None, *DEPTHS]),
-    region=st.sampled_from([None, (1, 2, 3, 9), (0, 0, 6, 7)]),
+    mask=st.sampled_from([None, *DEPTHS, "float32"]),
+    region=st.sampled_from([None, (1, 2, 3, 9), [0, 0, 6, 7], np.array([0, 1, 5, 6])]),
     threshold=st.sampled_from([0.0, 0.0, 0.02, 0.1]),
     depth=st.sampled_from([None, None, *DEPTHS]),
     options=st.fixed_dictionaries(
@@ -73,11 +75,14 @@ def blended_by_fractions(
     ),
 )
 def test_blends_are_exact(seed, channels, dtype, kernel, mix, mask, region, threshold, depth, options):
-    """Rational strengths, masks of 8 and 16 bits: rounded once, ties up; the image where nothing is taken."""
+    """Rational strengths, masks of integers or quarters: rounded once, ties up; else the image."""
     if options["alpha"] == "premultiply" and (kernel not in (BLUR, SHARPEN) or channels != 4):
         options["alpha"] = "keep"
     pixels = picture(seed, 6, 7, *([channels] if channels else []), dtype=dtype)
-    mask = None if mask is None else picture(seed + 1, 6, 7, dtype=mask)
+    if mask == "float32":
+        mask = picture(seed + 1, 6, 7) // 63 * np.float32(0.25)
+    elif mask is not None:
+        mask = picture(seed + 1, 6, 7, dtype=mask)
     blend = {"mix": mix, "mask": mask, "region": region, "threshold": threshold}
     values, share = blended_by_fractions(pixels, kernel, depth=depth, **blend, **options)
     bits = {"uint8": 8, "uint16": 16, None: None}[depth]
@@ -191,6 +196,8 @@ def test_masks_are_read_like_images():
         ({"mix": float("nan")}, "mix=nan"),
         ({"threshold": -0.1}, "threshold=-0.1: give a fraction"),
         ({"region": (0, 0, 0, 3)}, "region="),
+        ({"region": (True, 0, 3, 3)}, "whole numbers"),
+        ({"region": np.ones(4)}, "whole numbers"),
         ({"region": (9, 0, 3, 3)}, "begins at row 9"),
         ({"mask": np.ones((5, 7))}, "the mask has 7x5 and the image has 7x6"),
         ({"mask": np.full((6, 7), 2.0)}, r"outside 0\.\.1"),
@@ -230,11 +237,21 @@ def test_masks_that_are_missing_or_in_the_way_are_refused_also_by_a_dry_run(quic
     save("a.png", colour())
     save("small.png", grey(3, 3))
     save("mask.png", grey())
+    save("masks/a.tif", grey())
+    save("masks/a.gif", grey())
+    frames = [Image.fromarray(grey(seed=seed)) for seed in range(2)]
+    frames[0].save("two.gif", save_all=True, append_images=frames[1:])
+    np.save("far.npy", grey().astype(np.float32))
+    ran = quick("apply", "a.png", "-k", "blur", "--mask", "far.npy", "-o", "b.png")
+    assert (ran.code, "a.png: mask far.npy: the mask holds values outside 0..1" in ran.err) == (1, True)
     for extra in ([], ["-n"]):
         apply = ("apply", "a.png", "-k", "blur", *extra)
         for arguments, code, message in [
             (("--mask", "none.png"), 2, "mask none.png: no such file or folder"),
             (("--mask", "small.png", "-o", "b.png"), 1, "the mask has 3x3 and the image has 10x8"),
+            (("--mask", "two.gif", "-o", "b.png"), 1, "mask two.gif: holds 2 frames: give a single image"),
+            (("--missing", "two.gif", "-o", "b.png"), 1, "mask two.gif: holds 2 frames"),
+            (("--mask", "masks", "-o", "b.png"), 1, "several masks for it in masks: a.gif, a.tif: keep one"),
             (("--mask", "mask.png", "-o", "mask.png", "--overwrite"), 2, "would replace masks in mask.png"),
             (("--mix", "50"), 2, "0% to 100%"),
             (("--region", "3x3"), 2, "WxH+X+Y"),

@@ -9,7 +9,7 @@ from filters import BLUR, DEPTHS, SHARPEN, assert_filtered, picture, random_kern
 from oracles import FULL_SCALE, correlate_by_loops, padding_pairs, settle
 from samples import SAMPLE_IMAGES, colour, grey, load, save
 
-from convfilter import ConvfilterError, KernelError, ShapeError, apply_kernel, get_kernel
+from convfilter import ConvfilterError, Kernel, KernelError, ShapeError, apply_kernel, get_kernel
 from convfilter.filtering import filter_pixels
 from convfilter.options import FilterOptions
 
@@ -126,6 +126,16 @@ def test_lightness_of_equal_channels_is_the_grey_image():
     chain = [BLUR, SHARPEN]
     made = filter_pixels(equal, chain, FilterOptions(channels="luma")).pixels
     np.testing.assert_array_equal(made[..., 1], filter_pixels(level, chain, FilterOptions()).pixels)
+
+
+def test_lightness_of_summed_parts_is_stretched_and_blended():
+    """The extremes lie in any channel, also where only the first part adds colours."""
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 14, 3)).astype(np.uint8)
+    kernel = Kernel("sum", (((1, 2, 1),), ((1, 1, 1),)), combine="sum", divisors=(4, 4))
+    options = {"channels": "luma", "range": "stretch"}
+    plain, half = (apply_kernel(pixels, kernel, mix=mix, **options) for mix in (1, 0.5))
+    assert (plain.min(), plain.max()) == (0, 255)
+    assert np.abs(half - (pixels / 2 + plain / 2)).max() <= 1
 
 
 def test_sharpening_lightness_leaves_the_noise_of_colours_as_it_is():

@@ -111,6 +111,16 @@ def test_chains_frames_and_linear_light_keep_the_digits_that_eight_bits_lose():
     assert apply_kernel(stack, "temporal-blur", depth=16).dtype == np.uint16
 
 
+@pytest.mark.parametrize("kernels", ["sharpen", ["gaussian:1", "sharpen"]], ids=str)
+@pytest.mark.parametrize("linear", [False, True])
+def test_floats_of_32_bits_become_integers_in_double_precision(kernels, linear):
+    pixels = np.random.default_rng(0).random((60, 70)).astype(np.float32)
+    made, expected = (
+        apply_kernel(each, kernels, linear=linear, depth=16) for each in (pixels, pixels.astype(float))
+    )
+    np.testing.assert_array_equal(made, expected)
+
+
 def test_a_deep_scan_becomes_a_jpeg(run, tmp_path):
     scan = (np.arange(600).reshape(20, 30) * 109).astype(np.uint16)
     save(tmp_path / "scan16.png", scan)

@@ -59,7 +59,7 @@ def test_a_profile_in_a_gif_goes_to_other_formats_and_other_extensions_are_named
     data = gif(1)
     picture = read_picture(io.BytesIO(data[:-1] + extensions + b";"))
     stream = io.BytesIO()
-    word = "not known to fit the filtered image: extension FRACTINT001 dropped"
+    word = "dropped because it may not fit the filtered image: extension FRACTINT001"
     lost = "png cannot hold the duration of a still image: dropped"
     assert write_picture(stream, picture, "png") == [word, lost]
     assert read_picture(stream).metadata.icc == PROFILE
@@ -129,7 +129,9 @@ def test_a_gain_map_is_dropped_and_no_longer_announced():
         assert left not in picture.metadata.xmp
     assert b'dc:title="kept"' in picture.metadata.xmp
     assert picture.metadata.xmp.endswith(b"</rdf:Description></x:xmpmeta>")
-    assert write_picture(io.BytesIO(), picture) == ["not known to fit the filtered image: a gain map dropped"]
+    assert write_picture(io.BytesIO(), picture) == [
+        "dropped because it may not fit the filtered image: a gain map"
+    ]
 
 
 # EXIF
@@ -234,6 +236,32 @@ def test_broken_exif_is_dropped_with_a_warning_on_the_way_to_a_tiff(tmp_path, re
     filter_file(tmp_path / "in.png", tmp_path / "out.tiff", "identity")
     assert "malformed EXIF dropped" in [str(each.message).split(": ")[1] for each in recwarn]
     assert [tag.number for tag in read_picture(tmp_path / "out.tiff").metadata.tags] == [271, 0x9C9B]
+
+
+def test_a_value_of_a_wrong_type_does_not_cost_the_block(tmp_path, recwarn):
+    block = b"Exif\0\0II*\0\x08\0\0\0\2\0" + struct.pack("<HHI4s", 282, 2, 1, b"")
+    block += struct.pack("<HHI4s", 271, 2, 4, b"Ann") + bytes(4)
+    Image.new("RGB", (8, 8)).save(tmp_path / "in.jpg", exif=block)
+    for form in ("jpg", "png", "webp", "avif"):
+        filter_file(tmp_path / "in.jpg", tmp_path / f"out.{form}", "identity")
+        with Image.open(tmp_path / f"out.{form}") as image:
+            assert image.getexif()[271] == "Ann"
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize(
+    ("tags", "lost"),
+    [
+        ({305: "program"}, []),
+        ({297: (0, 1)}, []),
+        ({305: "program", 271: "Maker"}, ["npy cannot hold EXIF: dropped"]),
+        ({297: (1, 2)}, ["npy cannot hold page numbers: dropped"]),
+    ],
+)
+def test_a_program_and_the_only_page_say_nothing(tmp_path, recwarn, tags, lost):
+    Image.new("L", (8, 8)).save(tmp_path / "in.tif", tiffinfo=tags)
+    filter_file(tmp_path / "in.tif", tmp_path / "out.npy", "identity")
+    assert [str(each.message).split(": ", 1)[1] for each in recwarn] == lost
 
 
 def test_what_programs_write_into_exif_alone_is_not_lost_with_the_resolution(tmp_path, recwarn):

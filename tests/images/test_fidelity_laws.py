@@ -28,7 +28,7 @@ MOVING = ("png", "gif", "webp")
 DEEP = ("L;int8", "L;int16", "L;uint32", "L;float64", "LA;uint16", "RGB;float32", "RGBA;int16", "CMYK;uint16")
 CELLS = [(form, kind) for form in LOSSLESS for kind in FORMATS[form].kinds if kind != "*"]
 CELLS += [("png", kind) for kind in FORMATS["png"].deep] + [("tiff", kind) for kind in (*DEEP, "LXXXX")]
-CELLS += [("npy", "RGB;uint16"), ("npy", "L;int16"), ("npy", "C5")]
+CELLS += [("npy", "RGB;uint16"), ("npy", "L;int16")]
 
 
 def everything(mode):

@@ -51,7 +51,7 @@ def jpeg(scans=0, exif=0, size=(1500, 1000)):
 
 def array(channels):
     stream = io.BytesIO()
-    np.save(stream, np.zeros((1, 1, channels), np.uint8))
+    np.save(stream, np.zeros((1, 1, 1, channels), np.uint8))
     return stream.getvalue()
 
 

@@ -95,7 +95,7 @@ def test_what_a_jpeg_holds_besides_is_named_in_one_warning_unless_all_is_strippe
     picture = read_picture(
         with_segments((0xE1, extension), (0xEB, b"JP"), (0xEB, b"JP"), (0xFE, b"one"), *known)
     )
-    word = "not known to fit the filtered image: extended XMP, segment APP11 dropped"
+    word = "dropped because it may not fit the filtered image: extended XMP, segment APP11"
     assert picture.warnings + write_picture(io.BytesIO(), picture) == [word]
     lost = "webp cannot hold comments: dropped"
     assert write_picture(io.BytesIO(), picture, "webp") == [word, lost]

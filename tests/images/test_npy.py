@@ -82,10 +82,10 @@ def test_an_array_of_four_axes_is_frames_and_of_three_a_volume_if_asked(order, d
     assert np.array_equal([frame.pixels for frame in frames], expected)
     assert {frame.mode for frame in frames} == {"RGB"}
     flat = np.asarray(array[..., 0], order=order)
-    volume = frames_of(npy(flat), volume=True)
+    volume = frames_of(npy(flat), axes="frames")
     assert np.array_equal([frame.pixels for frame in volume], expected[..., 0])
     assert len(frames_of(npy(flat))) == 1
-    assert frames_of(npy(flat[0]), volume=True)[0].pixels.shape == (5, 6)
+    assert frames_of(npy(flat[0]), axes="frames")[0].pixels.shape == (5, 6)
 
 
 @pytest.mark.parametrize("order", ["C", "F"])

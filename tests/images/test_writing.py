@@ -315,6 +315,15 @@ def test_a_jpeg_keeps_its_tables_and_subsampling_whatever_the_channels():
         assert (warnings, read_picture(stream).mode) == ([], mode)
 
 
+def test_what_libjpeg_prints_of_coarse_tables_is_a_warning(capfd):
+    stream = io.BytesIO()
+    Image.fromarray(smooth()).save(stream, "JPEG", qtables=[[300] * 64] * 2)
+    capfd.readouterr()
+    warnings = write_picture(io.BytesIO(), read_picture(stream))
+    assert (capfd.readouterr().err, len(warnings)) == ("", 1)
+    assert "quantization tables are too coarse" in warnings[0]
+
+
 @pytest.mark.parametrize("quality", [94, 100])
 def test_noise_fits_into_a_progressive_jpeg_at_every_quality(quality):
     before = ImageFile.MAXBLOCK
