@@ -73,6 +73,12 @@ class Settings(NamedTuple):
         return resolved_range(self.filtering, self.kernels[-1]) == "raw"
 
     @property
+    def rescales(self) -> bool:
+        """Whether all samples end on another scale, also those that a no-data value declares."""
+        chosen = {resolved_range(self.filtering, kernel) for kernel in self.kernels}
+        return self.filtering.missing is None and not chosen.isdisjoint(("signed", "stretch"))
+
+    @property
     def maps(self) -> int:
         """Number of output channels if the chain makes some that are neither grey nor colours; else 1."""
         return next((kernel.maps for kernel in reversed(self.kernels) if "channel" in kernel.axes), 1)
