@@ -187,7 +187,8 @@ for what is dropped by rule.
   and `--padding`, GeoTIFF tags and a pixel size without a unit are adapted, so that every pixel keeps its
   place in the world. (Dots per inch stay: they say how large to print.) RPC coefficients and the position on
   a page are dropped with a warning if the pixels move, and all of these if the image is turned. A no-data
-  value is dropped with a warning if the type of the samples changes; otherwise it is kept and reported.
+  value is dropped with a warning if the type of the samples changes, or their scale by `--range stretch` or
+  `signed` without `--missing`; otherwise it is kept and reported.
 - **ImageJ's description** is adapted to the number of frames; its display range is removed if the type
   changes. OME's, which lists every frame, is dropped with a warning if size, frames, channels or type change.
 - **Tags that may hold addresses or images** are dropped with a warning: private ones of type LONG,

@@ -39,7 +39,7 @@ from convfilter.images.masks import check_mask_sizes, with_masks, with_no_data
 from convfilter.images.picture import Picture, Size
 from convfilter.images.pnm import read_stream
 from convfilter.images.reading import Frames, opened_frames
-from convfilter.images.tiff_tags import of_first_page
+from convfilter.images.tiff_tags import no_data, of_first_page, without_no_data
 from convfilter.images.writing import write_picture
 
 __all__ = [
@@ -303,6 +303,9 @@ def _filter_each(frames: Frames, settings: Settings, result: Result) -> Iterator
 def _read(frames: Frames, number: int, settings: Settings, result: Result) -> Picture:
     picture = frames.read(number)
     _, warnings = with_no_data(settings.filtering, picture)
+    if settings.rescales and not settings.encoding.strip and no_data(picture.metadata.tags) is not None:
+        picture.metadata = replace(picture.metadata, tags=without_no_data(picture.metadata.tags))
+        warnings = [*warnings, "the no-data value no longer fits: dropped"]
     result.warnings += [line for line in warnings if line not in result.warnings]
     return picture
 

@@ -40,6 +40,7 @@ _LARGEST_LISTED = 31
 _OPTIONS = {"padding", "border", "fill", "stride", "dilation", "flip"}
 _OPTIONS |= {"channels", "range", "alpha", "mix", "threshold"}
 _PADDINGS = ("same", "valid", "full")
+_CHANNELS = ("each", "sum", "mean")
 
 # Parameters that the page offers, by generator.
 _VARIANTS = {
@@ -67,8 +68,10 @@ def check_page(kernels: Sequence[Kernel], options: FilterOptions) -> None:
     for name, default in FilterOptions()._asdict().items():
         if name not in _OPTIONS and getattr(options, name) != default:
             raise OptionError(f"a page cannot show --{name.replace('_', '-')}: leave it out{other}")
-    if isinstance(options.padding, str) and options.padding not in _PADDINGS:
-        raise OptionError(f"a page cannot show padding {options.padding}: choose another{other}")
+    for name, shown in (("padding", _PADDINGS), ("channels", _CHANNELS)):
+        value = getattr(options, name)
+        if isinstance(value, str) and value not in shown:
+            raise OptionError(f"a page cannot show {name} {value}: choose another{other}")
 
 
 class Subject(NamedTuple):

@@ -35,6 +35,7 @@ __all__ = [
     "no_data",
     "of_first_page",
     "read_tags",
+    "without_no_data",
 ]
 
 Data: TypeAlias = bytes | mmap.mmap
@@ -233,6 +234,11 @@ def no_data(tags: Iterable[TiffTag]) -> str | None:
     """Return the no-data value that is declared."""
     found = next((tag.data for tag in tags if tag.number == _NO_DATA), None)
     return None if found is None else found.rstrip(b"\0 ").decode("ascii", "replace")
+
+
+def without_no_data(tags: Iterable[TiffTag]) -> tuple[TiffTag, ...]:
+    """Return the tags but those that declare a no-data value."""
+    return tuple(tag for tag in tags if tag.number != _NO_DATA)
 
 
 def read_tags(directory: Directory) -> tuple[TiffTag, ...]:

@@ -652,6 +652,8 @@ def test_the_command_writes_a_page(show, quick, tmp_path):
         (["-k", "sobel", "--depth", "16"], "a page cannot show --depth"),
         (["-k", "sobel", "--region", "2x2+0+0"], "a page cannot show --region"),
         (["-k", "sobel", "--mask", "small.png"], "a page cannot show --mask"),
+        (["-k", "blur", "--channels", "luma"], "a page cannot show channels luma"),
+        (["-k", "blur", "--padding", "same-upper"], "a page cannot show padding same-upper"),
     ],
 )
 def test_what_a_page_cannot_show_is_refused(quick, tmp_path, arguments, fault):

@@ -257,6 +257,11 @@ def test_files_say_what_is_missing(quick):
         with tifffile.TiffFile("b.tif") as file:
             assert file.pages[0].tags[42113].value == "99"
     assert "declares the no-data value 99" in quick("apply", "a.tif", "-k", "blur", "-o", "c.tif").err
+    for name, scale in (("s.tif", "stretch"), ("r.tif", "signed")):
+        ran = quick("apply", "a.tif", "-k", "blur", "--range", scale, "-o", name)
+        assert "the no-data value no longer fits: dropped" in ran.err
+        with tifffile.TiffFile(name) as file:
+            assert 42113 not in file.pages[0].tags
     ran = quick("apply", "plain.tif", "-k", "blur", "--missing", "nodata", "-o", "d.tif")
     assert "declares no no-data value: no sample is taken as missing" in ran.err
     ran = quick("explain", "a.tif", "-k", "blur", "--missing", "nodata", "--at", "2,2")
