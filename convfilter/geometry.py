@@ -7,6 +7,7 @@ that computes uses the `Axis` made here.
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, TypeAlias
@@ -21,6 +22,9 @@ PADDINGS = ("same", "valid", "full", "same-upper")
 AxisPadding: TypeAlias = str | int | tuple[int, int]
 Padding: TypeAlias = AxisPadding | Sequence[AxisPadding]
 PerAxis: TypeAlias = int | Sequence[int]
+
+_MOST = 10**9
+_MOST_SAMPLES = 2**50
 
 AXIS_NAMES = {1: ("length",), 2: ("height", "width"), 3: ("frames", "height", "width")}
 
@@ -192,6 +196,11 @@ def axes_of(
             sizes, kernel, paddings, strides, dilations, weights, strict=False
         )
     )
+    outputs = [axis.output for axis in axes]
+    # Of large arrays sizes may be asked all the same; this is about padding.
+    if min(outputs) > 0 and math.prod(outputs) > max(_MOST_SAMPLES, 2 * math.prod(sizes)):
+        made = " x ".join(map(str, outputs))
+        raise ShapeError(f"{made} samples would come out, too many for any memory: give a smaller padding")
     names = AXIS_NAMES.get(count) or [f"axis {i}" for i in range(count)]
     for name, axis in zip(names, axes, strict=True):
         if axis.output < 1 and transposed and not may_be_empty:
@@ -238,6 +247,8 @@ def _per_axis(name: str, value: PerAxis, count: int) -> tuple[int, ...]:
     for number in numbers:
         if number < 1:
             raise ShapeError(f"{name} {brief(number)} is too small: it must be at least 1")
+        if number >= _MOST:
+            raise ShapeError(f"{name} {brief(number)} is too large: it must be less than {_MOST}")
     return numbers
 
 
@@ -272,4 +283,6 @@ def _padded(axis: Axis, padding: Any) -> Axis:
     for number in numbers:
         if number < 0:
             raise ShapeError(f"padding {brief(number)} is negative: it must be at least 0")
+        if number >= _MOST:
+            raise ShapeError(f"padding {brief(number)} is too large: it must be less than {_MOST}")
     return axis._replace(before=numbers[0], after=numbers[-1])

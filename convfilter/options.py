@@ -356,11 +356,13 @@ def choices(kind: Any) -> tuple[Any, ...]:
 
 
 def check_choices(record: tuple[Any, ...]) -> None:
-    """Refuse values that are not among those of a `Literal` field, with the nearest one that is."""
+    """Refuse values that a `Literal` or bool field has not, with the nearest one that it has."""
     for option in declared(type(record)):
         value = getattr(record, option.name)
         if choices(option.type) and value is not option.default:
             check_choice(option.name, value, choices(option.type))
+        if option.type is bool and type(value).__name__ not in ("bool", "bool_"):  # numpy's are fine
+            raise OptionError(f"{option.name}={brief(value)}: give True or False")
 
 
 def environment_threads() -> int | None:

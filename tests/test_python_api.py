@@ -160,3 +160,65 @@ def test_the_response_is_that_of_the_fourier_transform():
     places = np.linspace(-0.5, 0.5, shown.shape[0])
     expected = np.abs(np.outer(2 + 2 * np.cos(2 * np.pi * places), 2 * np.sin(2 * np.pi * places)))
     np.testing.assert_allclose(shown, 255 * expected / expected.max(), atol=0.51)
+
+
+def test_files_may_be_paths(tmp_path):
+    path = tmp_path / "a.npy"
+    np.save(path, SHARPEN)
+    expected = cf.apply_kernel(PIXELS, SHARPEN)
+    np.testing.assert_array_equal(cf.apply_kernel(PIXELS, path), expected)
+    np.testing.assert_array_equal(cf.apply_kernel(PIXELS, [path]), expected)
+    for call in (
+        lambda: cf.apply_kernel(path, "blur"),
+        lambda: cf.apply_kernel(PIXELS, "blur", mask=path),
+        lambda: cf.apply_kernel(PIXELS, "blur", missing=path),
+    ):
+        with pytest.raises((ImageError, OptionError), match="filter_file"):
+            call()
+    for arguments in ((path, SHARPEN), (PIXELS, path)):
+        with pytest.raises((ImageError, KernelError), match=r"Path\("):
+            cf.correlate(*arguments)
+
+
+def test_an_image_of_premultiplied_grey_is_filtered():
+    image = Image.fromarray(colour(9, 12)[..., :2], "LA")
+    premultiplied = image.convert("La")
+    np.testing.assert_array_equal(
+        cf.apply_kernel(premultiplied, "blur"), cf.apply_kernel(premultiplied.convert("LA"), "blur")
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"flip": "no"}, OptionError, "flip='no': give True or False"),
+        ({"linear": 0}, OptionError, "linear=0: give True or False"),
+        ({"padding": 10**9}, ShapeError, "too large"),
+        ({"padding": 10**9 - 1}, ShapeError, "too many for any memory: give a smaller padding"),
+        ({"stride": 10**30}, ShapeError, "too large"),
+        ({"mix": 1e-320}, OptionError, "too small: give 0"),
+        ({"mask": [[1, 2], [3]]}, ImageError, "rows of different lengths"),
+        ({"missing": [[1, 2], [3]]}, ImageError, "rows of different lengths"),
+    ],
+)
+def test_values_that_no_option_can_have_are_refused(options, error, message, tmp_path):
+    with pytest.raises(error, match=message):
+        cf.apply_kernel(PIXELS, "blur", **options)
+    np.save(tmp_path / "a.npy", PIXELS)
+    with pytest.raises(error, match=message):
+        cf.filter_file(tmp_path / "a.npy", tmp_path / "b.npy", "blur", **options)
+
+
+def test_ragged_pixels_and_wrong_switches_of_files_are_refused(tmp_path):
+    with pytest.raises(ImageError, match="rows of different lengths"):
+        cf.apply_kernel([[1, 2], [3]], "blur")
+    np.save(tmp_path / "a.npy", PIXELS)
+    for switch in ("orient", "strip", "overwrite", "preserve"):
+        with pytest.raises(OptionError, match=f"{switch}='no': give True or False"):
+            cf.filter_file(tmp_path / "a.npy", tmp_path / "b.npy", "blur", **{switch: "no"})
+    cf.apply_kernel(PIXELS, "blur", flip=np.True_)
+
+
+def test_a_matrix_in_a_name_has_its_size():
+    labels = {cf.get_kernel(f"deblur:of={matrix}").label for matrix in ("[1 2 1]", "[1;2;1]")}
+    assert labels == {"deblur-of=matrix-3x1", "deblur-of=matrix-1x3"}

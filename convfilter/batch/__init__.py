@@ -38,7 +38,7 @@ from convfilter.errors import check_choice, escaped, with_name
 from convfilter.files import STREAM, check_parent, sweep
 from convfilter.geometry import Padding, PerAxis
 from convfilter.images.formats import ALIASES, FORMATS
-from convfilter.kernels import KernelLike, get_chain
+from convfilter.kernels import KernelLike, files_of, get_chain
 from convfilter.options import (
     MAX_PIXELS,
     Alpha,
@@ -280,6 +280,7 @@ def filter_file(
         EncodeOptions(quality, compress, background, strip),
         ReadOptions(orient, max_pixels),
         BatchOptions(frames, overwrite, preserve=preserve, jobs=threads),
+        kernel_files=files_of(kernel),
     )
     check_settings(settings)
     job = Job(os.fspath(source), target, format if target == STREAM else format_of_file(target, format))

@@ -46,6 +46,7 @@ class Settings(NamedTuple):
     batch: BatchOptions = BatchOptions()
     count_clipped: bool = False
     hint_for: str = ""  # the input of which the result may carry a hint
+    kernel_files: tuple[str, ...] = ()  # which outputs must not replace
 
     @property
     def spans_frames(self) -> bool:
@@ -97,6 +98,7 @@ def check_settings(settings: Settings) -> None:
     axes_of((1, 1), (1, 1), padding=options.padding, stride=options.stride, dilation=options.dilation)
     check_encoding(settings.encoding)
     check_choices(settings.batch)
+    check_choices(settings.reading)
     available_threads(settings.batch.jobs)
     pixels = settings.reading.max_pixels
     if not isinstance(pixels, int) or isinstance(pixels, bool) or pixels < 1:
@@ -329,7 +331,7 @@ def _folds_a_probe(folder: str) -> bool:
 
 
 def check_jobs(jobs: Iterable[Job], settings: Settings) -> None:
-    """Refuse jobs that would write over an input, by whatever name or link, or over or beside masks.
+    """Refuse jobs that would write over an input or kernel file, by whatever name, or over or beside masks.
 
     With `overwrite` an input may be replaced by its own output, but not through links. Standard streams have
     nothing to preserve.
@@ -343,6 +345,9 @@ def check_jobs(jobs: Iterable[Job], settings: Settings) -> None:
     for mask in masks:
         if (found := identity(mask)) and found in written:
             raise OptionError(f"outputs would replace masks in {escaped(mask)}: choose another output")
+    for path in settings.kernel_files:
+        if identity(path) in outputs:
+            raise OptionError(f"outputs would replace the kernel file {escaped(path)}: choose another output")
     if not outputs:
         return
     inputs = {key: job.source for job in jobs if (key := identity(job.source)) in outputs}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import click
@@ -15,7 +14,7 @@ from convfilter.images.formats import ALIASES, FORMATS, format_of_name
 from convfilter.options import BatchOptions, EncodeOptions, FilterOptions, ReadOptions
 
 if TYPE_CHECKING:
-    from convfilter.kernels import Kernel
+    from convfilter.kernels import Library
 
 __all__ = ["command"]
 
@@ -66,7 +65,7 @@ __all__ = ["command"]
 def command(
     inputs: tuple[str, ...],
     kernels: tuple[str, ...],
-    known: Mapping[str, Kernel],
+    known: Library,
     output: str | None,
     format_: str | None,
     dry_run: bool,
@@ -105,10 +104,19 @@ def command(
     from convfilter.batch.plan import Settings, check_settings, plan_jobs
     from convfilter.cli.report import Reporter
     from convfilter.files import STREAM, refuse_terminal
+    from convfilter.kernels import files_of
     from convfilter.signals import at_stop
 
     chain = options.chosen_kernels(kernels, known, filtering)
-    settings = Settings(chain, filtering, encoding, reading, batch, count_clipped=as_json or verbose)
+    settings = Settings(
+        chain,
+        filtering,
+        encoding,
+        reading,
+        batch,
+        count_clipped=as_json or verbose,
+        kernel_files=known.files + files_of(kernels),
+    )
     check_settings(settings)
     jobs = plan_jobs(
         inputs,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
@@ -11,8 +11,8 @@ import click
 from convfilter.cli import options
 from convfilter.cli.report import kernel_in_lines, parameters_in_words, size_in_words
 from convfilter.errors import complain, escaped
-from convfilter.files import STREAM, check_output, write_output
-from convfilter.kernels import Kernel, get_kernel
+from convfilter.files import STREAM, check_output, refuse_input, write_output
+from convfilter.kernels import Kernel, Library, files_of, get_kernel
 from convfilter.kernels.files import encode_kernel, is_kernel_file
 
 __all__ = ["GROUPS", "command"]
@@ -66,7 +66,7 @@ def command(
     sides: tuple[int, ...] | None,
     output: str | None,
     overwrite: bool,
-    known: Mapping[str, Kernel],
+    known: Library,
     as_json: bool,
 ) -> None:
     """List the kernels, or show one: weights, symmetry, rank, plan, source.
@@ -84,6 +84,7 @@ def command(
         return
     kernel = get_kernel(name, known)
     if output is not None:
+        refuse_input(output, known.files + files_of(name))
         _write(kernel, output, overwrite)
     rows, columns = (1, *(sides or _PHOTOGRAPH))[-2:]
     found = _analysed(kernel, rows, columns)

@@ -15,6 +15,7 @@ from convfilter.cli import options
 from convfilter.cli.report import kernel_in_lines, read_named
 from convfilter.errors import ConvfilterError, ImageError, OptionError, ShapeError, complain, escaped
 from convfilter.files import STREAM, check_output, refuse_input, write_output
+from convfilter.kernels.files import encode_kernel, is_kernel_file
 from convfilter.kernels.kernel import NAME, NAMES
 from convfilter.kernels.toml import table_of
 from convfilter.options import Border, LearnedChannels, choices
@@ -39,7 +40,9 @@ _FIGURES = ("rms", "psnr", "gradient_norm", "condition", "uncertainty", "samples
     metavar="WxH",
     help="Size of the kernel; N is NxN.",
 )
-@options.add("-o", "--output", metavar="FILE", help="Kernel file to write; '-' is stdout.")
+@options.add(
+    "-o", "--output", metavar="FILE", help="Kernel file to write, as 'kernels -o' does; '-' is stdout."
+)
 @options.add("--name", default="learned", show_default=True, metavar="NAME", help="Name of the kernel.")
 @options.add("--overwrite", is_flag=True, help="Replace an existing FILE.")
 @options.add(
@@ -116,7 +119,8 @@ def command(
     )
     if output is not None:
         table = f"# Residual {_residual(fit)}\n{table_of(fit.kernel)}".encode()
-        write_output(output, lambda stream: stream.write(table), overwrite=overwrite)
+        content = encode_kernel(fit.kernel, output) if _is_nameless(output) else table
+        write_output(output, lambda stream: stream.write(content), overwrite=overwrite)
     for warning in fit.warnings if not quiet else ():
         complain(f"warning: {warning}")
     if as_json:
@@ -124,6 +128,11 @@ def command(
         click.echo(json.dumps(described), err=output == STREAM)
     elif not quiet:
         click.echo("\n".join(_as_lines(fit, output, linear)), err=output == STREAM)
+
+
+def _is_nameless(output: str) -> bool:
+    """Whether a file is of a format that holds a kernel without its name."""
+    return is_kernel_file(output) and not output.lower().endswith(".toml")
 
 
 def _read_pair(
@@ -175,7 +184,8 @@ def _as_lines(fit: Fit, output: str | None, linear: bool) -> list[str]:
     ]
     if output not in (None, STREAM):
         file = escaped(str(output))
-        use = f"convfilter apply IMAGE --kernels {file} -k {fit.kernel.name}{' --linear' if linear else ''}"
+        chosen = f"-k {file}" if _is_nameless(str(output)) else f"--kernels {file} -k {fit.kernel.name}"
+        use = f"convfilter apply IMAGE {chosen}{' --linear' if linear else ''}"
         lines.append(f"{file} is written; use it with: {use}")
     return lines
 

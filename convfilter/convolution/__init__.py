@@ -7,6 +7,7 @@ wraps and nothing is clipped.
 from __future__ import annotations
 
 import math
+import os
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from convfilter.geometry import Padding, PerAxis, axes_of
 from convfilter.options import Border
 
 __all__ = [
+    "array_of",
     "convolve",
     "correlate",
     "correlate_channels",
@@ -212,7 +214,7 @@ def _bound(samples: np.ndarray, weights: np.ndarray, fill: float) -> float:
 
 def samples_of(array: ArrayLike, name: str = "array") -> np.ndarray:
     """Return an array of real numbers, bool as uint8, or refuse it by a name that starts with a vowel."""
-    if isinstance(array, str) or hasattr(array, "parts"):
+    if isinstance(array, str | os.PathLike) or hasattr(array, "parts"):
         raise ImageError(f"{brief(array)} where an {name} belongs: give the array first, then the kernel")
     samples = _real(array, f"an {name}", ImageError)
     if samples.ndim == 0:
@@ -222,7 +224,7 @@ def samples_of(array: ArrayLike, name: str = "array") -> np.ndarray:
 
 def weights_of(kernel: ArrayLike) -> np.ndarray:
     """Return a kernel of finite real numbers, bool as uint8, or refuse it."""
-    if isinstance(kernel, str):
+    if isinstance(kernel, str | os.PathLike):
         raise KernelError(
             f"{brief(kernel)} is not an array: give get_kernel({brief(kernel)}), or apply_kernel"
         )
@@ -234,14 +236,19 @@ def weights_of(kernel: ArrayLike) -> np.ndarray:
     return weights
 
 
-def _real(values: ArrayLike, name: str, error: type[ConvfilterError]) -> np.ndarray:
-    """Return an array of real numbers, bool as uint8, or refuse it by a name and its article."""
+def array_of(values: Any, name: str, error: type[ConvfilterError]) -> np.ndarray:
+    """Return values as an array, or refuse ragged ones by a name and its article."""
     try:
-        array = np.asarray(values)
+        return np.asarray(values)
     except ConvfilterError:  # of a Kernel that is not one array
         raise
     except ValueError:
         raise error(f"{name} has rows of different lengths: give rows of one length") from None
+
+
+def _real(values: ArrayLike, name: str, error: type[ConvfilterError]) -> np.ndarray:
+    """Return an array of real numbers, bool as uint8, or refuse it by a name and its article."""
+    array = array_of(values, name, error)
     if array.dtype == bool:
         array = array.view(np.uint8)
     if array.dtype.kind not in "iuf":

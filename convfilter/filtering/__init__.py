@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 
@@ -13,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from convfilter.convolution.borders import border_fill
 from convfilter.convolution.plan import Plan
-from convfilter.errors import ImageError, KernelError, OptionError, ShapeError
+from convfilter.errors import ImageError, KernelError, OptionError, ShapeError, brief
 from convfilter.filtering.arguments import ChannelAxis, PillowImage, pixels_of
 from convfilter.filtering.blend import Blend, Block, blends, check_blending
 from convfilter.filtering.blocks import blocks_of, filter_layer, inputs_of
@@ -170,6 +171,9 @@ def apply_kernel(
         missing,
         depth,
     )
+    for name, value in (("mask", mask), ("missing", missing)):
+        if isinstance(value, str | os.PathLike):
+            raise OptionError(f"{name}={brief(value)}: give an array; filter_file takes files")
     kernels = get_chain(kernel)
     image = pixels_of(pixels, kernels, channel_axis)
     options = options._replace(alpha="plain") if image.no_alpha else options
@@ -213,10 +217,7 @@ def check_options(options: FilterOptions, kernels: Sequence[Kernel]) -> None:
 def resolved_range(options: FilterOptions, kernel: Kernel) -> Range:
     """Return what the range ``auto`` means for a kernel."""
     chosen = kernel.range if options.range == "auto" else options.range
-    if chosen != "auto":
-        return cast(Range, chosen)
-    edges = kernel.is_zero_sum and len(kernel.parts) == 1 and not kernel.offset
-    return "absolute" if edges else "clip"
+    return cast(Range, kernel.usual_range if chosen == "auto" else chosen)
 
 
 def options_for(mode: str, options: FilterOptions) -> FilterOptions:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import operator
+import os
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
+from convfilter.convolution import array_of
 from convfilter.errors import ImageError, OptionError, ShapeError, brief
 from convfilter.kernels import Kernel
 from convfilter.kernels.matrix import MATRIX
@@ -48,7 +50,7 @@ class Pixels(NamedTuple):
 
 def pixels_of(pixels: Any, kernels: Sequence[Kernel], channel_axis: ChannelAxis) -> Pixels:
     """Return an image as an array, as `channel_axis` says."""
-    if isinstance(pixels, Kernel | str):
+    if isinstance(pixels, Kernel | str | os.PathLike):
         mend = "give pixels, then the kernel" if isinstance(pixels, Kernel) else "filter_file filters files"
         raise ImageError(f"{brief(pixels)} where pixels belong, an array or an image of Pillow: {mend}")
     if np.ma.is_masked(pixels):
@@ -56,9 +58,9 @@ def pixels_of(pixels: Any, kernels: Sequence[Kernel], channel_axis: ChannelAxis)
         raise ImageError(f"pixels are a masked array, whose mask would be ignored: {mend}")
     mode = getattr(pixels, "mode", "") if hasattr(pixels, "getbands") else ""
     if mode and mode not in _MODES and not mode.startswith("I;16"):
-        mode = "RGBA" if pixels.has_transparency_data else "RGB"
+        mode = "LA" if mode == "La" else "RGBA" if pixels.has_transparency_data else "RGB"
         pixels = pixels.convert(mode)
-    values = np.asarray(pixels)
+    values = array_of(pixels, "an image", ImageError)
     kernel = kernels[0] if kernels else None
     if kernel and kernel.name == MATRIX and (kernel.height, kernel.width) > values.shape[:2] != ():
         raise ShapeError(f"{kernel!r} is larger than pixels of shape {values.shape}: pixels come first")

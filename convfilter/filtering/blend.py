@@ -15,12 +15,15 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from convfilter.convolution import array_of
 from convfilter.errors import ImageError, OptionError, ShapeError, brief
 from convfilter.images.picture import check_mask_size, check_mask_values
 from convfilter.options import FilterOptions
 
 __all__ = ["LUMA", "Blend", "Block", "Original", "Strength", "blends", "check_blending", "check_region"]
 __all__ += ["grey_mask", "spread"]
+
+_LEAST_MIX = 1e-100
 
 LUMA = (299, 587, 114)
 """Thousandths of red, green and blue in lightness (ITU-R BT.601)."""
@@ -39,6 +42,8 @@ def check_blending(options: FilterOptions) -> None:
         if not (number and 0 <= value <= most and value < math.inf):
             asked = "a number from 0 to 1" if name == "mix" else "a fraction of full scale, at least 0"
             raise OptionError(f"{name}={brief(value)}: give {asked}")
+    if 0 < options.mix < _LEAST_MIX:  # its exact fraction is longer than a float
+        raise OptionError(f"mix={brief(options.mix)} is too small: give 0, or at least {_LEAST_MIX}")
     region = options.region
     if region is not None:
         whole = isinstance(region, tuple | list | np.ndarray) and all(
@@ -50,7 +55,7 @@ def check_blending(options: FilterOptions) -> None:
 
 def grey_mask(mask: np.ndarray, name: str = "mask") -> tuple[np.ndarray, int]:
     """Return a mask (H, W) and its full scale; of colours it is lightness, and alpha does not count."""
-    values = np.asarray(mask)
+    values = array_of(mask, f"a {name}", ImageError)
     if values.dtype == bool:
         values, full = values.astype(np.uint8), 1
     elif values.dtype.kind in "iu":

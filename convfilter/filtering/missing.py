@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from convfilter.convolution import array_of
 from convfilter.convolution.borders import ArraySource, source_index
 from convfilter.errors import ImageError, OptionError, brief
 from convfilter.filtering.alpha import planar
@@ -28,7 +29,8 @@ __all__ = ["Missing", "MissingSource", "RatioSums", "anchored", "check_missing"]
 def check_missing(missing: Any) -> None:
     """Refuse what names no samples."""
     number = isinstance(missing, int | float | np.number) and not isinstance(missing, bool)
-    if not (missing is None or number or isinstance(missing, str) or np.ndim(missing) >= 2):
+    named = missing is None or number or isinstance(missing, str)
+    if not named and array_of(missing, "a mask of missing samples", ImageError).ndim < 2:
         raise OptionError(f"missing={brief(missing)}: give nan, a number, or a mask of 0 for missing samples")
 
 

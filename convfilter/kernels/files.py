@@ -43,13 +43,15 @@ def _extension(path: str | os.PathLike[str]) -> str:
     return os.path.splitext(os.fsdecode(path))[1].lower()
 
 
-def read_content(path: str | os.PathLike[str]) -> bytes:
-    """Return the content of a kernel file, which may be a pipe."""
+def read_content(path: str | os.PathLike[str], *, pipe: bool = True) -> bytes:
+    """Return the content of a kernel file, which may be a pipe unless that is excluded."""
     try:
         # Checked before opening: a terminal or a device may never end.
         mode = os.stat(path).st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
             raise ValueError("neither a regular file nor a pipe")
+        if stat.S_ISFIFO(mode) and not pipe:
+            raise ValueError("a pipe: give it with --kernels, and choose one of its kernels by name")
         with open(path, "rb") as stream:
             content = stream.read(_LARGEST + 1)
             largest = _LARGEST_ARRAY if content.startswith(_MAGIC) else _LARGEST
@@ -103,7 +105,7 @@ def encode_kernel(kernel: Kernel, path: str) -> bytes:
         ("parts", f"{len(kernel.parts)} parts", len(kernel.parts) > 1),
         ("axes", f"the axes {','.join(kernel.axes)}", ",".join(kernel.axes) not in form.axes),
         ("offset", f"an offset of {kernel.offset:g}", kernel.offset != 0),
-        ("range", f"the range '{kernel.range}'", kernel.range != "auto"),
+        ("range", f"the range '{kernel.range}'", kernel.range not in ("auto", kernel.usual_range)),
         ("anchor", "an anchor", kernel.anchor is not None),
     ):
         if present and field not in form.holds:

@@ -257,7 +257,8 @@ def generate(
     for key, value in (usual | given).items():
         if limits[key] is None:
             arguments[key] = _kernel_named(key, value, find)
-            parameters[key] = re.sub(":(.*)", r"(\1)", arguments[key].name)
+            own = arguments[key].name
+            parameters[key] = re.sub(":(.*)", r"(\1)", own) if ":" in own else arguments[key].label
         else:
             arguments[key] = parameters[key] = _checked(key, value, limits[key])
     made = GENERATORS[name](**arguments)

@@ -294,6 +294,12 @@ class Kernel:
         return f"matrix-{self.width}x{self.height}" if typed else self.name.replace(":", "-")
 
     @property
+    def usual_range(self) -> str:
+        """What the range ``auto`` means."""
+        edges = self.is_zero_sum and len(self.parts) == 1 and not self.offset
+        return "absolute" if edges else "clip"
+
+    @property
     def exact_offset(self) -> Fraction:
         """The offset as the fraction that was meant: a number of 8-bit levels, or the decimals as written."""
         levels = round(self.offset * _LEVELS)

@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, cast
 
 from convfilter.errors import KernelError, brief, escaped, nearest, proposed
 from convfilter.guesses import NOT_CONVOLUTIONS, folded, synonyms
@@ -18,7 +18,7 @@ from convfilter.kernels.generators import generate
 from convfilter.kernels.kernel import LARGEST_SIDE, FieldError, Kernel, depth_of, plain, quoted
 from convfilter.kernels.matrix import MATRIX, NUMBER, is_matrix, parse_matrix, value_of
 
-__all__ = ["KernelLike", "Library", "get_chain", "get_kernel", "load_kernels", "shipped_path"]
+__all__ = ["KernelLike", "Library", "files_of", "get_chain", "get_kernel", "load_kernels", "shipped_path"]
 
 
 class _Array(Protocol):
@@ -34,8 +34,8 @@ KernelLike: TypeAlias = Kernel | str | os.PathLike[str] | Sequence[Any] | _Array
 class Library(Mapping[str, Kernel]):
     """Kernels of files over the shipped ones, which are made on first use: most runs need one of forty."""
 
-    def __init__(self, own: Mapping[str, Kernel]) -> None:
-        self._own = own
+    def __init__(self, own: Mapping[str, Kernel], files: Sequence[str] = ()) -> None:
+        self._own, self.files = own, tuple(files)
         self._names = dict.fromkeys((*_shipped_tables(), *own))
 
     def __getitem__(self, name: str) -> Kernel:
@@ -88,7 +88,7 @@ def load_kernels(*paths: str | os.PathLike[str]) -> Library:
     own: dict[str, Kernel] = {}
     for path in paths:
         own |= parse_kernels(read_content(path), path, _find)
-    return Library(own)
+    return Library(own, [os.fspath(path) for path in paths])
 
 
 def _find(spec: str, own: Mapping[str, Kernel]) -> Kernel:
@@ -186,12 +186,22 @@ def _readings(spec: str, known: Mapping[str, Kernel]) -> list[str]:
 
 def get_chain(spec: KernelLike) -> tuple[Kernel, ...]:
     """Return one or several kernels: a sequence is a chain if it holds names, kernels or matrices."""
+    return tuple(map(get_kernel, _links(spec)))
+
+
+def _links(spec: KernelLike) -> Sequence[Any]:
     names = str | os.PathLike | Kernel  # type: ignore[type-arg]  # of isinstance
     is_chain = isinstance(spec, list | tuple) and (
         not spec or any(isinstance(each, names) or getattr(each, "ndim", 0) > 1 for each in spec)
     )
-    chain: Any = spec if is_chain else (spec,)
-    return tuple(map(get_kernel, chain))
+    return cast(Sequence[Any], spec if is_chain else (spec,))
+
+
+def files_of(spec: KernelLike) -> tuple[str, ...]:
+    """Return the kernel files among kernels."""
+    paths = [each for each in _links(spec) if isinstance(each, os.PathLike)]
+    names = [each for each in _links(spec) if isinstance(each, str) and is_kernel_file(each)]
+    return (*map(os.fspath, paths), *names)
 
 
 def _kernel_of_weights(weights: Any) -> Kernel:
@@ -209,7 +219,7 @@ def _kernel_of_weights(weights: Any) -> Kernel:
 
 def _only_kernel(path: str) -> Kernel:
     """Return the kernel of a file that holds one."""
-    found = [*parse_kernels(read_content(path), path, _find).values()]
+    found = [*parse_kernels(read_content(path, pipe=False), path, _find).values()]
     if len(found) != 1:
         mend = "give it with --kernels, and choose one by name"
         raise KernelError(f"{escaped(path)}: holds {len(found)} kernels: {mend}")

@@ -40,6 +40,18 @@ def test_what_was_learned_works_at_once(folder, quick):
     assert kernel.summary == "Learned from before.png and after.png"
 
 
+@pytest.mark.parametrize("extension", ["npy", "csv", "txt", "mat"])
+def test_the_format_follows_from_the_name(folder, quick, extension):
+    ran = quick(*LEARN, "-o", f"mine.{extension}", "--json")
+    assert ran.code == 0
+    (kernel,) = [load_kernels(folder / f"mine.{extension}")["mine"]]
+    assert kernel.parts[0] == tuple(map(tuple, json.loads(ran.out)["weights"]))
+    ran = quick(*LEARN, "-o", f"mine.{extension}", "--overwrite")
+    assert f"convfilter apply IMAGE -k mine.{extension}" in ran.out
+    ran = quick(*LEARN, "--offset", "-o", f"other.{extension}")
+    assert ran.code == (0 if extension == "mat" else 2)
+
+
 def test_json_holds_all_that_the_text_says(folder, quick):
     ran = quick(*LEARN, "-o", "mine.toml", "--json")
     assert ran.code == 0

@@ -70,7 +70,7 @@ BOMBS = {
     "more frames.webp": webp(4000, 170),
     "frames.png": apng(16_000, 1000),
     "scans.jpg": jpeg(2000),
-    "exif.jpg": jpeg(exif=1500),
+    "exif.jpg": jpeg(exif=1000),
     "channels.npy": array(10**6),
 }
 

@@ -126,7 +126,9 @@ def test_a_kernel_that_is_written_and_read_again_is_the_same_or_is_refused(tmp_p
             refused.add(kernel.name)
             continue
         again = load_kernels(path)["k"]
-        assert (again.offset, again.range, again.anchor) == (kernel.offset, kernel.range, kernel.anchor)
+        ranges = {each.usual_range if each.range == "auto" else each.range for each in (kernel, again)}
+        assert len(ranges) == 1, kernel.name
+        assert (again.offset, again.anchor) == (kernel.offset, kernel.anchor)
         tables = [
             [part / divisor for part, divisor in zip(each.arrays(), each.divisors, strict=True)]
             for each in (kernel, again)
@@ -137,8 +139,35 @@ def test_a_kernel_that_is_written_and_read_again_is_the_same_or_is_refused(tmp_p
     beyond = {"sobel", "two", "high-pass", "anchored", "luma", "temporal-blur", "gaussian-gradient"}
     assert beyond <= refused if extension != ".toml" else not refused
     assert ("sepia" in refused) == (extension not in (".toml", ".npy"))
+    assert "emboss" not in refused  # its range, clip, is the usual one
     assert ("own" in refused) == (extension not in (".toml", ".mat"))
     assert "line" not in refused
+
+
+def test_no_output_replaces_a_kernel_file(quick, tmp_path):
+    np.save(tmp_path / "in.npy", np.zeros((9, 9), np.uint8))
+    np.save(tmp_path / "k.npy", np.ones((3, 3)))
+    before = (tmp_path / "k.npy").read_bytes()
+    (tmp_path / "alias.npy").symlink_to("k.npy")
+    for arguments in (
+        ("apply", "in.npy", "-k", "k.npy", "-o", "k.npy"),
+        ("apply", "in.npy", "-k", "./alias.npy", "-o", "k.npy", "-n"),
+        ("apply", "in.npy", "--kernels", "k.npy", "-k", "k", "-o", "k.npy"),
+        ("kernels", "k.npy", "-o", "k.npy"),
+    ):
+        ran = quick(*arguments, "--overwrite")
+        assert ran.code == 2, arguments
+        assert "would replace the kernel file" in ran.err or "is the input k.npy" in ran.err
+    with pytest.raises(cf.OptionError, match="would replace the kernel file"):
+        cf.filter_file(tmp_path / "in.npy", tmp_path / "k.npy", [tmp_path / "k.npy"], overwrite=True)
+    assert (tmp_path / "k.npy").read_bytes() == before
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names")
+def test_a_pipe_is_no_kernel_that_is_named_by_its_file(quick, tmp_path):
+    os.mkfifo(tmp_path / "k.csv")  # nothing writes to it: opening it would wait for ever
+    ran = quick("apply", "in.npy", "-k", "k.csv")
+    assert (ran.code, "k.csv: a pipe: give it with --kernels" in ran.err) == (2, True)
 
 
 def test_kernels_are_exported_used_and_never_overwritten(quick, tmp_path):
