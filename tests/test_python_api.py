@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from PIL import Image
 from samples import colour, grey
-from scipy import ndimage
 
 import convfilter as cf
 from convfilter import ImageError, KernelError, OptionError, ShapeError
@@ -31,6 +30,7 @@ def test_a_matrix_is_a_kernel(matrix, tmp_path):
 
 
 def test_weights_without_a_name_have_the_axes_of_their_number():
+    ndimage = pytest.importorskip("scipy.ndimage")
     line, layer = [1, 2, 1], np.random.default_rng(0).integers(-2, 3, (2, 3, 3, 3))
     np.testing.assert_array_equal(
         cf.apply_kernel(PIXELS, line, range="raw"),
@@ -49,6 +49,7 @@ def test_a_list_of_kernels_is_a_chain():
 
 
 def test_a_kernel_is_its_weights_over_their_divisor():
+    ndimage = pytest.importorskip("scipy.ndimage")
     for name in ("blur", "sobel-x", "gaussian:2", "sepia"):
         kernel = cf.get_kernel(name)
         np.testing.assert_array_equal(np.asarray(kernel), kernel.arrays()[0] / kernel.divisors[0])
