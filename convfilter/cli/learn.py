@@ -101,6 +101,8 @@ def command(
         raise OptionError(f"--name {escaped(name)!r}: {NAMES}")
     if border[1]:
         raise click.UsageError("learn cannot use a constant border other than 0: give --border zero")
+    if name != "learned" and output is not None and _is_nameless(output):
+        raise click.UsageError(f"{escaped(output)} cannot hold --name: leave it out, or write a .toml file")
     if output is not None:
         refuse_input(output, [each for pair in pairs for each in pair])
         check_output(output, overwrite=overwrite)

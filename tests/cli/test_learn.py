@@ -50,6 +50,8 @@ def test_the_format_follows_from_the_name(folder, quick, extension):
     assert f"convfilter apply IMAGE -k mine.{extension}" in ran.out
     ran = quick(*LEARN, "--offset", "-o", f"other.{extension}")
     assert ran.code == (0 if extension == "mat" else 2)
+    ran = quick(*LEARN, "--name", "vintage", "-o", f"third.{extension}")
+    assert (ran.code, "cannot hold --name" in ran.err) == (2, True)
 
 
 def test_json_holds_all_that_the_text_says(folder, quick):
