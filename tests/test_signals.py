@@ -46,6 +46,8 @@ def end_of(process, number, *, group=False):
     assert process.poll() is None, process.communicate()
     start = time.monotonic()
     (os.killpg if group else os.kill)(process.pid, number)
+    if group:  # a second one changes nothing
+        os.killpg(process.pid, number)
     code, _, err = ended(process)
     assert time.monotonic() - start < 2
     assert code == -number
@@ -108,8 +110,6 @@ def test_a_signal_to_the_parent_alone_or_to_all_ends_all(begin, tmp_path, number
     process = begin(*APPLY, "3", change=change)
     wait_for(lambda: (tmp_path / "out" / "a.png").exists() and len(temporary(tmp_path)) == 3)
     assert len(processes_of(process.pid)) == 4
-    if group:  # and a second one changes nothing
-        os.killpg(process.pid, number)
     (said,) = end_of(process, number, group=group)
     # Be it before or after the parent has the first result.
     assert said.removeprefix("convfilter: stopped: ") in (
