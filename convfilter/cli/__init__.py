@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import io
 import os
-import shlex
 import sys
 from importlib import import_module
 from typing import NoReturn
@@ -41,6 +40,8 @@ _COMMANDS = {
 
 def _right_command(name: str, *others: str) -> str:
     """Return what is to be typed instead of a command that does not exist."""
+    import shlex
+
     from convfilter.guesses import COMMANDS, NOT_CONVOLUTIONS, folded, synonyms
     from convfilter.kernels import load_kernels
 

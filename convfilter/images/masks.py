@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Iterator
-from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -108,7 +107,7 @@ def _of_image(path: str, source: str) -> str:
         return path
     if source == STREAM:
         raise ImageError(f"standard input has no name to look for in {escaped(path)}: give the mask's file")
-    parts = PurePath(os.path.abspath(source)).parts[1:]
+    parts = os.path.splitdrive(os.path.abspath(source))[1].split(os.sep)[1:]
     for first in range(len(parts)):
         folder, name = os.path.join(path, *parts[first:-1]), parts[-1]
         if os.path.exists(os.path.join(folder, name)):
