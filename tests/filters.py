@@ -21,6 +21,14 @@ INTEGER = sorted(name for name in SHIPPED if SHIPPED[name].is_integer)
 REAL = sorted(name for name in SHIPPED if not SHIPPED[name].is_integer)
 VOLUME = ("frame", "row", "column")
 DEPTHS = ("uint8", "uint16")
+# Kernels of several parts, with divisors and offsets.
+COMBINED = {
+    "halves": Kernel("halves", ([[1, 2], [3, -1]], [[0, 1], [1, 1]]), combine="sum", divisors=(2, 3)),
+    "lifted": Kernel("lifted", ([[0, 1, -2]],), offset=0.25),
+    "raised": Kernel("raised", ([[1, 1, 1]],), divisors=(3,), offset=0.3),
+    "greatest": Kernel("greatest", ([[1, 0], [0, -1]], [[0, 3], [-2, 0]]), combine="maximum"),
+    "longest": Kernel("longest", ([[1, 2, 1]], [[1, 1, 0]]), combine="magnitude", divisors=(3, 2)),
+}
 
 
 def picture(seed, *shape, dtype="uint8"):

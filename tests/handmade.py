@@ -20,6 +20,22 @@ def png(depth, colour, width, height, rows, before=b"", after=b""):
     return b"\x89PNG\r\n\x1a\n" + header + before + data + after + chunk(b"IEND", b"")
 
 
+def interlaced(pixels):
+    """A PNG of 8 or 16 bits in the seven passes of Adam7: (top, left, down, across)."""
+    passes = [
+        *((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4)),
+        *((2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)),
+    ]
+    parts = [pixels[top::down, left::across] for top, left, down, across in passes]
+    stored = pixels.dtype.newbyteorder(">")
+    rows = b"".join(b"\0" + row.astype(stored).tobytes() for part in parts if part.size for row in part)
+    height, width, channels = (*pixels.shape, 1)[:3]
+    kind = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
+    header = struct.pack(">IIBBBBB", width, height, 8 * pixels.itemsize, kind, 0, 0, 1)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*each) for each in chunks)
+
+
 def tiff(tags, data, order="<"):
     """Put an uncompressed TIFF together by hand; tags hold lists of shorts."""
     strips = len(tags[279])

@@ -3,11 +3,10 @@
 import io
 import json
 import struct
-import zlib
 
 import numpy as np
 import pytest
-from handmade import chunk, png, tiff
+from handmade import chunk, interlaced, png, tiff
 from PIL import Image
 from samples import animate, colour, grey, moving
 
@@ -20,25 +19,6 @@ def saved(image, form, **options):
     stream = io.BytesIO()
     image.save(stream, form, **options)
     return stream.getvalue()
-
-
-def interlaced():
-    """A PNG in seven passes over 8x8 samples."""
-    pixels = grey(8, 8)
-    passes = [
-        (0, 0, 8, 8),
-        (0, 4, 8, 8),
-        (4, 0, 8, 4),
-        (0, 2, 4, 4),
-        (2, 0, 4, 2),
-        (0, 1, 2, 2),
-        (1, 0, 2, 1),
-    ]
-    parts = [pixels[top::down, left::across] for top, left, down, across in passes]
-    rows = [b"\0" + row.tobytes() for part in parts for row in part]
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 8, 8, 0, 0, 0, 1))
-    data = chunk(b"IDAT", zlib.compress(b"".join(rows)))
-    return b"\x89PNG\r\n\x1a\n" + header + data + chunk(b"IEND", b"")
 
 
 def one_bit_of(depth):
@@ -62,7 +42,7 @@ DONE = {
     "black and white by fax": ("a.tif", lambda: saved(GREY.convert("1"), "TIFF", compression="group4")),
     "two bits": ("a.png", lambda: one_bit_of(2)),
     "four bits": ("a.png", lambda: one_bit_of(4)),
-    "seven passes": ("a.png", interlaced),
+    "seven passes": ("a.png", lambda: interlaced(grey(8, 8))),
     "a palette": ("a.png", lambda: saved(PLAIN.quantize(7), "PNG")),
     "a palette with a hole": ("a.png", lambda: saved(PLAIN.quantize(7), "PNG", transparency=3)),
     "a palette with alpha": ("a.png", lambda: saved(PLAIN.quantize(7), "PNG", transparency=bytes(range(7)))),

@@ -8,7 +8,7 @@ import shutil
 
 import numpy as np
 import pytest
-from filters import SHIPPED, picture
+from filters import COMBINED, SHIPPED, picture
 from samples import SAMPLE_IMAGES, load, save
 
 import convfilter as cf
@@ -20,11 +20,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium to open the page in")
 
 TABLES = {
-    "halves": cf.Kernel("halves", ([[1, 2], [3, -1]], [[0, 1], [1, 1]]), combine="sum", divisors=(2, 3)),
-    "lifted": cf.Kernel("lifted", ([[0, 1, -2]],), offset=0.25),
-    "raised": cf.Kernel("raised", ([[1, 1, 1]],), divisors=(3,), offset=0.3),
-    "greatest": cf.Kernel("greatest", ([[1, 0], [0, -1]], [[0, 3], [-2, 0]]), combine="maximum"),
-    "longest": cf.Kernel("longest", ([[1, 2, 1]], [[1, 1, 0]]), combine="magnitude", divisors=(3, 2)),
+    **COMBINED,
     "tall": cf.Kernel("tall", ([[1], [-2], [1], [4]],), divisors=(4,), range="signed"),
     "wide": cf.Kernel("wide", ([3, 1, -1, 2],), axes=("column",), divisors=(5,)),
     "ahead": cf.Kernel("ahead", ([[1, 2], [0, -1], [3, 1]],), anchor=(2, 1), divisors=(2,)),

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from filters import COMBINED
 from samples import colour, grey
 
 import convfilter as cf
@@ -14,11 +15,7 @@ KERNELS = [
     "disk:radius=2", "log:sigma=3", "dog:sigma=1,ratio=2", "gabor:sigma=2,wavelength=5,angle=40,phase=20",
 ]  # fmt: skip
 TABLES = {
-    "halves": cf.Kernel("halves", ([[1, 2], [3, -1]], [[0, 1], [1, 1]]), combine="sum", divisors=(2, 3)),
-    "lifted": cf.Kernel("lifted", ([[0, 1, -2]],), offset=0.25),
-    "raised": cf.Kernel("raised", ([[1, 1, 1]],), divisors=(3,), offset=0.3),
-    "greatest": cf.Kernel("greatest", ([[1, 0], [0, -1]], [[0, 3], [-2, 0]]), combine="maximum"),
-    "longest": cf.Kernel("longest", ([[1, 2, 1]], [[1, 1, 0]]), combine="magnitude", divisors=(3, 2)),
+    **COMBINED,
     "tilted": cf.Kernel("tilted", ([[1, 2, 1]], [[1, -1, 0]]), combine="sum", divisors=(4, 2)),
     "real": cf.Kernel("real", ([[0.1, 0.2], [0.3, 0.25]], [[0.5, -0.3], [0.1, 0.2]]), combine="maximum"),
     "large": cf.Kernel("large", ([[10**7, 3, -(10**6)], [5, 7, 10**6]],), divisors=(3 * 10**7,)),

@@ -11,7 +11,7 @@ import zlib
 import numpy as np
 import pytest
 from encoded import encoded, saved
-from handmade import chunk, png, tiff
+from handmade import chunk, interlaced, png, tiff
 from PIL import Image
 from samples import noise as samples
 
@@ -88,29 +88,10 @@ def test_a_transparent_colour_becomes_alpha_of_as_many_bits():
     assert read_size(grey).channels == 2
 
 
-def interlaced(pixels):
-    """A PNG of 16 bits in the seven passes of Adam."""
-    height, width, channels = pixels.shape
-    passes = [
-        (0, 0, 8, 8),
-        (0, 4, 8, 8),
-        (4, 0, 8, 4),
-        (0, 2, 4, 4),
-        (2, 0, 4, 2),
-        (0, 1, 2, 2),
-        (1, 0, 2, 1),
-    ]
-    parts = [pixels[top::down, left::across] for top, left, down, across in passes]
-    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for part in parts if part.size for row in part)
-    header = struct.pack(">IIBBBBB", width, height, 16, {2: 4, 3: 2, 4: 6}[channels], 0, 0, 1)
-    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
-    return io.BytesIO(b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*each) for each in chunks))
-
-
 @pytest.mark.parametrize("kind", ["LA", "RGB", "RGBA"])
 def test_colours_of_sixteen_bits_in_a_png_are_read_in_full(kind):
     pixels = samples(f"{kind};uint16", 13, 17)
-    for data in (png_of(pixels), interlaced(pixels)):
+    for data in (png_of(pixels), io.BytesIO(interlaced(pixels))):
         picture = read_picture(data)
         assert (picture.mode, picture.warnings) == (kind, [])
         np.testing.assert_array_equal(picture.pixels, pixels, strict=True)
