@@ -118,7 +118,7 @@ def beside(what: str, form: str, encoding: EncodeOptions | None = None) -> tuple
 
 
 def beside_cell(what: str, form: str) -> str:
-    """Return what becomes of a block; refuse to write a page that its first sentence does not hold for."""
+    """Return how a format treats a block; fail if a block is lost without a warning."""
     kept, warnings = beside(what, form)
     name = BESIDE[what][1]
     named = f"{form} cannot hold {name}: dropped" in warnings
@@ -239,7 +239,7 @@ warning.
 
 
 def cell(row: Row, form: str) -> str:
-    """Return what becomes of a kind of image in a format, in a word or two."""
+    """Return how a format stores a kind of image, in a word or two."""
     held = FORMATS[form]
     kind = kind_of(row.mode, row.dtype)
     if held.holds_deep(kind):

@@ -55,7 +55,7 @@ def _text(line: str) -> Drawing:
 
 
 def _boxed(drawing: Drawing, others: Sequence[Drawing]) -> Drawing:
-    """Put a drawing into the middle of a column, with room for each of the others."""
+    """Centre a drawing in its column, in a box that is high enough for each of the others."""
     return canvas.boxed(drawing, max(map(len, others)) + _GAP, _COLUMN, centred=True)
 
 

@@ -29,7 +29,7 @@ __all__ = [
     "webp_is_lossless",
 ]
 
-# Encoders make some ten scans; more than these count as so many images.
+# Encoders make about ten scans. Beyond this number, each scan counts as a whole image.
 _SCANS = 100
 # A segment of EXIF holds 64 KiB. Cameras write one, editors up to three.
 _SEGMENTS = 16

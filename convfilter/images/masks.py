@@ -54,8 +54,9 @@ def with_no_data(options: FilterOptions, picture: Picture) -> tuple[FilterOption
     if not (isinstance(options.missing, str) and options.missing == NO_DATA):
         return options, warnings
     number = None
-    with contextlib.suppress(TypeError, ValueError):
-        number = float(value)  # type: ignore[arg-type]
+    if value is not None:
+        with contextlib.suppress(ValueError):
+            number = float(value)
     if number is None:
         fault = "declares no no-data value" if value is None else f"its no-data value {value} is not a number"
         warnings.append(f"{fault}: no sample is taken as missing")

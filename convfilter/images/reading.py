@@ -51,7 +51,7 @@ _STRIP_BYTES = 1 << 19
 _DTYPES = {"I;16": "uint16", "I": "int32", "F": "float32"}
 # As Pillow holds them; its I;16 is little-endian everywhere.
 _STORED = {"I;16": "<u2", "I;16L": "<u2", "I;16B": ">u2", "I;16N": "=u2", "I": "=i4", "F": "=f4"}
-# What becomes of Pillow's other modes.
+# The modes that Pillow's other modes are converted to.
 _MODES = {
     **dict.fromkeys(("I;16L", "I;16B", "I;16N"), "I;16"),
     **dict.fromkeys(("P", "RGBX", "HSV", "YCbCr"), "RGB"),

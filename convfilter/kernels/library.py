@@ -190,7 +190,7 @@ def get_chain(spec: KernelLike) -> tuple[Kernel, ...]:
 
 
 def _links(spec: KernelLike) -> Sequence[Any]:
-    names = str | os.PathLike | Kernel  # type: ignore[type-arg]  # of isinstance
+    names = (str, os.PathLike, Kernel)
     is_chain = isinstance(spec, list | tuple) and (
         not spec or any(isinstance(each, names) or getattr(each, "ndim", 0) > 1 for each in spec)
     )

@@ -26,8 +26,8 @@ _STILL, _STEPS = 1e-9, 3
 _UNCERTAIN = 0.05
 # How much of the ones the weights must leave for an offset to be known; rounding leaves less.
 _SLACK = 1e-10
-# Above so many rows, products are made of tiles: too few samples would be left to one that OpenBLAS computes
-# on the thread that asks for it.
+# With more rows than this, products are computed in tiles: a product that OpenBLAS computes on the calling
+# thread alone would hold too few samples.
 _MOST_ROWS, _TILE = 128, 32
 # Numbers of all sums that are under way at a time.
 _NUMBERS = 2**25

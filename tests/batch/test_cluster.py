@@ -33,7 +33,7 @@ def commit(target, write, **options):
             os.close(os.open("killed", os.O_CREAT | os.O_EXCL))
         except FileExistsError:
             pass
-        else:  # the output is there, and nobody has been told
+        else:  # the output is written, but not reported
             os.kill(os.getpid(), signal.SIGKILL)
 files.commit = commit
 """

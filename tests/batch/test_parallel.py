@@ -49,7 +49,7 @@ def opened_frames(source, **options):
     return inner(source, **options)
 job.opened_frames = opened_frames
 """
-# The output is there, and nobody has been told.
+# The output is written, but not reported.
 DEADLY_AT_THE_END = """
 inner = files.commit
 def commit(target, write, **options):

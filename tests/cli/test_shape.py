@@ -226,7 +226,7 @@ def test_a_chain_is_a_table(quick):
 
 def test_a_layer_has_its_own_options_and_the_chain_the_rest(quick):
     chain = ("-k", "3x3", "-k", "gaussian:1,stride=2,1,dilation=2", "-k", "pool2", "-k", "sobel:padding=full")
-    steps = shape(quick, "40×30", *chain, "--padding", "1", "--bias", "--out-channels", "4")["steps"]  # noqa: RUF001
+    steps = shape(quick, "40\u00d730", *chain, "--padding", "1", "--bias", "--out-channels", "4")["steps"]
     assert [step["padding"] for step in steps] == ["1", "1", "1", "full"]
     sizes = [sides(40, 30), sides(30, 10), sides(16, 6), sides(18, 8)]
     assert [step["output"] for step in steps] == sizes
