@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-oldest coverage lint bench docs clean
+.PHONY: demo test test-oldest coverage lint bench docs man clean
 
 demo: $(VENV)/.demo
 	@mkdir -p build/demo
@@ -36,8 +36,14 @@ docs: $(VENV)/.demo
 	$(BIN)/python docs/pictures.py
 	$(BIN)/python docs/kernels.py
 	$(BIN)/python docs/commands.py
+	$(BIN)/python docs/manual.py
 	$(BIN)/python docs/fidelity.py
 	$(BIN)/python docs/architecture.py
+
+# The manual page, which `man` finds once it is installed.
+man: $(VENV)/.demo
+	$(BIN)/python docs/manual.py
+	@mkdir -p build/man && cp docs/convfilter.1 build/man/
 
 clean:
 	rm -rf $(VENV) build dist

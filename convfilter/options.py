@@ -63,6 +63,7 @@ class Option(NamedTuple):
     read: Callable[[str], Any] | None = None  # reads its text; not for `Literal` types, flags and integers
     default_in_words: str = ""  # where the value itself says too little
     turns_off: bool = False  # the flag at the command line turns the field off
+    everyday: bool = False  # `--help` has it, with the first sentence of its help, not only `--help-all`
     # Of the field, filled in by `declared`.
     name: str = ""
     type: Any = None  # without None
@@ -180,23 +181,43 @@ class FilterOptions(NamedTuple):
 
     padding: Annotated[
         Padding,
-        Option("Samples added on each side: rows, columns.", _FILTER, metavar=_PADDING, read=_read_padding),
+        Option(
+            "Samples to add on each side, such as valid or 2. N,M is for rows, columns.",
+            _FILTER,
+            metavar=_PADDING,
+            read=_read_padding,
+            everyday=True,
+        ),
     ] = "same"
     border: Annotated[
         Border,
         Option(
-            "Values of the added samples; see Borders below.", _FILTER, metavar=_BORDER, read=_read_border
+            "Values of the added samples, such as wrap or zero. See Borders below.",
+            _FILTER,
+            metavar=_BORDER,
+            read=_read_border,
+            everyday=True,
         ),
     ] = "edge"
     fill: float = 0.0
     """Value of a constant border; `_read_border` reads it with the mode."""
     stride: Annotated[
         PerAxis,
-        Option("Distance between two outputs: rows, columns.", _FILTER, metavar="N|N,M", read=_read_pair),
+        Option(
+            "Distance between two outputs. N,M is for rows, columns.",
+            _FILTER,
+            metavar="N|N,M",
+            read=_read_pair,
+        ),
     ] = 1
     dilation: Annotated[
         PerAxis,
-        Option("Distance between two weights: rows, columns.", _FILTER, metavar="N|N,M", read=_read_pair),
+        Option(
+            "Distance between two weights. N,M is for rows, columns.",
+            _FILTER,
+            metavar="N|N,M",
+            read=_read_pair,
+        ),
     ] = 1
     flip: Annotated[bool, Option("True convolution: rotate the kernel by 180 degrees first.", _FILTER)] = (
         False
@@ -204,9 +225,11 @@ class FilterOptions(NamedTuple):
     channels: Annotated[
         Channels,
         Option(
-            "Filter each colour channel on its own, sum or average the results, filter lightness and keep "
-            "colours, or filter lightness alone.",
+            "How to filter colours: each, sum, mean, luma or gray. each filters every channel on its own; "
+            "sum and mean combine their results; luma filters lightness and keeps colours; gray filters "
+            "lightness alone.",
             _FILTER,
+            everyday=True,
         ),
     ] = "each"
     range: Annotated[
@@ -222,19 +245,21 @@ class FilterOptions(NamedTuple):
     mix: Annotated[
         float,
         Option(
-            "Share of the result that is mixed with the image.",
+            "Share of the result in the output, such as 50%. The image makes up the rest.",
             _FILTER,
             metavar="0..1|0%..100%",
             read=_read_mix,
+            everyday=True,
         ),
     ] = 1.0
     mask: Annotated[
         Any,
         Option(
-            "Image whose grey is the share in each place, or a folder with a mask for each image.",
+            "Grey image of the share of the result in each place. A folder holds a mask for each image.",
             _FILTER,
             metavar="FILE|FOLDER",
             read=str,
+            everyday=True,
         ),
     ] = None
     region: Annotated[
@@ -267,7 +292,10 @@ class FilterOptions(NamedTuple):
     depth: Annotated[
         Depth | None,
         Option(
-            "Bits of an output sample; full scale maps to full scale.", _WRITE, default_in_words="the input's"
+            "Bits of an output sample: 8, 16 or float. Full scale maps to full scale.",
+            _WRITE,
+            default_in_words="the input's",
+            everyday=True,
         ),
     ] = None
 
@@ -282,6 +310,7 @@ class EncodeOptions(NamedTuple):
             _WRITE,
             metavar="N",
             default_in_words="the input's",
+            everyday=True,
         ),
     ] = None
     compress: Annotated[Compress, Option("Write quickly, or the smallest file.", _WRITE)] = "fast"

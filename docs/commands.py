@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from convfilter.cli import cli
+from convfilter.cli.options import Command
 
 PAGE = Path(__file__).resolve().with_name("commands.md")
 SETTINGS: dict[str, Any] = {
@@ -19,7 +20,8 @@ SETTINGS: dict[str, Any] = {
 HEAD = """\
 # Commands
 
-What `convfilter COMMAND --help` says. Sizes are width x height; places are row, column, counted from 0.
+What `convfilter COMMAND --help-all` prints; `--help` prints the everyday options on one screen. Sizes are
+width x height; positions are row, column, counted from 0.
 """
 
 
@@ -29,9 +31,9 @@ def page() -> str:
     with click.Context(cli, info_name="convfilter", **SETTINGS) as above:
         for name in cli.list_commands(above):
             command = cli.get_command(above, name)
-            assert command is not None
+            assert isinstance(command, Command)
             with click.Context(command, info_name=name, parent=above, **SETTINGS) as context:
-                parts.append(f"## {name}\n\n```text\n{command.get_help(context).rstrip()}\n```\n")
+                parts.append(f"## {name}\n\n```text\n{command.full_help(context)}\n```\n")
     return "\n".join(parts)
 
 

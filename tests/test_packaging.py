@@ -1,5 +1,6 @@
 """The kernels and the program are found from a checkout and from an installed wheel."""
 
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -12,6 +13,8 @@ import convfilter
 from convfilter.kernels.library import shipped_path
 
 ROOT = Path(__file__).resolve().parent.parent
+
+MANUAL = ROOT / "docs" / "convfilter.1"
 
 # What pip says when there is no index to get the build backend from.
 OFFLINE = (
@@ -52,6 +55,12 @@ def test_a_checkout_finds_its_kernels_at_its_top():
     assert Path(shipped_path()) == ROOT / "kernels.toml"
 
 
+@pytest.mark.skipif(shutil.which("groff") is None, reason="needs groff")
+def test_the_manual_page_is_typeset_without_a_warning():
+    command = ["groff", "-man", "-ww", "-z", MANUAL]
+    assert subprocess.run(command, capture_output=True, check=True).stderr == b""
+
+
 def test_a_wheel_brings_its_kernels_along(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     ran = call(
@@ -68,10 +77,10 @@ def test_a_wheel_brings_its_kernels_along(tmp_path, monkeypatch):
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(installed)
     package = installed / "convfilter"
-    assert {path.name for path in installed.iterdir()} == {
-        package.name,
-        wheel.name.split("-py3")[0] + ".dist-info",
-    }
+    name = wheel.name.split("-py3")[0]
+    assert {path.name for path in installed.iterdir()} == {package.name, f"{name}.dist-info", f"{name}.data"}
+    manual = installed / f"{name}.data" / "data" / "share" / "man" / "man1" / "convfilter.1"
+    assert manual.read_bytes() == MANUAL.read_bytes()
     assert page_parts(installed) == page_parts(ROOT)
     ran = call("-c", SCRIPT, PYTHONPATH=installed)
     assert ran.stdout.splitlines() == [

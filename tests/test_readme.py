@@ -143,7 +143,7 @@ def test_every_drawing_is_made_by_the_script_and_shown_somewhere():
         assert name in script or name.startswith("kernels-"), name
 
 
-@pytest.mark.parametrize("name", ["kernels", "commands", "fidelity", "architecture"])
+@pytest.mark.parametrize("name", ["kernels", "commands", "manual", "fidelity", "architecture"])
 def test_a_generated_page_is_what_its_script_makes(name):
     spec = importlib.util.spec_from_file_location(f"{name}_page", ROOT / "docs" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)

@@ -38,6 +38,16 @@ _COMMANDS = {
 }
 
 
+_TO_TRY = """\
+convfilter filters images with convolution kernels. Try:
+
+  convfilter apply photo.jpg -k sobel                   filter an image
+  convfilter kernels                                    list the kernels
+  convfilter explain photo.jpg -k sobel --at 120,200    show how one value is computed
+
+'convfilter --help' lists all commands, 'convfilter COMMAND --help' describes one."""
+
+
 def _right_command(name: str, *others: str) -> str:
     """Return what is to be typed instead of a command that does not exist."""
     import shlex
@@ -137,7 +147,7 @@ def main() -> NoReturn:
     except click.exceptions.Exit as stop:
         code = stop.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
+        click.echo(_TO_TRY, err=True)
         code = error.exit_code
     except click.ClickException as error:
         complain(_usage(error))

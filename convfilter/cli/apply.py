@@ -21,22 +21,23 @@ __all__ = ["command"]
 
 @click.command(cls=options.Command, epilog=options.BORDERS)
 @click.argument("inputs", nargs=-1, metavar="INPUT...")
-@options.kernel("NAME, NAME:param=value,..., a matrix or a kernel file. Repeat it for a chain in that order.")
+@options.kernel("Name, name:param=value,..., a matrix or a kernel file. Repeat it for a chain in that order.")
 @options.add(
     "-o",
     "--output",
     metavar="OUT",
-    help="File to write if it ends as image files do, else a folder; '-' is stdout.  "
-    "[default: beside the input]",
+    help="Output file or folder; '-' is standard output. It is a file if its name ends as those of images "
+    "do.  [default: beside the input]",
 )
 @options.add("-n", "--dry-run", is_flag=True, help="Print the plan and change nothing.")
-@options.kernel_file()
+@options.kernel_file("Filtering")
 @options.add(
     "--format",
     "format_",
     type=options.Choice([*FORMATS, *ALIASES]),
     heading="Writing",
-    help="Format of the outputs.  [default: from the output's name, else the input's]",
+    everyday=True,
+    help="Format of the outputs, such as png or jpeg.  [default: from the output's name, else the input's]",
 )
 @options.record("filtering", FilterOptions)
 @options.record("encoding", EncodeOptions)
@@ -55,10 +56,11 @@ __all__ = ["command"]
     "--preview",
     is_flag=True,
     heading="Running",
-    help="Show before and after, if stdout is a terminal; with -n too.",
+    everyday=True,
+    help="Show before and after in the terminal. With -n nothing is written.",
 )
-@options.json("Running")
-@options.add("-q", "--quiet", is_flag=True, heading="Running", help="Print errors only.")
+@options.json()
+@options.quiet()
 @options.add(
     "-v", "--verbose", is_flag=True, heading="Running", help="Print the calculation for every image."
 )
@@ -82,7 +84,7 @@ def command(
 ) -> int:
     """Filter images, folders of images or standard input ('-').
 
-    Example: convfilter apply photo.jpg -k gaussian:sigma=2 -k sobel -o edges.png
+    Example: convfilter apply photo.jpg -k blur -k sobel -o edges.png
     """
     for names, both in {
         "--overwrite and --skip-existing": batch.overwrite and batch.skip_existing,

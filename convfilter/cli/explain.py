@@ -40,38 +40,47 @@ def _read_place(text: str) -> tuple[int, int]:
 )
 @click.argument("image", required=False, metavar="[IMAGE]")
 @options.kernel(
-    "NAME, NAME:param=value,..., a matrix or a kernel file; of a chain, the last filter unless --step.",
+    "Name, name:param=value,..., a matrix or a kernel file. Repeat it for a chain.",
     required=False,
 )
 @options.add(
     "--at",
     callback=options.reading(_read_place),
     metavar="ROW,COL",
-    help="Position in the output, counted from 0,0; small outputs are shown whole without it.",
+    help="Position in the output, counted from 0,0. Without it, all positions of a small output are shown.",
 )
 @options.add(
     "--step",
     type=options.Integer(min=1),
     metavar="N",
-    help="The filter of a chain to explain, counted from 1.",
+    heading="Filtering",
+    help="The filter of a chain to explain, counted from 1.  [default: the last]",
 )
-@options.add("--channel", metavar="NAME|N", help="The channel: red, green, blue, alpha, or a number from 0.")
-@options.add("--values", metavar="ROWS", help='Numbers instead of an image: "0 1 2; 3 4 5; 6 7 8".')
-@options.add("--weights", metavar="ROWS", help='Weights instead of a kernel: "0 1; 2 3".')
+@options.add("--channel", metavar="NAME|N", help="Channel: red, green, blue, alpha, or a number from 0.")
+@options.add(
+    "--values",
+    metavar="ROWS",
+    heading="Numbers",
+    everyday=True,
+    help='Numbers instead of an image: "0 1 2; 3 4 5; 6 7 8".',
+)
+@options.add(
+    "--weights",
+    metavar="ROWS",
+    heading="Numbers",
+    everyday=True,
+    help='Weights instead of a kernel: "0 1; 2 3".',
+)
 @options.add(
     "--upstream",
     metavar="ROWS",
-    help="Show the backward pass through numbers, from the derivative of a loss by each output.",
+    heading="Numbers",
+    help="Show the backward pass, from the derivative of a loss with respect to each output.",
 )
-@options.add(
-    "-o", "--output", metavar="FILE", help="Draw it into an image file; NAME.html: an interactive page."
-)
-@options.add(
-    "--animate", metavar="FILE", help="Animate the kernel sliding over a small input, as GIF or PNG."
-)
-@options.add("--overwrite", is_flag=True, help="Replace existing outputs.")
+@options.output("FILE", "Image file to draw, or .html for an interactive page.")
+@options.add("--animate", metavar="FILE", help="GIF or PNG of the kernel sliding over a small input.")
 @options.json()
-@options.kernel_file()
+@options.kernel_file("Filtering")
 @options.record("filtering", FilterOptions)
 @options.add(
     "--frame",
@@ -79,7 +88,7 @@ def _read_place(text: str) -> tuple[int, int]:
     default=0,
     metavar="N",
     heading="Filtering",
-    help="The frame, counted from 0.",
+    help="Frame to explain, counted from 0.",
 )
 @options.record("reading", ReadOptions)
 def command(
@@ -100,7 +109,7 @@ def command(
     filtering: FilterOptions,
     reading: ReadOptions,
 ) -> None:
-    """Show how one output value is computed: window, weights, products, sums, rounding.
+    """Show how one output value is computed: window, weights, products, sum.
 
     IMAGE is an image file, or a .csv file of plain numbers.
 

@@ -37,17 +37,16 @@ _DARK = 1 / 8  # of full scale: tiles that stay below are stretched
 
 @click.command(cls=options.Command, epilog=options.BORDERS)
 @click.argument("image")
-@options.kernel("A filter to show; repeat it for more.  [default: all kernels]", required=False)
-@options.add("-o", "--output", required=True, metavar="SHEET", help="File to write; '-' is stdout.")
-@options.add("--overwrite", is_flag=True, help="Replace an existing sheet.")
+@options.kernel("Kernel to show; repeat it for more.  [default: all kernels]", required=False)
+@options.output("SHEET", "Sheet to write; '-' is standard output.", required=True)
 @options.add(
     "--vary",
     multiple=True,
     metavar="NAME=A,B,...",
-    help="Show one kernel with several values of a parameter, or of an option such as border. "
-    "Repeat it for all combinations.",
+    help="Values of a parameter or option to compare. The sheet shows one kernel; repeat this option for all "
+    "combinations.",
 )
-@options.kernel_file()
+@options.kernel_file("Filtering")
 @options.add("--columns", type=options.Integer(min=1), metavar="N", help="Tiles in a row.  [default: 3 to 6]")
 @options.add(
     "--tile",
@@ -55,9 +54,9 @@ _DARK = 1 / 8  # of full scale: tiles that stay below are stretched
     metavar="N",
     help="Width of a tile in pixels.  [default: 240 or 320]",
 )
-@options.add("--full", is_flag=True, help="Filter the image in full size, then shrink the results.")
+@options.add("--full", is_flag=True, help="Filter in full size, then shrink the results.")
 @options.json()
-@options.add("-q", "--quiet", is_flag=True, help="Print errors only.")
+@options.quiet()
 @options.record("filtering", FilterOptions)
 @options.record("reading", ReadOptions)
 def command(
@@ -79,7 +78,7 @@ def command(
 
     The image is first shrunk to the size of a tile, so that the effect of small kernels can be seen.
 
-    Example: convfilter gallery photo.jpg -k blur -k sobel -k emboss -o sheet.png
+    Example: convfilter gallery photo.jpg -k blur -k sobel -o sheet.png
     """
     from convfilter.drawing.canvas import check_drawing, displayed, save_drawing, shrunk
     from convfilter.drawing.sheet import Tile, contact_sheet, default_columns

@@ -50,15 +50,13 @@ _SYMMETRIES = {
     "sides",
     callback=options.reading(options.read_size),
     metavar="WxH",
-    help="Size of the colour image for which to show the plan.  [default: 4000x3000]",
+    help="Size of the image that the plan is for, in colour.  [default: 4000x3000]",
 )
-@options.add(
-    "-o",
-    "--output",
-    metavar="FILE",
-    help="Write NAME as .toml, .npy, .csv, .txt or .mat, or draw weights and frequency response as an image.",
+@options.output(
+    "FILE",
+    "Kernel file to write, or image file to draw. Kernel files end in .toml, .npy, .csv, .txt or .mat; an "
+    "image shows weights and frequency response.",
 )
-@options.add("--overwrite", is_flag=True, help="Replace an existing file.")
 @options.kernel_file()
 @options.json()
 def command(
@@ -107,7 +105,9 @@ def _list(kernels: Sequence[Kernel]) -> Iterator[str]:
             parameters = f" ({parameters_in_words(kernel)})" if kernel.parameters else ""
             about = f"{size_in_words(kernel):<7} {escaped(kernel.summary)}{parameters}"
             yield f"  {kernel.name:<{longest}}  {about}".rstrip()
-    yield "\n'convfilter kernels NAME' shows one; '-k gaussian:sigma=2' sets a parameter."
+    yield "\n'-k gaussian:sigma=2' sets a parameter."
+    yield "'convfilter kernels sobel' shows one kernel; '-o sobel.png' draws it."
+    yield "'convfilter gallery photo.jpg -o sheet.png' shows the results of all on an image."
 
 
 def _write(kernel: Kernel, output: str, overwrite: bool) -> None:

@@ -40,38 +40,37 @@ _FIGURES = ("rms", "psnr", "gradient_norm", "condition", "uncertainty", "samples
     metavar="WxH",
     help="Size of the kernel; N is NxN.",
 )
-@options.add(
-    "-o", "--output", metavar="FILE", help="Kernel file to write, as 'kernels -o' does; '-' is stdout."
-)
+@options.output("FILE", "Kernel file to write; '-' is standard output.")
 @options.add("--name", default="learned", show_default=True, metavar="NAME", help="Name of the kernel.")
-@options.add("--overwrite", is_flag=True, help="Replace an existing FILE.")
 @options.add(
-    "--pair", "pairs", nargs=2, multiple=True, metavar="BEFORE AFTER", help="Another pair; repeat it."
+    "--pair", "pairs", nargs=2, multiple=True, metavar="BEFORE AFTER", help="Another pair; repeatable."
 )
 @options.add(
     "--channels",
     type=options.Choice(choices(LearnedChannels)),
     default="each",
     show_default=True,
-    help="One kernel for every colour channel, one that sums them into one, or a mix for each channel.",
+    help="How to learn from colours: each, sum or mix. each is one kernel for every channel; sum adds the "
+    "channels into one; mix is a mixture for each channel.",
 )
 @options.add("--offset", is_flag=True, help="Estimate an offset too.")
-@options.add("--linear", is_flag=True, help="Estimate the kernel in linear light, for 'apply --linear'.")
+@options.add("--linear", is_flag=True, help="Estimate in linear light, for 'apply --linear'.")
 @options.add(
     "--ridge",
     type=float,
     default=0.0,
     show_default=True,
     metavar="R",
-    help="Pull weights that the images hardly determine towards zero; 1e-6 is a little.",
+    help="Penalty on large weights, such as 1e-6. It pulls those that the images hardly determine towards "
+    "zero.",
 )
 @options.field(
     "border",
     heading="Options",
-    help="Border that AFTER was made with; used only if there are too few samples without it.",
+    help="Border that AFTER was made with. It is used only if there are too few samples without it.",
 )
 @options.json()
-@options.add("-q", "--quiet", is_flag=True, help="Print errors only.")
+@options.quiet()
 def command(
     images: tuple[str, ...],
     size: tuple[int, ...],
@@ -89,7 +88,7 @@ def command(
 ) -> None:
     """Estimate the kernel that turns one image into another.
 
-    Example: convfilter learn before.png after.png --size 5x5 -o mine.toml --name vintage
+    Example: convfilter learn before.png after.png --size 5x5 -o mine.toml
     """
     if len(images) not in (0, 2):
         raise click.UsageError("give two images, BEFORE and AFTER; further ones with --pair")

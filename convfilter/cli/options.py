@@ -6,6 +6,7 @@ import functools
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from inspect import cleandoc
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -31,6 +32,8 @@ __all__ = [
     "json",
     "kernel",
     "kernel_file",
+    "output",
+    "quiet",
     "read_size",
     "reading",
     "record",
@@ -41,17 +44,35 @@ BORDERS = (
     "zero 000|abcd|000, constant=V vvv|abcd|vvv with V a fraction of full scale."
 )
 
-_HEADINGS = ("Options", "Filtering", "Writing", "Reading", "Running")
+_HEADINGS = ("Options", "Numbers", "Filtering", "Writing", "Reading", "Running")
 
 _Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 class _HeadedOption(click.Option):
-    """An option under a heading of the help page."""
+    """An option under a heading of `--help-all`, and in `--help` if it is an everyday one."""
 
-    def __init__(self, *args: Any, heading: str = "Options", **settings: Any) -> None:
+    def __init__(self, *args: Any, heading: str = "Options", everyday: bool = False, **settings: Any) -> None:
         super().__init__(*args, **settings)
-        self.heading = heading
+        self.heading, self.everyday = heading, everyday or heading == "Options"
+
+
+def _print_all(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    """Print the page of all options."""
+    if value and not ctx.resilient_parsing:
+        assert isinstance(ctx.command, Command)
+        click.echo(ctx.command.full_help(ctx))
+        ctx.exit()
+
+
+_HELP_ALL = _HeadedOption(
+    ["--help-all"],
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_print_all,
+    help="Show all options and exit.",
+)
 
 
 class Integer(click.IntRange):
@@ -118,17 +139,47 @@ class Command(click.Command):
         meant = meant or [flag for flag in nearest(name, own) if folded(flag)[:2] == word[:2]]
         return proposed(meant) if meant else ""
 
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return all parameters, those that show help last."""
+        return [*super().get_params(ctx), _HELP_ALL]
+
+    def get_help(self, ctx: click.Context) -> str:
+        """Return a page of one screen: what the command does, an example, and its everyday options."""
+        formatter, paragraphs = ctx.make_formatter(), cleandoc(self.help or "").split("\n\n")
+        self.format_usage(ctx, formatter)
+        for text in (paragraphs[0], paragraphs[-1]):
+            formatter.write_paragraph()
+            with formatter.indentation():
+                formatter.write_text(text)
+        with formatter.section("Options"):
+            formatter.write_dl([row for rows in self._headed(ctx, short=True).values() for row in rows])
+        formatter.write_paragraph()
+        formatter.write_text(f"'{ctx.command_path} --help-all' lists all options.")
+        return formatter.getvalue().rstrip()
+
+    def full_help(self, ctx: click.Context) -> str:
+        """Return the page of all options."""
+        return super().get_help(ctx)
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write one section for each heading."""
+        for heading, rows in self._headed(ctx).items():
+            with formatter.section(heading):
+                formatter.write_dl(rows)
+
+    def _headed(self, ctx: click.Context, *, short: bool = False) -> dict[str, list[tuple[str, str]]]:
+        """Return options and their help by heading; if `short`, everyday ones only, in a line each."""
         sections: dict[str, list[tuple[str, str]]] = {heading: [] for heading in _HEADINGS}
-        for parameter in self.get_params(ctx):
-            record = parameter.get_help_record(ctx) if isinstance(parameter, click.Option) else None
-            if record is not None:
-                sections[getattr(parameter, "heading", "Options")].append(record)
-        for heading, records in sections.items():
-            if records:
-                with formatter.section(heading):
-                    formatter.write_dl(records)
+        for each in self.get_params(ctx):
+            if isinstance(each, _HeadedOption) and each.everyday and short and each is not _HELP_ALL:
+                values = each.make_metavar(ctx)
+                shown = max(each.opts, key=len).lstrip("-").upper() if "|" in values else values
+                flags = ", ".join(each.opts) + ("" if each.is_flag else f" {shown}")
+                sections[each.heading].append((flags, str(each.help).partition(". ")[0].removesuffix(".")))
+            elif isinstance(each, click.Option) and not short:
+                row = each.get_help_record(ctx)
+                sections[getattr(each, "heading", "Options")] += [row] if row else []
+        return {heading: rows for heading, rows in sections.items() if rows}
 
 
 def reading(read: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, Any], Any]:
@@ -203,6 +254,7 @@ def _declared_option(field: Option, **changes: Any) -> _Decorator:
     settings: dict[str, Any] = {
         "help": field.help + in_words,
         "heading": field.heading,
+        "everyday": field.everyday,
         "metavar": field.metavar,
         "default": field.default,
         "show_default": field.default is not None,
@@ -247,7 +299,7 @@ def kernel(text: str, *, required: bool = True) -> _Decorator:
     )
 
 
-def kernel_file() -> _Decorator:
+def kernel_file(heading: str = "Options") -> _Decorator:
     """Return --kernels, whose value is what `get_kernel` looks names up in."""
 
     def load(ctx: click.Context, param: click.Parameter, paths: tuple[str, ...]) -> Any:
@@ -262,13 +314,29 @@ def kernel_file() -> _Decorator:
         multiple=True,
         is_eager=True,
         callback=load,
-        help="File of your own kernels, which replace those of the same name, shipped or of earlier files.",
+        heading=heading,
+        help="File of your own kernels. They replace those of the same name, shipped or of earlier files.",
     )
 
 
-def json(heading: str = "Options") -> _Decorator:
+def json() -> _Decorator:
     """Return --json."""
-    return add("--json", "as_json", is_flag=True, heading=heading, help="Print JSON instead of text.")
+    return add("--json", "as_json", is_flag=True, heading="Running", help="Print JSON instead of text.")
+
+
+def quiet() -> _Decorator:
+    """Return --quiet."""
+    return add("-q", "--quiet", is_flag=True, heading="Running", help="Print errors only.")
+
+
+def output(metavar: str, text: str, *, required: bool = False) -> Callable[..., Any]:
+    """Return --output, and --overwrite beside it."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        overwrite = add("--overwrite", is_flag=True, help="Replace an existing file.")
+        return add("-o", "--output", metavar=metavar, required=required, help=text)(overwrite(function))
+
+    return decorate
 
 
 def chosen_kernels(

@@ -237,7 +237,8 @@ class Reporter:
         if result.hint:
             self.complain(f"{source}: hint: {result.hint}")
         if result.error is not None:
-            self.complain(f"{source}: {result.error}", result.traceback if self._every else "")
+            hidden = " (-v prints the traceback)" if result.traceback and not self._every else ""
+            self.complain(f"{source}: {result.error}{hidden}", result.traceback if self._every else "")
         if self._as_json:
             self._echo(json.dumps(_as_object(result, self._settings.kernels)))
         elif not self._quiet:
@@ -268,6 +269,8 @@ class Reporter:
                 self._echo(line)
         if self._several and not self._quiet:
             complain(self._counted())
+            if self._counts["failed"] and self._counts["done"] and not self._settings.batch.overwrite:
+                complain("fix what is named above, then run again with --skip-existing")
         if self._wrong_option and not self._counts["done"]:  # it was wrong for every image
             return 2
         return int(self._unheard or self._counts["failed"] > 0 or self._counts["not attempted"] > 0)

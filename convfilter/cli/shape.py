@@ -28,20 +28,24 @@ __all__ = ["command"]
     "without weights whose stride is its size.",
 )
 @click.argument("sizes", nargs=-1, required=True, metavar="SIZE|IMAGE...")
-@options.kernel("A kernel (name, matrix or file), its size WxH, or poolWxH; repeat it for a chain of layers.")
+@options.kernel(
+    "Kernel, its size WxH, or poolWxH; repeatable. A kernel is a name, a matrix or a file; several are "
+    "layers in that order."
+)
 @options.field(
     "padding",
     default=None,
     heading="Options",
     show_default=False,
-    help="Show only this padding.  [default: valid, same and full; in a chain same]",
+    help="Samples to add on each side, such as valid or 2. N,M is for rows, columns.  "
+    "[default: all of valid, same and full; in a chain same]",
 )
 @options.field(
     "stride",
     default=None,
     heading="Options",
     show_default=False,
-    help="Distance between two outputs: rows, columns.  [default: 1, and of a pool its size]",
+    help="Distance between two outputs. N,M is for rows, columns.  [default: 1; for a pool, its size]",
 )
 @options.field("dilation", heading="Options")
 @options.add("--in-channels", type=options.Integer(min=1), metavar="C", help="Input channels.  [default: 1]")
@@ -52,8 +56,7 @@ __all__ = ["command"]
     help="Output channels of each layer.  [default: 1]",
 )
 @options.add("--bias", is_flag=True, help="Count a bias for each output channel.")
-@options.add("-o", "--output", metavar="FILE", help="Draw output sizes and receptive fields.")
-@options.add("--overwrite", is_flag=True, help="Replace an existing drawing.")
+@options.output("FILE", "Image file of output sizes and receptive fields to draw.")
 @options.kernel_file()
 @options.json()
 def command(

@@ -113,7 +113,7 @@ def test_an_image_whose_worker_dies_runs_once_more_alone(begin, tmp_path, once):
     statuses = [json.loads(line)["status"] for line in out]
     assert statuses == ["done"] * 4 + ["done" if once else "failed"] + ["done"] * 2
     assert code == (0 if once else 1)
-    assert err[-1] == ("convfilter: 7 done" if once else "convfilter: 6 done, 1 failed")
+    assert ("convfilter: 7 done" if once else "convfilter: 6 done, 1 failed") in err
     assert once or err[0].startswith("convfilter: in/deadly.png: the worker process died")
     assert set(tree(tmp_path / "out")) >= {f"{name}.png" for name in "abcdef"}
 
@@ -146,7 +146,7 @@ def test_a_mistake_of_the_program_over_one_image_is_an_internal_error(begin, tmp
     reason = "internal error, please report it: KeyError: 'oops'"
     assert code == 1
     assert err[:2] == [f"convfilter: in/b.png: {reason}", "Traceback (most recent call last):"]
-    assert err[-2:] == ["KeyError: 'oops'", "convfilter: 2 done, 1 failed"]
+    assert err[-3:-1] == ["KeyError: 'oops'", "convfilter: 2 done, 1 failed"]
     assert [json.loads(line)["status"] for line in out] == ["done", "failed", "done"]
     assert json.loads(out[1])["error"] == reason
     assert sorted(tree(tmp_path / "out")) == ["a.png", "c.png"]
@@ -357,7 +357,7 @@ def test_progress_is_drawn_at_a_terminal_only(begin, tmp_path):
     assert "6/6" in drawn
     assert "/s, 1 failed" in drawn
     assert "\r\x1b[Kconvfilter: in/c.png: " in drawn
-    assert drawn.endswith("convfilter: 5 done, 1 failed\r\n")
+    assert "convfilter: 5 done, 1 failed\r\n" in drawn
     assert drawn.rfind("\x1b[?25h") > drawn.rfind("\x1b[?25l")  # the cursor is back
     _, _, err = ended(begin(*APPLY, "--overwrite"))
     assert err[-1] == "convfilter: 5 done, 1 failed"

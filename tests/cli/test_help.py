@@ -1,6 +1,7 @@
 """Help, version and completion."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,9 +16,9 @@ from convfilter.cli import cli
 COMMANDS = ("apply", "explain", "gallery", "kernels", "learn", "shape")
 
 HEADINGS = {
-    "Options:": "kernel output dry-run kernels overwrite skip-existing help",
-    "Filtering:": "padding border stride dilation flip channels range alpha linear mix mask region threshold "
-    "missing frames",
+    "Options:": "kernel output dry-run overwrite skip-existing help help-all",
+    "Filtering:": "kernels padding border stride dilation flip channels range alpha linear mix mask region "
+    "threshold missing frames",
     "Writing:": "format depth quality compress background strip preserve",
     "Reading:": "no-orient max-pixels",
     "Running:": "jobs scheduler files-from null preview json quiet verbose",
@@ -36,16 +37,31 @@ def sections(text):
     return found
 
 
-def test_options_of_apply_stand_under_headings_the_everyday_ones_on_the_first_screen(quick):
-    ran = quick("apply", "--help")
+def test_all_options_of_apply_stand_under_headings(quick):
+    ran = quick("apply", "--help-all")
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.startswith("Usage: convfilter apply [OPTIONS] INPUT...")
     assert {heading: " ".join(names) for heading, names in sections(ran.out).items()} == HEADINGS
-    assert ran.out.splitlines().index("Filtering:") < 22
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_everyday_options_fit_a_screen_with_a_line_for_each(quick, name):
+    lines = quick(name, "-h").out.splitlines()
+    assert len(lines) <= 23  # a prompt follows
+    assert max(map(len, lines)) < 80
+    assert "Example: convfilter" in lines[4]
+    assert all(line.startswith("  -") for line in lines[lines.index("Options:") + 1 : -2])
+    assert lines[-1] == f"'convfilter {name} --help-all' lists all options."
+
+
+def test_everyday_options_of_apply_are_the_usual_ones(quick):
+    (names,) = sections(quick("apply", "--help").out).values()
+    usual = "kernel output dry-run overwrite skip-existing padding border channels mix mask format depth"
+    assert set(usual.split()) < set(names)
 
 
 def test_every_border_is_drawn(quick):
-    text = " ".join(quick("apply", "-h").out.split())
+    text = " ".join(quick("apply", "--help-all").out.split())
     for drawing in (
         "edge aaa|abcd|ddd",
         "symmetric cba|abcd|dcb",
@@ -56,10 +72,8 @@ def test_every_border_is_drawn(quick):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_and_option_has_help_and_every_command_an_example(quick, name):
-    command = cli.get_command(None, name)
-    assert "Example: convfilter" in quick(name, "--help").out
-    for parameter in command.params:
+def test_every_option_has_help(name):
+    for parameter in cli.get_command(None, name).params:
         if parameter.param_type_name == "option":
             assert parameter.help, parameter.name
 
@@ -69,8 +83,13 @@ def test_the_group_lists_its_commands(quick):
     assert ran.code == 0
     listed = [line.split()[0] for line in ran.out.split("Commands:\n")[1].split("\n\n")[0].splitlines()]
     assert sorted(listed) == sorted(COMMANDS)
-    # Without arguments it comes on stderr.
-    assert quick() == (2, b"", ran.out)
+
+
+def test_without_arguments_three_commands_are_shown_that_exist(quick):
+    ran = quick()
+    assert (ran.code, ran.out) == (2, "")
+    assert re.findall("^  convfilter ([a-z]+) ", ran.err, re.M) == ["apply", "kernels", "explain"]
+    assert "'convfilter --help'" in ran.err
 
 
 def test_the_version_is_printed(quick):

@@ -165,7 +165,7 @@ def test_a_reader_that_has_gone_away_gets_no_traceback(run, tmp_path, arguments)
     os.close(reading)
     with os.fdopen(writing, "wb") as gone:
         ran = run(*arguments.split(), stdout=gone)
-    assert ran.err == "" if arguments else ran.err.startswith("Usage: ")
+    assert ran.err == "" if arguments else "Try:" in ran.err
     if "apply" in arguments:
         assert ran.code == 0
         assert np.array_equal(load(tmp_path / "b.png"), cf.apply_kernel(grey(), "blur"))
