@@ -177,78 +177,69 @@ def axes_of(
     axis from which nothing comes out is returned instead of refused.
     """
     sizes, kernel = _integers("shape", shape), _integers("kernel shape", kernel_shape)
-    if len(kernel) > len(sizes):
-        raise ShapeError(
-            f"a kernel of {len(kernel)} axes does not fit an array of {len(sizes)}: give it no more axes"
-        )
-    if any(size < 1 for size in kernel):
-        raise ShapeError(f"a kernel of shape {kernel} holds no weights: every side must be at least 1")
-    if any(size < 1 for size in sizes):
-        raise ShapeError(f"an array of shape {sizes} holds no samples: every side must be at least 1")
     count = len(kernel)
+    if count > len(sizes):
+        raise ShapeError(
+            f"a kernel of {count} axes does not fit an array of {len(sizes)}: give it no more axes"
+        )
+    for holder, sides in (("kernel", kernel), ("array", sizes)):
+        if min(sides) < 1:
+            raise ShapeError(f"{holder} shape {sides} is empty: every side must be at least 1")
     strides, dilations = _per_axis("stride", stride, count), _per_axis("dilation", dilation, count)
-    paddings = _paddings(padding, count)
     weights = ((None,) * count + tuple(anchor or ()))[-count:]
     make = TransposedAxis if transposed else Axis
     axes = tuple(
         _padded(make(size, width, stride=step, dilation=spread, weight=weight), pad)
         for size, width, pad, step, spread, weight in zip(
-            sizes, kernel, paddings, strides, dilations, weights, strict=False
+            sizes, kernel, _paddings(padding, count), strides, dilations, weights, strict=False
         )
     )
     outputs = [axis.output for axis in axes]
     # Of large arrays sizes may be asked all the same; this is about padding.
     if min(outputs) > 0 and math.prod(outputs) > max(_MOST_SAMPLES, 2 * math.prod(sizes)):
         made = " x ".join(map(str, outputs))
-        raise ShapeError(f"{made} samples would come out, too many for any memory: give a smaller padding")
+        raise ShapeError(f"the output has {made} samples, too many for any memory: give a smaller padding")
     names = AXIS_NAMES.get(count) or [f"axis {i}" for i in range(count)]
     for name, axis in zip(names, axes, strict=True):
-        if axis.output < 1 and transposed and not may_be_empty:
-            raise ShapeError(f"nothing comes out: {name} {axis.formula()}; give a smaller padding")
         if axis.output < 1 and not may_be_empty:
             padded = f" + {axis.before} + {axis.after}" if axis.before or axis.after else ""
             spread = f" ({axis.reach} with dilation {axis.dilation})" if axis.dilation > 1 else ""
+            fault = f"{axis.size}{padded} is smaller than the kernel's {axis.kernel}{spread}"
             raise ShapeError(
-                f"nothing comes out: {name} {axis.size}{padded} is smaller than the kernel's "
-                f"{axis.kernel}{spread}; pad with 'same' or take a smaller kernel"
+                f"nothing comes out: {name} {axis.formula()}; give a smaller padding"
+                if transposed
+                else f"nothing comes out: {name} {fault}; give padding 'same' or a smaller kernel"
             )
     return axes
 
 
-def _integer(name: str, value: Any) -> int:
-    # numpy before 2.3 accepts its own booleans as integers, with a warning.
-    if isinstance(value, bool) or str(getattr(value, "dtype", "")) == "bool":
-        raise ShapeError(f"{name} {brief(value)} is a truth value: give an integer")
-    try:
-        return operator.index(value)
-    except TypeError:
-        raise ShapeError(f"{name} {brief(value)} is not an integer") from None
-
-
-def _integers(name: str, values: Any) -> tuple[int, ...]:
-    if not isinstance(values, Iterable) or isinstance(values, str):
-        return (_integer(name, values),)
-    numbers = tuple(_integer(name, value) for value in values)
+def _integers(name: str, values: Any, least: int | None = None) -> tuple[int, ...]:
+    """Return a number or some as integers, from `least` on if that is given."""
+    single = not isinstance(values, Iterable) or isinstance(values, str)
+    numbers = []
+    for value in [values] if single else values:
+        # numpy before 2.3 accepts its own booleans as integers, with a warning.
+        if isinstance(value, bool) or str(getattr(value, "dtype", "")) == "bool":
+            raise ShapeError(f"{name} {brief(value)} is a boolean: give an integer")
+        try:
+            numbers.append(operator.index(value))
+        except TypeError:
+            raise ShapeError(f"{name} {brief(value)} is not an integer") from None
+        if least is not None and not least <= numbers[-1] < _MOST:
+            raise ShapeError(f"{name} {brief(value)} is out of range: give at least {least}, below {_MOST}")
     if not numbers:
         raise ShapeError(f"{name} () has no axes: give at least one size")
-    return numbers
+    return tuple(numbers)
 
 
 def _per_axis(name: str, value: PerAxis, count: int) -> tuple[int, ...]:
     """Return one positive integer for each kernel axis."""
-    numbers = _integers(name, value)
+    numbers = _integers(name, value, 1)
     if not isinstance(value, Iterable):
         numbers *= count
     if len(numbers) != count:
-        raise ShapeError(
-            f"{name} {brief(value)} has {len(numbers)} values for {count} kernel axes: "
-            "give one, or one for each"
-        )
-    for number in numbers:
-        if number < 1:
-            raise ShapeError(f"{name} {brief(number)} is too small: it must be at least 1")
-        if number >= _MOST:
-            raise ShapeError(f"{name} {brief(number)} is too large: it must be less than {_MOST}")
+        fault = f"{name} {brief(value)} has {len(numbers)} values for {count} kernel axes"
+        raise ShapeError(f"{fault}: give one, or one for each")
     return numbers
 
 
@@ -261,28 +252,17 @@ def _paddings(padding: Any, count: int) -> tuple[Any, ...]:
         return values
     if len(values) == 2 and not any(isinstance(value, str | Sequence) for value in values):
         return (values,) * count
-    raise ShapeError(
-        f"padding {brief(padding)} has {len(values)} values for {count} kernel axes: "
-        "give one, one for each, or a (before, after) pair for each"
-    )
+    fault = f"padding {brief(padding)} has {len(values)} values for {count} kernel axes"
+    raise ShapeError(f"{fault}: give one, one for each, or a (before, after) pair for each")
 
 
 def _padded(axis: Axis, padding: Any) -> Axis:
     """Return an axis with its padding."""
-    if isinstance(padding, str):
-        named = axis.named_paddings()
-        if padding not in named:
-            raise ShapeError(f"unknown padding {brief(padding)}{did_you_mean(padding, PADDINGS)}")
-        before, after = named[padding]
-        return axis._replace(before=before, after=after)
-    numbers = _integers("padding", padding)
-    if len(numbers) not in (1, 2):
-        raise ShapeError(
-            f"padding {brief(padding)} has {len(numbers)} values: give a number or a (before, after) pair"
-        )
-    for number in numbers:
-        if number < 0:
-            raise ShapeError(f"padding {brief(number)} is negative: it must be at least 0")
-        if number >= _MOST:
-            raise ShapeError(f"padding {brief(number)} is too large: it must be less than {_MOST}")
+    named = axis.named_paddings()
+    if isinstance(padding, str) and padding not in named:
+        raise ShapeError(f"unknown padding {brief(padding)}{did_you_mean(padding, PADDINGS)}")
+    numbers = named[padding] if isinstance(padding, str) else _integers("padding", padding, 0)
+    if len(numbers) > 2:
+        fault = f"padding {brief(padding)} has {len(numbers)} values"
+        raise ShapeError(f"{fault}: give a number or a (before, after) pair")
     return axis._replace(before=numbers[0], after=numbers[-1])

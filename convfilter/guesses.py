@@ -16,15 +16,9 @@ def folded(word: str) -> str:
     return re.sub(r"[\s_-]", "", word.casefold())
 
 
-def _by_answer(text: str) -> dict[str, str]:
-    """Return the answer to each word; in the text, words stand indented below their answer."""
-    answers: dict[str, str] = {}
-    answer = ""
-    for line in text.splitlines():
-        if not line.startswith(" "):
-            answer = line
-        answers |= dict.fromkeys(line.split() if line.startswith(" ") else (), answer)
-    return answers
+def _by_word(table: dict[str, str]) -> dict[str, str]:
+    """Return the answer to each word of a table of answers, each with its words."""
+    return {word: answer for answer, words in table.items() for word in words.split()}
 
 
 # Kernels, their parameters and values of options, each with other words for it. A word may
@@ -35,7 +29,6 @@ _SYNONYMS = {
     "symmetric": "mirror mirrored mirroring",
     "wrap": "wraparound circular cyclic periodic tile tiled torus",
     "zero": "zeros none black 0 zeropad zeropadding",
-    "constant=1": "white",
     "constant=0.5": "constant fill gray grey",
     "same": "keep keepsize samesize",
     "valid": "none no off crop shrink",
@@ -48,12 +41,8 @@ _SYNONYMS = {
     "luma": "gray grey grayscale greyscale luminance lightness monochrome desaturate bw blackandwhite togray",
     "each": "rgb all color colour separate none",
     "mean": "average avg",
-    "drop": "remove ignore discard none opaque",
-    "premultiply": "premultiplied weighted associated",
-    "small": "best max 9 maximum high",
     "float": "32 float32",
     "16": "uint16 10 12 14",
-    "8": "uint8",
     "box": "mean average avg boxblur boxfilter meanfilter averaging uniform uniformfilter movingaverage ones",
     "gaussian": "gauss gaussianblur gaussianfilter gaussblur blur smooth smoothing soften softfocus",
     "disk": "disc circle pillbox bokeh lensblur defocus",
@@ -65,29 +54,17 @@ _SYNONYMS = {
     "sobel-y": "gradienty grady dy sobelh sobelhorizontal sobelvertical",
     "laplacian": "laplace secondderivative",
     "log": "laplacianofgaussian gaussianlaplace marrhildreth mexicanhat ricker",
-    "dog": "differenceofgaussians differenceofgaussian bandpass",
     "gaussian-gradient": "gradientmagnitude gaussiangradientmagnitude",
     "high-pass": "hipass details",
     "emboss": "relief bump bumpmap embossing",
-    "sepia": "vintage",
     "deblur": "wiener deconvolve deconvolution unblur richardsonlucy",
-    "identity": "none noop original delta nothing",
-    "temporal-blur": "timeblur framemean",
-    "temporal-edge": "framedifference difference",
     "sigma": "std stddev radius size width strength",
     "size": "ksize kernelsize width radius window n",
     "radius": "size sigma width diameter r",
     "amount": "strength weight percent gain factor",
     "length": "size distance radius",
     "angle": "theta direction orientation degrees rotation",
-    "wavelength": "lambda period wave frequency",
-    "noise": "snr nsr balance",
-    "of": "psf kernel blur",
 }
-_MEANT: dict[str, list[str]] = {}
-for _name, _words in _SYNONYMS.items():
-    for _word in _words.split():
-        _MEANT.setdefault(_word, []).append(_name)
 
 
 def synonyms(word: str, known: Iterable[str]) -> list[str]:
@@ -95,146 +72,101 @@ def synonyms(word: str, known: Iterable[str]) -> list[str]:
     names = list(known)
     word = folded(word)
     same = [name for name in names if folded(name) == word]
-    return [*same, *(each for each in _MEANT.get(word, ()) if each.partition("=")[0] in names)]
+    meant = [name for name, words in _SYNONYMS.items() if word in words.split()]
+    return [*same, *(name for name in meant if name.partition("=")[0] in names)]
 
 
 # Filters that no kernel can be, with what they do.
-NOT_CONVOLUTIONS = _by_answer("""\
-it takes the middle of the sorted samples; 'gaussian' removes noise, too
-    median medianblur medianfilter despeckle
-it picks one of the sorted samples; 'box' averages them
-    rank percentile quantile mode majority
-its weights depend on the image; 'gaussian' removes noise, too
-    bilateral bilateralfilter surfaceblur selectiveblur guided guidedfilter kuwahara anisotropic
-    nlmeans nonlocalmeans denoise
-it thins and links edges; its linear part is '-k gaussian -k sobel'
-    canny cannyedge cannyedges
-it takes the largest sample of a window
-    dilate dilation max maximum maxfilter maxpool
-it takes the smallest sample of a window
-    erode erosion min minimum minfilter
-it takes largest and smallest samples of windows
-    open opening close closing tophat blackhat morphology skeleton thin
-it decides for each sample on its own
-    threshold binarize binarise otsu posterize solarize
-it uses no neighbours; in a kernel file weights = [[-1]] and offset = 1 do it
-    invert negate negative
-it maps each sample on its own; '--range stretch' uses the whole scale
-    brightness contrast gamma levels curves equalize equalise clahe histogram normalize normalise
-    autocontrast saturation hue
-it moves samples; '--stride 2' keeps every second one
-    resize scale rotate crop flip mirror warp affine thumbnail
-it takes several filters and decisions; 'sobel-x' and 'sobel-y' are its gradients
-    harris corners hough sift hog watershed
-it changes to frequencies; 'convfilter kernels NAME -o plot.png' draws those of a kernel
-    fft fourier spectrum dft
-""")
+NOT_CONVOLUTIONS = _by_word(
+    {
+        "it sorts the samples; 'gaussian' and 'box' reduce noise, too": (
+            "median medianblur medianfilter despeckle rank percentile quantile mode majority"
+        ),
+        "its weights depend on the image; 'gaussian' reduces noise, too": (
+            "bilateral bilateralfilter surfaceblur selectiveblur guided guidedfilter kuwahara anisotropic "
+            "nlmeans nonlocalmeans denoise"
+        ),
+        "it thins and links edges; its linear part is '-k gaussian -k sobel'": "canny cannyedge cannyedges",
+        "it picks the largest or smallest sample of a window": (
+            "dilate dilation max maximum maxfilter maxpool erode erosion min minimum minfilter open "
+            "opening close closing tophat blackhat morphology skeleton thin"
+        ),
+        "it decides for each sample on its own": "threshold binarize binarise otsu posterize solarize",
+        "it uses no neighbours; in a kernel file weights = [[-1]] and offset = 1 do it": (
+            "invert negate negative"
+        ),
+        "it maps each sample on its own; '--range stretch' uses the whole scale": (
+            "brightness contrast gamma levels curves equalize equalise clahe histogram normalize "
+            "normalise autocontrast saturation hue"
+        ),
+        "it moves samples; '--stride 2' keeps every second one": (
+            "resize scale rotate crop flip mirror warp affine thumbnail"
+        ),
+    }
+)
 
 # Commands that do not exist, with the right ones.
-COMMANDS = _by_answer("""\
-apply
-    filter convolve correlate run process convert batch
-kernels
-    list ls filters presets
-gallery
-    sheet contactsheet montage compare demo
-shape
-    info identify size sizes calc outputsize outputshape
-learn
-    fit train estimate
-explain
-    why trace inspect
-apply INPUT -k KERNEL --preview
-    show view preview display
---help
-    help usage man
---version
-    version about
-""")
+COMMANDS = _by_word(
+    {
+        "apply": "filter convolve correlate run process convert batch",
+        "kernels": "list ls filters presets listkernels listfilters",
+        "gallery": "sheet contactsheet montage compare demo",
+        "shape": "info identify size sizes calc outputsize outputshape",
+        "learn": "fit train estimate",
+        "explain": "why trace inspect",
+        "apply INPUT -k KERNEL --preview": "show view preview display",
+        "--help": "help usage man",
+        "--version": "version about",
+    }
+)
 
 # Options that do not exist, with what to do. The first option named must be one of the command.
-OPTIONS = _by_answer("""\
-give --overwrite
-    force f y yes replace clobber
-give -o INPUT --overwrite
-    inplace
-give --mix P, such as --mix 50%
-    strength intensity opacity blend percent
-give -k unsharp:amount=N
-    amount factor
-give --channels gray
-    gray grey grayscale greyscale bw monochrome
-give --preview
-    show view display open
-folders are read with all that are in them
-    recursive recurse r subfolders
-give -o with a file or a folder
-    out outdir outputdir outputfolder outputfile outfile dest destination target suffix prefix
-    saveas save
-inputs are named without an option
-    input i inputfile infile file image images folder dir inputdir
-give -k NAME
-    filter filters type method op operation effect algorithm name preset
-give -k gaussian:sigma=N
-    sigma blurradius std
-give -k box:size=N or -k gaussian:sigma=N
-    size ksize kernelsize radius window width
-give -k motion:angle=N or -k gabor:angle=N
-    angle
-give -k with a matrix, such as -k '0 -1 0; -1 5 -1; 0 -1 0'
-    matrix weights coefficients custom
-end the matrix with '/ sum', or give 'divisor' in a kernel file
-    divisor normalize normalise normalized
-give 'offset' in a kernel file
-    offset bias
-give --kernels FILE
-    kernelfile kernelsfile config
-repeat -k
-    repeat iterations times passes chain
-give --padding
-    pad
-give --border
-    boundary edgemode bordermode bordertype borderconstant virtualpixel
-give --border for the values of added samples, --padding for their number
-    mode padmode
-give --border constant=V
-    cval fill bordervalue bordercolor
-give --range absolute
-    abs absolute
-give --range stretch
-    autolevel stretch autocontrast rescale
-give --range
-    clamp clip raw signed outputrange
-give --jobs
-    threads workers processes cores parallel cpus nproc
-give --dry-run
-    dry test simulate plan whatif
-give --quiet
-    silent nolog
-give --verbose
-    debug log info progress
-give --depth
-    bits bitdepth dtype 16bit 8bit
-give --linear
-    gamma linearlight linearrgb
-metadata is kept; --strip removes it
-    exif keepexif keepmetadata metadata noexif nometadata striptexif
-give --frames
-    frame page pages animation volume
-give --flip
-    convolve convolution rotate180 rotate
-give --preserve
-    keepdates keepdate keeptimes keeptime preservetimes mtime timestamps dates
-give --channels
-    channel colors colours rgb perchannel
-give --alpha
-    transparency noalpha keepalpha
-give --compress small
-    optimize optimise compression level small
-'convfilter kernels' lists them
-    list listkernels listfilters
-give --at ROW,COL
-    pixel position pos xy coordinates point where
-give --region WxH+X+Y
-    crop roi rect area
-""")
+OPTIONS = _by_word(
+    {
+        "give --overwrite": "force f y yes replace clobber",
+        "give -o INPUT --overwrite": "inplace",
+        "give --mix P, such as --mix 50%": "strength intensity opacity blend percent",
+        "give -k unsharp:amount=N": "amount factor",
+        "give --channels gray": "gray grey grayscale greyscale bw monochrome",
+        "give --preview": "show view display open",
+        "folders are read with all that are in them": "recursive recurse r subfolders",
+        "give -o with a file or a folder": (
+            "out outdir outputdir outputfolder outputfile outfile dest destination target suffix prefix "
+            "saveas save"
+        ),
+        "inputs are named without an option": (
+            "input i inputfile infile file image images folder dir inputdir"
+        ),
+        "give -k NAME": "filter filters type method op operation effect algorithm name preset",
+        "give -k gaussian:sigma=N": "sigma blurradius std",
+        "give -k box:size=N or -k gaussian:sigma=N": "size ksize kernelsize radius window width",
+        "give -k with a matrix, such as -k '0 -1 0; -1 5 -1; 0 -1 0'": "matrix weights coefficients custom",
+        "end the matrix with '/ sum', or set 'divisor' in a kernel file": (
+            "divisor normalize normalise normalized"
+        ),
+        "give --kernels FILE": "kernelfile kernelsfile config",
+        "repeat -k": "repeat iterations times passes chain",
+        "give --padding": "pad",
+        "give --border": "boundary edgemode bordermode bordertype borderconstant virtualpixel",
+        "give --border for the values of added samples, --padding for their number": "mode padmode",
+        "give --border constant=V": "cval fill bordervalue bordercolor",
+        "give --range absolute": "abs absolute",
+        "give --range stretch": "autolevel stretch autocontrast rescale",
+        "give --range": "clamp clip raw signed outputrange",
+        "give --jobs": "threads workers processes cores parallel cpus nproc",
+        "give --dry-run": "dry test simulate plan whatif",
+        "give --quiet": "silent nolog",
+        "give --verbose": "debug log info progress",
+        "give --depth": "bits bitdepth dtype 16bit 8bit",
+        "give --linear": "gamma linearlight linearrgb",
+        "metadata is kept; --strip removes it": (
+            "exif keepexif keepmetadata metadata noexif nometadata striptexif"
+        ),
+        "give --frames": "frame page pages animation volume",
+        "give --flip": "convolve convolution rotate180 rotate",
+        "give --preserve": "keepdates keepdate keeptimes preservetimes mtime timestamps dates",
+        "give --channels": "channel colors colours rgb perchannel",
+        "give --at ROW,COL": "pixel position pos xy coordinates point where",
+        "give --region WxH+X+Y": "crop roi rect area",
+    }
+)

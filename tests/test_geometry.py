@@ -187,9 +187,9 @@ def test_wrong_sizes_are_refused(shape, kernel):
 def test_messages_name_the_value_and_the_mend():
     with pytest.raises(ShapeError, match=r"^unknown padding 'vaild' \(did you mean 'valid'\?\)$"):
         output_shape((5,), (3,), padding="vaild")
-    with pytest.raises(ShapeError, match=r"^stride True is a truth value: give an integer$"):
+    with pytest.raises(ShapeError, match=r"^stride True is a boolean: give an integer$"):
         output_shape((5, 5), (3, 3), stride=True)
-    with pytest.raises(ShapeError, match=r"^stride np.True_ is a truth value: give an integer$"):
+    with pytest.raises(ShapeError, match=r"^stride np.True_ is a boolean: give an integer$"):
         output_shape((5, 5), (3, 3), stride=np.True_)
 
 

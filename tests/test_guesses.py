@@ -140,7 +140,7 @@ def test_an_output_typed_like_an_input_is_explained(quick, tmp_path):
     save(tmp_path / "photo.png", colour())
     ran = quick("apply", "photo.png", "new.png", "-k", "blur")
     assert ran.code == 1
-    assert "new.png was taken for an input: an output is named with -o\n" in ran.err
+    assert "new.png was read as an input: name an output with -o new.png\n" in ran.err
 
 
 def test_words_are_not_both_right_and_wrong():

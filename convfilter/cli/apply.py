@@ -23,21 +23,19 @@ __all__ = ["command"]
 @click.argument("inputs", nargs=-1, metavar="INPUT...")
 @options.kernel("Name, name:param=value,..., a matrix or a kernel file. Repeat it for a chain in that order.")
 @options.add(
-    "-o",
-    "--output",
-    metavar="OUT",
-    help="Output file or folder; '-' is standard output. It is a file if its name ends as those of images "
-    "do.  [default: beside the input]",
+    "-o --output",
+    "Output file or folder; '-' is standard output. It is a file if its name ends as those of images do.  "
+    "[default: beside the input]",
+    "OUT",
 )
-@options.add("-n", "--dry-run", is_flag=True, help="Print the plan and change nothing.")
+@options.add("-n --dry-run", "Print the plan and change nothing.")
 @options.kernel_file("Filtering")
 @options.add(
-    "--format",
-    "format_",
+    "--format format_",
+    "Format of the outputs, such as png or jpeg.  [default: from the output's name, else the input's]",
     type=options.Choice([*FORMATS, *ALIASES]),
     heading="Writing",
     everyday=True,
-    help="Format of the outputs, such as png or jpeg.  [default: from the output's name, else the input's]",
 )
 @options.record("filtering", FilterOptions)
 @options.record("encoding", EncodeOptions)
@@ -45,25 +43,20 @@ __all__ = ["command"]
 @options.record("batch", BatchOptions)
 @options.add(
     "--files-from",
-    metavar="FILE",
+    "Read inputs from a list, one name a line; '-' is standard input.",
+    "FILE",
     heading="Running",
-    help="Read inputs from a list, one name a line; '-' is standard input.",
 )
-@options.add(
-    "-0", "--null", "null", is_flag=True, heading="Running", help="Names in that list end in NUL bytes."
-)
+@options.add("-0 --null null", "Names in that list end in NUL bytes.", heading="Running")
 @options.add(
     "--preview",
-    is_flag=True,
+    "Show before and after in the terminal. With -n nothing is written.",
     heading="Running",
     everyday=True,
-    help="Show before and after in the terminal. With -n nothing is written.",
 )
 @options.json()
 @options.quiet()
-@options.add(
-    "-v", "--verbose", is_flag=True, heading="Running", help="Print the calculation for every image."
-)
+@options.add("-v --verbose", "Print the calculation for every image.", heading="Running")
 def command(
     inputs: tuple[str, ...],
     kernels: tuple[str, ...],
@@ -92,20 +85,18 @@ def command(
         "--jobs and --scheduler": batch.jobs and batch.scheduler,
     }.items():
         if both:
-            raise click.UsageError(f"{names} contradict each other: give one of them")
+            raise click.UsageError(f"{names} exclude each other: give one of them")
     if null and files_from is None:
-        raise click.UsageError("-0 is about a list: give it with --files-from, '-' for standard input")
+        raise click.UsageError("-0 is for the names in a list: give it with --files-from, '-' is stdin")
     if not inputs and files_from is None:
         raise click.UsageError("no inputs: name files, folders or '-', or a list with --files-from")
     for name in inputs:
         if name.partition(":")[0] in known and not os.path.lexists(name):
-            fault = f"no file {brief(name)}, which was taken for an input"
-            raise click.UsageError(f"{fault}: a kernel is given with -k {name}")
+            raise click.UsageError(f"no file {brief(name)} to filter: name a kernel with -k {name}")
     # What it takes to compute is loaded once the command line is known to be right.
     from convfilter.batch import run_jobs
     from convfilter.batch.plan import Settings, check_settings, plan_jobs
     from convfilter.cli.report import Reporter
-    from convfilter.files import STREAM, refuse_terminal
     from convfilter.kernels import files_of
     from convfilter.signals import at_stop
 
@@ -131,20 +122,7 @@ def command(
     )
     if not quiet:
         settings = settings._replace(hint_for=next((job.source for job in jobs), ""))
-    to_stdout = any(job.target == STREAM for job in jobs)
-    if to_stdout:
-        refuse_terminal()
-    reporter = Reporter(
-        settings,
-        total=len(jobs),
-        several=jobs.several,
-        passed_over=jobs.passed_over,
-        aside=to_stdout,
-        preview=preview,
-        as_json=as_json,
-        quiet=quiet,
-        verbose=verbose,
-    )
+    reporter = Reporter(jobs, settings, preview=preview, as_json=as_json, quiet=quiet, verbose=verbose)
     results = run_jobs(jobs, settings, dry=dry_run, finished=reporter.count)
     with reporter.progress(), at_stop(reporter.stopped), contextlib.closing(results):
         for problem in jobs.problems:
@@ -152,5 +130,5 @@ def command(
         for result in results:
             reporter.show(result)
     if output is None and len(inputs) == 2 and format_of_name(inputs[1]) and not os.path.lexists(inputs[1]):
-        reporter.complain(f"{inputs[1]} was taken for an input: an output is named with -o")
+        reporter.complain(f"{inputs[1]} was read as an input: name an output with -o {inputs[1]}")
     return reporter.finish() or int(bool(jobs.problems))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
@@ -11,11 +10,11 @@ from typing import TYPE_CHECKING
 import click
 
 from convfilter.cli import options
-from convfilter.cli.report import filter_line, read_named
+from convfilter.cli.report import draw, filter_line, read_named
 from convfilter.errors import OptionError, ShapeError, brief, complain, escaped
 from convfilter.files import STREAM, check_output, refuse_input
 from convfilter.kernels import Kernel
-from convfilter.options import BatchOptions, FilterOptions, ReadOptions
+from convfilter.options import BatchOptions, FilterOptions, ReadOptions, one_or_two
 
 if TYPE_CHECKING:
     from convfilter.explain import Explanation
@@ -27,10 +26,13 @@ _OF_NUMBERS = ("padding", "border", "fill", "stride", "dilation", "flip")  # wha
 
 
 def _read_place(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"\s*(\d{1,9})\s*,\s*(\d{1,9})\s*", text)
-    if not match:
+    place = one_or_two(text.replace(" ", ""))
+    if len(place) != 2:
         raise OptionError(f"{brief(text)} is not ROW,COL, counted from 0, such as 120,200")
-    return int(match[1]), int(match[2])
+    return place[0], place[1]
+
+
+_numbers = partial(options.add, metavar="ROWS", heading="Numbers")
 
 
 @click.command(
@@ -40,57 +42,39 @@ def _read_place(text: str) -> tuple[int, int]:
 )
 @click.argument("image", required=False, metavar="[IMAGE]")
 @options.kernel(
-    "Name, name:param=value,..., a matrix or a kernel file. Repeat it for a chain.",
-    required=False,
+    "Name, name:param=value,..., a matrix or a kernel file. Repeat it for a chain.", required=False
 )
 @options.add(
     "--at",
-    callback=options.reading(_read_place),
-    metavar="ROW,COL",
-    help="Position in the output, counted from 0,0. Without it, all positions of a small output are shown.",
+    "Position in the output, counted from 0,0. Without it, all positions of a small output are shown.",
+    "ROW,COL",
+    read=_read_place,
 )
+@options.add("--channel", "Channel: red, green, blue, alpha, or a number from 0.", "NAME|N")
+@options.output("FILE", "Image file to draw, or .html for an interactive page.")
+@options.add("--animate", "GIF or PNG of the kernel sliding over a small input.", "FILE")
+@_numbers("--values", 'Numbers instead of an image: "0 1 2; 3 4 5; 6 7 8".', everyday=True)
+@_numbers("--weights", 'Weights instead of a kernel: "0 1; 2 3".', everyday=True)
+@_numbers("--upstream", "Show the backward pass, from the derivative of a loss with respect to each output.")
+@options.record("filtering", FilterOptions)
+@options.kernel_file("Filtering")
 @options.add(
     "--step",
-    type=options.Integer(min=1),
-    metavar="N",
+    "Filter of a chain to explain, counted from 1.  [default: the last]",
+    "N",
+    type=options.COUNT,
     heading="Filtering",
-    help="The filter of a chain to explain, counted from 1.  [default: the last]",
 )
-@options.add("--channel", metavar="NAME|N", help="Channel: red, green, blue, alpha, or a number from 0.")
-@options.add(
-    "--values",
-    metavar="ROWS",
-    heading="Numbers",
-    everyday=True,
-    help='Numbers instead of an image: "0 1 2; 3 4 5; 6 7 8".',
-)
-@options.add(
-    "--weights",
-    metavar="ROWS",
-    heading="Numbers",
-    everyday=True,
-    help='Weights instead of a kernel: "0 1; 2 3".',
-)
-@options.add(
-    "--upstream",
-    metavar="ROWS",
-    heading="Numbers",
-    help="Show the backward pass, from the derivative of a loss with respect to each output.",
-)
-@options.output("FILE", "Image file to draw, or .html for an interactive page.")
-@options.add("--animate", metavar="FILE", help="GIF or PNG of the kernel sliding over a small input.")
-@options.json()
-@options.kernel_file("Filtering")
-@options.record("filtering", FilterOptions)
 @options.add(
     "--frame",
+    "Frame to explain, counted from 0.",
+    "N",
     type=options.Integer(min=0),
     default=0,
-    metavar="N",
     heading="Filtering",
-    help="Frame to explain, counted from 0.",
 )
 @options.record("reading", ReadOptions)
+@options.json()
 def command(
     image: str | None,
     kernels: tuple[str, ...],
@@ -115,8 +99,6 @@ def command(
 
     Example: convfilter explain photo.jpg -k sobel --at 120,200
     """
-    import numpy as np
-
     from convfilter.batch.plan import Settings
     from convfilter.explain import explain_numbers, explain_sample
     from convfilter.explain.backward import backward_json, backward_lines, explain_gradients
@@ -141,59 +123,63 @@ def command(
     if step is not None and step > len(chain):
         raise OptionError(f"--step {step}: the last of the chain is {len(chain)}, one for each -k")
     numbers = image is None or image.lower().endswith(".csv")
-    if upstream is not None:
-        _check_backward({"--at": at, "--channel": channel, "--animate": animate}, numbers=numbers)
     if numbers and len(chain) > 1:
         raise OptionError("numbers are filtered by one kernel: give one -k or --weights")
-    page = _is_page(output)
+    if upstream is not None and not numbers:
+        raise OptionError("--upstream takes numbers: give --values or a .csv file instead of an image")
+    if upstream is not None:
+        why = "cannot be used with --upstream, which shows all gradients"
+        _refuse(why, {"at": at, "channel": channel, "animate": animate})
+    page = output is not None and output.lower().endswith((".html", ".htm"))
     if page:
         from convfilter.explain.page import Subject, check_page, write_page
 
         check_page(chain, filtering)
-    _check_outputs(image, output, animate, overwrite=overwrite)
+    _check_outputs(image, output, animate, page=page, overwrite=overwrite)
     source, picture, backward = image or "numbers", None, None
-    title = f"{escaped(source)}   {filter_line(chain, filtering)}"
     names: tuple[str, ...] = ("value",)
+    notes: tuple[str, ...] = ()
     explain: Callable[[tuple[int, ...]], Explanation]
-    if numbers or image is None:
-        _check_numbers(filtering, channel=channel, frame=frame)
+    title = f"{escaped(source)}   {filter_line(chain, filtering)}"
+    if image is None or numbers:
+        usual = FilterOptions()._asdict()
+        other = {key: None if value == usual[key] else value for key, value in filtering._asdict().items()}
+        for key in _OF_NUMBERS:
+            del other[key]
+        _refuse("is for images, not for plain numbers", {"channel": channel, "frame": frame or None, **other})
         pixels = read_numbers(image) if image is not None else parse_numbers(str(values), "--values")
         explain = partial(explain_numbers, pixels, chain[0], filtering)
         if upstream is not None:
-            derivatives = parse_numbers(upstream, "--upstream")
-            backward = explain_gradients(pixels, chain[0], derivatives, filtering)
-        explanations = _explanations(explain, at, one=page or backward is not None)
-        explained, plane = explanations[0], pixels
+            backward = explain_gradients(pixels, chain[0], parse_numbers(upstream, "--upstream"), filtering)
     else:
         stack = any("frame" in kernel.axes for kernel in chain)
-        batch = BatchOptions("stack" if stack else None if frame is None else "first")
-        third = Settings(tuple(chain), batch=batch).axes
-        picture = read_named(image, reading, frame=frame, stack=stack, axes=third)
+        axes = Settings(chain, batch=BatchOptions("stack" if stack else "first")).axes
+        picture = read_named(image, reading, frame=frame, stack=stack, axes=axes)
         pixels = picture.pixels
         filtering = with_masks(options_for(picture.mode, filtering), image, reading)
         filtering, _ = with_no_data(filtering, picture)
         names = channel_names(picture.mode, grey=pixels.ndim == 2 + stack)
         sample = partial(explain_sample, pixels, chain, filtering, channel=channel, names=names, step=step)
         explain = (lambda place: sample((frame, *place))) if stack else sample
-        try:
-            explanations = _explanations(explain, at, one=page)
-        except ShapeError as error:
-            raise ShapeError(f"{escaped(image)}: {error}") from None
         if not picture.metadata.lossless or not FORMATS[picture.format].lossless:
-            note = f"{picture.format} is lossy: the written sample may differ a little"
-            explanations = [each._replace(notes=(*each.notes, note)) for each in explanations]
-        explained = explanations[0]
-        if stack:  # drawn is the frame under the anchor
-            picture.pixels = pixels[min(max(explained.anchor[0], 0), len(pixels) - 1)]
-        plane = np.atleast_3d(picture.pixels)
-        plane = plane[..., min(explained.channel, plane.shape[2] - 1)]
+            notes = (f"{picture.format} is lossy: the written sample may differ a little",)
+    try:
+        found = _explanations(explain, at, one=page or backward is not None)
+    except ShapeError as error:
+        raise error if image is None else ShapeError(f"{escaped(image)}: {error}") from None
+    explanations = [each._replace(notes=(*each.notes, *notes)) for each in found]
     if output is not None or animate is not None:
-        from convfilter.drawing.canvas import displayed, full_scale, save_animation, save_drawing
+        from convfilter.drawing.canvas import displayed, full_scale, save_animation
         from convfilter.explain.drawing import draw_backward, draw_explanation, sliding_axes, sliding_frames
 
-        axes = sliding_axes(plane.shape, chain, filtering) if animate else ()
-        full = full_scale(pixels)
+        explained, full = explanations[0], full_scale(pixels)
+        if picture is not None and stack:  # drawn is the frame under the anchor
+            picture.pixels = pixels[min(max(explained.anchor[0], 0), len(pixels) - 1)]
         drawn = None if picture is None else displayed(picture.pixels, picture.mode)
+        plane = pixels if picture is None else picture.pixels
+        if plane.ndim == 3:
+            plane = plane[..., min(explained.channel, plane.shape[2] - 1)]
+        sliding = sliding_axes(plane.shape, chain, filtering) if animate else ()
         if output is not None and page:
             subject = Subject(source, pixels, names, drawn)
             write_page(
@@ -202,46 +188,46 @@ def command(
             complain(f"page written to {output}")
         elif output is not None:
             drawing = draw_backward(backward) if backward else draw_explanation(explained, drawn, full)
-            save_drawing(output, drawing, overwrite=overwrite)
-            complain(f"drawn to {output}")
+            draw(output, drawing, overwrite=overwrite)
         if animate is not None:
-            frames = sliding_frames(plane, axes, explain, full)
-            save_animation(animate, frames, axes[0].output * axes[1].output, overwrite=overwrite)
+            frames = sliding_frames(plane, sliding, explain, full)
+            save_animation(animate, frames, sliding[0].output * sliding[1].output, overwrite=overwrite)
             complain(f"drawn to {animate}")
-    # Where an image goes to stdout, the text goes to stderr.
-    echo = partial(click.echo, err=STREAM in (output, animate))
     if backward is not None:
-        echo(backward_json(backward) if as_json else "\n".join([title, *backward_lines(backward)]))
-        return
-    if as_json:
+        lines = [backward_json(backward)] if as_json else [title, *backward_lines(backward)]
+    elif as_json:
+        lines = [to_json(each) for each in explanations]
+    else:
+        lines = [title]
         for each in explanations:
-            echo(to_json(each))
-        return
-    echo(title)
-    for each in explanations:
-        echo("\n".join(["", *as_lines(each)]))
-    if len(explanations) > 1:
-        echo("\n".join(["", *output_lines(explanations)]))
+            lines += ["", *as_lines(each)]
+        lines += ["", *output_lines(explanations)] if len(explanations) > 1 else []
+    # Where an image goes to stdout, the text goes to stderr.
+    click.echo("\n".join(lines), err=STREAM in (output, animate))
 
 
-def _is_page(path: str | None) -> bool:
-    """Return whether a path names an interactive page."""
-    return path is not None and path.lower().endswith((".html", ".htm"))
+def _refuse(why: str, given: Mapping[str, object]) -> None:
+    """Refuse options that have a value."""
+    for name, value in given.items():
+        if value is not None:
+            raise OptionError(f"--{name} {why}: leave it out")
 
 
-def _check_outputs(image: str | None, output: str | None, animate: str | None, *, overwrite: bool) -> None:
+def _check_outputs(
+    image: str | None, output: str | None, animate: str | None, *, page: bool, overwrite: bool
+) -> None:
     """Refuse outputs that cannot be written, before anything is computed."""
     if output == animate == STREAM:
         raise OptionError("standard output takes one image: name a file for the other one")
-    for path, animated in ((output, False), (animate, True)):
+    for path in (output, animate):
         if path is not None:
             from convfilter.drawing.canvas import check_drawing
 
             refuse_input(path, [] if image is None else [image])
-            if not animated and _is_page(path):
+            if page and path == output:
                 check_output(path, overwrite=overwrite)
             else:
-                check_drawing(path, overwrite=overwrite, animated=animated, page=not animated)
+                check_drawing(path, overwrite=overwrite, animated=path != output, page=path == output)
 
 
 def _explanations(
@@ -259,23 +245,3 @@ def _explanations(
     raise OptionError(
         f"the output has {rows} rows and {columns} columns, too many to show: choose one with --at ROW,COL"
     )
-
-
-def _check_numbers(filtering: FilterOptions, **given: object) -> None:
-    """Refuse what has a meaning for images only."""
-    given |= {name: value for name, value in filtering._asdict().items() if name not in _OF_NUMBERS}
-    usual = {"channel": None, "frame": 0, **FilterOptions._field_defaults}
-    for name, value in given.items():
-        if value != usual[name]:
-            raise OptionError(f"--{name} is for images, not for plain numbers: leave it out")
-
-
-def _check_backward(given: Mapping[str, object], *, numbers: bool) -> None:
-    """Refuse what the backward pass has no use for."""
-    if not numbers:
-        raise OptionError("--upstream takes numbers: give --values or a .csv file instead of an image")
-    for name, value in given.items():
-        if value is not None:
-            raise OptionError(
-                f"{name} cannot be used with --upstream, which shows all gradients: leave it out"
-            )

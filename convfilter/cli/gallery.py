@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from convfilter.cli import options
-from convfilter.cli.report import read_named, size_in_words
+from convfilter.cli.report import print_result, read_named, size_in_words
 from convfilter.errors import (
     ConvfilterError,
     KernelError,
@@ -22,7 +21,7 @@ from convfilter.errors import (
     figure,
     with_name,
 )
-from convfilter.files import STREAM, refuse_input
+from convfilter.files import refuse_input
 from convfilter.options import FilterOptions, ReadOptions
 
 if TYPE_CHECKING:
@@ -41,24 +40,21 @@ _DARK = 1 / 8  # of full scale: tiles that stay below are stretched
 @options.output("SHEET", "Sheet to write; '-' is standard output.", required=True)
 @options.add(
     "--vary",
-    multiple=True,
-    metavar="NAME=A,B,...",
-    help="Values of a parameter or option to compare. The sheet shows one kernel; repeat this option for all "
+    "Values of a parameter or option to compare. The sheet shows one kernel; repeat this option for all "
     "combinations.",
+    "NAME=A,B,...",
+    multiple=True,
 )
-@options.kernel_file("Filtering")
-@options.add("--columns", type=options.Integer(min=1), metavar="N", help="Tiles in a row.  [default: 3 to 6]")
+@options.add("--columns", "Tiles in a row.  [default: 3 to 6]", "N", type=options.COUNT)
 @options.add(
-    "--tile",
-    type=options.Integer(16, 320),
-    metavar="N",
-    help="Width of a tile in pixels.  [default: 240 or 320]",
+    "--tile", "Width of a tile in pixels.  [default: 240 or 320]", "N", type=options.Integer(16, 320)
 )
-@options.add("--full", is_flag=True, help="Filter in full size, then shrink the results.")
+@options.add("--full", "Filter in full size, then shrink the results.")
+@options.record("filtering", FilterOptions)
+@options.kernel_file("Filtering")
+@options.record("reading", ReadOptions)
 @options.json()
 @options.quiet()
-@options.record("filtering", FilterOptions)
-@options.record("reading", ReadOptions)
 def command(
     image: str,
     kernels: tuple[str, ...],
@@ -145,15 +141,12 @@ def command(
     sheet = contact_sheet(tiles, columns=columns, width=width)
     save_drawing(output, sheet, overwrite=overwrite)
     height, across = sheet.shape[:2]
-    # Where the sheet itself goes to stdout, the text goes to stderr.
-    if as_json:
-        described = {"input": image, "output": output, "width": across, "height": height}
-        described["tiles"] = [each.name for each in tiles]
-        click.echo(json.dumps(described), err=output == STREAM)
-    elif not quiet:
+    if as_json or not quiet:
         line = f"{escaped(image)} -> {escaped(output)}   {len(tiles)} tiles, {across}x{height}"
         line += ", contrast stretched for display" if any(" .. " in each.note for each in tiles) else ""
-        click.echo(line, err=output == STREAM)
+        described = {"input": image, "output": output, "width": across, "height": height}
+        described["tiles"] = [each.name for each in tiles]
+        print_result([line], described, as_json=as_json, output=output)
 
 
 def _stretched(pixels: np.ndarray, mode: str, *, always: bool = False) -> tuple[np.ndarray, str]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
 
 from convfilter.cli import options
-from convfilter.cli.report import kernel_in_lines, parameters_in_words, size_in_words
+from convfilter.cli.report import draw, kernel_in_lines, parameters_in_words, print_result, size_in_words
 from convfilter.errors import complain, escaped
-from convfilter.files import STREAM, check_output, refuse_input, write_output
+from convfilter.files import check_output, refuse_input, write_output
 from convfilter.kernels import Kernel, Library, files_of, get_kernel
 from convfilter.kernels.files import encode_kernel, is_kernel_file
 
@@ -46,11 +45,10 @@ _SYMMETRIES = {
 @click.command(cls=options.Command)
 @click.argument("name", required=False, shell_complete=options.complete_kernel)
 @options.add(
-    "--plan",
-    "sides",
-    callback=options.reading(options.read_size),
-    metavar="WxH",
-    help="Size of the image that the plan is for, in colour.  [default: 4000x3000]",
+    "--plan sides",
+    "Size of the image that the plan is for, in colour.  [default: 4000x3000]",
+    "WxH",
+    read=options.read_size,
 )
 @options.output(
     "FILE",
@@ -75,22 +73,18 @@ def command(
         if sides is not None or output is not None:
             raise click.UsageError("--plan and -o are for one kernel: give its NAME")
         kernels = list(known.values())
-        if as_json:
-            click.echo(json.dumps([_as_object(kernel) for kernel in kernels]))
-        else:
-            click.echo("\n".join(_list(kernels)))
+        objects = [_as_object(kernel) for kernel in kernels]
+        print_result(_list(kernels), objects, as_json=as_json, output=None)
         return
     kernel = get_kernel(name, known)
     if output is not None:
         refuse_input(output, known.files + files_of(name))
-        _write(kernel, output, overwrite)
+        _write(kernel, output, overwrite=overwrite)
     rows, columns = (1, *(sides or _PHOTOGRAPH))[-2:]
     found = _analysed(kernel, rows, columns)
-    if as_json:
-        text = json.dumps([_as_object(kernel) | {"weights": kernel.parts} | found])
-    else:
-        text = "\n".join([*kernel_in_lines(kernel), *_in_lines(kernel, found, f"{columns}x{rows}")])
-    click.echo(text, err=output == STREAM)  # where the drawing goes to stdout
+    lines = [*kernel_in_lines(kernel), *_in_lines(kernel, found, f"{columns}x{rows}")]
+    objects = [_as_object(kernel) | {"weights": kernel.parts} | found]
+    print_result(lines, objects, as_json=as_json, output=output)
 
 
 def _list(kernels: Sequence[Kernel]) -> Iterator[str]:
@@ -110,7 +104,7 @@ def _list(kernels: Sequence[Kernel]) -> Iterator[str]:
     yield "'convfilter gallery photo.jpg -o sheet.png' shows the results of all on an image."
 
 
-def _write(kernel: Kernel, output: str, overwrite: bool) -> None:
+def _write(kernel: Kernel, output: str, *, overwrite: bool) -> None:
     """Write a kernel into a kernel file, or draw it."""
     if is_kernel_file(output):
         check_output(output, overwrite=overwrite)
@@ -118,11 +112,9 @@ def _write(kernel: Kernel, output: str, overwrite: bool) -> None:
         write_output(output, lambda stream: stream.write(content), overwrite=overwrite)
         complain(f"written to {output}")
         return
-    from convfilter.drawing.canvas import save_drawing
     from convfilter.drawing.plots import kernel_plot
 
-    save_drawing(output, kernel_plot(kernel), overwrite=overwrite)
-    complain(f"drawn to {output}")
+    draw(output, kernel_plot(kernel), overwrite=overwrite)
 
 
 def _analysed(kernel: Kernel, rows: int, columns: int) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import re
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convfilter.cli import options
-from convfilter.cli.report import kernel_in_lines, read_named
+from convfilter.cli.report import kernel_in_lines, print_result, read_named
 from convfilter.errors import ConvfilterError, ImageError, OptionError, ShapeError, complain, escaped
 from convfilter.files import STREAM, check_output, refuse_input, write_output
 from convfilter.kernels.files import encode_kernel, is_kernel_file
@@ -28,46 +27,40 @@ __all__ = ["command"]
 _FIGURES = ("rms", "psnr", "gradient_norm", "condition", "uncertainty", "samples", "held_out")
 
 
+def _read_window(text: str) -> tuple[int, ...]:
+    return (options.read_size(text) * 2)[:2]
+
+
 @click.command(
     cls=options.Command,
     epilog="Use the result with 'convfilter apply IMAGE --kernels KERNELS.toml -k NAME'.",
 )
 @click.argument("images", nargs=-1, metavar="[BEFORE AFTER]")
-@options.add(
-    "--size",
-    required=True,
-    callback=options.reading(lambda text: (options.read_size(text) * 2)[:2]),
-    metavar="WxH",
-    help="Size of the kernel; N is NxN.",
-)
+@options.add("--size", "Size of the kernel; N is NxN.", "WxH", required=True, read=_read_window)
 @options.output("FILE", "Kernel file to write; '-' is standard output.")
-@options.add("--name", default="learned", show_default=True, metavar="NAME", help="Name of the kernel.")
-@options.add(
-    "--pair", "pairs", nargs=2, multiple=True, metavar="BEFORE AFTER", help="Another pair; repeatable."
-)
+@options.add("--name", "Name of the kernel.", "NAME", default="learned", show_default=True)
+@options.add("--pair pairs", "Another pair; repeatable.", "BEFORE AFTER", nargs=2, multiple=True)
 @options.add(
     "--channels",
+    "How to learn from colours: each, sum or mix. each is one kernel for every channel; sum adds the "
+    "channels into one; mix is a mixture for each channel.",
     type=options.Choice(choices(LearnedChannels)),
     default="each",
     show_default=True,
-    help="How to learn from colours: each, sum or mix. each is one kernel for every channel; sum adds the "
-    "channels into one; mix is a mixture for each channel.",
 )
-@options.add("--offset", is_flag=True, help="Estimate an offset too.")
-@options.add("--linear", is_flag=True, help="Estimate in linear light, for 'apply --linear'.")
+@options.add("--offset", "Estimate an offset too.")
+@options.add("--linear", "Estimate in linear light, for 'apply --linear'.")
 @options.add(
     "--ridge",
+    "Penalty on large weights, such as 1e-6. It pulls those that the images hardly determine towards zero.",
+    "R",
     type=float,
     default=0.0,
     show_default=True,
-    metavar="R",
-    help="Penalty on large weights, such as 1e-6. It pulls those that the images hardly determine towards "
-    "zero.",
 )
 @options.field(
     "border",
-    heading="Options",
-    help="Border that AFTER was made with. It is used only if there are too few samples without it.",
+    "Border that AFTER was made with. It is used only if there are too few samples without it.",
 )
 @options.json()
 @options.quiet()
@@ -124,11 +117,9 @@ def command(
         write_output(output, lambda stream: stream.write(content), overwrite=overwrite)
     for warning in fit.warnings if not quiet else ():
         complain(f"warning: {warning}")
-    if as_json:
+    if as_json or not quiet:
         described = _as_object(fit) | {"channels": channels, "linear": linear, "output": output}
-        click.echo(json.dumps(described), err=output == STREAM)
-    elif not quiet:
-        click.echo("\n".join(_as_lines(fit, output, linear)), err=output == STREAM)
+        print_result(_as_lines(fit, output, linear), described, as_json=as_json, output=output)
 
 
 def _is_nameless(output: str) -> bool:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BORDERS",
+    "COUNT",
     "Choice",
     "Command",
     "Integer",
@@ -35,7 +36,6 @@ __all__ = [
     "output",
     "quiet",
     "read_size",
-    "reading",
     "record",
 ]
 
@@ -79,6 +79,9 @@ class Integer(click.IntRange):
     """An integer within limits."""
 
     name = "integer"  # of messages; that of Click is "integer range"
+
+
+COUNT = Integer(min=1)
 
 
 class Choice(click.Choice[Any]):
@@ -182,18 +185,6 @@ class Command(click.Command):
         return {heading: rows for heading, rows in sections.items() if rows}
 
 
-def reading(read: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, Any], Any]:
-    """Return a callback that reads an option's text; `OptionError` is raised as a fault of that option."""
-
-    def callback(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
-        try:
-            return read(value) if isinstance(value, str) else value
-        except OptionError as error:
-            raise click.BadParameter(str(error), ctx, param) from None
-
-    return callback
-
-
 def read_size(text: str) -> tuple[int, ...]:
     """Read ``WxH``, also with a multiplication sign or a comma, as (height, width), or ``N`` as (length,)."""
     size = one_or_two(re.sub("[,\N{MULTIPLICATION SIGN}]", "x", text.lower()), "x")[::-1]
@@ -204,9 +195,31 @@ def read_size(text: str) -> tuple[int, ...]:
     return size
 
 
-def add(*names: str, heading: str = "Options", **settings: Any) -> _Decorator:
-    """Return Click's decorator for an option under a heading."""
-    return click.option(*names, cls=_HeadedOption, heading=heading, **settings)
+def add(
+    flags: str,
+    text: str,
+    metavar: str | None = None,
+    *,
+    read: Callable[[str], Any] | None = None,
+    **settings: Any,
+) -> _Decorator:
+    """Return Click's decorator for an option, with its help; without metavar and type it is a flag.
+
+    An `OptionError` of `read` is raised as a fault of that option.
+    """
+
+    def callback(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
+        assert read is not None
+        try:
+            return read(value) if isinstance(value, str) else value
+        except OptionError as error:
+            raise click.BadParameter(str(error), ctx, param) from None
+
+    if read is not None:
+        settings |= {"type": str, "callback": callback}
+    if metavar is None and "type" not in settings:
+        settings["is_flag"] = True
+    return click.option(*flags.split(), cls=_HeadedOption, metavar=metavar, help=text, **settings)
 
 
 def record(parameter: str, record: type[tuple[Any, ...]]) -> _Decorator:
@@ -227,10 +240,10 @@ def record(parameter: str, record: type[tuple[Any, ...]]) -> _Decorator:
     return decorate
 
 
-def field(name: str, **changes: Any) -> _Decorator:
-    """Return one of the options of `FilterOptions`; `changes` are settings that differ in this command."""
+def field(name: str, text: str = "", **changes: Any) -> _Decorator:
+    """Return an option of `FilterOptions`, an everyday one; help and settings may differ in this command."""
     field = next(each for each in declared(FilterOptions) if each.name == name)
-    return _declared_option(field, **changes)
+    return _declared_option(field, text, heading="Options", **changes)
 
 
 def changed(filtering: FilterOptions, name: str, text: str) -> FilterOptions:
@@ -247,27 +260,25 @@ def _fields(options: dict[str, Any]) -> dict[str, Any]:
     return options
 
 
-def _declared_option(field: Option, **changes: Any) -> _Decorator:
+def _declared_option(field: Option, text: str = "", **changes: Any) -> _Decorator:
     """Return Click's decorator for a declared option; `changes` override its settings."""
-    flags = field.flags.split() or [f"--{field.name.replace('_', '-')}"]
     in_words = f"  [default: {field.default_in_words}]" if field.default_in_words else ""
     settings: dict[str, Any] = {
-        "help": field.help + in_words,
         "heading": field.heading,
         "everyday": field.everyday,
-        "metavar": field.metavar,
         "default": field.default,
         "show_default": field.default is not None,
     }
     if field.type is bool:
-        settings |= {"is_flag": True, "flag_value": not field.turns_off, "show_default": False}
+        settings |= {"flag_value": not field.turns_off, "show_default": False}
     elif field.read is not None:
-        settings |= {"type": str, "callback": reading(field.read)}
+        settings["read"] = field.read
     elif field.type is int:
-        settings["type"] = Integer(min=1)
-    elif choices(field.type):
-        settings["type"] = Choice(choices(field.type))
-    return add(*flags, field.name, **(settings | changes))
+        settings["type"] = COUNT
+    elif values := choices(field.type):
+        settings["type"] = Choice(values)
+    flags = field.flags or f"--{field.name.replace('_', '-')}"
+    return add(f"{flags} {field.name}", text or field.help + in_words, field.metavar, **(settings | changes))
 
 
 def complete_kernel(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -286,17 +297,9 @@ def complete_kernel(ctx: click.Context, param: click.Parameter, incomplete: str)
 
 
 def kernel(text: str, *, required: bool = True) -> _Decorator:
-    """Return -k."""
-    return add(
-        "-k",
-        "--kernel",
-        "kernels",
-        metavar="KERNEL",
-        shell_complete=complete_kernel,
-        multiple=True,
-        required=required,
-        help=text,
-    )
+    """Return --kernel, which may be repeated."""
+    settings: dict[str, Any] = {"shell_complete": complete_kernel, "multiple": True, "required": required}
+    return add("-k --kernel kernels", text, "KERNEL", **settings)
 
 
 def kernel_file(heading: str = "Options") -> _Decorator:
@@ -307,36 +310,29 @@ def kernel_file(heading: str = "Options") -> _Decorator:
 
         return paths if ctx.resilient_parsing else load_kernels(*paths)
 
-    return add(
-        "--kernels",
-        "known",
-        metavar="FILE",
-        multiple=True,
-        is_eager=True,
-        callback=load,
-        heading=heading,
-        help="File of your own kernels. They replace those of the same name, shipped or of earlier files.",
-    )
+    text = "File of your own kernels. They replace those of the same name, shipped or of earlier files."
+    settings: dict[str, Any] = {"multiple": True, "is_eager": True, "callback": load, "heading": heading}
+    return add("--kernels known", text, "FILE", **settings)
+
+
+def output(metavar: str, text: str, *, required: bool = False) -> _Decorator:
+    """Return --output, and --overwrite beside it."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        overwrite = add("--overwrite", "Replace an existing file.")
+        return add("-o --output", text, metavar, required=required)(overwrite(function))
+
+    return decorate
 
 
 def json() -> _Decorator:
     """Return --json."""
-    return add("--json", "as_json", is_flag=True, heading="Running", help="Print JSON instead of text.")
+    return add("--json as_json", "Print JSON instead of text.", heading="Running")
 
 
 def quiet() -> _Decorator:
     """Return --quiet."""
-    return add("-q", "--quiet", is_flag=True, heading="Running", help="Print errors only.")
-
-
-def output(metavar: str, text: str, *, required: bool = False) -> Callable[..., Any]:
-    """Return --output, and --overwrite beside it."""
-
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        overwrite = add("--overwrite", is_flag=True, help="Replace an existing file.")
-        return add("-o", "--output", metavar=metavar, required=required, help=text)(overwrite(function))
-
-    return decorate
+    return add("-q --quiet", "Print errors only.", heading="Running")
 
 
 def chosen_kernels(

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from convfilter.errors import (
     escaped,
     last_words,
 )
-from convfilter.files import STREAM
+from convfilter.files import STREAM, refuse_terminal
 from convfilter.geometry import Axis
 from convfilter.options import FilterOptions, ReadOptions, Region, declared
 
@@ -31,13 +31,14 @@ if TYPE_CHECKING:
     from click._termui_impl import ProgressBar
 
     from convfilter.batch.job import Result
-    from convfilter.batch.plan import Settings
+    from convfilter.batch.plan import Plan, Settings
+    from convfilter.drawing.canvas import Drawing
     from convfilter.images.opening import Axes
     from convfilter.images.picture import Picture
     from convfilter.kernels import Kernel
 
-__all__ = ["Reporter", "calculation", "filter_in_words", "filter_line", "kernel_in_lines"]
-__all__ += ["parameters_in_words", "per_axis_in_words", "read_named", "size_in_words"]
+__all__ = ["Reporter", "calculation", "draw", "filter_in_words", "filter_line", "kernel_in_lines"]
+__all__ += ["parameters_in_words", "per_axis_in_words", "print_result", "read_named", "size_in_words"]
 
 _DEFAULT = ReadOptions()
 _WIDEST, _MOST_WEIGHTS = 15, 500  # columns of weights that fit a terminal, and weights worth printing
@@ -174,36 +175,47 @@ def read_named(
     return picture
 
 
+def draw(path: str, drawing: Drawing, *, overwrite: bool) -> None:
+    """Write a drawing and say where."""
+    from convfilter.drawing.canvas import save_drawing
+
+    save_drawing(path, drawing, overwrite=overwrite)
+    complain(f"drawn to {path}")
+
+
+def print_result(lines: Iterable[str], described: object, *, as_json: bool, output: str | None) -> None:
+    """Print lines of text, or an object as JSON; on stderr where an image or a file goes to stdout."""
+    click.echo(json.dumps(described) if as_json else "\n".join(lines), err=output == STREAM)
+
+
 class Reporter:
     """Prints the results of a run on stdout, above a progress bar, and problems on stderr."""
 
     def __init__(
         self,
+        jobs: Plan,
         settings: Settings,
         *,
-        total: int,
-        several: bool,
-        passed_over: Counter[str],
-        aside: bool,
         preview: bool,
         as_json: bool,
         quiet: bool,
         verbose: bool,
     ) -> None:
-        self._settings, self._total, self._several = settings, total, several
+        self._jobs, self._settings, self._total = jobs, settings, len(jobs)
         self._as_json, self._quiet, self._verbose = as_json, quiet, verbose
-        self._every = verbose or not several
-        self._aside = aside  # an image goes to stdout, and the text to stderr
+        self._every = verbose or not jobs.several
+        self._aside = any(job.target == STREAM for job in jobs)  # an image to stdout, the text to stderr
+        if self._aside:
+            refuse_terminal()
         self._preview = preview and not as_json and sys.stdout is not None and sys.stdout.isatty()
-        self._passed_over = passed_over
         self._sizes: dict[tuple[int | None, ...], tuple[Result, int]] = {}  # the first one, and how many
         self._counts, self._start = Counter[str](), time.monotonic()
         self._bar: ProgressBar[int] | None = None
         self._wrong_option = False
         self._unheard = False  # stdout fails, which does not stop the run
-        if several and not quiet and sys.stderr is not None and sys.stderr.isatty():
+        if jobs.several and not quiet and sys.stderr is not None and sys.stderr.isatty():
             self._bar = click.progressbar(
-                length=total,
+                length=self._total,
                 file=sys.stderr,
                 show_pos=True,
                 show_percent=False,
@@ -267,7 +279,7 @@ class Reporter:
         for result, count in self._sizes.values():
             for line in self._calculation(result, count):
                 self._echo(line)
-        if self._several and not self._quiet:
+        if self._jobs.several and not self._quiet:
             complain(self._counted())
             if self._counts["failed"] and self._counts["done"] and not self._settings.batch.overwrite:
                 complain("fix what is named above, then run again with --skip-existing")
@@ -279,10 +291,10 @@ class Reporter:
         order = ("done", "skipped", "planned", "failed", "not attempted")
         counts = (f"{self._counts[status]} {status}" for status in order if self._counts[status])
         words = ", ".join(counts) or "nothing done"
-        if self._passed_over:
+        if self._jobs.passed_over:
             from convfilter.batch.inputs import passed_over_in_words
 
-            words += f", {passed_over_in_words(self._passed_over)}"
+            words += f", {passed_over_in_words(self._jobs.passed_over)}"
         return words
 
     def _clear_bar(self) -> None:
@@ -314,8 +326,7 @@ class Reporter:
                 below, above = 100 * result.clipped_below, 100 * result.clipped_above
                 lines.append(f"  clipped {below:.3g} % below, {above:.3g} % above; {result.seconds:.3g} s")
             return lines
-        frames = result.frames if self._settings.spans_frames else 1
-        size = (result.width, result.height, frames)
+        size = (result.width, result.height, result.frames if self._settings.spans_frames else 1)
         first, count = self._sizes.get(size, (result, 0))
         self._sizes[size] = first, count + 1
         return [arrow] if result.status == "planned" else []
@@ -325,16 +336,13 @@ class Reporter:
         settings, frames = self._settings, result.frames or 1
         images = f"{count} {'image' if count == 1 else 'images'} of {result.width}x{result.height}"
         planned = count and result.status == "planned"  # their names have been printed
-        line = (
-            f"{images if planned else _arrow(result)}   {filter_line(settings.kernels, settings.filtering)}"
-        )
+        subject = images if planned else _arrow(result)
+        line = f"{subject}   {filter_line(settings.kernels, settings.filtering)}"
+        first = settings.batch.frames == "first"
         if frames > 1 and (count < 2 or settings.spans_frames):
-            how = (
-                "a stack" if settings.stacks else "the first" if settings.batch.frames == "first" else "each"
-            )
+            how = "a stack" if settings.stacks else "the first" if first else "each"
             line += f", {how} of {frames} frames"
-        filtered = 1 if settings.batch.frames == "first" else frames
-        if settings.maps > 1 and (result.output_frames or 1) > filtered:
+        if settings.maps > 1 and (result.output_frames or 1) > (1 if first else frames):
             line += f", a page for each of {settings.maps} output channels, on one grey scale"
         if count > 1 and not planned:
             line += f", for {images}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -10,9 +9,8 @@ import click
 
 from convfilter.cli import options
 from convfilter.cli.layers import read_layer, read_typed_size
-from convfilter.cli.report import calculation, per_axis_in_words
+from convfilter.cli.report import calculation, draw, per_axis_in_words, print_result
 from convfilter.errors import ImageError, OptionError, ShapeError, complain, escaped
-from convfilter.files import STREAM
 from convfilter.geometry import AXIS_NAMES, Padding, PerAxis
 from convfilter.kernels import Kernel
 from convfilter.layers import ROWS, Layer, LayerSizes, follow, output_of
@@ -34,28 +32,21 @@ __all__ = ["command"]
 )
 @options.field(
     "padding",
-    default=None,
-    heading="Options",
-    show_default=False,
-    help="Samples to add on each side, such as valid or 2. N,M is for rows, columns.  "
+    "Samples to add on each side, such as valid or 2. N,M is for rows, columns.  "
     "[default: all of valid, same and full; in a chain same]",
+    default=None,
+    show_default=False,
 )
 @options.field(
     "stride",
+    "Distance between two outputs. N,M is for rows, columns.  [default: 1; for a pool, its size]",
     default=None,
-    heading="Options",
     show_default=False,
-    help="Distance between two outputs. N,M is for rows, columns.  [default: 1; for a pool, its size]",
 )
-@options.field("dilation", heading="Options")
-@options.add("--in-channels", type=options.Integer(min=1), metavar="C", help="Input channels.  [default: 1]")
-@options.add(
-    "--out-channels",
-    type=options.Integer(min=1),
-    metavar="O",
-    help="Output channels of each layer.  [default: 1]",
-)
-@options.add("--bias", is_flag=True, help="Count a bias for each output channel.")
+@options.field("dilation")
+@options.add("--in-channels", "Input channels.  [default: 1]", "C", type=options.COUNT)
+@options.add("--out-channels", "Output channels of each layer.  [default: 1]", "O", type=options.COUNT)
+@options.add("--bias", "Count a bias for each output channel.")
 @options.output("FILE", "Image file of output sizes and receptive fields to draw.")
 @options.kernel_file()
 @options.json()
@@ -84,7 +75,11 @@ def command(
         for axes in {2 if size is None else len(size) for size in inputs.values()}
     }
     if output is not None:
-        _check_drawing(output, len(sizes), overwrite=overwrite)
+        from convfilter.drawing.canvas import check_drawing
+
+        if len(sizes) > 1:
+            raise OptionError(f"-o draws the layers of one size, not of {len(sizes)}: give one")
+        check_drawing(output, overwrite=overwrite)
     code = 0
     for text in sizes:
         try:
@@ -108,13 +103,12 @@ def command(
             code = 1
             continue
         if output is not None:
-            _draw(steps, output, overwrite=overwrite)
-        if as_json:
-            report = json.dumps(_as_object(steps, bias=bias))
-        else:
-            source = "" if inputs[text] else f"{escaped(text)}: "
-            report = "\n".join(_as_text(source, steps, bias=bias))
-        click.echo(report, err=output == STREAM)  # where the drawing goes to stdout
+            from convfilter.drawing.chain import chain_plot
+
+            draw(output, chain_plot(steps), overwrite=overwrite)
+        source = "" if inputs[text] else f"{escaped(text)}: "
+        lines = _as_text(source, steps, bias=bias)
+        print_result(lines, _as_object(steps, bias=bias), as_json=as_json, output=output)
     return code
 
 
@@ -142,22 +136,6 @@ def _over_frames(layer: Layer) -> Layer:
         padding=_of_axes(layer.padding, "same", 3),
         dilation=_of_axes(layer.dilation, 1, 3),
     )
-
-
-def _check_drawing(path: str, sizes: int, *, overwrite: bool) -> None:
-    from convfilter.drawing.canvas import check_drawing
-
-    if sizes > 1:
-        raise OptionError(f"-o draws the layers of one size, not of {sizes}: give one")
-    check_drawing(path, overwrite=overwrite)
-
-
-def _draw(steps: Sequence[LayerSizes], path: str, *, overwrite: bool) -> None:
-    from convfilter.drawing.canvas import save_drawing
-    from convfilter.drawing.chain import chain_plot
-
-    save_drawing(path, chain_plot(steps), overwrite=overwrite)
-    complain(f"drawn to {path}")
 
 
 def _as_object(steps: Sequence[LayerSizes], *, bias: bool) -> dict[str, Any]:
