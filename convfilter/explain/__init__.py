@@ -13,19 +13,18 @@ from numpy.typing import NDArray
 
 from convfilter.errors import OptionError, brief, figure
 from convfilter.explain.steps import (
+    SNAP,
     Explanation,
     Number,
     Part,
-    Share,
     Slice,
     Step,
     added_up,
     check_place,
     combine_parts,
     divided,
-    finish,
+    mixed,
     plain,
-    plane_axes,
     product,
     quotient,
     slice_of,
@@ -38,9 +37,8 @@ from convfilter.explain.text import output_names
 from convfilter.filtering import Filtered, Stage, filter_pixels, last_stage
 from convfilter.filtering.blend import LUMA
 from convfilter.filtering.blocks import filter_layer, noise_of
-from convfilter.filtering.layer import filter_bank
-from convfilter.filtering.quantize import decode
-from convfilter.geometry import Axis
+from convfilter.filtering.layer import filter_axes, filter_bank
+from convfilter.filtering.quantize import decode, encode
 from convfilter.kernels import Kernel
 from convfilter.kernels.kernel import is_zero_sum
 from convfilter.options import FilterOptions
@@ -62,8 +60,8 @@ def explain_numbers(
     if kernel.axes not in (("column",), ("row", "column")):
         spanned = " and ".join(kernel.axes[:-2])
         raise OptionError(f"kernel '{kernel.name}' spans {spanned}s: numbers have none")
-    axes = (Axis(1, 1), *plane_axes(values.shape, kernel, options))
-    at, anchor = check_place(place, axes)
+    axes = filter_axes((1, *values.shape), kernel, options)
+    at = check_place(place, axes)
     fill = options.fill if options.border == "constant" else 0.0
     (samples,), (border,) = window_at(values[np.newaxis], axes, at, options.border, fill)
     parts = []
@@ -71,12 +69,12 @@ def explain_numbers(
         weights = array.reshape(kernel.height, kernel.width)
         weights = weights[::-1, ::-1] if options.flip else weights
         parts.append(sum_slices([slice_of("", samples, border, weights)], divisor))
-    steps = combine_parts([part.value for part in parts], kernel.combine)
+    steps = combine_parts(parts, kernel.combine)
     value = plain((steps or parts)[-1].value)
     if kernel.offset:
         steps += [Step("offset", f"{figure(value)} + {kernel.offset:g}", value + kernel.offset)]
         value += kernel.offset
-    return Explanation(at, anchor, 1, 0, ("value",), tuple(parts), tuple(steps), (value,), axes=axes)
+    return Explanation(at, axes, 0, ("value",), tuple(parts), tuple(steps), (value,))
 
 
 def explain_sample(
@@ -100,7 +98,7 @@ def explain_sample(
         stage, made = _earlier_stage(pixels, kernels, following[0], options)
     else:
         stage, made = last_stage(pixels, kernels, options), filter_pixels(pixels, kernels, options)
-    at, anchor = check_place(place, stage.layer.axes)
+    at = check_place(place, stage.layer.axes)
     written = np.atleast_1d(made.pixels[at if stage.stack or following else at[1:]]).tolist()
     made_names = output_names(len(written), names)
     number = _channel_number(channel, made_names)
@@ -121,15 +119,13 @@ def explain_sample(
     notes += _differences(parts, steps, written[number], stage)
     return Explanation(
         at,
-        anchor,
-        stage.layer.axes[0].output,
+        stage.layer.axes,
         number,
         made_names,
         tuple(parts),
         tuple(steps),
         tuple(written),
         tuple(notes),
-        stage.layer.axes,
     )
 
 
@@ -158,169 +154,132 @@ def _channel_number(asked: str | None, names: tuple[str, ...]) -> int:
 
 
 class _LastFilter:
-    """The last filter of a chain, whose arithmetic is done anew."""
+    """The last filter of a chain, whose arithmetic is done anew, but for the curve of sRGB."""
 
     def __init__(self, stage: Stage, kernel: Kernel, options: FilterOptions, names: Sequence[str]) -> None:
         self.stage, self.layer, self.names = stage, stage.layer, names
         # That of the layer is scaled to the depth of the result.
         self.bank = filter_bank(kernel, options.channels, stage.colours.shape[-1], options.flip)
-        self.full = self.layer.depth.full
+        self.full = int(self.layer.depth.full)
         self.offset = whole(kernel.exact_offset * Fraction(self.full))
 
     def colour(self, at: tuple[int, ...], channel: int, written: float) -> tuple[list[Part], list[Step]]:
         """Compute a sample of a colour channel of the output."""
-        parts, steps, value = self.parts(at, channel)
-        if self.lost(at, channel):
+        parts, steps = self.sums(at, channel)
+        missing = self.stage.missing
+        beside = self.bank.luma and missing is not None and missing.hidden[at].any()
+        if beside or any(part.lost for part in parts):
             return parts, [Step("missing", "nothing to filter: the sample's mark stays", written)]
-        mode = self.layer.range
-        extremes = self.extremes() if mode == "stretch" else (0, 0)
-        share = self.share(at, channel)
-        return parts, steps + finish(
-            value, self.layer, mode, offset=self.offset, extremes=extremes, share=share
-        )
+        return parts, steps + self.finish((steps or parts)[-1].value, at, channel)
 
-    def share(self, at: tuple[int, ...], channel: int) -> Share | None:
-        """Return how much of a sample is taken where the result is blended; None for all of it."""
-        blend, layer = self.stage.blend, self.layer
-        if blend is None:
-            return None
-        place = tuple(slice(each, each + 1) for each in at)
-        mask = blend.mask_at(place)
-        amount = blend.mix * (1 if mask is None else Fraction(mask.item()) / blend.opaque)
-        amount = amount if blend.inside(place) else Fraction(0)
-        if amount == 1 and not blend.threshold:
-            return None
-        if amount and blend.missing is not None and channel >= 0 and blend.missing[at][channel]:
-            return None  # there is nothing to blend with
-        own = blend.samples[at]
-        if layer.linear and amount and channel >= 0:
-            own = decode(own, layer.depth, self.stage.colours.dtype)
-        full = whole(self.full)
-        share = Share(whole(amount), own[channel].item(), whole(blend.threshold * Fraction(full)), full=full)
-        if self.stage.alpha is None or not layer.premultiply or channel < 0:
-            return share
-        half = Fraction(1, 2) / int(layer.result.full) if layer.result.integer else 0
-        alphas = quotient(self.opacity(at)[1], full), quotient(blend.samples[at][-1].item(), full)
-        return share._replace(alphas=alphas, seen=half)
+    def alpha(self, at: tuple[int, ...], value: float) -> tuple[list[Part], list[Step]]:
+        """Compute alpha: as it was where nothing is weighted with it, else the mean over the parts."""
+        alpha = self.stage.alpha
+        if alpha is None:
+            return [], [Step("alpha", "opaque everywhere", value)]
+        if not self.layer.premultiply:
+            kept = self.under(alpha, at, self.full)
+            step = Step("alpha", "kept from under the kernel's anchor", kept)
+            return [], [step, *self.finish(kept, at, -1)]
+        parts, mean = self.opacity(at)
+        steps = [Step("mean of parts", f"of {len(parts)}", mean)] if len(parts) > 1 else []
+        return parts[:1], [*steps, *self.finish(mean, at, -1)]
 
-    def parts(self, at: tuple[int, ...], channel: int) -> tuple[list[Part], list[Step], Number]:
+    def sums(self, at: tuple[int, ...], channel: int) -> tuple[list[Part], list[Step]]:
         """Compute every part of the kernel for one colour channel, and how they become one value."""
-        layer, bank, colours = self.layer, self.bank, self.stage.colours
+        layer, bank, colours, missing = self.layer, self.bank, self.stage.colours, self.stage.missing
         sources = range(colours.shape[-1]) if bank.summed else [channel]
-        windows = [
-            window_at(colours[..., each], layer.axes, at, layer.border, layer.fill) for each in sources
-        ]
-        alpha = None
+        windows = [self.window(colours[..., each], at, layer.fill) for each in sources]
+        samples, border = map(np.array, zip(*windows, strict=True))
+        alpha: NDArray[Any] | None = None
+        anchors: list[float | None] = []
+        hidden = np.zeros(samples.shape, bool)
         if self.stage.alpha is not None and layer.premultiply:
-            alpha, _ = window_at(self.stage.alpha, layer.axes, at, layer.border, self.full)
+            alpha, _ = self.window(self.stage.alpha, at, self.full)
+        elif missing is not None:
+            hidden = np.array([self.window(missing.hidden[..., each], at, 0)[0] for each in sources], bool)
+            samples = np.where(hidden, 0, samples)
+            for each in sources:
+                gone = self.under(missing.hidden[..., each], at, 0)
+                anchors.append(None if gone else self.under(colours[..., each], at, layer.fill))
         axis = layer.axes[0]
         first = at[0] * axis.stride - axis.before
         parts = []
         for weights in bank.weights[channel if bank.summed and not bank.luma else 0]:
             slices = []
-            for number, frame in np.ndindex(weights.shape[:2]):
+            for place in np.ndindex(weights.shape[:2]):
+                number, frame = place
                 name = self.names[number] if bank.summed and number < len(self.names) else ""
                 name += f" frame {first + axis.dilation * frame}" if weights.shape[1] > 1 else ""
-                samples, border = (each[frame] for each in windows[number])
-                share = [] if alpha is None else [alpha[frame] / self.full]
-                slices.append(slice_of(name.strip(), samples, border, weights[number, frame], *share))
-            if alpha is None and self.stage.missing is not None:
-                parts.append(self.present_part(slices, weights, at, sources))
-            elif alpha is None:
-                parts.append(sum_slices(slices, bank.divisor))
+                share = None if alpha is None else alpha[frame] / self.full
+                lost = hidden[place] if hidden.any() else None
+                slices.append(
+                    slice_of(name.strip(), samples[place], border[place], weights[place], share, lost)
+                )
+            if alpha is not None:
+                parts.append(self.premultiplied_part(slices, samples, weights, alpha))
+            elif missing is not None:
+                parts.append(self.present_part(slices, weights, hidden, anchors))
             else:
-                parts.append(self.premultiplied_part(slices, weights, alpha))
-        steps = combine_parts([part.value for part in parts], layer.combine)
-        value = (steps or parts)[-1].value
+                parts.append(sum_slices(slices, bank.divisor))
+        steps = combine_parts(parts, layer.combine)
         if bank.luma:  # add the channel's distance from lightness
-            here = colours[at].tolist()
+            value, here = (steps or parts)[-1].value, colours[at].tolist()
             lightness = quotient(sum(weight * each for weight, each in zip(LUMA, here, strict=True)), 1000)
             formula = f"{figure(value)} + {figure(here[channel])} - {figure(lightness)}".replace("+ -", "- ")
-            value = value + here[channel] - lightness
-            steps.append(Step("colour kept", formula, value))
-        return parts, steps, value
+            steps.append(Step("colour kept", formula, value + here[channel] - lightness))
+        return parts, steps
 
-    def hidden(self, at: tuple[int, ...], sources: Sequence[int]) -> list[NDArray[np.bool_]]:
-        """Return which samples under the kernel are missing, for each channel: (frames, rows, columns)."""
-        assert self.stage.missing is not None
-        hidden, layer = self.stage.missing.hidden, self.layer
-        return [
-            window_at(hidden[..., each], layer.axes, at, layer.border, 0)[0].astype(bool) for each in sources
-        ]
+    def window(
+        self, values: NDArray[Any], at: tuple[int, ...], fill: float
+    ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Return the samples (T, H, W) of one channel under the kernel, and which the border made."""
+        return window_at(values, self.layer.axes, at, self.layer.border, fill)
 
     def under(self, values: NDArray[Any], at: tuple[int, ...], fill: float) -> Any:
         """Return the sample of one channel under the kernel's anchor."""
-        layer = self.layer
-        axes = [axis._replace(kernel=1, before=axis.before - axis.anchor) for axis in layer.axes]
-        return window_at(values, axes, at, layer.border, fill)[0].item()
-
-    def lost(self, at: tuple[int, ...], channel: int) -> bool:
-        """Whether a colour of the output stays missing."""
-        missing, bank = self.stage.missing, self.bank
-        if missing is None:
-            return False
-        sources = range(missing.hidden.shape[-1]) if bank.summed else [channel]
-        hidden = self.hidden(at, sources)
-        if bank.luma and missing.hidden[at].any():
-            return True
-        for weights in bank.weights[channel if bank.summed and not bank.luma else 0]:
-            if (weights >= 0).all() and weights.any():
-                if not any(
-                    (each & (own != 0)).any()
-                    for own, each in zip(weights, map(np.logical_not, hidden), strict=True)
-                ):
-                    return True
-            elif any(
-                own.any() and self.under(missing.hidden[..., each], at, 0)
-                for own, each in zip(weights, sources, strict=True)
-            ):
-                return True
-        return False
+        axes = [axis._replace(kernel=1, before=axis.before - axis.anchor) for axis in self.layer.axes]
+        return window_at(values, axes, at, self.layer.border, fill)[0].item()
 
     def present_part(
-        self, slices: list[Slice], weights: NDArray[Any], at: tuple[int, ...], sources: Sequence[int]
+        self,
+        slices: list[Slice],
+        weights: NDArray[Any],
+        hidden: NDArray[np.bool_],
+        anchors: Sequence[float | None],
     ) -> Part:
-        """Compute a part from the samples that are there."""
-        assert self.stage.missing is not None
-        hidden = [frame for channel in self.hidden(at, sources) for frame in channel]
-        shown = [
-            slice_of(each.name, np.where(lost, 0, each.window), each.border, each.weights)._replace(
-                missing=lost
-            )
-            for each, lost in zip(slices, hidden, strict=True)
-        ]
-        if not any(lost.any() for lost in hidden):
-            return sum_slices(slices, self.bank.divisor)
-        value = total(*(each.products for each in shown))
-        steps = [Step("sum", "all products of samples that are there", value)]
-        if (weights >= 0).all() and weights.any():
-            there = total(
-                *(np.where(lost, 0, each.weights) for each, lost in zip(slices, hidden, strict=True))
-            )
-            if there:
-                formula = f"{figure(value)} * {figure(total(weights))} / {figure(there)}"
-                steps.append(Step("mean", formula, quotient(value * total(weights), there)))
+        """Compute a part from the samples that are not hidden; `anchors` are those under the anchor."""
+        if mean := (weights >= 0).all() and weights.any():
+            lost = not weights[~hidden].any()
         else:
-            frames = weights.shape[1]
-            for number, source in enumerate(sources):
-                lost = np.array(hidden[number * frames : (number + 1) * frames])
-                own = total(np.where(lost, weights[number], 0))
-                if own and not self.under(self.stage.missing.hidden[..., source], at, 0):
-                    here = self.under(self.stage.colours[..., source], at, self.layer.fill)
-                    formula = f"{figure(value)} + {figure(here)} * {figure(own)}"
-                    value = value + here * own
+            lost = any(here is None and own.any() for here, own in zip(anchors, weights, strict=True))
+        if not hidden.any():
+            return sum_slices(slices, self.bank.divisor)._replace(lost=lost)
+        value = total(*(each.products for each in slices))
+        steps = [Step("sum", "all products of samples that are there", value)]
+        if mean and not lost:
+            there = total(np.where(hidden, 0, weights))
+            formula = f"{figure(value)} * {figure(total(weights))} / {figure(there)}"
+            steps.append(Step("mean", formula, quotient(value * total(weights), there)))
+        elif not mean:
+            for here, own, mask in zip(anchors, weights, hidden, strict=True):
+                weight = total(np.where(mask, own, 0))
+                if weight and here is not None:
+                    formula = f"{figure(value)} + {figure(here)} * {figure(weight)}"
+                    value = value + here * weight
                     steps.append(Step("missing as anchor", formula, value))
-        return Part(tuple(shown), (*steps, *divided(steps[-1].value, self.bank.divisor)))
+        return Part(tuple(slices), (*steps, *divided(steps[-1].value, self.bank.divisor)), lost)
 
-    def premultiplied_part(self, slices: list[Slice], weights: NDArray[Any], alpha: NDArray[Any]) -> Part:
+    def premultiplied_part(
+        self, slices: list[Slice], samples: NDArray[Any], weights: NDArray[Any], alpha: NDArray[Any]
+    ) -> Part:
         """Compute a part whose colours are weighted with alpha."""
-        full, result = whole(self.full), self.layer.result
-        alphas = [*alpha] * (len(slices) // len(alpha))
-        pairs = zip(slices, alphas, strict=True)
-        weighted = quotient(total(*(product(each.weights, each.window, own) for each, own in pairs)), full)
+        result = self.layer.result
+        products = product(weights, samples, np.broadcast_to(alpha, weights.shape))
+        weighted = quotient(total(products), self.full)
         mean: Number = 0
         if not is_zero_sum(weights.ravel().tolist()):
-            mean = quotient(total(product(self.own(weights), alpha)), total(weights) * full)
+            mean = quotient(total(product(weights.sum(axis=0), alpha)), total(weights) * self.full)
         steps = [
             Step("sum", added_up(slices), weighted),
             Step("alpha", "weights * alpha, as a share of all weights", mean),
@@ -329,13 +288,73 @@ class _LastFilter:
         if opacity >= Fraction(1, 2) if result.integer else opacity > 0:
             steps.append(Step("colour", f"{figure(weighted)} / {figure(mean)}", quotient(weighted, mean)))
         else:
-            value = total(*(product(each.weights, each.window) for each in slices))
-            steps.append(Step("invisible", "the sum without alpha", value))
+            steps.append(Step("invisible", "the sum without alpha", total(product(weights, samples))))
         return Part(tuple(slices), (*steps, *divided(steps[-1].value, self.bank.divisor)))
 
-    def own(self, weights: NDArray[Any]) -> NDArray[Any]:
-        """Return the weights of alpha, which is one channel: (frames, rows, columns)."""
-        return np.asarray(weights.sum(axis=0) if self.bank.summed else weights[0])
+    def opacity(self, at: tuple[int, ...]) -> tuple[list[Part], Number]:
+        """Compute the alpha of a filter whose colours are weighted with alpha."""
+        assert self.stage.alpha is not None
+        samples, border = self.window(self.stage.alpha, at, self.full)
+        parts = []
+        for weights in (part for output in self.bank.weights for part in output):
+            if not is_zero_sum(weights.ravel().tolist()):
+                frames = zip(samples, border, weights.sum(axis=0), strict=True)
+                parts.append(sum_slices([slice_of("", *each) for each in frames], total(weights)))
+        return parts, quotient(sum(part.value for part in parts), len(parts))
+
+    def finish(self, value: Number, at: tuple[int, ...], channel: int) -> list[Step]:
+        """Return how a value becomes a sample of a channel; alpha is -1, and has no offset or range."""
+        layer, full, result = self.layer, self.full, whole(self.layer.result.full)
+        chosen = layer.range if channel >= 0 else "clip"
+        steps: list[Step] = []
+
+        def add(name: str, formula: str, made: Number) -> Number:
+            steps.append(Step(name, formula, made))
+            return made
+
+        if self.offset and channel >= 0:
+            value = add("offset", f"{figure(value)} + {figure(self.offset)}", value + self.offset)
+        if chosen == "absolute":
+            value = add("absolute", f"|{figure(value)}|", value if value >= 0 else -value)
+        elif chosen == "signed":
+            value = add("signed", f"{figure(value)} / 2 + {figure(full)} / 2", quotient(value + full, 2))
+        elif chosen == "stretch":
+            low, high = self.extremes()
+            formula = f"({figure(value)} - {figure(low)}) * {figure(full)} / ({figure(high)} - {figure(low)})"
+            if high > low:
+                value = add(
+                    "stretch", formula.replace("- -", "+ "), quotient((value - low) * full, high - low)
+                )
+            else:
+                value = add("stretch", "the image is flat", 0 * value)
+        amount = self.amount(at, channel)
+        if amount is not None:
+            steps += self.blended(value, amount, at, channel)
+            value = steps[-1].value
+        if layer.linear and channel >= 0 and (amount is None or amount):
+            light = np.array([float(value)])
+            encode(light, layer.depth)
+            value = add("sRGB", f"from linear light {figure(value)}", float(light[0]))
+        if result != full:
+            formula = f"{figure(value)} * {figure(result)} / {figure(full)}"
+            value = add("depth", formula, quotient(value * result, full))
+        if chosen == "raw":
+            with np.errstate(over="ignore"):
+                add("raw", "no rounding, no clipping", float(np.float32(float(value))))
+        elif layer.result.integer and layer.range != "raw":
+            if layer.rounds and value != value:
+                add("not a number", "integer(nan)", 0)
+                return steps
+            if layer.rounds and abs(value) != math.inf:
+                half = 0.5 if isinstance(value, float) else Fraction(1, 2) + SNAP
+                rounded = math.floor(value + half)
+                # As in the other steps, unless these few digits round otherwise.
+                digits = 6 if math.floor(float(figure(value)) + 0.5) == rounded else 9
+                value = add("round", f"floor({figure(value, digits)} + 0.5)", rounded)
+            lowest, highest = int(layer.result.low), int(layer.result.high)
+            if value < lowest or value > highest:
+                add("clip", f"to {lowest}..{highest}", lowest if value < lowest else highest)
+        return steps
 
     def extremes(self) -> tuple[Number, Number]:
         """Return the smallest and largest value of the whole image, before they are stretched."""
@@ -351,38 +370,49 @@ class _LastFilter:
         found = []
         for place in (np.nanargmin(finite), np.nanargmax(finite)):
             *at, channel = (int(index) for index in np.unravel_index(int(place), finite.shape))
-            *_, value = self.parts(tuple(at), channel)
-            found.append(value + self.offset)
+            parts, steps = self.sums(tuple(at), channel)
+            found.append((steps or parts)[-1].value + self.offset)
         low, high = found
         # What the engine takes for its own roundings is flat.
         noise = noise_of(layer, stage.colours) * self.full / layer.result.full / layer.bank.divisor
         return (low, high) if high - low > noise else (low, low)
 
-    def alpha(self, at: tuple[int, ...], value: float) -> tuple[list[Part], list[Step]]:
-        """Compute alpha: as it was where nothing is weighted with it, else the mean over the parts."""
-        alpha, layer = self.stage.alpha, self.layer._replace(linear=False)
-        if alpha is None:
-            return [], [Step("alpha", "opaque everywhere", value)]
-        if not layer.premultiply:
-            under = [axis._replace(kernel=1, before=axis.before - axis.anchor) for axis in layer.axes]
-            kept = window_at(alpha, under, at, layer.border, self.full)[0].item()
-            step = Step("alpha", "kept from under the kernel's anchor", kept)
-            return [], [step, *finish(kept, layer, "clip", share=self.share(at, -1))]
-        parts, mean = self.opacity(at)
-        steps = [Step("mean of parts", f"of {len(parts)}", mean)] if len(parts) > 1 else []
-        return parts[:1], [*steps, *finish(mean, layer, "clip", share=self.share(at, -1))]
+    def amount(self, at: tuple[int, ...], channel: int) -> Number | None:
+        """Return how much of a value is taken where the result is blended; None for all of it."""
+        blend = self.stage.blend
+        if blend is None:
+            return None
+        place = tuple(slice(each, each + 1) for each in at)
+        mask = blend.mask_at(place)
+        amount = blend.mix * (1 if mask is None else Fraction(mask.item()) / blend.opaque)
+        amount = amount if blend.inside(place) else Fraction(0)
+        if amount == 1 and not blend.threshold:
+            return None
+        if amount and blend.missing is not None and channel >= 0 and blend.missing[at][channel]:
+            return None  # there is nothing to blend with
+        return whole(amount)
 
-    def opacity(self, at: tuple[int, ...]) -> tuple[list[Part], Number]:
-        """Compute the alpha of a filter whose colours are weighted with alpha."""
-        alpha, layer, bank = self.stage.alpha, self.layer, self.bank
-        assert alpha is not None
-        samples, border = window_at(alpha, layer.axes, at, layer.border, self.full)
-        parts = []
-        for weights in (part for output in bank.weights for part in output):
-            if not is_zero_sum(weights.ravel().tolist()):
-                frames = zip(samples, border, self.own(weights), strict=True)
-                parts.append(sum_slices([slice_of("", *each) for each in frames], total(weights)))
-        return parts, quotient(sum(part.value for part in parts), len(parts))
+    def blended(self, value: Number, amount: Number, at: tuple[int, ...], channel: int) -> list[Step]:
+        """Return how an amount of a value is taken, and for the rest the image's own sample."""
+        layer, blend, full = self.layer, self.stage.blend, self.full
+        assert blend is not None
+        own, threshold = blend.samples[at], whole(blend.threshold * Fraction(full))
+        if not amount:
+            return [Step("blend", "nothing of the filter: the image's own sample", own[channel].item())]
+        kept = quotient(own[-1].item(), full)
+        if layer.linear and channel >= 0:
+            own = decode(own, layer.depth, self.stage.colours.dtype)
+        sample = own[channel].item()
+        if self.stage.alpha is None or not layer.premultiply or channel < 0:
+            return [mixed("blend", value, sample, amount, threshold)]
+        opacity = quotient(self.opacity(at)[1], full)
+        alpha = mixed("alpha", opacity, kept, amount, threshold, full)
+        least = Fraction(1, 2) / int(layer.result.full) if layer.result.integer else 0
+        if not alpha.value >= least or not alpha.value > 0:
+            return [alpha, mixed("blend, invisible", value, sample, amount, threshold)]
+        weighted = mixed("blend", value * opacity, sample * kept, amount, threshold)
+        formula = f"{figure(weighted.value)} / {figure(alpha.value)}"
+        return [alpha, weighted, Step("colour", formula, quotient(weighted.value, alpha.value))]
 
 
 def _differences(parts: Sequence[Part], last: Sequence[Step], written: float, stage: Stage) -> list[str]:

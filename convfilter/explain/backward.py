@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from convfilter.convolution.borders import source_index
 from convfilter.errors import OptionError, figure
-from convfilter.explain.steps import Number, Step, added, plain, plane_axes, quotient, shortened, whole
+from convfilter.explain.steps import Number, Step, added, bracketed, plain, quotient, shortened, whole
 from convfilter.explain.text import table_lines, wrapped
+from convfilter.filtering.layer import filter_axes
 from convfilter.geometry import Axis
 from convfilter.kernels import Kernel
 from convfilter.options import FilterOptions
@@ -28,14 +29,8 @@ LEGEND = "[in brackets: made by the border]"
 _MOST = 100  # samples, outputs or weights whose sums are written out
 
 _Place: TypeAlias = tuple[int, int]
-
-
-class _Term(NamedTuple):
-    """One product of a sum, in symbols and as its two factors."""
-
-    symbols: str
-    derivative: Number
-    factor: Number
+_Term: TypeAlias = tuple[str, Number, Number]
+"""One product of a sum, in symbols and as its two factors."""
 
 
 class Backward(NamedTuple):
@@ -55,13 +50,11 @@ class Backward(NamedTuple):
     @property
     def tables(self) -> dict[str, NDArray[Any]]:
         """The numbers that go in and those that come out, by symbol."""
-        return {
-            "x": self.values,
-            "w": self.kernel,
-            "d": self.upstream,
-            "dL/dx": _gradient(self.samples, self.values),
-            "dL/dw": _gradient(self.weights, self.kernel),
-        }
+        found = {"x": self.values, "w": self.kernel, "d": self.upstream}
+        for name, steps in (("x", self.samples), ("w", self.weights)):
+            gradient = np.array([plain(step.value) for step in steps])
+            found[f"dL/d{name}"] = gradient.reshape(found[name].shape)
+        return found
 
 
 def explain_gradients(
@@ -74,13 +67,12 @@ def explain_gradients(
     if kernel.axes not in (("column",), ("row", "column")) or len(kernel.parts) > 1:
         fault = f"has {len(kernel.parts)} parts" if len(kernel.parts) > 1 else "spans channels or frames"
         raise OptionError(f"kernel '{kernel.name}' {fault}: --upstream takes one table of weights")
-    axes = plane_axes(values.shape, kernel, options)
+    axes = filter_axes((1, *values.shape), kernel, options)[1:]
     made = tuple(axis.output for axis in axes)
     if upstream.shape != made:
-        raise OptionError(
-            f"--upstream: {_in_words(upstream.shape)} for an output of {_in_words(made)}: "
-            "give one derivative for each output"
-        )
+        found, wanted = (f"{rows} row{'s' * (rows > 1)} of {width}" for rows, width in (upstream.shape, made))
+        mend = "give one derivative for each output"
+        raise OptionError(f"--upstream: {found} for an output of {wanted}: {mend}")
     if max(values.size, upstream.size, kernel.height * kernel.width) > _MOST:
         raise OptionError(
             f"at most {_MOST} samples, outputs and weights can be shown with --upstream: give fewer --values"
@@ -99,19 +91,18 @@ def explain_gradients(
     by_weight: dict[_Place, list[_Term]] = {place: [] for place in np.ndindex(weights.shape)}
     fill = options.fill if options.border == "constant" else 0.0
     border = False
-    for row, column in itertools.product(*(_meetings(axis, options) for axis in axes)):
-        output, weight, source = zip(row[:3], column[:3], strict=True)
-        outside = row.outside or column.outside
-        border = border or outside
-        d, derivative = symbol("d", output), upstream[output].item()
-        x, sample = figure(fill), whole(fill)
-        if min(source) >= 0:
-            x, sample = symbol("x", source), values[source].item()
-            product = f"{d}*{symbol('w', weight)}"
+    for (i, a, y, above), (j, b, x, beside) in itertools.product(
+        *(_meetings(axis, options) for axis in axes)
+    ):
+        d, derivative, outside = symbol("d", (i, j)), upstream[i, j].item(), above or beside
+        name, sample = figure(fill), whole(fill)
+        if y >= 0 and x >= 0:
+            name, sample = symbol("x", (y, x)), values[y, x].item()
+            product = f"{d}*{symbol('w', (a, b))}"
             # What goes by way of the border is in brackets.
-            product = f"[{product}]" if outside else product
-            by_sample[source].append(_Term(product, derivative, weights[weight].item()))
-        by_weight[weight].append(_Term(f"{d}*[{x}]" if outside else f"{d}*{x}", derivative, sample))
+            by_sample[y, x].append((f"[{product}]" if outside else product, derivative, weights[a, b].item()))
+        by_weight[a, b].append((f"{d}*[{name}]" if outside else f"{d}*{name}", derivative, sample))
+        border |= outside
     samples, weighted = (
         tuple(_summed(f"dL/d{symbol(name, place)}", terms, divisor) for place, terms in sums.items())
         for name, sums in (("x", by_sample), ("w", by_weight))
@@ -119,53 +110,34 @@ def explain_gradients(
     return Backward(values, weights, upstream, samples, weighted, border)
 
 
-class _Meeting(NamedTuple):
-    """On one axis: an output, a weight as written, and the sample that they meet; -1 is a constant."""
+def _meetings(axis: Axis, options: FilterOptions) -> list[tuple[int, int, int, bool]]:
+    """Return each output, weight as written and sample that meet on an axis, and if the border made it.
 
-    output: int
-    weight: int
-    source: int
-    outside: bool
-
-
-def _meetings(axis: Axis, options: FilterOptions) -> list[_Meeting]:
+    The sample of a constant border is -1.
+    """
     found = []
     for output, weight in np.ndindex(axis.output, axis.kernel):
         place = output * axis.stride - axis.before + weight * axis.dilation
         source = int(source_index(np.array(place), axis.size, options.border))
         written = axis.kernel - 1 - weight if options.flip else weight
-        found.append(_Meeting(output, written, source, not 0 <= place < axis.size))
+        found.append((output, written, source, not 0 <= place < axis.size))
     return found
 
 
 def _summed(name: str, terms: Sequence[_Term], divisor: Number) -> Step:
     """Add up terms: in symbols, in numbers, as products."""
-    products = [each.derivative * each.factor for each in terms]
+    products = [derivative * factor for _, derivative, factor in terms]
     exact = all(isinstance(each, int) for each in products)
     total: Number = sum(products) if exact else math.fsum(products)
-    numbers = [f"{_bracketed(each.derivative)}*{_bracketed(each.factor)}" for each in terms]
-    sums = [" + ".join(shortened([each.symbols for each in terms])), " + ".join(shortened(numbers))]
-    sums += [added(products)] if len(terms) > 1 else []
+    symbols = [each for each, *_ in terms]
+    numbers = ["*".join(bracketed(figure(each)) for each in factors) for _, *factors in terms]
+    sums = [" + ".join(shortened(symbols)), " + ".join(shortened(numbers))]
+    if len(terms) > 1:
+        sums.append(added(products))
     if divisor != 1:
-        sums = [
-            f"({each}) / {figure(divisor)}" if len(terms) > 1 else f"{each} / {figure(divisor)}"
-            for each in sums
-        ]
+        sums = [f"({each})" if len(terms) > 1 else each for each in sums]
+        sums = [f"{each} / {figure(divisor)}" for each in sums]
     return Step(name, " = ".join(sums) if terms else "", quotient(total, divisor))
-
-
-def _bracketed(number: Number) -> str:
-    text = figure(number)
-    return f"({text})" if text.startswith("-") else text
-
-
-def _gradient(steps: Sequence[Step], like: NDArray[Any]) -> NDArray[Any]:
-    return np.array([plain(step.value) for step in steps]).reshape(like.shape)
-
-
-def _in_words(shape: Sequence[int]) -> str:
-    rows, columns = shape
-    return f"{rows} row{'s' * (rows > 1)} of {columns}"
 
 
 def backward_lines(explained: Backward) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,9 @@ from convfilter.drawing import canvas
 from convfilter.drawing.canvas import FRAME, PALE, WHITE, Drawing
 from convfilter.errors import OptionError, figure
 from convfilter.explain.backward import LEGEND, Backward, equations
-from convfilter.explain.steps import Explanation, Slice, Step, plane_axes
+from convfilter.explain.steps import Explanation, Slice, Step
 from convfilter.explain.text import wrapped
+from convfilter.filtering.layer import filter_axes
 from convfilter.geometry import Axis
 from convfilter.kernels import Kernel
 from convfilter.options import FilterOptions
@@ -48,25 +50,26 @@ def _with_margin(drawn: Drawing) -> Drawing:
 
 def _slice_row(piece: Slice, full: float) -> Drawing:
     """Draw samples * weights [* alpha] = products."""
-    samples, weights = canvas.middle(piece.window), canvas.middle(piece.weights)
-    (height, width), (rows, columns) = piece.window.shape, samples.shape
-    cut = f"the middle {columns}x{rows} of {width}x{height}" if samples.size < piece.window.size else ""
-    largest = float(np.abs(piece.weights).max()) or 1.0
-    products = canvas.middle(piece.products).astype(np.float64)
-    title = ", ".join(filter(None, (f"samples {piece.name}".strip(), cut)))
-    tables = [(title, samples, canvas.greys(samples, full))]
-    tables.append(("weights", weights, canvas.diverging(weights, largest)))
-    if piece.alpha is not None:
-        tables.append(("alpha", canvas.middle(piece.alpha), canvas.greys(canvas.middle(piece.alpha), 1.0)))
-    tables.append(("products", products, canvas.diverging(products)))
+    border = canvas.middle(piece.border)
+    (height, width), (rows, columns) = piece.border.shape, border.shape
+    cut = f"the middle {columns}x{rows} of {width}x{height}" if border.size < piece.border.size else ""
+    titles = {"samples": ", ".join(filter(None, (f"samples {piece.name}".strip(), cut)))}
+    colours: dict[str, Callable[[NDArray[Any]], Drawing]] = {
+        "samples": partial(canvas.greys, full=full),
+        "weights": partial(canvas.diverging, largest=float(np.abs(piece.weights).max())),
+        "alpha": partial(canvas.greys, full=1.0),
+        "products": canvas.diverging,
+    }
     drawn: list[Drawing] = []
-    for title, numbers, colours in tables:
-        table = canvas.grid(_labels(numbers), colours, 44, None if drawn else canvas.middle(piece.border))
+    for name, numbers in piece.tables.items():
+        cells = canvas.middle(numbers)
+        cells = cells.astype(np.float64) if cells.dtype == object else cells
+        table = canvas.grid(_labels(cells), colours[name](cells), 44, None if drawn else border)
         if drawn:
-            sign = canvas.text("=" if title == "products" else "*", 26, PALE)
+            sign = canvas.text("=" if name == "products" else "*", 26, PALE)
             space = np.full((_TITLE, _GAP, 3), WHITE, np.uint8)
             drawn.append(canvas.below([space, canvas.boxed(sign, len(table), _GAP, centred=True)]))
-        drawn.append(_titled(title, table))
+        drawn.append(_titled(titles.get(name, name), table))
     return canvas.beside(drawn)
 
 
@@ -142,7 +145,7 @@ def sliding_axes(
     """Return the axes of rows and columns that `sliding_frames` takes, or refuse what it cannot draw."""
     if len(kernels) > 1 or "frame" in kernels[0].axes:
         raise OptionError("--animate draws one kernel over one image: give one -k without frames")
-    axes = plane_axes(shape, kernels[0], options)
+    axes = filter_axes((1, *shape), kernels[0], options)[1:]
     if axes[0].output * axes[1].output > _MOST_FRAMES:
         raise OptionError(
             f"the output has {axes[0].output} x {axes[1].output} values and --animate draws at most "

@@ -37,8 +37,18 @@ _LARGEST_KERNEL = 63  # sides
 _LARGEST_LISTED = 31
 
 # What the page computes, or says that it leaves out.
-_OPTIONS = {"padding", "border", "fill", "stride", "dilation", "flip"}
-_OPTIONS |= {"channels", "range", "alpha", "mix", "threshold"}
+_OPTIONS = (
+    "padding",
+    "border",
+    "fill",
+    "stride",
+    "dilation",
+    "flip",
+    "channels",
+    "range",
+    "mix",
+    "threshold",
+)
 _PADDINGS = ("same", "valid", "full")
 _CHANNELS = ("each", "sum", "mean")
 
@@ -66,7 +76,7 @@ def check_page(kernels: Sequence[Kernel], options: FilterOptions) -> None:
         limit = f"kernels of rows and columns up to {_LARGEST_KERNEL}x{_LARGEST_KERNEL}"
         raise OptionError(f"kernel '{kernel.name}' {what}: a page shows {limit}{other}")
     for name, default in FilterOptions()._asdict().items():
-        if name not in _OPTIONS and getattr(options, name) != default:
+        if name not in (*_OPTIONS, "alpha") and getattr(options, name) != default:
             raise OptionError(f"a page cannot show --{name.replace('_', '-')}: leave it out{other}")
     for name, shown in (("padding", _PADDINGS), ("channels", _CHANNELS)):
         value = getattr(options, name)
@@ -128,18 +138,7 @@ def make_page(
         "channel": channel,
         "upstream": None if upstream is None else upstream.ravel().tolist(),
         "at": [place[0] - top // stride[0], place[1] - left // stride[1]],
-        "options": {
-            "padding": options.padding if isinstance(options.padding, str) else _pair(options.padding),
-            "border": options.border,
-            "fill": options.fill,
-            "stride": stride,
-            "dilation": dilation,
-            "flip": options.flip,
-            "channels": options.channels,
-            "range": options.range,
-            "mix": float(options.mix),
-            "threshold": float(options.threshold),
-        },
+        "options": {name: _shown(name, getattr(options, name)) for name in _OPTIONS},
     }
     style = _text_of("page.css")
     script = "\n\n".join(map(_text_of, ("arithmetic.js", "drawing.js", "page.js")))
@@ -309,6 +308,13 @@ def _in_words(value: Any) -> str:
     if isinstance(value, tuple):
         return ",".join(map(_in_words, value))
     return value if isinstance(value, str) else f"{value:g}"
+
+
+def _shown(name: str, value: Any) -> Any:
+    """Return the value of an option for the page."""
+    if name in ("stride", "dilation", "padding") and not isinstance(value, str):
+        return _pair(value)
+    return float(value) if name in ("mix", "threshold") else value
 
 
 def _pair(value: Any) -> list[int]:

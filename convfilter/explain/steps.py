@@ -1,6 +1,6 @@
 """Sums, quotients and roundings of a single value, one after the other, as a reader would do them.
 
-Only the curve of sRGB is the engine's. What is made of whole numbers stays exact, as a fraction; irrational
+What is made of whole numbers stays exact, as a fraction; irrational
 roots have 256 binary places.
 """
 
@@ -17,22 +17,29 @@ from numpy.typing import NDArray
 
 from convfilter.convolution.borders import source_index
 from convfilter.errors import ShapeError, figure
-from convfilter.filtering.layer import Layer, filter_axes
-from convfilter.filtering.quantize import encode
 from convfilter.geometry import Axis
-from convfilter.kernels import Kernel
-from convfilter.options import Border, FilterOptions
+from convfilter.options import Border
 
-__all__ = ["Explanation", "Number", "Part", "Share", "Slice", "Step", "added", "added_up", "check_place"]
-__all__ += ["combine_parts", "divided", "finish", "plain", "plane_axes", "product", "quotient"]
-__all__ += ["shortened", "slice_of", "sum_slices", "total", "whole", "window_at"]
+__all__ = ["SNAP", "Explanation", "Number", "Part", "Slice", "Step", "added", "added_up", "bracketed"]
+__all__ += [
+    "check_place",
+    "combine_parts",
+    "divided",
+    "mixed",
+    "plain",
+    "product",
+    "quotient",
+    "shortened",
+    "slice_of",
+]
+__all__ += ["sum_slices", "total", "whole", "window_at"]
 
 Number: TypeAlias = int | float | Fraction
 
 _TERMS = 25  # of a sum that is written out whole
 _PLACES = 256
-# The error of such roots is far below this.
-_SNAP = Fraction(1, 1 << 192)
+SNAP = Fraction(1, 1 << 192)
+"""The errors of irrational roots are far below this."""
 
 
 class Step(NamedTuple):
@@ -58,12 +65,24 @@ class Slice(NamedTuple):
     alpha: NDArray[Any] | None = None
     missing: NDArray[np.bool_] | None = None  # which samples are
 
+    @property
+    def tables(self) -> dict[str, NDArray[Any]]:
+        """The factors and their products, by name."""
+        factors = {"samples": self.window, "weights": self.weights}
+        if self.alpha is not None:
+            factors["alpha"] = self.alpha
+        return {**factors, "products": self.products}
+
 
 class Part(NamedTuple):
-    """One part of a kernel at one place: what is added up, and the steps from the sum to the part's value."""
+    """One part of a kernel at one place: what is added up, and the steps from the sum to the part's value.
+
+    It is `lost` if too many samples are missing for a value.
+    """
 
     slices: tuple[Slice, ...]
     steps: tuple[Step, ...]
+    lost: bool = False
 
     @property
     def value(self) -> Number:
@@ -74,21 +93,25 @@ class Part(NamedTuple):
 class Explanation(NamedTuple):
     """How one sample is computed; its parts are those of the kernel, its steps lead from them to the sample.
 
-    `place` is the frame, row and column of the output; the `anchor` is the place of the input under the
-    kernel's anchor, which may lie outside. `values` are all channels at the place, `names` what they are
-    called, and `channel` is the number of the one that is explained. The window follows from the `axes`.
+    `place` is the frame, row and column of the output, and the window follows from it and the `axes`.
+    `values` are all channels at the place, `names` what they are called, and `channel` is the number of the
+    one that is explained.
     """
 
     place: tuple[int, ...]
-    anchor: tuple[int, ...]
-    frames: int
+    axes: tuple[Axis, ...]
     channel: int
     names: tuple[str, ...]
     parts: tuple[Part, ...]
     steps: tuple[Step, ...]
     values: tuple[int | float, ...]
     notes: tuple[str, ...] = ()
-    axes: tuple[Axis, ...] = ()
+
+    @property
+    def anchor(self) -> tuple[int, ...]:
+        """The place of the input under the kernel's anchor, which may lie outside."""
+        pairs = zip(self.place, self.axes, strict=True)
+        return tuple(index * axis.stride - axis.before + axis.anchor for index, axis in pairs)
 
     @property
     def value(self) -> int | float:
@@ -101,8 +124,8 @@ def plain(value: Number) -> int | float:
     return float(value) if isinstance(value, Fraction) else value
 
 
-def check_place(place: Sequence[int], axes: Sequence[Axis]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return a place of the output with its frame, and the input's place under the kernel's anchor there."""
+def check_place(place: Sequence[int], axes: Sequence[Axis]) -> tuple[int, ...]:
+    """Return a place of the output with its frame."""
     sizes = [axis.output for axis in axes]
     at = (*(0 for _ in range(len(sizes) - len(place))), *place)
     if any(not 0 <= index < size for index, size in zip(at, sizes, strict=True)):
@@ -111,13 +134,7 @@ def check_place(place: Sequence[int], axes: Sequence[Axis]) -> tuple[tuple[int, 
             f"there is no place {','.join(map(str, place))}: the output has {frames}{sizes[1]} rows and "
             f"{sizes[2]} columns, counted from 0"
         )
-    pairs = zip(at, axes, strict=True)
-    return at, tuple(index * axis.stride - axis.before + axis.anchor for index, axis in pairs)
-
-
-def plane_axes(shape: Sequence[int], kernel: Kernel, options: FilterOptions) -> tuple[Axis, ...]:
-    """Return the axes of rows and columns of a kernel over one plane of numbers."""
-    return filter_axes((1, *shape), kernel, options)[1:]
+    return at
 
 
 def window_at(
@@ -170,10 +187,12 @@ def slice_of(
     samples: NDArray[Any],
     border: NDArray[np.bool_],
     weights: NDArray[Any],
-    *alpha: NDArray[Any],
+    alpha: NDArray[Any] | None = None,
+    missing: NDArray[np.bool_] | None = None,
 ) -> Slice:
     """Multiply a piece of a window by its weights, and by alpha as a fraction of opaque."""
-    return Slice(name, samples, weights, product(weights, samples, *alpha), border, *alpha)
+    factors = [weights, samples] if alpha is None else [weights, samples, alpha]
+    return Slice(name, samples, weights, product(*factors), border, alpha, missing)
 
 
 def sum_slices(slices: Sequence[Slice], divisor: Number) -> Part:
@@ -207,18 +226,24 @@ def added_up(slices: Sequence[Slice]) -> str:
     return added([value for each in slices for value in each.products.ravel().tolist()])
 
 
+def bracketed(text: str) -> str:
+    """Return a number in brackets if it is negative."""
+    return f"({text})" if text.startswith("-") else text
+
+
 def shortened(terms: Sequence[str]) -> list[str]:
     """Return terms, with dots for those in the middle if there are too many."""
     return [*terms] if len(terms) <= _TERMS else [*terms[:4], "...", *terms[-4:]]
 
 
-def combine_parts(values: Sequence[Number], combine: str | None) -> list[Step]:
+def combine_parts(parts: Sequence[Part], combine: str | None) -> list[Step]:
     """Return how several parts become one value; nothing for one part."""
+    values = [part.value for part in parts]
     if combine is None:
         return []
     numbers = [figure(value) for value in values]
     if combine == "magnitude":
-        squares = " + ".join(f"{f'({each})' if each.startswith('-') else each}^2" for each in numbers)
+        squares = " + ".join(f"{bracketed(each)}^2" for each in numbers)
         return [Step("magnitude", f"sqrt({squares})", _root(sum(value * value for value in values)))]
     if combine == "maximum":
         largest = next((value for value in values if value != value), None)
@@ -236,102 +261,18 @@ def _root(square: Number) -> Number:
     return Fraction(math.isqrt(top * bottom << 2 * _PLACES), bottom << _PLACES)
 
 
-class Share(NamedTuple):
-    """How much of a value is taken, and the sample of the image that it is blended with."""
-
-    amount: Number  # 0 to 1
-    sample: Number
-    threshold: Number = 0
-    alphas: tuple[Number, Number] | None = None  # as fractions of opaque, the filter's and the image's
-    seen: Number = 0  # the alpha from which on colours are visible
-    full: Number = 1  # full scale of the samples
-
-    def of(self, value: Number) -> list[Step]:
-        """Return how a value is blended."""
-        if not self.amount:
-            return [Step("blend", "nothing of the filter: the image's own sample", self.sample)]
-        if self.alphas is None:
-            return [self._mixed("blend", value, self.sample)]
-        made, kept = self.alphas
-        alpha = self._mixed("alpha", made, kept, self.full)
-        if not alpha.value >= self.seen or not alpha.value > 0:
-            return [alpha, self._mixed("blend, invisible", value, self.sample)]
-        weighted = self._mixed("blend", value * made, self.sample * kept)
-        formula = f"{figure(weighted.value)} / {figure(alpha.value)}"
-        return [alpha, weighted, Step("colour", formula, quotient(weighted.value, alpha.value))]
-
-    def _mixed(self, name: str, made: Number, kept: Number, scale: Number = 1) -> Step:
-        """Return the step from a sample to its mixture; `scale` is what the threshold is divided by."""
-        change, formula, sign = made - kept, f"({figure(made)} - {figure(kept)})".replace("- -", "+ "), "+"
-        if self.threshold:
-            least = quotient(self.threshold, scale)
-            sign = "-" if change < 0 else "+"
-            formula = f"max(|{formula[1:-1]}| - {figure(least)}, 0)"
-            change = max(change - least, 0) if change > 0 else min(change + least, 0)
-        amount = "" if self.amount == 1 else f"{figure(self.amount)} * "
-        return Step(name, f"{figure(kept)} {sign} {amount}{formula}", kept + self.amount * change)
-
-
-def finish(
-    value: Number,
-    layer: Layer,
-    range: str,
-    *,
-    offset: Number = 0,
-    extremes: tuple[Number, Number] = (0, 0),
-    share: Share | None = None,
-) -> list[Step]:
-    """Return how a value becomes a sample of a filter's result, by a range mode that is not ``auto``.
-
-    The `extremes` are the smallest and largest value of the whole image, for ``stretch``.
-    """
-    steps: list[Step] = []
-    full, result = whole(layer.depth.full), whole(layer.result.full)
-
-    def add(name: str, formula: str, made: Number) -> Number:
-        steps.append(Step(name, formula, made))
-        return made
-
-    if offset:
-        value = add("offset", f"{figure(value)} + {figure(offset)}", value + offset)
-    if range == "absolute":
-        value = add("absolute", f"|{figure(value)}|", value if value >= 0 else -value)
-    elif range == "signed":
-        value = add("signed", f"{figure(value)} / 2 + {figure(full)} / 2", quotient(value + full, 2))
-    elif range == "stretch":
-        low, high = extremes
-        if high > low:
-            formula = f"({figure(value)} - {figure(low)}) * {figure(full)} / ({figure(high)} - {figure(low)})"
-            value = add("stretch", formula.replace("- -", "+ "), quotient((value - low) * full, high - low))
-        else:
-            value = add("stretch", "the image is flat", 0 * value)
-    if share is not None:
-        steps += share.of(value)
-        value = steps[-1].value
-    if layer.linear and (share is None or share.amount):
-        light = np.array([float(value)])
-        encode(light, layer.depth)
-        value = add("sRGB", f"from linear light {figure(value)}", float(light[0]))
-    if result != full:
-        formula = f"{figure(value)} * {figure(result)} / {figure(full)}"
-        value = add("depth", formula, quotient(value * result, full))
-    if range == "raw":
-        with np.errstate(over="ignore"):
-            add("raw", "no rounding, no clipping", float(np.float32(float(value))))
-    elif layer.result.integer and layer.range != "raw":
-        if layer.rounds and value != value:
-            add("not a number", "integer(nan)", 0)
-            return steps
-        if layer.rounds and abs(value) != math.inf:
-            half = 0.5 if isinstance(value, float) else Fraction(1, 2) + _SNAP
-            rounded = math.floor(value + half)
-            # As in the other steps, unless these few digits round otherwise.
-            digits = 6 if math.floor(float(figure(value)) + 0.5) == rounded else 9
-            value = add("round", f"floor({figure(value, digits)} + 0.5)", rounded)
-        lowest, highest = int(layer.result.low), int(layer.result.high)
-        if value < lowest or value > highest:
-            add("clip", f"to {lowest}..{highest}", lowest if value < lowest else highest)
-    return steps
+def mixed(
+    name: str, made: Number, kept: Number, amount: Number, threshold: Number, scale: Number = 1
+) -> Step:
+    """Return the step from a sample to its mixture; `scale` is what the threshold is divided by."""
+    change, formula, sign = made - kept, f"({figure(made)} - {figure(kept)})".replace("- -", "+ "), "+"
+    if threshold:
+        least = quotient(threshold, scale)
+        sign = "-" if change < 0 else "+"
+        formula = f"max(|{formula[1:-1]}| - {figure(least)}, 0)"
+        change = max(change - least, 0) if change > 0 else min(change + least, 0)
+    share = "" if amount == 1 else f"{figure(amount)} * "
+    return Step(name, f"{figure(kept)} {sign} {share}{formula}", kept + amount * change)
 
 
 def whole(value: float | Fraction) -> Number:

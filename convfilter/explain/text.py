@@ -79,7 +79,7 @@ def as_lines(explained: Explanation) -> list[str]:
     """Return an explanation as lines."""
     frame, row, column = explained.place
     source, at_row, at_column = explained.anchor
-    frames = ("", "") if explained.frames == 1 else (f"frame {frame}, ", f"frame {source}, ")
+    frames = ("", "") if explained.axes[0].output == 1 else (f"frame {frame}, ", f"frame {source}, ")
     several = len(explained.values) > 1
     channel = f", {explained.names[explained.channel]}" if several else ""
     place = f"{frames[0]}row {row}, column {column}{channel}"
@@ -142,14 +142,11 @@ def table_lines(numbers: NDArray[Any]) -> list[str]:
 
 def _slice_in_lines(piece: Slice) -> list[str]:
     """Return samples, weights and products, side by side if they fit."""
-    samples = [
+    tables = {name: _cells(numbers) for name, numbers in piece.tables.items()}
+    tables["samples"] = [
         [f"[{cell}]" if made else f" {cell} " for cell, made in zip(*row, strict=True)]
-        for row in zip(_cells(piece.window), piece.border, strict=True)
+        for row in zip(tables["samples"], piece.border, strict=True)
     ]
-    tables = {"samples": samples, "weights": _cells(piece.weights)}
-    if piece.alpha is not None:
-        tables["alpha"] = _cells(piece.alpha)
-    tables["products"] = _cells(piece.products)
     for side in _SIDES:
         rows, columns = (_left_out(count, side) for count in piece.window.shape)
         blocks = [_block(name, _cut(cells, rows, columns)) for name, cells in tables.items()]
