@@ -115,13 +115,6 @@ def assert_explained(seed):
     return True
 
 
-def test_a_partly_transparent_image_under_parts_of_different_sums_is_explained():
-    pixels = np.array([[[10, 100], [200, 30], [90, 255]]], np.uint8)
-    found = explain_sample(pixels, [TABLES["tilted"]], FilterOptions(), (0, 1))
-    assert worked(found) == found.value == cf.apply_kernel(pixels, TABLES["tilted"])[0, 1, 0]
-    assert found.notes == ()
-
-
 @pytest.mark.parametrize("name", ["tilted", "halves", "real"])
 def test_alpha_is_the_mean_over_the_parts_that_do_not_sum_to_zero(name):
     kernel, pixels = TABLES[name], np.random.default_rng(0).integers(0, 256, (4, 5, 2), np.uint8)
@@ -142,42 +135,19 @@ def test_a_difference_that_no_tie_explains_is_an_error_of_ours(monkeypatch):
         explain_sample(grey(3, 4), [cf.get_kernel("blur")], FilterOptions(), (1, 1))
 
 
-@pytest.mark.parametrize("name", ["blur", "kirsch", "halves"])
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_integer_kernels_are_explained_exactly_everywhere(name, dtype):
-    pixels = grey(5, 6).astype(dtype) * dtype(257 if dtype == np.uint16 else 1)
-    kernel = TABLES.get(name) or cf.get_kernel(name)
-    made = cf.apply_kernel(pixels, kernel)
-    for row, column in np.ndindex(5, 6):
-        found = explain_sample(pixels, [kernel], FilterOptions(), (row, column))
-        assert worked(found) == found.value == made[row, column]
-
-
-def test_filtered_lightness_is_explained_in_every_channel():
-    pixels, blur, options = colour(5, 6), cf.get_kernel("blur"), FilterOptions(channels="luma")
-    for channel, sample in enumerate(cf.apply_kernel(pixels, blur, channels="luma")[2, 3]):
-        found = explain_sample(pixels, [blur], options, (2, 3), channel=str(channel))
-        assert worked(found) == found.value == sample
-
-
 def test_a_tie_between_irrational_values_is_exact():
     twice = cf.Kernel("twice", ([[1]], [[1]]), combine="magnitude")
     found = explain_sample(np.array([[2, 5, 8]], np.uint8), [twice], FilterOptions(range="stretch"), (0, 1))
     assert worked(found) == found.value == 128  # half of 255, whatever the root of 2
 
 
-def test_what_the_border_made_is_marked():
-    found = explain_sample(grey(4, 5), [cf.get_kernel("box:size=3")], FilterOptions(), (0, 4))
-    (piece,) = found.parts[0].slices
-    assert piece.border.tolist() == [[True, True, True], [False, False, True], [False, False, True]]
-    assert found.anchor == (0, 0, 4)
-
-
-def test_a_constant_border_has_its_value():
+def test_what_the_border_made_is_marked_and_a_constant_one_has_its_value():
     options = FilterOptions(border="constant", fill=0.5)
-    found = explain_sample(np.full((2, 2), 7, np.uint8), [cf.get_kernel("box:size=3")], options, (0, 0))
-    samples = found.parts[0].slices[0].window
-    assert samples.tolist() == [[127.5] * 3, [127.5, 7, 7], [127.5, 7, 7]]
+    found = explain_sample(np.full((2, 2), 7, np.uint8), [cf.get_kernel("box:size=3")], options, (0, 1))
+    (piece,) = found.parts[0].slices
+    assert piece.window.tolist() == [[127.5] * 3, [7, 7, 127.5], [7, 7, 127.5]]
+    assert piece.border.tolist() == [[True] * 3, [False, False, True], [False, False, True]]
+    assert found.anchor == (0, 0, 1)
 
 
 def test_frames_and_channels_are_slices_with_names():
@@ -190,7 +160,6 @@ def test_frames_and_channels_are_slices_with_names():
     kernel = cf.get_kernel("temporal-edge")
     found = explain_sample(stack, [kernel], FilterOptions(), (2, 1, 3))
     assert [each.name for each in found.parts[0].slices] == ["frame 1", "frame 2", "frame 3"]
-    assert worked(found) == found.value == cf.apply_kernel(stack, kernel)[2, 1, 3]
 
 
 def test_a_place_or_channel_that_is_not_there_is_refused():
@@ -205,21 +174,15 @@ def test_a_place_or_channel_that_is_not_there_is_refused():
 @pytest.mark.parametrize("padding", ["valid", "same", 1])
 @pytest.mark.parametrize("flip", [False, True])
 def test_plain_numbers_are_what_correlate_gives(padding, flip):
-    values = np.arange(12).reshape(3, 4) - 5
-    kernel = cf.Kernel("k", ([[0, 1], [2, 3]],))
+    values, weights = np.arange(12).reshape(3, 4) - 5, np.array([[0, 1], [2, 3]])
     options = FilterOptions(padding=padding, border="wrap", flip=flip)
-    turned = np.flip([[0, 1], [2, 3]]) if flip else [[0, 1], [2, 3]]
-    made = cf.correlate(values, turned, padding=padding, border="wrap")
+    made = cf.correlate(values, np.flip(weights) if flip else weights, padding=padding, border="wrap")
     for place in np.ndindex(made.shape):
-        assert explain_numbers(values, kernel, options, place).value == made[place]
+        assert explain_numbers(values, cf.Kernel("k", (weights,)), options, place).value == made[place]
 
 
 def test_parts_divisors_and_offsets_of_numbers_are_explained():
-    values = np.array([[1, 2, 4], [8, 16, 32]])
-    found = {
-        name: explain_numbers(values, kernel, FilterOptions(border="zero"), (1, 1)).value
-        for name, kernel in TABLES.items()
-    }
-    assert found["halves"] == pytest.approx((16 + 2 * 32) / 2 + 32 / 3)
-    assert found["lifted"] == 16 - 2 * 32 + 0.25
-    assert found["greatest"] == max(16, 3 * 32)
+    values, options = np.array([[1, 2, 4], [8, 16, 32]]), FilterOptions(border="zero")
+    expected = {"halves": (16 + 2 * 32) / 2 + 32 / 3, "lifted": 16 - 2 * 32 + 0.25, "greatest": 3 * 32}
+    for name, value in expected.items():
+        assert explain_numbers(values, TABLES[name], options, (1, 1)).value == pytest.approx(value)

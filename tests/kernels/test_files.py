@@ -14,6 +14,7 @@ from samples import frames_of, load
 import convfilter as cf
 from convfilter import Kernel, KernelError, load_kernels
 from convfilter.kernels.files import FORMATS, encode_kernel
+from convfilter.kernels.toml import table_of
 
 RNG = np.random.default_rng(0)
 LAYER = RNG.normal(0, 0.1, (64, 3, 7, 7)).astype(np.float32)
@@ -66,50 +67,6 @@ def test_the_matrix_of_libvips_has_scale_and_offset_in_levels(tmp_path):
     assert np.array_equal(cf.apply_kernel(image, kernel), np.clip((sums + 4 + 2) // 4, 0, 255))
 
 
-WRONG = [
-    ("k.csv", "1 2\n3", "row 1: ragged, 1 columns where the first has 2"),
-    ("k.csv", "1;2\n3;4", "row 0, column 0: '1;2' is not a number: separate numbers by commas or"),
-    ("k.txt", "1 x", "row 0, column 1: 'x' is not a number"),
-    ("k.txt", "", "empty"),
-    ("k.txt", b"\xff\xfe", "holds no text"),
-    ("k.mat", "3 3\n1 2 3\n", "the first line says 3x3, width x height, and 1 rows of 3 numbers follow"),
-    ("k.mat", "3 2\n1 2\n3 4\n", "the first line says 3x2, width x height, and 2 rows of 2 numbers follow"),
-    ("k.mat", "1 2 3 4 5\n1", "the first line must be: width height [scale [offset]]"),
-    ("k.mat", "2 1 0\n1 2\n", "scale: zero"),
-    ("k.mat", b"MATLAB 5.0 MAT-file", "a file of MATLAB, not of libvips"),
-    ("k.npy", b"\x93NUMPY\x01\x00", "broken .npy data"),
-    ("k.npy", npy([[1, 2]])[:-1], "broken .npy data"),
-    ("k.npy", npy(np.array([[1, "x"]], object)), "an array of object"),
-    ("k.npy", npy([[True]]), "row 0, column 0: a boolean is not a number"),
-    ("k.npy", npy([[1j]]), "an array of complex128"),
-    ("k.npy", npy(np.ones((3, 3, 3))), "an array of float64 and shape (3, 3, 3) is not a kernel"),
-    ("k.npy", npy([[np.nan]]), "row 0, column 0: nan is not a finite number"),
-    ("k.npy", npy(np.zeros((2, 0))), "an array of float64 and shape (2, 0) is not a kernel"),
-    ("k.csv", b"1 " * 2**20, "larger than 1 MiB"),
-]
-
-
-@pytest.mark.parametrize(("name", "content", "message"), WRONG)
-def test_a_wrong_file_is_refused_with_its_name_and_the_reason(tmp_path, name, content, message):
-    with pytest.raises(KernelError) as refusal:
-        read(tmp_path / name, content)
-    assert str(refusal.value).startswith(f"{tmp_path / name}: {message}")
-
-
-@settings(deadline=None, max_examples=150)
-@given(extension=st.sampled_from([*FORMATS, ""]), content=st.binary(max_size=60), cut=st.integers(0, 140))
-def test_any_bytes_are_a_kernel_or_a_refusal_of_one_line(tmp_path_factory, extension, content, cut):
-    path = tmp_path_factory.getbasetemp() / f"any{extension}"
-    for data in (content, npy([[1.0, 2.0]])[:cut] + content):
-        path.write_bytes(data)
-        message = ""
-        try:
-            load_kernels(path)
-        except KernelError as error:
-            message = str(error)
-        assert len(message.splitlines()) <= 1
-
-
 @pytest.mark.parametrize("extension", list(FORMATS))
 def test_a_kernel_that_is_written_and_read_again_is_the_same_or_is_refused(tmp_path, extension):
     image = RNG.integers(0, 256, (20, 21, 3), np.uint8)
@@ -142,6 +99,20 @@ def test_a_kernel_that_is_written_and_read_again_is_the_same_or_is_refused(tmp_p
     assert "emboss" not in refused  # its range, clip, is the usual one
     assert ("own" in refused) == (extension not in (".toml", ".mat"))
     assert "line" not in refused
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    weights=st.lists(st.floats(-1e30, 1e30).filter(lambda each: each == 0 or abs(each) > 1e-30), min_size=1),
+    summary=st.text(st.characters(codec="utf-8"), max_size=20),
+    name=st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,20}", fullmatch=True),
+)
+def test_any_weight_name_and_text_comes_back(tmp_path_factory, weights, summary, name):
+    fields = {"axes": ("column",), "summary": summary, "source": summary, "offset": 0.25, "range": "clip"}
+    path = tmp_path_factory.getbasetemp() / "any.toml"
+    path.write_text(table_of(Kernel(name, parts=(weights,), **fields)), encoding="utf-8")
+    read = load_kernels(path)[name]
+    assert (read.parts, {key: getattr(read, key) for key in fields}) == ((tuple(weights),), fields)
 
 
 def test_no_output_replaces_a_kernel_file(quick, tmp_path):
@@ -227,13 +198,6 @@ def test_the_first_layer_of_a_network_gives_a_page_and_a_tile_for_each_output(qu
     near = np.argwhere(abs(sheet[..., 0] - last[0, 0]) <= 1)
     tiles = (sheet[row : row + 14, column : column + 16, 0] for row, column in near)
     assert sum(tile.shape == last.shape and abs(tile - last).max() <= 1 for tile in tiles) == 1
-    try:
-        import torch
-    except ImportError:
-        return
-    planes = torch.from_numpy(image.transpose(2, 0, 1)[np.newaxis].astype(np.float32))
-    made = torch.nn.functional.conv2d(planes, torch.from_numpy(LAYER), padding=3)[0].numpy()
-    assert np.allclose(made, expected, atol=1e-2)
 
 
 def test_a_path_is_a_kernel_file_in_python(tmp_path):

@@ -16,9 +16,9 @@ COFFEE = PHOTOGRAPH[60:260, 150:450]
 CHELSEA = read_picture(SAMPLE_IMAGES / "chelsea.jpg").pixels[50:250, 100:350]
 
 
-def hidden(shape, seed=0):
-    """A random kernel that sums to one for each output."""
-    weights = np.random.default_rng(seed).normal(size=shape)
+def hidden(shape):
+    """Random weights that sum to one for each output."""
+    weights = np.random.default_rng(0).normal(size=shape)
     weights /= 2 * np.abs(weights).sum(axis=tuple(range(len(shape) == 4, len(shape))), keepdims=True)
     if len(shape) == 4:
         for number in range(shape[0]):
@@ -26,6 +26,10 @@ def hidden(shape, seed=0):
     else:
         weights[tuple(side // 2 for side in shape)] += 1 - weights.sum()
     return weights
+
+
+def hidden_kernel(side):
+    return cf.Kernel("hidden", parts=(hidden((side, side)).tolist(),))
 
 
 def found(before, after, size, *, offset=False, ridge=0.0, **options):
@@ -43,23 +47,13 @@ def psnr(one, other):
 
 @pytest.mark.parametrize("side", [3, 7])
 def test_a_hidden_kernel_is_found_from_two_8_bit_photographs(side):
-    weights = hidden((side, side))
-    kernel = cf.Kernel("hidden", parts=(weights.tolist(),))
+    weights, kernel = hidden((side, side)), hidden_kernel(side)
     fit = found(PHOTOGRAPH, cf.apply_kernel(PHOTOGRAPH, kernel), (side, side))
     assert np.abs(as_array(fit.kernel) - weights).max() < 0.001 * np.abs(weights).max()
     assert psnr(cf.apply_kernel(CHELSEA, fit.kernel), cf.apply_kernel(CHELSEA, kernel)) > 60
     # What is left over is what rounding to levels leaves of anything.
     assert fit.rms == pytest.approx(math.sqrt(1 / 12), rel=0.15)
     assert not fit.warnings
-
-
-def test_a_mix_of_colours_is_found_again():
-    weights = hidden((3, 3, 3, 3))
-    kernel = cf.Kernel("mix", parts=(weights.tolist(),), axes=("output", "channel", "row", "column"))
-    fit = found(COFFEE, cf.apply_kernel(COFFEE, kernel), (3, 3), channels="mix")
-    assert fit.kernel.axes == kernel.axes
-    assert np.abs(as_array(fit.kernel) - weights).max() < 0.002 * np.abs(weights).max()
-    assert psnr(cf.apply_kernel(CHELSEA, fit.kernel), cf.apply_kernel(CHELSEA, kernel)) > 60
 
 
 def test_a_sum_of_channels_is_found_again():
@@ -110,15 +104,11 @@ def test_an_offset_is_found_where_it_is_looked_for(channels):
     after = cf.apply_kernel(COFFEE, kernel)
     fit = found(COFFEE, after, (3, 3), offset=True, channels=channels)
     assert fit.kernel.offset == pytest.approx(0.1, abs=1e-3)
-    assert found(COFFEE, after, (3, 3), channels=channels).kernel.offset == 0
-    assert found(COFFEE, after, (3, 3), channels=channels).rms > 2 * fit.rms
-
-
-def test_an_offset_is_found_where_there_is_nothing_else():
-    black = np.zeros((40, 40))
+    without = found(COFFEE, after, (3, 3), channels=channels)
+    assert (without.kernel.offset, without.rms > 2 * fit.rms) == (0, True)
+    black = np.zeros((40, 40))  # where there is nothing else
     fit = found(black, black + 0.25, (3, 3), offset=True)
-    assert fit.kernel.offset == 0.25
-    assert fit.rms == 0
+    assert (fit.kernel.offset, fit.rms) == (0.25, 0)
     assert any("only 0 of 9" in warning for warning in fit.warnings)
 
 
@@ -145,16 +135,8 @@ def test_samples_at_their_limits_are_left_out():
     assert fit.samples + fit.held_out == ((inside > 0) & (inside < 255)).sum()
 
 
-def test_what_is_not_finite_is_left_out():
-    weights = hidden((3, 3))
-    scene = CHELSEA[:90, :100].astype(float) / 255
-    made = cf.correlate(scene, weights, padding="valid")
-    scene[40:50, 20:30], made[70, 70] = np.nan, np.inf
-    assert np.abs(as_array(found(scene, made, (3, 3)).kernel) - weights).max() < 1e-8
-
-
 @pytest.mark.parametrize("became", [False, True])
-def test_what_is_or_becomes_transparent_is_left_out(became):
+def test_what_is_transparent_or_not_finite_is_left_out(became):
     weights, whole = hidden((3, 3)), CHELSEA[:90, :100] / 255
     made, opaque, hole = cf.correlate(whole, weights), np.ones((90, 100, 1)), np.ones((90, 100, 1))
     hole[10:30, 10:30] = 0
@@ -163,6 +145,9 @@ def test_what_is_or_becomes_transparent_is_left_out(became):
     assert np.abs(as_array(fit.kernel) - weights).max() < 1e-8
     side = 20 if became else 22  # a window that touches the hole is left out, too
     assert fit.samples + fit.held_out == 3 * (88 * 98 - side * side)
+    broken, made = np.where(hole > 0, whole, np.nan), made[1:-1, 1:-1].copy()
+    made[70, 70] = np.inf
+    assert np.abs(as_array(found(broken, made, (3, 3)).kernel) - weights).max() < 1e-8
 
 
 def test_a_flat_image_does_not_determine_the_kernel():
@@ -182,10 +167,6 @@ def test_a_smooth_and_noisy_image_hardly_determines_the_kernel():
     fit = found(scene, cf.correlate(scene, hidden((7, 7))) + rng.normal(0, 0.1, scene.shape), (7, 7))
     assert any("hardly determine" in warning for warning in fit.warnings)
     assert fit.condition > 1000
-
-
-def hidden_kernel(side):
-    return cf.Kernel("hidden", parts=(hidden((side, side)).tolist(),))
 
 
 def test_a_ridge_pulls_weights_towards_zero():
@@ -208,11 +189,10 @@ def test_several_pairs_count_together():
 def test_large_images_are_sampled_in_blocks_spread_evenly(monkeypatch):
     monkeypatch.setattr(data, "_SAMPLES", 60_000)
     monkeypatch.setattr(data, "_LARGEST_BLOCK", 24 * 24)
-    weights = hidden((3, 3))
-    fit = found(COFFEE, cf.apply_kernel(COFFEE, cf.Kernel("h", parts=(weights.tolist(),))), (3, 3))
+    fit = found(COFFEE, cf.apply_kernel(COFFEE, hidden_kernel(3)), (3, 3))
     assert 50_000 < fit.samples + fit.held_out < 75_000
     assert fit.held_out == pytest.approx(fit.samples / 7, rel=0.3)
-    assert np.abs(as_array(fit.kernel) - weights).max() < 0.005
+    assert np.abs(as_array(fit.kernel) - hidden((3, 3))).max() < 0.005
 
 
 def test_threads_change_nothing(monkeypatch):
