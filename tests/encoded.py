@@ -29,9 +29,9 @@ def smooth(height=120, width=160):
     return np.clip(np.stack(waves, -1) * 60 + 128, 0, 255).astype(np.uint8)
 
 
-def encoded(pixels, mode, form, **metadata):
+def encoded(pixels, mode, form, encoding=None, threads=1, **metadata):
     stream = io.BytesIO()
-    write_picture(stream, Picture(pixels, mode, "npy", Metadata(**metadata)), form)
+    write_picture(stream, Picture(pixels, mode, "npy", Metadata(**metadata)), form, encoding, threads=threads)
     return stream.getvalue()
 
 

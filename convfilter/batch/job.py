@@ -29,6 +29,7 @@ from convfilter.batch.dry_run import (
 )
 from convfilter.batch.inputs import format_of_stdin
 from convfilter.batch.plan import Job, Settings
+from convfilter.convolution.execute import available_threads
 from convfilter.errors import ConvfilterError, ImageError, describe, internal_error
 from convfilter.files import EXISTS, STREAM, Attributes, OutputExistsError, attributes_of, write_output
 from convfilter.filtering import filter_image
@@ -389,14 +390,17 @@ def _write(
     repeated: bool = False,
 ) -> None:
     """Write the output, unless it exists by now: a file of `count` frames, or single images in turn."""
+    threads = available_threads(settings.batch.jobs)
 
     def encode(out: BinaryIO) -> None:
         lost: list[str] = []
         if count == 1 and not (volume and form == "npy"):
             for picture in pictures:
-                lost += write_picture(out, picture, form, settings.encoding, release=True)
+                lost += write_picture(out, picture, form, settings.encoding, release=True, threads=threads)
         else:
-            lost += write_frames(out, pictures, count, form, settings.encoding, volume=volume)
+            lost += write_frames(
+                out, pictures, count, form, settings.encoding, volume=volume, threads=threads
+            )
         result.warnings += [line for line in dict.fromkeys(lost) if line not in result.warnings]
 
     try:

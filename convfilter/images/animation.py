@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 
 from convfilter.errors import ImageError
 from convfilter.images.formats import FORMATS, loaded
-from convfilter.images.headers import png_chunks
 from convfilter.images.library import collected, frame_named
 from convfilter.images.metadata import Metadata
 from convfilter.images.picture import Picture
-from convfilter.images.png import PNG_HEADER, chunks_beside, encoded_png, png_chunk
+from convfilter.images.png import chunks_beside, png_chunk, png_header
+from convfilter.images.png_encoding import compressed_pixels
 from convfilter.images.writing import Output, prepared, save_avif, save_webp, taken
 from convfilter.options import EncodeOptions
 
@@ -40,6 +40,7 @@ def write_frames(
     encoding: EncodeOptions | None = None,
     *,
     volume: bool = False,
+    threads: int = 1,
 ) -> list[str]:
     """Encode `count` images as one file into a buffered stream, and return what was lost.
 
@@ -47,7 +48,7 @@ def write_frames(
     an ``.npy`` is (T, H, W); other frames are (T, H, W, 1), which cannot be taken for an image.
     """
     row = FORMATS[format]
-    output = Output(stream, format, encoding or EncodeOptions(), [], [], count)
+    output = Output(stream, format, encoding or EncodeOptions(), [], [], count, threads)
     writer = loaded(row.frames_encoder)(output)
     size: tuple[int, ...] | None = None
     for number, picture in enumerate(pictures):
@@ -135,17 +136,16 @@ class PngFrames:
         first = self._number == 0
         height, width = part.pixels.shape[:2]
         beside = [*chunks_beside(part, self._output.warnings)] if first else []
-        # All frames would share one palette, which the first cannot know.
-        encoded = encoded_png(part, self._output, palette=False)
         if first:
-            self._output.stream.write(encoded[:PNG_HEADER])
+            self._output.stream.write(png_header(part))
             for chunk in [
                 *beside,
                 (b"acTL", struct.pack(">II", self._output.frames, picture.metadata.plays)),
             ]:
                 self._put(*chunk)
-        chunks = png_chunks(io.BytesIO(encoded))
-        data = b"".join(encoded[at : at + length] for kind, at, length in chunks if kind == b"IDAT")
+        data = b"".join(
+            compressed_pixels(part.pixels, small=self._output.small, threads=self._output.threads)
+        )
         delay = _delay(picture.metadata.duration, self._output.warnings)
         # Dispose: leave it; blend: take it as it is.
         self._put(b"fcTL", self._numbered(struct.pack(">4I2H2B", width, height, left, top, *delay, 0, 0)))

@@ -84,10 +84,9 @@ _ANY = tuple(f"L;{dtype}" for dtype in _TYPES if dtype not in _GREY_KINDS) + tup
 FORMATS: dict[str, Format] = {
     "png": Format(
         extensions=(".png", ".apng"),
-        kinds=("L", "LA", "RGB", "RGBA", "I;16"),
+        kinds=("L", "LA", "RGB", "RGBA", "I;16", *(f"{mode};uint16" for mode in _COLOURS)),
         magic=((0, b"\x89PNG\r\n\x1a\n"),),
         plugin="PngImagePlugin",
-        deep=tuple(f"{mode};uint16" for mode in _COLOURS),
         several="animation",
         blocks=("exif", "icc", "xmp", "dpi", "chunks", "duration", "plays"),
         reader="reading:PngReader",

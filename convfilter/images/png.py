@@ -7,7 +7,6 @@ lengths and kept as they are.
 from __future__ import annotations
 
 import bisect
-import importlib
 import io
 import itertools
 import os
@@ -15,29 +14,27 @@ import re
 import struct
 import zlib
 from collections.abc import Iterator
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, BinaryIO
 
-from numpy.typing import NDArray
 from PIL import Image
 
 from convfilter.errors import ImageError
-from convfilter.images import formats
 from convfilter.images.exif import jpeg_places
 from convfilter.images.headers import PngChunk
-from convfilter.images.library import add_warning, reasons
+from convfilter.images.library import add_warning
 from convfilter.images.metadata import Chunk
 from convfilter.images.picture import Picture
+from convfilter.images.png_encoding import compressed_pixels
 from convfilter.images.writing import Output, few_colours, save, taken, to_image
 from convfilter.options import EncodeOptions
 
 __all__ = [
-    "PNG_HEADER",
     "beside_pixels",
     "check_png",
     "chunks_beside",
-    "encoded_png",
     "pixels_alone",
     "png_chunk",
+    "png_header",
     "save_png",
 ]
 
@@ -59,10 +56,8 @@ _LARGEST = 1 << 24
 _SLACK = 1 << 16
 _HEX = re.compile(rb"(?:[0-9a-fA-F]{2})+")
 
-# Full matching is taken where looking for runs alone makes a sample this much larger.
-_LARGER = 1.3
-_PILLOW_RUNS = {"compress_type": zlib.Z_RLE}
-PNG_HEADER = 33  # bytes of the signature and the first chunk
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_HEADER = 33  # bytes of the signature and the first chunk
 
 
 def pixels_alone(stream: BinaryIO, chunks: list[PngChunk]) -> BinaryIO:
@@ -233,24 +228,28 @@ def _inflated(packed: bytes, warnings: list[str], what: str) -> bytes:
     return b""
 
 
-_Settings: TypeAlias = tuple[int, int, int | None]
-# How the codecs encode: level and strategy of zlib, and a filter of libpng's or all.
-_RUNS: list[_Settings] = [(1, zlib.Z_RLE, filter) for filter in (64, 128, None)]
-_QUICK_MATCHES: list[_Settings] = [(1, zlib.Z_DEFAULT_STRATEGY, filter) for filter in (8, 128)]
-_MATCHES: list[_Settings] = [(6, zlib.Z_DEFAULT_STRATEGY, filter) for filter in (8, 128, None)]
-_SMALL: list[_Settings] = [(9, zlib.Z_DEFAULT_STRATEGY, filter) for filter in (None, 8)]
-_SMALL += [(9, zlib.Z_RLE, None)]
-
-
 def save_png(picture: Picture, output: Output) -> None:
     """Write a PNG."""
     beside = [*chunks_beside(picture, output.warnings)]
-    # With a palette, a background would be one of its entries.
-    encoded = encoded_png(picture, output, palette=b"bKGD" not in dict(beside))
-    output.stream.write(encoded[:PNG_HEADER])
-    for chunk in beside:
-        output.stream.write(png_chunk(*chunk))
-    output.stream.write(memoryview(encoded)[PNG_HEADER:])
+    if output.small and picture.pixels.itemsize == 1:
+        # With a palette, a background would be one of its entries.
+        tries = _small_tries(taken(picture), palette=b"bKGD" not in dict(beside))
+        encoded = min((_by_pillow(*each) for each in tries), key=len)
+        start, rest = encoded[:_HEADER], iter([encoded[_HEADER:]])
+    else:
+        start = png_header(picture)
+        data = compressed_pixels(picture.pixels, small=output.small, threads=output.threads)
+        rest = itertools.chain((png_chunk(b"IDAT", piece) for piece in data), [png_chunk(b"IEND", b"")])
+    for piece in itertools.chain([start], itertools.starmap(png_chunk, beside), rest):
+        output.stream.write(piece)
+
+
+def png_header(picture: Picture) -> bytes:
+    """Return the signature of a PNG and its first chunk."""
+    height, width = picture.pixels.shape[:2]
+    colours = (0, 4, 2, 6)[Image.getmodebands(picture.mode) - 1]
+    depth = 8 * picture.pixels.itemsize
+    return _SIGNATURE + png_chunk(b"IHDR", struct.pack(">2I5B", width, height, depth, colours, 0, 0, 0))
 
 
 def png_chunk(kind: bytes, content: bytes) -> bytes:
@@ -303,53 +302,6 @@ def _background(content: bytes, picture: Picture) -> bytes:
     return struct.pack(f">{len(levels)}H", *((each + 128) // 257 for each in levels))
 
 
-def encoded_png(picture: Picture, output: Output, *, palette: bool) -> bytes:
-    """Return a PNG without metadata; a small one of few colours may get a palette.
-
-    A few rows decide whether to look for runs alone, which takes a quarter of the time: photographs grow by a
-    few hundredths, but repetitive drawings many times. Pillow encodes frames, and all without the codecs.
-    """
-    quick = not output.small and not output.frames and formats.codecs_available()
-    if quick or formats.kind_of(picture.mode, picture.pixels.dtype.name) in formats.FORMATS["png"].deep:
-        return _by_codecs(picture.pixels, output.small)
-    image = taken(picture)
-    if output.small:
-        return min((_by_pillow(*each) for each in _small_tries(image, palette)), key=len)
-    top, bottom = _sample(image.height, 64)
-    sample = image.crop((0, top, image.width, bottom))
-    runs, matches = (len(_by_pillow(sample, each)) for each in (_PILLOW_RUNS, {"compress_level": 1}))
-    return _by_pillow(image, _PILLOW_RUNS if runs < _LARGER * matches else {})
-
-
-def _sample(height: int, share: int) -> tuple[int, int]:
-    """Return where rows begin and end that stand for all."""
-    rows = min(max(height // share, 8), height)
-    top = (height - rows) // 2
-    return top, top + rows
-
-
-def _by_codecs(pixels: NDArray[Any], small: bool) -> bytes:
-    """Return an array as a PNG."""
-    encode = importlib.import_module("imagecodecs").png_encode
-
-    def encoded(rows: NDArray[Any], settings: _Settings) -> bytes:
-        level, strategy, filter = settings
-        # Its own buffer is too small for many rows of few samples; zlib may make data an eighth larger.
-        out = (rows.nbytes + len(rows)) * 9 // 8 + 4096
-        with reasons("cannot be written as png"):
-            return bytes(encode(rows, level=level, strategy=strategy, out=out, filter=filter))
-
-    if small:
-        return min((encoded(pixels, settings) for settings in _SMALL), key=len)
-    sample = pixels[slice(*_sample(len(pixels), 128))]
-    sizes = {settings: len(encoded(sample, settings)) for settings in _RUNS + _QUICK_MATCHES}
-    # To try all filters on each row takes twice as long.
-    best = min(_RUNS, key=lambda settings: sizes[settings] * (1.05 if settings[2] is None else 1))
-    if sizes[best] >= _LARGER * min(sizes[settings] for settings in _QUICK_MATCHES):
-        best = min(_MATCHES, key=lambda settings: len(encoded(sample, settings)))
-    return encoded(pixels, best)
-
-
 def _by_pillow(image: Image.Image, options: dict[str, Any]) -> bytes:
     """Return an image as a PNG."""
     buffer = io.BytesIO()
@@ -357,7 +309,7 @@ def _by_pillow(image: Image.Image, options: dict[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
-def _small_tries(image: Image.Image, palette: bool) -> Iterator[tuple[Image.Image, dict[str, Any]]]:
+def _small_tries(image: Image.Image, *, palette: bool) -> Iterator[tuple[Image.Image, dict[str, Any]]]:
     """Yield what to try for the smallest file."""
     yield image, {"optimize": True}
     yield image, {"compress_level": 9, "compress_type": zlib.Z_FILTERED}

@@ -60,6 +60,7 @@ class Output(NamedTuple):
     warnings: list[str]
     lost: list[str]  # names of what the format cannot hold
     frames: int = 0  # how many are written; 0 for an image that is not one of several
+    threads: int = 1
 
     @property
     def small(self) -> bool:
@@ -105,7 +106,7 @@ def check_writable(
     if frames > 1 and not row.several:
         mend = "--frames first, or tiff" if first else "tiff"
         raise ImageError(f"{format} cannot hold {frames} frames; try {mend}")
-    if frames > 1 and kind in row.deep and row.several == "animation":
+    if frames > 1 and kind.endswith(";uint16") and row.several == "animation":
         raise ImageError(f"{format} cannot hold {frames} frames of 16 bits a colour; try tiff")
     if _loses_alpha(mode, kind):
         warnings.append(f"{format} cannot hold alpha: blended onto the background")
@@ -119,6 +120,7 @@ def write_picture(
     encoding: EncodeOptions | None = None,
     *,
     release: bool = False,
+    threads: int = 1,
 ) -> list[str]:
     """Encode an image into a buffered stream, by default in its own format; return what was lost.
 
@@ -128,7 +130,7 @@ def write_picture(
     form = format or picture.format
     height, width = picture.pixels.shape[:2]
     check_writable(_mode_of(picture), picture.pixels.dtype, (width, height), 1, form)
-    output = Output(stream, form, encoding or EncodeOptions(), [], [])
+    output = Output(stream, form, encoding or EncodeOptions(), [], [], threads=threads)
     with collected(output.warnings, prints=FORMATS[form].prints):
         loaded(FORMATS[form].encoder)(prepared(picture, output, release=release), output)
     return output.all_warnings()
