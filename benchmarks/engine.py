@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import math
 from collections.abc import Callable
 
@@ -14,98 +15,80 @@ from benchmarks.timing import medians
 from convfilter.convolution.plan import Plan
 from convfilter.filtering import FilterOptions, layer, plan_kernel
 
-__all__ = ["growth", "rivals", "strategies", "threads"]
+__all__ = ["growth", "rivals", "strategies"]
 
 
-def rivals(names: tuple[str, ...], *, slow: bool) -> None:
+def rivals() -> None:
     """Print the suite's times as ratios to those of other libraries."""
+    names = [name for name, (module, _) in RIVALS.items() if importlib.util.find_spec(module)]
+    columns = ["1 thread, ms", "2 threads, ms", *(f"of {_place(name, 1)}" for name in names)]
+    columns += ["of cv2, 2 threads"] if "cv2" in names else []
+    print("\n## Engine: 4000x3000 RGB, 8 bits\n")
+    print(f"| kernel | plan | {' | '.join(columns)} |\n|---|---|{'---|' * len(columns)}")
     pixels = photograph(4000, 3000)
-    print("\n## Engine: time of convfilter as a ratio to others, 4000x3000 RGB, 8 bits, 2 threads\n")
-    print("| kernel | strategy | ms | " + " | ".join(names) + " |")
-    print("|---|---|---|" + "---|" * len(names))
-    ratios: dict[str, list[float]] = {name: [] for name in names}
+    ratios: dict[str, list[float]] = {column: [] for column in columns[2:]}
     for kernel_name in KERNELS:
         kernel = kernel_of(kernel_name)
-        runs: dict[str, Callable[[], object]] = {
-            "own": lambda kernel=kernel: cf.apply_kernel(pixels, kernel, threads=2)
-        }
-        for name in names:
-            too_slow = name == "scipy" and kernel.width * kernel.height > 300 and not slow
-            run = None if too_slow else RIVALS[name](pixels, kernel, 2)
-            if run is not None:
-                runs[name] = run
-        times = medians(runs)
-        cells = []
-        for name in names:
-            if name in times:
-                ratios[name].append(times["own"] / times[name])
-            cells.append(f"{times['own'] / times[name]:.2f}" if name in times else "")
+        times: dict[str, float] = {}
+        for threads in (1, 2):
+            runs: dict[str, Callable[[], object]] = {
+                f"own {threads}": functools.partial(cf.apply_kernel, pixels, kernel, threads=threads)
+            }
+            for name in names if threads == 1 else [name for name in names if name == "cv2"]:
+                if run := RIVALS[name][1](pixels, kernel, threads):
+                    runs[f"of {_place(name, threads)}"] = run
+            times |= medians(runs, patience=4)
+        for column in times.keys() & ratios.keys():
+            ratios[column].append(times["own 2" if column.endswith("2 threads") else "own 1"] / times[column])
+        cells = [f"{ratios[column][-1]:.2f}" if column in times else "" for column in columns[2:]]
         plan = _plan_of(pixels, kernel)
-        own = f"{plan.strategy}, {plan.dtype} | {times['own'] * 1e3:.0f}"
-        print(f"| {kernel_name} | {own} | {' | '.join(cells)} |", flush=True)
-    means = [
-        f"{math.exp(sum(map(math.log, each)) / len(each)):.2f}" if each else "" for each in ratios.values()
-    ]
-    print(f"| geometric mean | | | {' | '.join(means)} |")
+        own = f"{times['own 1'] * 1e3:.0f} | {times['own 2'] * 1e3:.0f}"
+        print(f"| {kernel_name} | {plan.strategy}, {plan.dtype} | {own} | {' | '.join(cells)} |", flush=True)
+    means = [f"{math.exp(sum(map(math.log, each)) / len(each)):.2f}" for each in ratios.values()]
+    print(f"| geometric mean | | | | {' | '.join(means)} |")
+
+
+def _place(name: str, threads: int) -> str:
+    """A rival as the table's head names it; only OpenCV has more than one thread."""
+    return f"{name}, {threads} thread{'s' * (threads > 1)}" if name == "cv2" else name
 
 
 def growth() -> None:
     """Print how time grows with the image and with the kernel."""
-    print("\n## Growth\n")
+    print("\n## Growth: two threads\n")
     small, large = photograph(4000, 3000), photograph(8000, 6000)
     for name in ("sharpen", "random 5", "gaussian:sigma=3", "random 31"):
         kernel = kernel_of(name)
         times = medians({
-            "12": lambda kernel=kernel: cf.apply_kernel(small, kernel, threads=2),
-            "48": lambda kernel=kernel: cf.apply_kernel(large, kernel, threads=2),
+            "12": functools.partial(cf.apply_kernel, small, kernel, threads=2),
+            "48": functools.partial(cf.apply_kernel, large, kernel, threads=2),
         })  # fmt: skip
         print(f"- {name}: 48 MP takes {times['48'] / times['12']:.2f} times as long as 12 MP")
-    kernels = {side: kernel_of(f"random {side}") for side in (15, 31, 63, 127)}
     times = medians({
-        str(side): lambda kernel=kernel: cf.apply_kernel(small, kernel, threads=2)
-        for side, kernel in kernels.items()
+        str(side): functools.partial(cf.apply_kernel, small, kernel_of(f"random {side}"), threads=2)
+        for side in (15, 31, 63, 127)
     })  # fmt: skip
-    print(
-        "- dense kernels: "
-        + ", ".join(f"{side}x{side} {times[side] / times['15']:.2f}" for side in times)
-        + " times 15x15"
-    )
-
-
-def threads() -> None:
-    """Print what a second thread gains."""
-    print("\n## Threads\n")
-    pixels = photograph(4000, 3000)
-    for name in ("sharpen", "sobel", "random 7", "gaussian:sigma=3", "random 31"):
-        kernel = kernel_of(name)
-        times = medians({
-            str(count): lambda count=count, kernel=kernel: cf.apply_kernel(pixels, kernel, threads=count)
-            for count in (1, 2)
-        })  # fmt: skip
-        print(f"- {name}: one thread takes {times['1'] / times['2']:.2f} times as long as two")
+    sides = ", ".join(f"{side}x{side} {spent / times['15']:.2f}" for side, spent in times.items())
+    print(f"- dense kernels, as multiples of the time for 15x15: {sides}")
 
 
 def strategies() -> None:
     """Force each strategy in turn and print whether the one chosen is the best."""
-    print("\n## Strategies: ms on two threads, the one chosen marked\n")
+    print("\n## Strategies: ms on two threads, the one chosen in bold\n")
     names = ("window", "shifted", "banded", "separable", "crossed", "fourier")
     print(f"| kernel | {' | '.join(names)} | chosen / best |\n|---|{'---|' * len(names)}---|")
     pixels = photograph(4000, 3000)
     for name in KERNELS:
         kernel = kernel_of(name)
-        chosen = _plan_of(pixels, kernel).strategy
-        costs = _plan_of(pixels, kernel).costs
+        plan = _plan_of(pixels, kernel)
         # Strategies estimated to cost ten times as much are not worth waiting for.
-        worth = [each for each in names if costs.get(each, math.inf) < 10 * costs[chosen]]
-        runs = {each: lambda each=each, kernel=kernel: _forced(pixels, kernel, each) for each in worth}
+        worth = [each for each in names if plan.costs.get(each, math.inf) < 10 * plan.costs[plan.strategy]]
+        runs = {each: functools.partial(_forced, pixels, kernel, each) for each in worth}
         times = medians(runs, rounds=3)
-        cells = [
-            (f"**{times[each] * 1e3:.0f}**" if each == chosen else f"{times[each] * 1e3:.0f}")
-            if each in times
-            else ""
-            for each in names
-        ]
-        print(f"| {name} | {' | '.join(cells)} | {times[chosen] / min(times.values()):.2f} |", flush=True)
+        cells = [f"{times[each] * 1e3:.0f}" if each in times else "" for each in names]
+        cells[names.index(plan.strategy)] = f"**{cells[names.index(plan.strategy)]}**"
+        best = times[plan.strategy] / min(times.values())
+        print(f"| {name} | {' | '.join(cells)} | {best:.2f} |", flush=True)
 
 
 def _plan_of(pixels: np.ndarray, kernel: cf.Kernel) -> Plan:

@@ -117,4 +117,10 @@ def scikit_image(pixels: np.ndarray, kernel: cf.Kernel, threads: int) -> Run | N
     return None
 
 
-RIVALS = {"cv2": opencv, "scipy": scipy, "Pillow": pillow, "skimage": scikit_image}
+# By name: the module to import, and what makes a run of it.
+RIVALS = {
+    "cv2": ("cv2", opencv),
+    "scipy": ("scipy", scipy),
+    "Pillow": ("PIL", pillow),
+    "scikit-image": ("skimage", scikit_image),
+}

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 from borders import border_plot  # beside this file
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 import convfilter as cf
 from convfilter.cli.kernels import GROUPS
+from convfilter.drawing.canvas import INK, PALE
 from convfilter.drawing.plots import kernel_plot
 from convfilter.drawing.sheet import Tile, contact_sheet
 
@@ -33,6 +34,7 @@ def main() -> None:
     save("sobel.png", kernel_plot(cf.get_kernel("sobel-x")))
     save("gaussian.png", kernel_plot(cf.get_kernel("gaussian:sigma=2")))
     save("deblur.png", deblur_sheet())
+    save("speed.png", speed_bars())
     run(
         "apply",
         SAMPLES / "pendulum.gif",
@@ -153,6 +155,43 @@ def time_sheet() -> np.ndarray:
     tiles = [Tile(stack[4], "one frame")]
     tiles += [Tile(cf.apply_kernel(stack, name)[4], name) for name in GROUPS["Time"]]
     return contact_sheet(tiles, columns=5, width=TILE)
+
+
+def speed_bars() -> np.ndarray:
+    """Return the times that benchmarks/README.md reports as bars , each rival being 1."""
+    groups = []
+    for line in (DOCS.parent / "benchmarks" / "README.md").read_text().splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if line.startswith("| kernel |"):
+            groups.append(("Of OpenCV's filter2D, two threads", [], len(cells) - 1))
+        elif line.startswith(("| 12 MP", "| 100 PNG", "| 20 JPEG")):
+            groups.append((f"{cells[0]}, of other programs", cells, 0))
+        elif groups and groups[-1][2] and line.startswith("| ") and not cells[0].startswith("---"):
+            groups[-1][1].append((cells[0], float(cells[groups[-1][2]])))
+        elif groups and line.startswith("| convfilter |"):
+            title, head, _ = groups.pop()
+            bars = [
+                (name.removeprefix("of "), float(cell))
+                for name, cell in zip(head[2:], cells[2:], strict=True)
+            ]
+            groups.append((title, bars, 0))
+    left, unit, row = 230, 220, 22
+    height = sum(row * (len(bars) + 2) for _, bars, _ in groups)
+    image = Image.new("RGB", (left + 2 * unit + 90, height), "white")
+    draw = ImageDraw.Draw(image)
+    font, y = ImageFont.load_default(14), 4
+    for title, bars, _ in groups:
+        draw.text((8, y), title, fill=INK, font=font)
+        for name, ratio in bars:
+            y += row
+            draw.text((left - 8, y + 8), name, fill=INK, font=font, anchor="rm")
+            length = min(ratio, 2.0) * unit
+            colour = (52, 104, 179) if ratio <= 1 else (202, 62, 71)
+            draw.rectangle((left, y, left + length, y + 15), fill=colour)
+            draw.text((left + length + 6, y + 8), f"{ratio:.2f}", fill=INK, font=font, anchor="lm")
+        draw.line((left + unit, y - row * (len(bars) - 1) - 3, left + unit, y + 19), fill=PALE)
+        y += 2 * row
+    return np.asarray(image)
 
 
 def save(name: str, pixels: np.ndarray) -> None:

@@ -146,7 +146,7 @@ def warn_of_one_frame(frames: int, settings: Settings) -> list[str]:
 
 
 # Bytes a pixel that are held while an image is read, and while one or several frames are written, in colour;
-# grey takes a third. `python -m benchmarks memory` measures them.
+# grey takes a third. `python -m benchmarks estimates` measures them.
 _HELD = {
     "png": (4, 9, 22),
     "tiff": (5, 13, 15),

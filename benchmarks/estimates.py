@@ -1,4 +1,4 @@
-"""The peak of memory that one image takes, by format and option, against what a batch estimates."""
+"""The peak of memory of one image, by format and option, beside what a batch estimates."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def measured(folder: Path, case: Case, shape: tuple[int, int] = (_WIDTH, _HEIGHT
     inside = [
         sys.executable,
         "-m",
-        "benchmarks.memory",
+        "benchmarks.estimates",
         str(folder),
         *names,
         json.dumps([*case[:3], dict(case.options)]),
