@@ -16,6 +16,7 @@ __all__ += ["brief", "check_choice", "complain", "describe", "did_you_mean", "di
 __all__ += ["internal_error", "last_words", "nearest", "one_line", "proposed", "with_name"]
 
 _LONGEST = 60
+_BLANKS = "\xa0\u2009\u202f\u3000\u200d"  # not printable to Python, and harmless; the last joins emoji
 
 
 class ConvfilterError(ValueError):
@@ -53,11 +54,8 @@ def internal_error(error: BaseException) -> tuple[str, str]:
 
 def describe(error: OSError) -> str:
     """Return what the system refused, in one line without names of files or classes."""
-    if error.strerror:
-        return escaped(error.strerror)
-    if error.errno:
-        return os.strerror(error.errno)
-    return one_line(error) or "unknown input or output error"
+    number = error.errno and os.strerror(error.errno)
+    return one_line(error.strerror or number or error) or "unknown input or output error"
 
 
 def one_line(error: BaseException | str) -> str:
@@ -81,18 +79,10 @@ def escaped(path: str | bytes | os.PathLike[str] | os.PathLike[bytes], *, longes
 
 def _escape(character: str) -> str:
     """Return a character, or its escape if it would disturb a line of text."""
-    code = ord(character)
-    if 0xDC80 <= code <= 0xDCFF:  # a byte that the file system's encoding does not know
-        return f"\\x{code - 0xDC00:02x}"
-    disturbs = (
-        code < 0x20
-        or 0x7F <= code < 0xA0
-        or 0xD800 <= code < 0xE000
-        or character in "\u2028\u2029\u061c\u200e\u200f"
-        or 0x202A <= code <= 0x202E
-        or 0x2066 <= code <= 0x2069
-    )
-    return character.encode("unicode_escape").decode("ascii") if disturbs else character
+    if "\udc80" <= character <= "\udcff":  # a byte that the file system's encoding does not know
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    shown = character.isprintable() or character in _BLANKS
+    return character if shown else character.encode("unicode_escape").decode("ascii")
 
 
 def brief(value: object) -> str:

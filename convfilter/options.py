@@ -57,7 +57,7 @@ class Option(NamedTuple):
     """A field of a record as an option of the command line."""
 
     help: str
-    heading: str = "Options"
+    heading: str = ""  # by default that of the record
     flags: str = ""  # separated by blanks; by default `--` and the field's name
     metavar: str | None = None
     read: Callable[[str], Any] | None = None  # reads its text; not for `Literal` types, flags and integers
@@ -93,11 +93,17 @@ def _read_padding(text: str) -> Padding:
         raise OptionError(f"{brief(text)} is a border: give --border {text}")
     numbers = one_or_two(text)
     if not numbers:
-        if re.match(r"[-+.\d]", text):
-            raise OptionError(f"{brief(text)} is not a padding: give N, or N,M (rows, columns), at least 0")
         hint = did_you_mean(text, PADDINGS)
-        raise OptionError(f"unknown padding {brief(text)}{hint}: give a name, N, or N,M (rows, columns)")
+        raise OptionError(f"unknown padding {brief(text)}{hint}: give a name, or N or N,M (rows, columns)")
     return numbers if len(numbers) == 2 else numbers[0]
+
+
+def _number(text: str) -> float:
+    """Return a number, or a percentage as a fraction; nan for anything else."""
+    try:
+        return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        return math.nan
 
 
 def _read_border(text: str) -> tuple[str, float]:
@@ -110,10 +116,7 @@ def _read_border(text: str) -> tuple[str, float]:
         if equals:
             raise OptionError(f"border {brief(mode)} takes no value: only constant=V does")
         return mode, 0.0
-    try:
-        fill = float(number)
-    except ValueError:
-        fill = math.nan
+    fill = _number(number)
     if not math.isfinite(fill):
         mend = "give constant=V with V a fraction of full scale, such as constant=0.5"
         raise OptionError(f"{brief(text)}: {mend}")
@@ -122,10 +125,7 @@ def _read_border(text: str) -> tuple[str, float]:
 
 def _read_mix(text: str) -> float:
     """Read a share from 0 to 1, or a percentage."""
-    try:
-        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-    except ValueError:
-        share = math.nan
+    share = _number(text)
     if not 0 <= share <= 1:
         raise OptionError(f"{brief(text)} is not a share: give a number from 0 to 1, or 0% to 100%")
     return share
@@ -133,10 +133,7 @@ def _read_mix(text: str) -> float:
 
 def _read_threshold(text: str) -> float:
     """Read a fraction of full scale, or a percentage of it."""
-    try:
-        threshold = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-    except ValueError:
-        threshold = math.nan
+    threshold = _number(text)
     if not 0 <= threshold < math.inf:
         raise OptionError(f"{brief(text)} is not a threshold: give a fraction of full scale, such as 0.02")
     return threshold
@@ -171,9 +168,9 @@ def _read_missing(text: str) -> float | str:
         return text
 
 
-_FILTER, _WRITE, _READ, _RUN = "Filtering", "Writing", "Reading", "Running"
 _PADDING = "same|valid|full|same-upper|N|N,M"
 _BORDER = "edge|symmetric|reflect|wrap|zero|constant=V"
+_EVERYDAY = functools.partial(Option, everyday=True)
 
 
 class FilterOptions(NamedTuple):
@@ -181,101 +178,70 @@ class FilterOptions(NamedTuple):
 
     padding: Annotated[
         Padding,
-        Option(
+        _EVERYDAY(
             "Samples to add on each side, such as valid or 2. N,M is for rows, columns.",
-            _FILTER,
             metavar=_PADDING,
             read=_read_padding,
-            everyday=True,
         ),
     ] = "same"
     border: Annotated[
         Border,
-        Option(
+        _EVERYDAY(
             "Values of the added samples, such as wrap or zero. See Borders below.",
-            _FILTER,
             metavar=_BORDER,
             read=_read_border,
-            everyday=True,
         ),
     ] = "edge"
     fill: float = 0.0
     """Value of a constant border; `_read_border` reads it with the mode."""
     stride: Annotated[
         PerAxis,
-        Option(
-            "Distance between two outputs. N,M is for rows, columns.",
-            _FILTER,
-            metavar="N|N,M",
-            read=_read_pair,
-        ),
+        Option("Distance between two outputs. N,M is for rows, columns.", metavar="N|N,M", read=_read_pair),
     ] = 1
     dilation: Annotated[
         PerAxis,
-        Option(
-            "Distance between two weights. N,M is for rows, columns.",
-            _FILTER,
-            metavar="N|N,M",
-            read=_read_pair,
-        ),
+        Option("Distance between two weights. N,M is for rows, columns.", metavar="N|N,M", read=_read_pair),
     ] = 1
-    flip: Annotated[bool, Option("True convolution: rotate the kernel by 180 degrees first.", _FILTER)] = (
-        False
-    )
+    flip: Annotated[bool, Option("True convolution: rotate the kernel by 180 degrees first.")] = False
     channels: Annotated[
         Channels,
-        Option(
+        _EVERYDAY(
             "How to filter colours: each, sum, mean, luma or gray. each filters every channel on its own; "
             "sum and mean combine their results; luma filters lightness and keeps colours; gray filters "
-            "lightness alone.",
-            _FILTER,
-            everyday=True,
+            "lightness alone."
         ),
     ] = "each"
-    range: Annotated[
-        Range, Option("How to handle out-of-range values; auto is the kernel's own choice.", _FILTER)
-    ] = "auto"
-    alpha: Annotated[
-        Alpha,
-        Option("How to handle transparency; auto is keep for edge filters, else premultiply.", _FILTER),
-    ] = "auto"
-    linear: Annotated[bool, Option("Filter in linear light: decode sRGB first, encode it last.", _FILTER)] = (
-        False
+    range: Annotated[Range, Option("How to handle out-of-range values; auto is the kernel's own choice.")] = (
+        "auto"
     )
+    alpha: Annotated[
+        Alpha, Option("How to handle transparency; auto is keep for edge filters, else premultiply.")
+    ] = "auto"
+    linear: Annotated[bool, Option("Filter in linear light: decode sRGB first, encode it last.")] = False
     mix: Annotated[
         float,
-        Option(
+        _EVERYDAY(
             "Share of the result in the output, such as 50%. The image makes up the rest.",
-            _FILTER,
             metavar="0..1|0%..100%",
             read=_read_mix,
-            everyday=True,
         ),
     ] = 1.0
     mask: Annotated[
         Any,
-        Option(
+        _EVERYDAY(
             "Grey image of the share of the result in each place. A folder holds a mask for each image.",
-            _FILTER,
             metavar="FILE|FOLDER",
             read=str,
-            everyday=True,
         ),
     ] = None
     region: Annotated[
         Sequence[int] | None,
-        Option(
-            "Filter a rectangle only: width, height, column, row.",
-            _FILTER,
-            metavar="WxH+X+Y",
-            read=_read_region,
-        ),
+        Option("Filter a rectangle only: width, height, column, row.", metavar="WxH+X+Y", read=_read_region),
     ] = None
     threshold: Annotated[
         float,
         Option(
             "Ignore changes up to a fraction of full scale, and lessen others by it.",
-            _FILTER,
             metavar="T",
             read=_read_threshold,
         ),
@@ -284,18 +250,16 @@ class FilterOptions(NamedTuple):
         Any,
         Option(
             "Samples to ignore: nan, a number, nodata as a TIFF declares it, or black in a mask.",
-            _FILTER,
             metavar="nan|N|nodata|FILE|FOLDER",
             read=_read_missing,
         ),
     ] = None
     depth: Annotated[
         Depth | None,
-        Option(
+        _EVERYDAY(
             "Bits of an output sample: 8, 16 or float. Full scale maps to full scale.",
-            _WRITE,
+            "Writing",
             default_in_words="the input's",
-            everyday=True,
         ),
     ] = None
 
@@ -305,31 +269,23 @@ class EncodeOptions(NamedTuple):
 
     quality: Annotated[
         int | None,
-        Option(
-            "Quality of JPEG, WebP and AVIF, at most 100.",
-            _WRITE,
-            metavar="N",
-            default_in_words="the input's",
-            everyday=True,
+        _EVERYDAY(
+            "Quality of JPEG, WebP and AVIF, at most 100.", metavar="N", default_in_words="the input's"
         ),
     ] = None
-    compress: Annotated[Compress, Option("Write quickly, or the smallest file.", _WRITE)] = "fast"
+    compress: Annotated[Compress, Option("Write quickly, or the smallest file.")] = "fast"
     background: Annotated[
-        str,
-        Option("Colour behind transparent pixels if the format has no alpha.", _WRITE, metavar="COLOR"),
+        str, Option("Colour behind transparent pixels if the format has no alpha.", metavar="COLOR")
     ] = "white"
-    strip: Annotated[bool, Option("Remove metadata.", _WRITE)] = False
+    strip: Annotated[bool, Option("Remove metadata.")] = False
 
 
 class ReadOptions(NamedTuple):
     """How to read an image."""
 
-    orient: Annotated[
-        bool, Option("Ignore the orientation tag.", _READ, flags="--no-orient", turns_off=True)
-    ] = True
+    orient: Annotated[bool, Option("Ignore the orientation tag.", flags="--no-orient", turns_off=True)] = True
     max_pixels: Annotated[
-        int,
-        Option("Refuse images and animations with more pixels, before decoding them.", _READ, metavar="N"),
+        int, Option("Refuse images and animations with more pixels, before decoding them.", metavar="N")
     ] = MAX_PIXELS
 
 
@@ -340,29 +296,35 @@ class BatchOptions(NamedTuple):
         Frames | None,
         Option(
             "Filter every frame or page on its own, only the first one, or all as a volume.",
-            _FILTER,
+            "Filtering",
             default_in_words="each; stack for kernels with a frame axis",
         ),
     ] = None
-    overwrite: Annotated[bool, Option("Replace existing outputs.")] = False
-    skip_existing: Annotated[bool, Option("Skip images whose output exists.")] = False
+    overwrite: Annotated[bool, Option("Replace existing outputs.", "Options")] = False
+    skip_existing: Annotated[bool, Option("Skip images whose output exists.", "Options")] = False
     preserve: Annotated[
-        bool, Option("Keep times, permissions and owner of the input, as 'cp -p' does.", _WRITE)
+        bool, Option("Keep times, permissions and owner of the input, as 'cp -p' does.", "Writing")
     ] = False
     jobs: Annotated[
         int | None,
         Option(
             "CPU cores to use in all; with 1 there is a single thread.",
-            _RUN,
             flags="-j --jobs",
             metavar="N",
             default_in_words="all available",
         ),
     ] = None
     scheduler: Annotated[
-        str | None,
-        Option("Run on a Dask cluster; its workers must see the same files.", _RUN, metavar="ADDRESS"),
+        str | None, Option("Run on a Dask cluster; its workers must see the same files.", metavar="ADDRESS")
     ] = None
+
+
+_HEADINGS = {
+    FilterOptions: "Filtering",
+    EncodeOptions: "Writing",
+    ReadOptions: "Reading",
+    BatchOptions: "Running",
+}
 
 
 @functools.cache
@@ -375,7 +337,8 @@ def declared(record: type[tuple[Any, ...]]) -> tuple[Option, ...]:
             kind, option = get_args(hint)
             if NoneType in get_args(kind):
                 (kind,) = set(get_args(kind)) - {NoneType}
-            found.append(option._replace(name=name, type=kind, default=defaults[name]))
+            heading = option.heading or _HEADINGS.get(record, "Options")
+            found.append(option._replace(name=name, type=kind, default=defaults[name], heading=heading))
     return tuple(found)
 
 

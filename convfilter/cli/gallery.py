@@ -14,6 +14,7 @@ from convfilter.cli.report import print_result, read_named, size_in_words
 from convfilter.errors import (
     ConvfilterError,
     KernelError,
+    OptionError,
     ShapeError,
     brief,
     complain,
@@ -34,6 +35,14 @@ __all__ = ["command"]
 _DARK = 1 / 8  # of full scale: tiles that stay below are stretched
 
 
+def _read_values(text: str) -> tuple[str, list[str]]:
+    name, _, listed = text.partition("=")
+    values = [value for value in listed.split(",") if value]
+    if not re.fullmatch(r"[a-z]+", name) or not values:
+        raise OptionError(f"{brief(text)} is not NAME=A,B,..., such as sigma=1,2,4 or border=edge,wrap")
+    return name, values
+
+
 @click.command(cls=options.Command, epilog=options.BORDERS)
 @click.argument("image")
 @options.kernel("Kernel to show; repeat it for more.  [default: all kernels]", required=False)
@@ -43,6 +52,7 @@ _DARK = 1 / 8  # of full scale: tiles that stay below are stretched
     "Values of a parameter or option to compare. The sheet shows one kernel; repeat this option for all "
     "combinations.",
     "NAME=A,B,...",
+    read=_read_values,
     multiple=True,
 )
 @options.add("--columns", "Tiles in a row.  [default: 3 to 6]", "N", type=options.COUNT)
@@ -61,7 +71,7 @@ def command(
     known: Mapping[str, Kernel],
     output: str,
     overwrite: bool,
-    vary: tuple[str, ...],
+    vary: tuple[tuple[str, list[str]], ...],
     columns: int | None,
     tile: int | None,
     full: bool,
@@ -167,29 +177,19 @@ def _stretched(pixels: np.ndarray, mode: str, *, always: bool = False) -> tuple[
 
 
 def _variations(
-    names: Sequence[str], vary: Sequence[str], filtering: FilterOptions
+    names: Sequence[str], vary: Sequence[tuple[str, list[str]]], filtering: FilterOptions
 ) -> Iterator[tuple[str, str, FilterOptions]]:
     """Yield a label, a kernel and varied for each tile: all combinations of what varies."""
     if vary and len(names) != 1:
         raise click.UsageError("--vary shows one kernel several times: name it with one -k")
-    lists = [_values(text) for text in vary]
-    if len({key for key, _ in lists}) < len(lists):
+    if len({key for key, _ in vary}) < len(vary):
         raise click.UsageError("--vary names the same thing twice: put all its values into one")
-    for name, values in itertools.product(names, itertools.product(*(values for _, values in lists))):
+    for name, values in itertools.product(names, itertools.product(*(values for _, values in vary))):
         spec, changed, label = name, filtering, []
-        for (key, _), value in zip(lists, values, strict=True):
+        for (key, _), value in zip(vary, values, strict=True):
             label.append(f"{key}={value}")
             if key in FilterOptions._fields:
                 changed = options.changed(changed, key, value)
             else:
                 spec += f"{',' if ':' in spec else ':'}{key}={value}"
         yield " ".join(label), spec, changed
-
-
-def _values(text: str) -> tuple[str, list[str]]:
-    name, equals, listed = text.partition("=")
-    values = [value for value in listed.split(",") if value]
-    if not re.fullmatch(r"[a-z]+", name) or not equals or not values:
-        example = "sigma=1,2,4 or border=edge,wrap"
-        raise click.UsageError(f"--vary {brief(text)}: give NAME=A,B,... such as {example}")
-    return name, values

@@ -12,7 +12,7 @@ import click
 
 from convfilter.cli import options
 from convfilter.cli.report import kernel_in_lines, print_result, read_named
-from convfilter.errors import ConvfilterError, ImageError, OptionError, ShapeError, complain, escaped
+from convfilter.errors import ConvfilterError, ImageError, OptionError, ShapeError, brief, complain, escaped
 from convfilter.files import STREAM, check_output, refuse_input, write_output
 from convfilter.kernels.files import encode_kernel, is_kernel_file
 from convfilter.kernels.kernel import NAME, NAMES
@@ -27,6 +27,12 @@ __all__ = ["command"]
 _FIGURES = ("rms", "psnr", "gradient_norm", "condition", "uncertainty", "samples", "held_out")
 
 
+def _read_name(text: str) -> str:
+    if not re.fullmatch(NAME, text):
+        raise OptionError(f"{brief(text)}: {NAMES}")
+    return text
+
+
 def _read_window(text: str) -> tuple[int, ...]:
     return (options.read_size(text) * 2)[:2]
 
@@ -38,7 +44,7 @@ def _read_window(text: str) -> tuple[int, ...]:
 @click.argument("images", nargs=-1, metavar="[BEFORE AFTER]")
 @options.add("--size", "Size of the kernel; N is NxN.", "WxH", required=True, read=_read_window)
 @options.output("FILE", "Kernel file to write; '-' is standard output.")
-@options.add("--name", "Name of the kernel.", "NAME", default="learned", show_default=True)
+@options.add("--name", "Name of the kernel.", "NAME", read=_read_name, default="learned", show_default=True)
 @options.add("--pair pairs", "Another pair; repeatable.", "BEFORE AFTER", nargs=2, multiple=True)
 @options.add(
     "--channels",
@@ -89,12 +95,10 @@ def command(
         pairs = ((images[0], images[1]), *pairs)
     if not pairs:
         raise click.UsageError("no images: give BEFORE and AFTER, or --pair BEFORE AFTER")
-    if not re.fullmatch(NAME, name):
-        raise OptionError(f"--name {escaped(name)!r}: {NAMES}")
     if border[1]:
         raise click.UsageError("learn cannot use a constant border other than 0: give --border zero")
     if name != "learned" and output is not None and _is_nameless(output):
-        raise click.UsageError(f"{escaped(output)} cannot hold --name: leave it out, or write a .toml file")
+        raise click.UsageError(f"{escaped(output)} cannot hold --name: leave that out, or write a .toml file")
     if output is not None:
         refuse_input(output, [each for pair in pairs for each in pair])
         check_output(output, overwrite=overwrite)

@@ -195,6 +195,20 @@ def read_size(text: str) -> tuple[int, ...]:
     return size
 
 
+class _Read(click.types.StringParamType):
+    """What a function reads from text; its `OptionError` is raised as a fault of the option."""
+
+    def __init__(self, read: Callable[[str], Any]) -> None:
+        self._read = read
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return what text stands for; what has been read stays."""
+        try:
+            return self._read(value) if isinstance(value, str) else value
+        except OptionError as error:
+            self.fail(str(error), param, ctx)
+
+
 def add(
     flags: str,
     text: str,
@@ -203,20 +217,9 @@ def add(
     read: Callable[[str], Any] | None = None,
     **settings: Any,
 ) -> _Decorator:
-    """Return Click's decorator for an option, with its help; without metavar and type it is a flag.
-
-    An `OptionError` of `read` is raised as a fault of that option.
-    """
-
-    def callback(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
-        assert read is not None
-        try:
-            return read(value) if isinstance(value, str) else value
-        except OptionError as error:
-            raise click.BadParameter(str(error), ctx, param) from None
-
+    """Return Click's decorator for an option, with its help; without metavar and type it is a flag."""
     if read is not None:
-        settings |= {"type": str, "callback": callback}
+        settings["type"] = _Read(read)
     if metavar is None and "type" not in settings:
         settings["is_flag"] = True
     return click.option(*flags.split(), cls=_HeadedOption, metavar=metavar, help=text, **settings)
