@@ -109,21 +109,6 @@ def test_padding_is_said_once_or_for_each_axis(padding, expected):
     assert output_shape((10, 20), (3, 5), padding=padding) == expected
 
 
-@pytest.mark.parametrize(("pair", "expected"), [((1, 0), 9), ((0, 3), 11), ((2, 2), 12)])
-def test_a_bare_pair_will_do_for_one_axis(pair, expected):
-    """A kernel of one axis takes ``(before, after)`` without another pair of brackets."""
-    assert output_shape((10,), (3,), padding=pair) == (expected,)
-    assert output_shape((10,), (3,), padding=(pair,)) == (expected,)
-
-
-def test_sizes_are_plain_integers():
-    """What comes out is a tuple of int, whatever the sizes were."""
-    result = output_shape(np.array([28, 30]), np.zeros((3, 3)).shape, padding="valid")
-    assert result == (26, 28)
-    assert type(result) is tuple
-    assert {type(size) for size in result} == {int}
-
-
 @pytest.mark.parametrize(
     ("shape", "kernel"), [((2,), (3,)), ((28, 4), (3, 5)), ((4, 28), (5, 3)), ((1, 1), (2, 2))]
 )
@@ -182,15 +167,6 @@ def test_wrong_sizes_are_refused(shape, kernel):
     """Sizes are positive integers, and a kernel has at most the axes of the picture."""
     with pytest.raises(ShapeError):
         output_shape(shape, kernel)
-
-
-def test_messages_name_the_value_and_the_mend():
-    with pytest.raises(ShapeError, match=r"^unknown padding 'vaild' \(did you mean 'valid'\?\)$"):
-        output_shape((5,), (3,), padding="vaild")
-    with pytest.raises(ShapeError, match=r"^stride True is a boolean: give an integer$"):
-        output_shape((5, 5), (3, 3), stride=True)
-    with pytest.raises(ShapeError, match=r"^stride np.True_ is a boolean: give an integer$"):
-        output_shape((5, 5), (3, 3), stride=np.True_)
 
 
 def test_the_command_line_pads_as_tensorflow_does(quick, tmp_path):

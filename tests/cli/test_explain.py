@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
-from samples import animate, colour, grey, load, moving, noise, save
+from samples import animate, colour, load, moving, noise, save
 
 import convfilter as cf
 from convfilter.images.formats import format_of_name
@@ -63,18 +63,6 @@ def test_the_value_is_the_sample_that_apply_writes(quick, tmp_path, case):
         assert found["place"] == {"frame": 0, "row": row, "column": column}
 
 
-@pytest.mark.parametrize("kernel", ["luma", "sepia"])
-def test_kernels_across_channels_are_explained_slice_by_slice(quick, tmp_path, kernel):
-    save(tmp_path / "a.png", colour(6, 7))
-    quick("apply", "a.png", "-k", kernel, "-o", "b.png")
-    found = json.loads(quick("explain", "a.png", "-k", kernel, "--at", "2,3", "--json").out)
-    assert found["values"] == np.atleast_1d(load(tmp_path / "b.png")[2, 3]).tolist()
-    slices = found["parts"][0]["slices"]
-    assert [each["name"] for each in slices] == ["red", "green", "blue"]
-    total = sum(np.sum(np.multiply(each["window"], each["weights"])) for each in slices)
-    assert total == pytest.approx(found["parts"][0]["steps"][3]["value"])
-
-
 def test_kernels_over_frames_are_explained_and_drawn_frame_by_frame(quick, tmp_path):
     animate(tmp_path / "a.gif", moving(4)[:2] + moving(4)[3:])
     quick("apply", "a.gif", "-k", "temporal-edge", "-o", "b.npy")
@@ -90,17 +78,6 @@ def framed(drawing):
     """Whether a drawing frames a window in red, and its margin is left free."""
     margin = np.concatenate([drawing[:10], drawing[-10:]])
     return (drawing == (214, 40, 57)).all(axis=2).sum() > 40 and (margin == 255).all()
-
-
-def test_places_are_those_of_the_image_as_displayed(quick, tmp_path):
-    exif = Image.Exif()
-    exif[274] = 6
-    save(tmp_path / "a.png", grey(3, 5), exif=exif)
-    upright = np.rot90(grey(3, 5), -1)
-    found = json.loads(quick("explain", "a.png", "-k", "identity", "--at", "4,1", "--json").out)
-    assert found["value"] == upright[4, 1]
-    stored = quick("explain", "a.png", "-k", "identity", "--at", "1,4", "--no-orient", "--json").out
-    assert json.loads(stored)["value"] == grey(3, 5)[1, 4]
 
 
 NINETEEN = """\
@@ -195,18 +172,6 @@ def test_the_table_fits_a_terminal(quick, tmp_path, kernel):
     assert any("the middle of" in line for line in lines) == ("box" in kernel)
 
 
-def test_the_first_line_names_the_image_and_the_filter(quick, tmp_path):
-    save(tmp_path / "a.png", grey())
-    lines = quick("explain", "a.png", "-k", "sobel", "--at", "0,0").out.splitlines()
-    assert lines[0] == "a.png   sobel 3x3, magnitude of 2, border edge"
-    options = ["--padding", "2,1", "--border", "wrap", "--stride", "2", "--flip", "--range", "signed"]
-    lines = quick("explain", "a.png", "-k", "blur", "-k", "sobel-x", "--at", "0,0", *options).out.splitlines()
-    assert lines[0] == (
-        "a.png   blur 5x5, then sobel-x 3x3, padding 2,1, border wrap, stride 2, flip, range signed"
-    )
-    assert quick("explain", *NUMBERS).out.startswith("numbers   weights 2x2, padding valid\n")
-
-
 STEPS = {
     "blur": ("[in brackets: made by the border]", " / 256 = 62.5", "round  floor(62.5 + 0.5) = 63"),
     "blur --threshold 0.1": ("blend  0 + max(|62.5 - 0| - 25.5, 0)",),
@@ -299,15 +264,6 @@ def test_a_dilated_kernel_slides_with_gaps_between_its_weights(quick, tmp_path):
     red = np.argwhere((abs(frame - (214, 40, 57)) < 30).all(axis=2))
     red = red[red[:, 1] < left + 5 * cell + 2]
     assert (np.ptp(red, axis=0) // cell).tolist() == [3, 3]
-
-
-def test_sums_that_are_too_long_do_not_widen_a_frame(quick, tmp_path):
-    weights = ";".join(["0.123 -0.456 0.789 0.111"] * 3)
-    numbers = ["--values", "1 0.123 9", "--weights", weights]
-    assert quick("explain", *numbers, "--animate", "slide.png").code == 0
-    with Image.open(tmp_path / "slide.png") as image:
-        assert image.n_frames == 3
-        assert image.width == 28 + 6 * 44 + 1 + 40 + 4 * 44 + 1 + 40 + 3 * 44 + 1 + 28
 
 
 def test_numbers_are_drawn_and_drawings_replaced_only_with_overwrite(quick, tmp_path):

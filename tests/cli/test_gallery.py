@@ -1,6 +1,5 @@
 """``convfilter gallery``: a sheet from one decode, and what is refused."""
 
-import io
 import json
 
 import numpy as np
@@ -119,12 +118,6 @@ def test_columns_tiles_and_the_format_can_be_chosen(quick, tmp_path, photograph)
     assert quick("gallery", "photo.png", *options, "-o", "sheet.webp").code == 0
     with Image.open(tmp_path / "sheet.webp") as image:
         assert (image.format, image.size[0]) == ("WEBP", 1000)
-
-
-def test_the_sheet_may_go_to_stdout(quick, photograph):
-    ran = quick("gallery", "photo.png", "-k", "blur", "-o", "-")
-    assert Image.open(io.BytesIO(ran.raw)).format == "PNG"
-    assert ran.err.startswith("photo.png -> -   2 tiles")
 
 
 def test_of_several_frames_the_first_is_shown(quick, tmp_path):
