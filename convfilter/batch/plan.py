@@ -92,7 +92,7 @@ def check_settings(settings: Settings) -> None:
     """Refuse what is wrong with every image, whatever its size."""
     options = settings.filtering
     if not settings.kernels:
-        raise OptionError("no kernel was given: name at least one")
+        raise OptionError("no kernel: name at least one")
     check_options(options, settings.kernels)
     check_mask_files(options)
     axes_of((1, 1), (1, 1), padding=options.padding, stride=options.stride, dilation=options.dilation)
@@ -211,7 +211,7 @@ def _is_folder(output: str | None, several: bool) -> bool:
     if output.endswith(("/", os.sep)):
         if os.path.lexists(output.rstrip("/")):
             raise OptionError(
-                f"output {escaped(output)} must be a folder here and is a file: choose another name"
+                f"output {escaped(output)} is a file where a folder is needed: choose another name"
             )
         return True
     stem, extension = os.path.splitext(output)

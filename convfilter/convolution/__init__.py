@@ -75,7 +75,7 @@ def correlate(
     ImageError
         If the array is not made of real numbers.
     KernelError
-        If the kernel is not made of finite real numbers, or integer sums may pass int64.
+        If the kernel is not made of finite real numbers, or integer sums may exceed int64.
 
     Notes
     -----
@@ -177,7 +177,7 @@ def correlate_channels(
         )
     weights = weights if weights.ndim == 4 else weights[np.newaxis]
     if len(weights) == 0:
-        raise ShapeError(f"kernels of shape {weights.shape} give no channel: give at least one kernel")
+        raise ShapeError(f"kernels of shape {weights.shape} make no output channel: give at least one kernel")
     if weights.shape[1] != samples.shape[2]:
         raise ShapeError(
             f"the kernels have {weights.shape[1]} channels and the image has {samples.shape[2]}: "
@@ -293,7 +293,7 @@ def _integer_work(
 ) -> np.dtype[Any]:
     if fill != int(fill):
         raise ImageError(
-            f"a fill of {fill:g} among integers would not stay exact: give a whole number or a float array"
+            f"a fill of {fill:g} cannot be used with integers: give a whole number or a float array"
         )
     total = _sum_of_magnitudes(weights) * repeats
     limits = np.iinfo(samples.dtype)

@@ -66,7 +66,7 @@ def input_gradient(
     ImageError
         If the upstream is not made of real numbers.
     KernelError
-        If the kernel is not made of finite real numbers, or integer sums may pass int64.
+        If the kernel is not made of finite real numbers, or integer sums may exceed int64.
 
     Notes
     -----
@@ -140,7 +140,7 @@ def kernel_gradient(
     ImageError
         If the array or the upstream is not made of real numbers.
     KernelError
-        If integer sums may pass int64.
+        If integer sums may exceed int64.
 
     Examples
     --------

@@ -238,6 +238,6 @@ def _block(axes: Sequence[Axis], position: int, limit: int) -> tuple[int, ...]:
     if size() > _LARGEST:
         raise ShapeError(
             f"a kernel that reaches over {'x'.join(str(axis.reach) for axis in axes)} samples needs "
-            f"{size() / 2**30:.0f} GiB of memory for a block: take a smaller kernel or dilation"
+            f"{size() / 2**30:.0f} GiB of memory for a block: use a smaller kernel or dilation"
         )
     return tuple(block)

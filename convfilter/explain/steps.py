@@ -131,7 +131,7 @@ def check_place(place: Sequence[int], axes: Sequence[Axis]) -> tuple[int, ...]:
     if any(not 0 <= index < size for index, size in zip(at, sizes, strict=True)):
         frames = f"{sizes[0]} frames of " if sizes[0] > 1 else ""
         raise ShapeError(
-            f"there is no place {','.join(map(str, place))}: the output has {frames}{sizes[1]} rows and "
+            f"there is no position {','.join(map(str, place))}: the output has {frames}{sizes[1]} rows and "
             f"{sizes[2]} columns, counted from 0"
         )
     return at

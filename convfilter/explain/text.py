@@ -58,7 +58,7 @@ def parse_numbers(text: str, name: str) -> NDArray[Any]:
     array = np.array(values)
     array = array.astype(float) if array.dtype == object else array  # integers of many digits
     if not np.isfinite(array).all():
-        raise OptionError(f"{name}: a number beyond all floats: give finite ones")
+        raise OptionError(f"{name}: a number is too large for a float: give smaller ones")
     return array
 
 

@@ -188,11 +188,11 @@ def check_options(options: FilterOptions, kernels: Sequence[Kernel]) -> None:
     check_blending(options)
     check_missing(options.missing)
     if options.missing is not None and options.alpha == "premultiply":
-        raise OptionError("missing samples and alpha cannot both be weights: take alpha 'keep' or 'drop'")
+        raise OptionError("missing samples and alpha cannot both be weights: use alpha 'keep' or 'drop'")
     if options.depth is not None and kernels and resolved_range(options, kernels[-1]) == "raw":
         raise OptionError(
             "depth cannot be chosen with range 'raw', which gives floats in the image's own units: "
-            "take another range, such as 'clip'"
+            "use another range, such as 'clip'"
         )
     for kernel in kernels:
         if "channel" in kernel.axes and options.channels != "each":
@@ -210,7 +210,8 @@ def check_options(options: FilterOptions, kernels: Sequence[Kernel]) -> None:
                 )
         if options.alpha == "premultiply" and kernel.is_zero_sum:
             raise KernelError(
-                f"kernel '{kernel.name}' sums to zero: alpha cannot be weighed with it, so keep or drop it"
+                f"kernel '{kernel.name}' sums to zero, so it cannot weight colours with alpha: use alpha "
+                "'keep' or 'drop'"
             )
 
 
@@ -303,7 +304,7 @@ def last_stage(
 ) -> Stage:
     """Run all filters of a chain but the last one, and return what that one has to do."""
     if not kernels:
-        raise OptionError("no kernel was given: name at least one")
+        raise OptionError("no kernel: name at least one")
     check_options(options, kernels)
     values, stack, grey = _stack_of(pixels, kernels)
     depth = levels_of(values.dtype)

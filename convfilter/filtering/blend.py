@@ -63,7 +63,9 @@ def grey_mask(mask: np.ndarray, name: str = "mask") -> tuple[np.ndarray, int]:
     elif values.dtype.kind == "f":
         full = 1
     else:
-        raise ImageError(f"{name}: samples of type {values.dtype} are no mask: give integers, floats or bool")
+        raise ImageError(
+            f"{name}: samples of type {values.dtype} cannot be a mask: give integers, floats or bool"
+        )
     if values.ndim == 3:
         colours = values[..., : -1 if values.shape[-1] in (2, 4) else None]
         values = colours[..., 0]
@@ -71,7 +73,7 @@ def grey_mask(mask: np.ndarray, name: str = "mask") -> tuple[np.ndarray, int]:
             weights = np.array(LUMA) if colours.dtype.kind in "iu" else np.array(LUMA) / sum(LUMA)
             values, full = colours @ weights, full * (sum(LUMA) if weights.dtype.kind == "i" else 1)
     if values.ndim != 2 or values.size == 0:
-        raise ImageError(f"{name}: shape {np.shape(mask)} is no mask: give (H, W), grey, or (H, W, 3)")
+        raise ImageError(f"{name}: shape {np.shape(mask)} is not a mask: give (H, W), grey, or (H, W, 3)")
     check_mask_values(values, full)
     return values, full
 

@@ -86,7 +86,7 @@ def filter_bank(kernel: Kernel, channels: Channels, count: int, flip: bool) -> F
     if own and weights.shape[2] != count:
         raise ShapeError(
             f"kernel '{kernel.name}' is for {weights.shape[2]} channels and the image has {count}: "
-            "take an image or a kernel with as many"
+            "use an image or a kernel with as many"
         )
     if channels in ("luma", "gray"):
         if count == 1:  # grey is lightness
@@ -94,7 +94,7 @@ def filter_bank(kernel: Kernel, channels: Channels, count: int, flip: bool) -> F
         elif count != len(LUMA):
             raise ShapeError(
                 f"channels '{channels}' are for red, green and blue or grey, and the image has {count}: "
-                "take channels 'each' or 'mean'"
+                "use channels 'each' or 'mean'"
             )
     if channels != "each":
         factors = np.array(LUMA if channels in ("luma", "gray") else (1,) * count)
@@ -181,7 +181,7 @@ def make_layer(
     if bank.luma and any(axis.output != axis.size for axis in axes):
         raise ShapeError(
             "channels 'luma' add to every sample, and the size changes: "
-            "take padding 'same' and stride 1, or channels 'gray'"
+            "use padding 'same' and stride 1, or channels 'gray'"
         )
     offset = kernel.exact_offset * Fraction(result.full)
     fill = border_fill(options.border, options.fill) * depth.full

@@ -46,7 +46,9 @@ class Missing:
             if mask.ndim == 3:
                 mask = np.asarray(mask[..., : -1 if mask.shape[-1] in (2, 4) else None].any(axis=-1))
             if mask.ndim != 2 or mask.dtype.kind not in "biuf":
-                raise ImageError(f"missing: shape {np.shape(missing)} is no mask: give (H, W), 0 is missing")
+                raise ImageError(
+                    f"missing: shape {np.shape(missing)} is not a mask: give (H, W), 0 is missing"
+                )
             check_mask_size(mask.shape, samples.shape[1:3])
             self.hidden = spread((mask == 0)[..., np.newaxis], np.empty(samples.shape, bool))
             return

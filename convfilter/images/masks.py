@@ -59,7 +59,7 @@ def with_no_data(options: FilterOptions, picture: Picture) -> tuple[FilterOption
             number = float(value)
     if number is None:
         fault = "declares no no-data value" if value is None else f"its no-data value {value} is not a number"
-        warnings.append(f"{fault}: no sample is taken as missing")
+        warnings.append(f"{fault}: no sample is treated as missing")
     return options._replace(missing=number), warnings
 
 
@@ -81,7 +81,7 @@ def _read(name: str, path: str, source: str, reading: ReadOptions) -> NDArray[An
     with _named(path):
         picture = read_picture(path, max_pixels=reading.max_pixels, orient=reading.orient)
         if picture.mode not in _GREY_OR_COLOUR:
-            raise ImageError(f"{picture.mode} is no mask: give a grey image")
+            raise ImageError(f"{picture.mode} is not a mask: give a grey image")
         _check_frames(picture.frames)
         if name == "mask":
             kind = picture.pixels.dtype

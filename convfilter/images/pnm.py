@@ -117,7 +117,7 @@ def _next_header(stream: BinaryIO, warnings: list[str]) -> _Header | None:
     if magic not in (b"P1", b"P2", b"P3", b"P4", b"P5", b"P6"):
         raise ImageError(
             f"'{escaped(magic)}' does not begin a PBM, PGM or PPM image: "
-            "take what comes before it with --frames first"
+            "read what comes before it with --frames first"
         )
     kind = int(magic[1:])
     if _byte(stream) not in _WHITE:
@@ -202,7 +202,7 @@ def _digits(stream: BinaryIO, header: _Header) -> NDArray[Any]:
     done = 0
     for numbers in _numbers(stream, header.kind):
         if numbers and not b"".join(numbers).isdigit():
-            raise _broken("there are other characters than digits among its samples")
+            raise _broken("its samples hold characters other than digits")
         values = [*map(int, numbers)]
         if done + len(values) > samples.size:
             raise _broken("there are more samples than its header says")

@@ -136,7 +136,7 @@ class TiffReader:
         except _UnsupportedError as error:
             if number == 0:
                 raise
-            raise _UnsupportedError(f"{error}, or take the first page alone with --frames first") from None
+            raise _UnsupportedError(f"{error}, or read the first page alone with --frames first") from None
 
     def by_tifffile(self, number: int) -> Any:
         """Return a page as tifffile opens it."""

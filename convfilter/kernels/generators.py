@@ -83,7 +83,7 @@ def gaussian_x(sigma: Sigma = 1) -> Weights:
     profile = _profile(sigma, radius)
     moment = math.fsum(x * x * weight for x, weight in enumerate(profile, -radius))
     if moment < 1e-9:
-        raise KernelError("with these parameters all weights vanish; choose a larger sigma")
+        raise KernelError("with these parameters all weights are zero; choose a larger sigma")
     return _product(profile, [x * weight / moment for x, weight in enumerate(profile, -radius)])
 
 
@@ -185,10 +185,10 @@ def deblur(of: Blur = "gaussian", size: SizeOfInverse = 25, noise: Noise = 0.01)
 
     assert isinstance(of, Kernel)
     if len(of.parts) > 1 or not {"row", "column"}.issuperset(of.axes) or of.is_zero_sum:
-        mend = "take a kernel of one part that spans rows and columns and does not sum to zero"
+        mend = "use a kernel of one part that spans rows and columns and does not sum to zero"
         raise KernelError(f"of: '{of.name}' is not a blur: {mend}")
     if max(of.height, of.width) > _LARGEST_BLUR:
-        raise KernelError(f"of: '{of.name}' is too large: take at most {_LARGEST_BLUR} rows and columns")
+        raise KernelError(f"of: '{of.name}' is too large: use at most {_LARGEST_BLUR} rows and columns")
     width, height = _pair(size)
     blur = of.arrays()[0].reshape(of.height, of.width)
     side = 2 * (max(width, height) + max(blur.shape))
@@ -242,7 +242,7 @@ def generate(
     given = dict(values)
     for alias, (meant, factor) in aliases.items():
         if alias in values and meant in values:
-            raise KernelError(f"{alias} and {meant} say the same: give one of them")
+            raise KernelError(f"{alias} and {meant} mean the same: give one of them")
         if alias in values:
             bounds = limits[meant]
             scaled = bounds._replace(lowest=bounds.lowest * factor, highest=bounds.highest * factor)
@@ -369,7 +369,7 @@ def _positive_sum(weights: Weights, mend: str) -> float:
     """Return the sum of the positive weights; refuse a table without any."""
     positive = math.fsum(each for row in weights for each in row if each > 0)
     if positive < 1e-9:
-        raise KernelError(f"with these parameters all weights vanish; {mend}")
+        raise KernelError(f"with these parameters all weights are zero; {mend}")
     return positive
 
 

@@ -243,7 +243,7 @@ class Kernel:
         import numpy as np
 
         if len(self.parts) > 1:
-            mend = "take one of its arrays(), or apply_kernel"
+            mend = "use one of its arrays(), or apply_kernel"
             raise KernelError(f"kernel '{self.name}' has {len(self.parts)} parts, not one array: {mend}")
         (weights,), (divisor,) = self.arrays(), self.divisors
         made = weights if divisor == 1 else weights / divisor
@@ -381,7 +381,7 @@ class Kernel:
                 raise KernelError("zero; leave it out for weights that are used as they are")
             largest = max(map(abs, flat(part)))
             if abs(divisor) < _FLOAT32_SMALLEST or largest / abs(divisor) > _FLOAT32_LARGEST:
-                raise KernelError(f"{brief(divisor)} is so small that weights leave float32")
+                raise KernelError(f"{brief(divisor)} is so small that weights exceed float32")
         return divisors
 
     def _checked_anchor(self) -> tuple[int, int] | None:

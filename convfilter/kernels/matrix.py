@@ -42,7 +42,7 @@ def parse_matrix(text: str) -> Kernel:
         table = parse_rows(_rows(body if slash else divisor))
         kernel = Kernel(MATRIX, (table,))
         if slash and not text.strip().startswith("[") and len(flat(kernel.parts)) == 1:
-            mend = "write all weights, as in '1 2 1 / 4', or take a kernel such as box:size=3"
+            mend = "write all weights, as in '1 2 1 / 4', or use a kernel such as box:size=3"
             raise KernelError(f"a single weight is a factor: {mend}")
         if slash:
             number = own_sum(flat(kernel.parts)) if divisor == "sum" else value_of(divisor)

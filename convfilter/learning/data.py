@@ -152,7 +152,7 @@ def make_pair(
     weights = summed * math.prod(window)
     if weights > _MOST_WEIGHTS:
         raise KernelError(
-            f"{weights} weights are too many to learn: at most {_MOST_WEIGHTS}, so take a smaller size"
+            f"{weights} weights are too many to learn: at most {_MOST_WEIGHTS}, so use a smaller size"
         )
     outputs = _arranged(after.colours, channels)
     return Pair(

@@ -88,7 +88,7 @@ def fit_pairs(
     if not count:
         raise ImageError(
             "no sample can be used: all are at their limits, where filters clip, or their windows see "
-            "something transparent or not finite; take other images"
+            "something transparent or not finite; use other images"
         )
     equations = _Equations(means, first.weights, offset=offset, ridge=ridge)
     weights, shift, check = _solve(equations, blocks)
@@ -226,7 +226,7 @@ def _uncertainty(weights: np.ndarray, check: _Check, equations: _Equations, degr
 
 def _doubts(equations: _Equations, uncertainty: float, weights: int) -> list[str]:
     """Return why not to trust the weights, if there is reason."""
-    mend = "learn from images with more detail, take a smaller size, or give a ridge such as 1e-6"
+    mend = "learn from images with more detail, use a smaller size, or give a ridge such as 1e-6"
     if equations.rank < weights or not math.isfinite(equations.condition):
         return [f"the images do not determine the kernel, only {equations.rank} of {weights} weights: {mend}"]
     if math.isfinite(uncertainty) and uncertainty > _UNCERTAIN:

@@ -325,7 +325,7 @@ def test_names_that_contradict_options_or_the_disk_are_refused():
     assert "there is no folder no/such: create it first" in refusal("a.png", output="no/such/c.png")
     assert "there is no folder no: create it first" in refusal("a.png", "b.png", output="no/such")
     assert "a.png is not a folder" in refusal("b.png", output="a.png/c.png")
-    assert "must be a folder here and is a file" in refusal("a.png", output="b.png/")
+    assert "is a file where a folder is needed" in refusal("a.png", output="b.png/")
     assert "is not a name for an output" in refusal("a.png", output="")
     assert "cannot all go to standard output" in refusal("a.png", "b.png", output="-")
 

@@ -283,7 +283,7 @@ def test_filter_file_warns_of_what_is_lost():
     ({"target": "b.foo"}, cf.OptionError, "unknown extension"),
     ({"target": "b.png", "format": "jpeg"}, cf.OptionError, "is a name for png"),
     ({"format": "jpge"}, cf.ConvfilterError, r"unknown format 'jpge' \(did you mean 'jpeg'\?\)"),
-    ({"kernel": []}, cf.OptionError, "no kernel was given"),
+    ({"kernel": []}, cf.OptionError, "no kernel: name"),
     ({"kernel": "sobl"}, cf.KernelError, "sobel"),
     ({"kernel": "luma"}, cf.ShapeError, r"^a\.png: "),
     ({"kernel": "temporal-blur", "frames": "each"}, cf.KernelError, "spans 3 frames: .* 'each'"),

@@ -54,7 +54,7 @@ def test_shapes_that_do_not_fit_are_refused(image, kernels):
 
 
 def test_the_sum_over_channels_has_the_types_of_a_correlation():
-    """It does not wrap: a sum that may pass int64 only with all its channels is refused."""
+    """It does not wrap: a sum that may exceed int64 only with all its channels is refused."""
     image = np.full((2, 2, 4), 2**61)
     kernel = np.ones((4, 1, 1), dtype=np.int64)
     with pytest.raises(KernelError, match="int64"):

@@ -263,7 +263,7 @@ def test_files_say_what_is_missing(quick):
         with tifffile.TiffFile(name) as file:
             assert 42113 not in file.pages[0].tags
     ran = quick("apply", "plain.tif", "-k", "blur", "--missing", "nodata", "-o", "d.tif")
-    assert "declares no no-data value: no sample is taken as missing" in ran.err
+    assert "declares no no-data value: no sample is treated as missing" in ran.err
     ran = quick("explain", "a.tif", "-k", "blur", "--missing", "nodata", "--at", "2,2")
     assert f"value {expected[2, 2]}" in ran.out
     assert "mean" in ran.out

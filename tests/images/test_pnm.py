@@ -90,7 +90,7 @@ def test_every_truncation_names_its_frame_after_those_before():
         (b"P2 1 1 255\n300\n", "a sample of 300 is above 255"),
         (b"P5 1 1 7\n\x08", "a sample of 8 is above 7"),
         (b"P2 2 1 255\n1 2 3\n", "more samples than its header says"),
-        (b"P2 2 1 255\n1 2.5\n", "other characters than digits"),
+        (b"P2 2 1 255\n1 2.5\n", "characters other than digits"),
         (b"P1 2 1\n12\n", "a sample of 2 is above 1"),
         (b"P2 1 1 255\n" + b"1" * (3 << 20), "more than 100 digits"),
         (b"P5 40 40 255\n", "1600 pixels are more than|40 x 40 pixels are more than 1000"),

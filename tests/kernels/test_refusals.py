@@ -37,7 +37,7 @@ PARAMETERS = """
 sobel:size=3 => 'sobel' takes no parameters
 gaussian: => parameters are written gaussian:sigma=VALUE
 gaussian:3,sigma=2 => sigma is set twice
-gaussian:sigma=3,fwhm=7 => fwhm and sigma say the same
+gaussian:sigma=3,fwhm=7 => fwhm and sigma mean the same
 gaussian:sgima=3 => unknown parameter 'sgima' (did you mean 'sigma'?)
 gaussian:size=5 => unknown parameter 'size' (did you mean 'sigma'? sigma is about size /
 gaussian:=3 => unknown parameter '' (choose from sigma, truncate, fwhm)
@@ -51,7 +51,7 @@ box:size=1,2,3 => size takes one or two numbers
 box:size=3, => size: '' is not a number
 deblur:of=gausian => of: unknown kernel 'gausian' (did you mean
 deblur:disk(box(3)) => of: 'disk(box(3))': write a kernel's own
-deblur:of=sobel-x => of: 'sobel-x' is not a blur: take a kernel of
+deblur:of=sobel-x => of: 'sobel-x' is not a blur: use a kernel of
 deblur:of=disk,radius=3 => unknown parameter 'radius': parameters of the blur follow it in brackets, of=disk(r
 gaussian:sigma=-1 => sigma must be from 0.01 to 170.333, not -1
 box:size=3,1024 => size must be from 1 to 1023, not 1024
@@ -62,7 +62,7 @@ log:sigma=128 => sigma must be from 0.01 to 127.75, not 128
 dog:ratio=1 => ratio must be from 1.001 to 1000, not 1
 dog:sigma=150 => ratio times sigma must be at most 170.333, not 240
 gabor:wavelength=0 => wavelength must be from 0.01 to 1e+06, not 0
-gabor:sigma=0.01,phase=90 => with these parameters all weights vanish
+gabor:sigma=0.01,phase=90 => with these parameters all weights are zero
 """
 MATRICES = """
 0 1 2; 3 x 5 => row 1, column 1: 'x' is not a number
@@ -141,7 +141,7 @@ def test_any_text_is_a_kernel_or_a_refusal_of_one_line(text):
         ({"axes": ("column", "row")}, "axes: unknown value 'column,row' (did you mean"),
         ({"axes": "row,column"}, "axes: a string where a tuple of names belongs"),
         ({"divisors": (1, 1)}, "divisors: 2 divisors for 1 parts"),
-        ({"parts": ([[1e30]],), "divisors": (1e-10,)}, "divisors: 1e-10 is so small that weights leave"),
+        ({"parts": ([[1e30]],), "divisors": (1e-10,)}, "divisors: 1e-10 is so small that weights exceed"),
         ({"offset": True}, "offset: a boolean is not a number"),
     ],
 )
