@@ -200,17 +200,9 @@ def commit(
 def _make_folders(path: str) -> None:
     """Make a folder and those above it that are missing."""
     missing = []  # not by `os.makedirs`, which calls itself for each of them
-    while path:
-        try:
-            os.mkdir(path)
-        except FileNotFoundError:
-            missing.append(path)
-            path = os.path.dirname(path)
-            continue
-        except FileExistsError:
-            if not os.path.isdir(path):
-                raise NotADirectoryError(errno.ENOTDIR, "a file is in the way", path) from None
-        break
+    while path and not os.path.lexists(path):
+        missing.append(path)
+        path = os.path.dirname(path)
     for each in reversed(missing):
         with contextlib.suppress(FileExistsError):
             os.mkdir(each)
@@ -242,24 +234,14 @@ def _replaced_attributes(target: str, overwrite: bool, repeated: bool) -> Attrib
 def _create(folder: str, names: list[str], *, private: bool) -> int:
     """Create and lock a temporary file; return its descriptor. Its name is put into `names` before that."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS
-    for _ in range(100):
+    while True:
         names.append(os.path.join(folder, f".cf-{os.urandom(4).hex()}.tmp"))
-        try:
-            with starting():
-                descriptor = os.open(names[-1], flags, 0o600 if private else 0o666)
-        except FileExistsError:
-            names.pop()  # someone else's
-            continue
-        try:
-            # A sweep may have come between the creation and the lock: then this file is gone.
-            if _lock(descriptor) is not False and os.fstat(descriptor).st_nlink:
-                return descriptor
-        except BaseException:
-            os.close(descriptor)
-            raise
+        with starting():
+            descriptor = os.open(names[-1], flags, 0o600 if private else 0o666)
+        # A sweep may have come between the creation and the lock: then this file is gone, or soon.
+        if _lock(descriptor) is not False and os.fstat(descriptor).st_nlink:
+            return descriptor
         os.close(descriptor)
-        _remove(names.pop())
-    raise FileExistsError(errno.EEXIST, "no name left for a temporary file", folder)
 
 
 def _give(descriptor: int, path: str, attributes: Attributes) -> None:
@@ -341,30 +323,25 @@ def sweep(folder: str | os.PathLike[str]) -> None:
     A locked file stays, and so does every name that `commit` does not make. Where there are no locks, files
     older than a day go.
     """
-    try:
+    with contextlib.suppress(OSError):
         with os.scandir(folder) as entries:
-            found = [entry.path for entry in entries if _TEMPORARY.fullmatch(entry.name)]
-    except OSError:
-        return
-    for path in found:
-        with contextlib.suppress(OSError):
-            if stat.S_ISREG(os.lstat(path).st_mode):
-                _remove_stale(path)
+            names = [entry.path for entry in entries if _TEMPORARY.fullmatch(entry.name)]
+        for path in names:
+            with contextlib.suppress(OSError):
+                if stat.S_ISREG(os.lstat(path).st_mode):
+                    _remove_stale(path)
 
 
 def _remove_stale(path: str) -> None:
     """Remove a temporary file unless someone is at work on it."""
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _FLAGS)
     try:
-        status, locked = os.fstat(descriptor), _lock(descriptor)
-        stale = locked or (locked is None and time.time() - status.st_mtime > _STALE_SECONDS)
-        if locked and not os.path.samestat(status, os.lstat(path)):
-            stale = False  # put in place since, and the name is another run's by now
-        if stale and fcntl is not None:
+        locked, age = _lock(descriptor), time.time() - os.fstat(descriptor).st_mtime
+        if locked:  # still: who has just made it may be about to lock it
             os.unlink(path)
     finally:
         os.close(descriptor)
-    if stale and fcntl is None:
+    if locked is None and age > _STALE_SECONDS:
         os.unlink(path)
 
 

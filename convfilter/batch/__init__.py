@@ -11,7 +11,7 @@ import contextlib
 import errno
 import os
 import warnings
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING
 
 from numpy.typing import ArrayLike
@@ -27,7 +27,6 @@ from convfilter.batch.job import (
 )
 from convfilter.batch.plan import (
     Job,
-    Plan,
     Settings,
     check_jobs,
     check_settings,
@@ -65,7 +64,7 @@ _AHEAD = 20_000
 
 
 def run_jobs(
-    jobs: Plan | Sequence[Job],
+    jobs: Sequence[Job],
     settings: Settings,
     *,
     dry: bool = False,
@@ -81,17 +80,36 @@ def run_jobs(
     if not dry:
         for folder in {os.path.dirname(job.target) or "." for job in jobs if job.target != STREAM}:
             sweep(folder)
-    executor = None if dry else _executor(settings, len(jobs), memory)
-    if executor is not None:
-        with contextlib.closing(executor):
-            yield from _dispatched(jobs, settings, executor, finished)
-        return
-    disk_full = False
-    for job in jobs:
-        result = not_attempted(job) if disk_full else (plan_job if dry else run_job)(job, settings)
-        disk_full = disk_full or result.disk_full
-        finished(result)
-        yield result
+    run = plan_job if dry else run_job
+    todo, turn, disk_full = enumerate(jobs), 0, False
+    submitted: dict[Job, int] = {}
+    results: dict[int, Result] = {}  # which wait for an earlier one
+    with contextlib.ExitStack() as stack:
+        executor = None if dry else _executor(settings, len(jobs), memory)
+        if executor is not None:
+            stack.enter_context(contextlib.closing(executor))
+        while True:
+            number, job = -1, None
+            if not submitted or (executor and executor.is_free() and len(results) < _AHEAD):
+                number, job = next(todo, (-1, None))
+            if job is not None:
+                result = not_attempted(job) if disk_full else existing_output(job, settings)
+                if result is None and job.source != STREAM and executor and executor.is_free():
+                    executor.submit(job)
+                    submitted[job] = number
+                    continue
+                result = result or run(job, settings)
+            elif executor and submitted:
+                result = executor.next_result()
+                number = submitted.pop(result.job)
+            else:
+                return
+            disk_full = disk_full or result.disk_full
+            finished(result)
+            results[number] = result
+            while turn in results:
+                yield results.pop(turn)
+                turn += 1
 
 
 def _executor(settings: Settings, count: int, memory: int | None) -> Pool | Cluster | None:
@@ -106,53 +124,6 @@ def _executor(settings: Settings, count: int, memory: int | None) -> Pool | Clus
     from convfilter.batch.pool import Pool
 
     return Pool(settings, cores=cores, count=count, memory=memory)
-
-
-def _dispatched(
-    jobs: Plan | Sequence[Job],
-    settings: Settings,
-    executor: Pool | Cluster,
-    finished: Callable[[Result], object],
-) -> Iterator[Result]:
-    """Have an executor do jobs; yield the results in their order.
-
-    `finished` is called with every result as soon as it is there. Standard input, and what the executor takes
-    no job for, is done in this process.
-    """
-    todo = enumerate(jobs)
-    left, disk_full, turn = True, False, 0
-    numbers: dict[Job, int] = {}
-    alone: list[Job] = []
-    results: dict[int, Result] = {}
-    while left or numbers:
-        result = None
-        if left and not alone and len(results) < _AHEAD and (executor.is_free() or not numbers):
-            number, job = next(todo, (-1, None))
-            if job is None:
-                left = False
-                continue
-            numbers[job] = number
-            result = not_attempted(job) if disk_full else existing_output(job, settings)
-            if result is None and (job.source == STREAM or not executor.is_free()):
-                result = run_job(job, settings)
-            if result is None:
-                executor.submit(job)
-                continue
-        elif len(numbers) > len(alone):
-            job, result = executor.next_result()
-            if result is None:
-                alone.append(job)
-                continue
-        else:
-            job = min(alone, key=numbers.__getitem__)
-            alone.remove(job)
-            result = not_attempted(job) if disk_full else executor.run_alone(job)
-        disk_full = disk_full or result.disk_full
-        results[numbers.pop(job)] = result
-        finished(result)
-        while turn in results:
-            yield results.pop(turn)
-            turn += 1
 
 
 def filter_file(

@@ -87,7 +87,7 @@ class Cluster:
         except Exception:  # the client has been closed since it lost its scheduler
             self._lost = True
 
-    def next_result(self) -> tuple[Job, Result | None]:
+    def next_result(self) -> Result:
         """Wait for the next result; if the cluster is lost, that is the result of any job."""
         while not self._lost:
             try:
@@ -96,9 +96,9 @@ class Cluster:
                 self._lost = not self._is_there()
                 continue
             self._submitted.remove(job)
-            return job, self._result(job, future)
+            return self._result(job, future)
         job = self._submitted.pop()
-        return job, Result(job, error=ImageError(_LOST))
+        return Result(job, error=ImageError(_LOST))
 
     def _is_there(self) -> bool:
         with contextlib.suppress(Exception):  # as in `__init__`
@@ -112,10 +112,6 @@ class Cluster:
             message = _LOST if future.cancelled() else f"Dask abandoned the job: {_reason(error)}"
             return Result(job, error=ImageError(message))
         return result
-
-    def run_alone(self, job: Job) -> Result:
-        """Do a job; none is ever too large for a cluster."""
-        raise NotImplementedError
 
     def close(self) -> None:
         """Leave the cluster."""

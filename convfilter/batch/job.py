@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import sys
 import time
@@ -44,8 +45,8 @@ from convfilter.images.tiff_tags import no_data, of_first_page, without_no_data
 from convfilter.images.writing import write_picture
 
 __all__ = [
+    "TOO_LARGE",
     "Result",
-    "TooLargeError",
     "existing_output",
     "filter_job",
     "image_error",
@@ -53,6 +54,9 @@ __all__ = [
     "plan_job",
     "run_job",
 ]
+
+TOO_LARGE = "too large"
+"""The status of an image that needs more memory than it may take now; nothing of it has been decoded."""
 
 _EXISTS = f"{EXISTS} or --skip-existing to keep it"
 
@@ -86,68 +90,54 @@ class Result:
         return getattr(self.error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
 
 
-class TooLargeError(Exception):
-    """An image needs more memory than it may take now."""
+def not_attempted(job: Job) -> Result:
+    """Return the result of a job that is left because of a full disk."""
+    return Result(job, "not attempted", ImageError("not attempted: the disk is full"))
 
 
-class InternalError(Exception):
-    """A mistake of the program itself over one image."""
+def existing_output(job: Job, settings: Settings) -> Result | None:
+    """Return the result of a job whose output exists already; None if there is something to do."""
+    if job.target == STREAM or settings.batch.overwrite or not os.path.lexists(job.target):
+        return None
+    if settings.batch.skip_existing:
+        return Result(job, "skipped")
+    return Result(job, error=ImageError(_EXISTS))
 
 
 def run_job(job: Job, settings: Settings, *, memory: int | None = None, repeated: bool = False) -> Result:
     """Filter one image; what is wrong with it is reported, not raised.
 
-    `memory` is how many bytes it may take: `TooLargeError` is raised before anything is decoded. `repeated`
-    says that this may be a second attempt, and `existing_output` was called before the first.
+    `memory` is how many bytes it may take. `repeated` says that this may be a second attempt, whose output
+    may be there.
     """
-    result = Result(job)
-    with _reported(result):
+    with _reported(Result(job)) as result:
         filter_job(job, settings, result, memory=memory, repeated=repeated)
     return result
 
 
 def plan_job(job: Job, settings: Settings) -> Result:
     """Report what `run_job` would do, from the image's header alone."""
-    result = Result(job)
-    with _reported(result):
-        if not _keeps_output(job, settings, result):
-            with _opened(job, settings) as frames:
-                form = output_format(job.format, frames.format, settings)
-                sizes = {each[:2] for each in _sizes(frames, settings)}
-                check_mask_sizes(settings.filtering, job.source, settings.reading, sizes)
-                result.warnings += warn_of_lossy_name(job, frames.format, form)
-                result.warnings += _predict(frames, form, settings, result)
-            result.status = "planned"
+    with _reported(Result(job)) as result, _opened(job, settings) as frames:
+        form = output_format(job.format, frames.format, settings)
+        sizes = {each[:2] for each in _sizes(frames, settings)}
+        check_mask_sizes(settings.filtering, job.source, settings.reading, sizes)
+        result.warnings += warn_of_lossy_name(job, frames.format, form)
+        result.warnings += _predict(frames, form, settings, result)
+        result.status = "planned"
     return result
-
-
-def existing_output(job: Job, settings: Settings) -> Result | None:
-    """Return the result of a job whose output exists already; None if there is something to do."""
-    result = Result(job)
-    with _reported(result):
-        if not _keeps_output(job, settings, result):
-            return None
-    return result
-
-
-def not_attempted(job: Job) -> Result:
-    """Return the result of a job that is left because of a full disk."""
-    return Result(job, "not attempted", ImageError("not attempted: the disk is full"))
 
 
 @contextlib.contextmanager
-def _reported(result: Result) -> Iterator[None]:
+def _reported(result: Result) -> Iterator[Result]:
     """Put what is raised into a result: neither a bad image nor a mistake of ours stops the others."""
     start = time.perf_counter()
     try:
-        yield
-    except TooLargeError:
-        raise
+        yield result
     except Exception as error:
         result.status, result.error = "failed", image_error(error)
         if result.error is None:
             message, result.traceback = internal_error(error)
-            result.error = InternalError(message)
+            result.error = RuntimeError(message)
     result.seconds = round(time.perf_counter() - start, 4)
 
 
@@ -164,11 +154,8 @@ def filter_job(
     job: Job, settings: Settings, result: Result, *, memory: int | None = None, repeated: bool = False
 ) -> None:
     """Filter one image as `run_job` does, but raise what is wrong with it."""
-    if not repeated and _keeps_output(job, settings, result):
-        return
     if _is_stream_of_images(job, settings):
-        settings = _with_masks(job, settings)
-        _filter_stream(job, settings, result)
+        _filter_stream(job, _with_masks(job, settings), result)
         return
     preserve = attributes_of(job.source) if settings.batch.preserve else None  # reading changes a time
     with _opened(job, settings) as frames:
@@ -176,23 +163,19 @@ def filter_job(
         form = output_format(job.format, frames.format, settings)
         result.warnings += warn_of_lossy_name(job, frames.format, form)
         if memory is not None and memory_needed(frames.size(), form, settings) > memory:
-            raise TooLargeError
+            result.status = TOO_LARGE
+            return
         settings = _with_masks(job, settings)
+        write = functools.partial(
+            _write, job, form=form, settings=settings, result=result, preserve=preserve, repeated=repeated
+        )
         if settings.stacks or (frames.count > 1 and settings.batch.frames != "first"):
             _predict(frames, form, settings, result)
             filtered = (_filter_stack if settings.stacks else _filter_each)(frames, settings, result)
-            filtered = (page for each in filtered for page in pages_of(each, form, settings))
-            count = result.output_frames or 1
-            _write(
-                job,
-                filtered,
-                form,
-                settings,
-                result,
-                count=count,
+            write(
+                (page for each in filtered for page in pages_of(each, form, settings)),
+                count=result.output_frames or 1,
                 volume=settings.stacks or frames.volume,
-                preserve=preserve,
-                repeated=repeated,
             )
             return
         picture = _read(frames, 0, settings, result)
@@ -201,21 +184,11 @@ def filter_job(
     pages = [*pages_of(picture, form, settings)]
     del picture
     result.output_frames, result.output_channels = len(pages), _shape(pages[0])[2]
-    _write(job, pages, form, settings, result, count=len(pages), preserve=preserve, repeated=repeated)
+    write(pages, count=len(pages))
 
 
 def _with_masks(job: Job, settings: Settings) -> Settings:
     return settings._replace(filtering=with_masks(settings.filtering, job.source, settings.reading))
-
-
-def _keeps_output(job: Job, settings: Settings, result: Result) -> bool:
-    """Look at an output that exists: skip its image (True), refuse it, or go on and replace it (False)."""
-    if job.target == STREAM or settings.batch.overwrite or not os.path.lexists(job.target):
-        return False
-    if not settings.batch.skip_existing:
-        raise ImageError(_EXISTS)
-    result.status = "skipped"
-    return True
 
 
 def _opened(job: Job, settings: Settings) -> contextlib.AbstractContextManager[Frames]:

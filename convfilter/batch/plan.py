@@ -7,8 +7,7 @@ import functools
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from convfilter.batch.inputs import Input, find_inputs, format_of_stdin, identity, named_inputs
@@ -120,26 +119,18 @@ class Job(NamedTuple):
     format: str | None
 
 
-@dataclass(frozen=True)
-class Plan:
-    """The jobs of a run. Each is made on demand: together they would fill memory with names.
+class Plan(NamedTuple):
+    """The jobs of a run.
 
     `several` says whether the command line may stand for several images, whatever was found, `problems` has a
     line for each folder that could not be listed, and `passed_over` counts by extension the image files in
     folders that are of types that cannot be read.
     """
 
-    inputs: Sequence[Input]
-    job_of: Callable[[Input], Job]
+    jobs: list[Job]
     several: bool
-    problems: Sequence[str]
+    problems: list[str]
     passed_over: Counter[str]
-
-    def __len__(self) -> int:
-        return len(self.inputs)
-
-    def __iter__(self) -> Iterator[Job]:
-        return map(self.job_of, self.inputs)
 
 
 def plan_jobs(
@@ -173,10 +164,6 @@ def plan_jobs(
     distinct = len({os.path.abspath(folder) for folder in folders})
     mixed = distinct > 1 or 0 < len(folders) < len(arguments)
 
-    def job_of(each: Input) -> Job:
-        target = target_of(each)
-        return Job(each.path, target, format or format_of_name(target))
-
     def target_of(each: Input) -> str:
         if output is not None and not into:
             return output
@@ -193,10 +180,11 @@ def plan_jobs(
         tree = os.path.basename(os.path.abspath(each.folder)) if mixed else ""
         return os.path.join(output, tree, below, name)
 
-    plan = Plan(inputs, job_of, several, problems, passed_over)
-    _refuse_collisions(plan, asked=format is not None, touch=touch)
-    check_jobs(plan, settings)
-    return plan
+    targets = ((each.path, target_of(each)) for each in inputs)
+    jobs = [Job(source, target, format or format_of_name(target)) for source, target in targets]
+    _refuse_collisions(jobs, asked=format is not None, touch=touch)
+    check_jobs(jobs, settings)
+    return Plan(jobs, several, problems, passed_over)
 
 
 def _is_folder(output: str | None, several: bool) -> bool:
@@ -260,25 +248,21 @@ def _output_name(path: str, format: str | None, infix: str) -> str:
     return f"{stem}{infix}{extension}"
 
 
-def _refuse_collisions(jobs: Plan, *, asked: bool, touch: bool) -> None:
+def _refuse_collisions(jobs: Sequence[Job], *, asked: bool, touch: bool) -> None:
     """Refuse jobs of which two would write the same file, and list all of them.
 
     `asked` says whether a format was asked for, which may be the cause.
     """
     real = functools.lru_cache(4096)(os.path.realpath)
-    hashes: set[int] = set()  # a few bytes for each image; jobs with the same hash are compared by name
-    repeated: set[int] = set()
 
     def folded(job: Job) -> str:
         return unicodedata.normalize("NFC", _place(job.target, real)).casefold()
 
-    for job in jobs:
-        if job.target != STREAM:
-            number = hash(folded(job))
-            (repeated if number in hashes else hashes).add(number)
+    # A few bytes for each image; jobs with the same hash are compared by name.
+    hashes = Counter(hash(folded(job)) for job in jobs)
     twins: dict[str, dict[str, list[Job]]] = {}
-    for job in jobs if repeated else ():
-        if hash(name := folded(job)) in repeated:
+    for job in jobs if len(hashes) < len(jobs) else ():
+        if hashes[hash(name := folded(job))] > 1:
             twins.setdefault(name, {}).setdefault(_place(job.target, real), []).append(job)
     groups: list[list[Job]] = []
     for by_place in twins.values():
@@ -330,7 +314,7 @@ def _folds_a_probe(folder: str) -> bool:
             os.unlink(probe)
 
 
-def check_jobs(jobs: Iterable[Job], settings: Settings) -> None:
+def check_jobs(jobs: Sequence[Job], settings: Settings) -> None:
     """Refuse jobs that would write over an input or kernel file, by whatever name, or over or beside masks.
 
     With `overwrite` an input may be replaced by its own output, but not through links. Standard streams have

@@ -12,10 +12,10 @@ import time
 from collections.abc import Sequence
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 from convfilter import signals
-from convfilter.batch.job import Result, TooLargeError, run_job
+from convfilter.batch.job import TOO_LARGE, Result, run_job
 from convfilter.batch.plan import Job, Settings
 from convfilter.errors import ImageError
 from convfilter.files import sweep
@@ -34,27 +34,25 @@ _DIED = (
 
 _NO_WORKERS = "a worker process died and the system lets no other start: run it again with --skip-existing"
 
-
-class _Worker(NamedTuple):
-    """A process and the pipe to it."""
-
-    process: BaseProcess
-    pipe: connection.Connection[Any, Any]
+_Pipe: TypeAlias = "connection.Connection[Any, Any]"
 
 
 class Pool:
-    """Worker processes on this machine, each with a pipe of its own.
+    """Worker processes on this machine, each at the other end of a pipe of its own.
 
-    They share the cores, and half of the memory that is available unless `memory` says how much. Where the
-    system lets fewer processes start there are fewer workers, or none.
+    They share the cores, and half of the memory that is available unless `memory` says how much. An image
+    that needs more than its share, or whose worker died, runs once more while no other does. Where the system
+    lets fewer processes start there are fewer workers, or none.
     """
 
     def __init__(self, settings: Settings, *, cores: int, count: int, memory: int | None = None) -> None:
         self._settings, self._cores, self._count = settings, cores, min(cores, count)
         available = available_memory() if memory is None else 2 * memory
         self._share = None if available is None else available // 2 // self._count
-        self._idle: list[_Worker] = []
-        self._busy: dict[connection.Connection[Any, Any], tuple[_Worker, Job]] = {}
+        self._workers: dict[_Pipe, BaseProcess] = {}
+        self._idle: list[_Pipe] = []
+        self._busy: dict[_Pipe, Job] = {}
+        self._alone: list[Job] = []
         self._context = _context()
         self._at_stop = contextlib.ExitStack()
         self._at_stop.enter_context(signals.at_stop(self._kill))
@@ -63,9 +61,6 @@ class Pool:
 
     def close(self) -> None:
         """End the workers."""
-        for worker in self._idle:  # which end when their pipe is closed
-            worker.pipe.close()
-            worker.process.join(_PATIENCE)
         self._kill()
         self._at_stop.close()
 
@@ -75,69 +70,67 @@ class Pool:
             with contextlib.ExitStack() as probe:
                 for _ in range(_DESCRIPTORS):
                     probe.callback(os.close, os.open(os.devnull, os.O_RDONLY))
-            with signals.starting(), contextlib.ExitStack() as pipes:
-                ours, theirs = map(pipes.enter_context, self._context.Pipe())
-                # A copy of this process has our side of all pipes too, and would not see them close.
-                copies = [ours, *self._busy, *(worker.pipe for worker in self._idle)]
-                forks = self._context.get_start_method() == "fork"
-                arguments = (theirs, copies if forks else [], self._settings)
-                process = self._context.Process(target=_serve, args=arguments)
+            with signals.starting():
+                ours, theirs = self._context.Pipe()
+                process = self._context.Process(target=_serve, args=(theirs, ours, self._settings))
                 process.start()
-                pipes.pop_all()
                 theirs.close()
+                self._workers[ours] = process
         except (OSError, ImportError, NotImplementedError):
             return False
-        self._idle.append(_Worker(process, ours))
+        self._idle.append(ours)
         return True
 
     def is_free(self) -> bool:
-        """Return whether a worker is idle."""
-        return bool(self._idle)
+        """Return whether a worker can take a job."""
+        return bool(self._idle) and not self._alone
 
     def submit(self, job: Job) -> None:
         """Have a job done by an idle worker, with its share of cores and memory."""
         self._send(job, max(1, self._cores // self._count), self._share)
 
     def _send(self, job: Job, threads: int, memory: int | None, *, repeated: bool = False) -> None:
-        worker = self._idle.pop()
-        self._busy[worker.pipe] = worker, job
+        pipe = self._idle.pop()
+        self._busy[pipe] = job
         with contextlib.suppress(OSError):  # it has died, which `next_result` sees
-            worker.pipe.send((job, threads, memory, repeated))
+            pipe.send((job, threads, memory, repeated))
 
-    def next_result(self) -> tuple[Job, Result | None]:
-        """Wait for the next result; None if the image is too large for its share, or the worker died."""
-        pipe: Any = connection.wait([*self._busy])[0]
-        worker, job = self._busy[pipe]
-        result = None
-        try:
-            result = pipe.recv()
-            self._idle.append(worker)
-        except (EOFError, OSError):
-            pipe.close()
-            self._end([worker], [job])
-        del self._busy[pipe]
-        if pipe.closed:
-            self._start()
-        return job, result
-
-    def run_alone(self, job: Job) -> Result:
-        """Do a job on all cores and in all memory, while no other runs."""
-        if not self._idle:  # one of these jobs has killed a process, which must not be this one
-            return Result(job, error=ImageError(_NO_WORKERS))
-        self._send(job, self._cores, None, repeated=True)
-        return self.next_result()[1] or Result(job, error=ImageError(_DIED))
+    def next_result(self) -> Result:
+        """Wait for the next result."""
+        while True:
+            alone = not self._busy
+            if alone:  # on all cores and in all memory
+                job = self._alone.pop(0)
+                if not self._idle:  # one of these jobs has killed a process, which must not be this one
+                    return Result(job, error=ImageError(_NO_WORKERS))
+                self._send(job, self._cores, None, repeated=True)
+            pipe: Any = connection.wait([*self._busy])[0]
+            job = self._busy[pipe]
+            result: Result | None = None
+            try:
+                result = pipe.recv()
+                self._idle.append(pipe)
+            except (EOFError, OSError):
+                self._end([self._workers.pop(pipe)], [job])
+            del self._busy[pipe]
+            if result is None:
+                self._start()
+                if alone:
+                    return Result(job, error=ImageError(_DIED))
+            elif result.status != TOO_LARGE:
+                return result
+            self._alone.append(job)
 
     def _kill(self) -> None:
-        busy = [*self._busy.values()]
-        self._end([*self._idle, *(worker for worker, _ in busy)], [job for _, job in busy])
+        self._end([*self._workers.values()], [*self._busy.values()])
 
-    def _end(self, workers: Sequence[_Worker], jobs: Sequence[Job]) -> None:
+    def _end(self, workers: Sequence[BaseProcess], jobs: Sequence[Job]) -> None:
         """Kill workers, and remove the temporary files of their jobs."""
         for worker in workers:
-            worker.process.kill()
+            worker.kill()
         deadline = time.monotonic() + _PATIENCE
         for worker in workers:
-            worker.process.join(max(0.0, deadline - time.monotonic()))
+            worker.join(max(0.0, deadline - time.monotonic()))
         for folder in {os.path.dirname(job.target) for job in jobs}:
             sweep(folder or os.curdir)
 
@@ -148,10 +141,9 @@ def _context() -> Any:
     return multiprocessing.get_context("fork" if safe else None)
 
 
-def _serve(pipe: Any, copies: Sequence[Any], settings: Settings) -> None:
-    """Work as a worker until the other side of the pipe is closed."""
-    for each in copies:
-        each.close()
+def _serve(pipe: _Pipe, other_end: _Pipe, settings: Settings) -> None:
+    """Work as a worker until the parent has ended."""
+    other_end.close()  # or it would keep the pipe open
     # A signal may reach all processes of a terminal; the parent alone decides what follows.
     for number in signals.ENDING:
         signal.signal(number, signal.SIG_IGN)
@@ -160,12 +152,7 @@ def _serve(pipe: Any, copies: Sequence[Any], settings: Settings) -> None:
     with contextlib.suppress(EOFError, OSError):
         while True:
             job, threads, memory, repeated = pipe.recv()
-            try:
-                own = settings.with_threads(threads)
-                result = run_job(job, own, memory=memory, repeated=repeated)
-            except TooLargeError:
-                result = None
-            pipe.send(result)
+            pipe.send(run_job(job, settings.with_threads(threads), memory=memory, repeated=repeated))
 
 
 def _follow_parent() -> None:

@@ -111,7 +111,7 @@ def command(
         kernel_files=known.files + files_of(kernels),
     )
     check_settings(settings)
-    jobs = plan_jobs(
+    plan = plan_jobs(
         inputs,
         settings,
         output=output,
@@ -120,15 +120,16 @@ def command(
         null=null,
         touch=not dry_run,
     )
+    jobs = plan.jobs
     if not quiet:
-        settings = settings._replace(hint_for=next((job.source for job in jobs), ""))
-    reporter = Reporter(jobs, settings, preview=preview, as_json=as_json, quiet=quiet, verbose=verbose)
+        settings = settings._replace(hint_for=jobs[0].source if jobs else "")
+    reporter = Reporter(plan, settings, preview=preview, as_json=as_json, quiet=quiet, verbose=verbose)
     results = run_jobs(jobs, settings, dry=dry_run, finished=reporter.count)
     with reporter.progress(), at_stop(reporter.stopped), contextlib.closing(results):
-        for problem in jobs.problems:
+        for problem in plan.problems:
             reporter.complain(problem)
         for result in results:
             reporter.show(result)
     if output is None and len(inputs) == 2 and format_of_name(inputs[1]) and not os.path.lexists(inputs[1]):
         reporter.complain(f"{inputs[1]} was read as an input: name an output with -o {inputs[1]}")
-    return reporter.finish() or int(bool(jobs.problems))
+    return reporter.finish() or int(bool(plan.problems))

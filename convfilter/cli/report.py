@@ -193,7 +193,7 @@ class Reporter:
 
     def __init__(
         self,
-        jobs: Plan,
+        plan: Plan,
         settings: Settings,
         *,
         preview: bool,
@@ -201,10 +201,10 @@ class Reporter:
         quiet: bool,
         verbose: bool,
     ) -> None:
-        self._jobs, self._settings, self._total = jobs, settings, len(jobs)
+        self._plan, self._settings, self._total = plan, settings, len(plan.jobs)
         self._as_json, self._quiet, self._verbose = as_json, quiet, verbose
-        self._every = verbose or not jobs.several
-        self._aside = any(job.target == STREAM for job in jobs)  # an image to stdout, the text to stderr
+        self._every = verbose or not plan.several
+        self._aside = any(job.target == STREAM for job in plan.jobs)  # an image to stdout, the text to stderr
         if self._aside:
             refuse_terminal()
         self._preview = preview and not as_json and sys.stdout is not None and sys.stdout.isatty()
@@ -213,7 +213,7 @@ class Reporter:
         self._bar: ProgressBar[int] | None = None
         self._wrong_option = False
         self._unheard = False  # stdout fails, which does not stop the run
-        if jobs.several and not quiet and sys.stderr is not None and sys.stderr.isatty():
+        if plan.several and not quiet and sys.stderr is not None and sys.stderr.isatty():
             self._bar = click.progressbar(
                 length=self._total,
                 file=sys.stderr,
@@ -279,7 +279,7 @@ class Reporter:
         for result, count in self._sizes.values():
             for line in self._calculation(result, count):
                 self._echo(line)
-        if self._jobs.several and not self._quiet:
+        if self._plan.several and not self._quiet:
             complain(self._counted())
             if self._counts["failed"] and self._counts["done"] and not self._settings.batch.overwrite:
                 complain("fix what is named above, then run again with --skip-existing")
@@ -291,10 +291,10 @@ class Reporter:
         order = ("done", "skipped", "planned", "failed", "not attempted")
         counts = (f"{self._counts[status]} {status}" for status in order if self._counts[status])
         words = ", ".join(counts) or "nothing done"
-        if self._jobs.passed_over:
+        if self._plan.passed_over:
             from convfilter.batch.inputs import passed_over_in_words
 
-            words += f", {passed_over_in_words(self._jobs.passed_over)}"
+            words += f", {passed_over_in_words(self._plan.passed_over)}"
         return words
 
     def _clear_bar(self) -> None:

@@ -16,7 +16,7 @@ from samples import colour, grey, save, tree
 import convfilter as cf
 from convfilter.batch import pool, run_jobs
 from convfilter.batch.dry_run import memory_needed
-from convfilter.batch.job import TooLargeError, run_job
+from convfilter.batch.job import TOO_LARGE, run_job
 from convfilter.batch.plan import Job, Settings
 from convfilter.images.picture import Size
 from convfilter.options import BatchOptions, FilterOptions
@@ -76,6 +76,12 @@ def opened_frames(source, **options):
     return {}["oops"] if source.endswith("b.png") else inner(source, **options)
 job.opened_frames = opened_frames
 """
+# One worker starts, and no other once it has died.
+SINGLE = """
+from convfilter.batch import pool
+start = pool.Pool._start
+pool.Pool._start = lambda self: not (self._workers or os.path.exists("happened")) and start(self)
+"""
 SPAWNED = """
 import multiprocessing
 from convfilter.batch import pool
@@ -116,6 +122,14 @@ def test_an_image_whose_worker_dies_runs_once_more_alone(begin, tmp_path, once):
     assert ("convfilter: 7 done" if once else "convfilter: 6 done, 1 failed") in err
     assert once or err[0].startswith("convfilter: in/deadly.png: the worker process died")
     assert set(tree(tmp_path / "out")) >= {f"{name}.png" for name in "abcdef"}
+
+
+def test_where_no_worker_can_be_started_again_the_rest_is_done_without(begin, tmp_path):
+    images(tmp_path / "in")
+    save(tmp_path / "in" / "deadly.png", grey())
+    code, _, err = ended(begin(*APPLY, "-j", "2", change=DEADLY.format(once=False) + SINGLE))
+    assert (code, err[-1]) == (1, "convfilter: 6 done, 1 failed")
+    assert err[0].startswith("convfilter: in/deadly.png: a worker process died and the system lets no other")
 
 
 def test_an_output_whose_worker_died_before_it_could_tell_counts_as_done(begin, tmp_path):
@@ -200,8 +214,7 @@ def test_an_image_larger_than_its_share_is_refused_before_it_is_decoded(tmp_path
     settings = Settings((cf.get_kernel("blur"),))
     job = Job(str(tmp_path / "a.png"), str(tmp_path / "b.png"), "png")
     estimate = memory_needed(Size(20, 30, 3, "RGB", "uint8", "png", 1), "png", settings)
-    with pytest.raises(TooLargeError):
-        run_job(job, settings, memory=estimate - 1)
+    assert run_job(job, settings, memory=estimate - 1).status == TOO_LARGE
     assert "broken png data" in str(run_job(job, settings, memory=estimate).error)
 
 

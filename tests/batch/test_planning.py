@@ -41,15 +41,15 @@ def plan(*arguments, kernels=("sobel",), overwrite=False, range="auto", **option
 def sources(*arguments, **options):
     planned = plan(*arguments, **options)
     assert not planned.problems
-    return [job.source for job in planned]
+    return [job.source for job in planned.jobs]
 
 
 def targets(*arguments, **options):
-    return [job.target for job in plan(*arguments, **options)]
+    return [job.target for job in plan(*arguments, **options).jobs]
 
 
 def formats(*arguments, **options):
-    return [(job.target, job.format) for job in plan(*arguments, **options)]
+    return [(job.target, job.format) for job in plan(*arguments, **options).jobs]
 
 
 def refusal(*arguments, **options):
@@ -110,7 +110,7 @@ def test_a_folder_that_cannot_be_listed_is_reported_and_the_others_are_done(monk
 
     monkeypatch.setattr(os, "scandir", scandir)
     planned = plan("in")
-    assert [job.source for job in planned] == ["in/a.png"]
+    assert [job.source for job in planned.jobs] == ["in/a.png"]
     assert planned.problems == ["in/gone: No such file or directory"]
 
 
@@ -145,7 +145,7 @@ def test_a_list_holds_one_name_a_line_or_names_ended_by_nul(end, null, last):
     with open("list", "wb") as stream:
         stream.write(end.join(names) + end * last)
     planned = plan("first.png", files_from="list", null=null)
-    assert [os.fsencode(job.source) for job in planned] == [b"first.png", *names]
+    assert [os.fsencode(job.source) for job in planned.jobs] == [b"first.png", *names]
     assert planned.several
     if null:
         assert "names end in NUL bytes: give -0 too" in refusal(files_from="list")
@@ -182,7 +182,7 @@ def peak():
 with open("list", "w") as stream:
     stream.writelines(f"photos/{number // 1000:03}/holiday_{number:08}.jpg\\n" for number in range(50_000))
 before = peak()
-jobs = plan_jobs([], Settings((get_kernel("blur"),)), output="out", format="png", files_from="list")
+jobs = plan_jobs([], Settings((get_kernel("blur"),)), output="out", format="png", files_from="list").jobs
 assert len(jobs) == 50_000
 print((peak() - before) / len(jobs))
 """

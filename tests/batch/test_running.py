@@ -10,9 +10,7 @@ from conftest import uncovered
 from samples import colour, grey, load, save, tree
 
 import convfilter as cf
-from convfilter import files
-from convfilter.batch import _dispatched, job, run_jobs
-from convfilter.batch.job import Result
+from convfilter.batch import job, run_jobs
 from convfilter.batch.plan import Job, Settings
 from convfilter.options import BatchOptions
 
@@ -108,44 +106,6 @@ def test_a_mistake_of_the_program_in_any_command_is_an_internal_error(quick, mon
     first, traceback, *_ = filter(None, ran.complaints)
     assert first.startswith(f"convfilter: internal error, please report it: {type(error).__name__}: ")
     assert traceback == "Traceback (most recent call last):"
-
-
-class Executor:
-    """One whose jobs all have to run alone; or whose only worker dies over the first job."""
-
-    def __init__(self, *, dies, error=None):
-        self.dies, self.error = dies, error
-        self.free, self.jobs = True, []
-
-    def is_free(self):
-        return self.free
-
-    def submit(self, job):
-        self.free = not self.dies
-        self.jobs.append(job)
-
-    def next_result(self):
-        return self.jobs.pop(), None
-
-    def run_alone(self, job):
-        return Result(job, error=self.error)
-
-
-def test_where_no_process_can_be_started_again_the_rest_is_done_here():
-    for name in "abcdef":
-        save(f"{name}.png", grey())
-    executor = Executor(dies=True, error=cf.ImageError("no workers"))
-    results = list(_dispatched(jobs("abcdef"), SETTINGS, executor, lambda result: None))
-    assert statuses(results) == ["failed"] + ["done"] * 5
-
-
-def test_a_full_disk_is_noticed_while_jobs_run_alone():
-    error = files.OutputError("full")
-    error.errno = errno.ENOSPC
-    finished = []
-    results = _dispatched(jobs("abcd"), SETTINGS, Executor(dies=False, error=error), finished.append)
-    assert statuses(results) == ["failed", "not attempted", "not attempted", "not attempted"]
-    assert len(finished) == 4
 
 
 def test_a_full_disk_at_the_last_moment_keeps_the_old_file_and_no_temporary_one(quick, tmp_path, monkeypatch):
