@@ -103,4 +103,4 @@ def test_on_a_full_file_system_what_fits_is_done_and_the_rest_is_reported(run, t
         (tmp_path / "check.png").write_bytes(data)
         assert np.array_equal(load(tmp_path / "check.png"), colour(100, 200)), name
     assert any("cannot be written: No space left on device" in line for line in ran.complaints)
-    assert "h.png: not attempted: the disk is full" in ran.complaints[-2]
+    assert any("h.png: not attempted: the disk is full" in line for line in ran.complaints)
