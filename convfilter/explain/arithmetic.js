@@ -157,19 +157,18 @@ function combineParts(values, combine) {
 
 const blends = ({ mix, threshold }) => mix !== 1 || threshold > 0;
 
-/** A value blended with the image's sample; `note`, if there is one, gets the step. */
-function blend(value, sample, { mix, threshold }, note) {
+/** A value blended with the image's sample, by `step` as in `finish`. */
+function blend(value, sample, { mix, threshold }, step) {
+  if (mix === 0) return step("blend", () => "nothing of the filter: the image's own sample", sample);
   const change = value - sample;
-  const distance = Math.max(Math.abs(change) - threshold, 0);
-  const blended = mix === 0 ? sample : sample + mix * (change < 0 ? -distance : distance);
-  if (note) {
+  const sign = threshold && change < 0 ? "-" : "+";
+  const formula = () => {
     const difference = `${figure(value)} - ${figure(sample)}`.replaceAll("- -", "+ ");
     const taken = threshold ? `max(|${difference}| - ${figure(threshold)}, 0)` : `(${difference})`;
-    const sign = threshold && change < 0 ? "-" : "+";
-    const formula = `${figure(sample)} ${sign} ${mix === 1 ? "" : `${figure(mix)} * `}${taken}`;
-    note("blend", mix === 0 ? "nothing of the filter: the image's own sample" : formula, blended);
-  }
-  return blended;
+    return `${figure(sample)} ${sign} ${mix === 1 ? "" : `${figure(mix)} * `}${taken}`;
+  };
+  const distance = Math.max(Math.abs(change) - threshold, 0);
+  return step("blend", formula, sample + mix * (change < 0 ? -distance : distance));
 }
 
 /** How an image's values become samples: offset and threshold in its units, the range, the extremes for `stretch`. */
@@ -187,37 +186,34 @@ function finishOf(image, kernel, options) {
 /** From the combined value to the sample; `own` is the image's, `note`, if there is one, gets name, formula, value. */
 function finish(value, settings, own, note) {
   const { offset, range, depth, extremes } = settings;
-  if (offset) {
-    if (note) note("offset", `${figure(value)} + ${figure(offset)}`, value + offset);
-    value += offset;
-  }
+  const step = (name, formula, made) => {
+    if (note) note(name, formula(), made);
+    return made;
+  };
+  if (offset) value = step("offset", () => `${figure(value)} + ${figure(offset)}`, value + offset);
   if (!depth) return value;
   const { full, low, high } = depth;
   if (range === "absolute") {
-    if (note) note("absolute", `|${figure(value)}|`, Math.abs(value));
-    value = Math.abs(value);
+    value = step("absolute", () => `|${figure(value)}|`, Math.abs(value));
   } else if (range === "signed") {
-    if (note) note("signed", `${figure(value)} / 2 + ${figure(full)} / 2`, (value + full) / 2);
-    value = (value + full) / 2;
+    value = step("signed", () => `${figure(value)} / 2 + ${figure(full)} / 2`, (value + full) / 2);
   } else if (range === "stretch") {
     const [least, most] = extremes.map((each) => each + offset);
-    const stretched = most > least ? ((value - least) * full) / (most - least) : 0;
-    const formula = `(${figure(value)} - ${figure(least)}) * ${figure(full)} / (${figure(most)} - ${figure(least)})`;
-    if (note) note("stretch", most > least ? formula.replaceAll("- -", "+ ") : "the image is flat", stretched);
-    value = stretched;
+    const formula = () => {
+      const span = `${figure(most)} - ${figure(least)}`;
+      return `(${figure(value)} - ${figure(least)}) * ${figure(full)} / (${span})`.replaceAll("- -", "+ ");
+    };
+    value = most > least ? step("stretch", formula, ((value - least) * full) / (most - least))
+      : step("stretch", () => "the image is flat", 0);
   }
-  if (blends(settings)) value = blend(value, own, settings, note);
-  if (range === "raw") {
-    if (note) note("raw", "no rounding, no clipping", Math.fround(value));
-    return Math.fround(value);
-  }
+  if (blends(settings)) value = blend(value, own, settings, step);
+  if (range === "raw") return step("raw", () => "no rounding, no clipping", Math.fround(value));
   if (!depth.integer) return value;
   const rounded = Math.floor(value + 0.5 + SNAP);
-  const digits = Math.floor(Number(figure(value)) + 0.5) === rounded ? 6 : 9;
-  if (note) note("round", `floor(${figure(value, digits)} + 0.5)`, rounded);
+  const digits = () => (Math.floor(Number(figure(value)) + 0.5) === rounded ? 6 : 9);
+  step("round", () => `floor(${figure(value, digits())} + 0.5)`, rounded);
   const clipped = Math.min(Math.max(rounded, low), high);
-  if (note && clipped !== rounded) note("clip", `to ${low}..${high}`, clipped);
-  return clipped;
+  return clipped === rounded ? rounded : step("clip", () => `to ${low}..${high}`, clipped);
 }
 
 function fillOf(image, { border, fill }) {
@@ -317,14 +313,12 @@ function explainAt(image, kernel, options, { axes, bank, settings }, row, column
   });
   const values = parts.map((part) => part.value);
   const combined = combineParts(values, kernel.combine);
-  const steps = [];
-  if (kernel.combine === "magnitude") {
-    steps.push(["magnitude", `sqrt(${values.map((value) => `${bracketed(value)}^2`).join(" + ")})`, combined]);
-  } else if (kernel.combine) {
-    const maximum = kernel.combine === "maximum";
-    const formula = maximum ? `max(${values.map((value) => figure(value)).join(", ")})` : added(values);
-    steps.push([maximum ? "maximum" : "sum of parts", formula, combined]);
-  }
+  const [name, formula] = {
+    magnitude: ["magnitude", `sqrt(${values.map((value) => `${bracketed(value)}^2`).join(" + ")})`],
+    maximum: ["maximum", `max(${values.map((value) => figure(value)).join(", ")})`],
+    sum: ["sum of parts", added(values)],
+  }[kernel.combine] ?? [];
+  const steps = name ? [[name, formula, combined]] : [];
   const own = image.planes[channel]?.[row * columns.size + column]; // what is blended with has the output's size
   const value = finish(combined, settings, own, (...step) => steps.push(step));
   return { parts, steps, value, anchor: [top + rows.anchor, left + columns.anchor], top, left };
