@@ -11,7 +11,7 @@ from convfilter.drawing import canvas
 from convfilter.drawing.canvas import PALE, Drawing
 from convfilter.errors import figure
 from convfilter.kernels import Kernel
-from convfilter.kernels.analysis import slices
+from convfilter.kernels.analysis import response, slices
 
 __all__ = ["kernel_plot"]
 
@@ -19,7 +19,7 @@ _SIDE = 300
 _MARGIN, _GAP, _TITLE = 30, 70, 30
 _AXIS, _LABEL = 46, 20
 _MOST = 9  # tables
-_FREQUENCIES = np.linspace(-0.5, 0.5, 151)
+_FREQUENCIES = 151
 # Dark blue to green to yellow, with even steps of lightness.
 _SCALE = np.array(
     [[68, 1, 84], [71, 44, 122], [59, 81, 139], [44, 113, 142], [33, 144, 141], [39, 173, 129],
@@ -60,10 +60,9 @@ def _weights(table: NDArray[np.float64], largest: float) -> Drawing:
 
 def _response(table: NDArray[np.float64]) -> Drawing:
     """Draw the response at frequencies from -0.5 to 0.5, down and across, with its axes."""
-    down, across = (np.exp(-2j * np.pi * np.outer(_FREQUENCIES, np.arange(side))) for side in table.shape)
-    response = np.abs(down @ table @ across.T)
-    peak = float(response.max()) or 1.0
-    places = response / peak * (len(_SCALE) - 1)
+    magnitudes = response(table, _FREQUENCIES)
+    peak = float(magnitudes.max()) or 1.0
+    places = magnitudes / peak * (len(_SCALE) - 1)
     low = np.minimum(places.astype(int), len(_SCALE) - 2)
     share = (places - low)[..., np.newaxis]
     colours = (_SCALE[low] * (1 - share) + _SCALE[low + 1] * share).astype(np.uint8)

@@ -10,7 +10,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from typing import Any, NamedTuple
 
@@ -23,6 +23,7 @@ from convfilter.explain.backward import Backward, backward_lines
 from convfilter.explain.steps import Explanation
 from convfilter.explain.text import as_lines
 from convfilter.files import write_output
+from convfilter.filtering.quantize import levels_of
 from convfilter.images.picture import Picture
 from convfilter.images.writing import write_picture
 from convfilter.kernels import Kernel, get_kernel, load_kernels
@@ -124,7 +125,7 @@ def make_page(
     )
     crop = samples[top : top + _SIDE, left : left + _SIDE]
     area = {"top": top, "left": left, "height": size[0], "width": size[1], "picture": _thumbnail(subject)}
-    transparent = alpha is not None and bool((alpha != _full_scale(alpha.dtype)).any())
+    transparent = alpha is not None and bool((alpha != levels_of(alpha.dtype).full).any())
     names = list(subject.names[: samples.shape[2]]) or [f"channel {each}" for each in range(samples.shape[2])]
     data = {
         "source": subject.source,
@@ -212,11 +213,13 @@ def _about(
 def _image_object(crop: NDArray[Any], names: Sequence[str], *, numbers: bool) -> dict[str, Any]:
     """Return the samples, channel after channel, and their depth; plain numbers have none."""
     planes = np.ascontiguousarray(np.moveaxis(crop, -1, 0), np.float64 if numbers else None)
+    levels = levels_of(planes.dtype)
+    full = int(levels.full)
     depth = {
-        "full": _full_scale(planes.dtype),
-        "low": 0 if planes.dtype.kind == "u" else -_full_scale(planes.dtype) - 1,
-        "high": _full_scale(planes.dtype),
-        "integer": planes.dtype.kind in "iu",
+        "full": full,
+        "low": 0 if planes.dtype.kind == "u" else -full - 1,
+        "high": full,
+        "integer": levels.integer,
         "single": planes.dtype == np.float32,
     }
     return {
@@ -227,10 +230,6 @@ def _image_object(crop: NDArray[Any], names: Sequence[str], *, numbers: bool) ->
         "samples": base64.b64encode(planes.astype(planes.dtype.newbyteorder("<")).tobytes()).decode(),
         "depth": None if numbers else depth,
     }
-
-
-def _full_scale(dtype: np.dtype[Any]) -> int:
-    return int(np.iinfo(dtype).max) if dtype.kind in "iu" else 1
 
 
 def _thumbnail(subject: Subject) -> str:
@@ -251,35 +250,30 @@ def _kernel_list(kernel: Kernel, known: Mapping[str, Kernel]) -> list[dict[str, 
     base = kernel.name.partition(":")[0]
     entries: list[dict[str, Any]] = []
     for name, listed in {base: kernel, **known}.items() if base not in known else known.items():
-        variants = [kernel] if name == base else []
-        names = {each.name for each in variants}
-        variants += [each for each in _variants(listed, known) if each.name not in names]
+        variants = {kernel.name: kernel} if name == base else {}
+        for each in (listed, *_variants(listed, known)):
+            if "frame" not in each.axes and max(each.height, each.width) <= _LARGEST_LISTED:
+                variants.setdefault(each.name, each)
         entry: dict[str, Any] = {"name": name, "summary": listed.summary}
         if not variants:
             entry["unavailable"] = "spans frames" if "frame" in listed.axes else "too large"
         # A name that the command knows without a file: a shipped kernel, also with other parameters.
         usual = listed is load_kernels().get(name)
-        objects = [
+        entry["variants"] = [
             _kernel_object(each, named=usual and (each is listed or each.generator != ""))
-            for each in variants
+            for each in variants.values()
         ]
-        entries.append({**entry, "variants": objects})
+        entries.append(entry)
     return entries
 
 
-def _variants(kernel: Kernel, known: Mapping[str, Kernel]) -> list[Kernel]:
-    """Return a kernel and some others of its generator, without those that a page cannot offer."""
-    found = [kernel]
+def _variants(kernel: Kernel, known: Mapping[str, Kernel]) -> Iterator[Kernel]:
+    """Yield some kernels of the same generator with other parameters."""
     for parameters in _VARIANTS.get(kernel.generator, ()):
         with contextlib.suppress(ConvfilterError):
-            found.append(get_kernel(f"{kernel.name}:{parameters}", known))
-    usual = kernel.parameters
-    different = [each for each in found if each is kernel or each.parameters != usual]
-    return [
-        each
-        for each in different
-        if "frame" not in each.axes and max(each.height, each.width) <= _LARGEST_LISTED
-    ]
+            made = get_kernel(f"{kernel.name}:{parameters}", known)
+            if made.parameters != kernel.parameters:
+                yield made
 
 
 def _kernel_object(kernel: Kernel, *, named: bool) -> dict[str, Any]:

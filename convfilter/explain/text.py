@@ -132,11 +132,7 @@ def output_lines(explanations: Sequence[Explanation]) -> list[str]:
 
 def table_lines(numbers: NDArray[Any]) -> list[str]:
     """Return a table (H, W) of numbers; of one that is too wide, the middle."""
-    for side in _SIDES:
-        rows, columns = (_left_out(count, side) for count in numbers.shape)
-        _, *lines = _block("", _cut(_cells(numbers), rows, columns))
-        if len(lines[0]) <= _LINE:
-            break
+    ((_, *lines),), _ = _blocks({"": _cells(numbers)})
     return [line.rstrip() for line in lines]
 
 
@@ -147,14 +143,9 @@ def _slice_in_lines(piece: Slice) -> list[str]:
         [f"[{cell}]" if made else f" {cell} " for cell, made in zip(*row, strict=True)]
         for row in zip(tables["samples"], piece.border, strict=True)
     ]
-    for side in _SIDES:
-        rows, columns = (_left_out(count, side) for count in piece.window.shape)
-        blocks = [_block(name, _cut(cells, rows, columns)) for name, cells in tables.items()]
-        if max(len(block[0]) for block in blocks) <= _LINE:
-            break
+    blocks, cut = _blocks(tables)
     height, width = piece.weights.shape
-    cut = f"the middle of {width}x{height}" if rows or columns else ""
-    heading = ", ".join(filter(None, (piece.name, cut)))
+    heading = ", ".join(filter(None, (piece.name, f"the middle of {width}x{height}" if cut else "")))
     if sum(len(block[0]) + 3 for block in blocks) <= _LINE:
         lines = ["   ".join(line) for line in zip(*blocks, strict=True)]
     else:
@@ -162,26 +153,32 @@ def _slice_in_lines(piece: Slice) -> list[str]:
     return [*([f"  {heading}"] if heading else []), *(line.rstrip() for line in lines)]
 
 
-def _left_out(count: int, side: int) -> int:
-    """Return how many cells to leave out at either end, so that about `side` remain."""
-    return 0 if count <= side else max(1, (count - min(side, _SIDES[1]) + 1) // 2)
-
-
 def _cells(numbers: NDArray[Any]) -> list[list[str]]:
     return [[figure(value, 4) for value in row] for row in numbers]
 
 
-def _cut(cells: list[list[str]], rows: int, columns: int) -> list[list[str]]:
-    """Replace cells near the edges by dots."""
+def _blocks(tables: dict[str, list[list[str]]]) -> tuple[list[list[str]], bool]:
+    """Return tables of one size as lines, and whether their edges are cut off so that each fits."""
+    (cells, *_) = tables.values()
+    for side in _SIDES:
+        # How many rows and columns are left out at either end, so that about `side` remain.
+        rows, columns = (
+            0 if count <= side else max(1, (count - min(side, _SIDES[1]) + 1) // 2)
+            for count in (len(cells), len(cells[0]))
+        )
+        blocks = [_block(name, each, rows, columns) for name, each in tables.items()]
+        if max(len(block[0]) for block in blocks) <= _LINE:
+            break
+    return blocks, bool(rows or columns)
+
+
+def _block(name: str, cells: list[list[str]], rows: int, columns: int) -> list[str]:
+    """Return a table as lines below its name, with dots for the rows and columns left out at either end."""
     if columns:
         cells = [["...", *row[columns:-columns], "..."] for row in cells]
     if rows:
         dots = ["..."] * len(cells[0])
         cells = [dots, *cells[rows:-rows], dots]
-    return cells
-
-
-def _block(name: str, cells: list[list[str]]) -> list[str]:
     widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
     lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in cells]
     width = max(len(name), len(lines[0]))

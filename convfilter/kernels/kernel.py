@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
 from functools import cached_property
 from types import MappingProxyType
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["AXES", "LARGEST_SIDE", "NAME", "NAMES", "ZERO_SUM", "FieldError", "Kernel", "choice"]
-__all__ += ["depth_of", "flat", "is_zero_sum", "kind_of", "number", "own_sum", "plain", "quoted"]
+__all__ += ["depth_of", "flat", "is_zero_sum", "kind_of", "number", "plain", "quoted", "with_own_sums"]
 
 AXES = ("column", "row,column", "channel,row,column", "output,channel,row,column", "frame,row,column")
 LARGEST_SIDE = 1023
@@ -404,13 +404,15 @@ class Kernel:
         return choice(self.combine, _COMBINES) if several else None
 
 
-def own_sum(weights: list[int | float]) -> float:
-    """Return the sum of a part, as its divisor."""
-    total = math.fsum(weights)
-    exact = all(isinstance(weight, int) for weight in weights)
-    if total == 0 or (not exact and is_zero_sum(weights)):
-        raise FieldError("divisor", "the weights sum to zero, so they cannot be divided by their sum")
-    return total
+def with_own_sums(kernel: Kernel) -> Kernel:
+    """Return a kernel of which each part is divided by its own sum."""
+    parts = [flat(part) for part in kernel.parts]
+    sums = tuple(map(math.fsum, parts))
+    for total, weights in zip(sums, parts, strict=True):
+        exact = all(isinstance(weight, int) for weight in weights)
+        if total == 0 or (not exact and is_zero_sum(weights)):
+            raise FieldError("divisor", "the weights sum to zero, so they cannot be divided by their sum")
+    return replace(kernel, divisors=sums)
 
 
 def is_zero_sum(weights: list[int | float]) -> bool:

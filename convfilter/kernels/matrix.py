@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from convfilter.errors import KernelError
-from convfilter.kernels.kernel import FieldError, Kernel, flat, own_sum, quoted
+from convfilter.kernels.kernel import FieldError, Kernel, flat, quoted, with_own_sums
 
 __all__ = ["MATRIX", "NUMBER", "is_matrix", "parse_matrix", "parse_rows", "value_of"]
 
@@ -39,20 +40,18 @@ def parse_matrix(text: str) -> Kernel:
         if slash and divisor != "sum" and not re.fullmatch(NUMBER, divisor):
             mend = "one divisor stands after all numbers, as in '1 2 1 / 4'"
             raise KernelError(f"the divisor {quoted(divisor)} is neither a number nor 'sum': {mend}")
-        table = parse_rows(_rows(body if slash else divisor))
-        kernel = Kernel(MATRIX, (table,))
+        kernel = Kernel(MATRIX, (parse_rows(_rows(body if slash else divisor)),))
         if slash and not text.strip().startswith("[") and len(flat(kernel.parts)) == 1:
             mend = "write all weights, as in '1 2 1 / 4', or use a kernel such as box:size=3"
             raise KernelError(f"a single weight is a factor: {mend}")
-        if slash:
-            number = own_sum(flat(kernel.parts)) if divisor == "sum" else value_of(divisor)
-            kernel = Kernel(MATRIX, kernel.parts, divisors=(number,))
-    except FieldError as error:
-        reason = error.reason if error.field == "parts" else f"divisor: {error.reason}"
-        raise KernelError(f"{MATRIX}: {reason}") from None
+        if not slash:
+            return kernel
+        return with_own_sums(kernel) if divisor == "sum" else replace(kernel, divisors=(value_of(divisor),))
     except KernelError as error:
-        raise KernelError(f"{MATRIX}: {error}") from None
-    return kernel
+        reason: object = error
+        if isinstance(error, FieldError):
+            reason = error.reason if error.field == "parts" else f"divisor: {error.reason}"
+        raise KernelError(f"{MATRIX}: {reason}") from None
 
 
 def _rows(text: str) -> list[str]:

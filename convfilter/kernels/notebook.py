@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convfilter.errors import figure
+from convfilter.kernels.analysis import response
 
 __all__ = ["html_of"]
 
@@ -29,7 +30,9 @@ def html_of(title: str, parts: Sequence[NDArray[np.float64]]) -> str:
         weights = (
             _table(table, largest) if max(table.shape) <= _WIDEST else _picture(_colours(table, largest))
         )
-        cells.append(f"<td>weights<br>{weights}</td><td>response<br>{_picture(_response(table))}</td>")
+        magnitudes = response(table, _PLACES)[..., np.newaxis]  # white where they are largest
+        greys = np.rint(255 * magnitudes / (magnitudes.max() or 1)).astype(np.uint8).repeat(3, axis=2)
+        cells.append(f"<td>weights<br>{weights}</td><td>response<br>{_picture(greys)}</td>")
     left = len(tables) - len(cells)
     more = f"<p>and {left} more table{'s' * (left > 1)}</p>" if left else ""
     rows = "".join(f'<tr style="background:none;vertical-align:top">{each}</tr>' for each in cells)
@@ -52,15 +55,6 @@ def _colours(weights: NDArray[np.float64], largest: float) -> NDArray[np.uint8]:
     share = 0.75 * np.abs(weights)[..., np.newaxis] / largest
     colour = np.where(weights[..., np.newaxis] > 0, _RED, _BLUE)
     return np.rint(255 + (colour - 255) * share).astype(np.uint8)
-
-
-def _response(weights: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Return the magnitude at frequencies from -0.5 to 0.5 cycles a sample, white where it is largest."""
-    frequencies = np.linspace(-0.5, 0.5, _PLACES)
-    down, across = (np.exp(-2j * np.pi * np.outer(frequencies, np.arange(side))) for side in weights.shape)
-    response = np.abs(down @ weights @ across.T)
-    grey = np.rint(255 * response / (response.max() or 1)).astype(np.uint8)
-    return np.repeat(grey[..., np.newaxis], 3, axis=2)
 
 
 def _picture(pixels: NDArray[np.uint8]) -> str:

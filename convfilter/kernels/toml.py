@@ -6,12 +6,11 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, TypeAlias
 
 from convfilter.errors import KernelError, did_you_mean, escaped
 from convfilter.kernels.generators import GENERATORS, generate
-from convfilter.kernels.kernel import AXES, NAME, NAMES, FieldError, Kernel, choice, flat, kind_of, own_sum
+from convfilter.kernels.kernel import AXES, NAME, NAMES, FieldError, Kernel, choice, kind_of, with_own_sums
 
 __all__ = ["Find", "parse_toml", "table_of"]
 
@@ -78,9 +77,7 @@ def _kernel_of(name: str, table: Any, find: Callable[[str], Kernel]) -> Kernel:
         fields = _written(table, form)
     try:
         kernel = Kernel(name, **fields, **common)
-        if table.get("divisor") == "sum":
-            kernel = replace(kernel, divisors=tuple(own_sum(flat(part)) for part in kernel.parts))
-        return kernel
+        return with_own_sums(kernel) if table.get("divisor") == "sum" else kernel
     except FieldError as error:
         keys = {"divisors": "divisor", "parts": "parameters" if form == "generator" else form}
         raise FieldError(keys.get(error.field, error.field), error.reason) from None
@@ -131,7 +128,7 @@ def table_of(kernel: Kernel) -> str:
     axes = "" if kernel.axes in (("row", "column"), ("column",)) else ",".join(kernel.axes)
     single, divisor = len(kernel.parts) == 1, kernel.divisors[0]
     several = len(set(kernel.divisors)) > 1
-    if several and kernel.divisors != tuple(own_sum(flat(part)) for part in kernel.parts):
+    if several and kernel.divisors != with_own_sums(kernel).divisors:
         raise KernelError(f"'{kernel.name}' has several divisors: a file holds one, or 'sum'")
     values = {
         "summary": kernel.summary and _string(kernel.summary),
