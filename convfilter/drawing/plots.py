@@ -11,7 +11,8 @@ from convfilter.drawing import canvas
 from convfilter.drawing.canvas import PALE, Drawing
 from convfilter.errors import figure
 from convfilter.kernels import Kernel
-from convfilter.kernels.analysis import response, slices
+from convfilter.kernels.analysis import slices
+from convfilter.kernels.notebook import response
 
 __all__ = ["kernel_plot"]
 

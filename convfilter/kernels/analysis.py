@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from convfilter.kernels.kernel import Kernel
 
-__all__ = ["ranks", "response", "slices", "symmetry", "value_range"]
+__all__ = ["ranks", "slices", "symmetry", "value_range"]
 
 
 def slices(kernel: Kernel) -> Iterator[tuple[str, NDArray[np.float64]]]:
@@ -21,13 +21,6 @@ def slices(kernel: Kernel) -> Iterator[tuple[str, NDArray[np.float64]]]:
         for place, table in zip(np.ndindex(part.shape[: len(outer)]), tables, strict=True):
             names = [f"{axis} {index}" for axis, index in zip(outer, place, strict=True)]
             yield ", ".join(([f"part {number}"] if len(kernel.parts) > 1 else []) + names), table
-
-
-def response(table: NDArray[np.float64], count: int) -> NDArray[np.float64]:
-    """Return the magnitude of a table at `count` frequencies, down and across, from -0.5 to 0.5."""
-    frequencies = np.linspace(-0.5, 0.5, count)
-    down, across = (np.exp(-2j * np.pi * np.outer(frequencies, np.arange(side))) for side in table.shape)
-    return np.asarray(np.abs(down @ table @ across.T))
 
 
 def symmetry(kernel: Kernel) -> str | None:

@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convfilter.errors import figure
-from convfilter.kernels.analysis import response
 
-__all__ = ["html_of"]
+__all__ = ["html_of", "response"]
 
 _MOST_TABLES, _WIDEST = 4, 15
 _SIDE, _PLACES = 140, 71  # of a picture in pixels, and how many frequencies it has a side
@@ -55,6 +54,13 @@ def _colours(weights: NDArray[np.float64], largest: float) -> NDArray[np.uint8]:
     share = 0.75 * np.abs(weights)[..., np.newaxis] / largest
     colour = np.where(weights[..., np.newaxis] > 0, _RED, _BLUE)
     return np.rint(255 + (colour - 255) * share).astype(np.uint8)
+
+
+def response(table: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    """Return the magnitude of a table at `count` frequencies, down and across, from -0.5 to 0.5."""
+    frequencies = np.linspace(-0.5, 0.5, count)
+    down, across = (np.exp(-2j * np.pi * np.outer(frequencies, np.arange(side))) for side in table.shape)
+    return np.asarray(np.abs(down @ table @ across.T))
 
 
 def _picture(pixels: NDArray[np.uint8]) -> str:
