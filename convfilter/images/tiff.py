@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageFile, ImagePalette
+from PIL import Image, ImageFile, ImagePalette
 from PIL.TiffImagePlugin import COMPRESSION_INFO, TiffImageFile
 
 from convfilter.errors import ImageError, one_line
@@ -44,7 +44,9 @@ __all__ = ["TiffReader"]
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _STRIPS, _SAMPLES = 256, 257, 258, 259, 262, 273, 277
 _ACROSS, _DOWN, _PLANES, _UNIT, _PALETTE, _TILES, _EXTRA = 282, 283, 284, 296, 320, 324, 338
 _FORMAT, _SUBSAMPLING, _XMP, _DEPTH, _PROFILE = 339, 530, 700, 32997, 34675
-_GROUPS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo, ExifTags.IFD.Interop)
+_ORIENTATION = 274
+# Orientation, XMP, EXIF, GPS: the next numbers are of no tag.
+_HIDDEN = (_ORIENTATION, _XMP, 34665, 34853, 40965)
 
 # What the colours of a page are, the mode that holds them, and how many channels they take.
 _COLOURS = {
@@ -61,7 +63,6 @@ _WIDENED = {"float16": "float32", "float24": "float32"}
 _HELD = ("uint8", "uint16", "uint32", "int8", "int16", "int32", "float32", "float64")
 _WHITE_IS_ZERO, _CONVERTED = 0, (3, 6, 8)
 _ASSOCIATED, _UNASSOCIATED = 1, 2
-_INVERSE = {6: 8, 8: 6}
 
 
 class _Bytes(mmap.mmap):
@@ -131,6 +132,10 @@ class TiffReader:
         self.data[: len(header)] = header
         last = bytes(8 if self.big else 4)
         self.data[directory.end : directory.end + len(last)] = last
+        # What is read here: Pillow would turn the image, and fail where EXIF is broken.
+        for entry in directory.entries:
+            if entry.number in _HIDDEN:
+                struct.pack_into(self.order + "H", self.data, entry.start, entry.number + 1)
         try:
             return _Page(self, number)
         except _UnsupportedError as error:
@@ -261,19 +266,19 @@ class _Page:
     def described(self, orient: bool) -> Size:
         """Return what `read` would give."""
         width, height = self.size
-        if orient and orientation_of(self._beside([]), []) >= 5:
+        if orient and orientation_of(self._beside(), []) >= 5:
             width, height = height, width
         channels = loose_channels(self._mode) or Image.getmodebands(self._mode)
         return Size(width, height, channels, self._mode, self._dtype, "tiff", self._file.count)
 
     def read(self, orient: bool, warnings: list[str]) -> Picture:
         """Decode it, and what stands beside the pixels."""
-        beside = self._beside(warnings)
+        beside = self._beside()
+        turn = orientation_of(beside, warnings) if orient else 1
         if self._pillow is None:
-            turn = orientation_of(beside, warnings) if orient else 1
             pixels = np.ascontiguousarray(turned(self._full_scale(self._decoded_by_tifffile()), turn))
         else:
-            pixels = self._decoded_by_pillow(self._pillow, orient, warnings)
+            pixels = self._decoded_by_pillow(self._pillow, turn, warnings)
         if self._is_measured:
             bits = self._layout.bits
             warnings.append(
@@ -288,13 +293,12 @@ class _Page:
         metadata = read_metadata(beside, orient, warnings)
         if (value := no_data(tags)) is not None:
             warnings.append(f"declares the no-data value {value}, which is filtered like any other sample")
-        upright = not orient or self._tags.whole(ExifTags.Base.Orientation, 1) == 1
         origin = Origin.of(pixels, self._file.count)
         metadata = replace(
             metadata,
             lossless=metadata.compression not in ("jpeg", "tiff_jpeg", "webp"),
             tags=tags,
-            origin=origin if upright else origin._replace(shape=()),
+            origin=origin if turn == 1 else origin._replace(shape=()),
         )
         return Picture(pixels, self._mode, "tiff", metadata)
 
@@ -325,9 +329,7 @@ class _Page:
             return with_raw_mode(image, re.sub(r";(16|32)B(S|F)$", r";\1N\2", raw_mode(image)))
         return image
 
-    def _decoded_by_pillow(
-        self, image: ImageFile.ImageFile, orient: bool, warnings: list[str]
-    ) -> NDArray[Any]:
+    def _decoded_by_pillow(self, image: ImageFile.ImageFile, turn: int, warnings: list[str]) -> NDArray[Any]:
         """Return what Pillow decodes, turned."""
         table = self._tags.wholes(_PALETTE)
         if image.mode in ("P", "PA") and table:
@@ -337,7 +339,8 @@ class _Page:
                 warnings.append("the 16 bits of its colour table are read as 8")
 
         def decode(opened: ImageFile.ImageFile) -> NDArray[Any]:
-            turn = _loaded(opened, orient, warnings)
+            with reasons("broken tiff data"):
+                opened.load()
             return pixels_of(opened, mode_of(opened), turn)
 
         if is_deep_colour(image):
@@ -383,39 +386,22 @@ class _Page:
             samples = samples.dtype.type(full) - samples
         return _unpremultiplied(samples, full) if layout.extra == (_ASSOCIATED,) else samples
 
-    def _beside(self, warnings: list[str]) -> Image.Image:
+    def _beside(self) -> Image.Image:
         """Return an image of Pillow's that knows what the tags say beside the pixels."""
-        if self._pillow is not None:
-            return self._pillow
         image = Image.new("1", (1, 1))
         image.format = "TIFF"
-        image.getexif()[ExifTags.Base.Orientation] = self._tags.whole(ExifTags.Base.Orientation, 1)
         image.info["compression"] = COMPRESSION_INFO.get(self._layout.compression)
         for name, tag in (("xmp", _XMP), ("icc_profile", _PROFILE)):
             if tag in self._tags:
                 image.info[name] = self._tags.content(tag)
+        exif = image.getexif()  # the orientation that XMP states
+        if _ORIENTATION in self._tags:
+            exif[_ORIENTATION] = self._tags.whole(_ORIENTATION, 1)
         unit = {2: 1, 3: 2.54}.get(self._tags.whole(_UNIT, 2))
         across, down = self._tags.ratio(_ACROSS), self._tags.ratio(_DOWN)
         if unit and across and down:
             image.info["dpi"] = across * unit, down * unit
         return image
-
-
-def _loaded(image: ImageFile.ImageFile, orient: bool, warnings: list[str]) -> int:
-    """Decode a page; return the orientation that is still to be applied."""
-    stored = orientation_of(image, warnings)
-    with reasons("broken tiff data"):
-        tags = image.getexif()
-    for group in _GROUPS:
-        try:
-            with reasons("malformed EXIF"):
-                tags.get_ifd(group)
-        except ImageError:
-            tags.pop(group, None)
-    with reasons("broken tiff data"):
-        image.load()  # which turns it, asked or not, and forgets the tag
-    tags[ExifTags.Base.Orientation] = stored
-    return 1 if orient else _INVERSE.get(stored, stored)
 
 
 def _unpremultiplied(pixels: NDArray[Any], full: float) -> NDArray[Any]:

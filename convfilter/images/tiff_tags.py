@@ -51,8 +51,9 @@ SIZES = {type: int(code[1]) * (2 if type in _FRACTIONS else 1) for type, code in
 
 
 class Entry(NamedTuple):
-    """An entry of a directory: a tag, the type and number of its values, and where they are."""
+    """An entry of a directory at `start`: a tag, the type and number of its values, and where they are."""
 
+    start: int
     number: int
     type: int
     values: int
@@ -81,7 +82,7 @@ class Directory:
             number, type, values, place = entry.unpack_from(data, at)
             length = values * SIZES.get(type, 1)
             place = place if length > inline else at + entry.size - inline
-            self.entries.append(Entry(number, type, values, place, place + length))
+            self.entries.append(Entry(at, number, type, values, place, place + length))
         self._by_number = {
             each.number: each for each in self.entries if each.type in SIZES and each.end <= len(data)
         }
