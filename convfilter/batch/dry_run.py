@@ -176,7 +176,7 @@ def memory_needed(size: Size, form: str, settings: Settings) -> int:
     held: float = many if several else one
     if form == "webp" and (settings.encoding.quality is not None or size.format in ("jpeg", "avif")):
         held = _LOSSY_WEBP
-    if not (channels > 2 or form == "webp" or (several and form in ("gif", "avif"))):
+    if not (channels > 2 or form in ("gif", "webp") or (several and form == "avif")):
         held /= 3
     if form != "tiff":
         held *= itemsize

@@ -11,7 +11,6 @@ import struct
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from convfilter.images.animation import Clock, changed_box
 from convfilter.images.beside import GIF_XMP, GIF_XMP_END
@@ -35,46 +34,15 @@ Packed = NDArray[np.uint32]
 _OPAQUE = 0xFF000000
 _REDUCED = "gif holds at most 256 colours: reduced"
 _PLACES = np.array([1, 1 << 8, 1 << 16], np.uint32)
+_GREYS = np.arange(256, dtype=np.uint8).repeat(3).reshape(256, 3)
 _KEEP, _CLEAR = 1, 2  # what becomes of a frame before the next one is drawn
 
 
 def save_gif(picture: Picture, output: Output) -> None:
-    """Write a GIF, whose pixels are transparent or not: with exactly its colours if they are few enough."""
-    ticks = Clock(10, 65_535, output.warnings).ticks(picture.metadata.duration or 0)
-    encoded = io.BytesIO()
-    _save_palette(taken(picture), output._replace(stream=encoded), duration=10 * ticks)
-    data = encoded.getvalue()
-    start = 13 + (6 << (data[10] & 7) if data[10] & 128 else 0)
-    head = bytearray(data[:start])
-    head[:6], head[12] = b"GIF89a", _aspect(picture.metadata)
-    output.stream.write(head + _extensions(picture.metadata))
-    output.stream.write(memoryview(data)[start:])
-
-
-def _save_palette(image: Image.Image, output: Output, **options: int) -> None:
-    """Write a GIF without metadata."""
-    if image.mode == "L":  # with the greys in order it is read as grey again
-        save(image, output, optimize=False, **options)
-        return
-    clear = np.zeros((image.height, image.width), bool)
-    if image.mode == "RGBA":
-        alpha = image.getchannel("A")
-        clear = np.asarray(alpha) == 0
-        image = Image.composite(image, Image.new("RGBA", image.size), alpha)
-    if found := few_colours(image):
-        numbers, colours = found
-        paletted = to_image(numbers, "P", colours[:, :3].tobytes())
-        transparent = 0 if clear.any() else None  # the darkest colour, without alpha
-        save(paletted, output, optimize=False, transparency=transparent, **options)
-        return
-    output.warnings.append(_REDUCED)
-    if not clear.any():
-        save(image.convert("RGB").quantize(256), output, **options)
-        return
-    reduced = image.convert("RGB").quantize(255)
-    indices = np.where(clear, np.uint8(255), np.asarray(reduced))
-    palette = bytes(reduced.getpalette() or [])[: 3 * 255].ljust(768, b"\0")
-    save(to_image(indices, "P", palette), output, optimize=False, transparency=255, **options)
+    """Write a GIF of a single image."""
+    frames = GifFrames(output)
+    frames.add(picture)
+    frames.finish()
 
 
 def _aspect(metadata: Metadata) -> int:
@@ -107,18 +75,19 @@ class GifFrames:
         self._held: tuple[Packed, int] | None = None  # a frame that is not written yet, and its ticks
         self._shown: Packed | None = None  # before the held frame is drawn
         self._meant: Packed | None = None  # what should be shown there, had there been colours enough
-        self._clear = np.uint32(0)  # a colour of which nothing is seen
-        self._translucent = False
+        self._grey = self._translucent = False
 
     def add(self, picture: Picture) -> None:
         """Take the next frame."""
+        several, duration = self._output.frames > 0, picture.metadata.duration
         packed = self._packed(picture)
         if self._held is None:
-            self._translucent = picture.mode == "RGBA"
+            self._grey = picture.mode == "L" and not several
+            self._translucent = picture.mode == "RGBA" and several
             self._begin(packed.shape, picture.metadata)
         else:
             self._write(*self._held, packed)
-        self._held = packed, self._clock.ticks(picture.metadata.duration)
+        self._held = packed, self._clock.ticks(duration if several else duration or 0)
 
     def finish(self) -> None:
         """Write the last frame and the end."""
@@ -129,7 +98,7 @@ class GifFrames:
     def _begin(self, shape: tuple[int, ...], metadata: Metadata) -> None:
         """Write what stands before the frames, none of which shares a palette."""
         self._stream.write(b"GIF89a" + struct.pack("<HHBBB", shape[1], shape[0], 0, 0, _aspect(metadata)))
-        if metadata.plays != 1:
+        if self._output.frames and metadata.plays != 1:
             loop = struct.pack("<BBHB", 3, 1, min(max(metadata.plays - 1, 0), 65_535), 0)
             self._stream.write(b"!\xff\x0bNETSCAPE2.0" + loop)
         self._stream.write(_extensions(metadata))
@@ -144,10 +113,8 @@ class GifFrames:
             self._output.warnings.append(f"gif cannot hold partial transparency: blended onto {background}")
             pixels[partly, :3] = flattened(pixels, background_colour(background))[partly]
             alpha[partly] = 255
-        packed = pixels.view("<u4")[..., 0].astype(np.uint32)
-        if not self._clear and not alpha.all():
-            self._clear = packed[alpha == 0][0]
-        return packed
+        pixels[alpha == 0] = 0
+        return pixels.view("<u4")[..., 0].astype(np.uint32)
 
     def _write(self, frame: Packed, ticks: int, following: Packed | None) -> None:
         """Write a frame, now that it is known what it must leave behind."""
@@ -156,7 +123,7 @@ class GifFrames:
         vanishes = following is not None and bool((opaque & (following < _OPAQUE)).any())
         first = self._shown is None
         if self._shown is None:
-            self._shown = self._meant = np.full(frame.shape, self._clear)
+            self._shown = self._meant = np.zeros_like(frame)
         changed = opaque & (frame != self._shown)
         moving = changed & (frame != self._meant)
         # What stands still keeps the colours that it was reduced to, and leaves more of them to the rest.
@@ -166,6 +133,8 @@ class GifFrames:
                 break
         assert found is not None
         numbers, colours = found
+        if self._grey:  # with the greys in order it is read as grey again
+            numbers, colours = frame.astype(np.uint8).ravel(), _GREYS
         if reduce:
             self._output.warnings.append(_REDUCED)
         clear = len(colours)  # the number of what is not drawn, if one is to spare
@@ -173,7 +142,7 @@ class GifFrames:
         indices[drawn] = numbers
         whole = (0, 0, frame.shape[1], frame.shape[0])
         left, top, right, bottom = whole if vanishes or first else changed_box(drawn)
-        palette = colours.tobytes() + int(self._clear).to_bytes(4, "little")[: 3 * spare]
+        palette = colours.tobytes() + bytes(3 * spare)
         image = to_image(indices[top:bottom, left:right], "P", palette)
         # As a file of its own: 13 bytes with the size of the palette, palette, 10 bytes, data, 1 byte.
         encoded = io.BytesIO()
@@ -185,7 +154,7 @@ class GifFrames:
         self._stream.write(b"," + struct.pack("<HHHHB", left, top, *image.size, data[10] & 0x87))
         self._stream.write(data[13 : 13 + table] + data[23 + table : -1])
         if vanishes:
-            self._shown = self._meant = np.full(frame.shape, self._clear)
+            self._shown = self._meant = np.zeros_like(frame)
         else:
             self._shown[drawn] = (colours @ _PLACES | _OPAQUE)[numbers]
             self._meant = frame

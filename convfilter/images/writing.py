@@ -145,9 +145,12 @@ def prepared(picture: Picture, output: Output, *, release: bool = False) -> Pict
     mode, dtype = _mode_of(picture), pixels.dtype.name
     kind, lost = route(mode, dtype, form)
     warnings += lost
-    animated_gif = form == "gif" and output.frames  # whose encoder handles alpha
-    if mode in ("LA", "RGBA") and dtype == "uint8" and not animated_gif:
-        pixels, mode = _without_alpha(pixels, mode, kind, output)
+    if _loses_alpha(mode, kind):
+        background = output.encoding.background
+        if pixels[..., -1].min() < 255:
+            warnings.append(f"{form} cannot hold alpha: blended onto {background}")
+        pixels = flattened(pixels, background_colour(background))
+        mode = "L" if pixels.ndim == 2 else "RGB"
         kind, _ = route(mode, dtype, form)
     if picture.format == form == "jpeg" and picture.metadata.lossless:
         warnings.append("is a lossless JPEG, and is written as a lossy one: try png")
@@ -173,22 +176,6 @@ def _mode_of(picture: Picture) -> str:
 def _loses_alpha(mode: str, kind: str) -> bool:
     """Tell whether a kind does not hold a mode's alpha."""
     return mode in ("LA", "RGBA") and kind in ("L", "RGB")
-
-
-def _without_alpha(pixels: NDArray[Any], mode: str, kind: str, output: Output) -> tuple[NDArray[Any], str]:
-    """Return an image without alpha if the format has none, or not of that sort, else as it is."""
-    alpha = pixels[..., -1]
-    flatten = _loses_alpha(mode, kind)
-    # A GIF's pixels are transparent or not.
-    half = output.format == "gif" and bool(np.any((alpha != 0) & (alpha != 255)))
-    if not flatten and not half:
-        return pixels, mode
-    background = output.encoding.background
-    if alpha.min() < 255:
-        fault = "alpha" if flatten else "partial transparency"
-        output.warnings.append(f"{output.format} cannot hold {fault}: blended onto {background}")
-    result = flattened(pixels, background_colour(background))
-    return result, "L" if result.ndim == 2 else "RGB"
 
 
 def _fitting(picture: Picture, kind: str, output: Output) -> Metadata:

@@ -62,7 +62,7 @@ def clearing(count=5):
     frames = moving(count, channels=4)
     for number, frame in enumerate(frames):
         frame[..., 3] = 255
-        frame[number : number + 3, 5:8] = (7, 8, 9, 0)
+        frame[number : number + 3, 5:8] = 0
     return frames
 
 
@@ -201,10 +201,9 @@ def test_pixels_of_a_gif_become_transparent_and_opaque_again():
     for _ in range(8):
         frame = rng.integers(0, 3, (6, 7, 4), np.uint8) * 100
         frame[..., 3] = rng.integers(0, 2, (6, 7)) * 255
-        frame[frame[..., 3] == 0] = (9, 9, 9, 0)
         frames.append(frame)
     frames[4] = frames[3].copy()
-    frames[5][...] = (9, 9, 9, 0)
+    frames[5][...] = 0
     opaque = np.dstack([colours(20).repeat(3, axis=0), np.full((3, 20), 255, np.uint8)])
     holed = opaque.copy()
     holed[1, 4:9] = 0

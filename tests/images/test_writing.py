@@ -218,7 +218,7 @@ def test_a_gif_lays_what_is_partly_transparent_on_the_background():
     pixels = np.array([[[0, 0, 0, 0], [100, 100, 100, 128], [9, 9, 9, 255]]], np.uint8)
     stream, warnings = write(pixels, "RGBA", "gif")
     assert warnings == ["gif cannot hold partial transparency: blended onto white"]
-    assert read_picture(stream).pixels.tolist() == [[[255] * 3, [177] * 3, [9] * 3]]
+    assert read_picture(stream).pixels.tolist() == [[[0] * 4, [177, 177, 177, 255], [9, 9, 9, 255]]]
 
 
 # Metadata
