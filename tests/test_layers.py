@@ -58,14 +58,6 @@ def test_a_transposed_layer_undoes_the_size_of_the_layer():
                 assert step.output == (40 * stride,)
 
 
-def test_channels_go_from_layer_to_layer():
-    colours, greys = layer(1, 1, channels=3, outputs=1), layer(3, 3)
-    reports = follow((10, 10), [colours, greys, greys], padding="same")
-    assert [(report.channels, report.outputs) for report in reports] == [(3, 1), (1, 1), (1, 1)]
-    reports = follow((10, 10), [greys, greys], channels=3, outputs=8)
-    assert [(report.channels, report.outputs) for report in reports] == [(3, 8), (8, 8)]
-
-
 def test_channels_that_do_not_fit_are_refused():
     with pytest.raises(ShapeError, match="made for 3 channels and 4 go in"):
         follow((10, 10), [layer(1, 1, channels=3, outputs=1)], channels=4)

@@ -62,16 +62,16 @@ def _right_command(name: str, *others: str) -> str:
     if word in NOT_CONVOLUTIONS:
         return f"not a convolution: {NOT_CONVOLUTIONS[word]}"
     rest = shlex.join(others) if len(others) < 7 else "INPUT..."
-    if name.partition(":")[0] in kernels:
-        return proposed([f"apply {rest or 'INPUT'} -k {name}"])
-    if meant := synonyms(word, kernels):
+    if meant := [name] if name.partition(":")[0] in kernels else synonyms(word, kernels):
         return proposed([f"apply {rest or 'INPUT'} -k {meant[0]}"])
     if meant := [] if os.path.exists(name) else nearest(name, _COMMANDS):
         return proposed(meant)
     # What resembles nothing is most likely an image.
     if others and others[0].partition(":")[0] in kernels:
-        return proposed([f"apply {shlex.quote(name)} -k {shlex.join(others)}"])
-    return proposed([f"apply {shlex.quote(name)} {rest if '-k' in others else '-k KERNEL'}"])
+        rest = f"-k {rest}"
+    elif "-k" not in others:
+        rest = "-k KERNEL"
+    return proposed([f"apply {shlex.quote(name)} {rest}"])
 
 
 class _Commands(click.Group):

@@ -8,7 +8,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -392,20 +392,16 @@ def _previewed(result: Result, settings: Settings) -> list[str]:
     from convfilter.drawing.terminal import preview
     from convfilter.images.reading import read_picture
 
-    job, status, pictures = result.job, result.status, []
+    job, status, width = result.job, result.status, shutil.get_terminal_size().columns
     if STREAM in (job.source, job.target):
         return []
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, suppress(ConvfilterError):
         if status == "planned":
             job = job._replace(target=os.path.join(folder, "after"))
             status = run_job(job, settings).status
-        if status != "done":
-            return []
-        width = shutil.get_terminal_size().columns
-        for path in (job.source, job.target):
-            try:
-                pictures.append(read_picture(path, max_pixels=settings.reading.max_pixels))
-            except ConvfilterError:
-                return []
-    images = [displayed(shrunk(each.pixels, width, each.mode), each.mode) for each in pictures]
-    return preview(*images, width=width).splitlines()
+        if status == "done":
+            paths, limit = (job.source, job.target), settings.reading.max_pixels
+            pictures = [read_picture(path, max_pixels=limit) for path in paths]
+            images = [displayed(shrunk(each.pixels, width, each.mode), each.mode) for each in pictures]
+            return preview(*images, width=width).splitlines()
+    return []

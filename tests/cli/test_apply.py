@@ -22,21 +22,6 @@ def test_the_printed_calculation_is_the_one_promised(quick, tmp_path):
     ]
 
 
-def test_a_chain_prints_every_step_and_the_sizes_follow_each_other(quick, tmp_path):
-    save(tmp_path / "a.png", grey(40, 60))
-    ran = quick("apply", "a.png", "-k", "box:size=5", "-k", "sobel", "--padding", "valid", "-o", "b.png")
-    assert ran.out.splitlines() == [
-        "a.png -> b.png   box:size=5 5x5, then sobel 3x3, magnitude of 2, padding valid",
-        "  box:size=5 5x5",
-        "  width   60 - 5 + 1 = 56",
-        "  height  40 - 5 + 1 = 36",
-        "  sobel 3x3, magnitude of 2",
-        "  width   56 - 3 + 1 = 54",
-        "  height  36 - 3 + 1 = 34",
-    ]
-    assert load(tmp_path / "b.png").shape == (34, 54)
-
-
 # No symmetry, no zero sum and a reach of two, so that every option makes a difference.
 ODD = """[odd]
 weights = [[1, 0, -2, 0, 0], [0, 3, 0, 0, -4], [0, 0, 2, 0, 0], [-3, 0, 0, 5, 0], [0, 0, 0, -1, 0]]

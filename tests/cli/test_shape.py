@@ -52,12 +52,6 @@ def shape(quick, *arguments):
     return json.loads(ran.out)
 
 
-def test_sizes_are_width_by_height(quick):
-    found = shape(quick, "640x480", "-k", "5x3")
-    assert (found["input"], found["kernel"]) == (sides(640, 480), sides(5, 3))
-    assert found["valid"] == sides(636, 478)
-
-
 @pytest.mark.parametrize(
     ("padding", "output", "row"),
     [("valid", (26, 24), "valid"), ("1", (28, 26), None), ("2,0", (26, 28), None)],
@@ -72,6 +66,7 @@ def test_a_padding_shows_its_own_row_only(quick, padding, output, row):
 
 def test_rows_come_before_columns_in_stride_and_dilation(quick):
     found = shape(quick, "100x80", "-k", "3x3", "--stride", "2,5", "--dilation", "3,1")
+    assert (found["input"], found["kernel"]) == (sides(100, 80), sides(3, 3))
     assert found["same"] == sides(20, 40)
     assert found["valid"] == sides((100 - 2 - 1) // 5 + 1, (80 - 6 - 1) // 2 + 1)
     assert found["receptive_field"] == sides(3, 7)
@@ -86,13 +81,6 @@ def test_a_chain_lists_each_step_and_the_last_output(quick):
     assert last["weights"] == 18  # both parts
     assert last["receptive_field"] == sides(7, 7)  # 3 + (3 - 1) * 2
     assert [step["padding"] for step in shape(quick, "9x9", "-k", "3", "-k", "3")["steps"]] == ["same"] * 2
-
-
-def test_channels_multiply_weights(quick):
-    found = shape(quick, "28x28", "-k", "3x3", "--in-channels", "3", "--out-channels", "8")
-    assert found["weights"] == 9 * 3 * 8
-    assert found["multiplications"] == 9 * 3 * 8 * 676
-    assert found["fully_connected"] == (3 * 784) * (8 * 676)
 
 
 def test_kernels_with_a_channel_axis_bring_their_channels(quick):
@@ -291,12 +279,6 @@ def test_sizes_and_kernels_that_make_no_sense_are_refused(quick, arguments):
     assert (ran.code, ran.out) == (2, "")
     assert len(ran.complaints) == 1
     assert ("--in-channels" in ran.err) == ("x3 " in arguments and "28" in arguments)
-
-
-def test_a_users_kernels_have_shapes_too(quick, tmp_path):
-    (tmp_path / "mine.toml").write_text("[wide]\nweights = [[1, 1, 1, 1, 1, 1, 1]]\n")
-    found = shape(quick, "10x10", "-k", "wide", "--kernels", "mine.toml")
-    assert (found["kernel"], found["valid"]) == (sides(7, 1), sides(4, 10))
 
 
 def test_frames_of_an_image_are_an_axis_for_kernels_that_span_them(quick, tmp_path):
