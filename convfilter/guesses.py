@@ -115,7 +115,7 @@ COMMANDS = _by_word(
         "learn": "fit train estimate",
         "explain": "why trace inspect",
         "apply INPUT -k KERNEL --preview": "show view preview display",
-        "--help": "help usage man",
+        "--help": "help helpall usage man",
         "--version": "version about",
     }
 )

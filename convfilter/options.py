@@ -94,7 +94,7 @@ def _read_padding(text: str) -> Padding:
     numbers = one_or_two(text)
     if not numbers:
         hint = did_you_mean(text, PADDINGS)
-        raise OptionError(f"unknown padding {brief(text)}{hint}: give a name, or N or N,M (rows, columns)")
+        raise OptionError(f"unknown padding {brief(text)}{hint}, or give N or N,M (rows, columns)")
     return numbers if len(numbers) == 2 else numbers[0]
 
 

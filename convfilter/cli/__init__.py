@@ -169,6 +169,7 @@ def main() -> NoReturn:
 def _usage(error: click.ClickException) -> str:
     """Return what is wrong with the command line, in one line, and where to find help."""
     text = " ".join(error.format_message().split())
+    text = text[:1].lower() + text[1:]  # Click begins its own with a capital
     if isinstance(error, click.UsageError) and error.ctx is not None:
         return f"{text.rstrip('.')} (see '{error.ctx.command_path} --help')"
     return text

@@ -36,9 +36,9 @@ _READERS: dict[str, Callable[[str], Any]] = {
 }
 # Layers as they are called elsewhere, and here.
 _GUESSES = {
-    r"conv(?:2d)?[-_]?(\d+x\d+)": r"give \1",
-    r"(?:max|avg|average|mean)[-_]?pool(?:2d|ing)?[-_]?(\d+x\d+)": r"give pool\1",
-    r"(?:fc|dense|linear)[-_]?(\d+)": r"give WxH:out=\1, with WxH the size of its input",
+    r"conv(?:2d)?[-_]?(\d+x\d+)": r"a convolution is written \1",
+    r"(?:max|avg|average|mean)[-_]?pool(?:2d|ing)?[-_]?(\d+x\d+)": r"pooling is written pool\1",
+    r"(?:fc|dense|linear)[-_]?(\d+)": r"a dense layer is written WxH:out=\1, with WxH the size of its input",
 }
 _OF_POOLS = {"stride", "padding", "dilation"}
 
@@ -54,24 +54,22 @@ def read_typed_size(text: str, signs: str = "xX\N{MULTIPLICATION SIGN}") -> tupl
 
 def read_layer(text: str, axes: int, known: Mapping[str, Kernel]) -> Layer:
     """Return the layer that a text stands for, over an input of `axes` axes."""
-    spec, texts = _split(text)
-    for pattern, answer in _GUESSES.items():
-        if (found := re.fullmatch(pattern, spec.strip().lower())) and spec not in known:
-            raise OptionError(f"unknown layer {brief(text)}: {found.expand(answer)}")
     try:
+        spec, texts = _split(text)
+        for pattern, answer in _GUESSES.items():
+            if (found := re.fullmatch(pattern, spec.strip().lower())) and spec not in known:
+                raise OptionError(found.expand(answer))
         layer = _typed_layer(spec, axes) or _kernel_layer(get_kernel(spec, known), axes)
         own = {name: _read(name, value) for name, value in texts.items()}
+        if len(layer.window) > axes:
+            raise OptionError("it has two dimensions and a size has one: give sizes as WxH")
+        outputs = own.pop("out", layer.outputs)
+        if layer.outputs not in (None, outputs):
+            raise OptionError(f"the kernel gives {layer.outputs} channels: remove 'out'")
+        if not layer.parts and (wrong := sorted(texts.keys() - _OF_POOLS)):
+            raise OptionError(f"pooling has no weights: remove '{wrong[0]}'")
     except OptionError as error:
         raise OptionError(f"layer {brief(text)}: {error}") from None
-    if len(layer.window) > axes:
-        raise OptionError(
-            f"kernel {escaped(text)!r} has two dimensions and a size has one: give sizes as WxH"
-        )
-    outputs = own.pop("out", layer.outputs)
-    if layer.outputs not in (None, outputs):
-        raise OptionError(f"layer {brief(text)}: the kernel gives {layer.outputs} channels: remove 'out'")
-    if not layer.parts and (wrong := sorted(own.keys() - _OF_POOLS) or ["out"] * bool(outputs)):
-        raise OptionError(f"layer {brief(text)}: pooling has no weights: remove '{wrong[0]}'")
     words = [f"{name} {value}".rstrip() for name, value in texts.items() if name != "out"]
     return layer._replace(name=", ".join([layer.name, *words]), outputs=outputs, **own)
 
@@ -87,7 +85,7 @@ def _split(text: str) -> tuple[str, dict[str, str]]:
         if word in _READERS:
             name = word
             if name in texts:
-                raise OptionError(f"layer {brief(text)}: {name} is set twice")
+                raise OptionError(f"{name} is set twice")
             texts[name] = value
         elif name and not equals:  # a comma without a name after it continues the value
             texts[name] += f",{word}"

@@ -109,7 +109,7 @@ class Command(click.Command):
         except click.NoSuchOption as error:
             # Of `-sobel` Click only names the first letter.
             name = next((each for each in typed if each.startswith(error.option_name)), error.option_name)
-            advice = self._advice(name.partition("=")[0])
+            advice = self._advice(ctx, name.partition("=")[0])
             raise click.UsageError(f"no such option {escaped(name)}{advice and f': {advice}'}", ctx) from None
         except click.MissingParameter as error:
             if error.param is None or error.param.name != "kernels":
@@ -117,13 +117,13 @@ class Command(click.Command):
             mend = "name a filter with -k, such as -k sobel; 'convfilter kernels' lists all"
             raise click.UsageError(f"no kernel: {mend}", ctx) from None
 
-    def _advice(self, name: str) -> str:
+    def _advice(self, ctx: click.Context, name: str) -> str:
         """Return what to do instead of giving an option, if that is possible with this command."""
         from convfilter.guesses import NOT_CONVOLUTIONS, OPTIONS, folded, synonyms
         from convfilter.images.formats import format_of_name
         from convfilter.kernels import load_kernels
 
-        word, own = folded(name), {flag: each for each in self.params for flag in each.opts}
+        word, own = folded(name), {flag: each for each in self.get_params(ctx) for flag in each.opts}
         kernels = synonyms(word, load_kernels()) if "-k" in own else []
         advice = OPTIONS.get(word)
         if any(each.name == "name" for each in self.params):  # the kernel, which is an argument

@@ -118,7 +118,7 @@ def test_messages_are_escaped_and_propose_what_was_meant(quick, tmp_path):
         ("aply",): "no such command 'aply' (did you mean 'apply'?) (see 'convfilter --help')",
         ("photo.png",): "no such command 'photo.png' (did you mean 'apply photo.png -k KERNEL'?) (see "
         "'convfilter --help')",
-        ("kernels", "sobel", "\x1b[31mred"): r"Got unexpected extra argument (\x1b[31mred) (see 'convfilter "
+        ("kernels", "sobel", "\x1b[31mred"): r"got unexpected extra argument (\x1b[31mred) (see 'convfilter "
         "kernels --help')",
     }.items():
         ran = quick(*arguments)
