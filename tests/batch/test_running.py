@@ -92,6 +92,8 @@ def test_a_mistake_over_a_single_image_comes_with_its_traceback(quick, monkeypat
         "Traceback (most recent call last):",
         "KeyError: 'oops'",
     )
+    several = quick("apply", "a.png", "a.png", "-k", "blur", "-o", "out", *dry)
+    assert several.complaints[0] == f"{ran.complaints[0]} (-v prints the traceback)"
     with pytest.raises(KeyError, match="oops"):
         cf.filter_file("a.png", "b.png", "blur")
 
