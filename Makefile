@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: demo test test-oldest coverage lint bench docs man clean
 
@@ -48,32 +49,33 @@ man: $(VENV)/.demo
 clean:
 	rm -rf $(VENV) build dist
 
-# An environment is complete when its stamp is newer than pyproject.toml.
+# An environment is complete when its stamp is newer than pyproject.toml. Groups need pip 25.1.
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "convfilter needs Python 3.11 or newer")'
 	$(PYTHON) -m venv $(VENV)
+	$(PIP) --upgrade 'pip>=25.1'
 
 $(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(PIP) --editable .
 	@touch $@
 
 $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,oracles,codecs,dask]'
+	$(PIP) --editable '.[codecs,dask]' --group test --group oracles
 	@touch $@
 
 $(VENV)/.oldest: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]' \
+	$(PIP) --editable . --group test \
 		$$(sed -n 's/^dependencies = //p' pyproject.toml | tr -d '[]",' | sed 's/>=/==/g')
 	@touch $@
 
 $(VENV)/.cover: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,oracles,codecs,dask,cover]'
+	$(PIP) --editable '.[codecs,dask]' --group test --group oracles --group cover
 	@touch $@
 
 $(VENV)/.lint: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,lint]'
+	$(PIP) --editable . --group test --group lint
 	@touch $@
 
 $(VENV)/.bench: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	$(PIP) --editable . --group bench
 	@touch $@

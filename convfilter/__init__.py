@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from convfilter.kernels import Kernel, get_kernel, load_kernels
     from convfilter.learning import fit_kernel
 
-__version__ = "1.0.0"
+__version__ = "1.1.0"
 
 __all__ = [
     "ConvfilterError",

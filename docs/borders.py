@@ -1,4 +1,4 @@
-"""What each border is made of, drawn: a small image and what stands around it."""
+"""Drawings of borders, and of the places where a kernel can stand."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ import convfilter as cf
 from convfilter.drawing.canvas import Drawing, below, beside, boxed, outlined, resized, text
 from convfilter.options import Border
 
-__all__ = ["border_plot"]
+__all__ = ["border_plot", "padding_plot"]
 
 _SIDE, _AROUND = 4, 3
 _CELL, _GAP = 22, 34
+
+_SAMPLES, _WEIGHTS = 7, 3
+_SAMPLE, _ADDED, _WEIGHT, _BETWEEN = (150, 178, 216), (226, 229, 233), (214, 40, 57), (246, 208, 212)
 
 
 def border_plot(columns: int = 3) -> Drawing:
@@ -34,3 +37,39 @@ def _bordered(mode: str) -> Drawing:
     drawn = outlined(resized(whole.astype(np.uint8), side, side, "nearest"), inner.tolist())
     title = text("constant=0.5" if mode == "constant" else mode, 17)
     return below([boxed(title, 34, 0), drawn])
+
+
+def padding_plot() -> Drawing:
+    """Draw a row of samples and below it every place of a kernel: paddings, a stride and a dilation."""
+    plots = [_places("valid"), _places("same"), _places("full")]
+    plots += [_places("valid", stride=2), _places("valid", dilation=2)]
+    plot = beside(plots, _GAP)
+    return boxed(plot, plot.shape[0] + _GAP, plot.shape[1] + _GAP, centred=True)
+
+
+def _places(padding: str, stride: int = 1, dilation: int = 1) -> Drawing:
+    """Draw where the weights stand: a line for each output."""
+    reach = dilation * (_WEIGHTS - 1)
+    before = {"valid": 0, "same": reach // 2, "full": reach}[padding]
+    options = {"padding": padding, "stride": stride, "dilation": dilation}
+    (count,) = cf.output_shape((_SAMPLES,), (_WEIGHTS,), **options)
+    lines = [[_ADDED] * before + [_SAMPLE] * _SAMPLES + [_ADDED] * before]
+    for place in range(count):
+        line = [(255, 255, 255)] * len(lines[0])
+        start = place * stride
+        line[start : start + reach + 1] = [_BETWEEN] * (reach + 1)
+        line[start : start + reach + 1 : dilation] = [_WEIGHT] * _WEIGHTS
+        lines.append(line)
+    side = _CELL - 6
+    samples, *places = (_row(line, side) for line in lines)
+    more = [f"{name} {value}" for name, value in (("stride", stride), ("dilation", dilation)) if value > 1]
+    titles = [text(", ".join([padding, *more]), 15), text(f"{_SAMPLES} samples, {count} outputs", 13)]
+    return below([boxed(below(titles, 4), 0, 150), below([samples, below(places, 3)], 6)], 10)
+
+
+def _row(colours: list[tuple[int, int, int]], side: int) -> Drawing:
+    """Draw cells side by side, with a white line between them."""
+    row = np.full((side, side * len(colours), 3), 255, np.uint8)
+    for place, colour in enumerate(colours):
+        row[1:-1, place * side + 1 : (place + 1) * side - 1] = colour
+    return row

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from borders import border_plot  # beside this file
+from borders import border_plot, padding_plot  # beside this file
 from PIL import Image, ImageDraw, ImageFont
 
 import convfilter as cf
@@ -28,6 +28,9 @@ def main() -> None:
     for heading, names in GROUPS.items():
         save(sheet_name(heading), time_sheet() if heading == "Time" else group_sheet(coffee, names))
     save("borders.png", border_plot())
+    save("padding.png", padding_plot())
+    save("ranges.png", range_sheet(coffee))
+    save("alpha.png", alpha_sheet())
     save("blending.png", blending_sheet())
     save("lightness.png", lightness_sheet())
     save("missing.png", missing_sheet())
@@ -83,6 +86,28 @@ def group_sheet(pixels: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
         made = np.repeat(made[..., np.newaxis], 3, axis=2) if made.ndim == 2 else made
         tiles.append(Tile(made, name))
     return contact_sheet(tiles, columns=5, width=TILE)
+
+
+def range_sheet(pixels: np.ndarray) -> np.ndarray:
+    """Return one edge filter under several ranges."""
+    names = ("clip", "absolute", "signed", "stretch")
+    tiles = [Tile(cf.apply_kernel(pixels, "sobel-x", range=name), f"--range {name}") for name in names]
+    return contact_sheet(tiles, columns=4, width=TILE)
+
+
+def alpha_sheet() -> np.ndarray:
+    """Return a transparent image on white: as it is, blurred like any channel, and weighted by alpha."""
+    with Image.open(SAMPLES / "badge.png") as image:
+        badge = np.asarray(image)
+    pictures = {"image": badge}
+    for alpha in ("plain", "premultiply"):
+        pictures[f"--alpha {alpha}"] = cf.apply_kernel(badge, "gaussian:5", alpha=alpha)
+    tiles = []
+    for name, pixels in pictures.items():
+        seen = Image.new("RGBA", pixels.shape[1::-1], "white")
+        seen.alpha_composite(Image.fromarray(pixels))
+        tiles.append(Tile(np.asarray(seen.convert("RGB")), name))
+    return contact_sheet(tiles, columns=3, width=TILE)
 
 
 def deblur_sheet() -> np.ndarray:

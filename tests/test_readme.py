@@ -34,12 +34,12 @@ def blocks(language, pages):
 DRAWING = re.compile(r"!\[[^\]]*\]\(([^)]+)\)")
 README_BLOCKS = re.findall(r"^```(sh|console|python)\n(.*?)^```$", README, re.M | re.S)
 OTHER_PAGES = {path.stem: text for path, text in PAGES.items() if path.name != "README.md"}
-(MINE, *_) = blocks("toml", [README])
+(MINE,) = blocks("toml", [OTHER_PAGES["kernels"]])
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """The working folder: sample images, the kernel file that README shows, and the command on the path."""
+    """The working folder: sample images, the kernel file that a page shows, and the command on the path."""
     shutil.copytree(SAMPLE_IMAGES, tmp_path / "sample_images")
     (tmp_path / "mine.toml").write_text(MINE, encoding="utf-8")
     (tmp_path / "bin").mkdir()
@@ -114,9 +114,9 @@ def test_the_readme_can_be_followed_from_its_top_to_its_end(folder, monkeypatch)
             exec(compile(block, "README", "exec"), {})
         elif language == "console":
             check_console(block, monkeypatch)
-        elif block.startswith("convfilter "):
-            for line in block.splitlines():
-                check_console(f"$ {line.partition('#')[0].rstrip()}\n...\n", monkeypatch)
+        else:
+            for line in re.findall(r"^convfilter [^#\n]+", block, re.M):
+                check_console(f"$ {line.rstrip()}\n...\n", monkeypatch)
 
 
 @pytest.mark.parametrize("code", blocks("python", OTHER_PAGES.values()))

@@ -107,14 +107,14 @@ printf '%%s\\n' "${COMPREPLY[@]}"
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
-def test_bash_completes_after_the_line_of_the_readme(tmp_path):
+def test_bash_completes_after_the_line_of_the_documents(tmp_path):
     (tmp_path / "mine.toml").write_text("[sobriety]\nweights = [[1]]\n")
     command = tmp_path / "bin" / "convfilter"
     command.parent.mkdir()
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m convfilter "$@"\n')
     command.chmod(0o755)
-    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
-    assert BASH.splitlines()[1] in readme
+    page = (Path(__file__).resolve().parents[2] / "docs" / "filter.md").read_text(encoding="utf-8")
+    assert BASH.splitlines()[1] in page
     for words, found in (
         ("convfilter apply -k sob", ["sobel", "sobel-x", "sobel-y"]),
         ("convfilter apply --kernels mine.toml -k sob", ["sobel", "sobel-x", "sobel-y", "sobriety"]),
