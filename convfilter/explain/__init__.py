@@ -383,8 +383,9 @@ class _LastFilter:
         if blend is None:
             return None
         place = tuple(slice(each, each + 1) for each in at)
-        mask = blend.mask_at(place)
-        amount = blend.mix * (1 if mask is None else Fraction(mask.item()) / blend.opaque)
+        amount = blend.mix
+        if blend.mask is not None:
+            amount *= Fraction(blend.mask[at[1:]].item()) / blend.opaque
         amount = amount if blend.inside(place) else Fraction(0)
         if amount == 1 and not blend.threshold:
             return None

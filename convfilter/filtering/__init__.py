@@ -19,8 +19,8 @@ from convfilter.filtering.arguments import ChannelAxis, PillowImage, pixels_of
 from convfilter.filtering.blend import Blend, Block, blends, check_blending
 from convfilter.filtering.blocks import blocks_of, filter_layer, inputs_of
 from convfilter.filtering.layer import Layer, filter_axes, make_layer
-from convfilter.filtering.missing import Missing, check_missing
 from convfilter.filtering.quantize import Clipping, decode, levels_of
+from convfilter.filtering.weighted import Missing, check_missing
 from convfilter.geometry import Padding, PerAxis
 from convfilter.images.formats import fitting_mode, loose_channels
 from convfilter.kernels import Kernel, KernelLike, get_chain
@@ -317,7 +317,7 @@ def last_stage(
     if opaque:  # then weights of alpha change nothing
         alpha = None
     missing = None if options.missing is None else Missing(options.missing, colours)
-    if missing is not None and not missing.hidden.any():
+    if missing is not None and not missing.planes.any():
         missing = None
     if options.linear:
         colours = decode(colours, depth, depth.unrounded(depth.result(options.depth)))

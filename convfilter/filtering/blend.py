@@ -1,13 +1,13 @@
 """How a result is put together with the image x that it was made of.
 
-Blending gives ``x + P * m * soft(f - x)``,
-where f is the filter's value, P the strength, m a mask, and ``soft`` brings differences nearer to zero by a
-threshold. A value is blended as it leaves the sums, ``u / divide`` for an undivided u, in integers or in
-floats that are exact integers as far as they can be, so that it is still rounded once.
+Blending gives ``x + P * m * soft(f - x)``, where f is the filter's value, P the strength, m a mask, and
+``soft`` brings differences nearer to zero by a threshold. Values are blended before they are rounded: in
+integers, or in floats that are precise enough to tell a tie from all other values there can be.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -20,10 +20,12 @@ from convfilter.errors import ImageError, OptionError, ShapeError, brief
 from convfilter.images.picture import check_mask_size, check_mask_values
 from convfilter.options import FilterOptions
 
-__all__ = ["LUMA", "Blend", "Block", "Original", "Strength", "blends", "check_blending", "check_region"]
-__all__ += ["grey_mask", "spread"]
+__all__ = ["LUMA", "Blend", "Block", "Division", "Mixture", "Original", "blends", "check_blending"]
+__all__ += ["check_region"]
 
 _LEAST_MIX = 1e-100
+# Pieces that a block is cut into where a mask takes all or nothing, at most, and their least width.
+_TILES, _NARROW = 8, 64
 
 LUMA = (299, 587, 114)
 """Thousandths of red, green and blue in lightness (ITU-R BT.601)."""
@@ -100,6 +102,10 @@ class Original(NamedTuple):
     samples: np.ndarray
     mask: np.ndarray | None
 
+    def channel(self, place: slice) -> Original:
+        """Return some channels."""
+        return self._replace(samples=self.samples[..., place])
+
     def at(self, places: tuple[np.ndarray, ...]) -> Iterator[tuple[int, float]]:
         """Yield sample and mask at some places."""
         mask = np.broadcast_to(1 if self.mask is None else self.mask, self.samples.shape)
@@ -142,23 +148,66 @@ class Blend(NamedTuple):
         taken = self.mask is None or self.mask[rows, columns].any()
         return (where[0], rows, columns) if taken else None
 
-    def mask_at(self, where: Block) -> np.ndarray | None:
-        """Return the mask in a block of the region, which broadcasts; None for all of it."""
-        return None if self.mask is None else self.mask[where[1:]][np.newaxis, :, :, np.newaxis]
+    def tiles(self, where: Block) -> Iterator[tuple[Block, bool | np.ndarray]]:
+        """Yield pieces of a block of the region, and how much is taken: nothing, all, or a mask."""
+        if self.mask is None:
+            yield where, True
+            return
+        mask = self.mask[where[1:]]
+        width = max(-(-mask.shape[1] // _TILES), _NARROW)
+        starts = np.arange(0, mask.shape[1], width)
+        least, most = (
+            each.reduceat(each.reduce(mask, axis=0), starts).tolist() for each in (np.minimum, np.maximum)
+        )
+        taken = [int(high > 0) + int(low == self.opaque) for low, high in zip(least, most, strict=True)]
+        first = 0
+        for amount, group in itertools.groupby(taken):
+            columns = slice(first, min(first + width * len(list(group)), mask.shape[1]))
+            first, start = columns.stop, where[2].start
+            place = (*where[:2], slice(start + columns.start, start + columns.stop))
+            yield place, mask[np.newaxis, :, columns, np.newaxis] if amount == 1 else amount == 2
 
 
-def soft(difference: np.ndarray, threshold: float) -> np.ndarray:
-    """Bring differences nearer to zero by a threshold, in place."""
-    if threshold:
-        difference -= difference.clip(-threshold, threshold)
-    return difference
+class Division(NamedTuple):
+    """Integers u and x in one: ``(A*u + B*x - clip(A*u - K*x, low, high) + half) // divisor``."""
 
+    divisor: int
+    half: int
+    times: int = 1  # A
+    kept: int = 0  # B
+    limits: tuple[int, int] | None = None  # of what is clipped, without which K is 0
+    removed: int = 0  # K
 
-def spread(mask: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Fill an array with a mask, channel by channel: numpy is slow along axes as short as that."""
-    for channel in range(target.shape[-1]):
-        target[..., channel] = mask[..., 0]
-    return target
+    def kind(self, sums: np.dtype[Any], bound: float, samples: tuple[float, float]) -> np.dtype[Any] | None:
+        """Return a type for u up to a bound and samples within limits; None if there is none that is fast."""
+        most = self.times * max(bound, 1) + (abs(self.kept) + self.removed) * max(samples[1], -samples[0])
+        most += abs(self.half) + sum(map(abs, self.limits or ()))
+        signed = self.half < 0 or self.limits is not None or (self.kept > 0 and samples[0] < 0)
+        for kind in (sums, np.dtype(np.int32)):
+            limits = np.iinfo(kind)
+            fits = most <= limits.max and not (signed and limits.min == 0)
+            if fits and (self.divisor == 1 or (kind.itemsize <= 4 and self.divisor <= limits.max)):
+                return kind
+        return None
+
+    def __call__(self, value: np.ndarray, samples: np.ndarray | None, *, positive: bool) -> np.ndarray:
+        """Return the quotients of u, which is overwritten; `positive` if no sum can be negative."""
+        number = value.dtype.type
+        _scale(value, self.times)
+        if samples is not None:
+            kept = _like(value, samples)
+            if self.limits is not None:
+                change = np.subtract(value, kept if self.removed == 1 else kept * number(self.removed))
+                value -= np.clip(change, *map(number, self.limits), out=change)
+            if self.kept:
+                value += _scale(kept, self.kept)
+        if self.half:
+            value += number(self.half)
+        if self.divisor != 1:
+            if positive:  # division without a sign takes less time
+                value = value.view(f"u{value.itemsize}")
+            np.floor_divide(value, value.dtype.type(self.divisor), out=value)
+        return value
 
 
 def _like(value: np.ndarray, samples: np.ndarray) -> np.ndarray:
@@ -168,48 +217,81 @@ def _like(value: np.ndarray, samples: np.ndarray) -> np.ndarray:
     return made
 
 
-def _scaled(values: np.ndarray, factor: Any, divisor: Any = 1) -> np.ndarray:
-    """Multiply or divide values, in place."""
-    if np.ndim(factor) or factor != 1:
-        values *= factor
-    if divisor != 1:
-        values /= divisor
+def _scale(values: np.ndarray, factor: float) -> np.ndarray:
+    """Multiply values, in place."""
+    if factor != 1:
+        values *= values.dtype.type(factor)
     return values
 
 
-class Strength:
-    """The numbers of a blend for values ``u / divide`` in levels of the result.
+def soft(difference: np.ndarray, threshold: float) -> np.ndarray:
+    """Bring differences nearer to zero by a threshold, in place."""
+    if threshold:
+        difference -= difference.clip(-threshold, threshold)
+    return difference
 
-    `fulls` are the full scales of image and result, `sums` is the largest u. Where `whole`, all are integers.
+
+class Mixture:
+    """The numbers of a blend for values ``(u + add) / divide`` in levels of the result.
+
+    `fulls` are the full scales of image and result. Integers u of at most `bound` make values that lie on a
+    grid: such as are not ties are a `gap` away from one. The `root` of a sum of squares has gaps too.
     """
 
     def __init__(
-        self, blend: Blend, fulls: tuple[float, float], divide: Fraction, sums: float, *, whole: bool
+        self,
+        blend: Blend,
+        fulls: tuple[float, float],
+        add: Fraction,
+        divide: Fraction,
+        bound: float,
+        *,
+        root: bool,
     ) -> None:
         image, result = fulls
         self.blend, self._full = blend, result
         self.ratio = ratio = Fraction(result) / Fraction(image)
-        self._threshold = blend.threshold * Fraction(result)
-        numbers = (ratio * divide, self._threshold * divide, divide)
-        scale = math.lcm(*(each.denominator for each in numbers))
-        self.whole = whole and scale < 2**24 and (blend.mask is None or blend.mask.dtype.kind in "iu")
-        self.scale = scale if self.whole else 1
-        kept, least, divide = (each * self.scale for each in numbers)
-        above, below = blend.mix.as_integer_ratio() if self.whole else (blend.mix, 1)
-        opaque, number = blend.opaque, int if self.whole else float
-        self._kept, self.least = number(kept), number(least)
-        self._mix, self._back, self._divide = number(above), below * opaque, number(divide * below * opaque)
-        # The largest numerators: of floats, with what they are made of, and of integers, which may wrap on
-        # their way to one.
-        largest = float(self._kept) * image
-        self.bound = float(self._back) * largest + float(self._mix * opaque) * (self.scale * sums + largest)
-        self.largest = float(self._back) * max(self.scale * sums, largest)
-        if self.least:
-            self.largest = max(self.largest, self.scale * sums + largest)
+        self.threshold = blend.threshold * Fraction(result)
+        self._add, self._divide = add, divide
+        self._units = 7 + 5 * (self.threshold > 0) + 2 * (ratio != 1) + 3 * root
+        self.gap = 0.0
+        if bound < math.inf and (blend.mask is None or blend.mask.dtype.kind in "iu"):
+            above, below = blend.mix.as_integer_ratio()
+            numbers, own = [ratio, self.threshold, add / divide], below * blend.opaque
+            if root:
+                grid = math.lcm(*(each.denominator for each in numbers)) ** 2
+                far = 4 * math.ceil(bound) * abs(divide)
+                self.gap = float(1 / (far * above * own * blend.opaque * grid)) / 2 if above else 0.0
+            else:
+                grid = math.lcm(*(each.denominator for each in (*numbers, 1 / divide)))
+                self.gap = 1 / (2 * own * grid)
 
-    def divisor(self, original: Original) -> int:
-        """What the blended value of integers is divided by; it has no mask or all of it."""
-        return int(self._divide) // (1 if original.mask is not None else self.blend.opaque)
+    @property
+    def whole(self) -> bool:
+        """Whether the filter replaces the image where the mask is at full scale."""
+        return self.blend.whole
+
+    def nudge(self, kind: np.dtype[Any]) -> float:
+        """Return what to add to floats so that ties are not missed; 0 if they cannot be told."""
+        error = self._units * (self._full + 1) * float(np.finfo(kind).eps) / 2
+        return self.gap / 2 if 0 < error < self.gap / 2 else 0.0
+
+    def division(self) -> Division | None:
+        """Return the arithmetic in integers where the mask is at full scale."""
+        above, below = self.blend.mix.as_integer_ratio()
+        scaled = self.ratio * self._divide
+        if self._divide <= 0 or self._divide.denominator != 1:
+            return None
+        divide, more = int(self._divide), scaled.denominator
+        divisor, times, add = below * divide * more, above * more, above * more * self._add
+        removed, back = above * int(scaled * more), below * int(scaled * more)
+        half = Fraction(divisor, 2)
+        if not self.threshold:
+            return Division(divisor, math.floor(add + half), times, back - removed)
+        # What is left of u between the limits, and how far above and below it is rounded.
+        least = times * divide * self.threshold
+        low, high = (math.floor(half) - math.floor(add + half + each) for each in (least, -least))
+        return Division(divisor, math.floor(half), times, back - removed, (low, high), removed)
 
     def premultiplied(
         self, value: np.ndarray, alpha: np.ndarray, original: Original, opacity: Original
@@ -218,64 +300,47 @@ class Strength:
 
         `value` and `alpha`, (..., 1), are the filter's, `opacity` is that of the original.
         """
-        kept, least = original.samples * float(self.ratio), float(self._threshold)
+        kept, least = original.samples * float(self.ratio), float(self.threshold)
         plain = np.asarray(kept + self._share(original) * soft(value - kept, least))
         weighted = kept * (opacity.samples * float(self.ratio))
         weighted += self._share(original) * soft(value * alpha - weighted, least * self._full)
-        alpha = self.opacity(alpha, opacity)
-        seen = np.floor(alpha + 0.5) > 0 if self._full > 1 else alpha > 0  # rounded, of integers
-        np.divide(weighted, alpha, out=plain, where=np.broadcast_to(seen, plain.shape))
+        blended = self.opacity(alpha, opacity)
+        seen = np.floor(blended + 0.5) > 0 if self._full > 1 else blended > 0  # rounded, of integers
+        np.divide(weighted, blended, out=plain, where=np.broadcast_to(seen, plain.shape))
         return plain
 
     def opacity(self, alpha: np.ndarray, original: Original) -> np.ndarray:
         """Return blended alpha, in levels of the result."""
         kept = original.samples * float(self.ratio)
-        return np.asarray(kept + self._share(original) * soft(alpha - kept, float(self._threshold)))
+        return np.asarray(kept + self._share(original) * soft(alpha - kept, float(self.threshold)))
 
     def _share(self, original: Original) -> Any:
         return float(self.blend.mix) * (1 if original.mask is None else original.mask / self.blend.opaque)
 
-    def numerator(self, value: np.ndarray, original: Original) -> np.ndarray:
-        """Return the blended value of u times a divisor, both integers; u is overwritten."""
-        number, mask = value.dtype.type, original.mask
-        back = self._back if mask is not None else self._back // self.blend.opaque
-        kept = _like(value, original.samples)
-        if mask is None and not self.least:
-            value = _scaled(value, number(self._mix * self.scale))
-            value += _scaled(kept, number(self._kept * (back - self._mix)))
-            return value
-        kept, value = _scaled(kept, number(self._kept)), _scaled(value, number(self.scale))
-        value -= kept
-        soft(value, number(self.least))
-        if mask is not None:
-            value *= spread(mask, np.empty_like(value))
-        value = _scaled(value, number(self._mix))
-        value += _scaled(kept, number(back))
-        return value
-
     def mixed(self, value: np.ndarray, original: Original) -> np.ndarray:
-        """Return the blended value, of u where `whole`, else of levels; floats that are overwritten."""
-        if self.whole:
-            return _scaled(self.numerator(value, original), 1, self.divisor(original))
-        # Where all is taken it is the filter's value to the last bit, if there is no threshold.
-        kept = _scaled(_like(value, original.samples), float(self.ratio))
-        if self._threshold:
-            value -= kept
-            soft(value, float(self._threshold))
-            value += kept
-        share: Any = float(self.blend.mix)
-        if original.mask is not None:
-            part = _scaled(np.divide(original.mask, self.blend.opaque, dtype=value.dtype), share)
-            share = spread(part, np.empty_like(value))
-        value *= share
-        kept *= 1 - share
+        """Return the blended values of floats in levels, which are overwritten."""
+        kept = _scale(_like(value, original.samples), float(self.ratio))
+        replaced = None
+        if original.mask is not None and self.whole and not self.nudge(value.dtype):
+            replaced = value.copy()  # where all is taken it is the filter's value to the last bit
+        value -= kept
+        soft(value, float(self.threshold))
+        share = float(self.blend.mix)
+        if original.mask is None:
+            _scale(value, share)
+        else:
+            part = _scale(np.divide(original.mask, self.blend.opaque, dtype=value.dtype), share)
+            for channel in range(value.shape[-1]):  # numpy is slow along axes as short as that
+                value[..., channel] *= part[..., 0]
         value += kept
+        if replaced is not None:
+            np.copyto(value, replaced, where=original.mask == self.blend.opaque)
         return value
 
     def exactly(self, value: int, sample: int, mask: float, one: int) -> int:
         """Return the blended value of one sample, in integers as large as `one` for a level."""
         kept = sample * self.ratio.numerator * one // self.ratio.denominator
-        least = math.floor(self._threshold * one)
+        least = math.floor(self.threshold * one)
         difference = value - kept
         difference -= min(max(difference, -least), least)
         (top, bottom), (share, whole) = (each.as_integer_ratio() for each in (self.blend.mix, mask))

@@ -3,25 +3,43 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from convfilter.convolution.borders import source_index
-from convfilter.filtering.alpha import PremultipliedSums
-from convfilter.filtering.blend import Blend, Block, Original, Strength, spread
-from convfilter.filtering.layer import Layer
-from convfilter.filtering.lightness import LiftedSums
-from convfilter.filtering.missing import Missing, RatioSums, anchored
-from convfilter.filtering.parts import Part, Parts, Sums
-from convfilter.filtering.quantize import Clipping, Count, Extremes, Finish, Quotients, decode, rescaled
+from convfilter.convolution.borders import ArraySource, source_index
+from convfilter.convolution.execute import Read, run
+from convfilter.filtering.blend import LUMA, Blend, Block, Mixture, Original
+from convfilter.filtering.layer import Layer, finish_of
+from convfilter.filtering.quantize import Clipping, Extremes, Finish, Quotients, decode, rescaled
+from convfilter.filtering.weighted import (
+    HiddenWeights,
+    Missing,
+    MissingSource,
+    Part,
+    PremultipliedSource,
+    anchored,
+    any_channel,
+    by_channel,
+    normalised,
+    places_of,
+    planar,
+)
 
 __all__ = ["blocks_of", "filter_layer", "inputs_of", "noise_of"]
 
+# Samples that are put together at a time, so that what is between them stays in the cache.
+_STRIP = 1 << 17
+# Of places that come out in another way than most, one in as many is still worth looking for.
+_FEW = 32
 # What lifts ties over the roundings of a blend that is weighted with alpha.
 _NUDGE = 2.0**-30
+
+# The sums of one block, a list for each output channel, with the channel axis last.
+Sums: TypeAlias = list[list[np.ndarray]]
 
 
 def filter_layer(
@@ -41,26 +59,66 @@ def filter_layer(
     Afterwards `missing` holds the missing samples of the result.
     """
     work = _Run(layer, colours, alpha, clipping, blend, missing)
-    if blend is None:
-        work.run(work.store if missing is None else work.in_strips(work.store), blocks)
-        if missing is not None and missing.value is None:
-            missing.samples = anchored(missing.samples, layer.axes, layer.border, 0)
-        if missing is not None:
-            missing.hidden = work.gone
-        return work.result
-    taken = []
-    for where in blocks_of(layer):
-        if blend.inside(where):
-            taken.append(where)
-        else:
-            work.restore(where)
-    work.run(work.in_strips(work.store_taken), taken)
-    if clipping is not None:
+    if blend is not None:
+        blocks = []
+        for where in blocks_of(layer):
+            if blend.inside(where):
+                blocks.append(where)
+            else:
+                work.restore(where)
+    work.run(work.store, blocks)
+    if blend is not None and clipping is not None:
         clipping.samples = work.result[..., : work.channels].size
+    if missing is not None:
+        if missing.value is None:
+            missing.samples = anchored(missing.samples, layer.axes, layer.border, 0)
+        missing.planes, missing.channels = work.gone, work.channels
     return work.result
 
 
-class _Run(Parts):
+class _Piece(NamedTuple):
+    """Sums of a block, or of some of its places, which are then the first axis."""
+
+    sums: Sums
+    where: Block
+    weights: np.ndarray | None  # of missing samples, see `HiddenWeights.sums`
+    places: tuple[np.ndarray, ...] | tuple[()] = ()
+
+    def cut(self, where: Block) -> _Piece:
+        """Return a smaller block."""
+        if where == self.where:
+            return self
+        own = tuple(
+            slice(new.start - old.start, new.stop - old.start)
+            for new, old in zip(where, self.where, strict=True)
+        )
+        weights = None if self.weights is None else self.weights[(slice(None),) * 3 + own]
+        return _Piece([[part[own] for part in parts] for parts in self.sums], where, weights)
+
+    def at(self, places: tuple[np.ndarray, ...]) -> _Piece:
+        """Return copies at some places."""
+        weights = None if self.weights is None else self.weights[(slice(None),) * 3 + places]
+        return _Piece([[part[places] for part in parts] for parts in self.sums], self.where, weights, places)
+
+    def of(self, values: np.ndarray) -> np.ndarray:
+        """Return what an image of the result's size holds there."""
+        return np.asarray(values[self.where][self.places])
+
+
+def _strips(block: _Piece) -> Iterator[_Piece]:
+    """Cut a block into strips."""
+    # Sums do not always lie in the order of their axes: strips take whole rows of memory.
+    part = block.sums[0][0]
+    axis = 2 if part.strides[2] > part.strides[1] else 1
+    begin, end = block.where[axis].start, block.where[axis].stop
+    step = max(1, _STRIP * (end - begin) // part.size)
+    for first in range(begin, end, step):
+        place = list(block.where)
+        place[axis] = slice(first, min(first + step, end))
+        yield block.cut(tuple(place))
+
+
+class _Run:
     """One layer at work on one image."""
 
     def __init__(
@@ -72,165 +130,322 @@ class _Run(Parts):
         blend: Blend | None,
         missing: Missing | None,
     ) -> None:
-        super().__init__(layer, colours, alpha, blend, missing)
-        self.clipping = clipping
-        if layer.range == "stretch":
-            self._finish = self._stretched()
-            if self._finish_ratios is not None:
-                self._finish_ratios = self._finish
-        # Alpha is the mean over all parts that have one.
+        self.layer, self.colours, self.blend, self.missing = layer, colours, blend, missing
+        self.clipping, bank, full = clipping, layer.bank, layer.depth.full
+        self.channels = bank.made_of(colours.shape[-1])
+        sizes = [axis.output for axis in layer.axes]
+        self.result = np.empty((*sizes, self.channels + (alpha is not None)), layer.target)
+        self.weighed, self._kept = alpha is not None and layer.premultiply, None
+        self._ratios = self.weighed  # whether some parts are quotients, to be divided once
+        self._read: Read
+        if alpha is not None and self.weighed:
+            self._read = PremultipliedSource(layer, colours, alpha)
+        elif missing is not None:
+            self._read = MissingSource(layer, colours, missing.planes)
+            self._hidden = HiddenWeights(layer, missing.planes)
+            self._ratios = bool(self._hidden.positive.any())
+            alike = missing.planes.shape[-1] == 1 and len(bank.weights) == 1
+            self.gone = np.zeros((*sizes, 1 if alike else self.channels), bool)
+        else:
+            self._read = ArraySource(planar(colours) if bank.summed else colours, layer.border, layer.fill)
+        if alpha is not None and not self.weighed:
+            self._kept = anchored(alpha, layer.axes, layer.border, full)
+            # Alpha that an earlier filter has changed is not rounded yet.
+            final = layer.target == layer.result.dtype
+            self.result[..., -1] = rescaled(self._kept, layer.depth, layer.result) if final else self._kept
+        self._totals = bank.totals
         self._means = int(np.count_nonzero(self._totals))
-        self._finish_alpha = Finish(
-            layer.result,
-            layer.target,
-            math.inf,
-            combine="sum",
-            divide=Fraction(self._means),
+        # In the second all parts are divided.
+        self._finish = finish_of(layer, self._totals if self.weighed else None)
+        self._finish_ratios = finish_of(layer, self._totals) if self._ratios else self._finish
+        # Up to which samples means of integers may be rounded to float32.
+        plain = blend is None and not (layer.combine or layer.offset or layer.range == "stretch")
+        plain = plain and layer.result.full == 255 and not self._finish_ratios.exact
+        self._largest = full if plain else math.inf
+        self._divided = self.weighed or (self._ratios and layer.range == "stretch")
+        if layer.range == "stretch":
+            self._finish = self._finish_ratios = self._stretched()
+        if blend is not None:
+            self._finish, self._finish_ratios = map(self._blending, (self._finish, self._finish_ratios))
+            # Whether samples come out as they are where nothing is taken.
+            plain = layer.rounds and layer.depth.integer and layer.result.full == full
+            self._leaves = plain and not (layer.linear or self.weighed)
+        # Alpha is the mean over all parts that have one.
+        self._finish_alpha = replace(
+            Finish(layer.result, layer.target, math.inf, combine="sum", divide=Fraction(self._means)),
             saturate=self._finish.saturate,
             loose=self._finish.loose,
             exact=layer.adds_up and layer.result.dtype.itemsize <= 2 and self._means > 1,
         )
-        if blend is not None:
-            self._strength, self._blended = _blended(layer, self._finish, blend)
-            if self._finish_ratios is not None:
-                _, self._blended_ratios = _blended(layer, self._finish_ratios, blend)
-            # Whether values come out of a blend as they are where all is taken, and samples where nothing is.
-            self._exact = layer.depth.integer and not self.weighed
-            plain = layer.rounds and layer.depth.integer and not (layer.linear or self.weighed)
-            self._leaves = plain and (self._strength.whole or self._strength.ratio == 1)
 
-    def store(self, outputs: Sums, where: Block, count: Count | None = None) -> None:
-        """Finish the sums of a block."""
-        every, gone = self._parts(outputs, where)
-        finish = self._finish
-        if self._finish_ratios is not None and isinstance(every[0][0], RatioSums):
-            finish = self._finish_ratios
-        count = count or self._counted(None)
-        for number, parts in enumerate(every):
-            lifted = self._lifted(parts, where)
-            made = [each.colours() for each in lifted]
-            place = slice(number, number + made[0].shape[-1])
-            finish(made, self.result[(*where, place)], _quotients(lifted), count)
-        if gone is not None:
-            self._mark(where, gone)
-        if opaque := _with_alpha(every):
-            self._finish_alpha(
-                [each.mean for each in opaque],
-                self.result[(*where, slice(-1, None))],
-                lambda places: zip(*(each.opacities(places) for each in opaque), strict=True),
-            )
+    def run(self, visit: Callable[[_Piece], None], blocks: Sequence[Block] | None = None) -> None:
+        """Run the plan, or blocks of it, and pass on the sums of each block."""
+        layer, group = self.layer, self.layer.plan.kernels // len(self.layer.bank.weights)
 
-    def _mark(self, where: Block, gone: np.ndarray) -> None:
-        """Put back what marks missing samples, or of a mask the samples under the anchor."""
-        assert self.missing is not None
-        layer = self.layer
-        self.gone[where] = gone
-        if layer.target != layer.result.dtype and layer.range != "raw":
-            return  # an earlier filter
-        if self.missing.value is None:
-            samples = anchored(self.missing.samples, layer.axes, layer.border, 0, where)
-            samples = samples if samples.shape == gone.shape else samples[..., :1]
-        else:
-            samples = np.array([self.missing.value], layer.depth.dtype)
-        samples = rescaled(samples, layer.depth, layer.result)
-        np.copyto(self.result[where][..., : self.channels], samples, "unsafe", gone)
+        def finish(sums: list[np.ndarray], where: tuple[slice, ...]) -> None:
+            if layer.bank.summed:
+                sums, where = [part[0] for part in sums], where[1:]
+            weights = None
+            if self.missing is not None and self.missing.planes[inputs_of(layer, [where])].any():
+                weights = self._hidden.sums(where)
+            outputs = [sums[first : first + group] for first in range(0, len(sums), group)]
+            visit(_Piece(outputs, where, weights))
+
+        channel = (slice(0, 1),) if layer.bank.summed else ()
+        chosen = None if blocks is None else [(*channel, *where) for where in blocks]
+        run(layer.plan, self._read, finish, layer.threads, chosen)
+
+    def store(self, block: _Piece) -> None:
+        """Turn the sums of a block into samples."""
+        if self.blend is None and block.weights is None:
+            self._write(block, None)
+            return
+        inside = block.where if self.blend is None else self.blend.inside(block.where)
+        assert inside is not None
+        if inside != block.where:
+            self.restore(block.where)
+        for strip in _strips(block.cut(inside)):
+            tiles = [(strip.where, True)] if self.blend is None else self.blend.tiles(strip.where)
+            for where, taken in tiles:
+                if taken is False:
+                    self.restore(where)
+                else:
+                    self._store(strip.cut(where), None if taken is True else taken)
 
     def restore(self, where: Block, mask: np.ndarray | None = None) -> None:
         """Put the image's own samples where a mask is 0, or without one."""
         assert self.blend is not None
         target = self.result[where]
-        if mask is None or not mask.all():
-            samples = self.blend.samples[where][..., : target.shape[-1]]
-            kept = True if mask is None else spread(mask == 0, np.empty(target.shape, bool))
-            np.copyto(target, rescaled(samples, self.layer.depth, self.layer.result), "unsafe", kept)
-
-    def store_taken(self, outputs: Sums, where: Block) -> None:
-        """Finish the sums of a block: plain where they replace the image, else blended with it."""
-        blend = self.blend
-        assert blend is not None
-        inside = blend.inside(where)
-        if inside != where:
-            self.restore(where)
-        if inside is None:
-            return
-        cut = [
-            slice(own.start - part.start, own.stop - part.start)
-            for own, part in zip(inside, where, strict=True)
-        ]
-        outputs, where = [[part[tuple(cut)] for part in parts] for parts in outputs], inside
-        mask = blend.mask_at(where)
-        if mask is not None and mask.min() == blend.opaque:
-            mask = None
-        lost = None if blend.missing is None else blend.missing[where]
-        lost = None if lost is None or not lost.any() else lost
-        if mask is None and lost is not None:
-            mask = np.full((1, *lost.shape[1:3], 1), blend.opaque)
+        samples = self.blend.samples[where][..., : target.shape[-1]]
+        samples = rescaled(samples, self.layer.depth, self.layer.result)
         if mask is None:
-            (self.store if blend.whole else self._store_blended)(outputs, where)
+            target[...] = samples
+        elif not mask.all():
+            for channel in range(target.shape[-1]):  # numpy is slow along axes as short as that
+                np.copyto(target[..., channel], samples[..., channel], "unsafe", mask[..., 0] == 0)
+
+    def _store(self, piece: _Piece, mask: np.ndarray | None) -> None:
+        """Turn sums into samples as if all were there, and then again where something is missing."""
+        touched, blend = self._touched(piece, mask), self.blend
+        if touched is not None and blend is None and np.count_nonzero(touched) > touched.size // _FEW:
+            self._write(piece, None)
             return
-        if lost is None and (self._exact or not blend.whole):
-            self._store_blended(outputs, where, mask, self._counted(mask))
-            if not self._leaves:
-                self.restore(where, mask)
+        other = None if touched is None else piece.at(places_of(touched))
+        mixed = blend is not None and not (mask is None and blend.whole)
+        counted = np.True_ if mask is None else mask != 0
+        counted = counted if touched is None else counted & ~touched[..., np.newaxis]
+        self._write(piece._replace(weights=None), self._original(piece, mask) if mixed else None, counted)
+        if mask is not None and not self._leaves:
+            self.restore(piece.where, mask)
+        if other is None or touched is None:
             return
-        replaced = np.asarray(mask == blend.opaque) & blend.whole
+        if blend is None or not mixed:
+            self._write(other, None)
+            return
+        mask = np.full((1, 1, 1, 1), blend.opaque) if mask is None else mask
+        mask = np.broadcast_to(mask, (*touched.shape, 1))[other.places]
         # What replaces the image does so to the last bit; missing samples are nothing to blend with.
-        plainly = spread(replaced, np.empty(self.result[where].shape, bool))
-        if lost is not None:
-            plainly[..., : lost.shape[-1]] |= lost & (mask != 0)
-        mixed = np.asarray(mask != 0) & ~replaced
-        copies = [[part.copy() for part in parts] for parts in outputs] if mixed.any() else outputs
-        self.store(copies, where, self._counted(replaced))
-        if mixed.any():
-            plain = self.result[where].copy()
-            self._store_blended(outputs, where, mask, self._counted(mixed))
-            np.copyto(self.result[where], plain, where=plainly)
-        self.restore(where, mask)
+        before, taken = other.of(self.result), mask != 0
+        plainly = np.repeat((mask == blend.opaque) & blend.whole, before.shape[-1], axis=-1)
+        if blend.missing is not None:
+            plainly[..., : self.channels] |= other.of(blend.missing) & taken
+        copies = [[part.copy() for part in parts] for parts in other.sums]
+        self._write(other._replace(sums=copies), None, plainly.all(axis=-1, keepdims=True))
+        plain = other.of(self.result)
+        self._write(other, self._original(other, mask), ~plainly.all(axis=-1, keepdims=True) & taken)
+        made = np.where(plainly, plain, other.of(self.result))
+        self.result[piece.where][other.places] = np.where(taken, made, before)
 
-    def _counted(self, mask: np.ndarray | None) -> Count | None:
-        """What counts saturated samples where a mask is not zero."""
-        clipping = self.clipping
-        if clipping is None:
-            return None
-        where = True if mask is None else mask != 0
-        return lambda values, low, past: clipping.add(values, low, past, where)
+    def _touched(self, piece: _Piece, mask: np.ndarray | None) -> np.ndarray | None:
+        """Which places (t, h, w) come out in another way than most; None for none."""
+        layer, touched = self.layer, np.zeros((1, 1, 1), bool)
+        if piece.weights is not None and self.missing is not None:
+            touched = self._hidden.touches(piece.weights)
+            if layer.bank.luma or not self._hidden.there:
+                under = anchored(self.missing.planes, layer.axes, layer.border, False, piece.where)
+                touched |= any_channel(under)
+        if self.blend is not None and self.blend.missing is not None:
+            touched = touched | any_channel(piece.of(self.blend.missing))
+        if self.blend is not None and self.blend.whole and self.weighed and mask is not None:
+            touched = touched | (mask[..., 0] == self.blend.opaque)
+        shape = piece.sums[0][0].shape[:-1]
+        return np.broadcast_to(touched, shape) if touched.any() else None
 
-    def _store_blended(
-        self, outputs: Sums, where: Block, mask: np.ndarray | None = None, count: Count | None = None
-    ) -> None:
-        count = count or self._counted(None)
+    def _original(self, piece: _Piece, mask: np.ndarray | None) -> Original:
         assert self.blend is not None
-        layer, strength = self.layer, self._strength
-        every, gone = self._parts(outputs, where)
-        blended = self._blended
-        if self._finish_ratios is not None and isinstance(every[0][0], RatioSums):
-            blended = self._blended_ratios
-        samples = self.blend.samples[where]
-        nudge = _NUDGE if layer.rounds else 0.0
-        opacity = Original(samples[..., -1:], mask)
-        alpha = np.zeros(0)
-        if self.result.shape[-1] > self.channels:
-            if self._kept is not None:
-                alpha = self._kept[where][..., np.newaxis] * float(strength.ratio)
-            else:
-                alpha = np.asarray(sum(each.mean for each in _with_alpha(every)), np.float64) / self._means
-            self._finish_alpha.store(
-                strength.opacity(alpha, opacity) + nudge, self.result[(*where, slice(-1, None))]
-            )
-        if layer.linear:
-            samples = decode(samples, layer.depth, self.colours.dtype)
+        return Original(piece.of(self.blend.samples), mask)
+
+    def _write(self, piece: _Piece, original: Original | None, counted: Any = True) -> None:
+        """Turn sums into samples, blended with an original if there is one; overwrites the sums."""
+        clipping, target, count = self.clipping, piece.of(self.result), None
+        if clipping is not None:
+
+            def count(values: np.ndarray, low: float, past: float) -> None:
+                clipping.add(values, low, past, counted)
+
+        every, opaque, gone = self._parts(piece)
+        finish, alpha = self._finish_ratios if self._divides(piece) else self._finish, np.zeros(0)
+        if target.shape[-1] > self.channels and (original is not None or opaque):
+            alpha = self._write_alpha(piece, opaque, target[..., -1:], original)
+        opacity = None if original is None else original.channel(slice(-1, None))
+        if original is not None and self.layer.linear:
+            samples = decode(original.samples, self.layer.depth, self.colours.dtype)
+            original = original._replace(samples=samples)
         for number, parts in enumerate(every):
-            lifted = self._lifted(parts, where)
-            made = [each.colours() for each in lifted]
+            made = [each.value() for each in parts]
             place = slice(number, number + made[0].shape[-1])
-            target, original = self.result[(*where, place)], Original(samples[..., place], mask)
-            if self.weighed:
-                value = strength.premultiplied(self._finish.scaled(made), alpha, original, opacity)
-                self._finish.store(value + nudge, target, count)
+            own = None if original is None else original.channel(place)
+            if own is not None and opacity is not None and self.weighed and finish.blend is not None:
+                value = finish.blend.premultiplied(finish.scaled(made), alpha, own, opacity)
+                finish.store(value, target[..., place], count, nudge=_NUDGE)
             else:
-                blended(made, target, _quotients(lifted), count, original)
+                finish(made, target[..., place], _quotients(parts), count, own)
         if gone is not None:
-            self._mark(where, gone)
+            self._mark(piece, target, gone)
+        if piece.places:
+            self.result[piece.where][piece.places] = target
+
+    def _divides(self, piece: _Piece) -> bool:
+        """Whether parts are divided already."""
+        return self._divided or (self._ratios and piece.weights is not None)
+
+    def _write_alpha(
+        self, piece: _Piece, opaque: Sequence[Part], target: np.ndarray, original: Original | None
+    ) -> np.ndarray:
+        """Turn sums of alpha into samples; return it, before it is blended."""
+        if original is None:
+            self._finish_alpha([each.value() for each in opaque], target, _quotients(opaque))
+            return target
+        mixture = self._finish.blend
+        assert mixture is not None
+        if self._kept is not None:
+            alpha = piece.of(self._kept[..., np.newaxis]) * float(mixture.ratio)
+        else:
+            alpha = np.asarray(sum(each.value() for each in opaque), np.float64) / self._means
+        blended = mixture.opacity(alpha, original.channel(slice(-1, None)))
+        self._finish_alpha.store(blended, target, nudge=_NUDGE)
+        return alpha
+
+    def _parts(self, piece: _Piece) -> tuple[list[list[Part]], list[Part], np.ndarray | None]:
+        """The parts of each output channel, those of alpha, and which samples are missing, if any are."""
+        bank, gone = self.layer.bank, None
+        opaque: list[Part] = []
+        if self.weighed:
+            every = [
+                [
+                    self._premultiplied(triple, total, opaque)
+                    for triple, total in zip(self._triples(sums), totals, strict=True)
+                ]
+                for sums, totals in zip(piece.sums, self._totals.tolist(), strict=True)
+            ]
+        elif piece.weights is None:
+            divisor = bank.divisor if self._divided else 1
+            every = [[Part(each, divisor=divisor) for each in sums] for sums in piece.sums]
+        else:
+            every, gone = self._parts_there(piece, piece.weights)
+        if bank.luma:
+            (parts,) = every
+            every = [self._lifted(parts, piece)]
+        return every, opaque, gone
+
+    def _triples(self, sums: list[np.ndarray]) -> list[list[np.ndarray]]:
+        """Sums of premultiplied colours, alpha and plain colours, for each part."""
+        if self.layer.bank.summed:
+            return [sums[first : first + 3] for first in range(0, len(sums), 3)]
+        return [np.split(part, (self.channels, self.channels + 1), axis=-1) for part in sums]
+
+    def _premultiplied(self, triple: Sequence[np.ndarray], total: float, opaque: list[Part]) -> Part:
+        """A part of premultiplied colours; that of their alpha, if there is any, is added to a list."""
+        weighted, alpha, plain = triple
+        divisor, result = self.layer.bank.divisor, self.layer.result
+        if not total:
+            return Part(plain, divisor=divisor)
+        above, below = (Fraction(result.full) / Fraction(self.layer.depth.full)).as_integer_ratio()
+        opaque.append(Part(alpha, times=above, divisor=total * below))
+        mean = opaque[-1].value()
+        visible = np.floor(mean + 0.5) > 0 if result.integer else mean > 0
+        top, over = np.where(visible, weighted, plain), np.where(visible, alpha, total)
+        return normalised(top, over, total, divisor)
+
+    def _parts_there(self, piece: _Piece, weights: np.ndarray) -> tuple[list[list[Part]], np.ndarray]:
+        """The parts of samples that are there, and which outputs are missing."""
+        assert self.missing is not None
+        layer, bank, hidden = self.layer, self.layer.bank, self._hidden
+        divisor = bank.divisor if self._ratios else 1
+        lead, count = piece.sums[0][0].shape[:-1], weights.shape[-1]
+        gone = np.zeros((*lead, self.gone.shape[-1]), bool)
+
+        def under(values: np.ndarray, fill: Any) -> np.ndarray:
+            found = anchored(values, layer.axes, layer.border, fill, piece.where)
+            return np.asarray(found[piece.places])
+
+        if not hidden.there:
+            lacking = under(self.missing.planes, False)
+            here = under(self.colours, layer.fill).astype(layer.plan.dtype)
+            by_channel(_cleared, here, lacking)
+        every = []
+        for number, sums in enumerate(piece.sums):
+            parts = []
+            for part, top in enumerate(sums):
+                own = weights[number, part, 0]
+                if bank.summed:  # by channel
+                    each = enumerate(weights[number, part])
+                    own = np.stack([one[..., channel % count] for channel, one in each], axis=-1)
+                if hidden.positive[number, part]:
+                    over, lost = hidden.present(own, number, part)
+                    total = hidden.totals[number, part].sum().item()
+                    total = total if layer.adds_up else float(total)
+                    parts.append(normalised(top, over, total, bank.divisor, self._largest))
+                else:
+                    instead, lost = here.copy(), lacking
+                    by_channel(np.multiply, instead, own)
+                    if (
+                        layer.plan.dtype.kind == "f"
+                    ):  # what is infinite counts where something is missing only
+                        by_channel(_cleared, instead, own == 0)
+                    if bank.summed:
+                        instead = instead.sum(axis=-1, keepdims=True)
+                        lost = (lacking & hidden.touched[number, part]).any(axis=-1, keepdims=True)
+                    parts.append(Part(top + instead, divisor=divisor))
+                place = slice(number, number + 1) if len(bank.weights) > 1 else slice(None)
+                gone[..., place] |= lost
+            every.append(parts)
+        if bank.luma:  # colours are added to it
+            gone |= piece.of(self.missing.planes).any(axis=-1, keepdims=True)
+        return every, gone
+
+    def _lifted(self, parts: Sequence[Part], piece: _Piece) -> list[Part]:
+        """Parts of lightness with what stays of the colours: how far each channel is above lightness."""
+        layer, divided = self.layer, self._divides(piece)
+        kind = np.dtype(np.float64) if divided else layer.plan.dtype
+        lift = piece.of(self.colours).astype(kind)
+        lightness = sum(weight * lift[..., number] for number, weight in enumerate(LUMA))
+        lift *= sum(LUMA)
+        lift -= np.asarray(lightness)[..., np.newaxis]
+        lift *= int(layer.lift) if layer.bank.integer else kind.type(layer.lift)
+        # The lift of further parts of a sum is zero: then they have as many channels as the first.
+        none = np.broadcast_to(kind.type(0), lift.shape)
+        lifts = [lift if layer.combine == "maximum" or not number else none for number in range(len(parts))]
+        shift = layer.bank.divisor if divided else 1
+        return [part._replace(lift=own, shift=shift) for part, own in zip(parts, lifts, strict=True)]
+
+    def _mark(self, piece: _Piece, target: np.ndarray, gone: np.ndarray) -> None:
+        """Put back what marks missing samples, or of a mask the samples under the anchor."""
+        assert self.missing is not None
+        layer = self.layer
+        if not gone.any():
+            return
+        self.gone[piece.where][piece.places] = gone
+        if layer.target != layer.result.dtype and layer.range != "raw":
+            return  # an earlier filter
+        samples = np.array([self.missing.value or 0], layer.depth.dtype)
+        if self.missing.value is None:
+            samples = anchored(self.missing.samples, layer.axes, layer.border, 0, piece.where)[piece.places]
+        samples = rescaled(samples, layer.depth, layer.result)
+        single = samples.shape[-1] != self.channels
+        for channel in range(self.channels):  # numpy is slow along axes as short as that
+            own, lost = 0 if single else channel, channel % gone.shape[-1]
+            np.copyto(target[..., channel], samples[..., own], "unsafe", gone[..., lost])
 
     def _stretched(self) -> Finish:
         """Find the scale that maps the smallest value to 0 and the largest to full scale.
@@ -238,37 +453,52 @@ class _Run(Parts):
         Sums are computed twice instead of being kept: that costs time, but no memory.
         """
         # The scale ignores an offset, and roots are not rounded to what eight bits need.
-        layer, finish = self.layer, self._finish_ratios or self._finish
-        finish = replace(finish, add=Fraction(0), bound=math.inf)
-        if self._finish_ratios is not None:
-            self._finish = self._finish_ratios = finish  # all are divided
+        layer, finish = self.layer, replace(self._finish_ratios, add=Fraction(0), bound=math.inf)
         extremes = Extremes()
 
-        def look(outputs: Sums, where: Block) -> None:
-            every, gone = self._parts(outputs, where)
+        def look(piece: _Piece) -> None:
+            every, _, gone = self._parts(piece)
             for number, parts in enumerate(every):
-                lifted = self._lifted(parts, where)
-                value = finish.value([each.colours() for each in lifted])
+                value = finish.value([each.value() for each in parts])
                 if gone is not None:
-                    lost = gone[..., number : number + value.shape[-1]]
+                    lost = np.broadcast_to(gone, (*gone.shape[:-1], self.channels))
+                    lost = lost[..., number : number + value.shape[-1]]
                     if lost.all():
                         continue
                     value[lost] = value[~lost][0]
-                extremes.add(value, _quotients(lifted) if finish.exact else None, layer.combine)
+                extremes.add(value, _quotients(parts) if finish.exact else None, layer.combine)
 
-        self.run(look)
+        def visit(block: _Piece) -> None:
+            touched = self._touched(block, None)
+            if touched is None:
+                look(block._replace(weights=None))
+                return
+            rest = places_of(~touched)
+            if len(rest[0]):
+                look(block.at(rest)._replace(weights=None))
+            look(block.at(places_of(touched)))
+
+        self.run(visit)
         # A flat result must not become an image of its roundings.
-        noise = noise_of(layer, self.colours) / (layer.bank.divisor if self.weighed else 1)
+        noise = noise_of(layer, self.colours) / (layer.bank.divisor if self._divided else 1)
         if not extremes.high - extremes.low > noise:
             return replace(finish, multiply=0.0, divide=Fraction(1), exact=False)
         low, high = extremes.exact if finish.exact else map(Fraction, (extremes.low, extremes.high))
         return replace(finish, add=-low, multiply=layer.result.full, divide=high - low)
 
+    def _blending(self, finish: Finish) -> Finish:
+        """The arithmetic with a blend."""
+        assert self.blend is not None
+        layer, parts = self.layer, self.layer.bank.weights.shape[1]
+        fulls, divide = (layer.depth.full, layer.result.full), finish.divide / Fraction(finish.multiply or 1)
+        root = layer.combine == "magnitude"
+        mixture = Mixture(self.blend, fulls, finish.add, divide, parts * finish.bound, root=root)
+        return replace(finish, blend=mixture)
 
-def _with_alpha(every: Sequence[Sequence[Part]]) -> list[PremultipliedSums]:
-    """The parts that make alpha."""
-    weights = [each for parts in every for each in parts if isinstance(each, PremultipliedSums)]
-    return [each for each in weights if each.total]
+
+def _cleared(values: np.ndarray, where: np.ndarray, *, out: np.ndarray) -> None:
+    """Put zeros in some places."""
+    np.copyto(out, 0, where=where)
 
 
 def noise_of(layer: Layer, colours: np.ndarray) -> float:
@@ -280,8 +510,8 @@ def noise_of(layer: Layer, colours: np.ndarray) -> float:
     return 16 * float(np.finfo(layer.plan.dtype).eps) * largest * float(layer.bank.largest_sum)
 
 
-def _quotients(parts: Sequence[Part | LiftedSums]) -> Quotients:
-    return lambda places: zip(*(each.quotients(places) for each in parts), strict=True)
+def _quotients(parts: Sequence[Part]) -> Quotients:
+    return lambda places: zip(*(each.exactly(places) for each in parts), strict=True)
 
 
 def blocks_of(layer: Layer) -> list[Block]:
@@ -299,21 +529,3 @@ def inputs_of(layer: Layer, regions: Sequence[Block]) -> Block:
         index = index[index >= 0] if (index >= 0).any() else np.zeros(1, int)
         slices.append(slice(int(index.min()), int(index.max()) + 1))
     return tuple(slices)
-
-
-def _blended(layer: Layer, finish: Finish, blend: Blend) -> tuple[Strength, Finish]:
-    """The numbers of a blend, and the arithmetic with it."""
-    parts = layer.bank.weights.shape[1]
-    divide, whole = finish.divide / Fraction(finish.multiply or 1), layer.adds_up and not layer.linear
-    strength = Strength(
-        blend,
-        (layer.depth.full, layer.result.full),
-        divide,
-        parts * finish.bound + abs(float(finish.add)),
-        whole=whole,
-    )
-    exact = finish.exact
-    if whole and layer.result.dtype.itemsize <= 2 and not layer.premultiply:
-        largest = strength.bound ** (2 if layer.combine == "magnitude" else 1)
-        exact = exact or not strength.whole or largest >= 2**49
-    return strength, replace(finish, blend=strength, exact=exact)

@@ -13,9 +13,6 @@ from convfilter.convolution.borders import border_fill
 from convfilter.convolution.fourier import Fourier
 from convfilter.convolution.plan import Plan, exact_type, make_plan
 from convfilter.errors import ShapeError
-from convfilter.filtering.alpha import (
-    premultiplied_weights,
-)
 from convfilter.filtering.blend import LUMA
 from convfilter.filtering.quantize import Finish, Levels, decode
 from convfilter.geometry import Axis, axes_of
@@ -228,7 +225,7 @@ def make_layer(
     if work == np.float64:  # what is computed in double precision passes through no other type
         tolerance = min(tolerance, 2.0**-40 * bound)
     if bank.summed:
-        weights = premultiplied_weights(weights) if premultiply else weights
+        weights = _premultiplied_weights(weights) if premultiply else weights
         kernels = list(weights.reshape(-1, *weights.shape[2:]))
         plan_axes, carried = (Axis(weights.shape[2], weights.shape[2]), *axes), 1
     else:
@@ -256,6 +253,19 @@ def make_layer(
         plan=plan,
         threads=threads,
     )
+
+
+def _premultiplied_weights(weights: np.ndarray) -> np.ndarray:
+    """Return weights (O, P, C, ...) as those, (O, 3 P, 2 C + 1, ...), for a planar `PremultipliedSource`.
+
+    Each part becomes three: premultiplied colours, alpha, and plain colours.
+    """
+    outputs, parts, count, *window = weights.shape
+    spread = np.zeros((outputs, parts, 3, 2 * count + 1, *window), weights.dtype)
+    spread[:, :, 0, :count] = weights
+    spread[:, :, 1, count] = weights.sum(axis=2)
+    spread[:, :, 2, count + 1 :] = weights
+    return spread.reshape(outputs, 3 * parts, 2 * count + 1, *window)
 
 
 def filter_axes(shape: Sequence[int], kernel: Kernel, options: FilterOptions) -> tuple[Axis, ...]:
@@ -295,6 +305,8 @@ def finish_of(layer: Layer, totals: np.ndarray | None) -> Finish:
         inside=layer.inside,
         loose=layer.rounds and not layer.depth.integer,
         exact=layer.adds_up and _rounds_twice(layer, totals),
+        whole=layer.adds_up and not layer.premultiply,
+        samples=(layer.depth.low, layer.depth.high),
     )
 
 

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from convfilter.errors import ImageError
-from convfilter.filtering.blend import Original, Strength
+from convfilter.filtering.blend import Division, Mixture, Original
 from convfilter.options import Depth
 
 __all__ = ["Clipping", "Count", "Extremes", "Finish", "Levels", "Quotients", "decode", "encode", "levels_of"]
@@ -176,7 +176,9 @@ class Finish:
     inside: bool = False  # no value can lie outside the limits
     loose: bool = False  # values may be nan, which becomes 0 among integers
     exact: bool = False  # settle ties exactly: floats round sums of integers more than once
-    blend: Strength | None = None  # put values together with the samples of the original
+    whole: bool = False  # sums are integers, or quotients of them
+    samples: tuple[float, float] = (0, 0)  # the image's own limits
+    blend: Mixture | None = None  # puts values together with the samples of the original
 
     def __call__(
         self,
@@ -187,12 +189,25 @@ class Finish:
         original: Original | None = None,
     ) -> None:
         """Turn the sums of all parts into samples; overwrites the sums. `original` is for a blend."""
-        if (kind := self._integer_type(parts[0].dtype, original)) is not None:
-            self._saturate(self._divided(parts, kind, original), target, clipping)
+        sums, samples = parts[0].dtype, None if original is None else original.samples
+        division = None
+        if sums.kind != "f" and (original is None or original.mask is None):
+            division = self._plainly if original is None else self._mixing
+        kind = None if division is None else division.kind(sums, self.bound, self.samples)
+        if division is not None and kind is not None:
+            value = self._combined(parts)
+            if self.absolute:
+                np.abs(value, out=value)
+            value = division(value.astype(kind, copy=False), samples, positive=self.inside)
+            self._saturate(value, target, clipping)
             return
-        value = self.scaled(parts, original)
+        value, nudge, exact = self.scaled(parts, blended=original is not None), 0.0, self.exact
+        if self.blend is not None and original is not None:
+            nudge = self.blend.nudge(value.dtype) if self._grid else 0.0
+            exact = exact or (self._grid and not nudge)
+            value = self.blend.mixed(value, original)
         settle = functools.partial(self._settle, quotients=quotients, original=original)
-        self.store(value, target, clipping, settle if self.exact else None)
+        self.store(value, target, clipping, settle if exact else None, nudge)
 
     def store(
         self,
@@ -200,6 +215,7 @@ class Finish:
         target: np.ndarray,
         clipping: Count | None = None,
         settle: Callable[[np.ndarray], None] | None = None,
+        nudge: float = 0.0,
     ) -> None:
         """Turn values, which are overwritten, into samples; `settle` floors where floats cannot."""
         if self.target.kind == "f":
@@ -213,7 +229,7 @@ class Finish:
             return
         if self.linear:
             encode(value, self.levels)
-        value += 0.5
+        value += 0.5 + nudge
         if settle is not None:
             settle(value)
         # The conversion to integers truncates, which is floor where nothing is negative.
@@ -233,9 +249,21 @@ class Finish:
             np.copyto(value, 0, where=np.isnan(value))
         np.copyto(target, value, casting="unsafe")
 
-    def value(self, parts: Sequence[np.ndarray]) -> np.ndarray:
+    def scaled(self, parts: Sequence[np.ndarray], *, blended: bool = False) -> np.ndarray:
+        """Return the value as floats, before rounding."""
+        value = self.value(parts, blended=blended)
+        if not self.multiply:  # stretched, and flat
+            value.fill(0)
+            return value
+        if self.multiply != 1:
+            value *= self.multiply
+        if self.divide != 1:
+            value /= float(self.divide)
+        return value
+
+    def value(self, parts: Sequence[np.ndarray], *, blended: bool = False) -> np.ndarray:
         """Return ``f(sums) + add``, or its magnitude, as floats."""
-        kind = self._float_type(parts)
+        kind = self._float_type(parts, blended=blended)
         if self.combine == "magnitude":
             value = _magnitude(parts, kind)
             if kind == np.float32 and not self.levels.integer and not _TINY < value.max() < np.inf:
@@ -246,92 +274,49 @@ class Finish:
             value += float(self.add)
         return np.abs(value, out=value) if self.absolute else value
 
-    def _float_type(self, parts: Sequence[np.ndarray]) -> np.dtype[Any]:
+    def _float_type(self, parts: Sequence[np.ndarray], *, blended: bool) -> np.dtype[Any]:
         """The float type in which the value comes out right."""
         if parts[0].dtype.kind == "f":
             return parts[0].dtype
-        # Squares below 2**24 are exact in float32, and so is the rounding of a root up to 8 bits: between two
-        # integers no root comes nearer to the half than 1 / (8 * 255).
-        squares = self.combine == "magnitude" and len(parts) * self.bound**2 < 2**24
-        if self.blend is not None:  # integers below 2**24 are exact in float32, and quotients of them
-            few = self.blend.whole and self.combine != "magnitude" and self.blend.bound < 2**22
-            return np.dtype(np.float32 if few else np.float64)
-        plain = self.levels.full == 255 and self.add == 0 and self.multiply == self.divide == 1
-        return np.dtype(np.float32 if squares and plain else np.float64)
+        # Sums and squares below 2**24 are exact in float32, and so is the rounding of a root up to 8 bits:
+        # between two integers no root comes nearer to the half than 1 / (8 * 255).
+        root = self.combine == "magnitude"
+        narrow, small = np.dtype(np.float32), self.bound ** (1 + root) * len(parts) ** root < 2**24
+        if blended:
+            small = small and self.blend is not None and self.blend.nudge(narrow) > 0 and self._grid
+        else:
+            plain = self.levels.full == 255 and self.add == 0 and self.multiply == self.divide == 1
+            small = small and plain and root
+        return narrow if small else np.dtype(np.float64)
 
     def _combined(self, parts: Sequence[np.ndarray]) -> np.ndarray:
         """All parts in one, in the memory of the first unless that is needed again."""
         combine = np.maximum if self.combine == "maximum" else np.add
-        first = parts[0].copy() if self.exact and len(parts) > 1 else parts[0]
+        again = self.exact or (self.blend is not None and self._grid)
+        first = parts[0].copy() if again and len(parts) > 1 else parts[0]
         for part in parts[1:]:
             combine(first, part, out=first)
         return first
 
-    def scaled(self, parts: Sequence[np.ndarray], original: Original | None = None) -> np.ndarray:
-        """Return the value as floats, before rounding."""
-        value = self.value(parts)
-        blend = None if original is None else self.blend
-        if not self.multiply:  # stretched, and flat
-            value.fill(0)
-        elif blend is None or not blend.whole:
-            if self.multiply != 1:
-                value *= self.multiply
-            if self.divide != 1:
-                value /= float(self.divide)
-        return value if blend is None or original is None else blend.mixed(value, original)
-
-    def _integer_type(self, sums: np.dtype[Any], original: Original | None) -> np.dtype[Any] | None:
-        """The type in which integers can be divided as such, and fast; None if they cannot."""
-        if self.target.kind == "f" or sums.kind == "f" or not self._divides:
-            return None
-        bound, kinds = self.bound, [sums]
-        if self.blend is not None and original is not None:
-            if not self.blend.whole or self.add.denominator != 1 or (self.add < 0 and sums.kind == "u"):
-                return None
-            bound, kinds = self.blend.largest, [sums, np.dtype(np.int32)]
-            if self.blend.least:  # differences have signs
-                kinds = [kind for kind in kinds if kind.kind == "i"]
-        divisor, half = self._division(original)
-        for kind in kinds:
-            limits = np.iinfo(kind)
-            fits = bound + abs(half) <= limits.max and (half >= 0 or limits.min < 0)
-            if fits and (divisor == 1 or (kind.itemsize <= 4 and divisor <= limits.max)):
-                return kind
-        return None
+    @functools.cached_property
+    def _grid(self) -> bool:
+        """Whether a blend is to be rounded as exact arithmetic would."""
+        small = self.target.kind != "f" and self.levels.dtype.itemsize <= 2
+        return small and self.whole and not self.linear
 
     @functools.cached_property
-    def _divides(self) -> bool:
-        """Whether sums of integers need no more than an addition and a division, both of integers."""
-        plain = self.combine != "magnitude" and self.multiply == 1 and not self.linear
-        return plain and self.divide > 0 and self.divide.denominator == 1 and not (self.add and self.absolute)
+    def _plainly(self) -> Division | None:
+        """The arithmetic of sums of integers that need no more than an addition and a division."""
+        plain = self.target.kind != "f" and self.combine != "magnitude" and self.multiply == 1
+        plain = plain and not self.linear and not (self.add and self.absolute)
+        if not plain or self.divide <= 0 or self.divide.denominator != 1:
+            return None
+        return Division(int(self.divide), math.floor(self.add + self.divide / 2))
 
-    def _division(self, original: Original | None) -> tuple[int, int]:
-        """What integers are divided by, rounding down, and what is added to them before."""
-        if self.blend is not None and original is not None:  # to which `add` has been added already
-            divisor = self.blend.divisor(original)
-            return divisor, divisor // 2
-        return int(self.divide), math.floor(self.add + self.divide / 2)
-
-    def _divided(
-        self, parts: Sequence[np.ndarray], kind: np.dtype[Any], original: Original | None
-    ) -> np.ndarray:
-        """Integers that are rounded already."""
-        value = self._combined(parts)
-        if self.absolute:
-            np.abs(value, out=value)
-        if self.blend is not None and original is not None:
-            value = value.astype(kind, copy=False)
-            if self.add:
-                value += kind.type(int(self.add))
-            value = self.blend.numerator(value, original)
-        divisor, half = self._division(original)
-        if half:
-            value += value.dtype.type(half)
-        if divisor != 1:
-            if self.inside:  # nothing is negative: division without a sign takes half the time
-                value = value.view(f"u{value.itemsize}")
-            np.floor_divide(value, value.dtype.type(divisor), out=value)
-        return value
+    @functools.cached_property
+    def _mixing(self) -> Division | None:
+        """The same with a blend."""
+        return None if self.blend is None or self._plainly is None else self.blend.division()
 
     def _settle(self, value: np.ndarray, quotients: Quotients, original: Original | None) -> None:
         """Replace values to be floored by their true floors where roundings may put them past an integer."""

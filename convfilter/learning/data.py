@@ -15,8 +15,8 @@ from numpy.typing import ArrayLike
 from convfilter.convolution import correlate, samples_of
 from convfilter.convolution.borders import ArraySource, border_fill
 from convfilter.errors import ImageError, KernelError, ShapeError, check_choice
-from convfilter.filtering.alpha import planar
 from convfilter.filtering.quantize import Levels, decode, levels_of
+from convfilter.filtering.weighted import planar
 from convfilter.geometry import Axis, axes_of
 from convfilter.kernels.kernel import LARGEST_SIDE
 from convfilter.options import Border, LearnedChannels, choices

@@ -12,7 +12,7 @@ from PIL import Image
 from samples import colour, grey, load, save
 
 from convfilter import ConvfilterError, apply_kernel, filter_file, get_kernel
-from convfilter.filtering import filter_pixels, parts
+from convfilter.filtering import blocks, filter_pixels
 from convfilter.options import FilterOptions
 
 MAGNITUDE = random_kernel(3, parts=2, divisors=(1, 2), combine="magnitude")
@@ -139,8 +139,8 @@ def test_only_blocks_that_touch_the_region_are_computed(monkeypatch):
         computed.append(plan.blocks if chosen is None else len(chosen))
         run(plan, read, finish, threads, chosen)
 
-    run = parts.run
-    monkeypatch.setattr(parts, "run", noted)
+    run = blocks.run
+    monkeypatch.setattr(blocks, "run", noted)
     pixels = picture(0, 1500, 1500, 3)
     chain, region = [get_kernel("disk:radius=40"), get_kernel("gaussian:sigma=2"), BLUR], (700, 20, 9, 9)
     for border in ("edge", "wrap"):

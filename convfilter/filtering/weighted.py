@@ -1,0 +1,295 @@
+"""Samples that count in part or not at all: transparent and missing ones.
+
+With a weight a for each sample, its alpha or 0 where it is missing, ``N = sum(w*a*x)``, ``D = sum(w*a)`` and
+``S = sum(w)``, a normalised filter gives ``S*N/D``, the mean of what counts. So do filters of colours with
+alpha, whose own mean is ``D/S``; where that rounds to 0 they give the plain ``sum(w*x)``. So do parts
+without negative weights where samples are missing; any other part gives ``N + x_c*(S - D)``, as if missing
+samples were the one under the anchor.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from convfilter.convolution import array_of
+from convfilter.convolution.borders import ArraySource, source_index
+from convfilter.convolution.execute import run
+from convfilter.convolution.plan import exact_type, make_plan
+from convfilter.errors import ImageError, OptionError, brief
+from convfilter.filtering.blend import Block
+from convfilter.filtering.layer import Layer
+from convfilter.geometry import Axis
+from convfilter.images.picture import check_mask_size
+from convfilter.options import Border
+
+__all__ = [
+    "HiddenWeights",
+    "Missing",
+    "MissingSource",
+    "Part",
+    "PremultipliedSource",
+    "anchored",
+    "any_channel",
+    "by_channel",
+    "check_missing",
+    "normalised",
+    "places_of",
+    "planar",
+]
+
+
+class Part(NamedTuple):
+    """The value of one part of a kernel, ``top * times / (over * divisor) + lift / shift``."""
+
+    top: np.ndarray
+    times: float = 1
+    over: Any = 1  # an integer or an array; never 0
+    divisor: float = 1
+    lift: Any = 0  # how far a channel is above lightness
+    shift: int = 1
+
+    def value(self) -> np.ndarray:
+        """Return the value; float64 where something is divided."""
+        value, over = self.top, np.asarray(self.over)
+        kind = over.dtype if over.dtype == np.float32 else np.float64
+        if isinstance(self.times, float):  # 1 where all samples count: that is the plain sum to the last bit
+            factor = self.times / over / self.divisor
+            value = value.astype(np.result_type(value, factor))
+            by_channel(np.multiply, value, factor)
+        elif not self.times == self.divisor == 1 or over.ndim:
+            # One division of exact products: a tie stays a tie.
+            value = np.multiply(value, float(self.times), dtype=kind)
+            by_channel(np.divide, value, np.multiply(over, float(self.divisor), dtype=kind))
+        if np.ndim(self.lift):
+            value = value + (self.lift if self.shift == 1 else self.lift / self.shift)
+        return np.asarray(value)
+
+    def exactly(self, places: tuple[np.ndarray, ...]) -> Iterator[tuple[int, int]]:
+        """Yield the values of integers at some places as integers over integers."""
+        arrays = (self.top, self.over, self.lift)
+        shape = np.broadcast_shapes(*map(np.shape, arrays))
+        values = (np.broadcast_to(each, shape)[places].tolist() for each in arrays)
+        for top, over, lift in zip(*values, strict=True):
+            below = int(over * self.divisor)
+            yield int(top * self.times) * self.shift + int(lift) * below, below * self.shift
+
+
+def by_channel(operation: Callable[..., object], values: np.ndarray, other: np.ndarray) -> None:
+    """Apply an operation in place, with an array of one channel or all: numpy is slow along short axes."""
+    if other.ndim == 0 or other.shape == values.shape:
+        operation(values, other, out=values)
+        return
+    for channel in range(values.shape[-1]):
+        operation(values[..., channel], other[..., channel % other.shape[-1]], out=values[..., channel])
+
+
+def normalised(
+    top: np.ndarray, over: np.ndarray, total: float, divisor: int, largest: float = math.inf
+) -> Part:
+    """Return ``S*N/D`` of sums over a divisor, in lowest terms.
+
+    Samples up to the `largest` may be divided in float32, if that cannot move them to or from a tie.
+    """
+    if isinstance(total, int):
+        shared = math.gcd(total, divisor)
+        times, divisor = total // shared, divisor // shared
+        narrow = largest * total * times < 2**24 and total * divisor < 2**13
+        return Part(top, times, over.astype(np.float32) if narrow else over, divisor)
+    return Part(top, total, over, divisor)
+
+
+def places_of(values: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return what `np.nonzero` does, which is slow for several axes."""
+    return tuple(np.unravel_index(np.flatnonzero(values), values.shape))
+
+
+def any_channel(values: np.ndarray) -> np.ndarray:
+    """Return ``values.any(axis=-1)``, channel by channel."""
+    return np.asarray(functools.reduce(np.logical_or, np.moveaxis(values, -1, 0)))
+
+
+def planar(values: np.ndarray) -> np.ndarray:
+    """Return values of shape (T, H, W, C) as (C, T, H, W, 1): the channels become an axis of the kernel."""
+    return np.moveaxis(values, -1, 0)[..., np.newaxis]
+
+
+def anchored(
+    values: np.ndarray, axes: Sequence[Axis], border: Border, fill: Any, where: Block | None = None
+) -> np.ndarray:
+    """Return the samples under the kernel's anchor, at each output or those of a block."""
+    for number, axis in enumerate(axes):
+        outputs = slice(0, axis.output) if where is None else where[number]
+        first, last = (
+            at * axis.stride - axis.before + axis.anchor for at in (outputs.start, outputs.stop - 1)
+        )
+        before: Any = (slice(None),) * number
+        if 0 <= first <= last < axis.size:
+            values = values[(*before, slice(first, last + 1, axis.stride))]
+            continue
+        index = source_index(np.arange(first, last + 1, axis.stride), axis.size, border)
+        values = values.take(index, number)
+        if values.dtype.kind in "iu" and fill != int(fill):
+            values = values.astype(np.float64)
+        values[(*before, index < 0)] = fill
+    return values
+
+
+class PremultipliedSource:
+    """Blocks of what a premultiplied filter sums: C colours times alpha, alpha, and the C plain colours.
+
+    Colours (T, H, W, C) and alpha (T, H, W) are of the layer's scale; a constant border is opaque.
+    """
+
+    def __init__(self, layer: Layer, colours: np.ndarray, alpha: np.ndarray) -> None:
+        summed, border = layer.bank.summed, layer.border
+        arrays = (colours, alpha[..., np.newaxis])
+        plain, weights = map(planar, arrays) if summed else arrays
+        self._colours = ArraySource(plain, border, layer.fill)
+        self._alpha = ArraySource(weights, border, layer.depth.full)
+        self._count, self._axis = colours.shape[-1], 0 if summed else -1
+        self._loose = colours.dtype.kind == "f"
+
+    def __call__(self, starts: Sequence[int], block: np.ndarray) -> None:
+        """Fill a block; see `ArraySource`."""
+        # Where the channels are an axis of the kernel, a block holds them all from the first on.
+        channels, count = np.moveaxis(block, self._axis, -1), self._count
+        weighted, alpha, plain = np.split(channels, (count, count + 1), axis=-1)
+        self._alpha(starts, np.moveaxis(alpha, -1, self._axis))
+        self._colours(starts, np.moveaxis(plain, -1, self._axis))
+        np.multiply(plain, alpha, out=weighted)
+        if self._loose:  # what is invisible does not count, nan and infinity neither
+            np.copyto(weighted, 0, where=alpha == 0)
+
+
+def check_missing(missing: Any) -> None:
+    """Refuse what names no samples."""
+    number = isinstance(missing, int | float | np.number) and not isinstance(missing, bool)
+    named = missing is None or number or isinstance(missing, str)
+    if not named and array_of(missing, "a mask of missing samples", ImageError).ndim < 2:
+        raise OptionError(f"missing={brief(missing)}: give nan, a number, or a mask of 0 for missing samples")
+
+
+class Missing:
+    """The missing samples of an image, and later those of a filter's result."""
+
+    def __init__(self, missing: Any, samples: np.ndarray) -> None:
+        self.samples = samples  # (T, H, W, C), as they were read
+        self.channels = samples.shape[-1]
+        self.value: float | None = None  # what marks them; None for a mask
+        self.planes: np.ndarray  # where they are; of one channel if all channels agree
+        if isinstance(missing, str) or np.ndim(missing):
+            mask = np.asarray(missing)
+            if mask.ndim == 3:
+                mask = np.asarray(mask[..., : -1 if mask.shape[-1] in (2, 4) else None].any(axis=-1))
+            if mask.ndim != 2 or mask.dtype.kind not in "biuf":
+                raise ImageError(
+                    f"missing: shape {np.shape(missing)} is not a mask: give (H, W), 0 is missing"
+                )
+            check_mask_size(mask.shape, samples.shape[1:3])
+            self.planes = np.broadcast_to((mask == 0)[..., np.newaxis], (*samples.shape[:-1], 1))
+            return
+        self.value = float(missing)
+        if math.isnan(self.value):
+            self.planes = np.isnan(samples)
+        else:
+            with np.errstate(over="ignore"):
+                found = samples.dtype.type(self.value) if samples.dtype.kind == "f" else self.value
+            self.planes = np.asarray(samples == found)
+        one, *others = np.moveaxis(self.planes, -1, 0)
+        found = one.reshape(-1)[int(self.planes.argmax()) // self.channels]  # the first place tells soon
+        if found and all(np.array_equal(one, plane) for plane in others):
+            self.planes = one[..., np.newaxis].copy()
+
+    @property
+    def hidden(self) -> np.ndarray:
+        """Which samples are missing, (T, H, W, C)."""
+        return np.broadcast_to(self.planes, (*self.planes.shape[:-1], self.channels))
+
+
+class MissingSource:
+    """Blocks of samples with zeros for those that are missing."""
+
+    def __init__(self, layer: Layer, colours: np.ndarray, planes: np.ndarray) -> None:
+        self._summed = layer.bank.summed
+        self._colours = ArraySource(planar(colours) if self._summed else colours, layer.border, layer.fill)
+        self._hidden, self._planes = ArraySource(planes, layer.border, 0), planes.shape[-1]
+
+    def __call__(self, starts: Sequence[int], block: np.ndarray) -> None:
+        """Fill a block; see `ArraySource`."""
+        self._colours(starts, block)
+        samples = np.moveaxis(block[..., 0], 0, -1) if self._summed else block
+        hidden = np.empty((*samples.shape[:-1], self._planes), bool)
+        self._hidden(starts[-3:], hidden)
+        samples[places_of(hidden if self._planes > 1 else hidden[..., 0])] = 0
+
+
+class HiddenWeights:
+    """What weights missing samples have: ``sum(w*m)`` of those that are there, or of those that are not.
+
+    Sums of weights without a sign lose nothing as long as they are made of what is `there`; any others are
+    exactly zero only where they are made of what is missing.
+    """
+
+    def __init__(self, layer: Layer, planes: np.ndarray) -> None:
+        weights = layer.bank.weights
+        touched = (weights != 0).any(axis=(3, 4, 5))
+        self.positive = (weights >= 0).all(axis=(2, 3, 4, 5)) & touched.any(axis=2)
+        self.touched, self.there = touched, bool(self.positive.all())
+        self.totals = weights.sum(axis=(3, 4, 5))
+        axes = [
+            axis._replace(size=axis.span(count), before=0, after=0)
+            for axis, count in zip(layer.axes, layer.plan.block[-3:], strict=True)
+        ]
+        kind = exact_type(int(layer.bank.largest_sum)) if layer.bank.integer else layer.plan.dtype
+        kernels = list(weights.reshape(-1, *weights.shape[3:]))
+        self._plan = make_plan(
+            axes, kernels, planes.shape[-1], kind or np.int64, bound=float(layer.bank.largest_sum)
+        )
+        self._layer = layer
+        self._source = ArraySource(~planes if self.there else planes, layer.border, self.there)
+        # Floats are off by some roundings.
+        self._limits = self.totals if layer.bank.integer else self.totals * (1 - 64 * np.finfo(kind).eps)
+
+    def sums(self, where: Block) -> np.ndarray:
+        """Return the sums for a block: (outputs, parts, summed channels, t, h, w, planes)."""
+        plan, layer = self._plan, self._layer
+        begin = layer.plan.starts((slice(0, 1),) * (len(layer.plan.axes) - 3) + where)[-3:]
+        sizes = [axis.output for axis in plan.axes]
+        result = np.empty((plan.kernels, *sizes, plan.carried), plan.dtype)
+
+        def read(starts: Sequence[int], block: np.ndarray) -> None:
+            self._source([first + start for first, start in zip(begin, starts, strict=True)], block)
+
+        def store(sums: list[np.ndarray], place: tuple[slice, ...]) -> None:
+            for number, each in enumerate(sums):
+                result[number][place] = each
+
+        run(plan, read, store, 1)
+        frames, rows, columns = (part.stop - part.start for part in where)
+        wanted = result[:, :frames, :rows, :columns]
+        return wanted.reshape(*self.totals.shape, *wanted.shape[1:])
+
+    def touches(self, sums: np.ndarray) -> np.ndarray:
+        """Return which outputs, (t, h, w), are made of missing samples."""
+        touched = np.zeros(sums.shape[3:-1], bool)
+        for place in np.ndindex(sums.shape[:3]):
+            for plane in np.moveaxis(sums[place], -1, 0):
+                touched |= plane < self._limits[place] if self.there else plane != 0
+        return touched
+
+    def present(self, sums: np.ndarray, number: int, part: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return what weights of a part samples have that are there, at least 1, and where none are."""
+        total, limit = self.totals[number, part], self._limits[number, part]
+        over = sums.copy() if self.there else total - sums
+        if self.there and sums.dtype.kind == "f":
+            np.copyto(over, total, where=sums > limit)
+        if self._layer.bank.summed:
+            over = over.sum(axis=-1, keepdims=True)
+        lost = over <= (0 if self.there else (total - limit).sum())
+        over[lost] = 1
+        return over, lost
