@@ -41,6 +41,7 @@ __all__ = [
     "refuse_input",
     "refuse_terminal",
     "sweep",
+    "sync_folder",
     "write_output",
 ]
 
@@ -127,20 +128,23 @@ def write_output(
     *,
     overwrite: bool,
     repeated: bool = False,
-    folders: bool = False,
+    batch: bool = False,
     preserve: Attributes | None = None,
 ) -> None:
     """Write an output as `commit` does, or to standard output.
 
-    With `folders` those above it are made. Raises `OutputExistsError`, `OutputError` and `BrokenPipeError`.
+    In a `batch` the folders above it are made, and the caller syncs them at the end. Raises
+    `OutputExistsError`, `OutputError` and `BrokenPipeError`.
     """
     try:
         if path == STREAM:
             print_bytes(write)
             return
-        if folders:
+        if batch:
             _make_folders(os.path.dirname(path))
         commit(path, write, overwrite=overwrite, repeated=repeated, preserve=preserve)
+        if not batch:
+            sync_folder(os.path.dirname(path))
     except BrokenPipeError:
         raise
     except FileExistsError:
@@ -194,7 +198,6 @@ def commit(
         except BaseException:
             _remove(*names)
             raise
-    _sync_folder(folder)
 
 
 def _make_folders(path: str) -> None:
@@ -307,10 +310,10 @@ def _remove(*paths: str) -> None:
             os.unlink(path)
 
 
-def _sync_folder(folder: str) -> None:
-    """Have the new name survive a power cut, where a folder can be synced."""
+def sync_folder(folder: str) -> None:
+    """Have new names survive a power cut, where a folder can be synced."""
     with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+        descriptor = os.open(folder or os.curdir, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
         try:
             os.fsync(descriptor)
         finally:

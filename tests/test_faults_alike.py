@@ -35,9 +35,9 @@ IMAGES = {
 FILES = {
     OptionError: {
         "frames": ["all", LONG],
-        "max_pixels": [0],
+        "max_pixels": [0, 2.5, True],
         "format": ["jpg2"],
-        "quality": [LONG],
+        "quality": [LONG, 101, True],
         "compress": ["much"],
         "background": ["whyte"],
     }

@@ -5,8 +5,6 @@ import os
 import stat
 import struct
 import subprocess
-import sys
-import textwrap
 
 import pytest
 from samples import grey, save
@@ -102,14 +100,18 @@ def test_errors_of_the_last_steps_leave_the_old_file(tmp_path, monkeypatch, call
     assert os.listdir(tmp_path) == ([] if call == "link" else ["a"])
 
 
-def test_the_data_are_on_disk_before_the_name_is(tmp_path, monkeypatch):
+def test_the_data_are_on_disk_before_the_name_is_and_the_names_at_the_end(quick, tmp_path, monkeypatch):
+    for name in "ab":
+        save(tmp_path / "in" / f"{name}.png", grey())
     calls = []
     for name in ("fsync", "replace", "link"):
         real = getattr(os, name)
         monkeypatch.setattr(os, name, lambda *a, n=name, r=real, **k: (calls.append(n), r(*a, **k))[1])
-    files.commit(tmp_path / "a", write_new)
-    files.commit(tmp_path / "a", write_new, overwrite=True)
-    assert calls == ["fsync", "link", "fsync", "fsync", "replace", "fsync"]
+    assert quick("apply", "in", "-k", "blur", "-o", "out").code == 0
+    assert calls == ["fsync", "link"] * 2 + ["fsync"]
+    calls.clear()
+    filter_file("in/a.png", "out/a.png", "blur", overwrite=True)
+    assert calls == ["fsync", "replace", "fsync"]
 
 
 def test_a_file_made_meanwhile_is_not_replaced(tmp_path):
@@ -329,18 +331,6 @@ def test_a_sweep_never_raises(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "open", gone)
     files.sweep(tmp_path)
-
-
-def test_a_killed_run_leaves_what_the_next_one_sweeps(tmp_path):
-    script = """
-        import os, signal
-        from convfilter import files
-        files.commit("a", lambda stream: (stream.write(b"half"), os.kill(os.getpid(), signal.SIGKILL)))
-    """
-    subprocess.run([sys.executable, "-c", textwrap.dedent(script)], cwd=tmp_path, check=False)
-    assert len(leftovers(tmp_path)) == 1
-    files.sweep(tmp_path)
-    assert os.listdir(tmp_path) == []
 
 
 def test_a_second_attempt_takes_the_same_bytes_for_done_and_no_others(tmp_path):

@@ -15,18 +15,13 @@ def whole(stream):
     stream.write(b"whole")
 
 
-def test_a_file_is_written_and_replaced_only_if_asked(tmp_path):
+def test_what_exists_and_what_the_system_refuses_is_named(tmp_path):
     path = str(tmp_path / "a")
     write_output(path, whole, overwrite=False)
     for refused in (check_output, lambda path, overwrite: write_output(path, whole, overwrite=overwrite)):
         with pytest.raises(ImageError, match=r"the output exists: give --overwrite to replace it$"):
             refused(path, overwrite=False)
     check_output(path, overwrite=True)
-    write_output(path, lambda stream: stream.write(b"new"), overwrite=True)
-    assert (tmp_path / "a").read_bytes() == b"new"
-
-
-def test_folders_and_what_the_system_refuses_are_named(tmp_path):
     with pytest.raises(ImageError, match="is a folder: name a file"):
         check_output(str(tmp_path), overwrite=True)
     with pytest.raises(ImageError, match="cannot be written"):

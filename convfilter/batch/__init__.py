@@ -34,7 +34,7 @@ from convfilter.batch.plan import (
 )
 from convfilter.convolution.execute import available_threads
 from convfilter.errors import check_choice, escaped, with_name
-from convfilter.files import STREAM, check_parent, sweep
+from convfilter.files import STREAM, check_parent, sweep, sync_folder
 from convfilter.geometry import Padding, PerAxis
 from convfilter.images.formats import ALIASES, FORMATS
 from convfilter.kernels import KernelLike, files_of, get_chain
@@ -77,14 +77,15 @@ def run_jobs(
     it is there. `memory` is how many bytes all images at work may take together, by default half of what is
     available. Close the iterator to end all workers.
     """
-    if not dry:
-        for folder in {os.path.dirname(job.target) or "." for job in jobs if job.target != STREAM}:
-            sweep(folder)
+    folders = {os.path.dirname(job.target) or os.curdir for job in jobs if job.target != STREAM and not dry}
     run = plan_job if dry else run_job
     todo, turn, disk_full = enumerate(jobs), 0, False
     submitted: dict[Job, int] = {}
     results: dict[int, Result] = {}  # which wait for an earlier one
     with contextlib.ExitStack() as stack:
+        for folder in folders:
+            sweep(folder)
+            stack.callback(sync_folder, folder)
         executor = None if dry else _executor(settings, len(jobs), memory)
         if executor is not None:
             stack.enter_context(contextlib.closing(executor))
@@ -264,5 +265,6 @@ def filter_file(
         if fault is None:
             raise
         raise with_name(fault, escaped(source)) from error
+    sync_folder(os.path.dirname(target))
     for line in result.warnings:
         warnings.warn(f"{escaped(source)}: {line}", stacklevel=2)

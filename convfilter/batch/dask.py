@@ -93,17 +93,14 @@ class Cluster:
             try:
                 job, future = self._answers.get(timeout=self._patience)
             except Empty:
-                self._lost = not self._is_there()
+                self._lost = True
+                with contextlib.suppress(Exception):  # as in `__init__`
+                    self._lost = self._threads() == 0
                 continue
             self._submitted.remove(job)
             return self._result(job, future)
         job = self._submitted.pop()
         return Result(job, error=ImageError(_LOST))
-
-    def _is_there(self) -> bool:
-        with contextlib.suppress(Exception):  # as in `__init__`
-            return self._threads() > 0
-        return False
 
     def _result(self, job: Job, future: Any) -> Result:
         try:

@@ -289,18 +289,18 @@ def _filter_stack(frames: Frames, settings: Settings, result: Result) -> list[Pi
 
     The frames that come out share its memory; each keeps the metadata of the one under the kernels' anchors.
     """
-    first = _read(frames, 0, settings, result)
-    metadata = [first.metadata]
-    volume = Picture(np.empty((frames.count, *_shape(first)), first.pixels.dtype), first.mode, first.format)
-    volume.pixels[0] = first.pixels.reshape(_shape(first))
-    for number in range(1, frames.count):
+    first = frames.size()
+    shape = first.height, first.width, first.channels
+    volume = Picture(np.empty((frames.count, *shape), first.dtype), first.mode, first.format)
+    metadata = []
+    for number in range(frames.count):
         picture = _read(frames, number, settings, result)
-        metadata.append(picture.metadata)
         with frame_named(number, frames.count):
-            if (picture.mode, _shape(picture)) != (first.mode, _shape(first)):
+            if (picture.mode, _shape(picture)) != (first.mode, shape):
                 raise ImageError(f"it differs from the first in size or mode{cannot_stack(settings)}")
-        volume.pixels[number] = picture.pixels.reshape(_shape(first))
-    settings = settings._replace(filtering=with_no_data(settings.filtering, first)[0])
+        volume.pixels[number] = picture.pixels.reshape(shape)
+        metadata.append(picture.metadata)
+    volume.metadata = metadata[0]  # which may say what is missing
     start, step = _grid(volume, settings)[0]
     _filter(volume, settings, result)
     pixels = volume.pixels[..., 0] if volume.pixels.shape[3:] == (1,) else volume.pixels
@@ -313,7 +313,7 @@ def _filter_stack(frames: Frames, settings: Settings, result: Result) -> list[Pi
             pixels[number],
             volume.mode,
             volume.format,
-            metadata[anchor].resized(_shape(first), pixels[number].shape),
+            metadata[anchor].resized(shape, pixels[number].shape),
             grid=volume.grid,
         )
         for number, anchor in enumerate(anchors)
@@ -382,7 +382,7 @@ def _write(
             encode,
             overwrite=settings.batch.overwrite,
             repeated=repeated,
-            folders=True,
+            batch=True,
             preserve=preserve,
         )
     except OutputExistsError:

@@ -213,27 +213,6 @@ def test_kernels_over_an_even_number_of_frames_give_what_the_dry_run_says(tmp_pa
     assert times_of("b.png") == [TIMES[frame] for frame in under]
 
 
-def test_even_kernels_of_rows_are_predicted_like_others(quick):
-    save("a.png", grey(9, 12))
-    for padding in ("same", "valid", "1"):
-        options = (
-            "a.png",
-            "-k",
-            "box:size=4,2",
-            "--padding",
-            padding,
-            "-o",
-            "b.png",
-            "--overwrite",
-            "--json",
-        )
-        planned, done = (json.loads(quick("apply", *options, *dry).out) for dry in (["-n"], []))
-        assert load("b.png").shape == (planned["output_height"], planned["output_width"])
-        assert (planned["output_height"], planned["output_width"]) == (
-            *(done["output_height"], done["output_width"]),
-        )
-
-
 def test_a_stack_stretches_the_range_over_all_frames():
     animate("a.tif", [np.full((4, 4), level, np.uint8) for level in (50, 100, 150)])
     for frames, levels in (("stack", [0, 128, 255]), ("each", [0, 0, 0])):
