@@ -13,6 +13,8 @@ PACKAGE = ROOT / "convfilter"
 HEAD = """\
 # Architecture
 
+Find the module to change: the way of an image through the program, then one line for each module.
+
 ```
  command line ──▶ cli ──▶ batch: plan of all outputs
                    ▲        │

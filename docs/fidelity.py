@@ -140,8 +140,8 @@ message names formats that can.
 LEGEND = """
 - **kept**: every sample comes back as it was. **near**: within what the format itself loses.
 - **codecs**: kept, with `pip install 'convfilter[codecs]'`; refused without it, and the message says so.
-- **as RGB** and so on: stored as that kind. Of grey and alpha nothing is lost by it; CMYK is converted
-  with a warning.
+- **as RGB** and so on: stored as that kind. Grey and alpha lose nothing by it; CMYK is converted with a
+  warning.
 - **no alpha**: where there is alpha it is blended onto `--background`, with a warning.
 - **-**: refused, with exit code 1 and nothing written.
 - gif is *kept* up to 256 colours a frame, with pixels transparent or not (what cannot be seen loses its
@@ -195,9 +195,9 @@ for what is dropped by rule.
   sub-images, and tags with which other programs lay out a file.
 - **TIFF** stays compressed as it was if that loses nothing; other files become LZW, and Deflate if
   deep.
-- **What a format cannot hold** of this is named in one warning a file, unless with `--strip`. Nothing is said
-  of what programs write unasked: 72 or 96 dots per inch, gamma and chromaticities that are those of sRGB or
-  stand beside a colour profile.
+- **What a format cannot hold** of this is named in one warning a file, unless with `--strip`. There is no
+  warning about what programs write unasked: 72 or 96 dots per inch, gamma and chromaticities that are those
+  of sRGB or stand beside a colour profile.
 - **Dropped by rule**, without a warning: what describes the file or its samples as they were (`tIME`, `sPLT`,
   `hIST` and Apple's `iDOT` of a PNG, and how a TIFF, JPEG or WebP was laid out and encoded), since it is no
   longer true; the name that a PNG gives a profile, outside of PNG, since the profile has a name of its own;
