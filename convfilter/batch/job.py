@@ -38,7 +38,7 @@ from convfilter.filtering.hints import range_hint
 from convfilter.images.animation import write_frames
 from convfilter.images.library import frame_named
 from convfilter.images.masks import check_mask_sizes, with_masks, with_no_data
-from convfilter.images.picture import Picture, Size
+from convfilter.images.picture import Picture
 from convfilter.images.pnm import read_stream
 from convfilter.images.reading import Frames, opened_frames
 from convfilter.images.tiff_tags import no_data, of_first_page, without_no_data
@@ -118,10 +118,7 @@ def run_job(job: Job, settings: Settings, *, memory: int | None = None, repeated
 def plan_job(job: Job, settings: Settings) -> Result:
     """Report what `run_job` would do, from the image's header alone."""
     with _reported(Result(job)) as result, _opened(job, settings) as frames:
-        form = output_format(job.format, frames.format, settings)
-        sizes = {each[:2] for each in _sizes(frames, settings)}
-        check_mask_sizes(settings.filtering, job.source, settings.reading, sizes)
-        result.warnings += warn_of_lossy_name(job, frames.format, form)
+        form = _output_format(job, frames, settings, result)
         result.warnings += _predict(frames, form, settings, result)
         result.status = "planned"
     return result
@@ -159,9 +156,7 @@ def filter_job(
         return
     preserve = attributes_of(job.source) if settings.batch.preserve else None  # reading changes a time
     with _opened(job, settings) as frames:
-        result.frames = frames.count
-        form = output_format(job.format, frames.format, settings)
-        result.warnings += warn_of_lossy_name(job, frames.format, form)
+        form = _output_format(job, frames, settings, result)
         if memory is not None and memory_needed(frames.size(), form, settings) > memory:
             result.status = TOO_LARGE
             return
@@ -201,21 +196,34 @@ def _opened(job: Job, settings: Settings) -> contextlib.AbstractContextManager[F
     return opened_frames(source, max_pixels=reading.max_pixels, orient=reading.orient, axes=settings.axes)
 
 
-def _sizes(frames: Frames, settings: Settings) -> list[Size]:
-    """Return the sizes of the frames that are filtered."""
-    return [frames.size()] if settings.batch.frames == "first" else frames.sizes()
+def _output_format(job: Job, frames: Frames, settings: Settings, result: Result) -> str:
+    """Return the format of the output, and report what the header says."""
+    result.frames = frames.count
+    form = output_format(job.format, frames.format, settings)
+    result.warnings += warn_of_lossy_name(job, frames.format, form)
+    return form
 
 
 def _predict(frames: Frames, form: str, settings: Settings, result: Result) -> list[str]:
     """Report sizes, refuse what cannot be done before anything is computed, return what will be lost."""
-    sizes = _sizes(frames, settings)
+    sizes = [frames.size()] if settings.batch.frames == "first" else frames.sizes()
     result.width, result.height, result.channels = sizes[0][:3]
-    result.frames = frames.count
+    check_mask_sizes(settings.filtering, result.job.source, settings.reading, {each[:2] for each in sizes})
     if settings.stacks:
         result.warnings += warn_of_one_frame(frames.count, settings)
     shape, lost = predict(sizes, form, settings)
     result.output_frames, result.output_height, result.output_width, result.output_channels = shape
     return lost
+
+
+def _read(frames: Frames, number: int, settings: Settings, result: Result) -> Picture:
+    picture = frames.read(number)
+    _, warnings = with_no_data(settings.filtering, picture)
+    if settings.rescales and not settings.encoding.strip and no_data(picture.metadata.tags) is not None:
+        picture.metadata = replace(picture.metadata, tags=without_no_data(picture.metadata.tags))
+        warnings = [*warnings, "the no-data value no longer fits: dropped"]
+    result.warnings += [line for line in warnings if line not in result.warnings]
+    return picture
 
 
 def _filter(picture: Picture, settings: Settings, result: Result) -> None:
@@ -272,16 +280,6 @@ def _filter_each(frames: Frames, settings: Settings, result: Result) -> Iterator
         with frame_named(number, frames.count):
             _filter(picture, settings, result)
         yield picture
-
-
-def _read(frames: Frames, number: int, settings: Settings, result: Result) -> Picture:
-    picture = frames.read(number)
-    _, warnings = with_no_data(settings.filtering, picture)
-    if settings.rescales and not settings.encoding.strip and no_data(picture.metadata.tags) is not None:
-        picture.metadata = replace(picture.metadata, tags=without_no_data(picture.metadata.tags))
-        warnings = [*warnings, "the no-data value no longer fits: dropped"]
-    result.warnings += [line for line in warnings if line not in result.warnings]
-    return picture
 
 
 def _filter_stack(frames: Frames, settings: Settings, result: Result) -> list[Picture]:
