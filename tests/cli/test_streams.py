@@ -228,23 +228,6 @@ sys.meta_path.insert(0, Slow())
     assert ended(process) == (-signal.SIGINT, [], [])
 
 
-@posix
-@uncovered
-def test_half_of_an_image_on_stdout_is_an_error(run, tmp_path):
-    import resource
-
-    save(tmp_path / "a.png", colour(200, 200))
-
-    def limit():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-
-    command = ["apply", "a.png", "-k", "identity", "-o", "-", "-q"]
-    with open(tmp_path / "out.png", "wb") as out:
-        ran = run(*command, stdout=out, env={"PYTHONUNBUFFERED": 1}, preexec_fn=limit)
-    message = "convfilter: a.png: standard output cannot be written: File too large"
-    assert (ran.code, ran.complaints) == (1, [message])
-
-
 def test_words_stay_off_a_stdout_that_holds_an_image_whatever_names_it(quick, tmp_path):
     save(tmp_path / "a.png", grey())
     (tmp_path / "list").write_text("-\na.png\n")
