@@ -100,16 +100,8 @@ def command(
     Example: convfilter explain photo.jpg -k sobel --at 120,200
     """
     from convfilter.batch.plan import Settings
-    from convfilter.explain import explain_numbers, explain_sample
+    from convfilter.explain import explain_numbers, explain_sample, text
     from convfilter.explain.backward import backward_json, backward_lines, explain_gradients
-    from convfilter.explain.text import (
-        as_lines,
-        channel_names,
-        output_lines,
-        parse_numbers,
-        read_numbers,
-        to_json,
-    )
     from convfilter.filtering import options_for
     from convfilter.images.formats import FORMATS
     from convfilter.images.masks import with_masks, with_no_data
@@ -118,7 +110,9 @@ def command(
         raise click.UsageError("give either an image or --values")
     if not kernels and weights is None:
         raise click.UsageError("no kernel: name one with -k, or give its --weights")
-    typed = [] if weights is None else [Kernel("weights", (parse_numbers(weights, "--weights").tolist(),))]
+    typed = (
+        [] if weights is None else [Kernel("weights", (text.parse_numbers(weights, "--weights").tolist(),))]
+    )
     chain = options.chosen_kernels([*kernels, *typed], known, filtering)
     if step is not None and step > len(chain):
         raise OptionError(f"--step {step}: the last of the chain is {len(chain)}, one for each -k")
@@ -147,10 +141,14 @@ def command(
         for key in _OF_NUMBERS:
             del other[key]
         _refuse("is for images, not for plain numbers", {"channel": channel, "frame": frame or None, **other})
-        pixels = read_numbers(image) if image is not None else parse_numbers(str(values), "--values")
+        pixels = (
+            text.read_numbers(image) if image is not None else text.parse_numbers(str(values), "--values")
+        )
         explain = partial(explain_numbers, pixels, chain[0], filtering)
         if upstream is not None:
-            backward = explain_gradients(pixels, chain[0], parse_numbers(upstream, "--upstream"), filtering)
+            backward = explain_gradients(
+                pixels, chain[0], text.parse_numbers(upstream, "--upstream"), filtering
+            )
     else:
         stack = any("frame" in kernel.axes for kernel in chain)
         axes = Settings(chain, batch=BatchOptions("stack" if stack else "first")).axes
@@ -158,7 +156,7 @@ def command(
         pixels = picture.pixels
         filtering = with_masks(options_for(picture.mode, filtering), image, reading)
         filtering, _ = with_no_data(filtering, picture)
-        names = channel_names(picture.mode, grey=pixels.ndim == 2 + stack)
+        names = text.channel_names(picture.mode, grey=pixels.ndim == 2 + stack)
         sample = partial(explain_sample, pixels, chain, filtering, channel=channel, names=names, step=step)
         explain = (lambda place: sample((frame, *place))) if stack else sample
         if not picture.metadata.lossless or not FORMATS[picture.format].lossless:
@@ -196,12 +194,12 @@ def command(
     if backward is not None:
         lines = [backward_json(backward)] if as_json else [title, *backward_lines(backward)]
     elif as_json:
-        lines = [to_json(each) for each in explanations]
+        lines = [text.to_json(each) for each in explanations]
     else:
         lines = [title]
         for each in explanations:
-            lines += ["", *as_lines(each)]
-        lines += ["", *output_lines(explanations)] if len(explanations) > 1 else []
+            lines += ["", *text.as_lines(each)]
+        lines += ["", *text.output_lines(explanations)] if len(explanations) > 1 else []
     # Where an image goes to stdout, the text goes to stderr.
     click.echo("\n".join(lines), err=STREAM in (output, animate))
 

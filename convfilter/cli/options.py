@@ -19,25 +19,9 @@ if TYPE_CHECKING:
 
     from convfilter.kernels import Kernel
 
-__all__ = [
-    "BORDERS",
-    "COUNT",
-    "Choice",
-    "Command",
-    "Integer",
-    "add",
-    "changed",
-    "chosen_kernels",
-    "complete_kernel",
-    "field",
-    "json",
-    "kernel",
-    "kernel_file",
-    "output",
-    "quiet",
-    "read_size",
-    "record",
-]
+__all__ = ["BORDERS", "COUNT", "Choice", "Command", "Integer", "add", "changed", "chosen_kernels"]
+__all__ += ["complete_kernel", "field", "json", "kernel", "kernel_file", "output", "quiet", "read_size"]
+__all__ += ["record"]
 
 BORDERS = (
     "Borders: edge aaa|abcd|ddd, symmetric cba|abcd|dcb, reflect dcb|abcd|cba, wrap bcd|abcd|abc, "
@@ -52,9 +36,18 @@ _Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 class _HeadedOption(click.Option):
     """An option under a heading of `--help-all`, and in `--help` if it is an everyday one."""
 
-    def __init__(self, *args: Any, heading: str = "Options", everyday: bool = False, **settings: Any) -> None:
+    def __init__(
+        self, *args: Any, heading: str = "Options", everyday: bool | None = None, **settings: Any
+    ) -> None:
         super().__init__(*args, **settings)
-        self.heading, self.everyday = heading, everyday or heading == "Options"
+        self.heading, self.everyday = heading, heading == "Options" if everyday is None else everyday
+
+    def short_record(self, ctx: click.Context) -> tuple[str, str]:
+        """Return flags and help for a line: the first sentence, and a name for values to choose from."""
+        values = "" if self.is_flag else self.make_metavar(ctx)
+        name = max(self.opts, key=len).lstrip("-").upper()
+        flags = f"{', '.join(self.opts)} {name if '|' in values else values}".rstrip()
+        return flags, str(self.help).partition(". ")[0].removesuffix(".")
 
 
 def _print_all(ctx: click.Context, param: click.Parameter, value: bool) -> None:
@@ -71,6 +64,7 @@ _HELP_ALL = _HeadedOption(
     expose_value=False,
     is_eager=True,
     callback=_print_all,
+    everyday=False,
     help="Show all options and exit.",
 )
 
@@ -154,8 +148,10 @@ class Command(click.Command):
             formatter.write_paragraph()
             with formatter.indentation():
                 formatter.write_text(text)
+        everyday = [each for each in self.params if isinstance(each, _HeadedOption) and each.everyday]
+        everyday.sort(key=lambda each: _HEADINGS.index(each.heading))
         with formatter.section("Options"):
-            formatter.write_dl([row for rows in self._headed(ctx, short=True).values() for row in rows])
+            formatter.write_dl([each.short_record(ctx) for each in everyday])
         formatter.write_paragraph()
         formatter.write_text(f"'{ctx.command_path} --help-all' lists all options.")
         return formatter.getvalue().rstrip()
@@ -166,23 +162,14 @@ class Command(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write one section for each heading."""
-        for heading, rows in self._headed(ctx).items():
-            with formatter.section(heading):
-                formatter.write_dl(rows)
-
-    def _headed(self, ctx: click.Context, *, short: bool = False) -> dict[str, list[tuple[str, str]]]:
-        """Return options and their help by heading; if `short`, everyday ones only, in a line each."""
-        sections: dict[str, list[tuple[str, str]]] = {heading: [] for heading in _HEADINGS}
-        for each in self.get_params(ctx):
-            if isinstance(each, _HeadedOption) and each.everyday and short and each is not _HELP_ALL:
-                values = each.make_metavar(ctx)
-                shown = max(each.opts, key=len).lstrip("-").upper() if "|" in values else values
-                flags = ", ".join(each.opts) + ("" if each.is_flag else f" {shown}")
-                sections[each.heading].append((flags, str(each.help).partition(". ")[0].removesuffix(".")))
-            elif isinstance(each, click.Option) and not short:
-                row = each.get_help_record(ctx)
-                sections[getattr(each, "heading", "Options")] += [row] if row else []
-        return {heading: rows for heading, rows in sections.items() if rows}
+        own = [each for each in self.get_params(ctx) if isinstance(each, click.Option)]
+        for heading in _HEADINGS:
+            records = [
+                each.get_help_record(ctx) for each in own if getattr(each, "heading", "Options") == heading
+            ]
+            if rows := [record for record in records if record]:
+                with formatter.section(heading):
+                    formatter.write_dl(rows)
 
 
 def read_size(text: str) -> tuple[int, ...]:
@@ -268,7 +255,7 @@ def _declared_option(field: Option, text: str = "", **changes: Any) -> _Decorato
     in_words = f"  [default: {field.default_in_words}]" if field.default_in_words else ""
     settings: dict[str, Any] = {
         "heading": field.heading,
-        "everyday": field.everyday,
+        "everyday": field.everyday or None,  # by its heading
         "default": field.default,
         "show_default": field.default is not None,
     }
