@@ -35,8 +35,8 @@ class ByDefinition:
     @staticmethod
     def pad(array, widths, mode):
         left, right, above, below = widths
-        modes = {"replicate": "edge", "circular": "wrap"}
-        return np.pad(array, ((0, 0), (0, 0), (above, below), (left, right)), modes[mode])
+        names = {"replicate": "edge", "circular": "wrap"}
+        return np.pad(array, ((0, 0), (0, 0), (above, below), (left, right)), names.get(mode, mode))
 
     @staticmethod
     def conv2d(array, weights, *, padding=0, stride=1, dilation=1, groups=1):
