@@ -307,8 +307,7 @@ function explainAt(image, kernel, options, { axes, bank, settings }, row, column
     const sums = tables.map(({ sum }) => sum);
     const steps = tables.length > 1 ? tables.map((each) => [`sum of ${each.name}`, "all products", each.sum]) : [];
     const whole = sumOf(sums);
-    steps.push(["sum", sums.length > 1 ? added(sums) : "all products", whole]);
-    if (divisor !== 1) steps.push(["divide", `${figure(whole)} / ${figure(divisor)}`, whole / divisor]);
+    steps.push(["sum", sums.length > 1 ? added(sums) : "all products", whole], ...divided(whole, divisor));
     return { slices: tables, steps, value: whole / divisor };
   });
   const values = parts.map((part) => part.value);
@@ -336,6 +335,10 @@ function figure(value, digits = 6) {
 const sumOf = (values) => values.reduce((sum, value) => sum + value, 0);
 const bracketed = (value) => (value < 0 ? `(${figure(value)})` : figure(value));
 const added = (values) => values.map((value) => figure(value)).join(" + ").replaceAll("+ -", "- ");
+
+const divided = (value, divisor) => (
+  divisor === 1 ? [] : [["divide", `${figure(value)} / ${figure(divisor)}`, value / divisor]]
+);
 
 /** A sum written out; long ones with their first and last terms only. */
 function writtenOut(terms, most = 27) {

@@ -30,24 +30,24 @@ const chosenPart = () => state.result.bank.outputs[state.result.bank.summed ? st
 
 /** Read the controls; an Error says what is wrong with one. */
 function readOptions() {
+  const check = (id, fits, asked, name = id) => {
+    $(id).setAttribute("aria-invalid", String(!fits));
+    if (!fits) throw new Error(`${name}: enter ${asked}`);
+  };
   const pair = (id, least) => {
     const match = /^\s*(\d{1,3})\s*(?:,\s*(\d{1,3})\s*)?$/.exec($(id).value);
     const numbers = match ? [Number(match[1]), Number(match[2] ?? match[1])] : [-1];
-    $(id).setAttribute("aria-invalid", String(Math.min(...numbers) < least));
-    if (Math.min(...numbers) < least) throw new Error(`${id}: enter N, or N,M (rows, columns), at least ${least}`);
+    check(id, Math.min(...numbers) >= least, `N, or N,M (rows, columns), at least ${least}`);
     return numbers;
   };
   const fraction = (id, asked, most = Infinity) => {
     const [, number, percent] = /^\s*(\S+?)\s*(%?)\s*$/.exec($(id).value) ?? [];
     const value = Number(number) / (percent ? 100 : 1);
-    const fits = value >= 0 && value <= most && value < Infinity && !(percent && most > 1);
-    $(id).setAttribute("aria-invalid", String(!fits));
-    if (!fits) throw new Error(`${id}: enter ${asked}`);
+    check(id, value >= 0 && value <= most && value < Infinity && !(percent && most > 1), asked);
     return value;
   };
   const fill = Number($("fill").value);
-  $("fill").setAttribute("aria-invalid", String(!Number.isFinite(fill)));
-  if (!Number.isFinite(fill)) throw new Error("value of the border: enter a number");
+  check("fill", Number.isFinite(fill), "a number", "value of the border");
   return {
     padding: $("padding").value === "number" ? pair("samples", 0) : $("padding").value,
     border: $("border").value,
@@ -285,7 +285,7 @@ function explainSample(row, column, plane, gradient, divisor) {
   const here = shifted([row, column], inputOrigin);
   if (!terms.length) {
     say(`Gradient by input ${placeOf([row, column], inputOrigin)}${name}: 0`, state.pinned, "No output uses this sample.");
-    $("calculation").replaceChildren(make("p", { className: "value" }, `dL/dx[${here}] = 0`));
+    showGradient(`dL/dx[${here}]`, 0);
     return;
   }
   say(`Gradient by input ${placeOf([row, column], inputOrigin)}${name}: ${figure(gradient)}`, state.pinned,
@@ -301,12 +301,9 @@ function explainSample(row, column, plane, gradient, divisor) {
   const symbols = terms.map(({ i, j, place }) => `d[${shifted([i, j], outputOrigin())}]·w[${place}]`);
   const breadth = new Set(terms.map((term) => term.j)).size;
   const square = terms.length === outputs.size;
-  $("calculation").replaceChildren(
-    make("p", { className: "sum" }, `dL/dx[${here}] = ${writtenOut(symbols, 18)}`),
-    sliceOf(slice, square ? breadth : terms.length, ["upstream", "weights (turned)", "products"], square),
-    stepsOf(divisor === 1 ? [] : [["divide", `${figure(slice.sum)} / ${figure(divisor)}`, slice.sum / divisor]]),
-    make("p", { className: "value" }, `dL/dx[${here}] = ${figure(gradient)}`),
-  );
+  const columns = square ? breadth : terms.length;
+  showGradient(`dL/dx[${here}]`, gradient, writtenOut(symbols, 18),
+    sliceOf(slice, columns, ["upstream", "weights (turned)", "products"], square), stepsOf(divided(slice.sum, divisor)));
 }
 
 /** A weight's gradient: the correlation of all outputs' derivatives with the samples that the weight met. */
@@ -343,19 +340,21 @@ function explainWeight(row, column, gradient, divisor, shared) {
     return { name, samples: upstream, weights: samples, products, border, sum: sumOf(products) };
   });
   const sums = slices.map(({ sum }) => sum);
-  const steps = sums.length > 1 ? [["sum", added(sums), sumOf(sums)]] : [];
-  if (divisor !== 1) steps.push(["divide", `${figure(value * divisor)} / ${figure(divisor)}`, value]);
+  const whole = sums.length > 1 ? [["sum", added(sums), sumOf(sums)]] : [];
   const symbols = used.slice(0, 12).map((at) => (
     `d[${shifted(placeAt(at), outputOrigin())}]·x[${shifted(metAt(at), inputOrigin)}]`
   ));
   const more = used.length > symbols.length ? " + …" : "";
-  $("calculation").replaceChildren(
-    make("p", { className: "sum" }, `dL/dw[${row},${column}] = ${symbols.join(" + ")}${more}`),
+  showGradient(`dL/dw[${row},${column}]`, value, `${symbols.join(" + ")}${more}`,
     ...(used.length < all.length ? [make("p", { className: "note" }, "Outputs whose upstream is 0 are left out.")] : []),
     ...slices.map((slice) => sliceOf(slice, width, ["upstream", "samples", "products"], small)),
-    stepsOf(steps),
-    make("p", { className: "value" }, `dL/dw[${row},${column}] = ${figure(value)}`),
-  );
+    stepsOf([...whole, ...divided(value * divisor, divisor)]));
+}
+
+/** Show a gradient: its sum in symbols, if there is one, how that is computed, and the value. */
+function showGradient(name, value, symbols = "", ...content) {
+  const sum = symbols ? [make("p", { className: "sum" }, `${name} = ${symbols}`)] : [];
+  $("calculation").replaceChildren(...sum, ...content, make("p", { className: "value" }, `${name} = ${figure(value)}`));
 }
 
 const shifted = (place, origin) => place.map((index, axis) => index + origin[axis]);
