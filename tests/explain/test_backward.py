@@ -140,3 +140,21 @@ def test_only_numbers_and_one_table_have_a_backward_pass(quick):
     assert "kernel 'sobel' has 2 parts: --upstream takes one table of weights" in ran.err
     ran = quick("explain", "a.png", "-k", "blur", "--upstream", "1 2 3")
     assert (ran.code, "--upstream takes numbers" in ran.err) == (2, True)
+
+
+REFUSED = {
+    "gone.csv": "gone.csv: cannot be opened: No such file or directory",
+    "image.csv": "image.csv: is not a text file",
+    "0 1; 3": "--values: the rows have 1 and 2 numbers: give rows alike",
+    "0 1; 2 x": "--values: row 1, column 1: 'x' is not a number: give rows such as",
+    "1 1e999": "--values: a number is too large for a float",
+}
+
+
+@pytest.mark.parametrize("values", REFUSED)
+def test_what_is_not_a_table_of_numbers_is_refused(quick, tmp_path, values):
+    (tmp_path / "image.csv").write_bytes(b"\x89PNG\xff")
+    ran = quick("explain", *([values] if values.endswith("csv") else ["--values", values]), "-k", "sepia")
+    assert (ran.code, ran.err.startswith(f"convfilter: {REFUSED[values]}")) == (1 + (" " in values), True)
+    ran = quick("explain", "--values", "1 2", "-k", "sepia")
+    assert "kernel 'sepia' spans output and channels: numbers have none" in ran.err

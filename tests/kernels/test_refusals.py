@@ -60,6 +60,8 @@ motion:length=0.5 => length must be from 1 to 1023, not 0.5
 log:sigma=128 => sigma must be from 0.01 to 127.75, not 128
 dog:ratio=1 => ratio must be from 1.001 to 1000, not 1
 dog:sigma=150 => ratio times sigma must be at most 170.333, not 240
+gaussian:sigma=100,truncate=9 => truncate times sigma must be at most 511, not 900
+deblur:box(257) => of: 'box:size=257' is too large
 gabor:wavelength=0 => wavelength must be from 0.01 to 1e+06, not 0
 gabor:sigma=0.01,phase=90 => with these parameters all weights are zero
 """
