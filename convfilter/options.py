@@ -218,12 +218,12 @@ class FilterOptions(NamedTuple):
     ] = None
     region: Annotated[
         Sequence[int] | None,
-        Option("Filter a rectangle only: width, height, column, row.", metavar="WxH+X+Y", read=_read_region),
+        Option("Rectangle to filter: width, height, column, row.", metavar="WxH+X+Y", read=_read_region),
     ] = None
     threshold: Annotated[
         float,
         Option(
-            "Ignore changes up to a fraction of full scale, and lessen others by it.",
+            "Largest change to ignore, as a fraction of full scale; larger ones are reduced by it.",
             metavar="T",
             read=_read_threshold,
         ),
@@ -255,7 +255,7 @@ class EncodeOptions(NamedTuple):
             "Quality of JPEG, WebP and AVIF, at most 100.", metavar="N", default_in_words="the input's"
         ),
     ] = None
-    compress: Annotated[Compress, Option("Write quickly, or the smallest file.")] = "fast"
+    compress: Annotated[Compress, Option("Whether to write quickly or the smallest file.")] = "fast"
     background: Annotated[
         str, Option("Colour behind transparent pixels if the format has no alpha.", metavar="COLOR")
     ] = "white"
@@ -267,7 +267,7 @@ class ReadOptions(NamedTuple):
 
     orient: Annotated[bool, Option("Ignore the orientation tag.", flags="--no-orient", turns_off=True)] = True
     max_pixels: Annotated[
-        int, Option("Refuse images and animations with more pixels, before decoding them.", metavar="N")
+        int, Option("Largest image or animation to read, in pixels; checked before decoding.", metavar="N")
     ] = MAX_PIXELS
 
 
@@ -277,7 +277,7 @@ class BatchOptions(NamedTuple):
     frames: Annotated[
         Frames | None,
         Option(
-            "Filter every frame or page on its own, only the first one, or all as a volume.",
+            "Frames or pages to filter: each on its own, only the first, or all as a stack.",
             "Filtering",
             default_in_words="each; stack for kernels with a frame axis",
         ),
@@ -290,14 +290,14 @@ class BatchOptions(NamedTuple):
     jobs: Annotated[
         int | None,
         Option(
-            "CPU cores to use in all; with 1 there is a single thread.",
+            "CPU cores to use in total; 1 means a single thread.",
             flags="-j --jobs",
             metavar="N",
             default_in_words="all available",
         ),
     ] = None
     scheduler: Annotated[
-        str | None, Option("Run on a Dask cluster; its workers must see the same files.", metavar="ADDRESS")
+        str | None, Option("Dask cluster to run on; its workers must see the same files.", metavar="ADDRESS")
     ] = None
 
 

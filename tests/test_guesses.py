@@ -39,7 +39,7 @@ apply photo.png -k blur --mode reflect => --border
 apply photo.png -k blur --scale 2 => not a convolution, --stride
 apply photo.png -kernel sobel => did you mean '--kernel'
 apply photo.png -k blur sobel -o b.png => no file 'sobel', -k sobel
-apply photo.png -k blur --quality 85% => is not a valid integer (
+apply photo.png -k blur --quality 85% => is not an integer from 1
 info photo.png => 'shape
 kernels gaussian --sigma 2 => give gaussian:sigma=N
 apply photo.png -k sobel -o b.jpgg => '.jpg'

@@ -55,14 +55,14 @@ _numbers = partial(options.add, metavar="ROWS", heading="Numbers")
 @options.add("--animate", "GIF or PNG of the kernel sliding over a small input.", "FILE")
 @_numbers("--values", 'Numbers instead of an image: "0 1 2; 3 4 5; 6 7 8".', everyday=True)
 @_numbers("--weights", 'Weights instead of a kernel: "0 1; 2 3".', everyday=True)
-@_numbers("--upstream", "Show the backward pass, from the derivative of a loss with respect to each output.")
+@_numbers("--upstream", "Derivative of a loss with respect to each output, to show the backward pass.")
 @options.record("filtering", FilterOptions)
 @options.kernel_file("Filtering")
 @options.add(
     "--step",
     "Filter of a chain to explain, counted from 1.  [default: the last]",
     "N",
-    type=options.COUNT,
+    read=options.read_count,
     heading="Filtering",
 )
 @options.add(

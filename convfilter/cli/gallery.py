@@ -55,7 +55,7 @@ def _read_values(text: str) -> tuple[str, list[str]]:
     read=_read_values,
     multiple=True,
 )
-@options.add("--columns", "Tiles in a row.  [default: 3 to 6]", "N", type=options.COUNT)
+@options.add("--columns", "Tiles in a row.  [default: 3 to 6]", "N", read=options.read_count)
 @options.add(
     "--tile", "Width of a tile in pixels.  [default: 240 or 320]", "N", type=options.Integer(16, 320)
 )

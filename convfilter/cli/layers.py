@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from convfilter.cli.options import read_size
+from convfilter.cli.options import read_count, read_size
 from convfilter.cli.report import filter_in_words
 from convfilter.errors import OptionError, brief, did_you_mean, escaped
 from convfilter.kernels import Kernel, get_kernel
@@ -16,12 +16,6 @@ from convfilter.options import FilterOptions, declared
 __all__ = ["read_layer", "read_typed_size"]
 
 
-def _read_count(text: str) -> int:
-    if not re.fullmatch("[0-9]{1,9}", text) or int(text) < 1:
-        raise OptionError(f"{brief(text)} is not an integer from 1 to 999999999")
-    return int(text)
-
-
 def _read_transposed(text: str) -> bool:
     if text:
         raise OptionError(f"{brief(text)}: it takes no value")
@@ -29,8 +23,8 @@ def _read_transposed(text: str) -> bool:
 
 
 _READERS: dict[str, Callable[[str], Any]] = {
-    "out": _read_count,
-    "groups": _read_count,
+    "out": read_count,
+    "groups": read_count,
     "transposed": _read_transposed,
     **{each.name: each.read for each in declared(FilterOptions) if each.read and each.name in Layer._fields},
 }

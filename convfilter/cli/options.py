@@ -19,8 +19,18 @@ if TYPE_CHECKING:
 
     from convfilter.kernels import Kernel
 
-__all__ = ["BORDERS", "COUNT", "Choice", "Command", "Integer", "add", "changed", "chosen_kernels"]
-__all__ += ["complete_kernel", "field", "json", "kernel", "kernel_file", "output", "quiet", "read_size"]
+__all__ = ["BORDERS", "Choice", "Command", "Integer", "add", "changed", "chosen_kernels"]
+__all__ += [
+    "complete_kernel",
+    "field",
+    "json",
+    "kernel",
+    "kernel_file",
+    "output",
+    "quiet",
+    "read_count",
+    "read_size",
+]
 __all__ += ["record"]
 
 BORDERS = (
@@ -73,9 +83,6 @@ class Integer(click.IntRange):
     """An integer within limits."""
 
     name = "integer"  # of messages; that of Click is "integer range"
-
-
-COUNT = Integer(min=1)
 
 
 class Choice(click.Choice[Any]):
@@ -172,6 +179,13 @@ class Command(click.Command):
                     formatter.write_dl(rows)
 
 
+def read_count(text: str) -> int:
+    """Read an integer from 1 on."""
+    if not re.fullmatch("[0-9]{1,18}", text) or int(text) < 1:
+        raise OptionError(f"{brief(text)} is not an integer from 1 on")
+    return int(text)
+
+
 def read_size(text: str) -> tuple[int, ...]:
     """Read ``WxH``, also with a multiplication sign or a comma, as (height, width), or ``N`` as (length,)."""
     size = one_or_two(re.sub("[,\N{MULTIPLICATION SIGN}]", "x", text.lower()), "x")[::-1]
@@ -261,10 +275,8 @@ def _declared_option(field: Option, text: str = "", **changes: Any) -> _Decorato
     }
     if field.type is bool:
         settings |= {"flag_value": not field.turns_off, "show_default": False}
-    elif field.read is not None:
-        settings["read"] = field.read
-    elif field.type is int:
-        settings["type"] = COUNT
+    elif field.read is not None or field.type is int:
+        settings["read"] = field.read or read_count
     elif values := choices(field.type):
         settings["type"] = Choice(values)
     flags = field.flags or f"--{field.name.replace('_', '-')}"

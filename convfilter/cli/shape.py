@@ -44,8 +44,8 @@ __all__ = ["command"]
     show_default=False,
 )
 @options.field("dilation")
-@options.add("--in-channels", "Input channels.  [default: 1]", "C", type=options.COUNT)
-@options.add("--out-channels", "Output channels of each layer.  [default: 1]", "O", type=options.COUNT)
+@options.add("--in-channels", "Input channels.  [default: 1]", "C", read=options.read_count)
+@options.add("--out-channels", "Output channels of each layer.  [default: 1]", "O", read=options.read_count)
 @options.add("--bias", "Count a bias for each output channel.")
 @options.output("FILE", "Image file of output sizes and receptive fields to draw.")
 @options.kernel_file()
