@@ -29,6 +29,10 @@ Find the module to change: the way of an image through the program, then one lin
 
 Packages are in the order of [CONTRIBUTING.md](../CONTRIBUTING.md): each imports only from itself and from
 those below it. `options`, `geometry` and `errors` are used everywhere.
+
+`cli/apply` parses the options and plans all outputs with `batch`. For each image, a job reads pixels and
+metadata with `images`, filters them with `filtering`, encodes the result into a temporary file and renames
+it. `cli` reports the result.
 """
 
 
