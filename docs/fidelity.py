@@ -42,21 +42,23 @@ ROWS = (
     Row("RGB", "RGB"),
     Row("RGBA", "RGBA"),
     Row(
-        "RGBX", "RGBX", note="colours and a channel without a meaning, such as infrared; read with the codecs"
+        "RGBX",
+        "RGBX",
+        note="colours and a channel without a meaning, such as infrared; read with the codecs",
     ),
     Row("CMYK", "CMYK"),
     Row("YCbCr", "RGB", note="converted as JPEG does it; samples may differ by 1"),
     Row("LAB", "LAB", note="CIELAB, each channel as it is stored"),
-    Row("I;16", "I;16", "uint16", "grey of 16 bits, in every byte order"),
-    Row("I", "I", "int32", "grey of 32 bits"),
+    Row("I;16", "I;16", "uint16", "16-bit grey, in either byte order"),
+    Row("I", "I", "int32", "32-bit grey"),
     Row("L;int16", "I", "int16", "grey of this type, of `int8` or of `uint32`"),
-    Row("F", "F", "float32", "grey of floats"),
-    Row("L;float64", "F", "float64", "grey of long floats"),
-    Row("RGB;uint16", "RGB", "uint16", "colours of 16 bits"),
-    Row("RGBA;uint16", "RGBA", "uint16", "colours of 16 bits with alpha"),
-    Row("LA;uint16", "LA", "uint16", "grey of 16 bits with alpha"),
-    Row("RGB;float32", "RGB", "float32", "colours of floats"),
-    Row("C5", "C5", note="five channels that mean no colours; out of a TIFF they are called `LXXXX`"),
+    Row("F", "F", "float32", "grey as floats"),
+    Row("L;float64", "F", "float64", "grey as double-precision floats"),
+    Row("RGB;uint16", "RGB", "uint16", "16-bit colour"),
+    Row("RGBA;uint16", "RGBA", "uint16", "16-bit colour with alpha"),
+    Row("LA;uint16", "LA", "uint16", "16-bit grey with alpha"),
+    Row("RGB;float32", "RGB", "float32", "colour as floats"),
+    Row("C5", "C5", note="five channels that are not colours; read from a TIFF they are called `LXXXX`"),
 )
 
 
@@ -129,7 +131,9 @@ def beside_cell(what: str, form: str) -> str:
 
 
 HEAD = """\
-# What is preserved
+# What each format keeps
+
+Find out what happens to the pixels and the metadata of a file, and what a format cannot hold.
 
 Whatever convfilter was not asked to change is written back unchanged; a change that a format requires is
 reported in a warning. Depth is never reduced silently: an image that a format cannot hold is refused, and the
@@ -138,97 +142,112 @@ message names formats that can.
 """
 
 LEGEND = """
-- **kept**: every sample comes back as it was. **near**: within what the format itself loses.
+- **kept**: every sample comes back as it was. **near**: except for what the format itself loses.
 - **codecs**: kept, with `pip install 'convfilter[codecs]'`; refused without it, and the message says so.
-- **as RGB** and so on: stored as that kind. Grey and alpha lose nothing by it; CMYK is converted with a
+- **as RGB** and so on: stored as that kind. Grey and alpha lose nothing by this; CMYK is converted, with a
   warning.
-- **no alpha**: where there is alpha it is blended onto `--background`, with a warning.
+- **no alpha**: transparent pixels are blended onto `--background`, with a warning.
 - **-**: refused, with exit code 1 and nothing written.
-- gif is *kept* up to 256 colours a frame, with pixels transparent or not (what cannot be seen loses its
-  colour); beyond that colours are reduced and half transparent pixels are blended onto `--background`, each
-  with a warning.
-- webp is *kept* after an input without loss, and *near* after one with loss or with `--quality`.
-- npy holds bare samples: four channels are read as RGBA and three as RGB, whatever they were.
-  An array of three axes of which the last has more than 4 is refused, since it may be frames: `--frames each`
-  or `stack` reads it as (frame, row, column). An array of four axes is (frame, row, column, channel).
+- gif is *kept* for up to 256 colours a frame in which every pixel is either opaque or fully transparent
+  (transparent pixels lose their colour). Otherwise colours are reduced, and half-transparent pixels are
+  blended onto `--background`, each with a warning.
+- webp is *kept* if the input was lossless, and *near* if it was lossy or with `--quality`.
+- npy holds bare samples: four channels are read as RGBA and three as RGB, whatever they were. An array with
+  three axes of which the last has more than 4 is refused, since these may be frames: `--frames each` or
+  `stack` reads it as (frame, row, column). An array with four axes is (frame, row, column, channel).
 """
 
 NOTES = """
-**kept**: written again, as it was or adapted as said below. **-**: dropped, with a warning that names it, but
-for what is dropped by rule.
+**kept**: written again, as it was or adapted as described below. **-**: dropped. One warning a file names
+all that is lost, except for what is [dropped by rule](#dropped-by-rule) or by `--strip`.
 
-- **Depth.** 16-bit colour is read in full, and refused in an animated PNG. An AVIF of 10 or 12 bits is
-  read as 8, with a warning. In a TIFF, samples of 3 and 5 to 7 bits and colours of 9 to 15 bits are brought
-  to the full scale of 8 or 16 bits, half floats to `float32`. Grey of 9 to 15 bits is a measurement: its
-  numbers stay as they are, such as 0 to 4095, in samples of 16 bits, whose full scale is 65535, whether the
-  file holds them in 12 bits (reported) or in 16. `--range stretch` makes such an image visible, also with
-  `--depth 8`.
-- **TIFF without the codecs.** Read are grey of every type but `float64`, 8 and 16 bits of RGB, RGBA and
-  CMYK, and 8 bits of the other kinds. What else there is, such as further channels, separate planes of 16
-  bits and big-endian BigTIFF, is refused with a message that names the codecs.
-- **Another depth** is chosen with `--depth 8`, `16` or `float`: full scale stays full scale, colours and
-  alpha are rounded once.
-- **Alpha.** A colour or level marked as transparent becomes alpha. Premultiplied alpha in a TIFF
-  becomes plain.
-- **Colour profiles** are kept while they fit: one that no longer does, because the channels mean
-  something else now, is dropped with a warning, and so is any in a format that holds none.
-- **Orientation** is applied and its tag reset, in EXIF and XMP, and horizontal and vertical resolution are
-  exchanged when the image is rotated by 90 degrees; `--no-orient` leaves all of these alone.
-- **Thumbnails** are removed from EXIF, XMP and Photoshop's data, since they would show the image as it was:
-  those in the places made for them, and every JPEG in between, such as a camera's own preview. A preview
-  that is none of these, in a maker's own coding, stays; `--strip` drops all metadata.
-- **Frames.** png, tiff, webp, gif, avif and npy hold several; other formats refuse them without
-  `--frames first`. Every frame stays one, also where nothing moves; how each was put together is the
-  writer's own choice.
-- **JPEG.** From JPEG to JPEG the quantization tables, the sampling of each component (4:4:0, 4:1:1, 4:1:0 and
-  that of CMYK too) and YCCK are kept, unless `--quality` is used; a progressive file stays progressive. A
-  lossless JPEG, and a PNG or other lossless file named `.jpg`, become a lossy JPEG, with a warning.
-- **TIFF tags** are copied to another TIFF byte for byte. Scale and origin follow the filter: with `--stride`
-  and `--padding`, GeoTIFF tags and a pixel size without a unit are adapted, so that every pixel keeps its
-  place in the world. (Dots per inch stay: they say how large to print.) RPC coefficients and the position on
-  a page are dropped with a warning if the pixels move, and all of these if the image is turned. A no-data
-  value is dropped with a warning if the type of the samples changes, or their scale by `--range stretch` or
-  `signed` without `--missing`; otherwise it is kept and reported.
-- **ImageJ's description** is adapted to the number of frames; its display range is removed if the type
-  changes. OME's, which lists every frame, is dropped with a warning if size, frames, channels or type change.
+### Depth, alpha and colour
+
+- **Depth.** 16-bit colour is read in full; in an animated PNG it is refused. An AVIF of 10 or 12 bits is
+  read as 8, with a warning. `--depth 8`, `16` or `float` chooses another depth: full scale stays full
+  scale, and colours and alpha are rounded once.
+- **Alpha.** A colour or level marked as transparent becomes alpha.
+- **Colour profiles** are kept while they fit. A profile that no longer does, because the channels have a
+  new meaning, is dropped with a warning.
+- **Orientation** is applied, and its tag is reset in EXIF and XMP. When the image is rotated by 90 degrees,
+  horizontal and vertical resolution are exchanged. `--no-orient` leaves all of these alone.
+- **Thumbnails** are removed from EXIF, XMP and Photoshop's data, since they would show the old image. So
+  are camera previews that are JPEGs; those in a maker's own coding stay. `--strip` drops all metadata.
+- **Frames.** png, tiff, webp, gif, avif and npy hold several; other formats refuse them without `--frames
+  first`. Every frame is kept, even if nothing moves; how it is encoded is up to the writer.
+
+### TIFF
+
+- **Depth.** Samples of 3 and 5 to 7 bits, and colours of 9 to 15 bits, are scaled to 8 or 16 bits; half
+  floats become `float32`. Grey of 9 to 15 bits is taken for a measurement: its numbers, such as 0 to 4095,
+  stay as they are in samples of 16 bits, whose full scale is 65535. `--range stretch` makes such an image
+  visible, also with `--depth 8`.
+- **Without the codecs**, grey of every type but `float64`, RGB, RGBA and CMYK of 8 and 16 bits, and other
+  kinds of 8 bits are read. Anything else, such as further channels, separate planes of 16 bits and
+  big-endian BigTIFF, is refused with a message that names the codecs.
+- **Premultiplied alpha** becomes plain alpha.
+- **Tags** are copied to another TIFF byte for byte. GeoTIFF tags, and a pixel size without a unit, follow
+  `--stride` and `--padding`, so that every pixel keeps its place in the world. (Dots per inch stay: they
+  say how large to print.) RPC coefficients and the position on a page are dropped with a warning if the
+  pixels move, and all of these if the image is rotated.
+- **A no-data value** is kept and reported. It is dropped with a warning if the type of the samples changes,
+  or their scale by `--range stretch` or `signed` without `--missing`.
+- **Descriptions.** That of ImageJ is adapted to the number of frames, and loses its display range if the
+  type changes. That of OME, which lists every frame, is dropped with a warning if size, frames, channels or
+  type change.
 - **Tags that may hold addresses or images** are dropped with a warning: private ones of type LONG,
   sub-images, and tags with which other programs lay out a file.
-- **TIFF** stays compressed as it was if that loses nothing; other files become LZW, and Deflate if
-  deep.
-- **What a format cannot hold** of this is named in one warning a file, unless with `--strip`. There is no
-  warning about what programs write unasked: 72 or 96 dots per inch, gamma and chromaticities that are those
-  of sRGB or stand beside a colour profile.
-- **Dropped by rule**, without a warning: what describes the file or its samples as they were (`tIME`, `sPLT`,
-  `hIST` and Apple's `iDOT` of a PNG, and how a TIFF, JPEG or WebP was laid out and encoded), since it is no
-  longer true; the name that a PNG gives a profile, outside of PNG, since the profile has a name of its own;
-  the orientation once it has been applied; comments in the header of a PPM and the label in a TGA, which
-  programs write unasked; with `--frames first` the times of an animation, but for the frame's own in a GIF.
-- **PNG chunks.** Texts, chunks about colour (`gAMA cHRM sRGB iCCP cICP mDCV cLLI`) and `pHYs` are kept in
-  their order, and so are unknown chunks that are marked as safe to copy. `bKGD` is kept while grey stays grey
-  and colours stay colours; `sBIT` says how precise the source was, and follows channels and depth. All others
+- **Compression** stays if it is lossless. Other files are compressed with LZW, and deep ones with Deflate.
+
+### JPEG
+
+- From JPEG to JPEG, the quantization tables, the sampling of each component (also 4:4:0, 4:1:1, 4:1:0 and
+  that of CMYK) and YCCK are kept unless `--quality` is used; a progressive file stays progressive. A
+  lossless JPEG, and a PNG or other lossless file named `.jpg`, become a lossy JPEG, with a warning.
+- All comments are kept in their order, and so is Photoshop's data with IPTC in it, without thumbnails and
+  its copies of EXIF, XMP and ICC profile. Segments about how the file was made (JFIF, MPF, Ducky, Adobe)
+  are written anew. All others, such as APP11, extended XMP and gain maps, are left out with a warning that
+  names them, and XMP no longer announces them. The pixel aspect of JFIF goes to PNG and GIF.
+
+### PNG, GIF, WebP and BMP
+
+- **PNG.** Texts, chunks about colour (`gAMA cHRM sRGB iCCP cICP mDCV cLLI`) and `pHYs` are kept in their
+  order, and so are unknown chunks that are marked as safe to copy. `bKGD` is kept while grey stays grey and
+  colours stay colours; `sBIT` says how precise the source was, and follows channels and depth. All others
   are left out with a warning that names them.
-- **GIF.** Comments, XMP and pixel aspect are kept wherever they stand, and a still image keeps its duration.
-  A colour profile goes to other formats. Other extensions are left out with a warning that names them, as are
-  unknown chunks of a WebP.
-- **BMP.** A colour profile is read, so that other formats keep it.
-- **JPEG segments.** All comments are kept in their order, and so is Photoshop's data with IPTC in it, without
-  thumbnails and its copies of EXIF, XMP and ICC profile. Segments about how the file was made (JFIF, MPF,
-  Ducky, Adobe) are the writer's own. All others, such as APP11, extended XMP and gain maps, are left out with
-  a warning that names them, and XMP no longer announces them. The pixel aspect of JFIF goes to PNG and GIF.
+- **GIF.** Comments, XMP and pixel aspect are kept wherever they stand, and a still image keeps its
+  duration. A colour profile goes to other formats. Other extensions are left out with a warning that names
+  them, as are unknown chunks of a WebP.
+- **BMP.** A colour profile is read, so that other formats can keep it.
+
+### Dropped by rule
+
+These are dropped without a warning:
+
+- what described the file or its samples and is no longer true: `tIME`, `sPLT`, `hIST` and Apple's `iDOT` of
+  a PNG, and how a TIFF, JPEG or WebP was laid out and encoded;
+- the name that a PNG gives a profile, outside of PNG, since the profile has a name of its own;
+- the orientation once it has been applied;
+- what programs write unasked: comments in the header of a PPM, the label in a TGA, 72 or 96 dots per inch,
+  and gamma and chromaticities that are those of sRGB or stand beside a colour profile;
+- with `--frames first`, the times of an animation, except for the frame's own in a GIF.
+
+### Damaged files
+
 - **Malformed** metadata is dropped with a warning, and the image is processed.
-- **Damage** to the pixels is reported as far as the format lets it be noticed: truncated files always, other
-  damage by check sums, which PNG has, and Deflate in TIFF partly. JPEG, WebP, AVIF, GIF, BMP, TGA, PPM and
-  uncompressed files have none: a byte that has changed there may go unnoticed.
+- **Damage** to the pixels is reported if the format lets it be noticed: truncated files always, other
+  damage by check sums, which PNG has, and in part Deflate in TIFF. JPEG, WebP, AVIF, GIF, BMP, TGA, PPM and
+  uncompressed files have none, so a changed byte may go unnoticed.
 
 ## Limits
 
-Files that would cost far more than their size suggests are refused by their header. `--max-pixels` moves all
-of these limits; a message says which number allows a file.
+Files that would cost far more than their size suggests are refused by their header. `--max-pixels` moves
+all of these limits; the message says which number allows the file.
 
 - An image counts as its pixels. An animation (GIF, PNG, WebP, AVIF) counts as the pixels of all its frames,
   unless with `--frames first`; the pages of a TIFF count one by one.
-- A JPEG of more than 100 scans counts as its pixels once for each scan, one of more than 16 segments of EXIF
-  as 4,194,304 pixels for each segment.
+- A JPEG of more than 100 scans counts as its pixels once for each scan, one of more than 16 segments of
+  EXIF as 4,194,304 pixels for each segment.
 - An array counts as 4,096 pixels for each channel, if that is more than its pixels.
 - A WebP or AVIF of more than 67,108,864 pixels with less than 1 byte for 10,000 of them is refused unless
   `--max-pixels` is above its default.

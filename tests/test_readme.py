@@ -129,10 +129,18 @@ def test_every_command_is_shown_in_the_readme():
     assert set(re.findall(r"\bconvfilter ([a-z]+) ", " ".join(shown))) == set(cli.list_commands(None))
 
 
+def headings(page):
+    """The headings of a page, as links name them."""
+    lines = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```$", "", page, flags=re.M | re.S), re.M)
+    return {re.sub(r"[^\w -]", "", line).lower().replace(" ", "-") for line in lines}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_link_leads_somewhere(page):
-    for target in re.findall(r"\]\(([^)#]+)", PAGES[page]):
-        assert target.startswith("https://") or (page.parent / target).exists(), target
+    for name, heading in re.findall(r"\]\((?!https://)([^)#]*)#?([^)]*)\)", PAGES[page]):
+        target = page.parent / name if name else page
+        assert target.exists(), name
+        assert not heading or heading in headings(PAGES[target.resolve()]), heading
 
 
 def test_every_drawing_is_made_by_the_script_and_shown_somewhere():
