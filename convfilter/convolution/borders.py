@@ -16,6 +16,7 @@ constant  ``vvv|abcd|vvv``     the fill value
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Sequence
@@ -89,6 +90,7 @@ def source_index(positions: np.ndarray, size: int, border: Border) -> np.ndarray
     return np.where(inside, positions, -1)
 
 
+@functools.lru_cache(256)  # blocks in one row or column share them
 def _pieces(start: int, length: int, size: int, border: Border) -> list[_Piece]:
     """Cut one axis of a block into the parts before, inside and past the array."""
     low = min(max(-start, 0), length)

@@ -32,9 +32,9 @@ Scratch: TypeAlias = defaultdict[int, np.ndarray]
 
 # Estimated costs in nanoseconds, for each byte of a sample: one weight of a window, one elementwise pass, one
 # weight in a matrix product (zeros of its band counted). Only ratios matter.
-_TAP, PASS, PRODUCT = 0.025, 0.02, 0.0065
+_TAP, PASS, PRODUCT = 0.025, 0.02, 0.005
 # A call, divided by the samples of a block; and a matrix product: BLAS clears its result and packs its input.
-CALL, _CLEARED = 0.01, 0.22
+CALL, _CLEARED = 0.01, 0.05
 
 # Rows of outputs that one product serves; more of them only multiply by more of the band's zeros.
 _ROWS = 4
