@@ -225,7 +225,7 @@ class Finish:
                 np.clip(value, self.levels.low, self.levels.high, out=value)
             if self.linear:
                 encode(value, self.levels)
-            np.copyto(target, value, casting="unsafe")
+            _copy(value, target)
             return
         if self.linear:
             encode(value, self.levels)
@@ -247,7 +247,7 @@ class Finish:
             np.clip(value, low, high, out=value)
         if self.loose:
             np.copyto(value, 0, where=np.isnan(value))
-        np.copyto(target, value, casting="unsafe")
+        _copy(value, target)
 
     def scaled(self, parts: Sequence[np.ndarray], *, blended: bool = False) -> np.ndarray:
         """Return the value as floats, before rounding."""
@@ -338,6 +338,13 @@ class Finish:
                 known[row, each] = (exact + _ONE // 2 + _SNAP) >> _PLACES
             floors.append(known[row, each])
         value[places] = floors
+
+
+def _copy(value: np.ndarray, target: np.ndarray) -> None:
+    """Copy values into samples, planes one by one: numpy's innermost loop would be over the few channels."""
+    apart = value.strides[-1] > value.strides[-2]
+    for channel in np.ndindex(value.shape[-1]) if apart else [(slice(None),)]:
+        np.copyto(target[..., *channel], value[..., *channel], casting="unsafe")
 
 
 def _magnitude(parts: Sequence[np.ndarray], kind: np.dtype[Any]) -> np.ndarray:
