@@ -365,11 +365,13 @@ def print_bytes(write: Callable[[BinaryIO], object]) -> None:
 
 def _write_all(stream: BinaryIO, data: memoryview) -> None:
     """Write all of some bytes: a stream without a buffer may take a part of them only."""
-    while data:
-        count = stream.write(data)
+    start = 0
+    while start < len(data):
+        with data[start:] as rest:  # after an error, no view keeps its buffer from being freed
+            count = stream.write(rest)
         if not count:
             raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-        data = data[count:]
+        start += count
 
 
 def refuse_terminal() -> None:
