@@ -15,7 +15,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, TypeAlias
 
 from convfilter import signals
-from convfilter.batch.job import TOO_LARGE, Result, run_job
+from convfilter.batch.job import TOO_LARGE, Result, not_attempted, run_job
 from convfilter.batch.plan import Job, Settings
 from convfilter.errors import ImageError
 from convfilter.files import sweep
@@ -53,6 +53,7 @@ class Pool:
         self._idle: list[_Pipe] = []
         self._busy: dict[_Pipe, Job] = {}
         self._alone: list[Job] = []
+        self._disk_full = False
         self._context = _context()
         self._at_stop = contextlib.ExitStack()
         self._at_stop.enter_context(signals.at_stop(self._kill))
@@ -101,6 +102,8 @@ class Pool:
             alone = not self._busy
             if alone:  # on all cores and in all memory
                 job = self._alone.pop(0)
+                if self._disk_full:
+                    return not_attempted(job)
                 if not self._idle:  # one of these jobs has killed a process, which must not be this one
                     return Result(job, error=ImageError(_NO_WORKERS))
                 self._send(job, self._cores, None, repeated=True)
@@ -118,6 +121,7 @@ class Pool:
                 if alone:
                     return Result(job, error=ImageError(_DIED))
             elif result.status != TOO_LARGE:
+                self._disk_full = self._disk_full or result.disk_full
                 return result
             self._alone.append(job)
 
