@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -185,7 +184,14 @@ def draw(path: str, drawing: Drawing, *, overwrite: bool) -> None:
 
 def print_result(lines: Iterable[str], described: object, *, as_json: bool, output: str | None) -> None:
     """Print lines of text, or an object as JSON; on stderr where an image or a file goes to stdout."""
-    click.echo(json.dumps(described) if as_json else "\n".join(lines), err=output == STREAM)
+    text = _json(described) if as_json else "\n".join(lines)
+    click.echo(text, err=output == STREAM)
+
+
+def _json(described: object) -> str:
+    import json  # here, because most runs print words
+
+    return json.dumps(described)
 
 
 class Reporter:
@@ -252,7 +258,7 @@ class Reporter:
             hidden = " (-v prints the traceback)" if result.traceback and not self._every else ""
             self.complain(f"{source}: {result.error}{hidden}", result.traceback if self._every else "")
         if self._as_json:
-            self._echo(json.dumps(_as_object(result, self._settings.kernels)))
+            self._echo(_json(_as_object(result, self._settings.kernels)))
         elif not self._quiet:
             for line in self._lines(result):
                 self._echo(line)

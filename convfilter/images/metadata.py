@@ -66,16 +66,16 @@ _SRGB = {
 }
 
 _ORIENTATION = 0x0112
-_XMP_ORIENTATION = re.compile(rb'tiff:Orientation="\d+"|<tiff:Orientation>\d+</tiff:Orientation>')
+# Compiled when they are used: few files hold XMP.
+_XMP_ORIENTATION = rb'tiff:Orientation="\d+"|<tiff:Orientation>\d+</tiff:Orientation>'
 # The list of the images in a file, what a gain map is like, and the rest of a packet too long for a JPEG.
-_XMP_FURTHER = re.compile(
-    rb"<((?:G?Container:Directory|(?:hdrgm|xmpNote):\w+))\b(?:[^>]*/>|.*?</\1>)"
-    rb"|\s(?:hdrgm|xmpNote):\w+=(?:\"[^\"]*\"|'[^']*')",
-    re.DOTALL,
+_XMP_FURTHER = (
+    rb"(?s)<((?:G?Container:Directory|(?:hdrgm|xmpNote):\w+))\b(?:[^>]*/>|.*?</\1>)"
+    rb"|\s(?:hdrgm|xmpNote):\w+=(?:\"[^\"]*\"|'[^']*')"
 )
 # A JPEG or PNG in base 64, whose lines may be broken by references to characters.
 _BASE64 = rb"[A-Za-z0-9+/=\s]", rb"&#x?[0-9A-Fa-f]{1,6};"
-_XMP_IMAGE = re.compile(rb"(?:/9j/|iVBORw0KGgo)(?=(?:%b|%b){100})(?:%b+|%b)*" % (_BASE64 + _BASE64))
+_XMP_IMAGE = rb"(?:/9j/|iVBORw0KGgo)(?=(?:%b|%b){100})(?:%b+|%b)*" % (_BASE64 + _BASE64)
 
 
 @dataclass(frozen=True)
@@ -280,11 +280,11 @@ def _xmp(packet: bytes, upright: bool, warnings: list[str]) -> bytes:
 
     That is the orientation, if it has been applied, and the further images and parts of a JPEG.
     """
-    packet = _XMP_IMAGE.sub(b"", packet)
+    packet = re.sub(_XMP_IMAGE, b"", packet)
     if b"hdrgm:Version" in packet:
         warnings.append("the gain map is dropped: the image without it is of standard range")
-    packet = _XMP_FURTHER.sub(b"", packet)
-    return _XMP_ORIENTATION.sub(b"", packet) if upright else packet
+    packet = re.sub(_XMP_FURTHER, b"", packet)
+    return re.sub(_XMP_ORIENTATION, b"", packet) if upright else packet
 
 
 def _dpi(found: Any) -> tuple[float, float] | None:

@@ -39,7 +39,7 @@ class _Strip(NamedTuple):
 
 _RUNS = [_Way(1, zlib.Z_RLE, each) for each in (_AVERAGE, _PAETH, _ANY)]
 _QUICK_MATCHES = [_Way(1, zlib.Z_DEFAULT_STRATEGY, each) for each in (_NONE, _PAETH)]
-_MATCHES = [_Way(6, zlib.Z_DEFAULT_STRATEGY, each) for each in (_NONE, _PAETH, _ANY)]
+_MATCHES = [_Way(level, zlib.Z_DEFAULT_STRATEGY, each) for level in (3, 6) for each in (_NONE, _PAETH, _ANY)]
 _SMALL = [_Way(9, zlib.Z_DEFAULT_STRATEGY, each) for each in (_ANY, _NONE)] + [_Way(9, zlib.Z_RLE, _ANY)]
 
 
@@ -64,7 +64,7 @@ def compressed_pixels(pixels: NDArray[Any], *, small: bool, threads: int) -> Ite
     # To try all filters on each row takes twice as long.
     best = min(_RUNS, key=lambda way: sizes[way] * (1.05 if way.filter == _ANY else 1))
     if sizes[best] >= _LARGER * min(sizes[way] for way in _QUICK_MATCHES):
-        best = min(_MATCHES, key=size)
+        best = min(_MATCHES, key=lambda way: size(way) * 1.02 ** ((way.level == 6) + (way.filter == _ANY)))
     yield from _stream(rows, best, threads)
 
 

@@ -6,7 +6,6 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from fractions import Fraction
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,8 @@ from convfilter.errors import KernelError, brief, did_you_mean, escaped
 from convfilter.options import Range, choices
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -302,6 +303,8 @@ class Kernel:
     @property
     def exact_offset(self) -> Fraction:
         """The offset as the fraction that was meant: a number of 8-bit levels, or the decimals as written."""
+        from fractions import Fraction  # with `decimal`, which sizes alone do not need
+
         levels = round(self.offset * _LEVELS)
         return Fraction(levels, _LEVELS) if levels / _LEVELS == self.offset else Fraction(str(self.offset))
 

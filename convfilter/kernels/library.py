@@ -5,10 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, Protocol, TypeAlias, cast
 
 from convfilter.errors import KernelError, brief, escaped, nearest, proposed
@@ -36,7 +35,10 @@ class Library(Mapping[str, Kernel]):
 
     def __init__(self, own: Mapping[str, Kernel], files: Sequence[str] = ()) -> None:
         self._own, self.files = own, tuple(files)
-        self._names = dict.fromkeys((*_shipped_tables(), *own))
+
+    @cached_property
+    def _names(self) -> dict[str, None]:
+        return dict.fromkeys((*_shipped_tables(), *self._own))
 
     def __getitem__(self, name: str) -> Kernel:
         return self._own[name] if name in self._own else _shipped_kernel(name)
@@ -54,6 +56,8 @@ class Library(Mapping[str, Kernel]):
         """Return what a kernel does, without making its weights, which may take numpy."""
         if name in self._own:
             return self._own[name].summary
+        import tomllib  # here, because sizes need no named kernel
+
         return str(tomllib.loads(_shipped_tables()[name].decode())[name]["summary"])
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-import tomllib
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -33,6 +31,8 @@ _WIDTH = 7  # characters of the longest key that is written, to align the values
 
 def parse_toml(text: str, file: str, find: Find) -> dict[str, Kernel]:
     """Return all kernels of a file; the first error refuses it whole."""
+    import tomllib  # here, because sizes need no named kernel
+
     if deep := _DEEP_KEY.search(text):
         line = text.count("\n", 0, deep.start()) + 1
         raise KernelError(f"{file}: line {line}: a key of more than 16 parts; those of kernels have one")
@@ -148,6 +148,8 @@ def table_of(kernel: Kernel) -> str:
 
 def _string(text: str) -> str:
     """Return a basic string of TOML, which escapes as JSON does and one character more."""
+    import json  # here, because kernels are read far more often than written
+
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 

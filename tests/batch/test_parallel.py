@@ -318,7 +318,7 @@ def test_with_few_descriptors_there_are_fewer_workers(begin, tmp_path, count):
 FEW_PROCESSES = """
 import concurrent.futures.thread
 from convfilter.batch import pool
-from convfilter.__main__ import main
+from convfilter.cli import main
 try:
     main()
 except SystemExit:
