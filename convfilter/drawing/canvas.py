@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from convfilter.errors import OptionError, escaped
+from convfilter.errors import OptionError, escaped, figure
 from convfilter.files import STREAM, check_output, refuse_terminal, write_output
 from convfilter.images.animation import write_frames
 from convfilter.images.formats import FORMATS, format_of_name
@@ -20,7 +20,7 @@ from convfilter.images.picture import Picture
 from convfilter.images.writing import write_picture
 
 __all__ = ["FRAME", "INK", "PALE", "WHITE", "Drawing", "below", "beside", "boxed", "check_drawing"]
-__all__ += ["displayed", "diverging", "fitted", "full_scale", "greys", "grid", "labelled", "middle"]
+__all__ += ["displayed", "diverging", "fitted", "framed", "full_scale", "greys", "grid", "labelled", "middle"]
 __all__ += ["outlined", "resized", "save_animation", "save_drawing", "shrunk", "text", "text_width"]
 
 Drawing: TypeAlias = NDArray[np.uint8]  # of shape (H, W, 3)
@@ -59,6 +59,11 @@ def below(drawings: Sequence[Drawing], gap: int = 0) -> Drawing:
     width = max(each.shape[1] for each in drawings)
     *others, last = (boxed(each, 0, width) for each in drawings)
     return np.vstack([*(boxed(each, each.shape[0] + gap, 0) for each in others), last])
+
+
+def framed(drawing: Drawing, margin: int) -> Drawing:
+    """Put a white margin around a drawing."""
+    return np.pad(drawing, ((margin, margin), (margin, margin), (0, 0)), constant_values=255)
 
 
 # Text and marks
@@ -137,14 +142,15 @@ def middle(numbers: NDArray[Any]) -> NDArray[Any]:
 
 
 def grid(
-    labels: Sequence[Sequence[str]], colours: Drawing, cell: int, marked: NDArray[np.bool_] | None = None
+    numbers: NDArray[Any], colours: Drawing, cell: int, marked: NDArray[np.bool_] | None = None
 ) -> Drawing:
-    """Draw labels on coloured cells of `cell` pixels a side; `marked` ones get a dot in their corner."""
+    """Draw numbers or texts on coloured cells, `cell` pixels a side; `marked` ones get a dot in a corner."""
     rows, columns = colours.shape[:2]
     image = Image.new("RGB", (columns * cell + 1, rows * cell + 1))
     draw = ImageDraw.Draw(image)
     for row, column in np.ndindex(rows, columns):
-        x, y, label = column * cell, row * cell, labels[row][column]
+        x, y, number = column * cell, row * cell, numbers[row, column]
+        label = number if isinstance(number, str) else figure(number, 3)
         ground = tuple(colours[row, column].tolist())
         draw.rectangle((x, y, x + cell, y + cell), fill=ground, outline=_LINES)
         size = max(9, cell // 3)

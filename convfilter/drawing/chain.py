@@ -45,8 +45,7 @@ def chain_plot(steps: Sequence[LayerSizes]) -> Drawing:
             parts += [_boxed(windows[number - 1], windows), _text(f"sees {seen}")]
         columns.append(canvas.below(parts))
     rows = [canvas.beside(columns[at : at + _MOST], _GAP) for at in range(0, len(columns), _MOST)]
-    drawn = canvas.below(rows, _MARGIN)
-    return canvas.boxed(drawn, len(drawn) + 2 * _MARGIN, drawn.shape[1] + 2 * _MARGIN, centred=True)
+    return canvas.framed(canvas.below(rows, _MARGIN), _MARGIN)
 
 
 def _text(line: str) -> Drawing:

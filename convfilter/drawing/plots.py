@@ -53,7 +53,7 @@ def _weights(table: NDArray[np.float64], largest: float) -> Drawing:
     cell = min(64, _SIDE // max(table.shape))
     colours = canvas.diverging(table, largest)
     if cell >= 26:
-        return canvas.grid([[figure(value, 3) for value in line] for line in table], colours, cell)
+        return canvas.grid(table, colours, cell)
     rows, columns = (max(1, cell) * side for side in table.shape)
     enlarged = np.pad(canvas.resized(colours, rows, columns, "nearest"), ((1, 1), (1, 1), (0, 0)))
     return canvas.outlined(enlarged, (0, 0, columns + 1, rows + 1), PALE, 1)

@@ -39,13 +39,9 @@ def draw_explanation(explained: Explanation, image: Drawing | None, full: float)
     rows = [_slice_row(each, full) for each in slices]
     rows.append(canvas.below([canvas.boxed(line, _LINE, 0) for line in _lines(explained)]))
     drawn = canvas.below(rows, _MARGIN)
-    return _with_margin(
-        drawn if image is None else canvas.beside([_thumbnail(explained, image), drawn], _GAP)
-    )
-
-
-def _with_margin(drawn: Drawing) -> Drawing:
-    return canvas.boxed(drawn, drawn.shape[0] + 2 * _MARGIN, drawn.shape[1] + 2 * _MARGIN, centred=True)
+    if image is not None:
+        drawn = canvas.beside([_thumbnail(explained, image), drawn], _GAP)
+    return canvas.framed(drawn, _MARGIN)
 
 
 def _slice_row(piece: Slice, full: float) -> Drawing:
@@ -64,7 +60,7 @@ def _slice_row(piece: Slice, full: float) -> Drawing:
     for name, numbers in piece.tables.items():
         cells = canvas.middle(numbers)
         cells = cells.astype(np.float64) if cells.dtype == object else cells
-        table = canvas.grid(_labels(cells), colours[name](cells), 44, None if drawn else border)
+        table = canvas.grid(cells, colours[name](cells), 44, None if drawn else border)
         if drawn:
             sign = canvas.text("=" if name == "products" else "*", 26, PALE)
             space = np.full((_TITLE, _GAP, 3), WHITE, np.uint8)
@@ -75,10 +71,6 @@ def _slice_row(piece: Slice, full: float) -> Drawing:
 
 def _titled(title: str, table: Drawing) -> Drawing:
     return canvas.below([canvas.boxed(canvas.text(title, 16, PALE), _TITLE, 0), table])
-
-
-def _labels(numbers: NDArray[Any]) -> list[list[str]]:
-    return [[figure(value, 3) for value in row] for row in numbers]
 
 
 def _lines(explained: Explanation) -> list[Drawing]:
@@ -109,7 +101,7 @@ def draw_backward(explained: Backward) -> Drawing:
     tables = {}
     for name, numbers in explained.tables.items():
         cell = max(26, min(44, 480 // max(numbers.shape)))
-        tables[name] = _titled(name, canvas.grid(_labels(numbers), canvas.diverging(numbers), cell))
+        tables[name] = _titled(name, canvas.grid(numbers, canvas.diverging(numbers), cell))
     lines = equations([*explained.samples, *explained.weights], _CHARACTERS)
     if len(lines) > _MOST_LINES:
         lines = [
@@ -119,7 +111,7 @@ def draw_backward(explained: Backward) -> Drawing:
     lines += [LEGEND] if explained.border else []
     rows = [canvas.beside([tables[name] for name in names], _GAP) for names in _BACKWARD]
     rows.append(canvas.below([canvas.boxed(canvas.text(line, _TEXT), _LINE, 0) for line in lines]))
-    return _with_margin(canvas.below(rows, _MARGIN))
+    return canvas.framed(canvas.below(rows, _MARGIN), _MARGIN)
 
 
 def _thumbnail(explained: Explanation, image: Drawing) -> Drawing:
@@ -173,29 +165,29 @@ def sliding_frames(
     colours[outside] = _EMPTY
     cell = max(22, min(44, 640 // max(outside.shape[1], columns.output)))
     results = np.zeros((rows.output, columns.output))
-    labels = np.full(results.shape, "", object)
+    found = np.full(results.shape, "", object)
     for row, column in np.ndindex(rows.output, columns.output):
         explained = explain((row, column))
         piece = explained.parts[0].slices[0]
-        results[row, column], labels[row, column] = explained.value, figure(explained.value, 3)
+        results[row, column] = found[row, column] = explained.value
         shades = canvas.greys(np.abs(results), max(full, np.nan_to_num(np.abs(results)).max()))
-        shades[labels == ""] = _EMPTY
+        shades[found == ""] = _EMPTY
         top, left = row * rows.stride, column * columns.stride
-        padded = np.pad(np.array(_labels(values), object), padding, constant_values="")
+        padded = np.pad(values.astype(object), padding, constant_values="")
         for (down, across), made in np.ndenumerate(piece.border):
             if made:
                 place = (top + down * rows.dilation, left + across * columns.dilation)
-                padded[place] = figure(piece.window[down, across], 3)
+                padded[place] = piece.window[down, across]
         window = np.array([left, top, left + columns.reach, top + rows.reach]) * cell
         result = np.array([column, row, column + 1, row + 1]) * cell
         tables = [
-            _titled(inputs, canvas.outlined(canvas.grid(padded.tolist(), colours, cell), window.tolist())),
-            _titled("weights", canvas.grid(_labels(piece.weights), canvas.diverging(piece.weights), cell)),
-            _titled("output", canvas.outlined(canvas.grid(labels.tolist(), shades, cell), result.tolist())),
+            _titled(inputs, canvas.outlined(canvas.grid(padded, colours, cell), window.tolist())),
+            _titled("weights", canvas.grid(piece.weights, canvas.diverging(piece.weights), cell)),
+            _titled("output", canvas.outlined(canvas.grid(found, shades, cell), result.tolist())),
         ]
         drawn = canvas.beside(tables, _GAP)  # of one size in all frames
         sentence = canvas.text(_sum_in_words(explained, drawn.shape[1]), _TEXT)
-        yield _with_margin(canvas.below([drawn, canvas.boxed(sentence, _LINE, 0)], _MARGIN))
+        yield canvas.framed(canvas.below([drawn, canvas.boxed(sentence, _LINE, 0)], _MARGIN), _MARGIN)
 
 
 def _sum_in_words(explained: Explanation, width: int) -> str:
