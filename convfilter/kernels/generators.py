@@ -218,8 +218,8 @@ _FUNCTIONS: tuple[Callable[..., Weights | tuple[Weights, ...]], ...] = (
     deblur,
 )
 GENERATORS = {each.__name__.replace("_", "-"): each for each in _FUNCTIONS}
-# Other names of parameters: the parameter meant, and how often it is contained.
-_ALIASES = {("gaussian", "fwhm"): ("sigma", math.sqrt(8 * math.log(2)))}
+# The full width of a Gaussian at half maximum, in units of sigma.
+_FWHM = math.sqrt(8 * math.log(2))
 
 # Other measures of a Gaussian.
 _SIGMAS = {"size": "size / 6", "ksize": "ksize / 6", "width": "width / 6", "radius": "radius / 3"}
@@ -238,19 +238,18 @@ def generate(
     known = inspect.signature(GENERATORS[name]).parameters
     limits = {key: parameter.annotation.__metadata__[0] for key, parameter in known.items()}
     usual = {key: parameter.default for key, parameter in known.items()} | dict(defaults or {})
-    aliases = {alias: meant for (made_by, alias), meant in _ALIASES.items() if made_by == name}
-    given = dict(values)
-    for alias, (meant, factor) in aliases.items():
-        if alias in values and meant in values:
-            raise KernelError(f"{alias} and {meant} mean the same: give one of them")
-        if alias in values:
-            bounds = limits[meant]
-            scaled = bounds._replace(lowest=bounds.lowest * factor, highest=bounds.highest * factor)
-            numbers = _checked(alias, given.pop(alias), scaled)
-            given[meant] = [each / factor for each in (numbers if isinstance(numbers, tuple) else (numbers,))]
+    given, words = dict(values), [*known]
+    if name == "gaussian":
+        words.append("fwhm")
+    if "fwhm" in given and "fwhm" in words:
+        if "sigma" in given:
+            raise KernelError("fwhm and sigma mean the same: give one of them")
+        lowest, highest, *kind = limits["sigma"]
+        numbers = _checked("fwhm", given.pop("fwhm"), Limits(lowest * _FWHM, highest * _FWHM, *kind))
+        given["sigma"] = [each / _FWHM for each in (numbers if isinstance(numbers, tuple) else (numbers,))]
     for each in given:
         if each not in known:
-            mend = _mend(name, each, given, usual) or did_you_mean(each, [*known, *aliases])
+            mend = _mend(name, each, given, usual) or did_you_mean(each, words)
             raise KernelError(f"unknown parameter {quoted(each)}{mend}")
     parameters: dict[str, float | tuple[float, ...] | str] = {}
     arguments: dict[str, Any] = {}

@@ -70,7 +70,6 @@ MATRICES = """
 0 1; 2 => row 1: ragged, 1 columns where the first has 2
 1,,2 => row 0, column 1: '' is not a number
 nan 1 => row 0, column 0: 'nan' is not a number
-1 1e99 => row 0, column 1: a number beyond float32
 [[1, 2], []] => row 1: empty
 [] => empty
 [[1, 2], [3, 4] => brackets do not match
@@ -233,10 +232,8 @@ def npy(array):
 
 WRONG = [
     *(("my.toml", content, message) for content, message in TABLES),
-    ("k.csv", "1 2\n3", "row 1: ragged, 1 columns where the first has 2"),
     ("k.csv", "1;2\n3;4", "row 0, column 0: '1;2' is not a number: separate numbers by commas or"),
     ("k.txt", "", "empty"),
-    ("k.txt", b"\xff\xfe", "holds no text"),
     ("k.mat", "3 3\n1 2 3\n", "the first line says 3x3, width x height, and 1 rows of 3 numbers follow"),
     ("k.mat", "3 2\n1 2\n3 4\n", "the first line says 3x2, width x height, and 2 rows of 2 numbers follow"),
     ("k.mat", "1 2 3 4 5\n1", "the first line must be: width height [scale [offset]]"),
@@ -247,7 +244,6 @@ WRONG = [
     ("k.npy", npy(np.array([[1, "x"]], object)), "an array of object"),
     ("k.npy", npy([[True]]), "row 0, column 0: a boolean is not a number"),
     ("k.npy", npy(np.ones((3, 3, 3))), "an array of float64 and shape (3, 3, 3) is not a kernel"),
-    ("k.npy", npy([[np.nan]]), "row 0, column 0: nan is not a finite number"),
     ("k.npy", npy(np.zeros((2, 0))), "an array of float64 and shape (2, 0) is not a kernel"),
     ("k.csv", b"1 " * 2**20, "larger than 1 MiB"),
 ]
