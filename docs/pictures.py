@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 import convfilter as cf
 from convfilter.cli.kernels import GROUPS
-from convfilter.drawing.canvas import INK, PALE
+from convfilter.drawing.canvas import INK, PALE, below, beside, boxed, diverging, grid, text
 from convfilter.drawing.plots import kernel_plot
 from convfilter.drawing.sheet import Tile, contact_sheet
 
@@ -29,6 +29,7 @@ def main() -> None:
         save(sheet_name(heading), time_sheet() if heading == "Time" else group_sheet(coffee, names))
     save("borders.png", border_plot())
     save("padding.png", padding_plot())
+    save("habits.png", habits_plot())
     save("ranges.png", range_sheet(coffee))
     save("alpha.png", alpha_sheet())
     save("blending.png", blending_sheet())
@@ -86,6 +87,27 @@ def group_sheet(pixels: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
         made = np.repeat(made[..., np.newaxis], 3, axis=2) if made.ndim == 2 else made
         tiles.append(Tile(made, name))
     return contact_sheet(tiles, columns=5, width=TILE)
+
+
+def habits_plot() -> np.ndarray:
+    """Return how programs use a kernel, and where its anchor lies if its size is even."""
+    kernel, even = np.arange(1, 10).reshape(3, 3), np.arange(1, 5).reshape(2, 2)
+    first, last = np.eye(4, dtype=bool)[[0, 3]].reshape(2, 2, 2)
+    tables = (
+        (kernel, None, "as written", "most programs"),
+        (kernel[::-1, ::-1], None, "rotated by 180 degrees", "true convolution"),
+        (kernel[::-1], None, "upside down", "Pillow"),
+        (even, first, "anchor at (K - 1)//2", "convfilter, PyTorch"),
+        (even, last, "anchor at K//2", "OpenCV, scipy, libvips"),
+    )
+    plots = []
+    for weights, anchor, title, whose in tables:
+        cells = grid(
+            [[str(weight) for weight in row] for row in weights], diverging(-weights, 12), 38, anchor
+        )
+        plots.append(below([text(title, 15), text(whose, 13, PALE), cells], 6))
+    plot = beside(plots, 34)
+    return boxed(plot, plot.shape[0] + 34, plot.shape[1] + 34, centred=True)
 
 
 def range_sheet(pixels: np.ndarray) -> np.ndarray:
