@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from convfilter.errors import ShapeError
+from convfilter.errors import ShapeError, with_name
 from convfilter.geometry import Axis, Padding, PerAxis, axes_of
 
 __all__ = ["ROWS", "Layer", "LayerSizes", "follow", "output_of"]
@@ -110,6 +110,7 @@ def follow(
     `channels` go into the first layer; `outputs` come out of those that do not fix theirs.
     """
     steps: list[LayerSizes] = []
+    chain: list[tuple[Axis, ...]] = []  # what each layer goes on with
     channels = channels or layers[0].channels or 1
     for number, layer in enumerate(layers, start=1):
         made = layer.outputs or (outputs or 1 if layer.parts else channels)
@@ -121,27 +122,27 @@ def follow(
             "transposed": layer.transposed,
         }
         asked = layer.padding if layer.padding is not None else padding
-        names = ROWS if asked is None else ()
-        rows = {
-            name: axes_of(size, layer.window, padding=name, **options, may_be_empty=True) for name in names
-        }
         chosen = "same" if asked is None and len(layers) > 1 else asked
+        rows = {
+            name: axes_of(size, layer.window, padding=name, **options, may_be_empty=True)
+            for name in ROWS
+            if asked is None
+        }
         if chosen is not None:
             try:
                 rows["output"] = axes_of(size, layer.window, padding=chosen, **options)
             except ShapeError as error:
-                where = f"layer {number}, {layer.name}: " if len(layers) > 1 else ""
-                raise ShapeError(f"{where}{error}") from None
+                raise (
+                    with_name(error, f"layer {number}, {layer.name}") if len(layers) > 1 else error
+                ) from None
             if isinstance(chosen, str):
                 rows[chosen] = rows["output"]
-        sizes = LayerSizes(layer, size, rows, chosen, channels, made, ())
-        steps.append(sizes)
+        chain.append(rows["valid" if chosen is None else "output"])
         field = (1,) * len(size)
-        for step in reversed(steps):
-            axes = step.rows[step.counted]
+        for axes in reversed(chain):
             field = tuple(axis.span(seen) for axis, seen in zip(axes, field, strict=True))
-        steps[-1] = sizes._replace(receptive_field=field)
-        size, channels = tuple(axis.output for axis in rows[sizes.counted]), made
+        steps.append(LayerSizes(layer, size, rows, chosen, channels, made, field))
+        size, channels = tuple(axis.output for axis in chain[-1]), made
     return steps
 
 
