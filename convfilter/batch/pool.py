@@ -114,6 +114,7 @@ class Pool:
                 result = pipe.recv()
                 self._idle.append(pipe)
             except (EOFError, OSError):
+                pipe.close()
                 self._end([self._workers.pop(pipe)], [job])
             del self._busy[pipe]
             if result is None:
