@@ -473,6 +473,8 @@ def test_backward_numbers_are_the_engines(show, summed):
     by_weight = sum(cf.kernel_gradient(pixels[..., each], upstream, (3, 2), **steps) for each in planes)
     assert found["samples"] == [(by_sample / 2).ravel().tolist()] * len(planes)
     assert found["weights"] == (by_weight[::-1, ::-1] / 2).ravel().tolist()
+    page.hover("#weights input >> nth=1")
+    assert f"divide\t{by_weight[2, 0]} / 2\t" in page.inner_text("#calculation .steps")
 
 
 def test_a_page_is_small_and_its_numbers_are_the_files(show):
