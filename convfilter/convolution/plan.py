@@ -31,7 +31,7 @@ Direct: TypeAlias = WindowSum | ShiftedSums | Banded | Separable | Crossed
 
 # Bytes of a block: enough that numpy's work on it outweighs the cost of its calls and of handing the
 # interpreter lock from thread to thread, few enough that block and sums stay in the second-level cache.
-_BLOCK = 1024 * 1024
+_BLOCK = 768 * 1024
 # A block larger than this is refused; the border of a kernel that is spread far out can be.
 _LARGEST = 2**31
 # Planning costs milliseconds, as much as filtering a small image. Of kernels with more bytes than these a
@@ -219,7 +219,7 @@ def exact_type(bound: int, *, negative: bool = True) -> np.dtype[Any] | None:
 
 def _block(axes: Sequence[Axis], position: int, limit: int) -> tuple[int, ...]:
     """Cut the outputs until a block has at most `limit` bytes, the border that is read twice kept small."""
-    block = [axis.output for axis in axes]
+    block, parts = [axis.output for axis in axes], [1] * len(axes)
 
     def size() -> int:
         return position * math.prod(_sides(axes, block))
@@ -234,7 +234,8 @@ def _block(axes: Sequence[Axis], position: int, limit: int) -> tuple[int, ...]:
         if not worth:
             break
         most = max(worth, key=spread)
-        block[most] = -(-block[most] // 2)
+        parts[most] += 1 + parts[most] // 8
+        block[most] = -(-axes[most].output // parts[most])
     if size() > _LARGEST:
         raise ShapeError(
             f"a kernel that reaches over {'x'.join(str(axis.reach) for axis in axes)} samples needs "

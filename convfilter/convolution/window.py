@@ -7,6 +7,7 @@ Row ends are computed too, and skipped when the outputs are taken.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -220,6 +221,7 @@ def band_matrix(weights: np.ndarray, axis: Axis, rows: int) -> np.ndarray:
 
 
 def quiet_parts(length: int, height: int, limit: int = QUIET) -> Iterator[slice]:
-    """Cut a product's columns: `height` multiplications a column, at most `limit` a part."""
-    step = max(1, limit // height)
-    return (slice(left, min(left + step, length)) for left in range(0, length, step))
+    """Cut a product's columns evenly: `height` multiplications a column, at most `limit` a part."""
+    parts = -(-length // max(1, limit // height))
+    ends = [length * number // parts for number in range(parts + 1)]
+    return itertools.starmap(slice, itertools.pairwise(ends))
