@@ -40,9 +40,9 @@ class Fourier:
     name = "fourier"
 
     def __init__(
-        self, kernels: Sequence[np.ndarray], axes: Sequence[Axis], dtype: np.dtype[Any], result: np.dtype[Any]
+        self, kernels: Sequence[np.ndarray], axes: Sequence[Axis], dtype: np.dtype[Any], *, whole: bool
     ) -> None:
-        self._kernels, self._axes, self.dtype, self._result = kernels, axes, dtype, result
+        self._kernels, self._axes, self.dtype, self._whole = kernels, axes, dtype, whole
         self.sides = _tile_sides(axes)
         waste = math.prod(
             axis.stride * side / (side - axis.reach + 1) for side, axis in zip(self.sides, axes, strict=True)
@@ -63,12 +63,13 @@ class Fourier:
         tolerance: float,
     ) -> Fourier | None:
         """Return the strategy in the narrowest type whose error for sums up to `bound` is tolerated."""
-        if dtype.kind in "iu":  # integers differ by one
+        whole = dtype.kind in "iu"
+        if whole:  # integers differ by one
             tolerance = 0.25
         for kind in (np.float32, np.float64):
             exact = _ROUNDINGS * float(np.finfo(kind).eps) / 2 * bound <= tolerance
             if exact and any(axis.kernel > 1 for axis in axes):
-                return cls(kernels, axes, np.dtype(kind), dtype)
+                return cls(kernels, axes, np.dtype(kind), whole=whole)
         return None
 
     def __str__(self) -> str:
@@ -118,13 +119,8 @@ class Fourier:
             calls += [partial(np.fft.ifft, product, axis=axis, norm="ortho", out=product) for axis in others]
             inverse = partial(np.fft.irfft, product, tile.shape[last], axis=last, norm="ortho", out=sums)
             calls.append(inverse)
-            if self._result.kind in "iu":
-                whole = np.empty_like(places, self._result)
-                calls += [
-                    partial(np.rint, places, out=places),
-                    partial(np.copyto, whole, places, casting="unsafe"),
-                ]
-                places = whole
+            if self._whole:
+                calls.append(partial(np.rint, places, out=places))
             outcomes.append(places)
         return block, calls, outcomes
 

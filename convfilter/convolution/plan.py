@@ -13,6 +13,7 @@ import itertools
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -47,6 +48,7 @@ class Plan(NamedTuple):
     axes: tuple[Axis, ...]  # one for each axis of the kernels
     carried: int  # samples at each position that are carried along
     dtype: np.dtype[Any]  # of the sums
+    work: np.dtype[Any]  # of the blocks
     block: tuple[int, ...]  # outputs of a block along each axis
     ways: tuple[Direct | Fourier, ...]  # a strategy for each kernel, or `Fourier` for all
     costs: dict[str, float]  # estimated for each strategy, for all kernels together
@@ -76,7 +78,7 @@ class Plan(NamedTuple):
     @property
     def memory(self) -> int:
         """Estimated bytes of a thread: blocks, sums and, as measured, what is between them."""
-        block = math.prod(self.block_shape) * self.dtype.itemsize
+        block = math.prod(self.block_shape) * self.work.itemsize
         if self.strategy == Fourier.name:
             return block * (4 + self.kernels)
         return block * self.kernels * (4 if any(axis.kernel > 1 for axis in self.axes) else 2)
@@ -104,16 +106,23 @@ class Plan(NamedTuple):
         """Return memory for a block with its border, the calls that sum it, and views of the sums then."""
         shape, first = self.block_shape, self.ways[0]
         if isinstance(first, Fourier):
-            return first.prepare(shape, self.block)
-        block = np.empty(shape, self.dtype)
-        idle = _idle(self.axes)
-        core = block.squeeze(idle)
-        outputs = [count for number, count in enumerate(self.block) if number not in idle]
-        scratch: Scratch = defaultdict(lambda: np.empty(block.size, self.dtype))
-        direct = [each for each in self.ways if not isinstance(each, Fourier)]
-        prepared = [each.prepare(core, outputs, scratch) for each in direct]
-        calls = [call for calls, _ in prepared for call in calls]
-        return block, calls, [np.expand_dims(sums, idle) for _, sums in prepared]
+            block, calls, outcomes = first.prepare(shape, self.block)
+        else:
+            block = np.empty(shape, self.work)
+            idle = _idle(self.axes)
+            core = block.squeeze(idle)
+            outputs = [count for number, count in enumerate(self.block) if number not in idle]
+            scratch: Scratch = defaultdict(lambda: np.empty(block.size, self.work))
+            direct = [each for each in self.ways if not isinstance(each, Fourier)]
+            prepared = [each.prepare(core, outputs, scratch) for each in direct]
+            calls = [call for own, _ in prepared for call in own]
+            outcomes = [np.expand_dims(sums, idle) for _, sums in prepared]
+        if self.work != self.dtype:
+            floats, outcomes = outcomes, [np.empty_like(each, self.dtype) for each in outcomes]
+            calls += [
+                partial(np.copyto, *pair, casting="unsafe") for pair in zip(outcomes, floats, strict=True)
+            ]
+        return block, calls, outcomes
 
 
 def make_plan(
@@ -152,11 +161,14 @@ def _decided(
     """`make_plan`, of arguments that can be compared."""
     kernels = [np.frombuffer(data, kind).reshape(shape) for data, shape, kind in weights]
     finite = math.isfinite(bound)
+    # Whole numbers that float32 holds are exact in it, and products of matrices are for floats.
+    narrow = dtype.kind in "iu" and dtype.itemsize > 2 and bound < 2**24
+    work = np.dtype(np.float32) if narrow else dtype
     idle = _idle(axes)
     core = [axis for number, axis in enumerate(axes) if number not in idle]
     ways: list[dict[str, Direct]] = []
     for kernel in kernels:
-        found = _suitable(kernel.squeeze(idle), core, dtype, finite=finite)
+        found = _suitable(kernel.squeeze(idle), core, work, finite=finite)
         ways.append({each.name: each for each in found if each is not None})
     costs = {
         name: sum(each[name].cost for each in ways) for name in ways[0] if all(name in each for each in ways)
@@ -169,10 +181,10 @@ def _decided(
         costs[Fourier.name] = fourier.cost
         cheapest = fourier.cost < sum(each.cost for each in best)
         if strategy == Fourier.name or (strategy is None and cheapest):
-            return Plan(axes, carried, dtype, fourier.outputs, (fourier,), costs, len(kernels))
-    block = _block(axes, carried * dtype.itemsize, _BLOCK // min(len(kernels), 2))
+            return Plan(axes, carried, dtype, fourier.dtype, fourier.outputs, (fourier,), costs, len(kernels))
+    block = _block(axes, carried * work.itemsize, _BLOCK // min(len(kernels), 2))
     loose = tuple(kernels) if dtype.kind == "f" and not finite else ()
-    return Plan(axes, carried, dtype, block, best, costs, len(kernels), loose)
+    return Plan(axes, carried, dtype, work, block, best, costs, len(kernels), loose)
 
 
 def _suitable(

@@ -33,7 +33,7 @@ _TOLERANCE = 8 * np.finfo(np.float64).eps
 # Rows of outputs that one product of the first crossed pass serves, and columns in the second pass.
 _SIDE = 8
 # Rows and columns changing places and back, in nanoseconds for each byte of a sample.
-_CROSSING = 0.14
+_CROSSING = 0.08
 
 
 def factors_of(weights: np.ndarray) -> list[np.ndarray] | None:

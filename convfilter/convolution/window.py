@@ -32,10 +32,9 @@ Scratch: TypeAlias = defaultdict[int, np.ndarray]
 """Memory that all kernels of a plan share, in numbered vectors of a block's size."""
 
 # Estimated costs in nanoseconds, for each byte of a sample: one weight of a window, one elementwise pass, one
-# weight in a matrix product (zeros of its band counted). Only ratios matter.
-_TAP, PASS, PRODUCT = 0.025, 0.02, 0.005
-# A call, divided by the samples of a block; and a matrix product: BLAS clears its result and packs its input.
-CALL, _CLEARED = 0.01, 0.05
+# weight in a matrix product (zeros of its band counted); and a call, divided by the samples of a block. Only
+# ratios matter.
+_TAP, PASS, PRODUCT, CALL = 0.025, 0.03, 0.005, 0.01
 
 # Rows of outputs that one product serves; more of them only multiply by more of the band's zeros.
 _ROWS = 4
@@ -161,7 +160,7 @@ class Banded:
             for place in np.ndindex(columns.shape[:-1])
             if columns[place].any()
         ]
-        product = (PRODUCT * axes[0].span(_ROWS) + PASS) * weights.itemsize + _CLEARED
+        product = (PRODUCT * axes[0].span(_ROWS) + PASS) * weights.itemsize + CALL
         self.cost = weights[0].size * product * math.prod(axis.stride for axis in axes[1:])
 
     def __str__(self) -> str:

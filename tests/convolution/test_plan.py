@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from oracles import BORDERS
 
+from convfilter.convolution import correlate
 from convfilter.convolution import plan as planning
 from convfilter.convolution.borders import ArraySource
 from convfilter.convolution.execute import available_threads, run_whole, share_out
@@ -131,8 +132,9 @@ def test_shifted_sums_are_the_sums_of_their_kernel(kernel: np.ndarray) -> None:
 
 @pytest.mark.parametrize(("kernel", "strategy"), [
     ([[0, -1, 0], [-1, 5, -1], [0, -1, 0]], "shifted"),
-    (np.ones((31, 31), int), "separable"),
-    (np.random.default_rng(0).integers(-99, 99, (5, 5)), "window"),
+    (np.ones((31, 31), int), "crossed"),
+    (np.random.default_rng(0).normal(size=(1, 5)), "window"),
+    (np.random.default_rng(0).integers(-99, 99, (5, 5)), "banded"),
     (np.random.default_rng(0).normal(size=(7, 7)), "banded"),
     (np.random.default_rng(0).normal(size=(31, 31)), "fourier"),
     (np.multiply.outer(*[np.hanning(33)[1:-1]] * 2), "crossed"),
@@ -163,6 +165,15 @@ def test_integers_come_back_whole_from_frequencies(side: int) -> None:
         fourier, window = (planned(array, disk, "int32", strategy) for strategy in ("fourier", "window"))
         assert fourier.strategy == "fourier"
         assert np.array_equal(correlated(fourier, array), correlated(window, array))
+
+
+@pytest.mark.parametrize("largest", [2**24 - 1, 2**24 + 254])
+def test_integers_are_exact_up_to_what_floats_hold_and_above(largest: int) -> None:
+    kernel = np.random.default_rng(0).integers(1, 99, (5, 5))
+    kernel[2, 2] += largest // 255 - kernel.sum()
+    array = 255 - image(5, 30, 40) // 200
+    windows = np.lib.stride_tricks.sliding_window_view(array.astype(np.int64), (5, 5))
+    assert np.array_equal(correlate(array, kernel, padding="valid"), (windows * kernel).sum(axis=(2, 3)))
 
 
 @pytest.mark.parametrize(
