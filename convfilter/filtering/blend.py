@@ -203,6 +203,9 @@ class Division(NamedTuple):
                 value += _scale(kept, self.kept)
         if self.half:
             value += number(self.half)
+        if self.divisor.bit_count() == 1:
+            shift = self.divisor.bit_length() - 1
+            return value if not shift else np.right_shift(value, number(shift), out=value)
         if self.divisor != 1:
             if positive:  # division without a sign takes less time
                 value = value.view(f"u{value.itemsize}")
@@ -276,14 +279,14 @@ class Mixture:
         error = self._units * (self._full + 1) * float(np.finfo(kind).eps) / 2
         return self.gap / 2 if 0 < error < self.gap / 2 else 0.0
 
-    def division(self) -> Division | None:
-        """Return the arithmetic in integers where the mask is at full scale."""
+    def division(self, *, root: bool) -> Division | None:
+        """Return the arithmetic in integers where the mask is at full scale; a `root` is cut before."""
         above, below = self.blend.mix.as_integer_ratio()
-        scaled = self.ratio * self._divide
-        if self._divide <= 0 or self._divide.denominator != 1:
-            return None
-        divide, more = int(self._divide), scaled.denominator
+        scaled, divide = self.ratio * self._divide, int(self._divide)
+        more = scaled.denominator * (1 + (root and below * divide * scaled.denominator % 2))
         divisor, times, add = below * divide * more, above * more, above * more * self._add
+        if root and (self.threshold or add.denominator > 1):
+            return None
         removed, back = above * int(scaled * more), below * int(scaled * more)
         half = Fraction(divisor, 2)
         if not self.threshold:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -32,7 +33,7 @@ from convfilter.filtering.weighted import (
 __all__ = ["blocks_of", "filter_layer", "inputs_of", "noise_of"]
 
 # Samples that are put together at a time, so that what is between them stays in the cache.
-_STRIP = 1 << 17
+_STRIP = 1 << 18
 # Of places that come out in another way than most, one in as many is still worth looking for.
 _FEW = 32
 # What lifts ties over the roundings of a blend that is weighted with alpha.
@@ -226,10 +227,12 @@ class _Run:
 
     def _store(self, piece: _Piece, mask: np.ndarray | None) -> None:
         """Turn sums into samples as if all were there, and then again where something is missing."""
-        touched, blend = self._touched(piece, mask), self.blend
-        if touched is not None and blend is None and np.count_nonzero(touched) > touched.size // _FEW:
+        blend = self.blend
+        hits = None if piece.weights is None else self._hidden.hits(piece.weights)
+        if hits is not None and blend is None and np.count_nonzero(hits) > hits.size // _FEW:
             self._write(piece, None)
             return
+        touched = self._touched(piece, hits, mask)
         other = None if touched is None else piece.at(places_of(touched))
         mixed = blend is not None and not (mask is None and blend.whole)
         counted = np.True_ if mask is None else mask != 0
@@ -256,20 +259,21 @@ class _Run:
         made = np.where(plainly, plain, other.of(self.result))
         self.result[piece.where][other.places] = np.where(taken, made, before)
 
-    def _touched(self, piece: _Piece, mask: np.ndarray | None) -> np.ndarray | None:
+    def _touched(self, piece: _Piece, hits: np.ndarray | None, mask: np.ndarray | None) -> np.ndarray | None:
         """Which places (t, h, w) come out in another way than most; None for none."""
-        layer, touched = self.layer, np.zeros((1, 1, 1), bool)
-        if piece.weights is not None and self.missing is not None:
-            touched = self._hidden.touches(piece.weights)
+        layer, blend, found = self.layer, self.blend, []
+        if hits is not None and self.missing is not None:
+            found.append(hits)
             if layer.bank.luma or not self._hidden.there:
-                under = anchored(self.missing.planes, layer.axes, layer.border, False, piece.where)
-                touched |= any_channel(under)
-        if self.blend is not None and self.blend.missing is not None:
-            touched = touched | any_channel(piece.of(self.blend.missing))
-        if self.blend is not None and self.blend.whole and self.weighed and mask is not None:
-            touched = touched | (mask[..., 0] == self.blend.opaque)
-        shape = piece.sums[0][0].shape[:-1]
-        return np.broadcast_to(touched, shape) if touched.any() else None
+                found.append(anchored(self.missing.planes, layer.axes, layer.border, False, piece.where))
+        if blend is not None and blend.missing is not None:
+            found.append(piece.of(blend.missing))
+        if blend is not None and blend.whole and self.weighed and mask is not None:
+            found.append(mask == blend.opaque)  # blends of those are rounded otherwise
+        if not any(each.any() for each in found):
+            return None
+        touched = functools.reduce(np.logical_or, map(any_channel, found))
+        return np.broadcast_to(touched, piece.sums[0][0].shape[:-1])
 
     def _original(self, piece: _Piece, mask: np.ndarray | None) -> Original:
         assert self.blend is not None
@@ -380,9 +384,7 @@ class _Run:
             return np.asarray(found[piece.places])
 
         if not hidden.there:
-            lacking = under(self.missing.planes, False)
-            here = under(self.colours, layer.fill).astype(layer.plan.dtype)
-            by_channel(_cleared, here, lacking)
+            lacking, here = under(self.missing.planes, False), under(self.colours, layer.fill)
         every = []
         for number, sums in enumerate(piece.sums):
             parts = []
@@ -397,11 +399,10 @@ class _Run:
                     total = total if layer.adds_up else float(total)
                     parts.append(normalised(top, over, total, bank.divisor, self._largest))
                 else:
-                    instead, lost = here.copy(), lacking
+                    # Where the sample under the anchor is missing too it does not matter what comes out.
+                    instead, lost = here.astype(layer.plan.dtype), lacking
                     by_channel(np.multiply, instead, own)
-                    if (
-                        layer.plan.dtype.kind == "f"
-                    ):  # what is infinite counts where something is missing only
+                    if instead.dtype.kind == "f":  # infinity counts where something is missing only
                         by_channel(_cleared, instead, own == 0)
                     if bank.summed:
                         instead = instead.sum(axis=-1, keepdims=True)
@@ -442,10 +443,11 @@ class _Run:
         if self.missing.value is None:
             samples = anchored(self.missing.samples, layer.axes, layer.border, 0, piece.where)[piece.places]
         samples = rescaled(samples, layer.depth, layer.result)
-        single = samples.shape[-1] != self.channels
-        for channel in range(self.channels):  # numpy is slow along axes as short as that
-            own, lost = 0 if single else channel, channel % gone.shape[-1]
-            np.copyto(target[..., channel], samples[..., own], "unsafe", gone[..., lost])
+        lost = places_of(gone)
+        own = target[..., : self.channels]
+        index: Any = lost if gone.shape[-1] == self.channels else (*lost[:-1], slice(None))
+        samples = samples if samples.shape[-1] == self.channels else samples[..., :1]
+        own[index] = np.broadcast_to(samples, own.shape)[index]
 
     def _stretched(self) -> Finish:
         """Find the scale that maps the smallest value to 0 and the largest to full scale.
@@ -469,7 +471,8 @@ class _Run:
                 extremes.add(value, _quotients(parts) if finish.exact else None, layer.combine)
 
         def visit(block: _Piece) -> None:
-            touched = self._touched(block, None)
+            hits = None if block.weights is None else self._hidden.hits(block.weights)
+            touched = self._touched(block, hits, None)
             if touched is None:
                 look(block._replace(weights=None))
                 return

@@ -189,18 +189,15 @@ class Finish:
         original: Original | None = None,
     ) -> None:
         """Turn the sums of all parts into samples; overwrites the sums. `original` is for a blend."""
-        sums, samples = parts[0].dtype, None if original is None else original.samples
-        division = None
-        if sums.kind != "f" and (original is None or original.mask is None):
-            division = self._plainly if original is None else self._mixing
-        kind = None if division is None else division.kind(sums, self.bound, self.samples)
-        if division is not None and kind is not None:
-            value = self._combined(parts)
-            if self.absolute:
-                np.abs(value, out=value)
-            value = division(value.astype(kind, copy=False), samples, positive=self.inside)
-            self._saturate(value, target, clipping)
-            return
+        samples = None if original is None else original.samples
+        division = self._plainly if original is None else self._mixing
+        if division is not None and (original is None or original.mask is None):
+            value = self._whole(parts, division)
+            if value is not None:
+                times = 1 if self.combine == "magnitude" else division.times
+                value = division._replace(times=times)(value, samples, positive=self.inside)
+                self._saturate(value, target, clipping)
+                return
         value, nudge, exact = self.scaled(parts, blended=original is not None), 0.0, self.exact
         if self.blend is not None and original is not None:
             nudge = self.blend.nudge(value.dtype) if self._grid else 0.0
@@ -248,6 +245,27 @@ class Finish:
         if self.loose:
             np.copyto(value, 0, where=np.isnan(value))
         _copy(value, target)
+
+    def _whole(self, parts: Sequence[np.ndarray], division: Division) -> np.ndarray | None:
+        """All parts in one, as integers that can be divided, and fast; None if there are no such."""
+        sums, bound = parts[0].dtype, self.bound
+        if sums.kind == "f":
+            return None
+        if self.combine != "magnitude":
+            kind = division.kind(sums, bound, self.samples)
+            if kind is None:
+                return None
+            value = self._combined(parts)
+            return (np.abs(value, out=value) if self.absolute else value).astype(kind, copy=False)
+        # The root is multiplied before it is cut to an integer, which goes on to be divided.
+        square = len(parts) * (bound * division.times) ** 2
+        kind = division.kind(sums, math.sqrt(square) / division.times, self.samples)
+        if kind is None or square >= 2**53:
+            return None
+        # In float32 roots up to 4095 are cut right; larger ones must saturate.
+        narrow = square < 2**24 or 4095 // division.divisor > self.levels.high
+        wide = np.dtype(np.float32 if narrow else np.float64)
+        return _magnitude(parts, wide, division.times).astype(kind)
 
     def scaled(self, parts: Sequence[np.ndarray], *, blended: bool = False) -> np.ndarray:
         """Return the value as floats, before rounding."""
@@ -305,18 +323,23 @@ class Finish:
         return small and self.whole and not self.linear
 
     @functools.cached_property
+    def _divides(self) -> bool:
+        """Whether integers need no more than an addition and a division, both of integers."""
+        plain = self.target.kind != "f" and self.multiply == 1 and not self.linear
+        plain = plain and not (self.add and self.absolute)
+        return plain and self.divide > 0 and self.divide.denominator == 1
+
+    @functools.cached_property
     def _plainly(self) -> Division | None:
-        """The arithmetic of sums of integers that need no more than an addition and a division."""
-        plain = self.target.kind != "f" and self.combine != "magnitude" and self.multiply == 1
-        plain = plain and not self.linear and not (self.add and self.absolute)
-        if not plain or self.divide <= 0 or self.divide.denominator != 1:
-            return None
-        return Division(int(self.divide), math.floor(self.add + self.divide / 2))
+        """The arithmetic of sums of integers."""
+        half = math.floor(self.add + self.divide / 2)
+        return Division(int(self.divide), half) if self._divides and self.combine != "magnitude" else None
 
     @functools.cached_property
     def _mixing(self) -> Division | None:
         """The same with a blend."""
-        return None if self.blend is None or self._plainly is None else self.blend.division()
+        mixes = self.blend is not None and self._divides
+        return self.blend.division(root=self.combine == "magnitude") if self.blend and mixes else None
 
     def _settle(self, value: np.ndarray, quotients: Quotients, original: Original | None) -> None:
         """Replace values to be floored by their true floors where roundings may put them past an integer."""
@@ -347,12 +370,14 @@ def _copy(value: np.ndarray, target: np.ndarray) -> None:
         np.copyto(target[..., *channel], value[..., *channel], casting="unsafe")
 
 
-def _magnitude(parts: Sequence[np.ndarray], kind: np.dtype[Any]) -> np.ndarray:
-    """The root of the sum of squares."""
+def _magnitude(parts: Sequence[np.ndarray], kind: np.dtype[Any], times: int = 1) -> np.ndarray:
+    """The root of the sum of squares, multiplied."""
     value: np.ndarray = np.square(parts[0], dtype=kind)
     square = np.empty_like(value)
     for part in parts[1:]:
         value += np.square(part, dtype=kind, out=square)
+    if times != 1:
+        value *= times**2
     np.sqrt(value, out=value)
     return value
 

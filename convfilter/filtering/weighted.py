@@ -274,13 +274,11 @@ class HiddenWeights:
         wanted = result[:, :frames, :rows, :columns]
         return wanted.reshape(*self.totals.shape, *wanted.shape[1:])
 
-    def touches(self, sums: np.ndarray) -> np.ndarray:
-        """Return which outputs, (t, h, w), are made of missing samples."""
-        touched = np.zeros(sums.shape[3:-1], bool)
-        for place in np.ndindex(sums.shape[:3]):
-            for plane in np.moveaxis(sums[place], -1, 0):
-                touched |= plane < self._limits[place] if self.there else plane != 0
-        return touched
+    def hits(self, sums: np.ndarray) -> np.ndarray:
+        """Return which outputs, (t, h, w, planes), are made of missing samples."""
+        pairs = zip(sums.reshape(-1, *sums.shape[3:]), self._limits.flat, strict=True)
+        found = (each < limit if self.there else each != 0 for each, limit in pairs)
+        return np.asarray(functools.reduce(np.logical_or, found))
 
     def present(self, sums: np.ndarray, number: int, part: int) -> tuple[np.ndarray, np.ndarray]:
         """Return what weights of a part samples have that are there, at least 1, and where none are."""
