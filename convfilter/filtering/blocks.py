@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -23,10 +22,8 @@ from convfilter.filtering.weighted import (
     Part,
     PremultipliedSource,
     anchored,
-    any_channel,
     by_channel,
     normalised,
-    places_of,
     planar,
 )
 
@@ -34,8 +31,6 @@ __all__ = ["blocks_of", "filter_layer", "inputs_of", "noise_of"]
 
 # Samples that are put together at a time, so that what is between them stays in the cache.
 _STRIP = 1 << 18
-# Of places that come out in another way than most, one in as many is still worth looking for.
-_FEW = 32
 # What lifts ties over the roundings of a blend that is weighted with alpha.
 _NUDGE = 2.0**-30
 
@@ -78,12 +73,11 @@ def filter_layer(
 
 
 class _Piece(NamedTuple):
-    """Sums of a block, or of some of its places, which are then the first axis."""
+    """The sums of a block, and the weights of what is missing from it, if any is: see `HiddenWeights`."""
 
     sums: Sums
     where: Block
-    weights: np.ndarray | None  # of missing samples, see `HiddenWeights.sums`
-    places: tuple[np.ndarray, ...] | tuple[()] = ()
+    weights: np.ndarray | None
 
     def cut(self, where: Block) -> _Piece:
         """Return a smaller block."""
@@ -95,15 +89,6 @@ class _Piece(NamedTuple):
         )
         weights = None if self.weights is None else self.weights[(slice(None),) * 3 + own]
         return _Piece([[part[own] for part in parts] for parts in self.sums], where, weights)
-
-    def at(self, places: tuple[np.ndarray, ...]) -> _Piece:
-        """Return copies at some places."""
-        weights = None if self.weights is None else self.weights[(slice(None),) * 3 + places]
-        return _Piece([[part[places] for part in parts] for parts in self.sums], self.where, weights, places)
-
-    def of(self, values: np.ndarray) -> np.ndarray:
-        """Return what an image of the result's size holds there."""
-        return np.asarray(values[self.where][self.places])
 
 
 def _strips(block: _Piece) -> Iterator[_Piece]:
@@ -144,7 +129,7 @@ class _Run:
         elif missing is not None:
             self._read = MissingSource(layer, colours, missing.planes)
             self._hidden = HiddenWeights(layer, missing.planes)
-            self._ratios = bool(self._hidden.positive.any())
+            self._ratios = layer.plan.dtype.kind in "iu" and bool(self._hidden.positive.any())
             alike = missing.planes.shape[-1] == 1 and len(bank.weights) == 1
             self.gone = np.zeros((*sizes, 1 if alike else self.channels), bool)
         else:
@@ -186,9 +171,7 @@ class _Run:
         def finish(sums: list[np.ndarray], where: tuple[slice, ...]) -> None:
             if layer.bank.summed:
                 sums, where = [part[0] for part in sums], where[1:]
-            weights = None
-            if self.missing is not None and self.missing.planes[inputs_of(layer, [where])].any():
-                weights = self._hidden.sums(where)
+            weights = self._hidden.sums(where) if self._lacks(where) else None
             outputs = [sums[first : first + group] for first in range(0, len(sums), group)]
             visit(_Piece(outputs, where, weights))
 
@@ -226,62 +209,37 @@ class _Run:
                 np.copyto(target[..., channel], samples[..., channel], "unsafe", mask[..., 0] == 0)
 
     def _store(self, piece: _Piece, mask: np.ndarray | None) -> None:
-        """Turn sums into samples as if all were there, and then again where something is missing."""
-        blend = self.blend
-        hits = None if piece.weights is None else self._hidden.hits(piece.weights)
-        if hits is not None and blend is None and np.count_nonzero(hits) > hits.size // _FEW:
+        """Turn sums into samples where everything, or what a mask says, is taken."""
+        blend, target = self.blend, self.result[piece.where]
+        if not self._lacks(piece.where):
+            piece = piece._replace(weights=None)
+        if blend is None or (mask is None and blend.whole):
             self._write(piece, None)
             return
-        touched = self._touched(piece, hits, mask)
-        other = None if touched is None else piece.at(places_of(touched))
-        mixed = blend is not None and not (mask is None and blend.whole)
-        counted = np.True_ if mask is None else mask != 0
-        counted = counted if touched is None else counted & ~touched[..., np.newaxis]
-        self._write(piece._replace(weights=None), self._original(piece, mask) if mixed else None, counted)
+        taken = np.full((1, 1, 1, 1), blend.opaque) if mask is None else mask
+        # What replaces the image does so to the last bit; missing samples are nothing to blend with.
+        plainly = (taken == blend.opaque) & (blend.whole and self.weighed)
+        if blend.missing is not None and (lost := blend.missing[piece.where]).any():
+            plainly = plainly | (lost & (taken != 0))
+        plain = None
+        if plainly.any():
+            copies = [[part.copy() for part in parts] for parts in piece.sums]
+            self._write(piece._replace(sums=copies), None, np.False_)
+            plain = target.copy()
+        self._write(piece, Original(blend.samples[piece.where], mask), taken != 0)
+        if plain is not None:
+            channels = slice(self.channels if plainly.shape[-1] > 1 else None)
+            np.copyto(target[..., channels], plain[..., channels], where=plainly)
         if mask is not None and not self._leaves:
             self.restore(piece.where, mask)
-        if other is None or touched is None:
-            return
-        if blend is None or not mixed:
-            self._write(other, None)
-            return
-        mask = np.full((1, 1, 1, 1), blend.opaque) if mask is None else mask
-        mask = np.broadcast_to(mask, (*touched.shape, 1))[other.places]
-        # What replaces the image does so to the last bit; missing samples are nothing to blend with.
-        before, taken = other.of(self.result), mask != 0
-        plainly = np.repeat((mask == blend.opaque) & blend.whole, before.shape[-1], axis=-1)
-        if blend.missing is not None:
-            plainly[..., : self.channels] |= other.of(blend.missing) & taken
-        copies = [[part.copy() for part in parts] for parts in other.sums]
-        self._write(other._replace(sums=copies), None, plainly.all(axis=-1, keepdims=True))
-        plain = other.of(self.result)
-        self._write(other, self._original(other, mask), ~plainly.all(axis=-1, keepdims=True) & taken)
-        made = np.where(plainly, plain, other.of(self.result))
-        self.result[piece.where][other.places] = np.where(taken, made, before)
 
-    def _touched(self, piece: _Piece, hits: np.ndarray | None, mask: np.ndarray | None) -> np.ndarray | None:
-        """Which places (t, h, w) come out in another way than most; None for none."""
-        layer, blend, found = self.layer, self.blend, []
-        if hits is not None and self.missing is not None:
-            found.append(hits)
-            if layer.bank.luma or not self._hidden.there:
-                found.append(anchored(self.missing.planes, layer.axes, layer.border, False, piece.where))
-        if blend is not None and blend.missing is not None:
-            found.append(piece.of(blend.missing))
-        if blend is not None and blend.whole and self.weighed and mask is not None:
-            found.append(mask == blend.opaque)  # blends of those are rounded otherwise
-        if not any(each.any() for each in found):
-            return None
-        touched = functools.reduce(np.logical_or, map(any_channel, found))
-        return np.broadcast_to(touched, piece.sums[0][0].shape[:-1])
-
-    def _original(self, piece: _Piece, mask: np.ndarray | None) -> Original:
-        assert self.blend is not None
-        return Original(piece.of(self.blend.samples), mask)
+    def _lacks(self, where: Block) -> bool:
+        """Whether outputs are made of missing samples, or may be."""
+        return self.missing is not None and bool(self.missing.planes[inputs_of(self.layer, [where])].any())
 
     def _write(self, piece: _Piece, original: Original | None, counted: Any = True) -> None:
         """Turn sums into samples, blended with an original if there is one; overwrites the sums."""
-        clipping, target, count = self.clipping, piece.of(self.result), None
+        clipping, target, count = self.clipping, self.result[piece.where], None
         if clipping is not None:
 
             def count(values: np.ndarray, low: float, past: float) -> None:
@@ -306,8 +264,6 @@ class _Run:
                 finish(made, target[..., place], _quotients(parts), count, own)
         if gone is not None:
             self._mark(piece, target, gone)
-        if piece.places:
-            self.result[piece.where][piece.places] = target
 
     def _divides(self, piece: _Piece) -> bool:
         """Whether parts are divided already."""
@@ -323,7 +279,7 @@ class _Run:
         mixture = self._finish.blend
         assert mixture is not None
         if self._kept is not None:
-            alpha = piece.of(self._kept[..., np.newaxis]) * float(mixture.ratio)
+            alpha = self._kept[piece.where][..., np.newaxis] * float(mixture.ratio)
         else:
             alpha = np.asarray(sum(each.value() for each in opaque), np.float64) / self._means
         blended = mixture.opacity(alpha, original.channel(slice(-1, None)))
@@ -378,13 +334,11 @@ class _Run:
         divisor = bank.divisor if self._ratios else 1
         lead, count = piece.sums[0][0].shape[:-1], weights.shape[-1]
         gone = np.zeros((*lead, self.gone.shape[-1]), bool)
-
-        def under(values: np.ndarray, fill: Any) -> np.ndarray:
-            found = anchored(values, layer.axes, layer.border, fill, piece.where)
-            return np.asarray(found[piece.places])
-
         if not hidden.there:
-            lacking, here = under(self.missing.planes, False), under(self.colours, layer.fill)
+            lacking, here = (
+                anchored(values, layer.axes, layer.border, fill, piece.where)
+                for values, fill in ((self.missing.planes, False), (self.colours, layer.fill))
+            )
         every = []
         for number, sums in enumerate(piece.sums):
             parts = []
@@ -397,13 +351,12 @@ class _Run:
                     over, lost = hidden.present(own, number, part)
                     total = hidden.totals[number, part].sum().item()
                     total = total if layer.adds_up else float(total)
-                    parts.append(normalised(top, over, total, bank.divisor, self._largest))
+                    parts.append(normalised(top, over, total, divisor, self._largest))
                 else:
-                    # Where the sample under the anchor is missing too it does not matter what comes out.
                     instead, lost = here.astype(layer.plan.dtype), lacking
                     by_channel(np.multiply, instead, own)
                     if instead.dtype.kind == "f":  # infinity counts where something is missing only
-                        by_channel(_cleared, instead, own == 0)
+                        by_channel(_cleared, instead, (own == 0) | lacking)
                     if bank.summed:
                         instead = instead.sum(axis=-1, keepdims=True)
                         lost = (lacking & hidden.touched[number, part]).any(axis=-1, keepdims=True)
@@ -412,14 +365,14 @@ class _Run:
                 gone[..., place] |= lost
             every.append(parts)
         if bank.luma:  # colours are added to it
-            gone |= piece.of(self.missing.planes).any(axis=-1, keepdims=True)
+            gone |= self.missing.planes[piece.where].any(axis=-1, keepdims=True)
         return every, gone
 
     def _lifted(self, parts: Sequence[Part], piece: _Piece) -> list[Part]:
         """Parts of lightness with what stays of the colours: how far each channel is above lightness."""
         layer, divided = self.layer, self._divides(piece)
         kind = np.dtype(np.float64) if divided else layer.plan.dtype
-        lift = piece.of(self.colours).astype(kind)
+        lift = self.colours[piece.where].astype(kind)
         lightness = sum(weight * lift[..., number] for number, weight in enumerate(LUMA))
         lift *= sum(LUMA)
         lift -= np.asarray(lightness)[..., np.newaxis]
@@ -436,18 +389,17 @@ class _Run:
         layer = self.layer
         if not gone.any():
             return
-        self.gone[piece.where][piece.places] = gone
+        self.gone[piece.where] = gone
         if layer.target != layer.result.dtype and layer.range != "raw":
             return  # an earlier filter
         samples = np.array([self.missing.value or 0], layer.depth.dtype)
         if self.missing.value is None:
-            samples = anchored(self.missing.samples, layer.axes, layer.border, 0, piece.where)[piece.places]
+            samples = anchored(self.missing.samples, layer.axes, layer.border, 0, piece.where)
+            samples = samples if samples.shape[-1] == self.channels else samples[..., :1]
         samples = rescaled(samples, layer.depth, layer.result)
-        lost = places_of(gone)
-        own = target[..., : self.channels]
-        index: Any = lost if gone.shape[-1] == self.channels else (*lost[:-1], slice(None))
-        samples = samples if samples.shape[-1] == self.channels else samples[..., :1]
-        own[index] = np.broadcast_to(samples, own.shape)[index]
+        for channel in range(self.channels):  # numpy is slow along axes as short as that
+            own, lost = (each[..., channel % each.shape[-1]] for each in (samples, gone))
+            np.copyto(target[..., channel], own, "unsafe", lost)
 
     def _stretched(self) -> Finish:
         """Find the scale that maps the smallest value to 0 and the largest to full scale.
@@ -470,18 +422,7 @@ class _Run:
                     value[lost] = value[~lost][0]
                 extremes.add(value, _quotients(parts) if finish.exact else None, layer.combine)
 
-        def visit(block: _Piece) -> None:
-            hits = None if block.weights is None else self._hidden.hits(block.weights)
-            touched = self._touched(block, hits, None)
-            if touched is None:
-                look(block._replace(weights=None))
-                return
-            rest = places_of(~touched)
-            if len(rest[0]):
-                look(block.at(rest)._replace(weights=None))
-            look(block.at(places_of(touched)))
-
-        self.run(visit)
+        self.run(look)
         # A flat result must not become an image of its roundings.
         noise = noise_of(layer, self.colours) / (layer.bank.divisor if self._divided else 1)
         if not extremes.high - extremes.low > noise:

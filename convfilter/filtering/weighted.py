@@ -9,7 +9,6 @@ samples were the one under the anchor.
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -34,11 +33,9 @@ __all__ = [
     "Part",
     "PremultipliedSource",
     "anchored",
-    "any_channel",
     "by_channel",
     "check_missing",
     "normalised",
-    "places_of",
     "planar",
 ]
 
@@ -57,10 +54,11 @@ class Part(NamedTuple):
         """Return the value; float64 where something is divided."""
         value, over = self.top, np.asarray(self.over)
         kind = over.dtype if over.dtype == np.float32 else np.float64
-        if isinstance(self.times, float):  # 1 where all samples count: that is the plain sum to the last bit
-            factor = self.times / over / self.divisor
+        if isinstance(self.times, float):  # the factor is 1 where all samples count
+            factor = self.times / over
             value = value.astype(np.result_type(value, factor))
             by_channel(np.multiply, value, factor)
+            value = value if self.divisor == 1 else value / self.divisor
         elif not self.times == self.divisor == 1 or over.ndim:
             # One division of exact products: a tie stays a tie.
             value = np.multiply(value, float(self.times), dtype=kind)
@@ -106,11 +104,6 @@ def normalised(
 def places_of(values: np.ndarray) -> tuple[np.ndarray, ...]:
     """Return what `np.nonzero` does, which is slow for several axes."""
     return tuple(np.unravel_index(np.flatnonzero(values), values.shape))
-
-
-def any_channel(values: np.ndarray) -> np.ndarray:
-    """Return ``values.any(axis=-1)``, channel by channel."""
-    return np.asarray(functools.reduce(np.logical_or, np.moveaxis(values, -1, 0)))
 
 
 def planar(values: np.ndarray) -> np.ndarray:
@@ -273,12 +266,6 @@ class HiddenWeights:
         frames, rows, columns = (part.stop - part.start for part in where)
         wanted = result[:, :frames, :rows, :columns]
         return wanted.reshape(*self.totals.shape, *wanted.shape[1:])
-
-    def hits(self, sums: np.ndarray) -> np.ndarray:
-        """Return which outputs, (t, h, w, planes), are made of missing samples."""
-        pairs = zip(sums.reshape(-1, *sums.shape[3:]), self._limits.flat, strict=True)
-        found = (each < limit if self.there else each != 0 for each, limit in pairs)
-        return np.asarray(functools.reduce(np.logical_or, found))
 
     def present(self, sums: np.ndarray, number: int, part: int) -> tuple[np.ndarray, np.ndarray]:
         """Return what weights of a part samples have that are there, at least 1, and where none are."""
