@@ -28,11 +28,8 @@ _Task = TypeVar("_Task")
 # times as long as the arithmetic on them.
 _BUFFER = 1024
 
-Read: TypeAlias = Callable[[Sequence[int], np.ndarray], Sequence[np.ndarray] | None]
-"""Fills a block of shape (B1, ..., Bd, carried) that starts at a position of each kernel axis.
-
-It may return further blocks, whose sums follow those of the first.
-"""
+Read: TypeAlias = Callable[[Sequence[int], np.ndarray], None]
+"""Fills a block of shape (B1, ..., Bd, carried) that starts at a position of each kernel axis."""
 
 Finish: TypeAlias = Callable[[list[np.ndarray], tuple[slice, ...]], None]
 """Takes one array of sums for each kernel, of shape (o1, ..., od, carried), and where they belong."""
@@ -71,15 +68,10 @@ def run(
             return sums
 
         def compute(where: tuple[slice, ...]) -> None:
-            further = read(plan.starts(where), block)
+            read(plan.starts(where), block)
             # Blocks are of one size; what they hold past the last output is not wanted.
             wanted = tuple(slice(part.stop - part.start) for part in where)
-            made = [each[wanted] for each in total()]
-            for other in further or ():
-                made = [each.copy() if each.base is not None else each for each in made]
-                np.copyto(block, other, casting="unsafe")
-                made += [each[wanted] for each in total()]
-            finish(made, where)
+            finish([each[wanted] for each in total()], where)
 
         return compute
 

@@ -263,7 +263,7 @@ class Finish:
         if kind is None or square >= 2**53:
             return None
         # In float32 roots up to 4095 are cut right; larger ones must saturate.
-        narrow = square < 2**24 or 4095 // division.divisor > self.levels.high
+        narrow = square < 2**24 or 4095 // division.divisor > self.levels.high - self.samples[0]
         wide = np.dtype(np.float32 if narrow else np.float64)
         return _magnitude(parts, wide, division.times).astype(kind)
 
