@@ -227,13 +227,6 @@ def _scale(values: np.ndarray, factor: float) -> np.ndarray:
     return values
 
 
-def soft(difference: np.ndarray, threshold: float) -> np.ndarray:
-    """Bring differences nearer to zero by a threshold, in place."""
-    if threshold:
-        difference -= difference.clip(-threshold, threshold)
-    return difference
-
-
 class Mixture:
     """The numbers of a blend for values ``(u + add) / divide`` in levels of the result.
 
@@ -296,6 +289,17 @@ class Mixture:
         low, high = (math.floor(half) - math.floor(add + half + each) for each in (least, -least))
         return Division(divisor, math.floor(half), times, back - removed, (low, high), removed)
 
+    def mixed(self, value: np.ndarray, original: Original) -> np.ndarray:
+        """Return the blended values of floats in levels, which are overwritten."""
+        replaced = None
+        if original.mask is not None and self.whole and not self.nudge(value.dtype):
+            replaced = value.copy()  # where all is taken it is the filter's value to the last bit
+        kept = _scale(_like(value, original.samples), float(self.ratio))
+        value = self._put(value, kept, float(self.threshold), original.mask)
+        if replaced is not None:
+            np.copyto(value, replaced, where=original.mask == self.blend.opaque)
+        return value
+
     def premultiplied(
         self, value: np.ndarray, alpha: np.ndarray, original: Original, opacity: Original
     ) -> np.ndarray:
@@ -304,40 +308,27 @@ class Mixture:
         `value` and `alpha`, (..., 1), are the filter's, `opacity` is that of the original.
         """
         kept, least = original.samples * float(self.ratio), float(self.threshold)
-        plain = np.asarray(kept + self._share(original) * soft(value - kept, least))
-        weighted = kept * (opacity.samples * float(self.ratio))
-        weighted += self._share(original) * soft(value * alpha - weighted, least * self._full)
-        blended = self.opacity(alpha, opacity)
+        weight = kept * (opacity.samples * float(self.ratio))
+        weighted = self._put(value * alpha, weight, least * self._full, original.mask)
+        blended = self.mixed(alpha.copy(), opacity)
         seen = np.floor(blended + 0.5) > 0 if self._full > 1 else blended > 0  # rounded, of integers
+        plain = self._put(value, kept, least, original.mask)
         np.divide(weighted, blended, out=plain, where=np.broadcast_to(seen, plain.shape))
         return plain
 
-    def opacity(self, alpha: np.ndarray, original: Original) -> np.ndarray:
-        """Return blended alpha, in levels of the result."""
-        kept = original.samples * float(self.ratio)
-        return np.asarray(kept + self._share(original) * soft(alpha - kept, float(self.threshold)))
-
-    def _share(self, original: Original) -> Any:
-        return float(self.blend.mix) * (1 if original.mask is None else original.mask / self.blend.opaque)
-
-    def mixed(self, value: np.ndarray, original: Original) -> np.ndarray:
-        """Return the blended values of floats in levels, which are overwritten."""
-        kept = _scale(_like(value, original.samples), float(self.ratio))
-        replaced = None
-        if original.mask is not None and self.whole and not self.nudge(value.dtype):
-            replaced = value.copy()  # where all is taken it is the filter's value to the last bit
+    def _put(self, value: np.ndarray, kept: np.ndarray, least: float, mask: np.ndarray | None) -> np.ndarray:
+        """Return ``kept + P * m * soft(value - kept)``, in the memory of the values."""
         value -= kept
-        soft(value, float(self.threshold))
+        if least:
+            value -= value.clip(-least, least)
         share = float(self.blend.mix)
-        if original.mask is None:
+        if mask is None:
             _scale(value, share)
         else:
-            part = _scale(np.divide(original.mask, self.blend.opaque, dtype=value.dtype), share)
+            part = _scale(np.divide(mask, self.blend.opaque, dtype=value.dtype), share)
             for channel in range(value.shape[-1]):  # numpy is slow along axes as short as that
                 value[..., channel] *= part[..., 0]
         value += kept
-        if replaced is not None:
-            np.copyto(value, replaced, where=original.mask == self.blend.opaque)
         return value
 
     def exactly(self, value: int, sample: int, mask: float, one: int) -> int:

@@ -282,7 +282,7 @@ class _Run:
             alpha = self._kept[piece.where][..., np.newaxis] * float(mixture.ratio)
         else:
             alpha = np.asarray(sum(each.value() for each in opaque), np.float64) / self._means
-        blended = mixture.opacity(alpha, original.channel(slice(-1, None)))
+        blended = mixture.mixed(alpha.copy(), original.channel(slice(-1, None)))
         self._finish_alpha.store(blended, target, nudge=_NUDGE)
         return alpha
 

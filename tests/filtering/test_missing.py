@@ -215,17 +215,22 @@ def test_ranges_depths_light_and_alpha_leave_marks_and_never_spread_them():
     assert (raw[picture(0, 9, 9) == 0] == 9).all()
 
 
-def test_blends_fill_holes_where_anything_is_taken():
-    pixels = picture(0, 9, 9, dtype="float64")
-    pixels[4, 4] = pixels[7, 7] = np.nan
-    mask = np.full((9, 9), 0.5)
-    mask[7, 7] = 0
-    plain = apply_kernel(pixels, "blur", missing=np.nan)
-    made = apply_kernel(pixels, "blur", missing=np.nan, mask=mask)
-    assert made[4, 4] == plain[4, 4]
-    assert np.isnan(made[7, 7])
-    rest = np.isfinite(pixels)
-    np.testing.assert_allclose(made[rest], (pixels[rest] + plain[rest]) / 2)
+@pytest.mark.parametrize(
+    ("kernel", "channels"), [("blur", "each"), ("sharpen", "each"), ("sobel", "each"), ("blur", "luma")]
+)
+def test_blends_fill_holes_where_anything_is_taken(kernel, channels):
+    """What is there is blended with the plain result, what is missing gives way to it."""
+    rng = np.random.default_rng(0)
+    pixels = picture(0, 40, 200, 3, dtype="float64")
+    pixels[rng.random(pixels.shape) < 0.05] = np.nan
+    mask = rng.choice([0, 0.25, 1], (40, 200))
+    mask[:, :70] = 0
+    options = {"missing": np.nan, "channels": channels}
+    plain, made = (apply_kernel(pixels, kernel, mask=each, **options) for each in (None, mask))
+    share = mask[..., np.newaxis]
+    blended = pixels + share * (plain - pixels)
+    expected = np.where(share == 0, pixels, np.where(np.isnan(pixels) | (share == 1), plain, blended))
+    np.testing.assert_allclose(made, expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize(
