@@ -157,8 +157,12 @@ class _Run:
             plain = layer.rounds and layer.depth.integer and layer.result.full == full
             self._leaves = plain and not (layer.linear or self.weighed)
         # Alpha is the mean over all parts that have one.
-        self._finish_alpha = replace(
-            Finish(layer.result, layer.target, math.inf, combine="sum", divide=Fraction(self._means)),
+        self._finish_alpha = Finish(
+            layer.result,
+            layer.target,
+            math.inf,
+            combine="sum",
+            divide=Fraction(self._means),
             saturate=self._finish.saturate,
             loose=self._finish.loose,
             exact=layer.adds_up and layer.result.dtype.itemsize <= 2 and self._means > 1,
@@ -205,8 +209,7 @@ class _Run:
         if mask is None:
             target[...] = samples
         elif not mask.all():
-            for channel in range(target.shape[-1]):  # numpy is slow along axes as short as that
-                np.copyto(target[..., channel], samples[..., channel], "unsafe", mask[..., 0] == 0)
+            _copy_where(mask == 0, samples, target)
 
     def _store(self, piece: _Piece, mask: np.ndarray | None) -> None:
         """Turn sums into samples where everything, or what a mask says, is taken."""
@@ -356,7 +359,7 @@ class _Run:
                     instead, lost = here.astype(layer.plan.dtype), lacking
                     by_channel(np.multiply, instead, own)
                     if instead.dtype.kind == "f":  # infinity counts where something is missing only
-                        by_channel(_cleared, instead, (own == 0) | lacking)
+                        _copy_where((own == 0) | lacking, np.zeros(1), instead)
                     if bank.summed:
                         instead = instead.sum(axis=-1, keepdims=True)
                         lost = (lacking & hidden.touched[number, part]).any(axis=-1, keepdims=True)
@@ -397,9 +400,7 @@ class _Run:
             samples = anchored(self.missing.samples, layer.axes, layer.border, 0, piece.where)
             samples = samples if samples.shape[-1] == self.channels else samples[..., :1]
         samples = rescaled(samples, layer.depth, layer.result)
-        for channel in range(self.channels):  # numpy is slow along axes as short as that
-            own, lost = (each[..., channel % each.shape[-1]] for each in (samples, gone))
-            np.copyto(target[..., channel], own, "unsafe", lost)
+        _copy_where(gone, samples, target[..., : self.channels])
 
     def _stretched(self) -> Finish:
         """Find the scale that maps the smallest value to 0 and the largest to full scale.
@@ -440,9 +441,11 @@ class _Run:
         return replace(finish, blend=mixture)
 
 
-def _cleared(values: np.ndarray, where: np.ndarray, *, out: np.ndarray) -> None:
-    """Put zeros in some places."""
-    np.copyto(out, 0, where=where)
+def _copy_where(where: np.ndarray, values: np.ndarray, target: np.ndarray) -> None:
+    """Copy values, of one channel or all, in some places: by channel, as numpy is slow along short axes."""
+    for channel in range(target.shape[-1]):
+        own, here = (each[..., channel % each.shape[-1]] for each in (values, where))
+        np.copyto(target[..., channel], own, "unsafe", here)
 
 
 def noise_of(layer: Layer, colours: np.ndarray) -> float:

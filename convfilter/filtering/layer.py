@@ -232,7 +232,7 @@ def make_layer(
         kernels = list(weights.reshape(-1, *weights.shape[3:]))
         plan_axes, carried = axes, 2 * count + 1 if premultiply else count
     plan = make_plan(plan_axes, kernels, carried, work, bound=bound, tolerance=tolerance)
-    if missing and plan.strategy == Fourier.name:  # whose noise would hide whether all samples are there
+    if missing and plan.strategy == Fourier.name:  # whose noise would reach windows that lack nothing
         plan = make_plan(plan_axes, kernels, carried, work)
     return Layer(
         bank=bank,
