@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from fractions import Fraction
 from typing import BinaryIO
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from convfilter.errors import ImageError
 from convfilter.images.formats import FORMATS, loaded
+from convfilter.images.headers import webp_chunks
 from convfilter.images.library import collected, frame_named
 from convfilter.images.metadata import Metadata
 from convfilter.images.picture import Picture
@@ -195,8 +196,11 @@ class WebpFrames:
         encoded = io.BytesIO()
         part.metadata = part.metadata.bare()
         save_webp(part, self._output._replace(stream=encoded))
-        chunks = _riff_chunks(encoded.getvalue())
-        content = b"".join(_riff(*chunk) for chunk in chunks if chunk[0] in (b"ALPH", b"VP8 ", b"VP8L"))
+        content = b"".join(
+            _riff(kind, encoded.getvalue()[at : at + length])
+            for kind, at, length in webp_chunks(encoded)
+            if kind in (b"ALPH", b"VP8 ", b"VP8L")
+        )
         ticks = self._clock.ticks(picture.metadata.duration)
         numbers = (left // 2, top // 2, width - 1, height - 1, ticks)
         head = b"".join(number.to_bytes(3, "little") for number in numbers)
@@ -223,15 +227,6 @@ class WebpFrames:
 def _riff(kind: bytes, content: bytes | None) -> bytes:
     """Return a chunk of even length; nothing without a content."""
     return kind + struct.pack("<I", len(content)) + content + b"\0" * (len(content) % 2) if content else b""
-
-
-def _riff_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the kind and the content of each chunk."""
-    place = 12
-    while place < len(data):
-        kind, length = struct.unpack_from("<4sI", data, place)
-        yield kind, data[place + 8 : place + 8 + length]
-        place += 8 + length + length % 2
 
 
 class AvifFrames:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import struct
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-from convfilter.images.headers import gif_layout
+from convfilter.images.headers import gif_layout, webp_chunks
 from convfilter.images.library import add_warning
 
 __all__ = ["BESIDE", "GIF_XMP", "GIF_XMP_END"]
@@ -76,13 +75,8 @@ def _of_bmp(stream: BinaryIO, warnings: list[str]) -> dict[str, Any]:
 
 def _of_webp(stream: BinaryIO, warnings: list[str]) -> dict[str, Any]:
     """Return the names of unknown chunks."""
-    unknown, place, end = [], 12, stream.seek(0, os.SEEK_END)
-    while place + 8 <= end:
-        stream.seek(place)
-        kind, length = struct.unpack("<4sI", stream.read(8))
-        place += 8 + length + length % 2
-        if kind not in _WEBP_CHUNKS:
-            unknown.append(f"chunk {kind.decode('ascii', 'replace').strip()}")
+    kinds = [kind for kind, _, _ in webp_chunks(stream) if kind not in _WEBP_CHUNKS]
+    unknown = [f"chunk {kind.decode('ascii', 'replace').strip()}" for kind in kinds]
     return {"unknown": tuple(dict.fromkeys(unknown))}
 
 

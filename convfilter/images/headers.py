@@ -16,8 +16,8 @@ from convfilter.errors import ImageError
 from convfilter.options import MAX_PIXELS
 
 __all__ = [
+    "ChunkPlace",
     "GifLayout",
-    "PngChunk",
     "avif_is_deep",
     "check_channels",
     "check_density",
@@ -26,6 +26,7 @@ __all__ = [
     "gif_layout",
     "jpeg_segments",
     "png_chunks",
+    "webp_chunks",
     "webp_is_lossless",
 ]
 
@@ -126,14 +127,7 @@ def _webp_size(stream: BinaryIO) -> tuple[int, int]:
 
 def webp_is_lossless(stream: BinaryIO) -> bool:
     """Tell whether the first image of a WebP is in the lossless coding."""
-    stream.seek(12)
-    while len(head := stream.read(8)) == 8:
-        kind, length = struct.unpack("<4sI", head)
-        if kind in (b"VP8L", b"VP8 "):
-            return bool(kind == b"VP8L")
-        # The chunks of an animation's frame lie within its own, behind 16 bytes.
-        stream.seek(16 if kind == b"ANMF" else length + length % 2, os.SEEK_CUR)
-    return False
+    return next((kind == b"VP8L" for kind, _, _ in webp_chunks(stream) if kind in (b"VP8L", b"VP8 ")), False)
 
 
 def avif_is_deep(stream: BinaryIO) -> bool:
@@ -226,19 +220,19 @@ def jpeg_segments(data: bytes | mmap.mmap, start: int = 0) -> Iterator[tuple[int
 _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 
 
-class PngChunk(NamedTuple):
-    """Where a chunk of a PNG is: its kind, the place of its content and its length."""
+class ChunkPlace(NamedTuple):
+    """Where a chunk of a PNG or WebP is: its kind, the place of its content and its length."""
 
     kind: bytes
     place: int
     length: int
 
 
-def png_chunks(stream: BinaryIO) -> list[PngChunk]:
+def png_chunks(stream: BinaryIO) -> list[ChunkPlace]:
     """Return the whole chunks of a PNG up to its end; the last is ``IEND`` if it is not truncated."""
     size = stream.seek(0, os.SEEK_END)
     place = 8
-    chunks: list[PngChunk] = []
+    chunks: list[ChunkPlace] = []
     while not chunks or chunks[-1].kind != b"IEND":
         stream.seek(place)
         head = stream.read(8)
@@ -248,5 +242,16 @@ def png_chunks(stream: BinaryIO) -> list[PngChunk]:
         place += 12 + length
         if place > size:
             break
-        chunks.append(PngChunk(kind, place - length - 4, length))
+        chunks.append(ChunkPlace(kind, place - length - 4, length))
     return chunks
+
+
+def webp_chunks(stream: BinaryIO) -> Iterator[ChunkPlace]:
+    """Yield the chunks of a WebP; those within a frame of an animation follow it."""
+    end = stream.seek(0, os.SEEK_END)
+    place = 12
+    while place + 8 <= end:
+        stream.seek(place)
+        kind, length = struct.unpack("<4sI", stream.read(8))
+        yield ChunkPlace(kind, place + 8, length)
+        place += 8 + (16 if kind == b"ANMF" else length + length % 2)

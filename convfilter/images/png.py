@@ -20,7 +20,7 @@ from PIL import Image
 
 from convfilter.errors import ImageError
 from convfilter.images.exif import jpeg_places
-from convfilter.images.headers import PngChunk
+from convfilter.images.headers import ChunkPlace
 from convfilter.images.library import add_warning
 from convfilter.images.metadata import Chunk
 from convfilter.images.picture import Picture
@@ -60,7 +60,7 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEADER = 33  # bytes of the signature and the first chunk
 
 
-def pixels_alone(stream: BinaryIO, chunks: list[PngChunk]) -> BinaryIO:
+def pixels_alone(stream: BinaryIO, chunks: list[ChunkPlace]) -> BinaryIO:
     """Return a view of a PNG as decoders see it: without what is read by `beside_pixels`."""
     spans = [(0, 8)]
     for kind, place, length in chunks:
@@ -103,7 +103,7 @@ class _Spans(io.RawIOBase):
         return len(data)
 
 
-def check_png(stream: BinaryIO, chunks: list[PngChunk], *, whole: bool) -> None:
+def check_png(stream: BinaryIO, chunks: list[ChunkPlace], *, whole: bool) -> None:
     """Refuse a PNG in which a check sum of the pixels is wrong.
 
     If it need not be `whole`, its decoder finds out at the frame that is missing.
@@ -120,7 +120,7 @@ def check_png(stream: BinaryIO, chunks: list[PngChunk], *, whole: bool) -> None:
             raise ImageError(f"broken png data (the check sum of its {each.kind.decode()} is wrong)")
 
 
-def _content(stream: BinaryIO, chunk: PngChunk) -> bytes | None:
+def _content(stream: BinaryIO, chunk: ChunkPlace) -> bytes | None:
     """Return what a chunk holds, None if its check sum is wrong."""
     stream.seek(chunk.place)
     content = stream.read(chunk.length)
@@ -128,7 +128,7 @@ def _content(stream: BinaryIO, chunk: PngChunk) -> bytes | None:
     return content if sound else None
 
 
-def beside_pixels(stream: BinaryIO, chunks: list[PngChunk], warnings: list[str]) -> dict[str, Any]:
+def beside_pixels(stream: BinaryIO, chunks: list[ChunkPlace], warnings: list[str]) -> dict[str, Any]:
     """Return what a PNG says beside its pixels, with a warning for whatever is damaged and dropped.
 
     Named as by Pillow (``exif icc_profile xmp dpi``), but for ``chunks``, which are kept as they are, and
@@ -169,7 +169,7 @@ def beside_pixels(stream: BinaryIO, chunks: list[PngChunk], warnings: list[str])
     return found | {"chunks": tuple(kept), "unknown": tuple(unknown)}
 
 
-def _full_scale(content: bytes, stream: BinaryIO, chunks: list[PngChunk]) -> bytes:
+def _full_scale(content: bytes, stream: BinaryIO, chunks: list[ChunkPlace]) -> bytes:
     """Return a background colour with levels of 16 bits, out of the palette if there is one."""
     stream.seek(24)
     depth, colours = stream.read(2)
