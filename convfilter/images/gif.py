@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convfilter.images.animation import Clock, changed_box
-from convfilter.images.beside import GIF_XMP, GIF_XMP_END
+from convfilter.images.headers import GIF_XMP, GIF_XMP_END
 from convfilter.images.metadata import Metadata
 from convfilter.images.picture import Picture
 from convfilter.images.writing import (

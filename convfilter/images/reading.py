@@ -19,9 +19,15 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from convfilter.errors import ImageError
-from convfilter.images.beside import BESIDE
 from convfilter.images.formats import FORMATS, loaded
-from convfilter.images.headers import avif_is_deep, check_pixels, gif_layout, png_chunks, webp_is_lossless
+from convfilter.images.headers import (
+    BESIDE,
+    avif_is_deep,
+    check_pixels,
+    gif_layout,
+    png_chunks,
+    webp_is_lossless,
+)
 from convfilter.images.jpeg import is_lossless
 from convfilter.images.library import collected, disk_errors, frame_named, reasons
 from convfilter.images.metadata import orientation_of, read_metadata
