@@ -13,8 +13,7 @@ from PIL import Image
 from convfilter.errors import ImageError
 from convfilter.images.animation import write_frames
 from convfilter.images.formats import FORMATS, kind_of, route
-from convfilter.images.metadata import Metadata
-from convfilter.images.picture import Picture
+from convfilter.images.picture import Metadata, Picture
 from convfilter.images.reading import read_picture
 from convfilter.images.tiff_tags import TiffTag
 from convfilter.images.writing import check_writable, write_picture

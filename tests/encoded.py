@@ -5,8 +5,7 @@ import io
 
 import numpy as np
 
-from convfilter.images.metadata import Metadata
-from convfilter.images.picture import Picture
+from convfilter.images.picture import Metadata, Picture
 from convfilter.images.writing import write_picture
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from convfilter.errors import OptionError, describe, escaped
 from convfilter.files import STREAM
 from convfilter.images.formats import extension_in, format_of_name, sniff
-from convfilter.images.other_types import OTHER_EXTENSIONS
+from convfilter.images.opening import OTHER_EXTENSIONS
 
 __all__ = [
     "Input",

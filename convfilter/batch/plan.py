@@ -18,8 +18,7 @@ from convfilter.filtering import check_options, resolved_range
 from convfilter.geometry import axes_of
 from convfilter.images.formats import FORMATS, extension_in, extension_of, format_of_name
 from convfilter.images.masks import check_mask_files, mask_files
-from convfilter.images.opening import Axes
-from convfilter.images.other_types import OTHER_EXTENSIONS
+from convfilter.images.opening import OTHER_EXTENSIONS, Axes
 from convfilter.images.writing import check_encoding
 from convfilter.kernels import Kernel
 from convfilter.options import BatchOptions, EncodeOptions, FilterOptions, ReadOptions, check_choices

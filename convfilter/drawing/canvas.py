@@ -15,8 +15,7 @@ from convfilter.errors import OptionError, escaped, figure
 from convfilter.files import STREAM, check_output, refuse_terminal, write_output
 from convfilter.images.animation import write_frames
 from convfilter.images.formats import FORMATS, format_of_name
-from convfilter.images.metadata import Metadata
-from convfilter.images.picture import Picture
+from convfilter.images.picture import Metadata, Picture
 from convfilter.images.writing import write_picture
 
 __all__ = ["FRAME", "INK", "PALE", "WHITE", "Drawing", "below", "beside", "boxed", "check_drawing"]

@@ -21,8 +21,7 @@ from convfilter.errors import ImageError
 from convfilter.images.formats import FORMATS, loaded
 from convfilter.images.headers import webp_chunks
 from convfilter.images.library import collected, frame_named
-from convfilter.images.metadata import Metadata
-from convfilter.images.picture import Picture
+from convfilter.images.picture import Metadata, Picture
 from convfilter.images.png import chunks_beside, png_chunk, png_header
 from convfilter.images.png_encoding import compressed_pixels
 from convfilter.images.writing import Output, prepared, save_avif, save_webp, taken

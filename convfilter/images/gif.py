@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from convfilter.images.animation import Clock, changed_box
 from convfilter.images.headers import GIF_XMP, GIF_XMP_END
-from convfilter.images.metadata import Metadata
-from convfilter.images.picture import Picture
+from convfilter.images.picture import Metadata, Picture
 from convfilter.images.writing import (
     Output,
     background_colour,

@@ -18,9 +18,9 @@ from convfilter.options import MAX_PIXELS
 
 __all__ = [
     "BESIDE",
-    "ChunkPlace",
     "GIF_XMP",
     "GIF_XMP_END",
+    "ChunkPlace",
     "GifLayout",
     "avif_is_deep",
     "check_channels",

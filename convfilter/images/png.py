@@ -22,8 +22,7 @@ from convfilter.errors import ImageError
 from convfilter.images.exif import jpeg_places
 from convfilter.images.headers import ChunkPlace
 from convfilter.images.library import add_warning
-from convfilter.images.metadata import Chunk
-from convfilter.images.picture import Picture
+from convfilter.images.picture import Chunk, Picture
 from convfilter.images.png_encoding import compressed_pixels
 from convfilter.images.writing import Output, few_colours, save, taken, to_image
 from convfilter.options import EncodeOptions

@@ -30,9 +30,8 @@ from convfilter.images.headers import (
 )
 from convfilter.images.jpeg import is_lossless
 from convfilter.images.library import collected, disk_errors, frame_named, reasons
-from convfilter.images.metadata import orientation_of, read_metadata
 from convfilter.images.opening import Axes, Source, format_of, image_of, opened
-from convfilter.images.picture import Picture, Size
+from convfilter.images.picture import Picture, Size, orientation_of, read_metadata
 from convfilter.images.png import beside_pixels, check_png, pixels_alone
 from convfilter.options import MAX_PIXELS
 

@@ -25,9 +25,8 @@ from convfilter.images.exif import block_of
 from convfilter.images.formats import grey_mode, loose_channels
 from convfilter.images.headers import check_pixels
 from convfilter.images.library import frame_named, reasons
-from convfilter.images.metadata import orientation_of, read_metadata
 from convfilter.images.opening import Source
-from convfilter.images.picture import Picture, Size
+from convfilter.images.picture import Picture, Size, orientation_of, read_metadata
 from convfilter.images.reading import (
     is_deep_colour,
     mode_of,

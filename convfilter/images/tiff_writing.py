@@ -26,8 +26,7 @@ from convfilter.images.exif import (
 )
 from convfilter.images.formats import FORMATS, kind_of
 from convfilter.images.library import add_warning, load_plugin, reasons
-from convfilter.images.metadata import Metadata
-from convfilter.images.picture import Picture
+from convfilter.images.picture import Metadata, Picture
 from convfilter.images.tiff_tags import SIZES, TiffTag
 from convfilter.images.writing import Output, taken
 

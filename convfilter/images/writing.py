@@ -21,8 +21,7 @@ from convfilter.images.exif import DESCRIPTIVE, tags_of, without_upright
 from convfilter.images.formats import FORMATS, fitting_mode, kind_of, loaded, route
 from convfilter.images.jpeg import Coding, joined
 from convfilter.images.library import collected, load_plugin, reasons
-from convfilter.images.metadata import PHOTOSHOP, Metadata, icc_fits
-from convfilter.images.picture import Picture
+from convfilter.images.picture import PHOTOSHOP, Metadata, Picture, icc_fits
 from convfilter.images.tiff_tags import Origin, fitting_tags, names_beside
 from convfilter.options import EncodeOptions, check_choices
 

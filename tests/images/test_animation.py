@@ -12,8 +12,7 @@ from samples import moving
 from convfilter.errors import ImageError, OptionError
 from convfilter.images.animation import write_frames
 from convfilter.images.formats import FORMATS
-from convfilter.images.metadata import Metadata
-from convfilter.images.picture import Picture
+from convfilter.images.picture import Metadata, Picture
 from convfilter.images.reading import opened_frames
 from convfilter.options import EncodeOptions
 

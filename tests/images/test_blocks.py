@@ -12,8 +12,7 @@ from samples import animate, moving, noise
 
 from convfilter.batch import filter_file
 from convfilter.images.animation import write_frames
-from convfilter.images.metadata import Metadata
-from convfilter.images.picture import Picture
+from convfilter.images.picture import Metadata, Picture
 from convfilter.images.reading import opened_frames, read_picture
 from convfilter.images.writing import write_picture
 

@@ -11,8 +11,7 @@ from samples import animate, frames_of, mode_of, moving, noise
 from convfilter.batch import filter_file
 from convfilter.images import formats
 from convfilter.images.formats import FORMATS
-from convfilter.images.metadata import Metadata
-from convfilter.images.picture import Picture
+from convfilter.images.picture import Metadata, Picture
 from convfilter.images.reading import opened_frames, read_picture
 from convfilter.images.writing import write_picture
 

@@ -30,7 +30,7 @@ def fail(*args, **kwargs):
 
 # A function, and a format on whose way it is; the first two in a stream that Pillow reads.
 WAY = [("png.bisect", "png"), ("tiff.min", "tiff"), ("tiff.Directory", "tiff")]
-WAY += [("metadata.cleaned", form) for form in ("png", "jpeg", "tiff")]
+WAY += [("picture.cleaned", form) for form in ("png", "jpeg", "tiff")]
 
 
 @pytest.mark.parametrize(("name", "form"), WAY)

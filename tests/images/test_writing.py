@@ -11,8 +11,7 @@ from samples import noise
 
 from convfilter.errors import ImageError, OptionError
 from convfilter.images.formats import FORMATS
-from convfilter.images.metadata import Metadata
-from convfilter.images.picture import Picture
+from convfilter.images.picture import Metadata, Picture
 from convfilter.images.reading import read_picture
 from convfilter.images.writing import check_encoding, check_writable, write_picture
 from convfilter.options import EncodeOptions
