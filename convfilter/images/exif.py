@@ -29,7 +29,6 @@ __all__ = [
     "DESCRIPTIVE",
     "EXIF",
     "THUMBNAILS",
-    "Entries",
     "Group",
     "block_of",
     "cleaned",
@@ -42,7 +41,6 @@ __all__ = [
     "photoshop_resources",
     "resized",
     "resolution_of",
-    "table_of",
     "tags_of",
     "without_upright",
 ]
@@ -200,9 +198,6 @@ def jpeg_places(data: Data) -> list[tuple[int, int]]:
 Group: TypeAlias = Mapping[int, Union[TiffTag, "Group"]]
 """The tags of a directory, and the groups in it, by their numbers."""
 
-Entries: TypeAlias = dict[int, tuple[int, int, bytes]]
-"""Type, count and value or address of each tag in a directory of a little-endian file."""
-
 
 def groups_of(directory: Directory, warnings: list[str], level: int = 0) -> dict[int, Group]:
     """Return the groups of a directory, such as EXIF and GPS, with a warning for each broken tag in them."""
@@ -267,10 +262,8 @@ def block_of(directory: Directory, tags: Iterable[TiffTag], warnings: list[str])
     if not group:
         return None
     note = note_in_place(group)
-    entries, values = laid_out(group, 8 + len(note))
-    return (
-        EXIF + struct.pack("<4sI", b"II*\0", 8 + len(note) + len(values)) + note + values + table_of(entries)
-    )
+    table, values = laid_out(group, 8 + len(note))
+    return EXIF + struct.pack("<4sI", b"II*\0", 8 + len(note) + len(values)) + note + values + table
 
 
 def without_upright(exif: bytes) -> bytes:
@@ -300,30 +293,24 @@ def _may_stay(tag: TiffTag) -> bool:
     return tag.number == _MAKER_NOTE and len(tag.data) > 4 and 8 <= tag.place <= _FURTHEST_NOTE
 
 
-def laid_out(group: Group, place: int, *, first: bool = True) -> tuple[Entries, bytes]:
-    """Return the entries of a directory, and what they point to, which is put at `place`.
+def laid_out(group: Group, place: int, *, first: bool = True) -> tuple[bytes, bytes]:
+    """Return a directory that is followed by no other, and what it points to, which is put at `place`.
 
     In the `first` directory of a file maker's notes are where `note_in_place` has put them.
     """
-    entries: Entries = {}
-    values = bytes(place % 2)  # addresses are even
+    rows, values = b"", bytes(place % 2)  # addresses are even
     for number, tag in sorted(group.items()):
         if not isinstance(tag, TiffTag):
-            inner, behind = laid_out(tag, place + len(values), first=first)
+            table, behind = laid_out(tag, place + len(values), first=first)
             values += behind
-            entries[number] = _LONG, 1, struct.pack("<I", place + len(values))
-            values += table_of(inner)
-        elif first and _may_stay(tag):
-            entries[number] = tag.type, tag.values, struct.pack("<I", tag.place)
-        elif len(tag.data) > 4:
-            entries[number] = tag.type, tag.values, struct.pack("<I", place + len(values))
-            values += tag.data + bytes(len(tag.data) % 2)
+            kind, count, content = _LONG, 1, struct.pack("<I", place + len(values))
+            values += table
         else:
-            entries[number] = tag.type, tag.values, tag.data.ljust(4, b"\0")
-    return entries, values
-
-
-def table_of(entries: Entries) -> bytes:
-    """Return a directory that is followed by no other."""
-    rows = (struct.pack("<HHI4s", number, *entries[number]) for number in sorted(entries))
-    return struct.pack("<H", len(entries)) + b"".join(rows) + bytes(4)
+            kind, count, content = tag.type, tag.values, tag.data
+            if first and _may_stay(tag):
+                content = struct.pack("<I", tag.place)
+            elif len(content) > 4:
+                content = struct.pack("<I", place + len(values))
+                values += tag.data + bytes(len(tag.data) % 2)
+        rows += struct.pack("<HHI4s", number, kind, count, content)
+    return struct.pack("<H", len(group)) + rows + bytes(4), values

@@ -20,7 +20,6 @@ from convfilter.errors import ImageError
 __all__ = [
     "IPTC",
     "SAME_GRID",
-    "SIZES",
     "Data",
     "Directory",
     "Entry",
@@ -46,8 +45,8 @@ _CODES = {
 }
 _WHOLE, _FRACTIONS, _ADDRESSES = (3, 4, 6, 8, 9, 13, 16), (5, 10), (4, 13, 16, 18)
 _NARROWED = {16: (4, "u4"), 17: (9, "i4"), 18: (13, "u4")}
-SIZES = {type: int(code[1]) * (2 if type in _FRACTIONS else 1) for type, code in _CODES.items()}
-"""Bytes of a value of each type."""
+# Bytes of a value of each type.
+_SIZES = {type: int(code[1]) * (2 if type in _FRACTIONS else 1) for type, code in _CODES.items()}
 
 
 class Entry(NamedTuple):
@@ -80,11 +79,11 @@ class Directory:
         self.entries = []
         for at in range(first, self.end, entry.size):
             number, type, values, place = entry.unpack_from(data, at)
-            length = values * SIZES.get(type, 1)
+            length = values * _SIZES.get(type, 1)
             place = place if length > inline else at + entry.size - inline
             self.entries.append(Entry(at, number, type, values, place, place + length))
         self._by_number = {
-            each.number: each for each in self.entries if each.type in SIZES and each.end <= len(data)
+            each.number: each for each in self.entries if each.type in _SIZES and each.end <= len(data)
         }
 
     def __contains__(self, number: int) -> bool:
@@ -275,7 +274,7 @@ def little_endian(entry: Entry, directory: Directory) -> TiffTag:
     length = entry.end - entry.place
     stored = bytes(directory.data[entry.place : entry.end]) if length <= _MOST_BYTES else b""
     broken = TiffTag(number, 0, 0, b"")
-    if type not in SIZES or not stored or len(stored) != length:
+    if type not in _SIZES or not stored or len(stored) != length:
         return broken
     if number != IPTC:  # which are bytes, also if called numbers
         values = np.frombuffer(stored, directory.order + _CODES[type])

@@ -16,18 +16,16 @@ from PIL.TiffImagePlugin import COMPRESSION_INFO_REV
 
 from convfilter.errors import ImageError
 from convfilter.images.exif import (
-    Entries,
     Group,
     exif_in_tiff,
     laid_out,
     note_in_place,
     resolution_of,
-    table_of,
 )
 from convfilter.images.formats import FORMATS, kind_of
 from convfilter.images.library import add_warning, load_plugin, reasons
 from convfilter.images.picture import Metadata, Picture
-from convfilter.images.tiff_tags import SIZES, TiffTag
+from convfilter.images.tiff_tags import Directory, TiffTag, address_at, little_endian
 from convfilter.images.writing import Output, taken
 
 __all__ = ["TiffPages", "save_tiff"]
@@ -64,20 +62,17 @@ class TiffPages:
         """Write the next page."""
         group, first = _group(picture.metadata, self._warnings), self._place == 4
         note = note_in_place(group) if first else b""
-        with _encoded(picture, self._small).getbuffer() as data:
-            start = self._place + 4 + len(note)  # behind the address of this page
-            behind = start + len(data)
-            entries, values = _moved(data, start, behind)
-            described, beside = laid_out(group, behind + len(values), first=first)
-            entries |= described
-            values += beside
-            table = table_of(entries)[:-4]
-            end = behind + len(values) + len(table)
-            if end + 4 > _LARGEST:
-                raise ImageError("tiff holds 4 GiB at most; try npy")
-            self._stream.write(struct.pack("<I", behind + len(values)) + note)
-            self._stream.write(data)
-            self._stream.write(values + table)
+        data = _encoded(picture, self._small)
+        start = self._place + 4 + len(note)  # behind the address of this page
+        behind = start + len(data)
+        table, values = laid_out({**_moved(data, start), **group}, behind, first=first)
+        table = table[:-4]
+        end = behind + len(values) + len(table)
+        if end + 4 > _LARGEST:
+            raise ImageError("tiff holds 4 GiB at most; try npy")
+        self._stream.write(struct.pack("<I", behind + len(values)) + note)
+        self._stream.write(data)
+        self._stream.write(values + table)
         self._place = end
 
     def finish(self) -> None:
@@ -85,36 +80,18 @@ class TiffPages:
         self._stream.write(bytes(4))
 
 
-def _entries(directory: memoryview) -> Entries:
-    """Return type, count and value or address of each tag in a directory."""
-    (count,) = struct.unpack_from("<H", directory)
-    rows = struct.iter_unpack("<HHI4s", directory[2 : 2 + 12 * count])
-    return {tag: (kind, values, stored) for tag, kind, values, stored in rows}
+def _moved(data: bytes, start: int) -> dict[int, TiffTag]:
+    """Return the tags of a little-endian file of one page whose pixels are moved to `start`."""
+    directory = Directory(data, address_at(data, 4, "<"), "<")
+    tags = {each.number: little_endian(each, directory) for each in directory.entries}
+    for number in (_STRIPS, _TILES):
+        if places := directory.wholes(number):
+            stored = (np.array(places, np.uint64) + start).astype("<u4").tobytes()
+            tags[number] = TiffTag(number, _LONG, len(places), stored)
+    return {number: tag for number, tag in tags.items() if number not in _RESOLUTION}  # tifffile makes one up
 
 
-def _moved(data: memoryview, start: int, behind: int) -> tuple[Entries, bytes]:
-    """Return the tags of a little-endian file of one page that is moved to `start`.
-
-    Lists of new addresses come with them, to be put at `behind`; words have even addresses.
-    """
-    lists = bytes(behind % 2)
-    entries = _entries(data[int.from_bytes(data[4:8], "little") :])
-    for tag in _RESOLUTION:  # tifffile makes up a resolution
-        entries.pop(tag, None)
-    for tag, (kind, count, value) in entries.items():
-        address, size = int.from_bytes(value, "little"), SIZES[kind]
-        if tag in (_STRIPS, _TILES):
-            stored = np.frombuffer(data[address:] if size * count > 4 else value, f"<u{size}", count)
-            moved = (stored.astype(np.uint64) + start).astype("<u4").tobytes()
-            if count > 1:
-                lists, moved = lists + moved, struct.pack("<I", behind + len(lists))
-            entries[tag] = _LONG, count, moved
-        elif size * count > 4:
-            entries[tag] = kind, count, struct.pack("<I", address + start)
-    return entries, lists
-
-
-def _encoded(picture: Picture, small: bool) -> io.BytesIO:
+def _encoded(picture: Picture, small: bool) -> bytes:
     """Return a page as a file of its own, without metadata."""
     encoded = io.BytesIO()
     pixels, mode = picture.pixels, picture.mode
@@ -150,7 +127,7 @@ def _encoded(picture: Picture, small: bool) -> io.BytesIO:
         predictor = {} if compression in ("raw", "packbits") else {_PREDICTOR: 3 if mode == "F" else 2}
         with reasons("cannot be written as tiff"):
             image.save(encoded, "TIFF", compression=compression, tiffinfo=predictor)
-    return encoded
+    return encoded.getvalue()
 
 
 def _group(metadata: Metadata, warnings: list[str]) -> Group:
