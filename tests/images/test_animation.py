@@ -235,23 +235,6 @@ def test_greys_in_order_are_not_taken_for_a_grey_image_by_the_frames_that_follow
     assert np.array_equal(through_gif(ramp, later, ramp)[0], [ramp, later, ramp])
 
 
-def test_a_gif_of_each_disposal_comes_back_as_it_is_shown(tmp_path):
-    rng = np.random.default_rng(2)
-    for disposal in (0, 1, 2, 3):
-        images = []
-        for number in range(4):
-            pixels = np.zeros((10, 10, 4), np.uint8)
-            pixels[number : number + 4, 3:8, :3] = rng.integers(0, 200, 3)
-            pixels[number : number + 4, 3:8, 3] = 255
-            images.append(Image.fromarray(pixels))
-        path = tmp_path / f"{disposal}.gif"
-        images[0].save(path, save_all=True, append_images=images[1:], disposal=disposal, duration=50)
-        shown = [picture.pixels for picture in read(path)]
-        back, warnings = through_gif(*shown)
-        assert warnings == []
-        assert np.array_equal(back, shown)
-
-
 # Pages
 
 

@@ -8,36 +8,16 @@ import numpy as np
 import pytest
 from encoded import encoded
 from PIL import Image
-from samples import mode_of, noise
+from samples import noise
 
 from convfilter.errors import ImageError
 from convfilter.images.animation import write_frames
 from convfilter.images.picture import Picture
-from convfilter.images.reading import opened_frames, read_picture, read_size
-from convfilter.images.writing import check_writable, write_picture
-from convfilter.options import EncodeOptions
+from convfilter.images.reading import opened_frames, read_picture
+from convfilter.images.writing import check_writable
 
 pytest.importorskip("tifffile", reason="needs the extra 'codecs'")
 pytest.importorskip("imagecodecs", reason="needs the extra 'codecs'")
-
-DEEP = [("png", f"{mode};uint16") for mode in ("LA", "RGB", "RGBA")]
-DEEP += [("tiff", kind) for kind in ("L;int8", "L;float64", "C", "CMYK;uint16", "RGB;float32", "RGBA;int16")]
-
-
-@pytest.mark.parametrize(("form", "kind"), DEEP)
-@pytest.mark.parametrize("compress", ["fast", "small"])
-def test_deep_images_come_back_bit_by_bit(form, kind, compress):
-    pixels, mode = noise(kind), mode_of(kind)
-    stream = io.BytesIO()
-    assert write_picture(stream, Picture(pixels, mode, form), form, EncodeOptions(compress=compress)) == []
-    picture = read_picture(stream)
-    mode = mode.replace("C5", "LXXXX")
-    assert (picture.mode, picture.warnings) == (mode, [])
-    np.testing.assert_array_equal(picture.pixels, pixels, strict=True)
-    size = (*pixels.shape[1::-1], (*pixels.shape, 1)[2], mode, pixels.dtype.name, form, 1)
-    assert read_size(stream) == size
-    with pytest.raises(ImageError, match="--max-pixels 713"):
-        read_picture(stream, max_pixels=712)
 
 
 @pytest.mark.parametrize("compression", ["raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "lzma", "zstd"])

@@ -23,10 +23,6 @@ pytestmark = pytest.mark.usefixtures("without_codecs")  # as Pillow alone does i
 ALL = ["png", "jpeg", "tiff", "webp", "bmp", "gif", "ppm", "tga", "avif", "npy"]
 
 
-def test_the_formats_are_those_of_the_command_line():
-    assert list(FORMATS) == ALL
-
-
 @pytest.mark.parametrize("form", ALL)
 def test_a_format_is_known_by_its_extensions_and_its_first_bytes(form):
     for extension in FORMATS[form].extensions:
@@ -52,21 +48,6 @@ def test_every_function_that_the_table_names_exists(form):
     for reference in filter(None, (row.reader, row.encoder, row.frames_encoder)):
         assert callable(loaded(reference))
     assert bool(row.frames_encoder) == bool(row.several)
-
-
-@pytest.mark.parametrize(
-    ("mode", "dtype", "form", "kind"),
-    [
-        ("L", "uint8", "webp", "RGB"),
-        ("LA", "uint8", "gif", "RGBA"),
-        ("LA", "uint8", "jpeg", "L"),
-        ("RGBA", "uint8", "bmp", "RGB"),
-        ("C5", "float64", "npy", "C5;float64"),
-        ("RGB", "uint16", "npy", "RGB;uint16"),
-    ],
-)
-def test_the_nearest_kind_that_a_format_holds_is_taken(mode, dtype, form, kind):
-    assert route(mode, dtype, form) == (kind, [])
 
 
 @pytest.mark.parametrize(

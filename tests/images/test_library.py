@@ -84,23 +84,6 @@ def test_what_a_library_prints_explains_why_an_image_fails(capfd):
     assert capfd.readouterr().err == ""
 
 
-def test_lines_on_stderr_are_the_files_warnings(run, tmp_path):
-    script = tmp_path / "sitecustomize.py"
-    script.write_text(
-        "import os\nfrom PIL import TiffImagePlugin as t\nload = t.TiffImageFile.load\n"
-        "def loud(self):\n    os.write(2, b'TIFFlib: odd\\n')\n    return load(self)\n"
-        "t.TiffImageFile.load = loud\n"
-    )
-    save(tmp_path / "a.tif", colour())
-    env = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{Path(cf.__file__).parent.parent}"}
-    ran = run("apply", "a.tif", "-k", "identity", "-o", "b.tif", env=env)
-    assert ran.complaints == ["convfilter: a.tif: warning: TIFFlib: odd"]
-    ran = run("apply", "a.tif", "-k", "identity", "-o", "c.tif", "-q", env=env)
-    assert (ran.code, ran.err) == (0, "")
-    ran = run("apply", "a.tif", "-k", "identity", "-o", "d.tif", "--json", env=env)
-    assert '"warnings": ["TIFFlib: odd"]' in ran.out
-
-
 def test_warnings_and_prints_of_threads_do_not_mix(capfd):
     found = {}
     ready = threading.Barrier(4)

@@ -3,7 +3,6 @@
 import contextlib
 import io
 import os
-import resource
 import socket
 import struct
 import warnings
@@ -122,17 +121,6 @@ def test_too_many_pixels_are_refused_before_decoding(form, monkeypatch):
         monkeypatch.setattr(Image.Image, name, lambda *a, **k: pytest.fail("decoded"))
     with pytest.raises(ImageError, match=r"^31 x 23 pixels are more than 712; .* --max-pixels 713$"):
         read_picture(io.BytesIO(data), max_pixels=712)
-
-
-def test_a_bomb_takes_no_memory():
-    rows = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
-    data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", rows) + chunk(b"IDAT", b"")
-    webp = b"RIFF\x40\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0" + b"\xff\x3f\0" * 2 + bytes(40)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    for bomb in (data, webp):
-        with pytest.raises(ImageError, match="pixels are more than"):
-            read_picture(io.BytesIO(bomb), max_pixels=10**8)
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000
 
 
 @pytest.mark.parametrize(

@@ -328,27 +328,6 @@ def test_a_file_that_ends_within_its_pages_is_refused():
         read_picture(io.BytesIO(stream.getvalue()[:-20]))
 
 
-@pytest.mark.parametrize("order", ["<", ">"])
-@pytest.mark.parametrize("big", [False, True])
-def test_what_stands_beside_a_page_that_pillow_cannot_read_is_kept(order, big, tmp_path):
-    tags = [(315, 2, 0, "An Artist", True), (274, 3, 1, 6, True), (700, 1, 9, b"<x:xmpmeta", True)]
-    pixels = some("float64", 5, 8)
-    data = file_of(
-        pixels, byteorder=order, bigtiff=big, extratags=tags, resolution=(300, 150), resolutionunit=2
-    )
-    picture = read_picture(data)
-    np.testing.assert_array_equal(picture.pixels, np.rot90(pixels, -1))
-    assert read_size(data)[:2] == (5, 8)
-    assert picture.metadata.dpi == (150, 300)  # turned with the image
-    (tmp_path / "in.tif").write_bytes(data.getvalue())
-    filter_file(tmp_path / "in.tif", tmp_path / "out.tif", "identity")
-    with tifffile.TiffFile(tmp_path / "out.tif") as file:
-        found = file.pages[0].tags
-        assert (found[315].value, found[274].value) == ("An Artist", 1)
-        assert found[700].value.startswith(b"<x:xmpm")
-        assert (found[282].value, found[283].value, found[296].value) == ((150, 1), (300, 1), 2)
-
-
 def test_more_than_four_gigabytes_are_refused_in_words(monkeypatch):
     monkeypatch.setattr("convfilter.images.tiff_writing._LARGEST", 5000)
     with pytest.raises(ImageError, match=r"^frame 3 of 9: tiff holds 4 GiB at most; try npy$"):
@@ -522,16 +501,6 @@ def test_tags_that_may_hold_addresses_or_images_are_reported(tmp_path):
     lines, found = filtered(tmp_path)
     assert lines == ["cannot be carried to another file: tag 65000, tag 65001: dropped"]
     assert not {65000, 65001} & dict(found).keys()
-
-
-def test_texts_of_other_formats_and_for_them_are_utf8_too(tmp_path):
-    exif = Image.Exif()
-    exif[315] = "Jörg".encode()
-    Image.new("L", (8, 8)).save(tmp_path / "in.jpg", exif=exif)
-    filter_file(tmp_path / "in.jpg", tmp_path / "in.tif", "identity")
-    filter_file(tmp_path / "in.tif", tmp_path / "out.png", "identity")
-    for name in ("in.tif", "out.png"):
-        assert "Jörg".encode() in (tmp_path / name).read_bytes()
 
 
 def test_pixels_at_a_place_that_is_a_text_are_refused():
