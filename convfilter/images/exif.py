@@ -239,10 +239,7 @@ def _apart(directory: Directory) -> dict[int, TiffTag | Group]:
 
 def resolution_of(exif: bytes) -> tuple[float, float] | None:
     """Return the resolution in dots per inch that a block states."""
-    directory = _directory_of(exif.removeprefix(EXIF))
-    unit = {2: 1, 3: 2.54}.get(directory.whole(296, 2), 0)
-    across, down = directory.ratio(282) * unit, directory.ratio(283) * unit
-    return (across, down) if across and down else None
+    return _directory_of(exif.removeprefix(EXIF)).resolution()
 
 
 def names_program_only(exif: bytes) -> bool:

@@ -138,7 +138,6 @@ FORMATS: dict[str, Format] = {
         ),  # of a DIB its header
         plugin="BmpImagePlugin",
         blocks=("dpi",),
-        encoder="writing:save_bmp",
     ),
     "gif": Format(
         extensions=(".gif",),
@@ -166,7 +165,6 @@ FORMATS: dict[str, Format] = {
         magic=((-18, b"TRUEVISION-XFILE.\0"),),  # of version 2; older ones are known by their names alone
         plugin="TgaImagePlugin",
         side=65_535,
-        encoder="writing:save_tga",
     ),
     "avif": Format(
         extensions=(".avif", ".avifs"),

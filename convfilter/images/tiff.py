@@ -41,7 +41,7 @@ from convfilter.images.tiff_tags import Directory, Origin, address_at, no_data, 
 __all__ = ["TiffReader"]
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _STRIPS, _SAMPLES = 256, 257, 258, 259, 262, 273, 277
-_ACROSS, _DOWN, _PLANES, _UNIT, _PALETTE, _TILES, _EXTRA = 282, 283, 284, 296, 320, 324, 338
+_PLANES, _PALETTE, _TILES, _EXTRA = 284, 320, 324, 338
 _FORMAT, _SUBSAMPLING, _XMP, _DEPTH, _PROFILE = 339, 530, 700, 32997, 34675
 _ORIENTATION = 274
 # Orientation, XMP, EXIF, GPS: the next numbers are of no tag.
@@ -396,10 +396,7 @@ class _Page:
         exif = image.getexif()  # the orientation that XMP states
         if _ORIENTATION in self._tags:
             exif[_ORIENTATION] = self._tags.whole(_ORIENTATION, 1)
-        unit = {2: 1, 3: 2.54}.get(self._tags.whole(_UNIT, 2))
-        across, down = self._tags.ratio(_ACROSS), self._tags.ratio(_DOWN)
-        if unit and across and down:
-            image.info["dpi"] = across * unit, down * unit
+        image.info["dpi"] = self._tags.resolution()
         return image
 
 

@@ -121,6 +121,12 @@ class Directory:
         above, below = (*self._numbers(number).tolist(), 0, 0)[:2]
         return float(above / below) if below else 0.0
 
+    def resolution(self) -> tuple[float, float] | None:
+        """Return the resolution in dots per inch that the tags state."""
+        unit = {2: 1, 3: 2.54}.get(self.whole(_UNIT, 2), 0)
+        across, down = self.ratio(_ACROSS) * unit, self.ratio(_DOWN) * unit
+        return (across, down) if across and down else None
+
     def _numbers(self, number: int) -> NDArray[Any]:
         return np.frombuffer(self.content(number), self.order + _CODES[self.type_of(number)])
 

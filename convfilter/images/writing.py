@@ -35,10 +35,8 @@ __all__ = [
     "prepared",
     "save",
     "save_avif",
-    "save_bmp",
     "save_jpeg",
     "save_plain",
-    "save_tga",
     "save_webp",
     "taken",
     "to_image",
@@ -227,18 +225,9 @@ def save(image: Image.Image, output: Output, **options: Any) -> None:
 
 
 def save_plain(picture: Picture, output: Output) -> None:
-    """Write a format that has neither options nor metadata."""
-    save(taken(picture), output)
-
-
-def save_bmp(picture: Picture, output: Output) -> None:
-    """Write a BMP."""
-    save(taken(picture), output, dpi=picture.metadata.dpi)
-
-
-def save_tga(picture: Picture, output: Output) -> None:
-    """Write a TGA, run-length coded if its input was."""
-    save(taken(picture), output, rle=output.small or picture.metadata.compression == "tga_rle")
+    """Write a BMP, with its resolution, or a TGA, run-length coded if its input was."""
+    metadata = picture.metadata
+    save(taken(picture), output, dpi=metadata.dpi, rle=output.small or metadata.compression == "tga_rle")
 
 
 def save_jpeg(picture: Picture, output: Output) -> None:
