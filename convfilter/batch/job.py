@@ -243,6 +243,7 @@ def _filter(picture: Picture, settings: Settings, result: Result) -> None:
         options,
         threads=settings.batch.jobs,
         count_clipped=settings.count_clipped,
+        replace_input=True,
     )
     picture.pixels = filtered.pixels
     if len(shape) < 4:

@@ -20,14 +20,17 @@ import functools
 import itertools
 import math
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from convfilter.errors import OptionError, brief, check_choice
 from convfilter.options import Border, choices
 
-__all__ = ["ArraySource", "border_fill", "source_index"]
+if TYPE_CHECKING:
+    from convfilter.convolution.plan import Plan
+
+__all__ = ["ArraySource", "RowsKept", "border_fill", "copy_samples", "source_index"]
 
 # Positions of a block along one axis, and the samples that belong there; None is the fill.
 _Piece: TypeAlias = tuple[slice, slice | np.ndarray | None]
@@ -70,7 +73,48 @@ class ArraySource:
             for axis, source in enumerate(sources):
                 if isinstance(source, np.ndarray):
                     view = view[(slice(None),) * axis + (source,)]
-            where[...] = view
+            copy_samples(view, where)
+
+
+class RowsKept(ArraySource):
+    """An array (T, H, W, carried) that is replaced block by block; blocks are of whole rows.
+
+    The rows that a block shares with others are kept from the start, so that blocks may come in any order.
+    """
+
+    def __init__(self, array: np.ndarray, border: Border, fill: float, plan: Plan) -> None:
+        super().__init__(array, border, fill)
+        frames, height, *rest = plan.block_shape
+        before = plan.axes[1].before
+        self._kept = {}
+        for where in plan.regions():
+            starts, own = plan.starts(where), where[1].stop - where[1].start
+            pieces = []
+            for top, bottom in ((0, before), (before + own, height)):
+                rows = np.empty((frames, bottom - top, *rest), plan.dtype)
+                super().__call__((starts[0], starts[1] + top, *starts[2:]), rows)
+                pieces.append(rows)
+            self._kept[starts[1]] = pieces
+
+    def __call__(self, starts: Sequence[int], block: np.ndarray) -> None:
+        """Fill a block."""
+        above, below = self._kept[starts[1]]
+        first, last = above.shape[1], block.shape[1] - below.shape[1]
+        super().__call__((starts[0], starts[1] + first, *starts[2:]), block[:, first:last])
+        block[:, :first], block[:, last:] = above, below
+
+    @staticmethod
+    def suits(plan: Plan) -> bool:
+        """Return whether blocks are of whole rows of whole frames, and share few of them."""
+        whole = all(plan.block[number] == plan.axes[number].output for number in (0, 2))
+        return whole and plan.block[1] >= 2 * plan.axes[1].reach
+
+
+def copy_samples(values: np.ndarray, target: np.ndarray) -> None:
+    """Copy samples, channels one by one where there are gaps: numpy's inner loop would be over these few."""
+    apart = any(each.strides[-2] != each.shape[-1] * each.itemsize for each in (values, target))
+    for channel in np.ndindex(values.shape[-1]) if apart else [(slice(None),)]:
+        np.copyto(target[..., *channel], values[..., *channel], casting="unsafe")
 
 
 def source_index(positions: np.ndarray, size: int, border: Border) -> np.ndarray:

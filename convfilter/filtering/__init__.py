@@ -234,6 +234,7 @@ def filter_image(
     *,
     threads: int | None = None,
     count_clipped: bool = False,
+    replace_input: bool = False,
 ) -> tuple[Filtered, str]:
     """Run `filter_pixels` on pixels of a mode (see `Picture.mode`), and return the mode of the result too."""
     if mode == "LAB" and options.channels in ("luma", "gray"):
@@ -241,7 +242,12 @@ def filter_image(
             f"channels '{options.channels}' are for red, green and blue, and these are L, a and b"
         )
     filtered = filter_pixels(
-        pixels, kernels, options_for(mode, options), threads=threads, count_clipped=count_clipped
+        pixels,
+        kernels,
+        options_for(mode, options),
+        threads=threads,
+        count_clipped=count_clipped,
+        replace_input=replace_input,
     )
     made = filtered.pixels
     frames = pixels.ndim == 4 or (pixels.ndim == 3 and made.ndim == 4)
@@ -256,10 +262,12 @@ def filter_pixels(
     *,
     threads: int | None = None,
     count_clipped: bool = False,
+    replace_input: bool = False,
 ) -> Filtered:
     """Run a chain of filters over one image, on unrounded values until the last one.
 
-    `count_clipped` counts the samples that were cut off, which costs a little time.
+    `count_clipped` counts the samples that were cut off, which costs a little time. With `replace_input` the
+    result may take the place of the pixels in their memory.
     """
     stage = last_stage(pixels, kernels, options, threads=threads)
     clipping = Clipping()
@@ -270,6 +278,7 @@ def filter_pixels(
         clipping=clipping if count_clipped else None,
         blend=stage.blend,
         missing=stage.missing,
+        replace_input=replace_input and stage.alpha is None and pixels.flags.writeable,
     )
     summed = result.shape[-1] - (stage.alpha is not None) == 1 and (stage.grey or stage.layer.bank.summed)
     if stage.opaque:

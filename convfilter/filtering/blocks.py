@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from convfilter.convolution.borders import ArraySource, source_index
+from convfilter.convolution.borders import ArraySource, RowsKept, source_index
 from convfilter.convolution.execute import Read, run
 from convfilter.filtering.blend import LUMA, Blend, Block, Mixture, Original
 from convfilter.filtering.layer import Layer, finish_of
@@ -47,14 +47,18 @@ def filter_layer(
     blend: Blend | None = None,
     missing: Missing | None = None,
     blocks: Sequence[Block] | None = None,
+    replace_input: bool = False,
 ) -> np.ndarray:
     """Filter colours (T, H, W, C) on the scale of the layer's depth, and alpha (T, H, W) on the same.
 
     Returns an array (T', H', W', O), or O + 1 channels with alpha; `clipping` counts what saturates. Only
     `blocks` are computed, by default all; the others are undefined, or the image's own with a `blend`.
-    Afterwards `missing` holds the missing samples of the result.
+    Afterwards `missing` holds the missing samples of the result. With `replace_input` the result may take the
+    place of the colours.
     """
     work = _Run(layer, colours, alpha, clipping, blend, missing)
+    if replace_input:
+        work.replace_input()
     if blend is not None:
         blocks = []
         for where in blocks_of(layer):
@@ -167,6 +171,14 @@ class _Run:
             loose=self._finish.loose,
             exact=layer.adds_up and layer.result.dtype.itemsize <= 2 and self._means > 1,
         )
+
+    def replace_input(self) -> None:
+        """Store the result in the memory of the image, if blocks share few rows."""
+        layer, plain = self.layer, self.blend is None and type(self._read) is ArraySource
+        same = (self.result.shape, self.result.dtype) == (self.colours.shape, self.colours.dtype)
+        if plain and same and not layer.bank.summed and RowsKept.suits(layer.plan):
+            self._read = RowsKept(self.colours, layer.border, layer.fill, layer.plan)
+            self.result = self.colours
 
     def run(self, visit: Callable[[_Piece], None], blocks: Sequence[Block] | None = None) -> None:
         """Run the plan, or blocks of it, and pass on the sums of each block."""

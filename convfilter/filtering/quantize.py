@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from convfilter.convolution.borders import copy_samples
 from convfilter.errors import ImageError
 from convfilter.filtering.blend import Division, Mixture, Original
 from convfilter.options import Depth
@@ -222,7 +223,7 @@ class Finish:
                 np.clip(value, self.levels.low, self.levels.high, out=value)
             if self.linear:
                 encode(value, self.levels)
-            _copy(value, target)
+            copy_samples(value, target)
             return
         if self.linear:
             encode(value, self.levels)
@@ -244,7 +245,7 @@ class Finish:
             np.clip(value, low, high, out=value)
         if self.loose:
             np.copyto(value, 0, where=np.isnan(value))
-        _copy(value, target)
+        copy_samples(value, target)
 
     def _whole(self, parts: Sequence[np.ndarray], division: Division) -> np.ndarray | None:
         """All parts in one, as integers that can be divided, and fast; None if there are no such."""
@@ -361,13 +362,6 @@ class Finish:
                 known[row, each] = (exact + _ONE // 2 + _SNAP) >> _PLACES
             floors.append(known[row, each])
         value[places] = floors
-
-
-def _copy(value: np.ndarray, target: np.ndarray) -> None:
-    """Copy values into samples, planes one by one: numpy's innermost loop would be over the few channels."""
-    apart = value.strides[-1] > value.strides[-2]
-    for channel in np.ndindex(value.shape[-1]) if apart else [(slice(None),)]:
-        np.copyto(target[..., *channel], value[..., *channel], casting="unsafe")
 
 
 def _magnitude(parts: Sequence[np.ndarray], kind: np.dtype[Any], times: int = 1) -> np.ndarray:

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from convfilter.images.picture import copy_pixels
+
 __all__ = ["compressed_pixels"]
 
 _STRIP = 1 << 18
@@ -113,7 +115,7 @@ def _filtered(rows: NDArray[Any], top: int, bottom: int, number: int) -> NDArray
     # What lies above the first row and left of the first column counts as zero.
     start = max(top - 1, 0)
     padded = np.zeros((bottom - top + 1, width + 1, rows.shape[2]), rows.dtype.newbyteorder(">"))
-    padded[start - top + 1 :, 1:] = rows[start:bottom]
+    copy_pixels(rows[start:bottom], padded[start - top + 1 :, 1:])
     flat = padded.view(np.uint8).reshape(len(padded), -1)
     own, left, above, corner = flat[1:, step:], flat[1:, :-step], flat[:-1, step:], flat[:-1, :-step]
     result = np.empty((bottom - top, own.shape[1] + 1), np.uint8)

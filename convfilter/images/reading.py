@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +53,7 @@ __all__ = [
 
 
 _STRIP_BYTES = 1 << 19
+_SHARED = ("JPEG", "PNG")  # what Pillow decodes into memory of ours
 _DTYPES = {"I;16": "uint16", "I": "int32", "F": "float32"}
 # As Pillow holds them; its I;16 is little-endian everywhere.
 _STORED = {"I;16": "<u2", "I;16L": "<u2", "I;16B": ">u2", "I;16N": "=u2", "I": "=i4", "F": "=f4"}
@@ -227,9 +228,13 @@ class PillowReader:
     def _decoded(self, warnings: list[str]) -> tuple[str, NDArray[Any]]:
         """Return mode and pixels of the present frame, turned."""
         mode, _ = self._kind()
+        turn = self._turn(warnings)
+        memory = _shared_memory(self._image) if turn == 1 and mode == "RGB" else None
         with reasons(f"broken {self._source.format} data"):
             self._image.load()
-        return mode, pixels_of(self._image, mode, self._turn(warnings))
+        if memory is not None and self._image.im is memory.image:
+            return mode, memory.pixels
+        return mode, pixels_of(self._image, mode, turn)
 
     def _turn(self, warnings: list[str]) -> int:
         return orientation_of(self._image, warnings) if self._source.orient else 1
@@ -299,6 +304,26 @@ def mode_of(image: ImageFile.ImageFile) -> str:
     """Return the mode of what `pixels_of` makes of an image; what is marked as transparent becomes alpha."""
     mode = _MODES.get(image.mode, image.mode)
     return {"L": "LA", "RGB": "RGBA"}.get(mode, mode) if image.has_transparency_data else mode
+
+
+class _Memory(NamedTuple):
+    """Memory that Pillow decodes into, and the pixels in it."""
+
+    image: Any
+    pixels: NDArray[np.uint8]
+
+
+def _shared_memory(image: ImageFile.ImageFile) -> _Memory | None:
+    """Have Pillow decode colours into an array of ours, which saves copying them.
+
+    Pillow decodes into the memory that `ImageFile.im` names, if it does. That is not documented: should it
+    change, the pixels are copied, and a test fails.
+    """
+    if image.format not in _SHARED or image.mode != "RGB" or getattr(image, "n_frames", 1) > 1:
+        return None
+    pixels = np.empty((image.height, image.width, 4), np.uint8)
+    image.im = Image.frombuffer("RGBX", image.size, pixels.reshape(-1), "raw", "RGBX", 0, 1).im
+    return _Memory(image.im, pixels[..., :3])
 
 
 def pixels_of(image: ImageFile.ImageFile, mode: str, turn: int) -> NDArray[Any]:

@@ -159,7 +159,8 @@ def prepared(picture: Picture, output: Output, *, release: bool = False) -> Pict
         mode = held
     if held != kind:
         pixels, mode = np.asarray(to_image(pixels, mode).convert(kind)), kind
-    pixels = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("="))
+    if _in_four_bytes(pixels) is None or form not in ("jpeg", "png"):  # which take them as they are
+        pixels = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("="))
     if release:
         picture.pixels = np.empty((0, 0), np.uint8)
     return Picture(pixels, mode, form, metadata)
@@ -243,14 +244,16 @@ def save_jpeg(picture: Picture, output: Output) -> None:
         warnings.append(f"a resolution of {max(dpi):.0f} dots per inch is too high for jpeg: dropped")
         dpi = None
     options |= {"dpi": dpi, "extra": _jpeg_segments(metadata, warnings) or None}
-    image, coding, quality = taken(picture), metadata.coding, output.encoding.quality
+    coding, quality, bands = metadata.coding, output.encoding.quality, Image.getmodebands(picture.mode)
+    joined_up = coding is not None and coding.pillow_subsampling() is None
+    image = taken(picture, padded=not joined_up)
     progressive = output.small or (coding is not None and coding.progressive)
     options |= {"optimize": output.small or None, "progressive": progressive or None}
     if quality is not None or coding is None:
         quality = quality or _QUALITY
         # The chroma of what edge filters make is no smoother than the rest: full at high qualities.
         options |= {"quality": quality, "subsampling": 0 if quality >= _QUALITY else 2}
-    elif len(coding.components) != len(image.getbands()):
+    elif len(coding.components) != bands:
         options |= {"qtables": coding.tables}
     else:
         subsampling = coding.pillow_subsampling()
@@ -367,9 +370,22 @@ def to_image(pixels: NDArray[Any], mode: str, palette: bytes | None = None) -> I
     return image
 
 
-def taken(picture: Picture) -> Image.Image:
-    """Return an image of Pillow's in place of an array, which is given up."""
-    image = to_image(picture.pixels, picture.mode)
+def _in_four_bytes(pixels: NDArray[Any]) -> NDArray[np.uint8] | None:
+    """Return the memory (H, W, 4) of colours that lie four bytes apart; None if they do not."""
+    memory = pixels.base
+    if isinstance(memory, np.ndarray) and memory.shape == (*pixels.shape[:2], 4) and memory.dtype == np.uint8:
+        same = memory.ctypes.data == pixels.ctypes.data and memory.strides == pixels.strides
+        return memory if same and pixels.shape[2:] == (3,) else None
+    return None
+
+
+def taken(picture: Picture, *, padded: bool = False) -> Image.Image:
+    """Return an image of Pillow's in place of an array, which is given up.
+
+    With `padded`, colours that lie four bytes apart become an image of mode ``RGBX`` in their memory.
+    """
+    memory = _in_four_bytes(picture.pixels) if padded else None
+    image = to_image(picture.pixels, picture.mode) if memory is None else to_image(memory, "RGBX")
     picture.pixels = np.empty((0, 0), np.uint8)
     return image
 

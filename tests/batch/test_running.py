@@ -58,8 +58,8 @@ def test_whatever_a_decoder_raises_fails_that_image_only(monkeypatch):
 
 
 @pytest.mark.parametrize("name", [
-    *("opening.image_of", "opening.sniff", "reading.pixels_of", "reading.read_metadata"),
-    *("metadata._exif", "metadata._dpi", "png.beside_pixels", "png.check_png", "writing.prepared"),
+    *("opening.image_of", "opening.sniff", "reading._shared_memory", "reading.read_metadata"),
+    *("picture._exif", "picture._dpi", "png.beside_pixels", "png.check_png", "writing.prepared"),
     *("png.save_png", "png.chunks_beside", "png.png_chunk"),
 ])  # fmt: skip
 def test_a_mistake_in_reading_metadata_or_writing_is_never_called_broken_data(monkeypatch, name):
@@ -71,7 +71,7 @@ def test_a_mistake_in_reading_metadata_or_writing_is_never_called_broken_data(mo
         called.append(name)
         raise ValueError("oops")
 
-    for place in ("opening", "reading", "metadata", "png", "writing", "writing"):
+    for place in ("opening", "reading", "picture", "png", "writing"):
         found = importlib.import_module(f"convfilter.images.{place}")
         if place == module or getattr(found, function, None) is not None:
             monkeypatch.setattr(found, function, mistaken)

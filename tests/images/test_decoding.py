@@ -10,18 +10,33 @@ import zlib
 
 import numpy as np
 import pytest
-from encoded import saved
+from encoded import encoded, saved
 from handmade import chunk, interlaced, png
 from PIL import Image
 from samples import noise as samples
 
 from convfilter.errors import ImageError
+from convfilter.images import reading
 from convfilter.images.reading import opened_frames, read_picture, read_size
 from convfilter.images.writing import write_picture
 
 pytestmark = pytest.mark.usefixtures("without_codecs")  # as Pillow alone does it
 
 ORIENTED = b"Exif\0\0II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0\0\0\0\0"
+
+
+@pytest.mark.parametrize("form", ["jpeg", "png"])
+def test_colours_are_decoded_into_the_array_itself(form, monkeypatch):
+    """Pillow's attribute is not documented: if this fails, colours are copied, and correct."""
+    stream = io.BytesIO(encoded(samples("RGB"), "RGB", form))
+    ours = read_picture(stream).pixels
+    assert ours.strides == (4 * ours.shape[1], 4, 1)
+    monkeypatch.setattr(reading, "_SHARED", ())
+    copied = read_picture(stream).pixels
+    assert copied.flags.c_contiguous
+    np.testing.assert_array_equal(ours, copied)
+    for other in ("jpeg", "png", "ppm", "webp"):  # however the pixels lie, files are the same
+        assert encoded(ours, "RGB", other) == encoded(copied, "RGB", other)
 
 
 # Modes.
