@@ -107,7 +107,7 @@ def test_neither_threads_nor_the_order_of_blocks_change_a_bit(strategy: str) -> 
     assert plan.strategy == strategy
     assert plan.blocks == len(list(plan.regions())) > 1
     one = correlated(plan, array)
-    assert np.abs(one - correlated(planned(array, kernel, "float64", "window"), array)).max() < 2e-4
+    assert np.abs(one - correlated(planned(array, kernel, "float64", "window"), array)).max() < 3e-4
     for other, threads in ((plan, 3), (Shuffled(*plan), 1)):
         assert np.array_equal(correlated(other, array, threads=threads), one)
 
