@@ -1,5 +1,6 @@
 """Results blended with the image: strength, masks, regions and thresholds."""
 
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -11,7 +12,7 @@ from oracles import FULL_SCALE, distance_to_tie, round_half_up, settle, values_b
 from PIL import Image
 from samples import colour, grey, load, save
 
-from convfilter import ConvfilterError, apply_kernel, filter_file, get_kernel
+from convfilter import ConvfilterError, apply_kernel, correlate, filter_file, get_kernel
 from convfilter.filtering import blocks, filter_pixels
 from convfilter.options import FilterOptions
 
@@ -162,6 +163,18 @@ def test_a_threshold_is_continuous_and_spares_small_changes():
     np.testing.assert_array_equal(soft, np.floor(expected + 0.5).clip(0, 255))
     assert (soft[0, 2:6] == step[0, 2:6]).all()
     assert (soft[0, 7:9] != step[0, 7:9]).all()
+
+
+@pytest.mark.parametrize("mix", ["0.5", "0.3", "0.35", "0.06"])
+def test_blends_with_roots_are_rounded_once(mix):
+    """In integers: ``(floor(sqrt(4 a^2 n)) + 2 (b - a) x + b) // 2 b``, far beyond white too."""
+    pixels = np.where(picture(0, 60, 80) > 127, 255, picture(1, 60, 80)).astype(np.uint8)
+    squares = sum(correlate(pixels, get_kernel(f"sobel-{axis}")) ** 2 for axis in "xy")
+    above, below = Fraction(mix).as_integer_ratio()
+    roots = np.vectorize(math.isqrt)(4 * above**2 * squares)
+    expected = (roots + 2 * (below - above) * pixels.astype(int) + below) // (2 * below)
+    made = apply_kernel(pixels, "sobel", mix=float(mix))
+    np.testing.assert_array_equal(made, expected.clip(0, 255))
 
 
 def test_a_flat_image_that_is_stretched_is_black_before_it_is_blended():

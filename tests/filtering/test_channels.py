@@ -24,14 +24,6 @@ def test_sums_and_means_come_before_the_combination(dtype):
             assert_filtered(pixels, kernel, channels=how, alpha=alpha)
 
 
-def test_the_mean_of_a_grey_image_is_the_grey_image():
-    """Three equal channels, summed and divided by three; a single one has nothing to sum."""
-    grey = picture(0, 9, 8)
-    result = apply_kernel(np.stack([grey] * 3, axis=-1), BLUR, channels="mean")
-    for same in (result.reshape(9, 8), *(apply_kernel(grey, BLUR, channels=how) for how in ("sum", "mean"))):
-        np.testing.assert_array_equal(same, apply_kernel(grey, BLUR))
-
-
 @pytest.mark.parametrize("dtype", DEPTHS)
 @pytest.mark.parametrize("outputs", [None, 1, 3])
 def test_kernels_with_channels_are_exact(outputs, dtype):
