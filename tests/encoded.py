@@ -4,8 +4,11 @@ import errno
 import io
 
 import numpy as np
+from handmade import segment
+from samples import noise
 
 from convfilter.images.picture import Metadata, Picture
+from convfilter.images.reading import opened_frames
 from convfilter.images.writing import write_picture
 
 
@@ -46,3 +49,15 @@ def saved(image, form, **options):
     image.save(stream, form, **options)
     stream.seek(0)
     return stream
+
+
+def read_frames(source, **options):
+    """Every frame of a file or stream."""
+    with opened_frames(source, **{"max_pixels": None} | options) as frames:
+        return [frames.read(number) for number in range(frames.count)]
+
+
+def with_segments(*segments):
+    """A JPEG with segments, each a marker and its content, before all others."""
+    data = encoded(noise("RGB"), "RGB", "jpeg")
+    return io.BytesIO(data[:2] + b"".join(segment(*each) for each in segments) + data[2:])

@@ -5,7 +5,7 @@ import struct
 
 import numpy as np
 import pytest
-from encoded import FullDisk
+from encoded import FullDisk, read_frames
 from PIL import Image
 from samples import moving
 
@@ -13,7 +13,6 @@ from convfilter.errors import ImageError, OptionError
 from convfilter.images.animation import write_frames
 from convfilter.images.formats import FORMATS
 from convfilter.images.picture import Metadata, Picture
-from convfilter.images.reading import opened_frames
 from convfilter.options import EncodeOptions
 
 SEVERAL = [form for form, row in FORMATS.items() if row.several]
@@ -40,17 +39,12 @@ def write(frames, form, encoding=None, volume=False, **metadata):
     return stream, warnings
 
 
-def read(stream, **options):
-    with opened_frames(stream, max_pixels=None, **options) as frames:
-        return [frames.read(number) for number in range(frames.count)]
-
-
 def as_rgba(pixels):
     return np.asarray(Image.fromarray(pixels).convert("RGBA"))
 
 
 def assert_same(stream, frames):
-    back = read(stream)
+    back = read_frames(stream)
     assert len(back) == len(frames)
     for picture, frame in zip(back, frames, strict=True):
         assert np.array_equal(as_rgba(picture.pixels), as_rgba(frame))
@@ -83,7 +77,7 @@ def test_frames_come_back_exactly(form, kind):
 
 def test_frames_of_an_avif_come_back_nearly():
     frames = [np.full((16, 16, 3), level, np.uint8) for level in (0, 90, 90, 200)]
-    back = read(write(frames, "avif")[0])
+    back = read_frames(write(frames, "avif")[0])
     assert [round(picture.pixels.mean() / 10) for picture in back] == [0, 9, 9, 20]
     assert [picture.metadata.duration for picture in back] == [200, 80, 1, 50]  # at least a tick
 
@@ -95,7 +89,7 @@ def test_frames_that_never_change_keep_their_times_and_take_hardly_any_bytes(for
     stream, _ = write([still] * 5, form)
     assert stream.getbuffer().nbytes < alone + 4 * 150
     assert_same(stream, [still] * 5)
-    assert [picture.metadata.duration for picture in read(stream)] == list(TIMES)
+    assert [picture.metadata.duration for picture in read_frames(stream)] == list(TIMES)
 
 
 @pytest.mark.parametrize("form", TIMED)
@@ -111,7 +105,7 @@ def test_frames_of_sixteen_bits_are_kept(form):
     frames.append(frames[-1] ^ 1)  # no other than in the lowest bit
     stream, warnings = write(frames, form)
     assert warnings == []
-    for picture, frame in zip(read(stream), frames, strict=True):
+    for picture, frame in zip(read_frames(stream), frames, strict=True):
         assert picture.pixels.dtype == np.uint16
         assert np.array_equal(picture.pixels, frame)
 
@@ -121,7 +115,7 @@ def test_durations_are_rounded_so_that_errors_do_not_add_up():
     frames = [np.full((4, 4, 3), number, np.uint8) for number in range(32)]
     times = [*[100 / 3] * 30, 1e9, 20]
     warnings = write_frames(stream, pictures(frames, times), 32, "gif")
-    *thirds, longest, last = [picture.metadata.duration for picture in read(stream)]
+    *thirds, longest, last = [picture.metadata.duration for picture in read_frames(stream)]
     assert (sum(thirds), set(thirds)) == (1000, {30, 40})
     assert (longest, last) == (655_350, 20)
     assert warnings == ["frames are shown for 655.35 seconds at most"]
@@ -138,7 +132,7 @@ def colours(count, start=0):
 
 def through_gif(*frames):
     stream, warnings = write(frames, "gif")
-    return [picture.pixels for picture in read(stream)], warnings
+    return [picture.pixels for picture in read_frames(stream)], warnings
 
 
 def test_frames_of_a_gif_are_exact_while_the_colours_that_change_are_few():
@@ -223,7 +217,7 @@ def test_a_gif_keeps_what_is_clear_and_lays_the_half_transparent_on_the_backgrou
     frame = np.array([[[0, 0, 0, 0], [0, 0, 0, 51], [9, 9, 9, 255]]], np.uint8)
     stream, warnings = write([frame, frame], "gif", EncodeOptions(background="red"))
     assert warnings == ["gif cannot hold partial transparency: blended onto red"]
-    assert read(stream)[1].pixels.tolist() == [[[0, 0, 0, 0], [204, 0, 0, 255], [9, 9, 9, 255]]]
+    assert read_frames(stream)[1].pixels.tolist() == [[[0, 0, 0, 0], [204, 0, 0, 255], [9, 9, 9, 255]]]
     with pytest.raises(OptionError, match="unknown colour 'rad'"):
         write([frame, frame], "gif", EncodeOptions(background="rad"))
 
@@ -255,7 +249,7 @@ def test_pages_keep_their_size_mode_and_metadata():
         stream = io.BytesIO()
         made = (page(pixels.copy(), mode, compression) for pixels, mode in pages)
         assert write_frames(stream, made, len(pages), "tiff") == []
-        for (pixels, mode), back in zip(pages, read(stream), strict=True):
+        for (pixels, mode), back in zip(pages, read_frames(stream), strict=True):
             assert np.array_equal(pixels, back.pixels)
             assert (back.mode, back.metadata.dpi, back.metadata.xmp) == (mode, (72, 72), b"<x/>" * 9)
             parsed = Image.Exif()
@@ -285,18 +279,18 @@ def test_metadata_of_the_first_frame_are_kept_unless_stripped(form):
     exif = Image.Exif()
     exif[271] = "Maker"
     kept = {"exif": exif.tobytes(), "icc": profile, "xmp": b"<x:xmpmeta>kept</x:xmpmeta>"}
-    back = read(write(moving(), form, **kept)[0])[0].metadata
+    back = read_frames(write(moving(), form, **kept)[0])[0].metadata
     assert back.exif[:6] == b"Exif\0\0"
     assert b"Maker" in back.exif
     assert (back.icc, back.xmp) == (profile, kept["xmp"])
-    bare = read(write(moving(), form, EncodeOptions(strip=True), **kept, plays=3)[0])[0].metadata
+    bare = read_frames(write(moving(), form, EncodeOptions(strip=True), **kept, plays=3)[0])[0].metadata
     assert (bare.exif, bare.icc, bare.xmp) == (None, None, None)
     assert bare.plays == (0 if form == "avif" else 3)
 
 
 def test_a_webp_without_loss_stays_one():
-    assert not read(write(moving(), "webp", lossless=False)[0])[0].metadata.lossless
-    assert read(write(moving(), "webp")[0])[0].metadata.lossless
+    assert not read_frames(write(moving(), "webp", lossless=False)[0])[0].metadata.lossless
+    assert read_frames(write(moving(), "webp")[0])[0].metadata.lossless
 
 
 # Arrays
@@ -363,5 +357,5 @@ def test_delays_of_a_png_are_fractions():
     for time, expected in (exact | {70_001.5: 70_000, 1e9: 65_535_000}).items():
         stream = io.BytesIO()
         warnings = write_frames(stream, pictures(moving(2), (time, time)), 2, "png")
-        assert [each.metadata.duration for each in read(stream)] == pytest.approx([expected] * 2)
+        assert [each.metadata.duration for each in read_frames(stream)] == pytest.approx([expected] * 2)
         assert warnings == (["frames are shown for 65535 seconds at most"] if time == 1e9 else [])

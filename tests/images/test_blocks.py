@@ -5,8 +5,7 @@ import struct
 
 import numpy as np
 import pytest
-from encoded import encoded, saved
-from handmade import segment
+from encoded import encoded, saved, with_segments
 from PIL import Image
 from samples import animate, moving, noise
 
@@ -97,11 +96,6 @@ def test_unknown_chunks_of_a_webp_are_named():
 # JPEG
 
 
-def jpeg(*segments):
-    data = encoded(noise("RGB"), "RGB", "jpeg")
-    return io.BytesIO(data[:2] + b"".join(segment(*each) for each in segments) + data[2:])
-
-
 @pytest.mark.parametrize("numbers", [[1, 2], [2, 1], [0, 1], [1, 1]])
 def test_a_profile_in_parts_is_put_together_whatever_their_numbers(numbers):
     parts = {min(numbers): PROFILE[:200], max(numbers): PROFILE[200:]}
@@ -110,8 +104,8 @@ def test_a_profile_in_parts_is_put_together_whatever_their_numbers(numbers):
         (0xE2, b"ICC_PROFILE\0" + bytes([number, 2]) + content)
         for number, content in zip(numbers, contents, strict=True)
     ]
-    assert read_picture(jpeg(*segments)).metadata.icc == PROFILE
-    cut = read_picture(jpeg(segments[numbers.index(min(numbers))]))
+    assert read_picture(with_segments(*segments)).metadata.icc == PROFILE
+    cut = read_picture(with_segments(segments[numbers.index(min(numbers))]))
     assert (cut.metadata.icc, cut.warnings) == (None, ["malformed ICC profile dropped"])
 
 
@@ -121,7 +115,7 @@ def test_a_gain_map_is_dropped_and_no_longer_announced():
         Item:Semantic="GainMap"/></rdf:li></rdf:Seq></Container:Directory><hdrgm:Gamma><rdf:Seq><rdf:li>1</rdf:li>
         </rdf:Seq></hdrgm:Gamma></rdf:Description></x:xmpmeta>"""
     iso = 0xE2, b"urn:iso:std:iso:ts:21496:-1\0\0\0\0\0"
-    picture = read_picture(jpeg((0xE1, b"http://ns.adobe.com/xap/1.0/\0" + packet), iso))
+    picture = read_picture(with_segments((0xE1, b"http://ns.adobe.com/xap/1.0/\0" + packet), iso))
     word = "the gain map is dropped: the image without it is of standard range"
     assert picture.warnings == [word]
     for left in (b"hdrgm", b"GainMap", b"HasExtended"):

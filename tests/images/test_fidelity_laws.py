@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from encoded import read_frames
 from PIL import Image, ImageCms
 from samples import animate, frames_of, mode_of, moving, noise
 
@@ -12,7 +13,7 @@ from convfilter.batch import filter_file
 from convfilter.images import formats
 from convfilter.images.formats import FORMATS
 from convfilter.images.picture import Metadata, Picture
-from convfilter.images.reading import opened_frames, read_picture
+from convfilter.images.reading import read_picture
 from convfilter.images.writing import write_picture
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*cannot hold:UserWarning")
@@ -51,12 +52,6 @@ def put(path, picture):
     with path.open("wb") as stream:
         write_picture(stream, picture, path.suffix[1:])
     return path
-
-
-def got(path):
-    """Every frame of a file."""
-    with opened_frames(path, max_pixels=None) as frames:
-        return [frames.read(number) for number in range(frames.count)]
 
 
 def identity(tmp_path, source, suffix=None, **options):
@@ -101,7 +96,7 @@ def test_identity_keeps_every_frame_its_time_and_the_number_of_showings(tmp_path
     options = {"webp": {"lossless": True}, "gif": {}, "png": {}}[form]
     source = animate(tmp_path / f"in.{form}", frames[:2] + frames[3:], DURATIONS[:4], loop=3, **options)
     target = identity(tmp_path, source)
-    before, after = got(source), got(target)
+    before, after = read_frames(source), read_frames(target)
     assert len(after) == 4
     for one, other in zip(before, after, strict=True):
         np.testing.assert_array_equal(other.pixels, one.pixels)

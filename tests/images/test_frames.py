@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 import pytest
-from encoded import saved
+from encoded import read_frames, saved
 from handmade import chunk
 from PIL import GifImagePlugin, Image
 from samples import animate, moving
@@ -15,14 +15,9 @@ from convfilter.errors import ImageError
 from convfilter.images.reading import opened_frames, read_picture, read_size
 
 
-def read(source, **options):
-    with opened_frames(source, max_pixels=None, **options) as frames:
-        return [frames.read(number) for number in range(frames.count)]
-
-
 def test_a_single_image_is_one_frame(tmp_path):
     path = animate(tmp_path / "a.png", moving(1))
-    (picture,) = read(path)
+    (picture,) = read_frames(path)
     assert np.array_equal(picture.pixels, read_picture(path).pixels)
     assert (picture.frames, picture.metadata.duration) == (1, None)
 
@@ -51,7 +46,7 @@ def test_the_still_image_of_an_animated_png_is_not_a_frame():
     stream = io.BytesIO()
     still, *animated = map(Image.fromarray, frames)
     still.save(stream, "PNG", save_all=True, append_images=animated, default_image=True, duration=[30, 40])
-    pictures = read(stream)
+    pictures = read_frames(stream)
     assert [picture.pixels[0, 0, 0] for picture in pictures] == [90, 200]
     assert [picture.metadata.duration for picture in pictures] == [30, 40]
     assert pictures[0].warnings == ["the still image for programs without animation is left out"]
@@ -98,16 +93,16 @@ def test_a_broken_later_frame_is_named(tmp_path, name):
 
 def test_a_gif_without_its_end_mark_is_read_with_a_warning(tmp_path):
     path = animate(tmp_path / "a.gif", moving(3)[:2], durations=50)
-    assert read(path)[0].warnings == []
+    assert read_frames(path)[0].warnings == []
     for tail in (b"\0\0", b"\r\n"):
-        assert read(io.BytesIO(path.read_bytes() + tail))[0].warnings == []
-    (warning,) = read(io.BytesIO(path.read_bytes()[:-1]))[0].warnings
+        assert read_frames(io.BytesIO(path.read_bytes() + tail))[0].warnings == []
+    (warning,) = read_frames(io.BytesIO(path.read_bytes()[:-1]))[0].warnings
     assert warning == "ends without its end mark: frames may be missing"
 
 
 def test_a_gif_without_times_has_frames_of_none_at_all(tmp_path):
     path = animate(tmp_path / "a.gif", moving(2))
-    assert [picture.metadata.duration for picture in read(path)] == [0, 0]
+    assert [picture.metadata.duration for picture in read_frames(path)] == [0, 0]
 
 
 @pytest.mark.parametrize("own_palette", [False, True])
@@ -122,9 +117,9 @@ def test_a_gif_that_turns_coloured_keeps_its_greys_and_its_colours(own_palette):
     parts = [b"GIF89a", struct.pack("<HHBBB", 6, 4, 0, 0, 0)]
     parts += GifImagePlugin.getdata(grey, include_color_table=own_palette, duration=50)
     alike = [*parts, *GifImagePlugin.getdata(grey, include_color_table=own_palette, duration=50), b";"]
-    assert [picture.mode for picture in read(io.BytesIO(b"".join(alike)))] == ["L", "L"]
+    assert [picture.mode for picture in read_frames(io.BytesIO(b"".join(alike)))] == ["L", "L"]
     parts += [*GifImagePlugin.getdata(red, (2, 1), include_color_table=True, duration=50), b";"]
-    first, second = read(io.BytesIO(b"".join(parts)))
+    first, second = read_frames(io.BytesIO(b"".join(parts)))
     assert first.mode == second.mode == "RGB"
     np.testing.assert_array_equal(first.pixels, np.repeat(levels[..., np.newaxis], 3, axis=2))
     expected = first.pixels.copy()
@@ -157,7 +152,7 @@ def test_pages_are_turned_each_by_its_own_orientation(tmp_path):
     images[1].encoderinfo = {"exif": exif}
     stream = io.BytesIO()
     images[0].save(stream, "TIFF", save_all=True, append_images=images[1:])
-    upright, turned = read(stream)
+    upright, turned = read_frames(stream)
     assert upright.pixels.shape == (3, 4)
     assert np.array_equal(turned.pixels, np.rot90(upright.pixels, -1))
     with opened_frames(stream, max_pixels=None) as frames:

@@ -4,8 +4,7 @@ import io
 import struct
 
 import pytest
-from encoded import encoded, saved
-from handmade import segment
+from encoded import encoded, saved, with_segments
 from PIL import Image
 from samples import noise as samples
 
@@ -66,11 +65,6 @@ def test_avif_of_more_than_eight_bits_is_told_by_its_configuration():
 
 def resource(kind, content):
     return b"8BIM" + struct.pack(">HHI", kind, 0, len(content)) + content + b"\0" * (len(content) % 2)
-
-
-def with_segments(*segments):
-    data = encoded(samples("RGB"), "RGB", "jpeg")
-    return io.BytesIO(data[:2] + b"".join(segment(*each) for each in segments) + data[2:])
 
 
 IPTC = resource(0x0404, b"\x1c\2\5\0\5Title")

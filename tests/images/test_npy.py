@@ -5,9 +5,10 @@ import struct
 
 import numpy as np
 import pytest
+from encoded import read_frames
 
 from convfilter.errors import ImageError
-from convfilter.images.reading import opened_frames, read_picture, read_size
+from convfilter.images.reading import read_picture, read_size
 
 pytestmark = pytest.mark.usefixtures("without_codecs")  # as Pillow alone does it
 
@@ -16,11 +17,6 @@ def npy(array, **options):
     stream = io.BytesIO()
     np.save(stream, array, **options)
     return stream
-
-
-def frames_of(stream, **options):
-    with opened_frames(stream, max_pixels=None, **options) as frames:
-        return [frames.read(number) for number in range(frames.count)]
 
 
 GREYS = {"uint8": "L", ">u2": "I;16", "int8": "I", ">i4": "I", "float32": "F", ">f8": "F"}
@@ -78,14 +74,14 @@ def test_an_array_that_promises_more_than_it_holds_takes_no_memory():
 def test_an_array_of_four_axes_is_frames_and_of_three_a_volume_if_asked(order, dtype):
     array = np.random.default_rng(0).integers(0, 200, (4, 5, 6, 3)).astype(dtype, order=order)
     expected = array * np.uint8(255) if dtype == "bool" else array
-    frames = frames_of(npy(array))
+    frames = read_frames(npy(array))
     assert np.array_equal([frame.pixels for frame in frames], expected)
     assert {frame.mode for frame in frames} == {"RGB"}
     flat = np.asarray(array[..., 0], order=order)
-    volume = frames_of(npy(flat), axes="frames")
+    volume = read_frames(npy(flat), axes="frames")
     assert np.array_equal([frame.pixels for frame in volume], expected[..., 0])
-    assert len(frames_of(npy(flat))) == 1
-    assert frames_of(npy(flat[0]), axes="frames")[0].pixels.shape == (5, 6)
+    assert len(read_frames(npy(flat))) == 1
+    assert read_frames(npy(flat[0]), axes="frames")[0].pixels.shape == (5, 6)
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
@@ -98,14 +94,14 @@ def test_frames_are_read_once_in_either_order(order):
             return super().readinto(buffer)
 
     array = np.asarray(np.arange(20 * 5 * 6 * 3, dtype=np.uint8).reshape(20, 5, 6, 3), order=order)
-    frames = frames_of(Counting(npy(array).getvalue()))
+    frames = read_frames(Counting(npy(array).getvalue()))
     assert np.array_equal([frame.pixels for frame in frames], array)
     assert sum(lengths) == array.nbytes
 
 
 def test_frames_of_one_channel_are_grey():
     array = np.arange(24, dtype=np.uint8).reshape(2, 3, 4, 1)
-    frames = frames_of(npy(array))
+    frames = read_frames(npy(array))
     assert [frame.mode for frame in frames] == ["L", "L"]
     assert np.array_equal([frame.pixels for frame in frames], array[..., 0])
     assert read_size(npy(array)) == (4, 3, 1, "L", "uint8", "npy", 2)
