@@ -86,12 +86,13 @@ class RowsKept(ArraySource):
         super().__init__(array, border, fill)
         frames, height, *rest = plan.block_shape
         before = plan.axes[1].before
+        kind = plan.dtype if border == "constant" else array.dtype  # whose fill may be a fraction
         self._kept = {}
         for where in plan.regions():
             starts, own = plan.starts(where), where[1].stop - where[1].start
             pieces = []
             for top, bottom in ((0, before), (before + own, height)):
-                rows = np.empty((frames, bottom - top, *rest), plan.dtype)
+                rows = np.empty((frames, bottom - top, *rest), kind)
                 super().__call__((starts[0], starts[1] + top, *starts[2:]), rows)
                 pieces.append(rows)
             self._kept[starts[1]] = pieces
