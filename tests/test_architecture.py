@@ -160,9 +160,3 @@ def test_errors_are_one_family():
     for name in ("KernelError", "ImageError", "OptionError", "ShapeError"):
         assert issubclass(getattr(convfilter, name), convfilter.ConvfilterError)
     assert issubclass(convfilter.ConvfilterError, ValueError)
-
-
-def test_modules_have_a_docstring_and_a_telling_name():
-    for path, tree in TREES.items():
-        assert ast.get_docstring(tree), path
-        assert path.stem not in ("utils", "helpers", "common", "misc")

@@ -8,6 +8,8 @@ import subprocess
 import numpy as np
 import pytest
 from conftest import environment
+from numpy.lib.stride_tricks import sliding_window_view
+from oracles import padding_pairs
 from PIL import Image
 from samples import SAMPLE_IMAGES
 
@@ -40,23 +42,11 @@ class ByDefinition:
 
     @staticmethod
     def conv2d(array, weights, *, padding=0, stride=1, dilation=1, groups=1):
-        high, wide = weights.shape[2:]
-        before = [(size - 1) // 2 if padding == "same" else padding for size in (high, wide)]
-        after = [(size - 1) // 2 + (size - 1) % 2 if padding == "same" else padding for size in (high, wide)]
-        array = np.pad(array, ((0, 0), (0, 0), *zip(before, after, strict=True)))
-        rows, columns = (
-            (length - dilation * (size - 1) - 1) // stride + 1
-            for length, size in zip(array.shape[2:], (high, wide), strict=True)
-        )
-        total = 0
-        for row in range(high):
-            for column in range(wide):
-                down, across = row * dilation, column * dilation
-                seen = array[:, :, down:, across:][:, :, ::stride, ::stride][:, :, :rows, :columns]
-                weight = weights[:, :, row, column]
-                rule = "nchw,oc->nohw" if groups == 1 else "nchw,co->nchw"
-                total = total + np.einsum(rule, seen, weight)
-        return total
+        sides = weights.shape[2:]
+        padded = np.pad(array, [(0, 0), (0, 0), *padding_pairs(padding, sides)])
+        windows = sliding_window_view(padded, [dilation * (side - 1) + 1 for side in sides], (2, 3))
+        seen = windows[:, :, ::stride, ::stride, ::dilation, ::dilation]
+        return np.einsum("nchwij,ocij->nohw" if groups == 1 else "nchwij,coij->nchw", seen, weights)
 
     @staticmethod
     def conv2d_input(shape, weights, upstream):
@@ -68,12 +58,8 @@ class ByDefinition:
 
     @staticmethod
     def conv2d_weight(array, shape, upstream):
-        _, _, rows, columns = upstream.shape
-        made = np.empty(shape)
-        for _, _, row, column in np.ndindex(shape):
-            seen = array[:, :, row : row + rows, column : column + columns]
-            made[:, :, row, column] = (seen * upstream).sum()
-        return made
+        windows = sliding_window_view(array, upstream.shape[2:], (2, 3))
+        return np.einsum("nchwij,noij->ochw", windows, upstream)
 
 
 def imagej(macro, pixels):

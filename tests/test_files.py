@@ -1,15 +1,18 @@
 """Outputs are whole or not there; leftovers are swept."""
 
 import errno
+import io
 import os
 import stat
 import struct
 import subprocess
+import sys
+from types import SimpleNamespace
 
 import pytest
 from samples import grey, save
 
-from convfilter import OptionError, files, filter_file
+from convfilter import ImageError, OptionError, files, filter_file
 
 fcntl = pytest.importorskip("fcntl")
 
@@ -346,3 +349,37 @@ def test_a_second_attempt_takes_the_same_bytes_for_done_and_no_others(tmp_path):
     link.symlink_to(path)
     with pytest.raises(FileExistsError):
         files.commit(link, lambda stream: stream.write(b"made before"), repeated=True)
+
+
+def test_standard_output_gets_all_or_nothing(capsysbinary):
+    def half(stream):
+        stream.write(b"half")
+        raise ImageError("no more")
+
+    with pytest.raises(ImageError, match="no more"):
+        files.print_bytes(half)
+    assert capsysbinary.readouterr().out == b""
+
+
+@pytest.mark.parametrize("capacity", [100, 2])
+def test_standard_output_without_a_buffer_gets_all_bytes_or_an_error(monkeypatch, tmp_path, capacity):
+    taken = b""
+
+    class Short(io.RawIOBase):
+        def write(self, data):
+            nonlocal taken
+            part = bytes(data[: min(2, capacity - len(taken))])
+            taken += part
+            return len(part) or None
+
+    with (tmp_path / "descriptor").open("wb") as file:
+        monkeypatch.setattr(sys, "stdout", SimpleNamespace(buffer=Short(), fileno=file.fileno))
+        if capacity > 3:
+            files.print_bytes(write_new)
+            assert taken == b"new"
+        else:
+            buffers = []
+            with pytest.raises(BlockingIOError) as kept:
+                files.print_bytes(lambda stream: write_new(stream) or buffers.append(stream))
+            assert kept.tb is not None
+            buffers[0].close()  # the error holds no view of it

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from convfilter import ShapeError, output_shape
+from convfilter import output_shape
 from convfilter.layers import Layer, follow
 
 
@@ -56,12 +56,3 @@ def test_a_transposed_layer_undoes_the_size_of_the_layer():
             assert output_shape(step.output, length, **options) == (40,)
             if "same" in str(padding):
                 assert step.output == (40 * stride,)
-
-
-def test_channels_that_do_not_fit_are_refused():
-    with pytest.raises(ShapeError, match="made for 3 channels and 4 go in"):
-        follow((10, 10), [layer(1, 1, channels=3, outputs=1)], channels=4)
-    with pytest.raises(ShapeError, match="made for 3 channels and 1 go in"):
-        follow((10, 10), [layer(1, 1, channels=3, outputs=1)] * 2)
-    with pytest.raises(ShapeError, match="gives 1 channels, not 2"):
-        follow((10, 10), [layer(1, 1, channels=3, outputs=1)], outputs=2)

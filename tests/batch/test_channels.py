@@ -7,8 +7,6 @@ import pytest
 from PIL import Image
 from samples import frames_of
 
-from convfilter import apply_kernel, get_kernel, load_kernels
-
 MAKES = "[out{count}]\naxes = 'output,channel,row,column'\nweights = {weights}\n"
 
 
@@ -80,12 +78,3 @@ def test_alpha_is_kept_beside_the_channels_that_are_made(quick, tmp_path, colour
     assert "png cannot hold 5 channels" in ran.err
     ran = made(quick, 3, "out.png", "--alpha", "plain", "--overwrite", source="clear.png")
     assert "for 3 channels and the image has 4" in ran.err
-
-
-def test_edges_of_colour_alone_do_not_see_brightness():
-    grey = np.random.default_rng(1).integers(0, 256, (9, 9, 1), np.uint8).repeat(3, axis=2)
-    assert not apply_kernel(grey, "opponent").any()
-    grey[:, 4:, 0] = 255 - grey[:, 4:, 0]
-    assert apply_kernel(grey, "opponent").any()
-    assert "opponent" in load_kernels()
-    assert get_kernel("opponent").is_zero_sum

@@ -1,7 +1,6 @@
 """Image files of types that are not read, and the rarer names of those that are."""
 
 import numpy as np
-import pytest
 from PIL import Image
 from samples import colour, grey, load, save
 
@@ -42,22 +41,17 @@ def test_without_a_signature_the_extension_says_what_it_is(quick, tmp_path):
     save(tmp_path / "a.tif", grey()).rename(tmp_path / "a.NEF")
     (tmp_path / "b.heic").write_bytes(b"garbage")
     (tmp_path / "c.txt").write_bytes(b"garbage")
-    ran = quick("apply", "a.NEF", "b.heic", "c.txt", "-k", "blur")
-    assert (ran.code, len(ran.complaints)) == (1, 4)
-    for line, words in zip(
-        ran.complaints, ("camera raw files", "HEIC files", "not an image of"), strict=False
-    ):
+    (tmp_path / "d.svg").write_bytes(b"<!---->" * 500)  # comments that never end
+    ran = quick("apply", "a.NEF", "b.heic", "c.txt", "d.svg", "-k", "blur")
+    assert (ran.code, len(ran.complaints)) == (1, 5)
+    expected = ("camera raw files", "HEIC files", "not an image of", "SVG files")
+    for line, words in zip(ran.complaints, expected, strict=False):
         assert words in line
     written = quick("apply", "c.txt", "-k", "blur", "-o", "e.heic")
     assert (written.code, len(written.complaints)) == (2, 1)
     assert "'e.heic': .heic files cannot be written: use a known extension, such as .png" in written.err
     save(tmp_path / "d.png", grey()).rename(tmp_path / "d.heic")  # what can be read is
     assert quick("apply", "d.heic", "-k", "identity", "-o", "d.png").code == 0
-
-
-def test_a_comment_that_never_ends_is_no_trap(quick, tmp_path):
-    (tmp_path / "a.svg").write_bytes(b"<!---->" * 500)
-    assert "SVG files" in quick("apply", "a.svg", "-k", "blur").err
 
 
 def test_a_folder_counts_the_image_files_that_it_passes_over(quick, tmp_path):
@@ -102,12 +96,11 @@ def test_a_dib_may_lack_the_header_of_a_bmp(quick, tmp_path):
     assert np.array_equal(load(tmp_path / "a.identity.dib"), colour())
 
 
-@pytest.mark.parametrize(("alias", "form"), [("jpg", "JPEG"), ("tif", "TIFF")])
-def test_formats_have_short_names_too(quick, tmp_path, alias, form):
+def test_formats_have_short_names_too(quick, tmp_path):
     save(tmp_path / "a.png", grey())
-    assert quick("apply", "a.png", "-k", "identity", "--format", alias).code == 0
-    assert quick("apply", "a.png", "-k", "identity", "--format", alias, "-o", f"b.{form}").code == 0
-    cf.filter_file("a.png", f"c.{alias}", "identity", format=alias)
-    for name in (f"a.identity.{alias}", f"b.{form}", f"c.{alias}"):
-        with Image.open(tmp_path / name) as image:
-            assert image.format == form
+    for alias, form in (("jpg", "JPEG"), ("tif", "TIFF")):
+        assert quick("apply", "a.png", "-k", "identity", "--format", alias).code == 0
+        cf.filter_file("a.png", f"c.{form}", "identity", format=alias)
+        for name in (f"a.identity.{alias}", f"c.{form}"):
+            with Image.open(tmp_path / name) as image:
+                assert image.format == form

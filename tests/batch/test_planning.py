@@ -349,17 +349,6 @@ def test_outputs_that_links_make_one_are_refused():
     assert "in/a.png and in/deep/a.png would all become " in refusal("in", output="out")
 
 
-@pytest.mark.parametrize("names", ["abc", "aabb"])
-def test_outputs_are_compared_by_name_where_their_hashes_are_alike(monkeypatch, names):
-    monkeypatch.setattr(planning, "hash", lambda name: 7, raising=False)
-    monkeypatch.setattr(planning, "_folds_case", lambda folder, touch: True)
-    inputs = [f"{number}/{name}.png" for number, name in enumerate(names)]
-    if names == "abc":
-        assert targets(*inputs, output="out") == ["out/a.png", "out/b.png", "out/c.png"]
-    else:
-        assert refusal(*inputs, output="out").count("would all become") == 2
-
-
 @pytest.mark.parametrize(
     "twins", [("in/a.png", "in/A.PNG"), ("in/b/a.png", "in/B/a.png"), ("in/\u00e9.png", "in/e\u0301.png")]
 )

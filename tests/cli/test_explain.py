@@ -149,14 +149,6 @@ def test_a_chain_is_followed_step_by_step(quick, tmp_path, options):
         assert "round" not in [each["name"] for each in first["steps"]]
 
 
-def test_kernels_and_numbers_and_weights_and_images_go_together(quick, tmp_path):
-    found = json.loads(quick("explain", "--values", "1 2 4", "-k", "sobel-x", "--at", "0,1", "--json").out)
-    assert found["value"] == 12
-    save(tmp_path / "a.png", np.array([[10, 20, 40]], np.uint8))
-    found = json.loads(quick("explain", "a.png", "--weights", "-1 0 1", "--at", "0,1", "--json").out)
-    assert found["value"] == 30
-
-
 @pytest.mark.parametrize("kernel", ["gaussian:sigma=1", "box:size=31", "box:size=101,3", "kirsch", "sepia"])
 def test_the_table_fits_a_terminal(quick, tmp_path, kernel):
     save(tmp_path / "a.png", colour(30, 40, 4))

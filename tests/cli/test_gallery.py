@@ -26,7 +26,7 @@ def test_all_kernels_that_fit_are_shown_after_the_original(quick, tmp_path, phot
     assert found["width"] >= 1000
 
 
-def test_kernels_that_do_not_fit_are_left_out_unless_they_are_named(quick, tmp_path):
+def test_kernels_that_do_not_fit_are_left_out_unless_they_are_named(quick, tmp_path, photograph):
     save(tmp_path / "grey.png", grey(20, 30))
     ran = quick("gallery", "grey.png", "-o", "sheet.png")
     assert ran.code == 0
@@ -35,6 +35,14 @@ def test_kernels_that_do_not_fit_are_left_out_unless_they_are_named(quick, tmp_p
     assert ran.code == 1
     assert "kernel 'sepia' is for 3 channels and the image has 1" in ran.err
     assert not (tmp_path / "other.png").exists()
+    weighing = ("gallery", "photo.png", "--alpha", "premultiply", "-o", "b.png", "--overwrite")
+    ran = quick(*weighing)
+    assert (ran.code, "convfilter: sobel-x is left out: " in ran.err) == (0, True)
+    assert quick(*weighing, "--quiet").err == ""
+    assert quick(*weighing, "-k", "sobel-x").code == 2
+    ran = quick("gallery", "photo.png", "-o", "c.png", "-k", "temporal-blur")
+    reason = "kernel 'temporal-blur' spans frames, and this is a single image"
+    assert (ran.code, ran.complaints) == (1, [f"convfilter: photo.png: {reason}"])
 
 
 def test_tiles_hold_what_the_kernels_make_with_the_options(quick, tmp_path, photograph):
@@ -124,17 +132,3 @@ def test_of_several_frames_the_first_is_shown(quick, tmp_path):
     animate(tmp_path / "moving.gif", moving(2))
     ran = quick("gallery", "moving.gif", "-k", "blur", "-o", "sheet.png")
     assert ran.complaints == ["convfilter: moving.gif: warning: holds 2 frames: only the first is used"]
-
-
-def test_kernels_that_an_option_is_not_for_are_left_out_unless_they_are_named(quick, tmp_path, photograph):
-    ran = quick("gallery", "photo.png", "-o", "sheet.png", "--alpha", "premultiply")
-    assert ran.code == 0
-    assert any(line.startswith("convfilter: sobel-x is left out: ") for line in ran.complaints)
-    assert quick("gallery", "photo.png", "-o", "b.png", "--alpha", "premultiply", "--quiet").err == ""
-    ran = quick("gallery", "photo.png", "-o", "c.png", "-k", "sobel-x", "--alpha", "premultiply")
-    assert ran.code == 2
-    ran = quick("gallery", "photo.png", "-o", "c.png", "-k", "temporal-blur")
-    assert (ran.code, ran.complaints) == (
-        1,
-        ["convfilter: photo.png: kernel 'temporal-blur' spans frames, and this is a single image"],
-    )

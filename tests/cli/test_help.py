@@ -54,23 +54,6 @@ def test_everyday_options_fit_a_screen_with_a_line_for_each(quick, name):
     assert lines[-1] == f"'convfilter {name} --help-all' lists all options."
 
 
-def test_everyday_options_of_apply_are_the_usual_ones(quick):
-    (names,) = sections(quick("apply", "--help").out).values()
-    usual = "kernel output dry-run overwrite skip-existing padding border channels mix mask format depth"
-    assert set(usual.split()) < set(names)
-
-
-def test_every_border_is_drawn(quick):
-    text = " ".join(quick("apply", "--help-all").out.split())
-    for drawing in (
-        "edge aaa|abcd|ddd",
-        "symmetric cba|abcd|dcb",
-        "reflect dcb|abcd|cba",
-        "wrap bcd|abcd|abc",
-    ):
-        assert drawing in text
-
-
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_option_has_help(name):
     for parameter in cli.get_command(None, name).params:

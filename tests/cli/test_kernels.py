@@ -101,14 +101,6 @@ def test_control_characters_of_a_users_file_are_escaped(quick, tmp_path):
     assert all(character.isprintable() or character == "\n" for character in listing + shown)
 
 
-def test_every_shipped_kernel_can_be_shown(quick):
-    for name in SHIPPED:
-        ran = quick("kernels", name)
-        assert ran.code == 0, ran.err
-        assert ran.out.startswith(f"{name} ")
-        assert "\n  source      " in ran.out
-
-
 def test_a_kernel_over_frames_shows_them(quick):
     words = " ".join(quick("kernels", "temporal-blur").out.split())
     assert words.startswith("temporal-blur 1x1x3: ")
@@ -139,18 +131,3 @@ def test_kernels_of_every_kind_can_be_drawn(quick, tmp_path, name):
     drawn = load(tmp_path / "kernel.png")
     assert drawn.shape[1] == 776
     assert len(np.unique(drawn.astype(int) @ (65536, 256, 1))) > 20
-
-
-def test_a_drawing_that_exists_or_has_no_kernel_is_refused(quick, tmp_path):
-    (tmp_path / "kernel.png").write_bytes(b"mine")
-    reason = "the output exists: give --overwrite to replace it"
-    assert quick("kernels", "sobel", "-o", "kernel.png") == (1, b"", f"convfilter: kernel.png: {reason}\n")
-    assert (tmp_path / "kernel.png").read_bytes() == b"mine"
-    assert quick("kernels", "sobel", "-o", "kernel.png", "--overwrite").code == 0
-    for arguments in (
-        ["-o", "other.png"],
-        ["--plan", "3x3"],
-        ["sobel", "-o", "other.txt"],
-    ):
-        assert quick("kernels", *arguments).code == 2
-    assert [path.name for path in tmp_path.iterdir()] == ["kernel.png"]

@@ -1,7 +1,6 @@
 """`convfilter learn`: a kernel file from two images, and what is refused."""
 
 import json
-import os
 
 import numpy as np
 import pytest
@@ -107,53 +106,6 @@ def test_a_kernel_file_can_go_down_a_pipe(folder, quick):
     assert "residual" in ran.err
     (folder / "piped.toml").write_text(ran.out)
     assert "learned" in load_kernels(folder / "piped.toml")
-
-
-def test_an_existing_file_is_refused_before_images_are_read_unless_it_may_be_replaced(folder, quick):
-    (folder / "mine.toml").write_text("# mine\n")
-    ran = quick("learn", "none.png", "none.png", "--size", "3x3", "-o", "mine.toml")
-    assert ran.code == 1
-    assert ran.complaints == ["convfilter: mine.toml: the output exists: give --overwrite to replace it"]
-    assert (folder / "mine.toml").read_text() == "# mine\n"
-    assert quick(*LEARN, "-o", "mine.toml", "--overwrite").code == 0
-    assert "learned" in load_kernels(folder / "mine.toml")
-
-
-@pytest.mark.parametrize(("arguments", "code", "reason"), [
-    (("learn", "before.png", "--size", "3x3"), 2, "give two images"),
-    (("learn", "--size", "3x3"), 2, "no images"),
-    (("learn", "before.png", "after.png"), 2, "--size"),
-    ((*LEARN[:3], "--size", "3xx"), 2, "is not a size"),
-    ((*LEARN[:3], "--size", "0x3"), 2, "is not a size"),
-    ((*LEARN[:3], "--size", "2000x1"), 2, "too long"),
-    ((*LEARN, "--name", "-no"), 2, "names are letters"),
-    ((*LEARN, "--ridge", "-1"), 2, "at least 0"),
-    ((*LEARN, "--channels", "all"), 2, "channels"),
-    ((*LEARN, "--border", "mirror"), 2, "unknown border"),
-    ((*LEARN, "--border", "constant=0.5"), 2, "--border zero"),
-    ((*LEARN, "-o", "before.png", "--overwrite"), 2, "is the input"),
-    ((*LEARN, "-o", "."), 1, "is a folder"),
-    ((*LEARN, "-o", "no/such/mine.toml"), 2, "there is no folder no/such"),
-    (("learn", "none.png", "after.png", "--size", "3x3"), 1, "none.png"),
-    (("learn", "before.png", "other.jpg", "--size", "3x3"), 1, "before.png and other.jpg: width 80"),
-    ((*LEARN, "--channels", "sum"), 1, "one channel and not 3"),
-])  # fmt: skip
-def test_what_cannot_be_learned_is_one_line_and_leaves_nothing(folder, quick, arguments, code, reason):
-    kept = {name: (folder / name).read_bytes() for name in os.listdir(folder)}
-    ran = quick(*arguments)
-    assert ran.code == code
-    assert len(ran.complaints) == 1
-    assert reason in ran.complaints[0]
-    assert {name: (folder / name).read_bytes() for name in os.listdir(folder)} == kept
-
-
-def test_doubts_are_warnings_and_the_file_is_written(tmp_path, quick):
-    np.save(tmp_path / "flat.npy", np.full((40, 40), 0.5, np.float32))
-    ran = quick("learn", "flat.npy", "flat.npy", "--size", "3x3", "-o", "k.toml")
-    assert ran.code == 0
-    assert "only 1 of 9 weights" in ran.err
-    assert "ridge" in ran.err
-    assert "learned" in load_kernels(tmp_path / "k.toml")
 
 
 def test_linear_light_is_noted_in_the_file_and_in_what_to_type(folder, quick):

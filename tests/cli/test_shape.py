@@ -184,45 +184,6 @@ def test_a_layer_has_its_own_options_and_the_chain_the_rest(quick):
     assert "biases           1, with the weights 4 parameters" in ran.out
 
 
-@pytest.mark.parametrize(
-    ("layer", "words"),
-    [
-        ("3x3:outs=4", "unknown option 'outs=4' (did you mean 'out'?)"),
-        ("3x3:out=0", "out: '0' is not an integer from 1"),
-        ("5x5:out=6:padding=valid", "give out=6,padding=valid: a comma separates options"),
-        ("Conv5x5:out=6", "layer 'Conv5x5:out=6': a convolution is written 5x5"),
-        ("maxpool2x2", "layer 'maxpool2x2': pooling is written pool2x2"),
-        ("fc84", "layer 'fc84': a dense layer is written WxH:out=84"),
-        ("3x3:stride=1,2,3", "stride: '1,2,3' is not a number N"),
-        ("3x3:padding=vaild", "padding: unknown padding 'vaild' (did you mean 'valid'?)"),
-        ("3x3:out=2,out=3", "out is set twice"),
-        ("3x3:transposed=2", "transposed: '2': it takes no value"),
-        ("pool2x2:out=4", "pooling has no weights: remove 'out'"),
-        ("pool2x2:transposed", "pooling has no weights: remove 'transposed'"),
-        ("sepia:out=4", "the kernel gives 3 channels: remove 'out'"),
-        ("gaussian:sigm=2,out=4", "did you mean 'sigma'?"),
-        ("3x3x64", "channels go with --in-channels and out="),
-    ],
-)
-def test_layers_that_make_no_sense_are_refused(quick, layer, words):
-    ran = quick("shape", "9x9", "-k", "3x3", "-k", layer)
-    assert (ran.code, ran.out, len(ran.complaints)) == (2, "", 1)
-    assert words in ran.err
-
-
-def test_a_network_that_does_not_fit_names_the_layer(quick):
-    ran = quick("shape", "9x9", "-k", "3x3:out=4", "-k", "5x5:groups=3,out=6")
-    assert ran.complaints == [
-        "convfilter: 9x9: kernel 5x5, groups 3: 3 groups do not fit 4 -> 6 channels: "
-        "both must be multiples of 3 (set --in-channels and out=)"
-    ]
-    ran = quick("shape", "9x9", "-k", "pool2x2", "-k", "5x5", "--padding", "valid")
-    assert ran.err.startswith("convfilter: 9x9: layer 2, kernel 5x5: nothing comes out: height 4 is smaller")
-    ran = quick("shape", "2x2", "-k", "9x9:transposed,padding=8")
-    assert "nothing comes out: height (2 - 1)*1 + 1*(9 - 1) + 1 - 8 - 8 = -6" in ran.err
-    assert ran.code == 1
-
-
 def test_sizes_are_drawn_to_scale(quick, tmp_path):
     """The areas of the blue boxes are those of the outputs, and the red frame is as wide as the field."""
     chain = ("-k", "2x2:transposed,stride=2", "-k", "20x10")
@@ -269,16 +230,6 @@ def test_nothing_left_is_reported_in_the_table_and_is_an_error_when_asked_for(qu
     ran = quick("shape", "3x3", "-k", "5x5", "--padding", "valid")
     assert (ran.code, ran.out) == (1, "")
     assert ran.err.startswith("convfilter: 3x3: nothing comes out: height 3 is smaller than the kernel's 5")
-
-
-@pytest.mark.parametrize(
-    "arguments", ["0x3 -k 3", "5 -k 3x3", "5 -k sobel", "5x5 -k 0x3", "5x5 -k sobl", "28x28x3 -k 3x3"]
-)
-def test_sizes_and_kernels_that_make_no_sense_are_refused(quick, arguments):
-    ran = quick("shape", *arguments.split())
-    assert (ran.code, ran.out) == (2, "")
-    assert len(ran.complaints) == 1
-    assert ("--in-channels" in ran.err) == ("x3 " in arguments and "28" in arguments)
 
 
 def test_frames_of_an_image_are_an_axis_for_kernels_that_span_them(quick, tmp_path):

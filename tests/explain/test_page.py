@@ -495,12 +495,6 @@ def test_a_page_is_small_and_its_numbers_are_the_files(show):
     third = cf.apply_kernel(COFFEE, "sobel", stride=3)
     row, column = page.evaluate("shifted([state.row, state.column], outputOrigin())")
     assert status(page) == f"Output row {row}, column {column}, red: {third[row, column, 0]}"
-    fastest = page.evaluate("""() => Math.min(...Array.from({ length: 25 }, () => {
-      const start = performance.now();
-      filterImage(image, state.kernel, readOptions());
-      return performance.now() - start;
-    }))""")
-    assert fastest < 16
 
 
 def test_a_kernel_that_reaches_past_the_crop_is_no_fault(show):
@@ -575,21 +569,3 @@ def test_the_command_writes_a_page(show, quick, tmp_path):
     page.click("#copy-command")
     assert page.input_value("#copied") == "convfilter explain rows.csv --weights '1 2 1' --at 2,3"
     assert status(page) == "Output row 2, column 3: 20"
-
-
-REFUSED = {
-    "-k sobel -k blur": "a page shows one kernel, not a chain of 2",
-    "-k temporal-blur": "kernel 'temporal-blur' spans frames",
-    "-k box:size=65": "kernel 'box:size=65' is 65x65",
-    "-k sobel --linear": "a page cannot show --linear",
-    "-k sobel --mask small.png": "a page cannot show --mask",
-    "-k blur --channels luma": "a page cannot show channels luma",
-    "-k blur --padding same-upper": "a page cannot show padding same-upper",
-}
-
-
-@pytest.mark.parametrize(("arguments", "fault"), REFUSED.items())
-def test_what_a_page_cannot_show_is_refused(quick, tmp_path, arguments, fault):
-    save(tmp_path / "small.png", picture(12, 5, 5))
-    ran = quick("explain", "small.png", "-o", "page.html", *arguments.split())
-    assert (ran.code, fault in ran.err, (tmp_path / "page.html").exists()) == (2, True, False)

@@ -132,10 +132,6 @@ def smooth_like(picture):
     return Picture(pixels, picture.mode, picture.format, picture.metadata)
 
 
-def test_the_page_is_what_its_script_makes():
-    assert (DOCS / "fidelity.md").read_text(encoding="utf-8") == page.page()
-
-
 def test_the_page_has_a_row_for_every_kind_and_a_column_for_every_format():
     kinds = {kind for row in FORMATS.values() for kind in row.kinds if kind != "*"}
     assert kinds <= set(PIXELS)

@@ -115,6 +115,20 @@ def test_any_weight_name_and_text_comes_back(tmp_path_factory, weights, summary,
     assert (read.parts, {key: getattr(read, key) for key in fields}) == ((tuple(weights),), fields)
 
 
+def test_a_kernel_file_of_numpy_may_have_64_mib(tmp_path):
+    """Others 1 MiB: the weights of a layer of a network are many, and are read without being parsed."""
+    layer = np.zeros((64, 32, 9, 8))
+    layer[3, 2, 1, 0] = 0.5
+    np.save(tmp_path / "layer.npy", layer)
+    assert (tmp_path / "layer.npy").stat().st_size > 2**20
+    kernel = load_kernels(tmp_path / "layer.npy")["layer"]
+    assert np.array_equal(kernel.arrays()[0], layer)
+    with (tmp_path / "layer.npy").open("r+b") as stream:
+        stream.truncate(2**26 + 1)
+    with pytest.raises(KernelError, match=r"layer\.npy: larger than 64 MiB"):
+        load_kernels(tmp_path / "layer.npy")
+
+
 def test_no_output_replaces_a_kernel_file(quick, tmp_path):
     np.save(tmp_path / "in.npy", np.zeros((9, 9), np.uint8))
     np.save(tmp_path / "k.npy", np.ones((3, 3)))
@@ -198,12 +212,3 @@ def test_the_first_layer_of_a_network_gives_a_page_and_a_tile_for_each_output(qu
     near = np.argwhere(abs(sheet[..., 0] - last[0, 0]) <= 1)
     tiles = (sheet[row : row + 14, column : column + 16, 0] for row, column in near)
     assert sum(tile.shape == last.shape and abs(tile - last).max() <= 1 for tile in tiles) == 1
-
-
-def test_a_path_is_a_kernel_file_in_python(tmp_path):
-    path = tmp_path / "k.csv"
-    path.write_text("1,2\n3,-4.5\n")
-    image = RNG.integers(0, 256, (9, 9), np.uint8)
-    expected = cf.apply_kernel(image, [str(path), "blur"])
-    assert np.array_equal(cf.apply_kernel(image, [path, "blur"]), expected)
-    assert np.array_equal(cf.apply_kernel(image, path), cf.apply_kernel(image, "1 2; 3 -4.5"))

@@ -2,7 +2,6 @@
 
 import io
 import json
-import time
 from pathlib import Path
 
 import numpy as np
@@ -220,6 +219,7 @@ TABLES = [
     ("a = 1" + "0" * 5000, "Exceeds the limit"),
     ("a = '\n'", ""),
     ("a = 9999-99-99", ""),
+    *((line * (2**20 // len(line)), "") for line in (b"a" * 99 + b" ", b"'", b".a" * 16 + b"\n", b"- ")),
     ("#" * (2**20 + 1), "larger than 1 MiB"),
 ]  # fmt: skip
 
@@ -254,14 +254,6 @@ def test_a_wrong_file_is_refused_with_its_name_and_the_reason(tmp_path, name, co
     path = tmp_path / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     assert refusal(load_kernels, path).startswith(f"{path}: {message}")
-
-
-@pytest.mark.parametrize("line", [b"a" * 99 + b" ", b"'", b"a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a\n", b"- "])
-def test_looking_for_long_keys_takes_linear_time(tmp_path, line):
-    (tmp_path / "my.toml").write_bytes(line * (2**20 // len(line)))
-    start = time.process_time()
-    refusal(load_kernels, tmp_path / "my.toml")
-    assert time.process_time() - start < 10  # measured: below 2
 
 
 @pytest.mark.parametrize(

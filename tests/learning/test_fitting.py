@@ -255,7 +255,7 @@ def test_samples_of_any_type_and_size_are_learned_from(dtype, scale):
 
 def test_bits_are_learned_from():
     bits = np.random.default_rng(5).random((40, 50)) > 0.5
-    kernel = cf.fit_kernel(bits, cf.apply_kernel(bits, "box"), (3, 3))
+    kernel = cf.fit_kernel(bits, cf.apply_kernel(bits, "box"), 3)  # a square
     assert np.abs(as_array(kernel) - 1 / 9).max() < 0.001
 
 
