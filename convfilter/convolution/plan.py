@@ -182,7 +182,10 @@ def _decided(
         cheapest = fourier.cost < sum(each.cost for each in best)
         if strategy == Fourier.name or (strategy is None and cheapest):
             return Plan(axes, carried, dtype, fourier.dtype, fourier.outputs, (fourier,), costs, len(kernels))
-    block = _block(axes, carried * work.itemsize, _BLOCK // min(len(kernels), 2))
+    limit = _BLOCK // min(len(kernels), 2)
+    if any(isinstance(way, Crossed) for way in best):  # few calls, and borders as long as the kernel
+        limit *= 2
+    block = _block(axes, carried * work.itemsize, limit)
     loose = tuple(kernels) if dtype.kind == "f" and not finite else ()
     return Plan(axes, carried, dtype, work, block, best, costs, len(kernels), loose)
 
