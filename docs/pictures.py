@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from borders import border_plot, padding_plot  # beside this file
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageSequence
 
 import convfilter as cf
 from convfilter.cli.kernels import GROUPS
-from convfilter.drawing.canvas import INK, PALE, below, beside, boxed, diverging, grid, text
+from convfilter.drawing.canvas import INK, PALE, below, beside, boxed, diverging, framed, grid, text
 from convfilter.drawing.plots import kernel_plot
 from convfilter.drawing.sheet import Tile, contact_sheet
 
 DOCS = Path(__file__).resolve().parent
 SAMPLES = DOCS.parent / "sample_images"
-TILE = 190
+TILE = 240
+LARGEST = 150_000  # bytes of a true-colour image
 
 
 def main() -> None:
     """Write all drawings beside this file."""
-    with Image.open(SAMPLES / "coffee.png") as image:
-        coffee = np.asarray(image.convert("RGB").resize((TILE, TILE * 2 // 3), Image.Resampling.LANCZOS))
     for heading, names in GROUPS.items():
-        save(sheet_name(heading), time_sheet() if heading == "Time" else group_sheet(coffee, names))
+        save(sheet_name(heading), time_sheet() if heading == "Time" else group_sheet(heading, names))
     save("borders.png", border_plot())
     save("padding.png", padding_plot())
     save("habits.png", habits_plot())
-    save("ranges.png", range_sheet(coffee))
+    save("ranges.png", range_sheet())
     save("alpha.png", alpha_sheet())
     save("blending.png", blending_sheet())
     save("lightness.png", lightness_sheet())
@@ -39,35 +41,12 @@ def main() -> None:
     save("gaussian.png", kernel_plot(cf.get_kernel("gaussian:sigma=2")))
     save("deblur.png", deblur_sheet())
     save("speed.png", speed_bars())
-    run(
-        "apply",
-        SAMPLES / "pendulum.gif",
-        "-k",
-        "temporal-edge",
-        "-o",
-        DOCS / "moving.png",
-        "-q",
-        "--format",
-        "png",
-    )
+    save_moving()
     chosen = ("blur", "gaussian:sigma=3", "motion:length=15,angle=30", "sharpen", "sobel", "emboss", "kirsch")
-    kernels = [word for name in chosen for word in ("-k", name)]
-    run(
-        "gallery",
-        SAMPLES / "coffee.png",
-        *kernels,
-        "--columns",
-        "4",
-        "--tile",
-        "240",
-        "-o",
-        DOCS / "gallery.png",
-    )
-    quantized("gallery.png")
+    save("gallery.png", gallery(SAMPLES / "coffee.png", chosen))
     run("explain", SAMPLES / "coffee.png", "-k", "sobel-x", "--at", "110,408", "-o", DOCS / "explain.png")
     lenet = [word for name in ("5x5:out=6", "pool2x2", "5x5:out=16", "pool2x2") for word in ("-k", name)]
     run("shape", "32x32", *lenet, "--padding", "valid", "-o", DOCS / "sizes.png")
-    quantized("sizes.png")
     numbers = ("--values", "0 1 2; 3 4 5; 6 7 8", "--weights", "0 1; 2 3", "--padding", "valid")
     run("explain", *numbers, "--animate", DOCS / "sliding.gif")
     numbers = ("--values", "1 2 3 4 5", "--weights", "10 20 30", "--padding", "valid")
@@ -79,14 +58,35 @@ def sheet_name(heading: str) -> str:
     return f"kernels-{heading.lower().replace(' ', '-')}.png"
 
 
-def group_sheet(pixels: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
-    """Return an image filtered with some kernels."""
-    tiles = []
-    for name in names:
-        made = cf.apply_kernel(pixels, name)
-        made = np.repeat(made[..., np.newaxis], 3, axis=2) if made.ndim == 2 else made
-        tiles.append(Tile(made, name))
-    return contact_sheet(tiles, columns=5, width=TILE)
+def group_sheet(heading: str, names: tuple[str, ...]) -> np.ndarray:
+    """Return an image, or an enlarged part of it, filtered with some kernels."""
+    file, area = {
+        "Smoothing": ("text.png", (296, 209, 376, 254)),
+        "Sharpening": ("coffee.png", (384, 62, 464, 115)),
+        "Colour": ("coffee.png", (0, 0, 600, 400)),
+    }.get(heading, ("camera.png", (90, 40, 450, 280)))
+    image = part(file, area)
+    if heading == "Sharpening":  # there is something to sharpen, and deblur to undo
+        image = cf.apply_kernel(image, "gaussian")
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / file
+        Image.fromarray(image).save(source)
+        return gallery(source, [name for name in names if name != "identity"])
+
+
+def gallery(source: Path, names: Sequence[str]) -> np.ndarray:
+    """Return the sheet that the program makes, about as wide as a page of GitHub."""
+    kernels = [word for name in names for word in ("-k", name)]
+    with tempfile.TemporaryDirectory() as folder:
+        sheet = Path(folder) / "sheet.png"
+        run("gallery", source, *kernels, "--tile", TILE if len(names) < 12 else 190, "-o", sheet)
+        return np.asarray(Image.open(sheet))
+
+
+def part(file: str, area: tuple[int, int, int, int]) -> np.ndarray:
+    """Return a part of a sample image, between columns and rows: left, top, right, bottom."""
+    with Image.open(SAMPLES / file) as image:
+        return np.asarray(image.crop(area))
 
 
 def habits_plot() -> np.ndarray:
@@ -110,8 +110,10 @@ def habits_plot() -> np.ndarray:
     return boxed(plot, plot.shape[0] + 34, plot.shape[1] + 34, centred=True)
 
 
-def range_sheet(pixels: np.ndarray) -> np.ndarray:
+def range_sheet() -> np.ndarray:
     """Return one edge filter under several ranges."""
+    with Image.open(SAMPLES / "coffee.png") as image:
+        pixels = np.asarray(image.resize((TILE, TILE * 2 // 3), Image.Resampling.LANCZOS))
     names = ("clip", "absolute", "signed", "stretch")
     tiles = [Tile(cf.apply_kernel(pixels, "sobel-x", range=name), f"--range {name}") for name in names]
     return contact_sheet(tiles, columns=4, width=TILE)
@@ -134,8 +136,7 @@ def alpha_sheet() -> np.ndarray:
 
 def deblur_sheet() -> np.ndarray:
     """Return an image out of focus, without and with noise, and what sharpens it."""
-    with Image.open(SAMPLES / "camera.png") as image:
-        camera = np.asarray(image)[40:240, 120:420]
+    camera = part("camera.png", (120, 40, 420, 240))
     blurred = cf.apply_kernel(camera, "disk:3")
     noise = np.random.default_rng(0).normal(0, 2, camera.shape)
     noisy = np.clip(np.rint(blurred + noise), 0, 255).astype(np.uint8)
@@ -163,45 +164,60 @@ def blending_sheet() -> np.ndarray:
 
 def lightness_sheet() -> np.ndarray:
     """Return a noisy image, and what sharpens it."""
-    with Image.open(SAMPLES / "chelsea.jpg") as image:
-        cat = np.asarray(image)[70:190, 80:260]
+    cat = part("chelsea.jpg", (110, 85, 210, 150))
     noise = np.random.default_rng(0).normal(0, 8, cat.shape)
     noisy = np.clip(np.rint(cat + noise), 0, 255).astype(np.uint8)
     options = ({}, {"channels": "luma"}, {"channels": "luma", "threshold": 0.1})
     names = ("each channel", "lightness", "lightness, threshold 0.1")
     made = [cf.apply_kernel(noisy, "unsharp:sigma=2,amount=2", **each) for each in options]
     tiles = [Tile(noisy, "noise of 8 levels"), *map(Tile, made, names)]
-    return contact_sheet(tiles, columns=4, width=270)
+    return contact_sheet(tiles, columns=2, width=400)
 
 
 def missing_sheet() -> np.ndarray:
     """Return an image with missing samples, and what a blur and an edge filter make of it."""
-    with Image.open(SAMPLES / "camera.png") as image:
-        camera = np.asarray(image)[60:260, 140:440].copy()
-    camera[camera == 0] = 1
+    whole = np.maximum(part("camera.png", (140, 60, 440, 260)), 1)
     rng = np.random.default_rng(0)
-    camera[rng.random(camera.shape) < 0.2] = 0
-    camera[120:150, 40:110] = 0
-    tiles = [("0 is missing", camera)]
-    for missing, words in ((None, ""), (0, ", missing 0")):
-        for name in ("gaussian:sigma=3", "sobel"):
-            tiles.append((name + words, cf.apply_kernel(camera, name, missing=missing)))
-    tiles.insert(3, ("", np.full_like(camera, 255)))
+    holes = np.where(rng.random(whole.shape) < 0.2, 0, whole)
+    holes[120:150, 40:110] = 0
+    tiles = []
+    for image, name, missing, words in (
+        (holes, "0 is missing", None, ""),
+        (whole, "complete", 0, ", missing 0"),
+    ):
+        tiles.append((name, image))
+        for kernel in ("gaussian:sigma=3", "sobel"):
+            tiles.append((kernel + words, cf.apply_kernel(holes, kernel, missing=missing)))
     sheet = [Tile(np.repeat(pixels[..., np.newaxis], 3, axis=2), name) for name, pixels in tiles]
     return contact_sheet(sheet, columns=3, width=300)
 
 
+def pendulum() -> np.ndarray:
+    """Return the frames of the pendulum, (T, H, W, C)."""
+    with Image.open(SAMPLES / "pendulum.gif") as image:
+        return np.stack([np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(image)])
+
+
 def time_sheet() -> np.ndarray:
     """Return what the kernels over frames make of the pendulum, one frame of each."""
-    with Image.open(SAMPLES / "pendulum.gif") as image:
-        frames = []
-        for number in range(image.n_frames):
-            image.seek(number)
-            frames.append(np.asarray(image.convert("RGB")))
-    stack = np.stack(frames)
+    stack = pendulum()
     tiles = [Tile(stack[4], "one frame")]
     tiles += [Tile(cf.apply_kernel(stack, name)[4], name) for name in GROUPS["Time"]]
-    return contact_sheet(tiles, columns=5, width=TILE)
+    return contact_sheet(tiles, columns=3, width=2 * stack.shape[2])
+
+
+def save_moving() -> None:
+    """Write the moving parts of the pendulum beside the pendulum, as an animation."""
+    stack = pendulum()
+    with Image.open(SAMPLES / "pendulum.gif") as image:
+        durations = [frame.info["duration"] for frame in ImageSequence.Iterator(image)]
+    frames = []
+    for pair in zip(stack, cf.apply_kernel(stack, "temporal-edge"), strict=True):
+        large = [frame.repeat(2, axis=0).repeat(2, axis=1) for frame in pair]
+        titles = [text(line, 16) for line in ("pendulum.gif", "temporal-edge")]
+        columns = [below(parts, 6) for parts in zip(large, titles, strict=True)]
+        frames.append(Image.fromarray(framed(beside(columns, 18), 12)))
+    frames[0].save(DOCS / "moving.png", save_all=True, append_images=frames[1:], duration=durations, loop=0)
 
 
 def speed_bars() -> np.ndarray:
@@ -242,15 +258,15 @@ def speed_bars() -> np.ndarray:
 
 
 def save(name: str, pixels: np.ndarray) -> None:
-    """Write an image in few colours, which keeps it small."""
-    Image.fromarray(pixels).quantize(200).save(DOCS / name, optimize=True)
-
-
-def quantized(name: str) -> None:
-    """Write an image again in few colours."""
-    with Image.open(DOCS / name) as image:
-        pixels = np.asarray(image.convert("RGB"))
-    save(name, pixels)
+    """Write an image; in few colours if it is large otherwise."""
+    image, encoded = Image.fromarray(pixels), io.BytesIO()
+    image.save(encoded, "png", optimize=True)
+    if encoded.tell() > LARGEST:
+        palette = image.quantize(256)
+        levels = (255 if level > 247 else level for level in palette.getpalette())
+        palette.putpalette(list(levels))  # the page stays white
+        image = image.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
+    image.save(DOCS / name, optimize=True)
 
 
 def run(*arguments: object) -> None:

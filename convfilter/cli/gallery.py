@@ -28,11 +28,17 @@ from convfilter.options import FilterOptions, ReadOptions
 if TYPE_CHECKING:
     import numpy as np
 
+    from convfilter.filtering import Filtered
     from convfilter.kernels import Kernel
 
 __all__ = ["command"]
 
 _DARK = 1 / 8  # of full scale: tiles that stay below are stretched
+# Differences, as edge filters make them, are stretched if they span less of full scale than this, or if a
+# larger share of them than this is above it.
+_FAINT, _MOST_CLIPPED = 1 / 3, 1 / 10
+_ENDS = (1, 99)  # percentiles: a few samples do not count
+_UNSCALED = ("CMYK", "LAB")  # modes whose samples are not brightness
 
 
 def _read_values(text: str) -> tuple[str, list[str]]:
@@ -89,7 +95,6 @@ def command(
     from convfilter.drawing.canvas import check_drawing, displayed, save_drawing, shrunk
     from convfilter.drawing.sheet import Tile, contact_sheet, default_columns
     from convfilter.filtering import filter_image
-    from convfilter.filtering.hints import is_dark
     from convfilter.images.formats import loose_channels
     from convfilter.images.masks import with_masks, with_no_data
 
@@ -126,7 +131,7 @@ def command(
                 raise ShapeError(f"kernel '{kernel.name}' spans frames, and this is a single image")
             pixels = picture.pixels if full else small
             varied, _ = with_no_data(with_masks(varied, image, reading), picture)
-            filtered, mode = filter_image(pixels, picture.mode, [kernel], varied)
+            filtered, mode = filter_image(pixels, picture.mode, [kernel], varied, count_clipped=True)
             maps = kernel.maps if loose_channels(mode) else 1
             # Maps are drawn on one scale, and only unscaled values tell its ends.
             if maps > 1 and varied.range == "auto":
@@ -137,10 +142,11 @@ def command(
             continue
         note = size_in_words(kernel)
         if maps == 1:
+            unclear = varied.range == "auto" and _is_unclear(filtered, mode, kernel, (small, picture.mode))
+            if unclear:  # as floats, results are neither clipped nor rounded
+                filtered, mode = filter_image(pixels, picture.mode, [kernel], varied._replace(depth="float"))
             made = shrunk(filtered.pixels, width, mode)
-            dark = varied.range == "auto" and is_dark(made, mode, _DARK)
-            dark = dark and not is_dark(small, picture.mode, _DARK)
-            shown, ends = _stretched(made, mode, always=dark)
+            shown, ends = _stretched(made, mode, unclear=unclear)
             tiles.append(Tile(displayed(shown, mode), label, note + ends))
             continue
         values, ends = _stretched(filtered.pixels[..., :maps], "")
@@ -159,20 +165,43 @@ def command(
         print_result([line], described, as_json=as_json, output=output)
 
 
-def _stretched(pixels: np.ndarray, mode: str, *, always: bool = False) -> tuple[np.ndarray, str]:
-    """Return samples of more than 8 bits, or any, from 0 for the smallest to 1, and the words that say so."""
+def _is_unclear(filtered: Filtered, mode: str, kernel: Kernel, original: tuple[np.ndarray, str]) -> bool:
+    """Whether 8 bits show little of a result: it is nearly black, or differences are cut off or faint."""
     import numpy as np
 
-    if (pixels.dtype == np.uint8 and not always) or mode in ("CMYK", "LAB"):
+    from convfilter.filtering.hints import is_dark
+
+    pixels = filtered.pixels
+    if pixels.dtype != np.uint8 or mode in _UNSCALED:
+        return False
+    if not kernel.is_zero_sum:
+        return is_dark(pixels, mode, _DARK) and not is_dark(*original, _DARK)
+    colours = pixels[..., :-1] if mode in ("LA", "RGBA") else pixels
+    low, high = np.percentile(colours, _ENDS)
+    return high - low < 255 * _FAINT or (filtered.clipped_above or 0) > _MOST_CLIPPED
+
+
+def _stretched(pixels: np.ndarray, mode: str, *, unclear: bool = False) -> tuple[np.ndarray, str]:
+    """Return samples of more than 8 bits from 0 for the smallest to 1, and the words that say so.
+
+    Of an `unclear` result in fractions of full scale a few samples lie outside, and the words are in levels.
+    """
+    import numpy as np
+
+    if pixels.dtype == np.uint8 or mode in _UNSCALED:
         return pixels, ""
     alpha = mode in ("LA", "RGBA")
     colours = (pixels[..., :-1] if alpha else pixels).astype(np.float64)
     finite = colours[np.isfinite(colours)]
-    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    low, high = map(float, np.percentile(finite, (0, 100))) if finite.size else (0.0, 1.0)
+    if unclear and (ends := np.percentile(finite, _ENDS).tolist())[0] < ends[1]:
+        low, high = ends
     shown = np.clip((colours - low) / (high - low or 1), 0, 1)
     if alpha:
         full = np.iinfo(pixels.dtype).max if pixels.dtype.kind in "iu" else 1
         shown = np.concatenate([shown, pixels[..., -1:] / full], axis=-1)
+    if unclear:
+        low, high = round(255 * low, 1), round(255 * high, 1)
     return shown, f", {figure(low, 4)} black .. {figure(high, 4)} white"
 
 

@@ -18,7 +18,7 @@ from convfilter.images.formats import FORMATS, format_of_name
 from convfilter.images.picture import Metadata, Picture
 from convfilter.images.writing import write_picture
 
-__all__ = ["FRAME", "INK", "PALE", "WHITE", "Drawing", "below", "beside", "boxed", "check_drawing"]
+__all__ = ["FRAME", "INK", "LINES", "PALE", "WHITE", "Drawing", "below", "beside", "boxed", "check_drawing"]
 __all__ += ["displayed", "diverging", "fitted", "framed", "full_scale", "greys", "grid", "labelled", "middle"]
 __all__ += ["outlined", "resized", "save_animation", "save_drawing", "shrunk", "text", "text_width"]
 
@@ -27,7 +27,7 @@ Colour: TypeAlias = tuple[int, int, int]
 
 INK, PALE, WHITE = (33, 37, 41), (120, 126, 132), (255, 255, 255)
 FRAME = (214, 40, 57)  # marks the window or the result
-_LINES = (200, 204, 208)
+LINES = (200, 204, 208)  # thin ones, around cells and images
 _RED, _BLUE = np.array([202, 62, 71]), np.array([52, 104, 179])
 _MOST = 9  # cells a side
 _MILLISECONDS = 700  # of a frame of an animation
@@ -151,7 +151,7 @@ def grid(
         x, y, number = column * cell, row * cell, numbers[row, column]
         label = number if isinstance(number, str) else figure(number, 3)
         ground = tuple(colours[row, column].tolist())
-        draw.rectangle((x, y, x + cell, y + cell), fill=ground, outline=_LINES)
+        draw.rectangle((x, y, x + cell, y + cell), fill=ground, outline=LINES)
         size = max(9, cell // 3)
         while size > 8 and text_width(label, size) > cell - 4:
             size -= 1

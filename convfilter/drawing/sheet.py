@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from convfilter.drawing.canvas import PALE, Drawing, below, beside, boxed, fitted, shrunk, text
+from convfilter.drawing.canvas import LINES, PALE, Drawing, below, beside, boxed, fitted, shrunk, text
 
 __all__ = ["Tile", "contact_sheet", "default_columns"]
 
@@ -32,11 +32,11 @@ def default_columns(count: int) -> int:
 
 def contact_sheet(tiles: Sequence[Tile], *, columns: int, width: int) -> Drawing:
     """Return a sheet at least 1000 pixels wide, with the tiles, `width` pixels wide, in reading order."""
-    images = [shrunk(tile.pixels, width) for tile in tiles]
+    images = [_filling(tile.pixels, width) for tile in tiles]
     height = max(len(image) for image in images)
     cells = []
     for tile, image in zip(tiles, images, strict=True):
-        parts = [boxed(boxed(image, height, width, centred=True), height + 6, width)]
+        parts = [np.pad(image, ((height - len(image), 4), (0, 0), (0, 0)), constant_values=255)]
         parts.append(text(fitted(tile.name, _NAME, width), _NAME))
         if any(tile.note for tile in tiles):
             parts.append(text(fitted(tile.note, _NOTE, width), _NOTE, PALE))
@@ -46,3 +46,13 @@ def contact_sheet(tiles: Sequence[Tile], *, columns: int, width: int) -> Drawing
     left = (max(sheet.shape[1] + _GAP, _NARROWEST_SHEET) - sheet.shape[1] - _GAP) // 2 + _GAP
     right = max(_NARROWEST_SHEET - sheet.shape[1] - left, 0)
     return np.pad(sheet, ((_GAP, 2 * _GAP - 6), (left, right), (0, 0)), constant_values=255)
+
+
+def _filling(pixels: Drawing, width: int) -> Drawing:
+    """Return an image shrunk to a width, or as many whole times larger as it fits, with a thin frame."""
+    times = max(1, width // pixels.shape[1])
+    image = shrunk(pixels, width).repeat(times, axis=0).repeat(times, axis=1)
+    edges = np.pad(np.zeros(image.shape[:2], bool), 1, constant_values=True)
+    return np.where(
+        edges[..., np.newaxis], np.array(LINES, np.uint8), np.pad(image, ((1, 1), (1, 1), (0, 0)))
+    )

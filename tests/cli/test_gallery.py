@@ -9,10 +9,13 @@ from samples import animate, colour, grey, load, moving, save
 
 import convfilter as cf
 
+PHOTO = 100 + colour(40, 60) // 6  # its edges are neither cut off nor faint
+SIZE = ("--tile", "70")  # in which nothing is shrunk or enlarged
+
 
 @pytest.fixture
 def photograph(tmp_path):
-    return save(tmp_path / "photo.png", colour(40, 60))
+    return save(tmp_path / "photo.png", PHOTO)
 
 
 def test_all_kernels_that_fit_are_shown_after_the_original(quick, tmp_path, photograph):
@@ -47,13 +50,13 @@ def test_kernels_that_do_not_fit_are_left_out_unless_they_are_named(quick, tmp_p
 
 def test_tiles_hold_what_the_kernels_make_with_the_options(quick, tmp_path, photograph):
     options = {"dilation": 2, "border": "wrap", "padding": 3, "flip": True}
-    words = ["--dilation", "2", "--border", "wrap", "--padding", "3", "--flip"]
+    words = ["--dilation", "2", "--border", "wrap", "--padding", "3", "--flip", *SIZE]
     quick("gallery", "photo.png", "-k", "sobel-x", "-k", "gaussian:sigma=2", *words, "-o", "sheet.png", "-q")
     sheet = load(tmp_path / "sheet.png")
-    assert holds(sheet, colour(40, 60))
+    assert holds(sheet, PHOTO)
     for name in ("sobel-x", "gaussian:sigma=2"):
-        assert holds(sheet, cf.apply_kernel(colour(40, 60), name, **options)), name
-        assert not holds(sheet, cf.apply_kernel(colour(40, 60), name)), name
+        assert holds(sheet, cf.apply_kernel(PHOTO, name, **options)), name
+        assert not holds(sheet, cf.apply_kernel(PHOTO, name)), name
 
 
 def holds(sheet, tile):
@@ -85,8 +88,8 @@ def test_one_parameter_or_option_varies_and_two_make_all_pairs(quick, tmp_path, 
     ],
 )
 def test_an_option_varies_as_the_option_itself_is_read(quick, tmp_path, photograph, vary, options):
-    quick("gallery", "photo.png", "-k", "sobel-x", "--vary", vary, "-o", "a.png")
-    assert holds(load(tmp_path / "a.png"), cf.apply_kernel(colour(40, 60), "sobel-x", **options))
+    quick("gallery", "photo.png", "-k", "sobel-x", "--vary", vary, "-o", "a.png", *SIZE)
+    assert holds(load(tmp_path / "a.png"), cf.apply_kernel(PHOTO, "sobel-x", **options))
 
 
 def test_a_large_image_is_shrunk_first_or_filtered_in_full(quick, tmp_path):
@@ -102,7 +105,7 @@ def test_contrast_of_more_than_8_bits_is_stretched_and_that_is_said(quick, tmp_p
     dim = grey(40, 60) // 2
     for name, deep in (("a.png", dim.astype(np.uint16) * 9 + 70), ("a.npy", dim.astype(np.float32) - 40)):
         save(tmp_path / name, deep) if name == "a.png" else np.save(tmp_path / name, deep)
-        ran = quick("gallery", name, "-k", "identity", "-o", "sheet.png", "--overwrite")
+        ran = quick("gallery", name, "-k", "identity", "-o", "sheet.png", "--overwrite", *SIZE)
         assert ran.out.endswith(", contrast stretched for display\n")
         shown = np.floor((dim - dim.min()) / np.ptp(dim) * 255 + 0.5).astype(np.uint8)
         assert holds(load(tmp_path / "sheet.png"), np.repeat(shown[..., None], 3, axis=2)), name
@@ -110,15 +113,22 @@ def test_contrast_of_more_than_8_bits_is_stretched_and_that_is_said(quick, tmp_p
     assert "stretched" not in quick("gallery", "b.png", "-k", "identity", "-o", "b2.png").out
 
 
-def test_a_tile_that_is_nearly_black_is_stretched_unless_a_range_was_asked_for(quick, tmp_path):
-    save(tmp_path / "c.png", 100 + grey(40, 60) // 8)
-    weak = ("-k", "0 0 0; -1 1 0; 0 0 0", "-o")
-    assert "stretched" in quick("gallery", "c.png", *weak, "a.png").out
-    made = cf.apply_kernel(100 + grey(40, 60) // 8, [[0, 0, 0], [-1, 1, 0], [0, 0, 0]])
-    assert made.max() < 40
-    shown = np.floor(made / made.max() * 255 + 0.5).astype(np.uint8)
+@pytest.mark.parametrize(
+    ("kernel", "asked"),
+    [("-0.1 0.1", "absolute"), ("-9 9", "absolute"), ("0.05 0.05", "clip")],
+    ids=["faint", "clipped", "dark"],
+)
+def test_a_tile_is_stretched_where_little_is_seen_unless_a_range_was_asked_for(
+    quick, tmp_path, kernel, asked
+):
+    save(tmp_path / "c.png", grey(40, 60))
+    words = ("gallery", "c.png", "-k", kernel, *SIZE, "-o")
+    assert "stretched" in quick(*words, "a.png").out
+    exact = cf.apply_kernel(grey(40, 60), [list(map(float, kernel.split()))], depth="float")
+    low, high = np.percentile(exact, [1, 99])
+    shown = np.floor(np.clip((exact - low) / (high - low), 0, 1) * 255 + 0.5).astype(np.uint8)
     assert holds(load(tmp_path / "a.png"), np.repeat(shown[..., None], 3, axis=2))
-    assert "stretched" not in quick("gallery", "c.png", *weak, "b.png", "--range", "absolute").out
+    assert "stretched" not in quick(*words, "b.png", "--range", asked).out
 
 
 def test_columns_tiles_and_the_format_can_be_chosen(quick, tmp_path, photograph):
