@@ -312,7 +312,8 @@ class Finish:
         """All parts in one, in the memory of the first unless that is needed again."""
         combine = np.maximum if self.combine == "maximum" else np.add
         again = self.exact or (self.blend is not None and self._grid)
-        first = parts[0].copy() if again and len(parts) > 1 else parts[0]
+        # Of a part that sums to zero colours are integers, and of others means weighed with alpha.
+        first = parts[0].astype(np.result_type(*parts), copy=again and len(parts) > 1)
         for part in parts[1:]:
             combine(first, part, out=first)
         return first
