@@ -4,7 +4,9 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from hypothesis import strategies as st
 from oracles import (
+    BORDERS,
     FULL_SCALE,
     distance_to_tie,
     settle,
@@ -26,9 +28,30 @@ COMBINED = {
     "halves": Kernel("halves", ([[1, 2], [3, -1]], [[0, 1], [1, 1]]), combine="sum", divisors=(2, 3)),
     "lifted": Kernel("lifted", ([[0, 1, -2]],), offset=0.25),
     "raised": Kernel("raised", ([[1, 1, 1]],), divisors=(3,), offset=0.3),
+    "ahead": Kernel("ahead", ([[1, 2], [0, -1], [3, 1]],), anchor=(2, 1), divisors=(2,)),
     "greatest": Kernel("greatest", ([[1, 0], [0, -1]], [[0, 3], [-2, 0]]), combine="maximum"),
     "longest": Kernel("longest", ([[1, 2, 1]], [[1, 1, 0]]), combine="magnitude", divisors=(3, 2)),
 }
+
+
+# What property tests of filters draw from.
+CHOICES = {
+    "padding": ["same", "same", "full", "valid", 1, (0, 2), ((1, 0), (0, 3))],
+    "border": BORDERS,
+    "fill": [0.0, 0.5, 1.0],
+    "stride": [1, 1, 2, (2, 3)],
+    "dilation": [1, 1, 2, (3, 1)],
+    "flip": [False, True],
+    "channels": ["each", "each", "sum", "mean"],
+    "range": ["auto", "clip", "absolute", "signed", "stretch"],
+    "alpha": ["auto", "keep", "plain", "drop"],
+}
+
+
+def choices(names="", **others):
+    """Draw options from the usual values, and others from their own."""
+    drawn = {name: CHOICES[name] for name in names.split()} | others
+    return st.fixed_dictionaries({name: st.sampled_from(values) for name, values in drawn.items()})
 
 
 def picture(seed, *shape, dtype="uint8"):

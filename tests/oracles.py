@@ -7,7 +7,6 @@ Numpy only carries the numbers in and out.
 
 from __future__ import annotations
 
-import itertools
 import math
 from fractions import Fraction
 
@@ -338,8 +337,3 @@ def settle(values, dtype):
 def distance_to_tie(value):
     """Return how far a value is from the nearest n + 1/2."""
     return abs(Fraction(value) - math.floor(value) - Fraction(1, 2))
-
-
-def grid(**choices):
-    """Return every combination of the choices, as dictionaries."""
-    return [dict(zip(choices, values, strict=True)) for values in itertools.product(*choices.values())]

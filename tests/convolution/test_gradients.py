@@ -19,7 +19,6 @@ from convfilter import (
     output_shape,
 )
 
-PADDINGS = ("same", "valid", "full", 0, 2, (0, 3))
 GRADIENTS = pytest.mark.parametrize("gradient", ["input", "kernel"])
 
 
@@ -54,9 +53,6 @@ def either(gradient, array, kernel, upstream, **options):
     return kernel_gradient(array, upstream, np.shape(kernel), **options)
 
 
-# What they are.
-
-
 # Adjoint, exactly.
 
 
@@ -70,49 +66,6 @@ def test_both_are_adjoint_whatever_is_asked_for(problem):
     except ShapeError:
         return
     assert_adjoint(array, kernel, **options)
-
-
-def test_samples_that_no_output_was_made_of_have_no_gradient():
-    """A stride leaves some at the end, or some between two outputs; they do not change anything."""
-    assert input_gradient([1, 1], [1, 1], 5, padding="valid", stride=3).tolist() == [1, 1, 0, 1, 1]
-    assert input_gradient([1, 1], [1, 1], 6, padding="valid", stride=3).tolist() == [1, 1, 0, 1, 1, 0]
-    assert input_gradient([1], [1, 1], 3, padding="valid", stride=2).tolist() == [1, 1, 0]
-    array = np.array([1.0, 2.0, np.nan, 3.0, 4.0, np.inf])
-    result = kernel_gradient(array, [1.0, 10.0], 2, padding="valid", stride=3)
-    assert result.tolist() == [31, 42]
-
-
-@pytest.mark.parametrize(
-    ("border", "expected"),
-    [
-        ("edge", [1 + 2 + 4 + 8, 16, 32, 64 + 128 + 256]),
-        ("symmetric", [4 + 8, 2 + 16, 1 + 32 + 256, 64 + 128]),
-        ("reflect", [8, 4 + 16 + 256, 2 + 32 + 128, 1 + 64]),
-        ("wrap", [8 + 128, 1 + 16 + 256, 2 + 32, 4 + 64]),
-        ("zero", [8, 16, 32, 64]),
-    ],
-)
-def test_the_border_flows_back_to_the_samples_that_it_repeats(border, expected):
-    """1, 2, 4 before four samples, 8 to 64 on them, 128 and 256 after."""
-    result = input_gradient(2 ** np.arange(9), [1], 4, padding=(3, 2), border=border)
-    assert result.tolist() == expected
-
-
-# The constant border.
-
-
-def test_a_fill_counts_for_the_kernel_and_not_for_the_array():
-    """The derivative by a weight that stands on the border is the fill; by the array it is nothing."""
-    options = {"border": "constant", "padding": 1}
-    upstream = np.array([1, 10, 100])
-    for fill in (0, 7, -3):
-        by_kernel = kernel_gradient([1, 2, 3], upstream, 3, fill=fill, **options)
-        assert by_kernel.tolist() == [fill + 10 + 200, 321, 32 + 100 * fill]
-        by_array = input_gradient(upstream, [2, 3, 5], 3, fill=fill, **options)
-        assert by_array.tolist() == [23, 235, 350]
-
-
-# Slopes.
 
 
 # Blocks.

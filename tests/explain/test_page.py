@@ -24,7 +24,6 @@ TABLES = {
     **COMBINED,
     "tall": cf.Kernel("tall", ([[1], [-2], [1], [4]],), divisors=(4,), range="signed"),
     "wide": cf.Kernel("wide", ([3, 1, -1, 2],), axes=("column",), divisors=(5,)),
-    "ahead": cf.Kernel("ahead", ([[1, 2], [0, -1], [3, 1]],), anchor=(2, 1), divisors=(2,)),
     "pairs": cf.Kernel(
         "pairs", ([[[[1, 2]], [[0, 1]], [[3, 0]]], [[[1, 0]], [[-1, 0]], [[0, 1]]]],), divisors=(6,),
         axes=("output", "channel", "row", "column"),

@@ -13,6 +13,7 @@ from filters import (
     SHIPPED,
     assert_filtered,
     channels_of,
+    choices,
     kernel_of,
     picture,
     random_kernel,
@@ -52,18 +53,10 @@ def test_an_opaque_image_gives_its_rgb_result(dtype):
 @given(
     seed=st.integers(0, 2**32),
     low=st.sampled_from([-4, 0, 1]),
-    options=st.fixed_dictionaries(
-        {
-            "padding": st.sampled_from(["same", "same", "full", "valid", (0, 2)]),
-            "border": st.sampled_from(BORDERS),
-            "fill": st.sampled_from([0.0, 0.5, 1.0]),
-            "stride": st.sampled_from([1, 1, 2]),
-            "dilation": st.sampled_from([1, 1, 2]),
-            "flip": st.booleans(),
-            "channels": st.sampled_from(["each", "each", "sum", "mean"]),
-            "range": st.sampled_from(["auto", "clip", "absolute", "signed"]),
-            "alpha": st.sampled_from(["auto", "premultiply"]),
-        }
+    options=choices(
+        "padding border fill stride dilation flip channels",
+        range=["auto", "clip", "absolute", "signed"],
+        alpha=["auto", "premultiply"],
     ),
     offset=st.sampled_from([0.0, 0.0, 0.5]),
 )
@@ -75,19 +68,6 @@ def test_premultiplied_filters_are_exact(channels, dtype, seed, low, options, of
     pixels = picture(seed, 5, 6, channels, dtype=dtype)
     pixels[:2, :, -1] = 0  # enough of nothing for windows without alpha
     assert_filtered(pixels, kernel, **options)
-
-
-@pytest.mark.parametrize("name", ["blur", "box", "gaussian", "disk"])
-def test_blurs_leave_no_halo(name):
-    """Colours of what cannot be seen do not bleed: red on invisible green stays red."""
-    pixels = np.zeros((20, 21, 4), dtype=np.uint8)
-    pixels[...] = (0, 255, 0, 0)
-    pixels[5:15, 6:16] = (200, 10, 30, 255)
-    result = apply_kernel(pixels, name)
-    visible = result[..., 3] > 0
-    assert visible.sum() > 100
-    assert {tuple(colour) for colour in result[visible][:, :3].tolist()} == {(200, 10, 30)}
-    assert len(set(result[..., 3].flat)) > 2
 
 
 def test_alpha_by_default():

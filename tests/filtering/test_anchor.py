@@ -3,8 +3,6 @@
 import json
 
 import numpy as np
-import pytest
-from oracles import grid
 from PIL import Image
 from samples import load
 
@@ -14,28 +12,6 @@ from convfilter import Kernel
 RNG = np.random.default_rng(0)
 IMAGE = RNG.integers(0, 256, (9, 11), np.uint8)
 WEIGHTS = np.array([[1, -2, 3, 5], [0, 4, -1, 2], [2, 2, 0, 1]])
-
-
-def placed(image, weights, anchor, *, stride=1, dilation=1):
-    """Sum over samples wherever they are, counted from the anchor; the edge is repeated."""
-    rows, columns = image.shape
-    result = np.zeros((-(-rows // stride), -(-columns // stride)), int)
-    for (row, column), weight in np.ndenumerate(weights):
-        down = np.arange(0, rows, stride) + dilation * (row - anchor[0])
-        across = np.arange(0, columns, stride) + dilation * (column - anchor[1])
-        window = image[np.ix_(np.clip(down, 0, rows - 1), np.clip(across, 0, columns - 1))]
-        result += weight * window.astype(int)
-    return result
-
-
-@pytest.mark.parametrize("flip", [False, True])
-@pytest.mark.parametrize("options", grid(stride=[1, 2], dilation=[1, 3]))
-@pytest.mark.parametrize("anchor", [(0, 0), (2, 3), (1, 1), (0, 2)])
-def test_the_window_lies_where_its_anchor_says_and_turns_with_it(anchor, options, flip):
-    kernel = Kernel("k", (WEIGHTS,), anchor=anchor)
-    weights, at = (WEIGHTS[::-1, ::-1], (2 - anchor[0], 3 - anchor[1])) if flip else (WEIGHTS, anchor)
-    made = cf.apply_kernel(IMAGE, kernel, range="raw", flip=flip, **options)
-    assert np.array_equal(made, placed(IMAGE, weights, at, **options))
 
 
 def test_the_usual_anchor_stated_changes_nothing_and_other_paddings_ignore_it():

@@ -6,9 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from filters import BLUR, DEPTHS, EDGES, SHARPEN, picture, random_kernel
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from oracles import FULL_SCALE, distance_to_tie, round_half_up, settle, values_by_loops
+from oracles import FULL_SCALE
 from PIL import Image
 from samples import colour, grey, load, save
 
@@ -19,82 +17,19 @@ from convfilter.options import FilterOptions
 MAGNITUDE = random_kernel(3, parts=2, divisors=(1, 2), combine="magnitude")
 
 
-def blended_by_fractions(
-    pixels, kernel, *, mix=1.0, mask=None, region=None, threshold=0.0, depth=None, **options
-):
-    """What blending makes of an image, as fractions before rounding, and how much of the filter it holds."""
-    values = values_by_loops(pixels, kernel, **options)
-    image = pixels.reshape(*pixels.shape[:2], -1)
-    share = np.full(pixels.shape[:2], Fraction(str(mix)))
-    if mask is not None:
-        full = int(np.iinfo(mask.dtype).max) if mask.dtype.kind == "u" else 1
-        share = share * [[Fraction(each) / full for each in row] for row in mask.tolist()]
-    full = FULL_SCALE[pixels.dtype.name]
-    if region is not None:
-        row, column, height, width = region
-        inside = np.zeros(share.shape, bool)
-        inside[row : row + height, column : column + width] = True
-        share = np.where(inside, share, Fraction(0))
-    weighed = options.get("alpha") == "premultiply"
-
-    def mixed(kept, value, part, scale=1):
-        change = value - kept
-        size = max(abs(change) - Fraction(str(threshold)) * full * scale, 0)
-        return kept + part * (size if change > 0 else -size)
-
-    result = np.empty(values.shape, object)
-    for place in np.ndindex(values.shape[:2]):
-        kept, made = ([Fraction(each) for each in array[place].tolist()] for array in (image, values))
-        mixtures = [
-            mixed(*pair, share[place]) for pair in zip(kept, made, strict=False)
-        ]  # alpha may be dropped
-        if weighed and share[place] and round_half_up(mixtures[-1]) > 0:
-            pairs = zip(kept[:-1], made[:-1], strict=True)
-            weighted = [mixed(x * kept[-1], f * made[-1], share[place], full) for x, f in pairs]
-            mixtures[:-1] = [each / mixtures[-1] for each in weighted]
-        result[place] = mixtures
-    return result * Fraction(FULL_SCALE[depth or pixels.dtype.name], full), share
-
-
-@settings(deadline=None, derandomize=True, max_examples=150)
-@given(
-    seed=st.integers(0, 2**32),
-    channels=st.sampled_from([None, 3, 4]),
-    dtype=st.sampled_from(DEPTHS),
-    kernel=st.sampled_from([BLUR, SHARPEN, EDGES, MAGNITUDE, random_kernel(1, divisors=(7,), offset=0.25)]),
-    mix=st.sampled_from([0.0, 0.3, 0.5, 0.999, 1.0]),
-    mask=st.sampled_from([None, *DEPTHS, "float32"]),
-    region=st.sampled_from([None, (1, 2, 3, 9), [0, 0, 6, 7], np.array([0, 1, 5, 6])]),
-    threshold=st.sampled_from([0.0, 0.0, 0.02, 0.1]),
-    depth=st.sampled_from([None, None, *DEPTHS]),
-    options=st.fixed_dictionaries(
-        {
-            "border": st.sampled_from(["edge", "wrap", "constant"]),
-            "range": st.sampled_from(["clip", "absolute", "signed"]),
-            "alpha": st.sampled_from(["keep", "plain", "drop", "premultiply"]),
-        }
-    ),
-)
-def test_blends_are_exact(seed, channels, dtype, kernel, mix, mask, region, threshold, depth, options):
-    """Rational strengths, masks of integers or quarters: rounded once, ties up; else the image."""
-    if options["alpha"] == "premultiply" and (kernel not in (BLUR, SHARPEN) or channels != 4):
-        options["alpha"] = "keep"
-    pixels = picture(seed, 6, 7, *([channels] if channels else []), dtype=dtype)
-    if mask == "float32":
-        mask = picture(seed + 1, 6, 7) // 63 * np.float32(0.25)
-    elif mask is not None:
-        mask = picture(seed + 1, 6, 7, dtype=mask)
-    blend = {"mix": mix, "mask": mask, "region": region, "threshold": threshold}
-    values, share = blended_by_fractions(pixels, kernel, depth=depth, **blend, **options)
-    bits = {"uint8": 8, "uint16": 16, None: None}[depth]
-    made = apply_kernel(pixels, kernel, depth=bits, **blend, **options).reshape(values.shape)
-    expected = settle(values, np.dtype(depth or dtype))
-    for place in zip(*np.nonzero(made != expected), strict=True):
-        assert options["alpha"] == "premultiply"
-        assert distance_to_tie(values[place]) < Fraction(1, 10**6)
-    if depth is None:
-        image = pixels.reshape(6, 7, -1)[..., : values.shape[-1]]
-        np.testing.assert_array_equal(made[share == 0], image[share == 0])
+@pytest.mark.parametrize("kernel", [BLUR, SHARPEN, EDGES, MAGNITUDE])
+@pytest.mark.parametrize("dtype", DEPTHS)
+def test_a_blend_is_the_image_and_a_share_of_the_change(kernel, dtype):
+    """X + P * m * soft(f - x), rounded once; `explain` holds every option against it."""
+    pixels, mask, full = picture(0, 9, 11, 3, dtype=dtype), picture(1, 9, 11), FULL_SCALE[dtype]
+    share = 0.3 * np.repeat(mask[..., np.newaxis], 3, axis=2) / 255
+    share[4:] = share[:, :2] = 0
+    change = apply_kernel(pixels, kernel, range="raw").astype(float) - pixels
+    soft = np.sign(change) * np.maximum(abs(change) - 0.02 * full, 0)
+    blend = {"mix": 0.3, "mask": mask, "region": (0, 2, 4, 9), "threshold": 0.02}
+    made = apply_kernel(pixels, kernel, range="clip", **blend)
+    assert abs(made - (pixels + share * soft).clip(0, full)).max() < 0.51
+    np.testing.assert_array_equal(made[share == 0], pixels[share == 0])
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int32", "float32", "float64"])
@@ -153,16 +88,6 @@ def test_only_blocks_that_touch_the_region_are_computed(monkeypatch):
         assert (made[700:709, 20:29] == plain[700:709, 20:29]).all()
         made[700:709, 20:29] = pixels[700:709, 20:29]
         assert (made == pixels).all()
-
-
-def test_a_threshold_is_continuous_and_spares_small_changes():
-    step = np.array([[100] * 4 + [104] * 4 + [200] * 4], np.uint8)
-    change = apply_kernel(step, SHARPEN, range="raw") - step
-    expected = step + np.sign(change) * np.maximum(abs(change) - 0.04 * 255, 0)
-    soft = apply_kernel(step, SHARPEN, threshold=0.04)
-    np.testing.assert_array_equal(soft, np.floor(expected + 0.5).clip(0, 255))
-    assert (soft[0, 2:6] == step[0, 2:6]).all()
-    assert (soft[0, 7:9] != step[0, 7:9]).all()
 
 
 @pytest.mark.parametrize("mix", ["0.5", "0.3", "0.35", "0.06"])

@@ -288,22 +288,7 @@ def test_metadata_of_the_first_frame_are_kept_unless_stripped(form):
     assert bare.plays == (0 if form == "avif" else 3)
 
 
-def test_a_webp_without_loss_stays_one():
-    assert not read_frames(write(moving(), "webp", lossless=False)[0])[0].metadata.lossless
-    assert read_frames(write(moving(), "webp")[0])[0].metadata.lossless
-
-
 # Arrays
-
-
-def test_a_volume_of_grey_frames_has_three_axes_and_frames_four():
-    frames = [frame[..., 0] for frame in moving()]
-    for volume, shape in ((True, (5, 12, 16)), (False, (5, 12, 16, 1))):
-        stream, _ = write(frames, "npy", volume=volume)
-        stream.seek(0)
-        array = np.load(stream)
-        assert array.shape == shape
-        assert np.array_equal(array.reshape(5, 12, 16), frames)
 
 
 # Streams

@@ -6,20 +6,13 @@ import zlib
 
 import numpy as np
 import pytest
-from encoded import read_frames, saved
+from encoded import read_frames
 from handmade import chunk
 from PIL import GifImagePlugin, Image
 from samples import animate, moving
 
 from convfilter.errors import ImageError
 from convfilter.images.reading import opened_frames, read_picture, read_size
-
-
-def test_a_single_image_is_one_frame(tmp_path):
-    path = animate(tmp_path / "a.png", moving(1))
-    (picture,) = read_frames(path)
-    assert np.array_equal(picture.pixels, read_picture(path).pixels)
-    assert (picture.frames, picture.metadata.duration) == (1, None)
 
 
 @pytest.mark.parametrize("name", ["a.gif", "a.png", "a.webp", "a.tif"])
@@ -32,13 +25,6 @@ def test_frames_are_counted_and_can_be_read_in_any_order(tmp_path, name):
     assert read_picture(path, frame=1).frames == 3
     with pytest.raises(ImageError, match="there is no frame 3: it holds 3, counted from 0"):
         read_picture(path, frame=3)
-
-
-def test_of_a_phones_several_images_the_first_is_read_with_a_warning():
-    frames = [Image.new("RGB", (8, 8), colour) for colour in ("black", "white")]
-    picture = read_picture(saved(frames[0], "MPO", save_all=True, append_images=frames[1:]))
-    assert (picture.format, picture.frames, picture.pixels.max()) == ("jpeg", 1, 0)
-    assert picture.warnings == ["holds 2 images: only the first is read"]
 
 
 def test_the_still_image_of_an_animated_png_is_not_a_frame():
@@ -135,14 +121,6 @@ def test_sizes_come_from_the_headers_and_once_if_they_are_alike(tmp_path):
     uneven = animate(tmp_path / "b.tif", [np.zeros((4, 5), np.uint8), np.zeros((4, 5, 3), np.uint8)])
     with opened_frames(uneven, max_pixels=None) as frames:
         assert [size.mode for size in frames.sizes()] == ["L", "RGB"]
-
-
-def test_every_page_is_measured_before_it_is_decoded(tmp_path):
-    path = animate(tmp_path / "a.tif", [np.zeros((4, 5), np.uint8), np.zeros((40, 50), np.uint8)])
-    with opened_frames(path, max_pixels=1999) as frames:
-        assert frames.read(0).pixels.shape == (4, 5)
-        with pytest.raises(ImageError, match=r"^frame 2 of 2: 50 x 40 pixels are more than 1999"):
-            frames.read(1)
 
 
 def test_pages_are_turned_each_by_its_own_orientation(tmp_path):

@@ -16,8 +16,6 @@ from convfilter.errors import ImageError
 from convfilter.images.headers import jpeg_segments
 from convfilter.images.reading import read_picture
 
-LIMIT = 268_402_689
-
 
 def riff(kind, content):
     return kind + struct.pack("<I", len(content)) + content + b"\0" * (len(content) % 2)

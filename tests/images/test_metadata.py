@@ -16,21 +16,6 @@ from convfilter.options import EncodeOptions
 pytestmark = pytest.mark.usefixtures("without_codecs")  # as Pillow alone does it
 
 
-@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
-def test_malformed_exif_is_dropped_with_a_warning(form):
-    stream = saved(Image.new("RGB", (4, 4), "red"), form, exif=b"Exif\0\0II*\0\xff\xff\xff\x7fxx")
-    picture = read_picture(stream)
-    assert picture.metadata.exif is None
-    assert "malformed EXIF dropped" in picture.warnings
-    assert picture.pixels.shape == (4, 4, 3)
-
-
-def test_a_malformed_profile_is_dropped_with_a_warning():
-    for profile in (b"nonsense", b"nonsense" * 50):
-        picture = read_picture(saved(Image.new("RGB", (4, 4)), "PNG", icc_profile=profile))
-        assert (picture.metadata.icc, picture.warnings) == (None, ["malformed ICC profile dropped"])
-
-
 def test_what_is_between_camera_and_maker_is_kept_to_the_byte_and_the_thumbnail_goes():
     entries = struct.pack(">HHII", 271, 2, 4, 0x41424300) + struct.pack(">HHIHH", 274, 3, 1, 6, 0)
     block = b"MM\0*" + struct.pack(">IH", 8, 2) + entries + struct.pack(">IHI", 38, 0, 0)

@@ -268,15 +268,6 @@ def pages(path, odd, **options):
     return path
 
 
-def test_pages_of_any_kind_stay_together(tmp_path):
-    mask = some("uint8", 9, 8) > 99
-    source = pages(tmp_path / "in.tif", mask, photometric=4, subfiletype=4)
-    filter_file(source, tmp_path / "out.tif", "identity")
-    with tifffile.TiffFile(tmp_path / "out.tif") as file:
-        for page, expected in zip(file.pages, (FIRST, mask * 255, LAST), strict=True):
-            np.testing.assert_array_equal(page.asarray(), expected)
-
-
 def test_a_page_that_cannot_be_read_does_not_cost_the_first_one(tmp_path, quick):
     pages(tmp_path / "in.tif", some("uint16", 9, 8), photometric=32803)
     command = "apply", "in.tif", "-k", "identity", "-o", "out.tif"

@@ -6,7 +6,7 @@ import io
 import numpy as np
 import pytest
 from encoded import FullDisk, smooth, write
-from PIL import Image, ImageCms, ImageFile
+from PIL import Image, ImageFile
 from samples import noise
 
 from convfilter.errors import ImageError, OptionError
@@ -19,8 +19,6 @@ from convfilter.options import EncodeOptions
 pytestmark = pytest.mark.usefixtures("without_codecs")  # as Pillow alone does it
 
 SMALL = EncodeOptions(compress="small")
-LOSSY = ("jpeg", "avif")
-SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
 # What each format holds
@@ -65,15 +63,6 @@ def test_formats_take_sides_up_to_their_limit(form, side):
         write(np.zeros((1, side + 1, 3), np.uint8), "RGB", form)
 
 
-def test_frames_need_a_format_that_holds_them():
-    for form, row in FORMATS.items():
-        if row.several:
-            assert check_writable("RGB", "uint8", (4, 4), 3, form) == []
-        else:
-            with pytest.raises(ImageError, match=f"^{form} cannot hold 3 frames; try --frames first"):
-                check_writable("RGB", "uint8", (4, 4), 3, form)
-
-
 def test_no_pixels_are_not_an_image():
     with pytest.raises(ImageError, match="0 x 4 pixels are not an image"):
         write(np.zeros((4, 0, 3), np.uint8), "RGB", "png")
@@ -102,14 +91,6 @@ def test_alpha_is_laid_on_the_background(form, mode):
 def test_grey_on_a_colour_becomes_coloured():
     stream, _ = write(np.array([[[0, 255], [0, 0]]], np.uint8), "LA", "ppm", EncodeOptions(background="red"))
     assert read_picture(stream).pixels.tolist() == [[[0, 0, 0], [255, 0, 0]]]
-
-
-def test_alpha_that_hides_nothing_goes_without_a_warning():
-    pixels = noise("RGBA")
-    pixels[..., 3] = 255
-    stream, warnings = write(pixels, "RGBA", "bmp")
-    assert warnings == []
-    np.testing.assert_array_equal(read_picture(stream).pixels, pixels[..., :3])
 
 
 def test_settings_that_do_not_exist_are_refused_and_those_without_effect_reported():

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from samples import SAMPLE_IMAGES, load
 
-from convfilter import KernelError, apply_kernel, correlate, get_kernel, load_kernels
+from convfilter import KernelError, correlate, get_kernel, load_kernels
 
 SHIPPED = load_kernels()
 GENERATORS = [name for name, kernel in SHIPPED.items() if kernel.generator == name]
@@ -121,7 +120,7 @@ def test_a_gabor_is_a_cosine_under_a_gaussian_without_its_mean():
     assert weights == pytest.approx(expected, abs=1e-12)
 
 
-@pytest.mark.parametrize("spec", ["gaussian:sigma=170.333", "motion:length=1023,angle=0"])
+@pytest.mark.parametrize("spec", ["gaussian:sigma=170.333,0.01", "motion:length=1023,angle=0"])
 def test_the_largest_parameters_make_a_kernel_of_the_largest_side(spec):
     assert max(get_kernel(spec).shape) == 1023
 
@@ -194,25 +193,6 @@ def test_slopes_of_a_gaussian_are_those_of_scipy_scaled_to_the_slope_of_a_ramp(s
     both = [get_kernel(f"gaussian-{axis}:{sigma}").parts[0] for axis in "xy"]
     gradient = get_kernel(f"gaussian-gradient:{sigma}")
     assert (list(gradient.parts), gradient.combine) == (both, "magnitude")
-
-
-BLURS = {"gaussian(1.5)": 3, "disk(3)": 5, "motion(9)": 3}
-
-
-@pytest.mark.parametrize("blur", BLURS)
-@pytest.mark.parametrize("name", ["camera.png", "coffee.png"])
-def test_deblur_gains_decibels(name, blur):
-    image = load(SAMPLE_IMAGES / name)[100:350, 150:400]
-    blurred = apply_kernel(image, blur.replace("(", ":").replace(")", ""))
-    noise = np.random.default_rng(0).normal(0, 2, image.shape)
-    noisy = np.clip(np.rint(blurred + noise), 0, 255).astype(np.uint8)
-
-    def decibels(pixels):
-        return 20 * math.log10(255 / np.sqrt(np.mean((pixels.astype(float) - image) ** 2)))
-
-    for pixels, options, gain in ((blurred, "", BLURS[blur]), (noisy, ",noise=0.07", 1.5)):
-        restored = apply_kernel(pixels, f"deblur:of={blur}{options}")
-        assert decibels(restored) - decibels(pixels) >= gain
 
 
 def test_deblur_solves_the_normal_equations_of_the_blur():
