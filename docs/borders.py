@@ -43,7 +43,10 @@ def padding_plot() -> Drawing:
     """Draw a row of samples and below it every place of a kernel: paddings, a stride and a dilation."""
     plots = [_places("valid"), _places("same"), _places("full")]
     plots += [_places("valid", stride=2), _places("valid", dilation=2)]
-    plot = beside(plots, _GAP)
+    meanings = {_SAMPLE: "sample", _ADDED: "added by the padding", _WEIGHT: "weight"}
+    meanings[_BETWEEN] = "skipped by the dilation"
+    legend = [beside([_row([colour], _CELL), text(name, 15)], 6) for colour, name in meanings.items()]
+    plot = below([beside(plots, _GAP), beside(legend, _GAP)], _GAP)
     return boxed(plot, plot.shape[0] + _GAP, plot.shape[1] + _GAP, centred=True)
 
 

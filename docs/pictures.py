@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageSequence
 
 import convfilter as cf
 from convfilter.cli.kernels import GROUPS
-from convfilter.drawing.canvas import INK, PALE, below, beside, boxed, diverging, framed, grid, text
+from convfilter.drawing.canvas import INK, PALE, below, beside, boxed, diverging, framed, grid, outlined, text
 from convfilter.drawing.plots import kernel_plot
 from convfilter.drawing.sheet import Tile, contact_sheet
 
@@ -92,19 +93,21 @@ def part(file: str, area: tuple[int, int, int, int]) -> np.ndarray:
 def habits_plot() -> np.ndarray:
     """Return how programs use a kernel, and where its anchor lies if its size is even."""
     kernel, even = np.arange(1, 10).reshape(3, 3), np.arange(1, 5).reshape(2, 2)
-    first, last = np.eye(4, dtype=bool)[[0, 3]].reshape(2, 2, 2)
+    side = 38
     tables = (
         (kernel, None, "as written", "most programs"),
         (kernel[::-1, ::-1], None, "rotated by 180 degrees", "true convolution"),
         (kernel[::-1], None, "upside down", "Pillow"),
-        (even, first, "anchor at (K - 1)//2", "convfilter, PyTorch"),
-        (even, last, "anchor at K//2", "OpenCV, scipy, libvips"),
+        (even, 0, "anchor (red) at (K - 1)//2", "convfilter, PyTorch"),
+        (even, 1, "anchor (red) at K//2", "OpenCV, scipy, libvips"),
     )
     plots = []
     for weights, anchor, title, whose in tables:
-        cells = grid(
-            [[str(weight) for weight in row] for row in weights], diverging(-weights, 12), 38, anchor
-        )
+        numbers = np.array([[str(weight) for weight in row] for row in weights], object)
+        cells = grid(numbers, diverging(-weights, 12), side)
+        if anchor is not None:
+            start, end = anchor * side, (anchor + 1) * side
+            cells = outlined(cells, (start, start, end, end))
         plots.append(below([text(title, 15), text(whose, 13, PALE), cells], 6))
     plot = beside(plots, 34)
     return boxed(plot, plot.shape[0] + 34, plot.shape[1] + 34, centred=True)
@@ -221,40 +224,48 @@ def save_moving() -> None:
 
 
 def speed_bars() -> np.ndarray:
-    """Return the times that benchmarks/README.md reports as bars , each rival being 1."""
+    """Return the times that benchmarks/README.md reports as bars, those of each other program being 1."""
     groups = []
-    for line in (DOCS.parent / "benchmarks" / "README.md").read_text().splitlines():
-        cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if line.startswith("| kernel |"):
-            groups.append(("Of OpenCV's filter2D, two threads", [], len(cells) - 1))
-        elif line.startswith(("| 12 MP", "| 100 PNG", "| 20 JPEG")):
-            groups.append((f"{cells[0]}, of other programs", cells, 0))
-        elif groups and groups[-1][2] and line.startswith("| ") and not cells[0].startswith("---"):
-            groups[-1][1].append((cells[0], float(cells[groups[-1][2]])))
-        elif groups and line.startswith("| convfilter |"):
-            title, head, _ = groups.pop()
-            bars = [
-                (name.removeprefix("of "), float(cell))
-                for name, cell in zip(head[2:], cells[2:], strict=True)
-            ]
-            groups.append((title, bars, 0))
+    for head, *rows in tables(DOCS.parent / "benchmarks" / "README.md"):
+        if head[-1] == "of cv2, 2 threads":
+            title, names = "Engine: time / time of OpenCV, two threads", [row[0] for row in rows]
+            ratios = [row[-1] for row in rows]
+        elif head[1] == "s":
+            title, names = (
+                f"{head[0]}: time / time of others",
+                [name.removeprefix("of ") for name in head[2:]],
+            )
+            ratios = next(row for row in rows if row[0] == "convfilter")[2:]
+        else:
+            continue
+        bars = [(name, float(ratio)) for name, ratio in zip(names, ratios, strict=True) if ratio]
+        groups.append((title, bars))
     left, unit, row = 230, 220, 22
-    height = sum(row * (len(bars) + 2) for _, bars, _ in groups)
+    height = sum(row * (len(bars) + 2) for _, bars in groups)
     image = Image.new("RGB", (left + 2 * unit + 90, height), "white")
     draw = ImageDraw.Draw(image)
     font, y = ImageFont.load_default(14), 4
-    for title, bars, _ in groups:
+    for title, bars in groups:
         draw.text((8, y), title, fill=INK, font=font)
+        draw.line((left + unit, y + row - 3, left + unit, y + row * (len(bars) + 1) - 3), fill=PALE)
+        draw.text((left + unit, y + 8), "1", fill=PALE, font=font, anchor="mm")
         for name, ratio in bars:
             y += row
             draw.text((left - 8, y + 8), name, fill=INK, font=font, anchor="rm")
             length = min(ratio, 2.0) * unit
             colour = (52, 104, 179) if ratio <= 1 else (202, 62, 71)
             draw.rectangle((left, y, left + length, y + 15), fill=colour)
-            draw.text((left + length + 6, y + 8), f"{ratio:.2f}", fill=INK, font=font, anchor="lm")
-        draw.line((left + unit, y - row * (len(bars) - 1) - 3, left + unit, y + 19), fill=PALE)
+            place = (left + length + 6, y + 8)
+            draw.text(place, f"{ratio:.2f}", INK, font, "lm", stroke_width=3, stroke_fill="white")
         y += 2 * row
     return np.asarray(image)
+
+
+def tables(page: Path) -> Iterator[list[list[str]]]:
+    """Yield each table of a page in Markdown: its rows of cells, the head first."""
+    for table in re.findall(r"(?:^\|.*\n)+", page.read_text(encoding="utf-8"), re.MULTILINE):
+        head, _, *rows = ([cell.strip() for cell in line[1:-1].split("|")] for line in table.splitlines())
+        yield [head, *rows]
 
 
 def save(name: str, pixels: np.ndarray) -> None:

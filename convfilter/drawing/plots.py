@@ -18,7 +18,7 @@ __all__ = ["kernel_plot"]
 
 _SIDE = 300
 _MARGIN, _GAP, _TITLE = 30, 70, 30
-_AXIS, _LABEL = 46, 20
+_AXIS, _BAR = 46, 14
 _MOST = 9  # tables
 _FREQUENCIES = 151
 # Dark blue to green to yellow, with even steps of lightness.
@@ -32,7 +32,7 @@ def kernel_plot(kernel: Kernel) -> Drawing:
     """Draw weights and frequency response of up to nine tables of a kernel.
 
     The response is the magnitude of the discrete Fourier transform, with frequency 0 in the middle and axes
-    in cycles a sample: 0.5 is a stripe two samples wide.
+    in cycles per sample: 0.5 is a stripe two samples wide.
     """
     tables = list(itertools.islice(slices(kernel), _MOST))
     largest = max(float(np.abs(table).max()) for _, table in tables)
@@ -40,7 +40,7 @@ def kernel_plot(kernel: Kernel) -> Drawing:
     rows = [canvas.boxed(heading, _TITLE + 8, 0)]
     for name, table in tables:
         weights = canvas.below([_title(f"weights{f', {name}' if name else ''}"), _weights(table, largest)])
-        rows.append(canvas.beside([canvas.boxed(weights, 0, _SIDE + _GAP - _LABEL), _response(table)]))
+        rows.append(canvas.beside([canvas.boxed(weights, 0, _SIDE + _GAP), _response(table)]))
     plot = canvas.below(rows)
     return np.pad(plot, ((_MARGIN - 8, _MARGIN), (_MARGIN, _MARGIN), (0, 0)), constant_values=255)
 
@@ -60,22 +60,26 @@ def _weights(table: NDArray[np.float64], largest: float) -> Drawing:
 
 
 def _response(table: NDArray[np.float64]) -> Drawing:
-    """Draw the response at frequencies from -0.5 to 0.5, down and across, with its axes."""
+    """Draw the response at frequencies from -0.5 to 0.5, down and across, with its axes and a colour bar."""
     magnitudes = response(table, _FREQUENCIES)
     peak = float(magnitudes.max()) or 1.0
-    places = magnitudes / peak * (len(_SCALE) - 1)
+    drawn = canvas.resized(_coloured(magnitudes / peak), _SIDE, _SIDE, "bilinear")
+    bar = _coloured(np.linspace(1, 0, _SIDE)[:, np.newaxis]).repeat(_BAR, axis=1)
+    drawn = canvas.beside([drawn, np.pad(bar, ((0, 0), (0, _AXIS), (0, 0)), constant_values=255)], _AXIS)
+    drawn = np.pad(drawn, ((0, _AXIS), (0, 0), (0, 0)), constant_values=255)
+    labels = [(_SIDE / 2, _SIDE + 28.0, "cycles per sample")]
+    labels += [(_SIDE + _AXIS + _BAR + 20.0, y, figure(value, 3)) for y, value in ((8, peak), (_SIDE - 8, 0))]
+    for frequency in (-0.5, 0.0, 0.5):
+        place = _SIDE / 2 + frequency * (_SIDE - 24)  # labels end where the axes do
+        labels.append((place, _SIDE + 10.0, f"{frequency:g}"))
+        labels.append((_SIDE + 18.0, place, f"{frequency:g}"))
+    return canvas.below([_title("frequency response"), canvas.labelled(drawn, labels, 13, PALE)])
+
+
+def _coloured(shares: NDArray[np.float64]) -> Drawing:
+    """Return the colours of shares from 0 to 1."""
+    places = shares * (len(_SCALE) - 1)
     low = np.minimum(places.astype(int), len(_SCALE) - 2)
     share = (places - low)[..., np.newaxis]
-    colours = (_SCALE[low] * (1 - share) + _SCALE[low + 1] * share).astype(np.uint8)
-    title = _title(f"frequency response, 0 .. {figure(peak, 3)}")
-    drawn = canvas.below(
-        [title, canvas.boxed(canvas.resized(colours, _SIDE, _SIDE, "bilinear"), _SIDE + _AXIS, _SIDE + _AXIS)]
-    )
-    drawn = np.pad(drawn, ((0, 0), (_LABEL, 0), (0, 0)), constant_values=255)
-    right, bottom = _LABEL + _SIDE, _TITLE + _SIDE
-    labels = [(_LABEL + _SIDE / 2, bottom + 28.0, "cycles a sample")]
-    for frequency in (-0.5, 0.0, 0.5):
-        place = (frequency + 0.5) * _SIDE
-        labels.append((_LABEL + place, bottom + 10.0, f"{frequency:g}"))
-        labels.append((right + 18.0, _TITLE + place, f"{frequency:g}"))
-    return canvas.labelled(drawn, labels, 13, PALE)
+    colours: Drawing = (_SCALE[low] * (1 - share) + _SCALE[low + 1] * share).astype(np.uint8)
+    return colours

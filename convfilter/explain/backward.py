@@ -143,7 +143,11 @@ def _summed(name: str, terms: Sequence[_Term], divisor: Number) -> Step:
 def backward_lines(explained: Backward) -> list[str]:
     """Return the backward pass as lines for a terminal."""
     tables, lines = explained.tables, []
-    titles = {"x": "the input x", "w": "the weights w", "d": "the upstream d: the derivative by each output"}
+    titles = {
+        "x": "the input x",
+        "w": "the weights w",
+        "d": "the upstream d: the derivative with respect to each output",
+    }
     for name, title in titles.items():
         lines += ["", title, *table_lines(tables[name])]
     for name, steps in (("dL/dx", explained.samples), ("dL/dw", explained.weights)):

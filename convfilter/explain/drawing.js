@@ -312,7 +312,8 @@ function sliceOf({ name, samples, weights, products, border, sum }, columns, nam
   const factors = samples.map((sample, at) => (
     upstream ? `${bracketed(sample)}·${bracketed(weights[at])}` : `${bracketed(weights[at])}·${bracketed(sample)}`
   ));
-  const lines = [writtenOut(factors), writtenOut(products.map((product) => figure(product))), figure(sum)];
+  const inNumbers = products.length > 1 ? [writtenOut(products.map((product) => figure(product)))] : [];
+  const lines = [writtenOut(factors), ...inNumbers, figure(sum)];
   const children = [make("p", { className: "sum" }, ...lines.flatMap((line, at) => (
     [make("span", {}, `${at ? "= " : ""}${line}`)]
   )))];

@@ -31,6 +31,7 @@ _MOST_SLICES = 4  # of a part
 _MOST_FRAMES = 256
 _MOST_LINES = 60  # of the sums of a backward pass
 _BACKWARD = (("x", "w", "d"), ("dL/dx", "dL/dw"))  # what stands beside each other
+_NAMES = {"x": "input x", "w": "weights w", "d": "upstream d"}
 
 
 def draw_explanation(explained: Explanation, image: Drawing | None, full: float) -> Drawing:
@@ -101,7 +102,7 @@ def draw_backward(explained: Backward) -> Drawing:
     tables = {}
     for name, numbers in explained.tables.items():
         cell = max(26, min(44, 480 // max(numbers.shape)))
-        tables[name] = _titled(name, canvas.grid(numbers, canvas.diverging(numbers), cell))
+        tables[name] = _titled(_NAMES.get(name, name), canvas.grid(numbers, canvas.diverging(numbers), cell))
     lines = equations([*explained.samples, *explained.weights], _CHARACTERS)
     if len(lines) > _MOST_LINES:
         lines = [

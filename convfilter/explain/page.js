@@ -203,7 +203,7 @@ function update() {
   layOut();
   $("position").value = outputAt();
   const gradient = backward() && $("show").value === "gradient" && state.focus.kind === "sample";
-  $("left-name").textContent = gradient ? "Gradient by the input" : "Input";
+  $("left-name").textContent = gradient ? "Gradient with respect to the input" : "Input";
   (backward() ? updateBackward : updateForward)();
   drawMap();
 }
@@ -284,11 +284,11 @@ function explainSample(row, column, plane, gradient, divisor) {
   const name = shownPlanes().length > 1 ? `, ${image.names[shownPlanes()[plane]]}` : "";
   const here = shifted([row, column], inputOrigin);
   if (!terms.length) {
-    say(`Gradient by input ${placeOf([row, column], inputOrigin)}${name}: 0`, state.pinned, "No output uses this sample.");
+    say(`Gradient with respect to input ${placeOf([row, column], inputOrigin)}${name}: 0`, state.pinned, "No output uses this sample.");
     showGradient(`dL/dx[${here}]`, 0);
     return;
   }
-  say(`Gradient by input ${placeOf([row, column], inputOrigin)}${name}: ${figure(gradient)}`, state.pinned,
+  say(`Gradient with respect to input ${placeOf([row, column], inputOrigin)}${name}: ${figure(gradient)}`, state.pinned,
     `The sample feeds ${outputs.size} output${outputs.size === 1 ? "" : "s"}` +
     `${terms.length > outputs.size ? `, some of them through the border, by ${terms.length} products` : ""}. ` +
     "The derivative of each output flows back through the weight between them.");
@@ -303,7 +303,7 @@ function explainSample(row, column, plane, gradient, divisor) {
   const square = terms.length === outputs.size;
   const columns = square ? breadth : terms.length;
   showGradient(`dL/dx[${here}]`, gradient, writtenOut(symbols, 18),
-    sliceOf(slice, columns, ["upstream", "weights (turned)", "products"], square), stepsOf(divided(slice.sum, divisor)));
+    sliceOf(slice, columns, ["upstream", "weights (rotated)", "products"], square), stepsOf(divided(slice.sum, divisor)));
 }
 
 /** A weight's gradient: the correlation of all outputs' derivatives with the samples that the weight met. */
@@ -322,7 +322,7 @@ function explainWeight(row, column, gradient, divisor, shared) {
   draw(grids.output, [{ row: 0, column: 0, rows: height, columns: width, colour: theme.accent }, output]);
   markWeights([[row, column]]);
   const value = gradient[row * columns.kernel + column];
-  say(`Gradient by weight row ${row}, column ${column}: ${figure(value)}`, false,
+  say(`Gradient with respect to weight row ${row}, column ${column}: ${figure(value)}`, false,
     `The weight met ${height * width} samples, one for each output (one such pair is marked blue). ` +
     "Its gradient is the correlation of these samples with the upstream gradients.");
   // Outputs without a derivative add nothing; large sums are clearer without them.
@@ -384,7 +384,7 @@ function showSizes() {
   const { height, width } = state.result;
   $("counts").textContent = `${weights} weights, ${(weights * height * width).toLocaleString("en")} multiplications ` +
     `(${$("padding").selectedOptions[0].textContent}), receptive field ` +
-    `${state.result.axes[1].reach} x ${state.result.axes[0].reach} (width x height)`;
+    `${state.result.axes[1].reach}\u00a0x\u00a0${state.result.axes[0].reach} (width x height)`;
 }
 
 // ---- Controls -------------------------------------------------------------------------------------------------------
@@ -843,6 +843,7 @@ function start() {
   state.channel = data.channel;
   $("interactive").hidden = false;
   $("without-script").hidden = true;
+  $("left").append($("static")); // beside the cards on the right
   listen();
   showOverview();
   recompute();

@@ -204,8 +204,8 @@ def _about(
         (top, left), (rows, columns, _) = start, crop.shape
         about += (
             f" This page holds rows {top} to {top + rows - 1} and columns {left} to {left + columns - 1}, "
-            "with the file's own numbers, and treats this crop as the image: near its edges the border takes "
-            "the place of the neighbours in the file."
+            "with the file's own numbers, and treats this crop as the image: at the edges of the crop, the "
+            "border is used instead of the file's own pixels."
         )
     return about
 

@@ -129,5 +129,5 @@ def test_kernels_of_every_kind_can_be_drawn(quick, tmp_path, name):
     assert ran.code == 0
     assert ran.complaints == ["convfilter: drawn to kernel.png"]
     drawn = load(tmp_path / "kernel.png")
-    assert drawn.shape[1] == 776
+    assert drawn.shape[1] == 836
     assert len(np.unique(drawn.astype(int) @ (65536, 256, 1))) > 20

@@ -432,12 +432,12 @@ def test_sums_are_written_out_and_backward_shows_how_gradients_flow(show):
         page.fill("#derivative", str(derivative))
     assert page.input_value("#upstream") == "edited"
     point_at(page, "input", 0, 2)
-    assert status(page) == "Gradient by input row 0, column 2: 30"
+    assert status(page) == "Gradient with respect to input row 0, column 2: 30"
     text = page.inner_text("#calculation")
     assert "dL/dx[0,2] = d[0,0]·w[0,2] + d[0,1]·w[0,1] + d[0,2]·w[0,0]" in text
     assert "= 30 - 20 + 20" in text
     page.hover("#weights input >> nth=1")
-    assert status(page) == "Gradient by weight row 0, column 1: 7"
+    assert status(page) == "Gradient with respect to weight row 0, column 1: 7"
     text = page.inner_text("#calculation")
     assert "dL/dw[0,1] = d[0,0]·x[0,1] + d[0,1]·x[0,2] + d[0,2]·x[0,3]" in text
     assert "1·2 + (-1)·3 + 2·4" in text
