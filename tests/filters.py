@@ -5,13 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from hypothesis import strategies as st
-from oracles import (
-    BORDERS,
-    FULL_SCALE,
-    distance_to_tie,
-    settle,
-    values_by_loops,
-)
+from oracles import BORDERS, FULL_SCALE, distance_to_tie, settle, values_by_loops
 from samples import SAMPLE_IMAGES
 
 from convfilter import ShapeError, apply_kernel

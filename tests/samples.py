@@ -25,6 +25,12 @@ def save(path, pixels, **options):
     return path
 
 
+def save_all(folder, names="abcdef", height=8, width=10):
+    """Pictures with a name of one letter each; each is a row higher than the one before."""
+    for number, name in enumerate(names):
+        save(folder / f"{name}.png", colour(height + number, width))
+
+
 def load(path):
     with Image.open(path) as image:
         return np.asarray(image)

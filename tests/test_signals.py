@@ -7,7 +7,7 @@ import time
 
 import pytest
 from conftest import ended, processes_of, wait_for
-from samples import colour, grey, save
+from samples import colour, grey, save, save_all
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX systems")
 
@@ -105,8 +105,7 @@ def test_a_signal_does_not_wait_for_a_reader(begin, tmp_path, stream, number):
     (signal.SIGINT, STUBBORN, True),
 ])  # fmt: skip
 def test_a_signal_to_the_parent_alone_or_to_all_ends_all(begin, tmp_path, number, change, group):
-    for name in "abcdef":
-        save(tmp_path / "in" / f"{name}.png", colour())
+    save_all(tmp_path / "in", "abcdef")
     process = begin(*APPLY, "3", change=change)
     wait_for(lambda: (tmp_path / "out" / "a.png").exists() and len(temporary(tmp_path)) == 3)
     assert len(processes_of(process.pid)) == 4
@@ -120,8 +119,7 @@ def test_a_signal_to_the_parent_alone_or_to_all_ends_all(begin, tmp_path, number
 
 
 def test_ctrl_c_at_a_terminal_ends_all(begin, tmp_path):
-    for name in "abcd":
-        save(tmp_path / "in" / f"{name}.png", colour())
+    save_all(tmp_path / "in", "abcd")
     ours, theirs = pty.openpty()
     terminal = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)"
     process = begin(*APPLY, "2", change=f"{terminal}\n{WAITING}", stdin=theirs)
@@ -136,8 +134,7 @@ def test_ctrl_c_at_a_terminal_ends_all(begin, tmp_path):
 
 @pytest.mark.parametrize("change", [WAITING, STUBBORN], ids=["waiting", "stubborn"])
 def test_workers_end_when_their_parent_is_killed(begin, tmp_path, change):
-    for name in "abcd":
-        save(tmp_path / "in" / f"{name}.png", colour())
+    save_all(tmp_path / "in", "abcd")
     process = begin(*APPLY, "2", change=change)
     wait_for(lambda: (tmp_path / "out" / "a.png").exists() and len(temporary(tmp_path)) == 2)
     process.kill()

@@ -11,7 +11,7 @@ import sys
 
 import pytest
 from conftest import SECONDS, ended, environment, wait_for
-from samples import colour, grey, save, tree
+from samples import colour, grey, save, save_all, tree
 
 import convfilter as cf
 from convfilter.batch import pool, run_jobs
@@ -19,7 +19,7 @@ from convfilter.batch.dry_run import memory_needed
 from convfilter.batch.job import TOO_LARGE, run_job
 from convfilter.batch.plan import Job, Settings
 from convfilter.images.picture import Size
-from convfilter.options import BatchOptions, FilterOptions
+from convfilter.options import BatchOptions
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and processes of POSIX systems")
 
@@ -91,13 +91,8 @@ pool._context = lambda: multiprocessing.get_context("spawn")
 """
 
 
-def images(folder, names="abcdef"):
-    for number, name in enumerate(names):
-        save(folder / f"{name}.png", colour(20 + number, 30))
-
-
 def test_the_number_of_workers_changes_neither_files_nor_words(begin, tmp_path):
-    images(tmp_path / "in")
+    save_all(tmp_path / "in")
     (tmp_path / "in" / "c.png").write_bytes(b"garbage")
     arguments = ["apply", "in", "-k", "sobel", "-v", "-j"]
     (code, out, err), *others = (
@@ -115,7 +110,7 @@ def test_the_number_of_workers_changes_neither_files_nor_words(begin, tmp_path):
 
 @pytest.mark.parametrize("once", [False, True])
 def test_an_image_whose_worker_dies_runs_once_more_alone(begin, tmp_path, once):
-    images(tmp_path / "in")
+    save_all(tmp_path / "in")
     save(tmp_path / "in" / "deadly.png", grey())
     code, out, err = ended(begin(*APPLY, "-j", "2", "--json", change=DEADLY.format(once=once)))
     statuses = [json.loads(line)["status"] for line in out]
@@ -127,7 +122,7 @@ def test_an_image_whose_worker_dies_runs_once_more_alone(begin, tmp_path, once):
 
 
 def test_where_no_worker_can_be_started_again_the_rest_is_done_without(begin, tmp_path):
-    images(tmp_path / "in")
+    save_all(tmp_path / "in")
     save(tmp_path / "in" / "deadly.png", grey())
     code, _, err = ended(begin(*APPLY, "-j", "2", change=DEADLY.format(once=False) + SINGLE))
     assert (code, err[1]) == (1, "convfilter: 6 done, 1 failed")
@@ -135,7 +130,7 @@ def test_where_no_worker_can_be_started_again_the_rest_is_done_without(begin, tm
 
 
 def test_an_output_whose_worker_died_before_it_could_tell_counts_as_done(begin, tmp_path):
-    images(tmp_path / "in")
+    save_all(tmp_path / "in")
     code, _, err = ended(begin(*APPLY, "-j", "2", change=DEADLY_AT_THE_END))
     assert (code, err) == (0, ["convfilter: 6 done"])
     assert (tmp_path / "happened").exists()
@@ -145,7 +140,7 @@ def test_an_output_whose_worker_died_before_it_could_tell_counts_as_done(begin, 
 @pytest.mark.parametrize(("jobs", "memory"), [(1, None), (2, None), (4, 1000)])
 def test_a_full_disk_stops_the_run_and_the_rest_is_not_attempted(begin, tmp_path, jobs, memory):
     """Also of the images that must run one by one for want of memory."""
-    images(tmp_path / "in", "abcdefghijkl")
+    save_all(tmp_path / "in", "abcdefghijkl")
     change = FULL.format(number=errno.EDQUOT if jobs == 1 else errno.ENOSPC, memory=memory)
     code, out, _ = ended(begin(*APPLY, "-j", str(jobs), "--json", change=change))
     assert code == 1
@@ -161,7 +156,7 @@ def test_a_full_disk_stops_the_run_and_the_rest_is_not_attempted(begin, tmp_path
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_a_mistake_of_the_program_over_one_image_is_an_internal_error(begin, tmp_path, jobs):
-    images(tmp_path / "in", "abc")
+    save_all(tmp_path / "in", "abc")
     code, out, err = ended(begin(*APPLY, "-j", jobs, "--json", "-v", change=MISTAKEN))
     reason = "internal error, please report it: KeyError: 'oops'"
     assert code == 1
@@ -173,7 +168,7 @@ def test_a_mistake_of_the_program_over_one_image_is_an_internal_error(begin, tmp
 
 
 def test_standard_input_is_read_beside_images_of_other_processes(begin, tmp_path):
-    images(tmp_path / "in", "ab")
+    save_all(tmp_path / "in", "ab")
     save(tmp_path / "c.png", grey())
     with open(tmp_path / "c.png", "rb") as stream:
         code, _, err = ended(begin(*APPLY, "-", "-j", "2", "--format", "png", stdin=stream))
@@ -182,12 +177,12 @@ def test_standard_input_is_read_beside_images_of_other_processes(begin, tmp_path
 
 
 def test_workers_that_are_not_copies_of_this_process_do_the_same(begin, tmp_path):
-    images(tmp_path / "in", "abc")
+    save_all(tmp_path / "in", "abc")
     assert ended(begin(*APPLY, "-j", "2", change=SPAWNED))[::2] == (0, ["convfilter: 3 done"])
 
 
 def test_a_run_that_was_killed_is_finished_byte_for_byte_by_skipping_what_exists(begin, tmp_path):
-    images(tmp_path / "in", "abcdefghij")
+    save_all(tmp_path / "in", "abcdefghij")
     ended(begin("apply", "in", "-k", "blur", "-o", "whole", "-j", "2"))
     out = tmp_path / "out"
     process = begin(*APPLY, "-j", "2", change=SLOW_FIRST)
@@ -200,7 +195,7 @@ def test_a_run_that_was_killed_is_finished_byte_for_byte_by_skipping_what_exists
 
 @pytest.mark.parametrize("option", ["-v", "--skip-existing"])
 def test_of_two_runs_at_once_each_output_is_made_by_one(begin, tmp_path, option):
-    images(tmp_path / "in", "abcdefgh")
+    save_all(tmp_path / "in", "abcdefgh")
     both = [begin(*APPLY, "-j", jobs, option, "--json", change=LATE_LOOK) for jobs in "12"]
     ends = [ended(process) for process in both]
     pairs = zip(*([json.loads(line) for line in out] for _, out, _ in ends), strict=True)
@@ -222,26 +217,6 @@ def test_an_image_larger_than_its_share_is_refused_before_it_is_decoded(tmp_path
     estimate = memory_needed(Size(20, 30, 3, "RGB", "uint8", "png", 1), "png", settings)
     assert run_job(job, settings, memory=estimate - 1).status == TOO_LARGE
     assert "broken png data" in str(run_job(job, settings, memory=estimate).error)
-
-
-def test_the_estimate_counts_all_that_is_held_at_once():
-    size = Size(4000, 3000, 3, "RGB", "uint16", "ppm", 7)
-    samples = 4000 * 3000 * 3
-
-    def estimate(kernels=("blur",), form="ppm", size=size, filtering=None, **options):
-        chain = tuple(cf.get_kernel(kernel) for kernel in kernels)
-        settings = Settings(chain, filtering or FilterOptions(), batch=BatchOptions(jobs=1, **options))
-        return memory_needed(size, form, settings) / samples
-
-    assert 4 < estimate() < 5  # in and out, and a few megabytes
-    assert 28 < estimate(frames="stack") < 29
-    assert estimate(form="avif") > 7 * 4 / 3 + estimate()
-    assert 12 < estimate(("blur", "sobel")) < 14  # in, floats of 64 bits between them, and out
-    assert 18 < estimate(("blur", "sharpen", "sobel")) < 20
-    assert 12 < estimate(filtering=FilterOptions(linear=True)) < 14
-    grown = (4000 + 7998) * (3000 + 7998) / (4000 * 3000)
-    assert 2 + 2 * grown < estimate(filtering=FilterOptions(padding=4000)) < 3 + 2 * grown
-    assert estimate(size=size._replace(width=1 << 20, height=1 << 20)) > 1 << 13
 
 
 def test_the_least_that_system_and_limits_allow_is_available(monkeypatch, tmp_path):
@@ -278,7 +253,7 @@ settings = Settings((cf.get_kernel("blur"),), batch=BatchOptions(jobs=4))
 statuses = [result.status for result in run_jobs(jobs, settings, memory=int(sys.argv[1]))]
 assert statuses == ["done"] * 4, statuses
 """)
-    images(tmp_path, "abcd")
+    save_all(tmp_path, "abcd", 20, 30)
     for memory, overlaps, threads in ((4 * 20 * 30 * 3 * 4 - 1, False, {"4"}), (1 << 30, True, {"1"})):
         command = [sys.executable, script, str(memory)]
         subprocess.run(command, cwd=tmp_path, env=environment(), check=True, timeout=SECONDS)
@@ -291,7 +266,7 @@ assert statuses == ["done"] * 4, statuses
 
 def test_a_single_image_is_done_in_the_process_itself_on_all_cores(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    images(tmp_path, "a")
+    save_all(tmp_path, "a")
     before = os.times().children_user
     settings = Settings((cf.get_kernel("blur"),), batch=BatchOptions(jobs=4))
     (result,) = run_jobs([Job("a.png", "b.png", "png")], settings)
@@ -304,10 +279,9 @@ def test_a_single_image_is_done_in_the_process_itself_on_all_cores(tmp_path, mon
 
 @pytest.mark.parametrize("count", [7, 16])
 def test_with_few_descriptors_there_are_fewer_workers(begin, tmp_path, count):
-    images(tmp_path / "in")
+    save_all(tmp_path / "in")
     process = begin(
-        *(*APPLY, "-j", "4"),
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (count, count)),
+        *(*APPLY, "-j", "4"), preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (count, count))
     )
     code, _, err = ended(process)
     assert (code, err) == (0, ["convfilter: 6 done"])
@@ -336,7 +310,7 @@ os.setuid(65534)
 )
 @pytest.mark.parametrize(("count", "source"), [(1, "in"), (3, "in"), (1, "in/a.png")])
 def test_with_few_processes_there_are_fewer_workers_and_threads(begin, tmp_path, count, source):
-    images(tmp_path / "in")
+    save_all(tmp_path / "in")
     save(tmp_path / "in" / "a.png", colour(600, 600))
     for folder in ("first", "out"):
         (tmp_path / folder).mkdir()
@@ -370,7 +344,7 @@ def drawn_by(begin, stream, *arguments):
 
 
 def test_progress_is_drawn_at_a_terminal_only(begin, tmp_path):
-    images(tmp_path / "in")
+    save_all(tmp_path / "in")
     (tmp_path / "in" / "c.png").write_bytes(b"garbage")
     drawn = drawn_by(begin, "stderr", *APPLY, "-j", "2")
     assert "6/6" in drawn

@@ -275,7 +275,7 @@ def test_the_tree_of_one_folder_comes_directly_and_of_several_under_their_names(
     make("one/a.png", "one/deep/b.png", "far/two/a.png", "empty/notes.txt")
     assert targets("one", output="out") == ["out/a.png", "out/deep/b.png"]
     assert targets("one", "far/two/", output="out") == [
-        *("out/one/a.png", "out/one/deep/b.png", "out/two/a.png"),
+        *("out/one/a.png", "out/one/deep/b.png", "out/two/a.png")
     ]
     assert targets("one", "./one/", output="out") == ["out/a.png", "out/deep/b.png"]
     assert targets("one", "empty", output="out")[0] == "out/one/a.png", "names must not depend on contents"
@@ -293,7 +293,7 @@ def test_the_format_is_the_option_else_the_outputs_else_the_inputs():
     assert formats("a.png", output="out", format="tiff") == [("out/a.tif", "tiff")]
     assert formats("a.png", output="-", format="webp") == [("-", "webp")]
     assert targets("a.JPEG", "b.tiff", "c.png", format="jpeg") == [
-        *("a.sobel.JPEG", "b.sobel.jpg", "c.sobel.jpg"),
+        *("a.sobel.JPEG", "b.sobel.jpg", "c.sobel.jpg")
     ]
 
 

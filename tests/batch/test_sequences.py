@@ -73,20 +73,6 @@ def test_a_filtered_gif_is_near_to_what_was_computed_and_keeps_its_transparency(
         assert np.abs(new[seen].astype(int) - expected[seen]).mean() < 3
 
 
-def test_pages_of_any_size_and_mode_are_filtered_each():
-    pages = [grey(9, 7), np.dstack([grey(5, 11)] * 3), (grey(6, 6) > 99), grey(8, 8).astype(np.uint16) * 257]
-    images = [*map(Image.fromarray, pages), Image.fromarray(grey(4, 5)).convert("P")]
-    images[0].save("a.tif", save_all=True, append_images=images[1:])
-    result = ran("a.tif", "b.tif", "blur")
-    assert (result.status, result.frames, result.width, result.height) == ("done", 5, 7, 9)
-    with Image.open("b.tif") as image:
-        assert image.n_frames == 5
-        for number, page in enumerate(pages):
-            image.seek(number)
-            pixels = page * np.uint8(255) if page.dtype == bool else page
-            assert np.array_equal(np.asarray(image), cf.apply_kernel(pixels, "blur"))
-
-
 def test_shares_of_clipped_samples_are_those_of_all_frames():
     frames = [grey(8, 8, seed=0), np.zeros((16, 8), np.uint8), grey(8, 8, seed=2)]
     animate("a.tif", frames)

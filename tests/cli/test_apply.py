@@ -1,7 +1,5 @@
 """Every option of ``convfilter apply``, by its effect on pixels and files."""
 
-import json
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -129,15 +127,3 @@ def test_a_batch_prints_the_calculation_for_each_number_of_frames(quick, tmp_pat
     ran = quick("apply", "in", "-k", "temporal-blur", "-o", "one")
     assert [line.split()[1] for line in ran.out.splitlines() if line.startswith("  frames")] == ["2", "4"]
     assert quick("apply", "in", "-k", "blur", "-o", "two").out.count("  width ") == 1
-
-
-@pytest.mark.parametrize("dry", [False, True])
-def test_json_counts_the_frames_of_the_file(quick, tmp_path, dry):
-    animate(tmp_path / "a.png", moving(5)[:2] + moving(5)[3:])
-    for options in ((), ("--frames", "first"), ("--frames", "stack")):
-        always = ["apply", "a.png", "-k", "sobel", "-o", "out/", "--json", "--overwrite"]
-        ran = quick(*always, *options, *["-n"] * dry)
-        found = json.loads(ran.out)
-        assert (found["frames"], found["width"], found["height"]) == (4, 16, 12)
-        assert (found["output_width"], found["output_height"], found["output_channels"]) == (16, 12, 3)
-    assert (tmp_path / "out").exists() is not dry

@@ -9,7 +9,15 @@ from arrays import integers, layouts_of, reals
 from oracles import correlate_by_loops, padding_pairs
 
 import convfilter
-from convfilter import ConvfilterError, KernelError, ShapeError, convolve, correlate
+from convfilter import (
+    ConvfilterError,
+    KernelError,
+    ShapeError,
+    convolve,
+    correlate,
+    input_gradient,
+    kernel_gradient,
+)
 from convfilter.options import Alpha, Border, Channels, Range
 
 BOTH = pytest.mark.parametrize("operation", [correlate, convolve])
@@ -104,8 +112,11 @@ def test_types_follow_from_types(samples, weights, expected):
     kernel = (kernel / 8).astype(weights) if weights.startswith("float") else kernel.astype(weights)
     result = correlate(array, kernel)
     assert result.dtype == convolve(array, kernel).dtype == expected
-    exact = correlate(array.astype(int), (kernel.astype(float) * 8).astype(int)) / 8
-    np.testing.assert_array_equal(result, exact)
+    whole, eighths = array.astype(int), (kernel.astype(float) * 8).astype(int)
+    np.testing.assert_array_equal(result, correlate(whole, eighths) / 8)
+    back = input_gradient(array, kernel, (6, 5))
+    assert back.dtype == kernel_gradient(array, array.astype(weights), (3, 3)).dtype == expected
+    np.testing.assert_array_equal(back, input_gradient(whole, eighths, (6, 5)) / 8)
 
 
 # Arrays as they come.

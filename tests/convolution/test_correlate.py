@@ -5,11 +5,7 @@ import pytest
 from arrays import integers, problems
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracles import (
-    correlate_by_loops,
-    correlate_by_shifts,
-    padding_pairs,
-)
+from oracles import correlate_by_loops, correlate_by_shifts, padding_pairs
 
 from convfilter import ShapeError, convolve, correlate, output_shape
 

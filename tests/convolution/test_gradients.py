@@ -176,29 +176,6 @@ def test_a_fill_among_integers_is_whole():
     assert result.tolist() == [3.0]
 
 
-@pytest.mark.parametrize(
-    ("first", "second", "expected"),
-    [
-        ("float32", "float32", "float32"),
-        ("float32", "float64", "float64"),
-        ("float16", "float16", "float16"),
-        ("float32", "int64", "float32"),
-        ("uint8", "float32", "float32"),
-        ("int32", "float32", "float64"),
-        ("uint8", "float64", "float64"),
-    ],
-)
-def test_types_are_those_of_a_correlation(first, second, expected):
-    """Of the upstream with the kernel, and of the array with the upstream."""
-    one, other = integers(0, 6, 5, low=0, high=2), integers(1, 3, 3, low=0, high=2)
-    by_array = input_gradient(one.astype(first), other.astype(second), (6, 5))
-    assert by_array.dtype == expected == correlate(one.astype(first), other.astype(second)).dtype
-    np.testing.assert_array_equal(by_array, input_gradient(one, other, (6, 5)))
-    by_kernel = kernel_gradient(one.astype(first), one.astype(second), (3, 3))
-    assert by_kernel.dtype == expected
-    np.testing.assert_array_equal(by_kernel, kernel_gradient(one, one, (3, 3)))
-
-
 def test_narrow_floats_are_summed_in_wide_ones():
     """A million products of float32 or float16 are as good as their type, in the kernel and at the border."""
     for dtype in (np.float16, np.float32):

@@ -23,12 +23,7 @@ from filters import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracles import (
-    BORDERS,
-    FULL_SCALE,
-    root,
-    round_half_up,
-)
+from oracles import BORDERS, FULL_SCALE, root, round_half_up
 
 from convfilter import ImageError, ShapeError, apply_kernel
 from convfilter.kernels import Kernel, get_kernel
@@ -129,12 +124,7 @@ def test_weights_that_cancel_differ_next_to_a_tie_only(seed, scale, dtype):
 @pytest.mark.parametrize("divisor", [1, 6, 10])
 def test_magnitudes_are_correctly_rounded(divisor, dtype):
     """Pythagorean triples end on ties when they are divided; they go up like all others."""
-    kernel = Kernel(
-        "pair",
-        parts=([[1, 0]], [[0, 1]]),
-        divisors=(divisor, divisor),
-        combine="magnitude",
-    )
+    kernel = Kernel("pair", parts=([[1, 0]], [[0, 1]]), divisors=(divisor, divisor), combine="magnitude")
     triples = [(3, 4), (5, 12), (8, 15), (7, 24), (20, 21), (9, 40), (12, 35), (28, 45), (33, 56)]
     most = FULL_SCALE[dtype] // 56
     multiples = range(1, most + 1) if most < 9 else [1, 2, 3, 5, 7, 11, 101, 505, most]

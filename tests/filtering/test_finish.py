@@ -3,10 +3,7 @@
 import numpy as np
 import pytest
 from filters import IDENTITY, kernel_of, picture
-from oracles import (
-    FULL_SCALE,
-    values_by_loops,
-)
+from oracles import FULL_SCALE, values_by_loops
 
 from convfilter import apply_kernel
 from convfilter.kernels import Kernel

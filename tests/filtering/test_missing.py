@@ -2,12 +2,10 @@
 
 import numpy as np
 import pytest
-from filters import BLUR, DEPTHS, EDGES, SHARPEN, VOLUME, picture, random_kernel
+from filters import BLUR, DEPTHS, EDGES, SHARPEN, picture, random_kernel
 from samples import grey, load, save
 
 from convfilter import ConvfilterError, apply_kernel, correlate, filter_file, get_kernel
-from convfilter.filtering import filter_pixels
-from convfilter.options import FilterOptions
 
 MEANS = [BLUR, random_kernel(0, shape=(2, 3), low=0, divisors=(7,)), random_kernel(1, low=0, offset=0.25)]
 PAIR = random_kernel(2, parts=2, divisors=(2, 3), combine="magnitude")
@@ -72,62 +70,6 @@ def test_windows_that_are_whole_give_the_plain_result_and_holes_hide_what_is_in_
     filled = apply_kernel(flat, kernel, missing=~holes)[~holes]
     tolerance = 1e-5 if pixels.dtype.kind == "f" else 0
     np.testing.assert_allclose(filled.astype(float), level[~holes].astype(float), rtol=0, atol=tolerance)
-
-
-def test_holes_are_carried_through_a_chain_with_frames_and_strides():
-    volume = picture(0, 5, 9, 10, dtype="float64")
-    volume[2, 3:7, 4:8] = np.nan
-    mean = random_kernel(0, shape=(1, 3, 3), axes=VOLUME, low=1)
-    edges = random_kernel(1, shape=(3, 3, 3), axes=VOLUME)
-    for options in ({}, {"stride": 2}, {"border": "wrap"}):
-        first = filter_pixels(volume, [mean], FilterOptions(missing=np.nan, range="clip", **options)).pixels
-        assert np.isnan(first).any()
-        both = filter_pixels(
-            volume, [mean, edges], FilterOptions(missing=np.nan, range="clip", **options)
-        ).pixels
-        again = filter_pixels(first, [edges], FilterOptions(missing=np.nan, range="clip", **options)).pixels
-        np.testing.assert_array_equal(both, again)
-        np.testing.assert_array_equal(np.isnan(both), np.isnan(again))
-
-
-def test_ranges_depths_light_and_alpha_leave_marks_and_never_spread_them():
-    pixels = picture(0, 12, 13, 4, dtype="float32")
-    pixels[4:8, 4:9, :3] = -9999
-    for options in ({"range": "stretch"}, {"linear": True}, {"range": "signed"}, {"channels": "luma"}):
-        made = apply_kernel(pixels, "sharpen", missing=-9999, **options)
-        marked = made[..., :3] == -9999
-        assert marked[4:8, 4:9].all()
-        assert marked.sum() == 60
-        assert abs(made[~(made == -9999)]).max() < 20
-        assert (made[..., 3] == pixels[..., 3]).all()
-    stretched = apply_kernel(pixels, "sharpen", missing=-9999, range="stretch", alpha="drop")
-    there = stretched[stretched != -9999]
-    assert (there.min(), there.max()) == (0, 1)
-    deep = apply_kernel(picture(0, 9, 9), "sharpen", missing=255, depth=16)
-    assert (deep[picture(0, 9, 9) == 255] == 65535).all()
-    raw = apply_kernel(
-        np.where(picture(0, 9, 9) == 0, 9, 200).astype(np.uint8), "sharpen", missing=9, range="raw"
-    )
-    assert raw.dtype == np.float32
-    assert (raw[picture(0, 9, 9) == 0] == 9).all()
-
-
-@pytest.mark.parametrize(
-    ("kernel", "channels"), [("blur", "each"), ("sharpen", "each"), ("sobel", "each"), ("blur", "luma")]
-)
-def test_blends_fill_holes_where_anything_is_taken(kernel, channels):
-    """What is there is blended with the plain result, what is missing gives way to it."""
-    rng = np.random.default_rng(0)
-    pixels = picture(0, 40, 200, 3, dtype="float64")
-    pixels[rng.random(pixels.shape) < 0.05] = np.nan
-    mask = rng.choice([0, 0.25, 1], (40, 200))
-    mask[:, :70] = 0
-    options = {"missing": np.nan, "channels": channels}
-    plain, made = (apply_kernel(pixels, kernel, mask=each, **options) for each in (None, mask))
-    share = mask[..., np.newaxis]
-    blended = pixels + share * (plain - pixels)
-    expected = np.where(share == 0, pixels, np.where(np.isnan(pixels) | (share == 1), plain, blended))
-    np.testing.assert_allclose(made, expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize(

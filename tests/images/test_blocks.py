@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from encoded import encoded, saved, with_segments
 from PIL import Image
-from samples import animate, moving, noise
+from samples import moving, noise
 
 from convfilter.batch import filter_file
 from convfilter.images.animation import write_frames
@@ -283,23 +283,3 @@ def test_the_size_that_exif_states_stays_true_if_it_was(tmp_path, turn, stated, 
 
 
 # Time
-
-
-@pytest.mark.parametrize(
-    ("count", "suffix", "frames", "lost"),
-    [
-        (2, ".tiff", "each", "tiff cannot hold the durations of frames and the number of showings: dropped"),
-        (2, ".avif", "each", "avif cannot hold the number of showings: dropped"),
-        (2, ".webp", "each", None),
-        (2, ".jpg", "first", None),  # as was asked for
-        (2, ".gif", "first", None),
-        (1, ".jpg", "each", "jpeg cannot hold the duration of a still image: dropped"),
-        (1, ".gif", "each", None),
-    ],
-)
-def test_times_that_a_format_cannot_hold_are_named(tmp_path, recwarn, count, suffix, frames, lost):
-    source = animate(tmp_path / "in.gif", moving(3)[:count], [70, 120][:count], loop=3)
-    filter_file(source, tmp_path / f"out{suffix}", "identity", frames=frames)
-    assert [str(each.message).split(": ", 1)[1] for each in recwarn] == ([lost] if lost else [])
-    if suffix == ".gif":
-        assert read_picture(tmp_path / "out.gif").metadata.duration == 70

@@ -6,12 +6,7 @@ import pytest
 from encoded import write
 from samples import noise
 
-from convfilter.images.formats import (
-    FORMATS,
-    extension_of,
-    format_of_name,
-    sniff,
-)
+from convfilter.images.formats import FORMATS, extension_of, format_of_name, sniff
 
 pytestmark = pytest.mark.usefixtures("without_codecs")  # as Pillow alone does it
 

@@ -151,37 +151,6 @@ def test_metadata_too_long_for_a_jpeg_are_dropped_with_a_warning():
 # How each format is encoded
 
 
-def quantization(stream):
-    stream.seek(0)
-    with Image.open(stream) as image:
-        return image.quantization
-
-
-def test_a_jpeg_keeps_its_tables_and_subsampling_whatever_the_channels():
-    first = io.BytesIO()
-    Image.fromarray(smooth()).save(first, "JPEG", quality=63, subsampling=1)
-    picture = read_picture(first)
-    again, better = io.BytesIO(), io.BytesIO()
-    assert write_picture(again, picture) == []
-    assert quantization(again) == quantization(first)
-    assert read_picture(again).metadata.coding == picture.metadata.coding
-    write_picture(better, picture, encoding=EncodeOptions(quality=90))
-    assert quantization(better) != quantization(first)
-    assert read_picture(better).metadata.coding.pillow_subsampling() == 0
-    for mode in ("L", "CMYK"):
-        stream, warnings = write(noise(mode), mode, "jpeg", coding=picture.metadata.coding)
-        assert (warnings, read_picture(stream).mode) == ([], mode)
-
-
-def test_what_libjpeg_prints_of_coarse_tables_is_a_warning(capfd):
-    stream = io.BytesIO()
-    Image.fromarray(smooth()).save(stream, "JPEG", qtables=[[300] * 64] * 2)
-    capfd.readouterr()
-    warnings = write_picture(io.BytesIO(), read_picture(stream))
-    assert (capfd.readouterr().err, len(warnings)) == ("", 1)
-    assert "quantization tables are too coarse" in warnings[0]
-
-
 @pytest.mark.parametrize("quality", [94, 100])
 def test_noise_fits_into_a_progressive_jpeg_at_every_quality(quality):
     before = ImageFile.MAXBLOCK
@@ -197,12 +166,6 @@ def test_a_jpeg_is_the_one_that_pillow_writes_of_the_same_pixels():
         expected = io.BytesIO()
         Image.fromarray(pixels).save(expected, "JPEG", quality=80, subsampling=2)
         assert write(pixels, "RGB", "jpeg", EncodeOptions(quality=80))[0].getvalue() == expected.getvalue()
-
-
-def test_quality_decides_the_size():
-    for form in ("jpeg", "webp", "avif"):
-        small, large = (write(smooth(), "RGB", form, EncodeOptions(quality=q))[0].tell() for q in (20, 95))
-        assert small < large
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "I;16", "F"])
