@@ -9,7 +9,8 @@ from convfilter.drawing.sheet import Tile, contact_sheet, default_columns
 
 
 @pytest.mark.parametrize(
-    ("count", "size", "columns", "width"), [(1, (30, 40), 3, 40), (12, (80, 600), 4, 150)]
+    ("count", "size", "columns", "width"),
+    [(1, (30, 40), 3, 40), (12, (80, 600), 4, 150), (2, (10, 20), 3, 60)],
 )
 def test_a_sheet_is_wide_enough_and_holds_every_tile_in_reading_order(count, size, columns, width):
     tiles = [Tile(np.full((*size, 3), 1 + n, np.uint8), f"tile {n}", "note") for n in range(count)]

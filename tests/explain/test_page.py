@@ -430,6 +430,8 @@ def test_sums_are_written_out_and_backward_shows_how_gradients_flow(show):
     text = page.inner_text("#calculation")
     assert "dL/dx[0,2] = d[0,0]·w[0,2] + d[0,1]·w[0,1] + d[0,2]·w[0,0]" in text
     assert "= 30 - 20 + 20" in text
+    point_at(page, "input", 0, 0)
+    assert page.inner_text(".slice .sum").split("\n") == ["1·10", "= 10"]
     page.hover("#weights input >> nth=1")
     assert status(page) == "Gradient with respect to weight row 0, column 1: 7"
     text = page.inner_text("#calculation")
