@@ -110,7 +110,7 @@ def check_choice(name: str, value: object, known: Iterable[object]) -> None:
     if not any(type(value) is type(each) and value == each for each in values):
         text = [str(each) for each in values]
         typed = isinstance(value, str) and value in text  # the digits of a number
-        mend = f": give the number {value}" if typed else did_you_mean(value, text)
+        mend = f": use the number {value}" if typed else did_you_mean(value, text)
         raise OptionError(f"unknown {name} {brief(value)}{mend}")
 
 

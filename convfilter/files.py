@@ -28,11 +28,11 @@ except ImportError:  # Windows; a file cannot be renamed there while it is open,
     fcntl = None  # type: ignore[assignment]  # a module or nothing: no type says both
 
 __all__ = [
-    "EXISTS",
     "STREAM",
     "Attributes",
     "OutputError",
     "OutputExistsError",
+    "already_exists",
     "attributes_of",
     "check_output",
     "check_parent",
@@ -47,8 +47,6 @@ __all__ = [
 
 STREAM = "-"
 """The name of standard input and output."""
-
-EXISTS = "the output exists: give --overwrite to replace it"
 
 _TEMPORARY = re.compile(r"\.cf-[0-9a-f]{8}\.tmp")
 _STALE_SECONDS = 24 * 3600
@@ -79,6 +77,11 @@ class Attributes(NamedTuple):
     times: tuple[int, int] | None  # of the last access and modification, in nanoseconds
 
 
+def already_exists(path: str, also: str = "") -> OutputExistsError:
+    """Return the error for an output that must not be replaced; `also` is another remedy."""
+    return OutputExistsError(f"{escaped(path)} already exists: use --overwrite to replace it{also}")
+
+
 def attributes_of(path: str) -> Attributes:
     """Return the attributes of a file, of a link those of what it leads to."""
     try:
@@ -103,7 +106,7 @@ def check_output(path: str, *, overwrite: bool) -> None:
     if os.path.isdir(path):
         raise ImageError(f"{escaped(path)} is a folder: name a file")
     if os.path.lexists(path) and not overwrite:
-        raise OutputExistsError(f"{escaped(path)}: {EXISTS}")
+        raise already_exists(path)
 
 
 def check_parent(path: str) -> None:
@@ -148,7 +151,7 @@ def write_output(
     except BrokenPipeError:
         raise
     except FileExistsError:
-        raise OutputExistsError(f"{escaped(path)}: {EXISTS}") from None
+        raise already_exists(path) from None
     except OSError as error:
         name = "standard output" if path == STREAM else escaped(path)
         fault = OutputError(f"{name} cannot be written: {describe(error)}")

@@ -180,7 +180,7 @@ def axes_of(
     count = len(kernel)
     if count > len(sizes):
         raise ShapeError(
-            f"a kernel of {count} axes does not fit an array of {len(sizes)}: give it no more axes"
+            f"a kernel of {count} axes does not fit an array of {len(sizes)}: use at most as many"
         )
     for holder, sides in (("kernel", kernel), ("array", sizes)):
         if min(sides) < 1:
@@ -198,7 +198,7 @@ def axes_of(
     # Of large arrays sizes may be asked all the same; this is about padding.
     if min(outputs) > 0 and math.prod(outputs) > max(_MOST_SAMPLES, 2 * math.prod(sizes)):
         made = " x ".join(map(str, outputs))
-        raise ShapeError(f"the output has {made} samples, too many for any memory: give a smaller padding")
+        raise ShapeError(f"the output has {made} samples, too many for any memory: use a smaller padding")
     names = AXIS_NAMES.get(count) or [f"axis {i}" for i in range(count)]
     for name, axis in zip(names, axes, strict=True):
         if axis.output < 1 and not may_be_empty:
@@ -206,9 +206,9 @@ def axes_of(
             spread = f" ({axis.reach} with dilation {axis.dilation})" if axis.dilation > 1 else ""
             fault = f"{axis.size}{padded} is smaller than the kernel's {axis.kernel}{spread}"
             raise ShapeError(
-                f"nothing comes out: {name} {axis.formula()}; give a smaller padding"
+                f"nothing comes out: {name} {axis.formula()}; use a smaller padding"
                 if transposed
-                else f"nothing comes out: {name} {fault}; give padding 'same' or a smaller kernel"
+                else f"nothing comes out: {name} {fault}; use padding 'same' or a smaller kernel"
             )
     return axes
 
@@ -220,15 +220,15 @@ def _integers(name: str, values: Any, least: int | None = None) -> tuple[int, ..
     for value in [values] if single else values:
         # numpy before 2.3 accepts its own booleans as integers, with a warning.
         if isinstance(value, bool) or str(getattr(value, "dtype", "")) == "bool":
-            raise ShapeError(f"{name} {brief(value)} is a boolean: give an integer")
+            raise ShapeError(f"{name} {brief(value)} is a boolean: use an integer")
         try:
             numbers.append(operator.index(value))
         except TypeError:
             raise ShapeError(f"{name} {brief(value)} is not an integer") from None
         if least is not None and not least <= numbers[-1] < _MOST:
-            raise ShapeError(f"{name} {brief(value)} is out of range: give at least {least}, below {_MOST}")
+            raise ShapeError(f"{name} {brief(value)} is out of range: use at least {least}, below {_MOST}")
     if not numbers:
-        raise ShapeError(f"{name} () has no axes: give at least one size")
+        raise ShapeError(f"{name} () has no axes: use at least one size")
     return tuple(numbers)
 
 
@@ -239,7 +239,7 @@ def _per_axis(name: str, value: PerAxis, count: int) -> tuple[int, ...]:
         numbers *= count
     if len(numbers) != count:
         fault = f"{name} {brief(value)} has {len(numbers)} values for {count} kernel axes"
-        raise ShapeError(f"{fault}: give one, or one for each")
+        raise ShapeError(f"{fault}: use one, or one for each")
     return numbers
 
 
@@ -253,7 +253,7 @@ def _paddings(padding: Any, count: int) -> tuple[Any, ...]:
     if len(values) == 2 and not any(isinstance(value, str | Sequence) for value in values):
         return (values,) * count
     fault = f"padding {brief(padding)} has {len(values)} values for {count} kernel axes"
-    raise ShapeError(f"{fault}: give one, one for each, or a (before, after) pair for each")
+    raise ShapeError(f"{fault}: use one, one for each, or a (before, after) pair for each")
 
 
 def _padded(axis: Axis, padding: Any) -> Axis:
@@ -264,5 +264,5 @@ def _padded(axis: Axis, padding: Any) -> Axis:
     numbers = named[padding] if isinstance(padding, str) else _integers("padding", padding, 0)
     if len(numbers) > 2:
         fault = f"padding {brief(padding)} has {len(numbers)} values"
-        raise ShapeError(f"{fault}: give a number or a (before, after) pair")
+        raise ShapeError(f"{fault}: use a number or a (before, after) pair")
     return axis._replace(before=numbers[0], after=numbers[-1])

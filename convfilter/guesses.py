@@ -41,8 +41,9 @@ _SYNONYMS = {
     "luma": "gray grey grayscale greyscale luminance lightness monochrome desaturate bw blackandwhite togray",
     "each": "rgb all color colour separate none",
     "mean": "average avg",
-    "float": "32 float32",
-    "16": "uint16 10 12 14",
+    "float": "32 32bit float32",
+    "16": "16bit uint16 10 12 14",
+    "8": "8bit uint8",
     "box": "mean average avg boxblur boxfilter meanfilter averaging uniform uniformfilter movingaverage ones",
     "gaussian": "gauss gaussianblur gaussianfilter gaussblur blur smooth smoothing soften softfocus",
     "disk": "disc circle pillbox bokeh lensblur defocus",
@@ -89,7 +90,7 @@ NOT_CONVOLUTIONS = _by_word(
         "it thins and links edges; its linear part is '-k gaussian -k sobel'": "canny cannyedge cannyedges",
         "it picks the largest or smallest sample of a window": (
             "dilate dilation max maximum maxfilter maxpool erode erosion min minimum minfilter open "
-            "opening close closing tophat blackhat morphology skeleton thin"
+            "opening close closing tophat blackhat skeleton thin"
         ),
         "it decides for each sample on its own": "threshold binarize binarise otsu posterize solarize",
         "it uses no neighbours; in a kernel file weights = [[-1]] and offset = 1 do it": (
@@ -123,50 +124,53 @@ COMMANDS = _by_word(
 # Options that do not exist, with what to do. The first option named must be one of the command.
 OPTIONS = _by_word(
     {
-        "give --overwrite": "force f y yes replace clobber",
-        "give -o INPUT --overwrite": "inplace",
-        "give --mix P, such as --mix 50%": "strength intensity opacity blend percent",
-        "give -k unsharp:amount=N": "amount factor",
-        "give --channels gray": "gray grey grayscale greyscale bw monochrome",
-        "give --preview": "show view display open",
-        "folders are read with all that are in them": "recursive recurse r subfolders",
-        "give -o with a file or a folder": (
+        "use --overwrite": "force f y yes replace clobber",
+        "use --skip-existing": "resume continue",
+        "use -o INPUT --overwrite": "inplace",
+        "use --quality N": "jpegquality jpgquality webpquality",
+        "use --alpha drop": "noalpha removealpha",
+        "use --mix P, such as --mix 50%": "strength intensity opacity blend percent",
+        "use -k unsharp:amount=N": "amount factor",
+        "use --channels gray": "gray grey grayscale greyscale bw monochrome",
+        "use --preview": "show view display open",
+        "subfolders are always included": "recursive recurse r subfolders",
+        "use -o with a file or a folder": (
             "out outdir outputdir outputfolder outputfile outfile dest destination target suffix prefix "
             "saveas save"
         ),
-        "inputs are named without an option": (
-            "input i inputfile infile file image images folder dir inputdir"
-        ),
-        "give -k NAME": "filter filters type method op operation effect algorithm name preset",
-        "give -k gaussian:sigma=N": "sigma blurradius std",
-        "give -k box:size=N or -k gaussian:sigma=N": "size ksize kernelsize radius window width",
-        "give -k with a matrix, such as -k '0 -1 0; -1 5 -1; 0 -1 0'": "matrix weights coefficients custom",
+        "name inputs without an option": ("input i inputfile infile file image images folder dir inputdir"),
+        "use -k NAME": "filter filters type method op operation effect algorithm name preset",
+        "use -k gaussian:sigma=N": "sigma blurradius std",
+        "use -k box:size=N or -k gaussian:sigma=N": "size ksize kernelsize radius window width",
+        "use -k with a matrix, such as -k '0 -1 0; -1 5 -1; 0 -1 0'": "matrix weights coefficients custom",
+        "use -k '0 -1 0; -1 5 -1; 0 -1 0' (add --flip for Convolve)": "morphology",
+        "use -k with a matrix, ending in ' / sum'": "convolve",
         "end the matrix with '/ sum', or set 'divisor' in a kernel file": (
             "divisor normalize normalise normalized"
         ),
-        "give --kernels FILE": "kernelfile kernelsfile config",
+        "use --kernels FILE": "kernelfile kernelsfile config",
         "repeat -k": "repeat iterations times passes chain",
-        "give --padding": "pad",
-        "give --border": "boundary edgemode bordermode bordertype borderconstant virtualpixel",
-        "give --border for the values of added samples, --padding for their number": "mode padmode",
-        "give --border constant=V": "cval fill bordervalue bordercolor",
-        "give --range absolute": "abs absolute",
-        "give --range stretch": "autolevel stretch autocontrast rescale",
-        "give --range": "clamp clip raw signed outputrange",
-        "give --jobs": "threads workers processes cores parallel cpus nproc",
-        "give --dry-run": "dry test simulate plan whatif",
-        "give --quiet": "silent nolog",
-        "give --verbose": "debug log info progress",
-        "give --depth": "bits bitdepth dtype 16bit 8bit",
-        "give --linear": "gamma linearlight linearrgb",
+        "use --padding": "pad",
+        "use --border": "boundary edgemode bordermode bordertype borderconstant virtualpixel",
+        "use --border for the values of added samples, --padding for their number": "mode padmode",
+        "use --border constant=V": "cval fill bordervalue bordercolor",
+        "use --range absolute": "abs absolute",
+        "use --range stretch": "autolevel stretch autocontrast rescale",
+        "use --range": "clamp clip raw signed outputrange",
+        "use --jobs": "threads workers processes cores parallel cpus nproc",
+        "use --dry-run": "dry test simulate plan whatif",
+        "use --quiet": "silent nolog",
+        "use --verbose": "debug log info progress",
+        "use --depth": "bits bitdepth dtype 16bit 8bit",
+        "use --linear": "gamma linearlight linearrgb",
         "metadata is kept; --strip removes it": (
-            "exif keepexif keepmetadata metadata noexif nometadata striptexif"
+            "exif keepexif keepmetadata metadata noexif nometadata stripexif"
         ),
-        "give --frames": "frame page pages animation volume",
-        "give --flip": "convolve convolution rotate180 rotate",
-        "give --preserve": "keepdates keepdate keeptimes preservetimes mtime timestamps dates",
-        "give --channels": "channel colors colours rgb perchannel",
-        "give --at ROW,COL": "pixel position pos xy coordinates point where",
-        "give --region WxH+X+Y": "crop roi rect area",
+        "use --frames": "frame page pages animation volume",
+        "use --flip": "convolution rotate180 rotate",
+        "use --preserve": "keepdates keepdate keeptimes preservetimes mtime timestamps dates",
+        "use --channels": "channel colors colours rgb perchannel",
+        "use --at ROW,COL": "pixel position pos xy coordinates point where",
+        "use --region WxH+X+Y": "crop roi rect area",
     }
 )

@@ -155,6 +155,6 @@ def _check_channels(layer: Layer, channels: int, made: int, outputs: int | None)
             f"of {groups} (set --in-channels and out=)"
         )
     if layer.channels not in (None, channels // groups):
-        raise ShapeError(f"{name} is made for {layer.channels * groups} channels and {channels} go in")
+        raise ShapeError(f"{name} expects {layer.channels * groups} input channels but gets {channels}")
     if layer.channels is not None and outputs not in (None, layer.outputs):
-        raise ShapeError(f"{name} gives {layer.outputs} channels, not {outputs}")
+        raise ShapeError(f"{name}: expected {outputs} output channels, got {layer.outputs}")

@@ -19,7 +19,7 @@ from convfilter.geometry import PADDINGS, Padding, PerAxis
 __all__ = ["MAX_PIXELS", "Alpha", "BatchOptions", "Border", "Channels", "Compress", "Depth"]
 __all__ += ["EncodeOptions", "FilterOptions", "Frames", "LearnedChannels", "Option", "Range"]
 __all__ += ["ReadOptions", "Region", "check_choices", "choices", "declared", "environment_threads"]
-__all__ += ["one_or_two"]
+__all__ += ["one_or_two", "read_whole"]
 
 Alpha = Literal["auto", "keep", "premultiply", "plain", "drop"]
 Border = Literal["edge", "symmetric", "reflect", "wrap", "zero", "constant"]
@@ -59,6 +59,15 @@ def one_or_two(text: str, sign: str = ",") -> tuple[int, ...]:
     return tuple(map(int, parts)) if fits else ()
 
 
+def read_whole(text: str, least: int = 1, most: int = 0) -> int:
+    """Read a whole number within limits."""
+    number = int(text) if re.fullmatch("[0-9]{1,18}", text) else -1
+    if number < least or (most and number > most):
+        limits = f"from {least} to {most}" if most else f"of at least {least}"
+        raise OptionError(f"{brief(text)} is not a whole number {limits}")
+    return number
+
+
 def _read_pair(text: str) -> PerAxis:
     """Read ``N``, or ``N,M`` for rows and columns; both at least 1."""
     numbers = one_or_two(text)
@@ -72,11 +81,11 @@ def _read_padding(text: str) -> Padding:
     if text in PADDINGS:
         return text
     if text in get_args(Border):
-        raise OptionError(f"{brief(text)} is a border: give --border {text}")
+        raise OptionError(f"{brief(text)} is a border: use --border {text}")
     numbers = one_or_two(text)
     if not numbers:
         hint = did_you_mean(text, PADDINGS)
-        raise OptionError(f"unknown padding {brief(text)}{hint}, or give N or N,M (rows, columns)")
+        raise OptionError(f"unknown padding {brief(text)}{hint}, or use N or N,M (rows, columns)")
     return numbers if len(numbers) == 2 else numbers[0]
 
 
@@ -92,7 +101,7 @@ def _read_border(text: str) -> tuple[str, float]:
     """Read a border mode, or ``constant=V``, as the mode and its fill."""
     mode, equals, number = text.partition("=")
     if text in PADDINGS:
-        raise OptionError(f"{brief(text)} is a padding: give --padding {text}")
+        raise OptionError(f"{brief(text)} is a padding: use --padding {text}")
     check_choice("border", mode, get_args(Border))
     if mode != "constant":
         if equals:
@@ -100,24 +109,24 @@ def _read_border(text: str) -> tuple[str, float]:
         return mode, 0.0
     fill = _number(number)
     if not math.isfinite(fill):
-        mend = "give constant=V with V a fraction of full scale, such as constant=0.5"
+        mend = "use constant=V with V a fraction of full scale, such as constant=0.5"
         raise OptionError(f"{brief(text)}: {mend}")
     return mode, fill
 
 
 def _read_mix(text: str) -> float:
-    """Read a share from 0 to 1, or a percentage."""
-    share = _number(text)
-    if not 0 <= share <= 1:
-        raise OptionError(f"{brief(text)} is not a share: give a number from 0 to 1, or 0% to 100%")
-    return share
+    """Read a strength from 0 to 1, or a percentage."""
+    strength = _number(text)
+    if not 0 <= strength <= 1:
+        raise OptionError(f"{brief(text)} is not a strength: use 0 to 1, or a percentage such as 50%")
+    return strength
 
 
 def _read_threshold(text: str) -> float:
     """Read a fraction of full scale, or a percentage of it."""
     threshold = _number(text)
     if not 0 <= threshold < math.inf:
-        raise OptionError(f"{brief(text)} is not a threshold: give a fraction of full scale, such as 0.02")
+        raise OptionError(f"{brief(text)} is not a threshold: use a fraction of full scale, such as 0.02")
     return threshold
 
 
@@ -188,7 +197,7 @@ class FilterOptions(NamedTuple):
     channels: Annotated[
         Channels,
         _EVERYDAY(
-            "How to filter colours: each, sum, mean, luma or gray. each filters every channel on its own; "
+            "How to filter colours: each, sum, mean, luma, gray. each filters every channel on its own; "
             "sum and mean combine their results; luma filters lightness and keeps colours; gray filters "
             "lightness alone."
         ),
@@ -203,7 +212,7 @@ class FilterOptions(NamedTuple):
     mix: Annotated[
         float,
         _EVERYDAY(
-            "Share of the result in the output, such as 50%. The image makes up the rest.",
+            "How much of the filtered image to use, such as 50%.",
             metavar="0..1|0%..100%",
             read=_read_mix,
         ),
@@ -211,7 +220,7 @@ class FilterOptions(NamedTuple):
     mask: Annotated[
         Any,
         _EVERYDAY(
-            "Grey image of the share of the result in each place. A folder holds a mask for each image.",
+            "Grey image: white where to filter, black where not. A folder holds a mask for each image.",
             metavar="FILE|FOLDER",
             read=str,
         ),
@@ -252,7 +261,10 @@ class EncodeOptions(NamedTuple):
     quality: Annotated[
         int | None,
         _EVERYDAY(
-            "Quality of JPEG, WebP and AVIF, at most 100.", metavar="N", default_in_words="the input's"
+            "Quality of JPEG, WebP and AVIF, 1 to 100.",
+            metavar="N",
+            read=functools.partial(read_whole, most=100),
+            default_in_words="the input's",
         ),
     ] = None
     compress: Annotated[Compress, Option("Whether to write quickly or the smallest file.")] = "fast"
@@ -336,7 +348,7 @@ def check_choices(record: tuple[Any, ...]) -> None:
         if choices(option.type) and value is not option.default:
             check_choice(option.name, value, choices(option.type))
         if option.type is bool and type(value).__name__ not in ("bool", "bool_"):  # numpy's are fine
-            raise OptionError(f"{option.name}={brief(value)}: give True or False")
+            raise OptionError(f"{option.name}={brief(value)}: use True or False")
 
 
 def environment_threads() -> int | None:

@@ -11,12 +11,12 @@ from convfilter.options import FilterOptions, choices, declared
 def test_an_answer_never_names_an_option_that_the_command_lacks(quick, name):
     ran = quick("shape", "9x9", "-k", "3x3", name)
     assert ran.code == 2
-    assert "give" not in ran.err
+    assert "use -" not in ran.err
 
 
 def test_an_answer_never_names_a_value_that_the_option_lacks(quick):
-    assert "give" not in quick("learn", "a.png", "b.png", "--size", "3", "--gray").err
-    assert "give --channels gray" in quick("gallery", "a.png", "-o", "b.png", "--gray").err
+    assert "use -" not in quick("learn", "a.png", "b.png", "--size", "3", "--gray").err
+    assert "use --channels gray" in quick("gallery", "a.png", "-o", "b.png", "--gray").err
 
 
 def test_an_output_typed_like_an_input_is_explained(quick, tmp_path):

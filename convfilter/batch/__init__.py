@@ -18,10 +18,10 @@ from numpy.typing import ArrayLike
 
 from convfilter.batch.job import (
     Result,
-    existing_output,
     filter_job,
     image_error,
     not_attempted,
+    not_replaced,
     plan_job,
     run_job,
 )
@@ -94,7 +94,7 @@ def run_jobs(
             if not submitted or (executor and executor.is_free() and len(results) < _AHEAD):
                 number, job = next(todo, (-1, None))
             if job is not None:
-                result = not_attempted(job) if disk_full else existing_output(job, settings)
+                result = not_attempted(job) if disk_full else _existing_output(job, settings)
                 if result is None and job.source != STREAM and executor and executor.is_free():
                     executor.submit(job)
                     submitted[job] = number
@@ -111,6 +111,19 @@ def run_jobs(
             while turn in results:
                 yield results.pop(turn)
                 turn += 1
+
+
+def _existing_output(job: Job, settings: Settings) -> Result | None:
+    """Return the result of a job whose output exists already; None if there is something to do."""
+    if job.target == STREAM or settings.batch.overwrite or not os.path.lexists(job.target):
+        return None
+    if settings.batch.skip_existing:
+        return Result(job, "skipped")
+    # Another name for the output would not help where something else is wrong, too.
+    result = Result(job, "planned") if job.source == STREAM else plan_job(job, settings)
+    if result.status == "planned":
+        result = Result(job, error=not_replaced(job))
+    return result
 
 
 def _executor(settings: Settings, count: int, memory: int | None) -> Pool | Cluster | None:
@@ -224,7 +237,7 @@ def filter_file(
     target = os.fspath(target)
     check_parent(target)
     if os.path.lexists(target) and not overwrite:
-        raise FileExistsError(errno.EEXIST, "the output exists: pass overwrite=True to replace it", target)
+        raise FileExistsError(errno.EEXIST, "already exists: use overwrite=True to replace it", target)
     if format is not None:
         format = ALIASES.get(format, format)
         check_choice("format", format, FORMATS)

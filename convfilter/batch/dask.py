@@ -123,7 +123,7 @@ def _reason(error: Exception) -> str:
 def _address_in(path: str, option: str) -> str:
     """Read a scheduler file."""
     if not os.path.isfile(path):
-        raise OptionError(f"{option}: there is no such file")
+        raise OptionError(f"{option}: no such file")
     try:
         with open(path, encoding="utf-8") as stream:
             return str(json.load(stream)["address"])

@@ -34,7 +34,7 @@ from convfilter.kernels import Kernel
 from convfilter.options import FilterOptions
 
 __all__ = ["cannot_stack", "chain_axes", "memory_needed", "output_format", "pages_of", "predict"]
-__all__ += ["warn_of_lossy_name", "warn_of_one_frame"]
+__all__ += ["warn_of_lossy_name", "warn_of_one_frame", "warn_of_region"]
 
 
 def output_format(asked: str | None, own: str, settings: Settings) -> str:
@@ -49,7 +49,16 @@ def warn_of_lossy_name(job: Job, own: str, form: str) -> list[str]:
     """Return a warning if a file is written with loss just because its name is that of such a format."""
     if form not in ("jpeg", "avif") or not FORMATS[own].lossless or format_of_name(job.source) != form:
         return []
-    return [f"is written as lossy {form}, as its name says: give --format {own} to keep it lossless"]
+    return [f"is written as lossy {form}, as its name says: use --format {own} to keep it lossless"]
+
+
+def warn_of_region(region: Sequence[int], size: Size) -> list[str]:
+    """Return a warning if a part of a region lies outside of the image."""
+    rows, columns = check_region(region, (size.height, size.width))
+    height, width = rows.stop - rows.start, columns.stop - columns.start
+    if (height, width) == tuple(region[2:]):
+        return []
+    return [f"the region reaches beyond the image: only {width}x{height} of it is filtered"]
 
 
 def chain_axes(

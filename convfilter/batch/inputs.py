@@ -44,7 +44,7 @@ def named_inputs(arguments: Sequence[str], files_from: str | None, null: bool) -
         several = several or bool(matched) or (argument != STREAM and os.path.isdir(argument))
         names += matched or [argument]
     if files_from == STREAM and STREAM in names:
-        raise OptionError("standard input cannot be a list and an image: give the list as a file")
+        raise OptionError("standard input cannot be a list and an image: use a file for the list")
     if files_from is not None:
         names += _listed(files_from, null)
     return names, several
@@ -78,6 +78,8 @@ def _listed(files_from: str, null: bool) -> list[str]:
         else:
             with open(files_from, "rb") as stream:
                 data = stream.read(_LONGEST_LIST + 1)
+    except FileNotFoundError:
+        raise OptionError(f"{option}: no such file") from None
     except OSError as error:
         raise OptionError(f"{option}: {describe(error)}") from None
     except ValueError:
@@ -89,7 +91,7 @@ def _listed(files_from: str, null: bool) -> list[str]:
     if not names:
         raise OptionError(f"{option}: it names no images")
     if not null and b"\0" in data:
-        raise OptionError(f"{option}: its names end in NUL bytes: give -0 too")
+        raise OptionError(f"{option}: its names end in NUL bytes: add -0")
     return names
 
 
@@ -132,7 +134,7 @@ def find_inputs(
     passed_over = Counter(map(extension_in, others - inputs.keys()))
     if not inputs and not problems:
         names = ", ".join(map(escaped, arguments))
-        mend = "give files, or folders with files of a known extension"
+        mend = "name files, or folders with files of a known extension"
         if passed_over:
             mend = f"{passed_over_in_words(passed_over)}: convert such files first"
         raise OptionError(f"no images found in {names}: {mend}")

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
-import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -27,12 +26,20 @@ from convfilter.batch.dry_run import (
     predict,
     warn_of_lossy_name,
     warn_of_one_frame,
+    warn_of_region,
 )
 from convfilter.batch.inputs import format_of_stdin
 from convfilter.batch.plan import Job, Settings
 from convfilter.convolution.execute import available_threads
 from convfilter.errors import ConvfilterError, ImageError, describe, internal_error
-from convfilter.files import EXISTS, STREAM, Attributes, OutputExistsError, attributes_of, write_output
+from convfilter.files import (
+    STREAM,
+    Attributes,
+    OutputExistsError,
+    already_exists,
+    attributes_of,
+    write_output,
+)
 from convfilter.filtering import filter_image
 from convfilter.filtering.hints import range_hint
 from convfilter.images.animation import write_frames
@@ -47,18 +54,16 @@ from convfilter.images.writing import write_picture
 __all__ = [
     "TOO_LARGE",
     "Result",
-    "existing_output",
     "filter_job",
     "image_error",
     "not_attempted",
+    "not_replaced",
     "plan_job",
     "run_job",
 ]
 
 TOO_LARGE = "too large"
 """The status of an image that needs more memory than it may take now; nothing of it has been decoded."""
-
-_EXISTS = f"{EXISTS} or --skip-existing to keep it"
 
 
 @dataclass
@@ -95,13 +100,9 @@ def not_attempted(job: Job) -> Result:
     return Result(job, "not attempted", ImageError("not attempted: the disk is full"))
 
 
-def existing_output(job: Job, settings: Settings) -> Result | None:
-    """Return the result of a job whose output exists already; None if there is something to do."""
-    if job.target == STREAM or settings.batch.overwrite or not os.path.lexists(job.target):
-        return None
-    if settings.batch.skip_existing:
-        return Result(job, "skipped")
-    return Result(job, error=ImageError(_EXISTS))
+def not_replaced(job: Job) -> ImageError:
+    """Return the error of a job whose output exists already."""
+    return already_exists(job.target, " or --skip-existing to keep it")
 
 
 def run_job(job: Job, settings: Settings, *, memory: int | None = None, repeated: bool = False) -> Result:
@@ -201,6 +202,8 @@ def _output_format(job: Job, frames: Frames, settings: Settings, result: Result)
     result.frames = frames.count
     form = output_format(job.format, frames.format, settings)
     result.warnings += warn_of_lossy_name(job, frames.format, form)
+    if settings.filtering.region is not None:
+        result.warnings += warn_of_region(settings.filtering.region, frames.size())
     return form
 
 
@@ -386,7 +389,7 @@ def _write(
         )
     except OutputExistsError:
         if not settings.batch.skip_existing:
-            raise ImageError(_EXISTS) from None
+            raise not_replaced(job) from None
         result.status = "skipped"  # another run has made it meanwhile
         result.warnings.clear()
     else:

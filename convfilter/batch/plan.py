@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -100,7 +101,7 @@ def check_settings(settings: Settings) -> None:
     available_threads(settings.batch.jobs)
     pixels = settings.reading.max_pixels
     if not isinstance(pixels, int) or isinstance(pixels, bool) or pixels < 1:
-        raise OptionError(f"max_pixels={brief(pixels)}: give an integer, at least 1")
+        raise OptionError(f"max_pixels={brief(pixels)}: use an integer, at least 1")
     frames = settings.batch.frames
     for kernel in settings.kernels:
         if "frame" in kernel.axes and frames in ("each", "first"):
@@ -155,7 +156,7 @@ def plan_jobs(
     masks = list(mask_files(settings.filtering).values())
     inputs, problems, passed_over = find_inputs(arguments, left_out + masks)
     if output == STREAM and len(inputs) > 1:
-        raise OptionError(f"{len(inputs)} images cannot all go to standard output: give a folder with -o")
+        raise OptionError(f"{len(inputs)} images cannot all go to standard output: use a folder with -o")
     if output is not None and output != STREAM and not into:
         format = format_of_file(output, format)
     elif format is None and settings.raw:
@@ -191,7 +192,7 @@ def _is_folder(output: str | None, several: bool) -> bool:
     if output is None or output == STREAM:
         return False
     if not output:
-        raise OptionError("'' is not a name for an output: give a file or a folder with -o")
+        raise OptionError("'' is not a name for an output: use a file or a folder with -o")
     check_parent(output)
     if os.path.isdir(output):
         return True
@@ -205,15 +206,17 @@ def _is_folder(output: str | None, several: bool) -> bool:
     if os.path.lexists(output) or format_of_name(output):
         if several:
             fault = f"'{escaped(output)}' is one file, and there may be several images"
-            raise OptionError(f"{fault}: give a folder with -o, such as {escaped(stem)}/")
+            raise OptionError(f"{fault}: use a folder with -o, such as {escaped(stem)}/")
         return False
     if extension_in(output) in OTHER_EXTENSIONS:
         mend = "use a known extension, such as .png. The name of a folder may end in '/'"
         raise OptionError(f"'{escaped(output)}': {extension} files cannot be written: {mend}")
-    likely = nearest(extension, [each for row in FORMATS.values() for each in row.extensions])
-    if extension and likely:
-        mend = f"{proposed(likely)} The name of a folder may end in '/'"
-        raise OptionError(f"'{escaped(output)}' has an unknown extension ({mend})")
+    likely = extension and nearest(extension, [each for row in FORMATS.values() for each in row.extensions])
+    if likely or (not several and re.fullmatch(r"\.[A-Za-z]{2,5}", extension)):
+        mend = proposed(likely) if likely else "use a known one, such as .png."
+        raise OptionError(
+            f"'{escaped(output)}' has an unknown extension: {mend} The name of a folder may end in '/'"
+        )
     return True
 
 
@@ -226,7 +229,7 @@ def format_of_file(output: str, asked: str | None) -> str | None:
         )
     if os.path.splitext(output)[1] and not named and not asked:
         raise OptionError(
-            f"'{escaped(output)}' has an unknown extension: use a known one, such as .png, or give --format"
+            f"'{escaped(output)}' has an unknown extension: use a known one, such as .png, or use --format"
         )
     return asked or named
 
@@ -340,5 +343,5 @@ def check_jobs(jobs: Sequence[Job], settings: Settings) -> None:
             continue
         replaceable = _place(job.source) == _place(job.target) and not os.path.islink(job.target)
         if not (replaceable and settings.batch.overwrite):
-            mend = "give --overwrite to replace it" if replaceable else "choose another output"
+            mend = "use --overwrite to replace it" if replaceable else "choose another output"
             raise OptionError(f"output {escaped(job.target)} is the input {escaped(source)}: {mend}")

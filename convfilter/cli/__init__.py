@@ -167,9 +167,10 @@ def main() -> NoReturn:
 
 
 def _usage(error: click.ClickException) -> str:
-    """Return what is wrong with the command line, in one line, and where to find help."""
+    """Return what is wrong with the command line, in one line, and where to find help without a remedy."""
     text = " ".join(error.format_message().split())
     text = text[:1].lower() + text[1:]  # Click begins its own with a capital
-    if isinstance(error, click.UsageError) and error.ctx is not None:
+    remedy = ": " in text or "did you mean" in text
+    if isinstance(error, click.UsageError) and error.ctx is not None and not remedy:
         return f"{text.rstrip('.')} (see '{error.ctx.command_path} --help')"
     return text

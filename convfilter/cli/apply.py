@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from convfilter.cli import options
-from convfilter.errors import brief
+from convfilter.errors import brief, escaped
 from convfilter.images.formats import ALIASES, FORMATS, format_of_name
 from convfilter.options import BatchOptions, EncodeOptions, FilterOptions, ReadOptions
 
@@ -21,10 +21,10 @@ __all__ = ["command"]
 
 @click.command(cls=options.Command, epilog=options.BORDERS)
 @click.argument("inputs", nargs=-1, metavar="INPUT...")
-@options.kernel("Name, name:param=value,..., a matrix or a kernel file. Repeat it for a chain in that order.")
+@options.kernel("Name, name:param=value,..., matrix or kernel file. Repeat it for a chain in that order.")
 @options.add(
     "-o --output",
-    "Output file or folder; '-' is standard output. It is a file if its name ends as those of images do.  "
+    "Output file or folder; '-' is standard output. An image extension, such as .png, makes it a file.  "
     "[default: beside the input]",
     "OUT",
 )
@@ -85,14 +85,14 @@ def command(
         "--jobs and --scheduler": batch.jobs and batch.scheduler,
     }.items():
         if both:
-            raise click.UsageError(f"{names} exclude each other: give one of them")
+            raise click.UsageError(f"{names} cannot be used together")
     if null and files_from is None:
-        raise click.UsageError("-0 is for the names in a list: give it with --files-from, '-' is stdin")
+        raise click.UsageError("-0 needs --files-from; '-' is standard input")
     if not inputs and files_from is None:
         raise click.UsageError("no inputs: name files, folders or '-', or a list with --files-from")
     for name in inputs:
         if name.partition(":")[0] in known and not os.path.lexists(name):
-            raise click.UsageError(f"no file {brief(name)} to filter: name a kernel with -k {name}")
+            raise click.UsageError(f"{brief(name)} is a kernel: use -k {escaped(name)}")
     # What it takes to compute is loaded once the command line is known to be right.
     from convfilter.batch import run_jobs
     from convfilter.batch.plan import Settings, check_settings, plan_jobs

@@ -14,7 +14,7 @@ from convfilter.cli.report import draw, filter_line, read_named
 from convfilter.errors import OptionError, ShapeError, brief, complain, escaped
 from convfilter.files import STREAM, check_output, refuse_input
 from convfilter.kernels import Kernel
-from convfilter.options import BatchOptions, FilterOptions, ReadOptions, one_or_two
+from convfilter.options import BatchOptions, FilterOptions, ReadOptions, one_or_two, read_whole
 
 if TYPE_CHECKING:
     from convfilter.explain import Explanation
@@ -41,18 +41,16 @@ _numbers = partial(options.add, metavar="ROWS", heading="Numbers")
     f"sample that is written as 'value'. {options.BORDERS}",
 )
 @click.argument("image", required=False, metavar="[IMAGE]")
-@options.kernel(
-    "Name, name:param=value,..., a matrix or a kernel file. Repeat it for a chain.", required=False
-)
+@options.kernel("Name, name:param=value,..., matrix or kernel file. Repeat it for a chain.", required=False)
 @options.add(
     "--at",
     "Position in the output, counted from 0,0. Without it, all positions of a small output are shown.",
     "ROW,COL",
     read=_read_place,
 )
-@options.add("--channel", "Channel: red, green, blue, alpha, or a number from 0.", "NAME|N")
-@options.output("FILE", "Image file to draw, or .html for an interactive page.")
-@options.add("--animate", "GIF or PNG of the kernel sliding over a small input.", "FILE")
+@options.add("--channel", "red, green, blue, alpha, or a number from 0.", "NAME|N")
+@options.output("FILE", "Image to draw, or .html for an interactive page.")
+@options.add("--animate", "GIF or PNG: the kernel slides over a small input.", "FILE")
 @_numbers("--values", 'Numbers instead of an image: "0 1 2; 3 4 5; 6 7 8".', everyday=True)
 @_numbers("--weights", 'Weights instead of a kernel: "0 1; 2 3".', everyday=True)
 @_numbers("--upstream", "Derivative of a loss with respect to each output, to show the backward pass.")
@@ -62,14 +60,14 @@ _numbers = partial(options.add, metavar="ROWS", heading="Numbers")
     "--step",
     "Filter of a chain to explain, counted from 1.  [default: the last]",
     "N",
-    read=options.read_count,
+    read=read_whole,
     heading="Filtering",
 )
 @options.add(
     "--frame",
     "Frame to explain, counted from 0.",
     "N",
-    type=options.Integer(min=0),
+    read=partial(read_whole, least=0),
     default=0,
     heading="Filtering",
 )
@@ -107,9 +105,9 @@ def command(
     from convfilter.images.masks import with_masks, with_no_data
 
     if (image is None) == (values is None):
-        raise click.UsageError("give either an image or --values")
+        raise click.UsageError("use either an image or --values")
     if not kernels and weights is None:
-        raise click.UsageError("no kernel: name one with -k, or give its --weights")
+        raise click.UsageError("no kernel: name one with -k, or use its --weights")
     typed = (
         [] if weights is None else [Kernel("weights", (text.parse_numbers(weights, "--weights").tolist(),))]
     )
@@ -118,9 +116,9 @@ def command(
         raise OptionError(f"--step {step}: the last of the chain is {len(chain)}, one for each -k")
     numbers = image is None or image.lower().endswith(".csv")
     if numbers and len(chain) > 1:
-        raise OptionError("numbers are filtered by one kernel: give one -k or --weights")
+        raise OptionError("numbers are filtered by one kernel: use one -k or --weights")
     if upstream is not None and not numbers:
-        raise OptionError("--upstream takes numbers: give --values or a .csv file instead of an image")
+        raise OptionError("--upstream takes numbers: use --values or a .csv file instead of an image")
     if upstream is not None:
         why = "cannot be used with --upstream, which shows all gradients"
         _refuse(why, {"at": at, "channel": channel, "animate": animate})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -23,7 +24,7 @@ from convfilter.errors import (
     with_name,
 )
 from convfilter.files import refuse_input
-from convfilter.options import FilterOptions, ReadOptions
+from convfilter.options import FilterOptions, ReadOptions, read_whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,9 +62,12 @@ def _read_values(text: str) -> tuple[str, list[str]]:
     read=_read_values,
     multiple=True,
 )
-@options.add("--columns", "Tiles in a row.  [default: 3 to 6]", "N", read=options.read_count)
+@options.add("--columns", "Tiles in a row.  [default: 3 to 6]", "N", read=read_whole)
 @options.add(
-    "--tile", "Width of a tile in pixels.  [default: 240 or 320]", "N", type=options.Integer(16, 320)
+    "--tile",
+    "Width of a tile in pixels, 16 to 320.  [default: 240 or 320]",
+    "N",
+    read=partial(read_whole, least=16, most=320),
 )
 @options.add("--full", "Filter in full size, then shrink the results.")
 @options.record("filtering", FilterOptions)

@@ -71,7 +71,7 @@ def command(
     """
     if name is None:
         if sides is not None or output is not None:
-            raise click.UsageError("--plan and -o are for one kernel: give its NAME")
+            raise click.UsageError("--plan and -o are for one kernel: name it")
         kernels = list(known.values())
         objects = [_as_object(kernel) for kernel in kernels]
         print_result(_list(kernels), objects, as_json=as_json, output=None)

@@ -6,12 +6,12 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from convfilter.cli.options import read_count, read_size
+from convfilter.cli.options import read_size
 from convfilter.cli.report import filter_in_words
 from convfilter.errors import OptionError, brief, did_you_mean, escaped
 from convfilter.kernels import Kernel, get_kernel
 from convfilter.layers import Layer
-from convfilter.options import FilterOptions, declared
+from convfilter.options import FilterOptions, declared, read_whole
 
 __all__ = ["read_layer", "read_typed_size"]
 
@@ -23,8 +23,8 @@ def _read_transposed(text: str) -> bool:
 
 
 _READERS: dict[str, Callable[[str], Any]] = {
-    "out": read_count,
-    "groups": read_count,
+    "out": read_whole,
+    "groups": read_whole,
     "transposed": _read_transposed,
     **{each.name: each.read for each in declared(FilterOptions) if each.read and each.name in Layer._fields},
 }
@@ -56,10 +56,10 @@ def read_layer(text: str, axes: int, known: Mapping[str, Kernel]) -> Layer:
         layer = _typed_layer(spec, axes) or _kernel_layer(get_kernel(spec, known), axes)
         own = {name: _read(name, value) for name, value in texts.items()}
         if len(layer.window) > axes:
-            raise OptionError("it has two dimensions and a size has one: give sizes as WxH")
+            raise OptionError("it has two dimensions and a size has one: write sizes as WxH")
         outputs = own.pop("out", layer.outputs)
         if layer.outputs not in (None, outputs):
-            raise OptionError(f"the kernel gives {layer.outputs} channels: remove 'out'")
+            raise OptionError(f"the kernel has {layer.outputs} outputs: remove 'out'")
         if not layer.parts and (wrong := sorted(texts.keys() - _OF_POOLS)):
             raise OptionError(f"pooling has no weights: remove '{wrong[0]}'")
     except OptionError as error:
@@ -91,7 +91,7 @@ def _split(text: str) -> tuple[str, dict[str, str]]:
 
 def _read(name: str, text: str) -> Any:
     if ":" in text:
-        raise OptionError(f"give {name}={text.replace(':', ',')}: a comma separates options")
+        raise OptionError(f"write {name}={text.replace(':', ',')}: a comma separates options")
     try:
         return _READERS[name](text)
     except OptionError as error:

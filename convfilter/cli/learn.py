@@ -90,13 +90,13 @@ def command(
     Example: convfilter learn before.png after.png --size 5x5 -o mine.toml
     """
     if len(images) not in (0, 2):
-        raise click.UsageError("give two images, BEFORE and AFTER; further ones with --pair")
+        raise click.UsageError("name two images, BEFORE and AFTER; further ones with --pair")
     if images:
         pairs = ((images[0], images[1]), *pairs)
     if not pairs:
-        raise click.UsageError("no images: give BEFORE and AFTER, or --pair BEFORE AFTER")
+        raise click.UsageError("no images: name BEFORE and AFTER, or --pair BEFORE AFTER")
     if border[1]:
-        raise click.UsageError("learn cannot use a constant border other than 0: give --border zero")
+        raise click.UsageError("learn cannot use a constant border other than 0: use --border zero")
     if name != "learned" and output is not None and _is_nameless(output):
         raise click.UsageError(f"{escaped(output)} cannot hold --name: leave that out, or write a .toml file")
     if output is not None:

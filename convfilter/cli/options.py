@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -11,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convfilter.errors import ConvfilterError, OptionError, brief, escaped, nearest, proposed
-from convfilter.options import FilterOptions, Option, choices, declared, one_or_two
+from convfilter.errors import ConvfilterError, OptionError, brief, complain, escaped, nearest, proposed
+from convfilter.options import FilterOptions, Option, choices, declared, one_or_two, read_whole
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from convfilter.kernels import Kernel
 
-__all__ = ["BORDERS", "Choice", "Command", "Integer", "add", "changed", "chosen_kernels"]
+__all__ = ["BORDERS", "Choice", "Command", "add", "changed", "chosen_kernels"]
 __all__ += [
     "complete_kernel",
     "field",
@@ -28,7 +29,6 @@ __all__ += [
     "kernel_file",
     "output",
     "quiet",
-    "read_count",
     "read_size",
 ]
 __all__ += ["record"]
@@ -38,6 +38,7 @@ BORDERS = (
     "zero 000|abcd|000, constant=V vvv|abcd|vvv with V a fraction of full scale."
 )
 
+_WIDEST_FLAGS = 24  # columns of the short help
 _HEADINGS = ("Options", "Numbers", "Filtering", "Writing", "Reading", "Running")
 
 _Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -53,10 +54,10 @@ class _HeadedOption(click.Option):
         self.heading, self.everyday = heading, heading == "Options" if everyday is None else everyday
 
     def short_record(self, ctx: click.Context) -> tuple[str, str]:
-        """Return flags and help for a line: the first sentence, and a name for values to choose from."""
-        values = "" if self.is_flag else self.make_metavar(ctx)
-        name = max(self.opts, key=len).lstrip("-").upper()
-        flags = f"{', '.join(self.opts)} {name if '|' in values else values}".rstrip()
+        """Return flags and help for a line: the first sentence, and as many values as fit."""
+        values = "" if self.is_flag else self.make_metavar(ctx).strip("[]")
+        while len(flags := f"{', '.join(self.opts)} {values}".rstrip()) > _WIDEST_FLAGS and "|" in values:
+            values = f"{values.removesuffix('|...').rpartition('|')[0]}|..."
         return flags, str(self.help).partition(". ")[0].removesuffix(".")
 
 
@@ -77,12 +78,6 @@ _HELP_ALL = _HeadedOption(
     everyday=False,
     help="Show all options and exit.",
 )
-
-
-class Integer(click.IntRange):
-    """An integer within limits."""
-
-    name = "integer"  # of messages; that of Click is "integer range"
 
 
 class Choice(click.Choice[Any]):
@@ -113,10 +108,34 @@ class Command(click.Command):
             advice = self._advice(ctx, name.partition("=")[0])
             raise click.UsageError(f"no such option {escaped(name)}{advice and f': {advice}'}", ctx) from None
         except click.MissingParameter as error:
-            if error.param is None or error.param.name != "kernels":
+            if not isinstance(error.param, click.Option):
                 raise
-            mend = "name a filter with -k, such as -k sobel; 'convfilter kernels' lists all"
-            raise click.UsageError(f"no kernel: {mend}", ctx) from None
+            missing = self._missing("missing option", error.param.opts[0], typed)
+            raise click.UsageError(missing, ctx) from None
+        except click.BadOptionUsage as error:
+            missing = self._missing("no value for option", error.option_name, [])
+            raise click.UsageError(missing, ctx) from None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; a kernel that looks like several rows in one is pointed out first."""
+        from convfilter.kernels.matrix import one_row_hint
+
+        for hint in map(one_row_hint, ctx.params.get("kernels") or ()):
+            if hint and not ctx.params.get("quiet"):
+                complain(f"hint: {hint}")
+        return super().invoke(ctx)
+
+    def _missing(self, fault: str, flag: str, typed: Sequence[str]) -> str:
+        """Return the message for a missing option or value, with the command's example of it."""
+        from convfilter.kernels import load_kernels
+
+        names = load_kernels() if flag == "-k" else ()
+        for before, word in itertools.pairwise(typed):
+            if word.partition(":")[0] in names and not before.startswith("-"):
+                return f"{brief(word)} is a kernel: use -k {escaped(word)}"
+        example = re.search(rf"{flag} [\w.]+", (self.help or "").rpartition("Example: ")[2])
+        mend = f": add one, such as {example[0]}" if example else ""
+        return f"{fault} {flag}{mend}" + ("; 'convfilter kernels' lists all kernels" if names else "")
 
     def _advice(self, ctx: click.Context, name: str) -> str:
         """Return what to do instead of giving an option, if that is possible with this command."""
@@ -136,9 +155,9 @@ class Command(click.Command):
         if "-k" in own and word in NOT_CONVOLUTIONS:
             return f"not a convolution: {NOT_CONVOLUTIONS[word]}"
         if kernels:
-            return f"give -k {kernels[0]}"
+            return f"use -k {kernels[0]}"
         if "--format" in own and format_of_name(f"x.{word}"):
-            return f"give --format {word}"
+            return f"use --format {word}"
         meant = [flag for flag in own if len(name) == 2 and flag.startswith(f"-{name}")]
         meant = meant or [flag for flag in nearest(name, own) if folded(flag)[:2] == word[:2]]
         return proposed(meant) if meant else ""
@@ -179,19 +198,12 @@ class Command(click.Command):
                     formatter.write_dl(rows)
 
 
-def read_count(text: str) -> int:
-    """Read an integer from 1 on."""
-    if not re.fullmatch("[0-9]{1,18}", text) or int(text) < 1:
-        raise OptionError(f"{brief(text)} is not an integer from 1 on")
-    return int(text)
-
-
 def read_size(text: str) -> tuple[int, ...]:
     """Read ``WxH``, also with a multiplication sign or a comma, as (height, width), or ``N`` as (length,)."""
     size = one_or_two(re.sub("[,\N{MULTIPLICATION SIGN}]", "x", text.lower()), "x")[::-1]
     if not size or min(size) < 1:
         raise OptionError(
-            f"{brief(text)} is not a size: give WxH, such as 28x28, with sides from 1 to 999999999"
+            f"{brief(text)} is not a size: use WxH, such as 28x28, with sides from 1 to 999999999"
         )
     return size
 
@@ -276,7 +288,7 @@ def _declared_option(field: Option, text: str = "", **changes: Any) -> _Decorato
     if field.type is bool:
         settings |= {"flag_value": not field.turns_off, "show_default": False}
     elif field.read is not None or field.type is int:
-        settings["read"] = field.read or read_count
+        settings["read"] = field.read or read_whole
     elif values := choices(field.type):
         settings["type"] = Choice(values)
     flags = field.flags or f"--{field.name.replace('_', '-')}"

@@ -214,6 +214,8 @@ class Reporter:
         if self._aside:
             refuse_terminal()
         self._preview = preview and not as_json and sys.stdout is not None and sys.stdout.isatty()
+        if preview and not self._preview and not quiet:
+            complain("--preview needs a terminal: no preview is shown")
         self._sizes: dict[tuple[int | None, ...], tuple[Result, int]] = {}  # the first one, and how many
         self._counts, self._start = Counter[str](), time.monotonic()
         self._bar: ProgressBar[int] | None = None
@@ -288,7 +290,7 @@ class Reporter:
         if self._plan.several and not self._quiet:
             complain(self._counted())
             if self._counts["failed"] and self._counts["done"] and not self._settings.batch.overwrite:
-                complain("fix what is named above, then run again with --skip-existing")
+                complain("fix the problems above, then run again with --skip-existing")
         if self._wrong_option and not self._counts["done"]:  # it was wrong for every image
             return 2
         return int(self._unheard or self._counts["failed"] > 0 or self._counts["not attempted"] > 0)
@@ -330,7 +332,7 @@ class Reporter:
             lines = self._calculation(result)
             if result.clipped_below is not None and result.clipped_above is not None and self._verbose:
                 below, above = 100 * result.clipped_below, 100 * result.clipped_above
-                lines.append(f"  clipped {below:.3g} % below, {above:.3g} % above; {result.seconds:.3g} s")
+                lines.append(f"  clipped {below:.3g}% below, {above:.3g}% above; {result.seconds:.3g} s")
             return lines
         size = (result.width, result.height, result.frames if self._settings.spans_frames else 1)
         first, count = self._sizes.get(size, (result, 0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from convfilter.errors import ImageError, OptionError, ShapeError, complain, esc
 from convfilter.geometry import AXIS_NAMES, Padding, PerAxis
 from convfilter.kernels import Kernel
 from convfilter.layers import ROWS, Layer, LayerSizes, follow, output_of
+from convfilter.options import read_whole
 
 __all__ = ["command"]
 
@@ -44,10 +46,10 @@ __all__ = ["command"]
     show_default=False,
 )
 @options.field("dilation")
-@options.add("--in-channels", "Input channels.  [default: 1]", "C", read=options.read_count)
-@options.add("--out-channels", "Output channels of each layer.  [default: 1]", "O", read=options.read_count)
+@options.add("--in-channels", "Input channels.  [default: 1]", "C", read=read_whole)
+@options.add("--out-channels", "Output channels of each layer.  [default: 1]", "O", read=read_whole)
 @options.add("--bias", "Count a bias for each output channel.")
-@options.output("FILE", "Image file of output sizes and receptive fields to draw.")
+@options.output("FILE", "Image to draw: output sizes and receptive fields.")
 @options.kernel_file()
 @options.json()
 def command(
@@ -78,7 +80,7 @@ def command(
         from convfilter.drawing.canvas import check_drawing
 
         if len(sizes) > 1:
-            raise OptionError(f"-o draws the layers of one size, not of {len(sizes)}: give one")
+            raise OptionError(f"-o draws the layers of one size, not of {len(sizes)}: use one")
         check_drawing(output, overwrite=overwrite)
     code = 0
     for text in sizes:
@@ -116,6 +118,8 @@ def _image_size(path: str) -> tuple[int, ...]:
     """Return the size of an image file: ([frames,] height, width)."""
     from convfilter.images.reading import read_size
 
+    if not os.path.exists(path):
+        raise ImageError("neither a size WxH nor a file")
     found = read_size(path, axes="unclear")
     return (found.frames, found.height, found.width)[found.frames == 1 :]
 

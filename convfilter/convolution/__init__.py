@@ -173,15 +173,15 @@ def correlate_channels(
     if samples.ndim != 3 or weights.ndim not in (3, 4):
         raise ShapeError(
             f"an image of shape {samples.shape} and kernels of shape {weights.shape}: "
-            "give (H, W, C) and (O, C, Kh, Kw) or (C, Kh, Kw)"
+            "use (H, W, C) and (O, C, Kh, Kw) or (C, Kh, Kw)"
         )
     weights = weights if weights.ndim == 4 else weights[np.newaxis]
     if len(weights) == 0:
-        raise ShapeError(f"kernels of shape {weights.shape} make no output channel: give at least one kernel")
+        raise ShapeError(f"kernels of shape {weights.shape} make no output channel: use at least one kernel")
     if weights.shape[1] != samples.shape[2]:
         raise ShapeError(
             f"the kernels have {weights.shape[1]} channels and the image has {samples.shape[2]}: "
-            "give one slice for each channel"
+            "use one slice for each channel"
         )
     rows_columns = axes_of(
         samples.shape[:2], weights.shape[2:], padding=padding, stride=stride, dilation=dilation
@@ -215,10 +215,10 @@ def _bound(samples: np.ndarray, weights: np.ndarray, fill: float) -> float:
 def samples_of(array: ArrayLike, name: str = "array") -> np.ndarray:
     """Return an array of real numbers, bool as uint8, or refuse it by a name that starts with a vowel."""
     if isinstance(array, str | os.PathLike) or hasattr(array, "parts"):
-        raise ImageError(f"{brief(array)} where an {name} belongs: give the array first, then the kernel")
+        raise ImageError(f"expected an {name}, got {brief(array)}: the array comes first, then the kernel")
     samples = _real(array, f"an {name}", ImageError)
     if samples.ndim == 0:
-        raise ShapeError(f"a single number cannot be filtered: give an {name} of at least one axis")
+        raise ShapeError(f"a single number cannot be filtered: use an {name} of at least one axis")
     return samples
 
 
@@ -226,12 +226,12 @@ def weights_of(kernel: ArrayLike) -> np.ndarray:
     """Return a kernel of finite real numbers, bool as uint8, or refuse it."""
     if isinstance(kernel, str | os.PathLike):
         raise KernelError(
-            f"{brief(kernel)} is not an array: give get_kernel({brief(kernel)}), or apply_kernel"
+            f"{brief(kernel)} is not an array: use get_kernel({brief(kernel)}), or apply_kernel"
         )
     weights = _real(kernel, "a kernel", KernelError)
     if not np.isfinite(weights).all():
         raise KernelError(
-            "a kernel with nan or infinity among its weights cannot be used: give finite numbers"
+            "a kernel with nan or infinity among its weights cannot be used: use finite numbers"
         )
     return weights
 
@@ -243,7 +243,7 @@ def array_of(values: Any, name: str, error: type[ConvfilterError]) -> np.ndarray
     except ConvfilterError:  # of a Kernel that is not one array
         raise
     except ValueError:
-        raise error(f"{name} has rows of different lengths: give rows of one length") from None
+        raise error(f"{name} has rows of different lengths: make them equally long") from None
 
 
 def _real(values: ArrayLike, name: str, error: type[ConvfilterError]) -> np.ndarray:
@@ -252,7 +252,7 @@ def _real(values: ArrayLike, name: str, error: type[ConvfilterError]) -> np.ndar
     if array.dtype == bool:
         array = array.view(np.uint8)
     if array.dtype.kind not in "iuf":
-        raise error(f"{name} of type {array.dtype} cannot be used: give integers or floats")
+        raise error(f"{name} of type {array.dtype} cannot be used: use integers or floats")
     return array
 
 
@@ -293,7 +293,7 @@ def _integer_work(
 ) -> np.dtype[Any]:
     if fill != int(fill):
         raise ImageError(
-            f"a fill of {fill:g} cannot be used with integers: give a whole number or a float array"
+            f"a fill of {fill:g} cannot be used with integers: use a whole number or a float array"
         )
     total = _sum_of_magnitudes(weights) * repeats
     limits = np.iinfo(samples.dtype)
@@ -305,7 +305,7 @@ def _integer_work(
             return kind
     raise KernelError(
         f"sums of {names[0]} up to {max(largest, abs(int(fill)))} with {names[1]} adding up to {total} may "
-        "pass int64: give either of them as floats"
+        "pass int64: convert either of them to floats"
     )
 
 

@@ -132,7 +132,7 @@ def available_threads(threads: int | None = None) -> int:
     if threads is None:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if isinstance(threads, bool) or not isinstance(threads, int | np.integer) or threads < 1:
-        raise OptionError(f"threads={brief(threads)}: give a whole number, at least 1")
+        raise OptionError(f"threads={brief(threads)}: use a whole number, at least 1")
     return int(threads)
 
 

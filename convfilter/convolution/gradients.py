@@ -199,7 +199,7 @@ def _check_upstream(upstream: np.ndarray, axes: Sequence[Axis], carried: tuple[i
     if upstream.shape != wanted:
         raise ShapeError(
             f"an upstream of shape {upstream.shape} does not fit an output of shape {wanted}: "
-            "give one derivative for each output"
+            "use one derivative for each output"
         )
 
 

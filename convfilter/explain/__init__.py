@@ -109,7 +109,7 @@ def explain_sample(
         parts, steps = last.colour(at, number, written[number])
     notes = []
     if count > 1:
-        after = f"; {following[0].name} goes on with its unrounded values" if following else ""
+        after = f", passed to {following[0].name} unrounded" if following else ""
         notes.append(f"step {len(kernels)} of {count}: {kernels[-1].name}{after}")
     if len(kernels) > 1:
         chain = ", then ".join(kernel.name for kernel in kernels[:-1])

@@ -71,11 +71,11 @@ def explain_gradients(
     made = tuple(axis.output for axis in axes)
     if upstream.shape != made:
         found, wanted = (f"{rows} row{'s' * (rows > 1)} of {width}" for rows, width in (upstream.shape, made))
-        mend = "give one derivative for each output"
+        mend = "use one derivative for each output"
         raise OptionError(f"--upstream: {found} for an output of {wanted}: {mend}")
     if max(values.size, upstream.size, kernel.height * kernel.width) > _MOST:
         raise OptionError(
-            f"at most {_MOST} samples, outputs and weights can be shown with --upstream: give fewer --values"
+            f"at most {_MOST} samples, outputs and weights can be shown with --upstream: use fewer --values"
         )
     weights = kernel.arrays()[0].reshape(kernel.height, kernel.width)
     divisor = kernel.divisors[0]

@@ -137,12 +137,12 @@ def sliding_axes(
 ) -> tuple[Axis, ...]:
     """Return the axes of rows and columns that `sliding_frames` takes, or refuse what it cannot draw."""
     if len(kernels) > 1 or "frame" in kernels[0].axes:
-        raise OptionError("--animate draws one kernel over one image: give one -k without frames")
+        raise OptionError("--animate draws one kernel over one image: use one -k without frames")
     axes = filter_axes((1, *shape), kernels[0], options)[1:]
     if axes[0].output * axes[1].output > _MOST_FRAMES:
         raise OptionError(
             f"the output has {axes[0].output} x {axes[1].output} values and --animate draws at most "
-            f"{_MOST_FRAMES}: give a small image or --values"
+            f"{_MOST_FRAMES}: use a small image or --values"
         )
     return axes
 

@@ -37,12 +37,14 @@ def read_numbers(path: str) -> NDArray[Any]:
     try:
         with open(path, encoding="utf-8-sig") as stream:
             text = stream.read(_LONGEST + 1)
+    except FileNotFoundError:
+        raise ImageError(f"{name}: no such file") from None
     except OSError as error:
         raise ImageError(f"{name}: cannot be opened: {describe(error)}") from None
     except UnicodeDecodeError:
         raise ImageError(f"{name}: is not a text file") from None
     if len(text) > _LONGEST:
-        raise ImageError(f"{name}: holds more than {_LONGEST} characters: give fewer numbers")
+        raise ImageError(f"{name}: holds more than {_LONGEST} characters: use fewer numbers")
     return parse_numbers(text, name)
 
 
@@ -51,14 +53,16 @@ def parse_numbers(text: str, name: str) -> NDArray[Any]:
     try:
         values = parse_rows([row for row in re.split(r"[;\n]", text) if row.strip()])
     except KernelError as error:
-        raise OptionError(f"{name}: {error}: give rows such as '0 1 2; 3 4 5'") from None
+        raise OptionError(f"{name}: {error}: write rows such as '0 1 2; 3 4 5'") from None
     if len({len(row) for row in values}) != 1:
         lengths = " and ".join(map(str, sorted({len(row) for row in values}))) or "no"
-        raise OptionError(f"{name}: the rows have {lengths} numbers: give rows alike, such as '0 1; 2 3'")
+        raise OptionError(
+            f"{name}: the rows have {lengths} numbers: make them equally long, as in '0 1; 2 3'"
+        )
     array = np.array(values)
     array = array.astype(float) if array.dtype == object else array  # integers of many digits
     if not np.isfinite(array).all():
-        raise OptionError(f"{name}: a number is too large for a float: give smaller ones")
+        raise OptionError(f"{name}: a number is too large for a float: use smaller ones")
     return array
 
 

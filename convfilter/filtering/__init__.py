@@ -173,7 +173,7 @@ def apply_kernel(
     )
     for name, value in (("mask", mask), ("missing", missing)):
         if isinstance(value, str | os.PathLike):
-            raise OptionError(f"{name}={brief(value)}: give an array; filter_file takes files")
+            raise OptionError(f"{name}={brief(value)}: use an array; filter_file takes files")
     kernels = get_chain(kernel)
     image = pixels_of(pixels, kernels, channel_axis)
     options = options._replace(alpha="plain") if image.no_alpha else options
@@ -438,7 +438,7 @@ def _stack_of(pixels: np.ndarray, kernels: Sequence[Kernel]) -> tuple[np.ndarray
         values = values[..., np.newaxis]
     if values.ndim not in ((4,) if frames else (3, 4)):
         wanted = "(T, H, W) or (T, H, W, C), for a kernel of frames" if frames else "(H, W) or (H, W, C)"
-        raise ShapeError(f"pixels of shape {np.shape(pixels)} are not an image: give {wanted}")
+        raise ShapeError(f"pixels of shape {np.shape(pixels)} are not an image: use {wanted}")
     if 0 in values.shape:
         raise ImageError(f"pixels of shape {np.shape(pixels)} hold no samples")
     stack = values.ndim == 4

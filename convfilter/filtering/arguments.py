@@ -51,10 +51,14 @@ class Pixels(NamedTuple):
 def pixels_of(pixels: Any, kernels: Sequence[Kernel], channel_axis: ChannelAxis) -> Pixels:
     """Return an image as an array, as `channel_axis` says."""
     if isinstance(pixels, Kernel | str | os.PathLike):
-        mend = "give pixels, then the kernel" if isinstance(pixels, Kernel) else "filter_file filters files"
-        raise ImageError(f"{brief(pixels)} where pixels belong, an array or an image of Pillow: {mend}")
+        mend = (
+            "pixels come first, then the kernel"
+            if isinstance(pixels, Kernel)
+            else "filter_file filters files"
+        )
+        raise ImageError(f"expected pixels (an array or a Pillow image), got {brief(pixels)}: {mend}")
     if np.ma.is_masked(pixels):
-        mend = "give pixels.data and missing=~pixels.mask, or pixels.filled(value)"
+        mend = "use pixels.data and missing=~pixels.mask, or pixels.filled(value)"
         raise ImageError(f"pixels are a masked array, whose mask would be ignored: {mend}")
     mode = getattr(pixels, "mode", "") if hasattr(pixels, "getbands") else ""
     if mode and mode not in _MODES and not mode.startswith("I;16"):
@@ -72,13 +76,13 @@ def pixels_of(pixels: Any, kernels: Sequence[Kernel], channel_axis: ChannelAxis)
         )  # whose number is checked with the kernel
         if values.ndim == axes + 1 and values.shape[-1] > _MOST_CHANNELS and not summed:
             count = values.shape[-1]
-            mend = f"give channel_axis=-1 if it has {count} channels, 0 if the first axis is channels"
+            mend = f"set channel_axis=-1 if it has {count} channels, 0 if the first axis is channels"
             fault = f"pixels of shape {values.shape} may be an image or a volume"
             raise ShapeError(f"{fault}: {mend}; correlate filters volumes")
         where = None
     elif channel_axis is None:
         if values.ndim != axes:
-            mend = "give its channel_axis, or correlate, which filters arrays of any number of axes"
+            mend = "set channel_axis, or use correlate, which filters arrays of any number of axes"
             raise ShapeError(f"pixels of shape {values.shape} have more than {axes} axes: {mend}")
         where = None
     else:
@@ -87,7 +91,7 @@ def pixels_of(pixels: Any, kernels: Sequence[Kernel], channel_axis: ChannelAxis)
             values = np.moveaxis(values, where, -1)
         except (TypeError, np.exceptions.AxisError):
             fault = f"channel_axis={brief(channel_axis)} is not an axis of pixels of shape {values.shape}"
-            raise OptionError(f"{fault}: give 'auto', None, or one of them") from None
+            raise OptionError(f"{fault}: use 'auto', None, or one of them") from None
         if values.ndim != axes + 1:
             raise ShapeError(f"pixels of shape {np.shape(pixels)} have no axis beside {axes} for channels")
     return Pixels(values, where, mode in ("CMYK", "RGBX"))

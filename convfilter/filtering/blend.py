@@ -43,16 +43,16 @@ def check_blending(options: FilterOptions) -> None:
         number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
         if not (number and 0 <= value <= most and value < math.inf):
             asked = "a number from 0 to 1" if name == "mix" else "a fraction of full scale, at least 0"
-            raise OptionError(f"{name}={brief(value)}: give {asked}")
+            raise OptionError(f"{name}={brief(value)}: use {asked}")
     if 0 < options.mix < _LEAST_MIX:  # its exact fraction is longer than a float
-        raise OptionError(f"mix={brief(options.mix)} is too small: give 0, or at least {_LEAST_MIX}")
+        raise OptionError(f"mix={brief(options.mix)} is too small: use 0, or at least {_LEAST_MIX}")
     region = options.region
     if region is not None:
         whole = isinstance(region, tuple | list | np.ndarray) and all(
             isinstance(each, int | np.integer) and not isinstance(each, bool) for each in region
         )
         if not (whole and len(region) == 4 and min(region[:2]) >= 0 and min(region[2:]) >= 1):
-            raise OptionError(f"region={brief(region)}: give (row, column, height, width), whole numbers")
+            raise OptionError(f"region={brief(region)}: use (row, column, height, width), whole numbers")
 
 
 def grey_mask(mask: np.ndarray, name: str = "mask") -> tuple[np.ndarray, int]:
@@ -66,7 +66,7 @@ def grey_mask(mask: np.ndarray, name: str = "mask") -> tuple[np.ndarray, int]:
         full = 1
     else:
         raise ImageError(
-            f"{name}: samples of type {values.dtype} cannot be a mask: give integers, floats or bool"
+            f"{name}: samples of type {values.dtype} cannot be a mask: use integers, floats or bool"
         )
     if values.ndim == 3:
         colours = values[..., : -1 if values.shape[-1] in (2, 4) else None]
@@ -75,7 +75,7 @@ def grey_mask(mask: np.ndarray, name: str = "mask") -> tuple[np.ndarray, int]:
             weights = np.array(LUMA) if colours.dtype.kind in "iu" else np.array(LUMA) / sum(LUMA)
             values, full = colours @ weights, full * (sum(LUMA) if weights.dtype.kind == "i" else 1)
     if values.ndim != 2 or values.size == 0:
-        raise ImageError(f"{name}: shape {np.shape(mask)} is not a mask: give (H, W), grey, or (H, W, 3)")
+        raise ImageError(f"{name}: shape {np.shape(mask)} is not a mask: use (H, W), grey, or (H, W, 3)")
     check_mask_values(values, full)
     return values, full
 
@@ -90,7 +90,7 @@ def check_region(region: Sequence[int] | None, shape: Sequence[int]) -> tuple[sl
     slices = slice(row, min(row + height, shape[0])), slice(column, min(column + width, shape[1]))
     if any(part.start >= part.stop for part in slices):
         raise ShapeError(
-            f"the region begins at row {row}, column {column}, and the image has {shape[0]} rows and "
+            f"the region begins at row {row}, column {column}, but the image has {shape[0]} rows and "
             f"{shape[1]} columns: move it into the image"
         )
     return slices

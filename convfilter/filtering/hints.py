@@ -1,4 +1,4 @@
-"""How to see more of a result of which much is cut off at the ends of the scale, or nearly black."""
+"""How to see more of a result of which much is clipped at the ends of the scale, or nearly black."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from convfilter.errors import ConvfilterError
+from convfilter.errors import ConvfilterError, figure
 from convfilter.filtering import filter_image, resolved_range
 from convfilter.kernels import Kernel
+from convfilter.kernels.matrix import MATRIX
 from convfilter.options import FilterOptions
 
 __all__ = ["is_dark", "range_hint"]
@@ -31,13 +32,17 @@ def range_hint(pixels: np.ndarray, mode: str, kernels: Sequence[Kernel], options
         return ""
     below, above = filtered.clipped_below or 0, filtered.clipped_above or 0
     if below + above > _MOST_CUT:
-        share = f"{100 * (below + above):.0f} % of the samples are cut off"
+        share = f"{100 * (below + above):.0f}% of the samples are clipped"
         if kernel.is_zero_sum and below > above:
-            return f"{share}, most of them below zero: --range signed shows these too"
-        return f"{share}: --range stretch shows all{_divided(kernel) if kernel.is_zero_sum else ''}"
+            return f"{share}, most of them below zero: --range signed keeps these"
+        total = (kernel.arrays()[0] / kernel.divisors[0]).sum()
+        if len(kernel.parts) == 1 and "channel" not in kernel.axes and total > 1.001:
+            mend = "add ' / sum'" if kernel.name == MATRIX else "divide by their sum"
+            return f"{share}: the weights add up to {figure(total)}; {mend} to keep the brightness"
+        return f"{share}: --range stretch keeps them{_divided(kernel) if kernel.is_zero_sum else ''}"
     was_dark = is_dark(parts, mode) and not kernel.is_zero_sum
     if mode not in ("CMYK", "LAB") and is_dark(filtered.pixels, mode) and not was_dark:
-        share = f"{100 * _MOST_DARK:.0f} % of the samples are below {100 * _DARK:.0f} % of full scale"
+        share = f"{100 * _MOST_DARK:.0f}% of the samples are below {100 * _DARK:.0f}% of full scale"
         return f"{share}: --range stretch shows more"
     return ""
 

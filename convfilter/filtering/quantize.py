@@ -77,7 +77,7 @@ def levels_of(dtype: np.dtype[Any]) -> Levels:
     if dtype.kind == "f" and dtype.itemsize in (4, 8):
         return Levels(dtype, 1.0, -np.inf, np.inf)
     usual = "uint8" if dtype.kind in "iu" else "float32"
-    mend = "give integers of 8 to 32 bits, or floats of 32 or 64"
+    mend = "use integers of 8 to 32 bits, or floats of 32 or 64"
     if dtype.kind in "iuf":
         mend += f", such as np.asarray(pixels, np.{usual})"
     raise ImageError(f"pixels of type {dtype} cannot be filtered: {mend}")

@@ -164,7 +164,7 @@ def check_missing(missing: Any) -> None:
     number = isinstance(missing, int | float | np.number) and not isinstance(missing, bool)
     named = missing is None or number or isinstance(missing, str)
     if not named and array_of(missing, "a mask of missing samples", ImageError).ndim < 2:
-        raise OptionError(f"missing={brief(missing)}: give nan, a number, or a mask of 0 for missing samples")
+        raise OptionError(f"missing={brief(missing)}: use nan, a number, or a mask of 0 for missing samples")
 
 
 class Missing:
@@ -181,7 +181,7 @@ class Missing:
                 mask = np.asarray(mask[..., : -1 if mask.shape[-1] in (2, 4) else None].any(axis=-1))
             if mask.ndim != 2 or mask.dtype.kind not in "biuf":
                 raise ImageError(
-                    f"missing: shape {np.shape(missing)} is not a mask: give (H, W), 0 is missing"
+                    f"missing: shape {np.shape(missing)} is not a mask: use (H, W), 0 is missing"
                 )
             check_mask_size(mask.shape, samples.shape[1:3])
             self.planes = np.broadcast_to((mask == 0)[..., np.newaxis], (*samples.shape[:-1], 1))

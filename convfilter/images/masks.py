@@ -81,7 +81,7 @@ def _read(name: str, path: str, source: str, reading: ReadOptions) -> NDArray[An
     with _named(path):
         picture = read_picture(path, max_pixels=reading.max_pixels, orient=reading.orient)
         if picture.mode not in _GREY_OR_COLOUR:
-            raise ImageError(f"{picture.mode} is not a mask: give a grey image")
+            raise ImageError(f"{picture.mode} is not a mask: use a grey image")
         _check_frames(picture.frames)
         if name == "mask":
             kind = picture.pixels.dtype
@@ -91,7 +91,7 @@ def _read(name: str, path: str, source: str, reading: ReadOptions) -> NDArray[An
 
 def _check_frames(count: int) -> None:
     if count > 1:
-        raise ImageError(f"holds {count} frames: give a single image")
+        raise ImageError(f"holds {count} frames: use a single image")
 
 
 @contextlib.contextmanager
@@ -107,7 +107,7 @@ def _of_image(path: str, source: str) -> str:
     if not os.path.isdir(path):
         return path
     if source == STREAM:
-        raise ImageError(f"standard input has no name to look for in {escaped(path)}: give the mask's file")
+        raise ImageError(f"standard input has no name to look for in {escaped(path)}: use the mask's file")
     parts = os.path.splitdrive(os.path.abspath(source))[1].split(os.sep)[1:]
     for first in range(len(parts)):
         folder, name = os.path.join(path, *parts[first:-1]), parts[-1]
@@ -122,4 +122,4 @@ def _of_image(path: str, source: str) -> str:
                 raise ImageError(f"there are several masks for it in {escaped(folder)}: {named}: keep one")
             if found:
                 return os.path.join(folder, found[0])
-    raise ImageError(f"there is no mask for it in {escaped(path)}: give one of its name")
+    raise ImageError(f"no mask for it in {escaped(path)}: add one named {escaped(parts[-1])}")

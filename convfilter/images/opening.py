@@ -61,6 +61,9 @@ def opened(source: str | os.PathLike[str] | BinaryIO) -> Iterator[tuple[BinaryIO
         raise
     except ValueError as error:
         raise ImageError(f"not a file name ({escaped(str(error))})") from None
+    except FileNotFoundError:
+        pattern = any(mark in name for mark in "*?[")
+        raise ImageError("no file matches" if pattern else "no such file") from None
     except OSError as error:
         raise ImageError(f"cannot be opened: {describe(error)}") from None
     with stream:

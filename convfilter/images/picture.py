@@ -364,8 +364,8 @@ def copy_pixels(pixels: NDArray[Any], target: NDArray[Any]) -> None:
 def check_mask_size(mask: tuple[int, ...], image: tuple[int, ...]) -> None:
     """Refuse a mask (H, W) that is not of the image's size."""
     if mask != image:
-        sizes = "{1}x{0} and the image has {3}x{2}".format(*mask, *image)
-        raise ImageError(f"the mask has {sizes}: give one of the image's size")
+        sizes = "the mask is {1}x{0} but the image is {3}x{2}".format(*mask, *image)
+        raise ImageError(f"{sizes}: use a mask of the same size")
 
 
 def check_mask_values(mask: NDArray[Any], full: int) -> None:

@@ -51,7 +51,7 @@ def read_content(path: str | os.PathLike[str], *, pipe: bool = True) -> bytes:
         if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
             raise ValueError("neither a regular file nor a pipe")
         if stat.S_ISFIFO(mode) and not pipe:
-            raise ValueError("a pipe: give it with --kernels, and choose one of its kernels by name")
+            raise ValueError("a pipe: load it with --kernels, and choose one of its kernels by name")
         with open(path, "rb") as stream:
             content = stream.read(_LARGEST + 1)
             largest = _LARGEST_ARRAY if content.startswith(_MAGIC) else _LARGEST
@@ -59,6 +59,8 @@ def read_content(path: str | os.PathLike[str], *, pipe: bool = True) -> bytes:
         if len(content) > largest:
             raise ValueError(f"larger than {largest >> 20} MiB")
         return content
+    except FileNotFoundError:
+        raise KernelError(f"{escaped(path)}: no such file") from None
     except (OSError, ValueError) as error:  # a ValueError also for a null character in the name
         raise KernelError(f"{escaped(path)}: {getattr(error, 'strerror', None) or error}") from None
 
@@ -72,7 +74,7 @@ def parse_kernels(content: bytes, path: str | os.PathLike[str], find: Find) -> d
     try:
         return FORMATS[extension].read(content, name, find)
     except UnicodeDecodeError:
-        mend = "give a TOML file of kernels, or rows of numbers"
+        mend = "use a TOML file of kernels, or rows of numbers"
         raise KernelError(f"{escaped(path)}: holds no text: {mend}") from None
 
 
@@ -131,7 +133,7 @@ def _read_array(content: bytes) -> dict[str, Any]:
         raise FieldError("parts", f"broken .npy data ({brief(str(error))})") from None
     if not usable:
         fault = f"an array of {dtype.name} and shape {brief(shape)} is not a kernel"
-        raise FieldError("parts", f"{fault}: give numbers by row, column, or output, channel, row, column")
+        raise FieldError("parts", f"{fault}: use numbers by row, column, or output, channel, row, column")
     array = array.reshape(shape, order="F" if fortran else "C")
     values = array.astype(np.float64) if dtype.kind == "f" else array
     return {"parts": (values.tolist(),), "axes": tuple(AXES_OF_ARRAYS[len(shape)].split(","))}

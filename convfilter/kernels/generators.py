@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, NamedTuple
 
-from convfilter.errors import KernelError, brief, did_you_mean, escaped
+from convfilter.errors import KernelError, brief, did_you_mean, escaped, figure
 from convfilter.kernels.kernel import LARGEST_SIDE, Kernel, choice, kind_of, number, quoted
 
 __all__ = ["GENERATORS", "generate"]
@@ -127,7 +127,7 @@ def dog(sigma: Sigma = 1, ratio: Ratio = 1.6) -> Weights:
     """
     wide = ratio * sigma
     if wide > _LARGEST_RADIUS / 3:
-        raise KernelError(f"ratio times sigma must be at most {_LARGEST_RADIUS / 3:.6g}, not {wide:.6g}")
+        raise KernelError(f"ratio times sigma must be at most {_LARGEST_RADIUS // 3}, not {wide:.6g}")
     radius = math.ceil(3 * wide)
     pairs = zip(_gaussian_of_radius(sigma, radius), _gaussian_of_radius(wide, radius), strict=True)
     weights = _mean_removed([[a - b for a, b in zip(*rows, strict=True)] for rows in pairs])
@@ -234,7 +234,7 @@ def generate(
     """
     name = choice(generator, tuple(GENERATORS))
     if not isinstance(values, Mapping):
-        raise KernelError(f"{kind_of(values)} where a table of parameters belongs")
+        raise KernelError(f"expected a table of parameters, got {kind_of(values)}")
     known = inspect.signature(GENERATORS[name]).parameters
     limits = {key: parameter.annotation.__metadata__[0] for key, parameter in known.items()}
     usual = {key: parameter.default for key, parameter in known.items()} | dict(defaults or {})
@@ -243,7 +243,7 @@ def generate(
         words.append("fwhm")
     if "fwhm" in given and "fwhm" in words:
         if "sigma" in given:
-            raise KernelError("fwhm and sigma mean the same: give one of them")
+            raise KernelError("fwhm and sigma mean the same: use one of them")
         lowest, highest, *kind = limits["sigma"]
         numbers = _checked("fwhm", given.pop("fwhm"), Limits(lowest * _FWHM, highest * _FWHM, *kind))
         given["sigma"] = [each / _FWHM for each in (numbers if isinstance(numbers, tuple) else (numbers,))]
@@ -290,7 +290,7 @@ def _mend(generator: str, parameter: str, given: Mapping[str, Any], usual: Mappi
 def _kernel_named(name: str, value: object, find: Find) -> Kernel:
     """Return the kernel that a parameter names; its own parameters are in brackets."""
     if not isinstance(value, str):
-        raise KernelError(f"{name}: {kind_of(value)} where the name of a kernel belongs")
+        raise KernelError(f"{name}: expected the name of a kernel, got {kind_of(value)}")
     written = re.fullmatch(r"([^()]*)(?:\(([^()]*)\))?", value.strip())
     if written is None:
         mend = "write a kernel's own parameters in one pair of brackets, such as disk(radius=3)"
@@ -315,9 +315,8 @@ def _checked(name: str, value: object, limits: Limits) -> float | tuple[float, .
         if limits.whole and not isinstance(checked, int):
             raise KernelError(f"{name} must be a whole number, not {brief(checked)}")
         if not limits.lowest <= checked <= limits.highest:
-            raise KernelError(
-                f"{name} must be from {limits.lowest:.6g} to {limits.highest:.6g}, not {checked:.6g}"
-            )
+            lowest, highest = figure(limits.lowest), figure(math.floor(limits.highest))
+            raise KernelError(f"{name} must be from {lowest} to {highest}, not {figure(checked)}")
         numbers.append(checked)
     return tuple(numbers) if len(numbers) > 1 else numbers[0]
 

@@ -64,7 +64,7 @@ def kind_of(value: object) -> str:
 def choice(value: object, choices: Sequence[str]) -> str:
     """Return the value if it is one of the choices."""
     if not isinstance(value, str):
-        raise KernelError(f"{kind_of(value)} where one of {' '.join(choices)} belongs")
+        raise KernelError(f"expected one of {' '.join(choices)}, got {kind_of(value)}")
     if value not in choices:
         raise KernelError(f"unknown value {quoted(value)}{did_you_mean(value, choices)}")
     return value
@@ -93,7 +93,7 @@ def _table(
 
     axis = axes[len(index)]
     if not isinstance(value, list | tuple):
-        raise error(f"{kind_of(value)} where a list of {axis}s belongs")
+        raise error(f"expected a list of {axis}s, got {kind_of(value)}")
     if not value:
         raise error("empty")
     if len(value) > LARGEST_SIDE:
@@ -360,13 +360,13 @@ class Kernel:
 
     def _checked_axes(self) -> tuple[str, ...]:
         if not isinstance(self.axes, list | tuple):
-            raise KernelError(f"{kind_of(self.axes)} where a tuple of names belongs")
+            raise KernelError(f"expected a tuple of names, got {kind_of(self.axes)}")
         return tuple(choice(",".join(map(str, self.axes)), AXES).split(","))
 
     def _checked_parts(self) -> tuple[Any, ...]:
         parts = plain(self.parts)
         if not isinstance(parts, list | tuple):
-            raise KernelError(f"{kind_of(parts)} where a list of tables belongs")
+            raise KernelError(f"expected a list of tables, got {kind_of(parts)}")
         if isinstance(parts, list) and depth_of(parts) == len(self.axes):
             parts = [parts]
         if not parts:
@@ -391,7 +391,7 @@ class Kernel:
         if self.anchor is None:
             return None
         if not isinstance(self.anchor, list | tuple) or len(self.anchor) != 2:
-            raise KernelError(f"{brief(self.anchor)} where [row, column] belongs")
+            raise KernelError(f"expected [row, column], got {brief(self.anchor)}")
         row, column = map(number, self.anchor)
         for axis, place, side in (("row", row, self.height), ("column", column, self.width)):
             if not isinstance(place, int) or not 0 <= place < side:

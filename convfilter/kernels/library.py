@@ -176,8 +176,8 @@ def _readings(spec: str, known: Mapping[str, Kernel]) -> list[str]:
     parts = re.fullmatch(r"([^\d\s=(:]*)[\s=(:]*([^)]*)\)?", spec.strip())
     if parts is None or not parts[2]:
         return []
-    pair = re.fullmatch(r"([\d.]*)x([\d.]+)", parts[2])
-    texts = [f"sigma={pair[2]}", f"size={pair[1]},{pair[2]}"] if pair else [parts[2]]
+    pair = re.fullmatch(r"([\d.]*)[x*]([\d.]+)", parts[2])
+    texts = [f"sigma={pair[2]}", f"size={pair[1]},{pair[2]}"] if pair else [parts[2].replace(":", "=")]
     found = []
     for name in synonyms(parts[1] or "box", known):
         for text in texts:
@@ -214,7 +214,7 @@ def _kernel_of_weights(weights: Any) -> Kernel:
     table: Any = None if large else plain(weights)
     depth = depth_of(table)
     if depth not in AXES_OF_ARRAYS:
-        mend = "give a Kernel, a name such as 'gaussian:sigma=2', or rows of weights"
+        mend = "use a Kernel, a name such as 'gaussian:sigma=2', or rows of weights"
         if large or depth == 3:
             mend = "pixels come first; for weights give Kernel(name, weights, axes=(...))"
         raise KernelError(f"{brief(weights)} is not a kernel: {mend}")
@@ -225,7 +225,7 @@ def _only_kernel(path: str) -> Kernel:
     """Return the kernel of a file that holds one."""
     found = [*parse_kernels(read_content(path, pipe=False), path, _find).values()]
     if len(found) != 1:
-        mend = "give it with --kernels, and choose one by name"
+        mend = "load it with --kernels, and choose one by name"
         raise KernelError(f"{escaped(path)}: holds {len(found)} kernels: {mend}")
     return found[0]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,7 +10,7 @@ from dataclasses import replace
 from convfilter.errors import KernelError
 from convfilter.kernels.kernel import FieldError, Kernel, flat, quoted, with_own_sums
 
-__all__ = ["MATRIX", "NUMBER", "is_matrix", "parse_matrix", "parse_rows", "value_of"]
+__all__ = ["MATRIX", "NUMBER", "is_matrix", "one_row_hint", "parse_matrix", "parse_rows", "value_of"]
 
 MATRIX = "matrix"
 """The name of a kernel that was typed as numbers."""
@@ -18,6 +19,7 @@ NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 
 # `WxH:` or `WxH+X+Y:` and the numbers, as in ImageMagick.
 _MAGICK = re.compile(rf"([0-9]{{1,3}})x[0-9]{{1,3}}(?:\+[0-9]+\+[0-9]+)?\s*:\s*({NUMBER}[\s,].*)", re.DOTALL)
+_EXAMPLE = "1 1 1; 1 1 1; 1 1 1 / 9"
 _LONGEST_INTEGER = 300  # digits; Python refuses those of thousands
 
 
@@ -38,11 +40,11 @@ def parse_matrix(text: str) -> Kernel:
     body, slash, divisor = (each.strip() for each in _with_ascii_signs(text).rpartition("/"))
     try:
         if slash and divisor != "sum" and not re.fullmatch(NUMBER, divisor):
-            mend = "one divisor stands after all numbers, as in '1 2 1 / 4'"
-            raise KernelError(f"the divisor {quoted(divisor)} is neither a number nor 'sum': {mend}")
+            fault = f"the divisor {quoted(divisor)} is neither a number nor 'sum'"
+            raise KernelError(f"{fault}: write one divisor at the end: '{_EXAMPLE}'")
         kernel = Kernel(MATRIX, (parse_rows(_rows(body if slash else divisor)),))
         if slash and not text.strip().startswith("[") and len(flat(kernel.parts)) == 1:
-            mend = "write all weights, as in '1 2 1 / 4', or use a kernel such as box:size=3"
+            mend = f"write all weights, as in '{_EXAMPLE}', or use a kernel such as box:size=3"
             raise KernelError(f"a single weight is a factor: {mend}")
         if not slash:
             return kernel
@@ -54,14 +56,28 @@ def parse_matrix(text: str) -> Kernel:
         raise KernelError(f"{MATRIX}: {reason}") from None
 
 
+def one_row_hint(text: str) -> str:
+    """Return how to write a square kernel whose numbers were typed in one row; nothing for others."""
+    numbers, slash, divisor = text.strip().partition("/")
+    cells = re.split(r"[\s,]+", numbers.strip(" ,[]"))
+    side = math.isqrt(len(cells))
+    whole = all(re.fullmatch(NUMBER, cell) for cell in cells) and not text.strip().startswith("[[")
+    if not whole or side not in (3, 5, 7, 9, 11) or side * side != len(cells):
+        return ""
+    rows = "; ".join(" ".join(cells[at : at + side]) for at in range(0, len(cells), side))
+    ending = f" / {divisor.strip()}" if slash else ""
+    advice = f"for a {side}x{side} kernel separate the rows with ';', as in {quoted(rows + ending)}"
+    return f"{len(cells)} numbers in one row; {advice}"
+
+
 def _rows(text: str) -> list[str]:
     """Return the text of each row."""
     if magick := _MAGICK.match(text):
         width, numbers = int(magick[1]) or 1, re.split(r"[\s,]+", magick[2])
         rows = [" ".join(numbers[at : at + width]) for at in range(0, len(numbers), width)]
-        raise KernelError(f"rows end with semicolons, and no size is needed: give {quoted('; '.join(rows))}")
+        raise KernelError(f"rows end with semicolons, and no size is needed: write {quoted('; '.join(rows))}")
     if text.startswith(("{", "(")):
-        raise KernelError("brackets must be square: write rows as '1 2; 3 4' or '[[1, 2], [3, 4]]'")
+        raise KernelError(f"brackets must be square, or left out: write '{_EXAMPLE}'")
     if text.startswith("["):
         if not text.endswith("]") or text.count("[") != text.count("]"):
             raise KernelError("brackets do not match: write rows as '1 2; 3 4' or '[[1, 2], [3, 4]]'")
@@ -77,13 +93,20 @@ def parse_rows(rows: Sequence[str]) -> list[list[int | float]]:
     """Return rows of numbers that are separated by blanks, tabs or commas."""
     table = []
     for row, line in enumerate(rows):
-        cells = re.split(r"\s*,\s*|\s+", line.strip().removesuffix(",")) if line.strip() else []
+        line = line.strip().removesuffix(",").rstrip()
+        commas = {"," in gap for gap in re.findall(r"(?<=[^\s,])[\s,]+(?=[^\s,])", line)}
+        if len(commas) > 1:
+            mend = "separate rows with ';', as in '1 2 1; 2 4 2; 1 2 1'"
+            raise KernelError(f"row {row}: commas between some numbers, blanks between others: {mend}")
+        cells = re.split(r"\s*,\s*|\s+", line) if line else []
         for column, cell in enumerate(cells):
             if any(bracket in cell for bracket in "[]"):
                 mend = "a matrix has rows and columns; deeper kernels go into a kernel file"
-                raise KernelError(f"row {row}, column {column}: a bracket too many: {mend}")
+                raise KernelError(f"row {row}, column {column}: one bracket too many: {mend}")
             if not re.fullmatch(NUMBER, cell):
                 mend = ": separate numbers by commas or blanks, rows by line breaks" if ";" in cell else ""
+                if "/" in cell.strip("/"):
+                    mend = f": write whole numbers and one divisor at the end: '{_EXAMPLE}'"
                 raise KernelError(f"row {row}, column {column}: {quoted(cell)} is not a number{mend}")
         table.append([value_of(cell) for cell in cells])
     return table

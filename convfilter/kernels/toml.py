@@ -57,7 +57,7 @@ def _kernel_of(name: str, table: Any, find: Callable[[str], Kernel]) -> Kernel:
     if not re.fullmatch(NAME, name):
         raise FieldError("name", NAMES)
     if not isinstance(table, dict):
-        raise FieldError("table", f"{kind_of(table)} where a table of keys belongs")
+        raise FieldError("table", f"expected a table, got {kind_of(table)}")
     form = next((each for each in _FORMS if each in table), "weights")
     for key, value in table.items():
         if key not in _KEYS and isinstance(value, dict):
@@ -88,7 +88,7 @@ def _written(table: dict[str, Any], form: str) -> dict[str, Any]:
     parts = table[form] if form == "parts" else [table[form]]
     if not isinstance(parts, list) or not parts:
         what = "empty" if parts == [] else kind_of(parts)
-        raise FieldError(form, f"{what} where a list of tables belongs")
+        raise FieldError(form, f"expected a list of tables, got {what}")
     divisor = table.get("divisor", 1)
     if isinstance(divisor, str):
         _blamed("divisor", choice, divisor, ("sum",))
@@ -108,7 +108,7 @@ def _axes(table: dict[str, Any], form: str, part: Any) -> tuple[str, ...]:
     while isinstance(inner, list) and depth < 6:
         depth, inner = depth + 1, inner[0] if inner else None
     if depth == 0:
-        raise FieldError(form, f"{kind_of(part)} where a list of numbers belongs")
+        raise FieldError(form, f"expected a list of numbers, got {kind_of(part)}")
     if depth > 2:
         raise FieldError("axes", f"missing; lists {depth} deep need one of {' '.join(AXES[2:])}")
     return ("column",) if depth == 1 else ("row", "column")

@@ -51,7 +51,7 @@ def planes_of(pixels: ArrayLike, *, alpha: bool = True, linear: bool = False) ->
     if np.asarray(pixels).dtype == bool:
         values = values * np.uint8(255)
     if values.ndim > 3:
-        raise ShapeError(f"an array of shape {values.shape} is not an image: give (H, W), (H, W, C) or (N,)")
+        raise ShapeError(f"an array of shape {values.shape} is not an image: use (H, W), (H, W, C) or (N,)")
     if 0 in values.shape:
         raise ImageError(f"an array of shape {values.shape} holds no samples")
     types = {"i8": np.float64, "u8": np.float64, "f2": np.float32}  # 64-bit integers count as floats
@@ -75,7 +75,7 @@ def check_window(size: int | Sequence[int]) -> tuple[int, ...]:
     """Return the size of a kernel that can be learned, (rows, columns) or (columns,)."""
     sides = tuple(size) if isinstance(size, Iterable) else (size,)
     if len(sides) not in (1, 2):
-        raise ShapeError(f"a kernel size of {len(sides)} numbers: give (rows, columns), or columns alone")
+        raise ShapeError(f"a kernel size of {len(sides)} numbers: use (rows, columns), or columns alone")
     # Any array will do: its axes are as many as the kernel's.
     window = tuple(axis.kernel for axis in axes_of((1,) * len(sides), sides, padding="full"))
     if max(window) > LARGEST_SIDE:
@@ -139,12 +139,12 @@ def make_pair(
     if before.depth.integer != after.depth.integer:
         raise ImageError(
             f"{before.depth.dtype} before and {after.depth.dtype} after have no scale in common: "
-            "give both as integers or both as floats"
+            "use integers for both, or floats for both"
         )
     (*sizes_before, colours), (*sizes_after, made) = before.colours.shape, after.colours.shape
     if channels == "each" and colours != made:
         mend = "channels 'sum' or 'mix'" if made == 1 else "channels 'mix'"
-        raise ShapeError(f"{colours} colour channels cannot become {made} each on its own: learn with {mend}")
+        raise ShapeError(f"{colours} channels cannot become {made} with channels 'each': use {mend}")
     if channels == "sum" and made != 1:
         raise ShapeError(f"a sum of channels is one channel and not {made}: learn with channels 'mix'")
     rows, columns = map(_implied_axis, ("height", "width"), sizes_before, sizes_after, (1, *window)[-2:])
@@ -179,7 +179,7 @@ def _implied_axis(name: str, before: int, after: int, kernel: int) -> Axis:
         least, most = max(1, before - kernel + 1), before + kernel - 1
         span = f"{least} to {most}" if least < most else f"{most}"
         raise ShapeError(
-            f"{name} {before} before and {after} after: a kernel with {kernel} weights there gives {span}, "
+            f"{name} {before} before and {after} after: a kernel with {kernel} weights there makes {span}, "
             "from padding valid to full"
         )
     return Axis(before, kernel, padding // 2, padding - padding // 2)

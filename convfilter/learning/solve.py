@@ -87,8 +87,8 @@ def fit_pairs(
     means, count = _mean_products(blocks)
     if not count:
         raise ImageError(
-            "no sample can be used: all are at their limits, where filters clip, or their windows see "
-            "something transparent or not finite; use other images"
+            "no sample can be used: all are at their limits, where filters clip, or their windows "
+            "contain transparent or non-finite samples; use other images"
         )
     equations = _Equations(means, first.weights, offset=offset, ridge=ridge)
     weights, shift, check = _solve(equations, blocks)
@@ -120,15 +120,15 @@ def _check_arguments(pairs: Sequence[Pair], ridge: float) -> None:
     for pair in pairs[1:]:
         if pair.kernel_shape != first.kernel_shape:
             raise ImageError(
-                "the pairs have different numbers of channels: give pairs of one kind, or learn from each"
+                "the pairs have different numbers of channels: use pairs of one kind, or learn from each"
             )
         if (pair.depth_before, pair.depth_after) != (first.depth_before, first.depth_after):
             raise ImageError(
                 f"the pairs have samples of different types, {first.depth_after.dtype} and "
-                f"{pair.depth_after.dtype} after: give pairs of one kind, or learn from each"
+                f"{pair.depth_after.dtype} after: use pairs of one kind, or learn from each"
             )
     if not (isinstance(ridge, int | float | np.number) and math.isfinite(ridge) and ridge >= 0):
-        raise OptionError(f"ridge={brief(ridge)}: give a finite number, at least 0")
+        raise OptionError(f"ridge={brief(ridge)}: use a finite number, at least 0")
 
 
 class _Equations:
@@ -226,7 +226,7 @@ def _uncertainty(weights: np.ndarray, check: _Check, equations: _Equations, degr
 
 def _doubts(equations: _Equations, uncertainty: float, weights: int) -> list[str]:
     """Return why not to trust the weights, if there is reason."""
-    mend = "learn from images with more detail, use a smaller size, or give a ridge such as 1e-6"
+    mend = "learn from images with more detail, use a smaller size, or set a ridge such as 1e-6"
     if equations.rank < weights or not math.isfinite(equations.condition):
         return [f"the images do not determine the kernel, only {equations.rank} of {weights} weights: {mend}"]
     if math.isfinite(uncertainty) and uncertainty > _UNCERTAIN:

@@ -147,13 +147,13 @@ def test_a_scheduler_that_cannot_be_reached_is_an_error_before_any_work(quick, t
     assert not (tmp_path / "out").exists()
     ran = quick("apply", "in", "-k", "blur", "-j", "2", "--scheduler", "tcp://127.0.0.1:1")
     assert ran.code == 2
-    assert "--jobs and --scheduler exclude each other" in ran.err
+    assert "--jobs and --scheduler cannot be used together" in ran.err
 
 
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (None, "there is no such file"),
+        (None, "no such file"),
         (b"{", "it is not a scheduler file"),
         (b"[]", "it is not a scheduler file"),
         (b"\xff\xfe", "it is not a scheduler file"),

@@ -151,7 +151,7 @@ def test_a_folder_of_all_of_them_is_done_refused_or_warned_of_to_its_end(
     assert ran.code == 1
     assert ran.complaints[-2:] == [
         f"convfilter: {done} done, {len(REFUSED)} failed",
-        "convfilter: fix what is named above, then run again with --skip-existing",
+        "convfilter: fix the problems above, then run again with --skip-existing",
     ]
     assert all(line.startswith("convfilter: in/") for line in ran.complaints[:-2])
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names[:done]

@@ -96,7 +96,7 @@ def test_this_runs_output_folders_are_no_inputs_unless_they_are_arguments():
 
 def test_no_image_at_all_is_an_error_that_names_where():
     make("in/notes.txt")
-    assert "no images found in in, in/: give files" in refusal("in", "in/")
+    assert "no images found in in, in/: name files" in refusal("in", "in/")
 
 
 def test_a_folder_that_cannot_be_listed_is_reported_and_the_others_are_done(monkeypatch):
@@ -148,7 +148,7 @@ def test_a_list_holds_one_name_a_line_or_names_ended_by_nul(end, null, last):
     assert [os.fsencode(job.source) for job in planned.jobs] == [b"first.png", *names]
     assert planned.several
     if null:
-        assert "names end in NUL bytes: give -0 too" in refusal(files_from="list")
+        assert "names end in NUL bytes: add -0" in refusal(files_from="list")
 
 
 def test_a_list_may_be_standard_input(monkeypatch):
@@ -160,7 +160,7 @@ def test_a_list_may_be_standard_input(monkeypatch):
 
 
 def test_a_list_that_cannot_be_read_or_names_nothing_is_refused():
-    assert refusal(files_from="gone") == "--files-from gone: No such file or directory"
+    assert refusal(files_from="gone") == "--files-from gone: no such file"
     with open("list", "wb") as stream:
         stream.write(b"\n\n")
     assert refusal(files_from="list") == "--files-from list: it names no images"
@@ -320,7 +320,7 @@ def test_names_that_contradict_options_or_the_disk_are_refused():
     )
     assert "unknown extension" in refusal("a.png", output="b.pgn")
     for several in (("a.png", "b.png"), (".",)):
-        assert "give a folder with -o, such as c/" in refusal(*several, output="c.png")
+        assert "use a folder with -o, such as c/" in refusal(*several, output="c.png")
         assert "'file' is one file" in refusal(*several, output="file")
     assert "there is no folder no/such: create it first" in refusal("a.png", output="no/such/c.png")
     assert "there is no folder no: create it first" in refusal("a.png", "b.png", output="no/such")
@@ -394,9 +394,9 @@ def test_an_output_that_is_its_input_needs_overwrite_by_every_path():
     make("a.png", "deep/x", "in/a.png", "in/deep/b.png")
     os.symlink(".", "here")
     for path in ("a.png", "deep/../a.png", os.path.abspath("a.png"), "here/a.png"):
-        assert refusal("a.png", output=path).endswith("give --overwrite to replace it")
+        assert refusal("a.png", output=path).endswith("use --overwrite to replace it")
         assert targets("a.png", output=path, overwrite=True) == [path]
-    assert refusal("in", output="in").endswith("give --overwrite to replace it")
+    assert refusal("in", output="in").endswith("use --overwrite to replace it")
     assert targets("in", output="in/", overwrite=True) == ["in/a.png", "in/deep/b.png"]
 
 

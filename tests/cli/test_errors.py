@@ -64,8 +64,8 @@ explain a.png -k blur --at 0,0 -o no/out.html
 explain a.png -k blur --at 0,0 -o a.png --overwrite => is the input
 explain a.png -k blur --at 0,0 -o link.png --overwrite => is the input
 explain --values 1,x -k blur
-explain --values '1,2;3' -k blur => the rows have 1 and 2 numbers: give rows alike
-explain --values '0 1; 2 x' -k blur => row 1, column 1: 'x' is not a number: give rows such as
+explain --values '1,2;3' -k blur => the rows have 1 and 2 numbers: make them equally long
+explain --values '0 1; 2 x' -k blur => row 1, column 1: 'x' is not a number: write rows such as
 explain --values '1 1e999' -k blur => a number is too large for a float
 explain --values 1 -k luma => kernel 'luma' spans channels: numbers have none
 explain --values 1 --weights 1 --animate b.jpg
@@ -84,7 +84,7 @@ explain a.png -k sobel --linear -o page.html => a page cannot show --linear
 explain a.png -k sobel --mask a.png -o page.html => a page cannot show --mask
 explain c.png -k blur --channels luma -o page.html => a page cannot show channels luma
 explain a.png -k blur --padding same-upper -o page.html => a page cannot show padding same-upper
-learn a.png --size 3x3 => give two images
+learn a.png --size 3x3 => name two images
 learn --size 3x3 => no images
 learn a.png b.png => --size
 learn a.png b.png --size 3xx => is not a size
@@ -102,8 +102,8 @@ shape 5x5 -k sobl
 shape 28x28x3 -k 3x3 => --in-channels
 shape 40 50 -k 3 -o b2.png
 shape 9x9 -k 3x3 -k 3x3:outs=4 => unknown option 'outs=4' (did you mean 'out'?)
-shape 9x9 -k 3x3 -k 3x3:out=0 => out: '0' is not an integer from 1
-shape 9x9 -k 3x3 -k 5x5:out=6:padding=valid => give out=6,padding=valid: a comma separates options
+shape 9x9 -k 3x3 -k 3x3:out=0 => out: '0' is not a whole number of at least 1
+shape 9x9 -k 3x3 -k 5x5:out=6:padding=valid => write out=6,padding=valid: a comma separates options
 shape 9x9 -k 3x3 -k Conv5x5:out=6 => layer 'Conv5x5:out=6': a convolution is written 5x5
 shape 9x9 -k 3x3 -k maxpool2x2 => layer 'maxpool2x2': pooling is written pool2x2
 shape 9x9 -k 3x3 -k fc84 => layer 'fc84': a dense layer is written WxH:out=84
@@ -113,7 +113,7 @@ shape 9x9 -k 3x3 -k 3x3:out=2,out=3 => out is set twice
 shape 9x9 -k 3x3 -k 3x3:transposed=2 => transposed: '2': it takes no value
 shape 9x9 -k 3x3 -k pool2x2:out=4 => pooling has no weights: remove 'out'
 shape 9x9 -k 3x3 -k pool2x2:transposed => pooling has no weights: remove 'transposed'
-shape 9x9 -k 3x3 -k sepia:out=4 => the kernel gives 3 channels: remove 'out'
+shape 9x9 -k 3x3 -k sepia:out=4 => the kernel has 3 outputs: remove 'out'
 shape 9x9 -k 3x3 -k gaussian:sigm=2,out=4 => did you mean 'sigma'?
 shape 9x9 -k 3x3 -k 3x3x64 => channels go with --in-channels and out=
 """,
@@ -131,7 +131,7 @@ explain a.png -k sepia --at 0,0
 explain a.png -k box:size=99 --padding valid --at 0,0
 explain --values 1 -k blur --at 9,9
 explain bytes.csv -k blur => bytes.csv: is not a text file
-explain gone.csv -k blur => gone.csv: cannot be opened: No such file or directory
+explain gone.csv -k blur => gone.csv: no such file
 explain long.csv -k blur --at 0,0
 explain two.tif -k temporal-blur --at 0,0
 explain gone.png -k blur --at 0,0
@@ -140,13 +140,13 @@ explain a.png -k blur --at 0,0 -o there.png
 explain --values 1 --weights 1 --animate there.gif
 gallery a.png -k blur -o there.png
 gallery a.png -k box:size=99 --padding valid -o sheet.png
-kernels sobel -o there.png => there.png: the output exists: give --overwrite to replace it
-learn gone.png gone.png --size 3x3 -o there.toml => there.toml: the output exists: give --overwrite to
+kernels sobel -o there.png => there.png already exists: use --overwrite to replace it
+learn gone.png gone.png --size 3x3 -o there.toml => there.toml already exists: use --overwrite to
 learn a.png b.png --size 3x3 -o . => is a folder
 learn gone.png b.png --size 3x3 => gone.png
 learn a.png large.png --size 3x3 => a.png and large.png: height 8 before and 20 after
 learn c.png c.png --size 3x3 --channels sum => one channel and not 3
-shape 9x9 -k luma --in-channels 4 => 9x9: luma 1x1 is made for 3 channels and 4 go in
+shape 9x9 -k luma --in-channels 4 => 9x9: luma 1x1 expects 3 input channels but gets 4
 shape 9x9 -k 3x3:out=4 -k 5x5:groups=3,out=6 => kernel 5x5, groups 3: 3 groups do not fit 4 -> 6 channels
 shape 9x9 -k pool2x2 -k 5x5 --padding valid => 9x9: layer 2, kernel 5x5: nothing comes out: height 4 is
 shape 2x2 -k 9x9:transposed,padding=8 => nothing comes out: height (2 - 1)*1 + 1*(9 - 1) + 1 - 8 - 8 = -6
@@ -165,7 +165,7 @@ help apply => 'apply --help'
 list => 'kernels'
 --list => 'kernels'
 show photo.png => --preview
-apply photo.png => -k sobel
+apply photo.png => -k blur
 apply photo.png -k sharpen --strength 50 => --mix
 apply photo.png -k sharpen:amount=2 => 'unsharp:amount=2'
 apply photo.png -k usm => 'unsharp'
@@ -177,15 +177,15 @@ apply photo.png -k invert => not a convolution & offset = 1
 apply photo.png -k sharpen --force => --overwrite
 apply photo.png -k sobel --gray => --channels gray
 apply photo.png -k sobel --show => --preview
-apply photo.png -k sobel --recursive => folders are read
+apply photo.png -k sobel --recursive => subfolders are always included
 apply photo.png -k sobel --outdir x => -o
 apply photo.png -k blur --mode reflect => --border
 apply photo.png -k blur --scale 2 => not a convolution & --stride
 apply photo.png -kernel sobel => did you mean '--kernel'
-apply photo.png -k blur sobel -o b.png => no file 'sobel' & -k sobel
-apply photo.png -k blur --quality 85% => is not an integer from 1
+apply photo.png -k blur sobel -o b.png => 'sobel' is a kernel: use -k sobel
+apply photo.png -k blur --quality 85% => is not a whole number from 1 to 100
 info photo.png => 'shape
-kernels gaussian --sigma 2 => give gaussian:sigma=N
+kernels gaussian --sigma 2 => use gaussian:sigma=N
 apply photo.png -k sobel -o b.jpgg => '.jpg'
 apply photo.png photo.png/b.png -k sobel -o b.png => is one file & b/
 apply photo.png -k sobel -o gone/b.png => create it first
@@ -217,6 +217,20 @@ apply photo.png -k sobel --range normalize => 'stretch'
 apply photo.png -k sobel --depth 32 => 'float'
 apply photo.png -k sobel --cval 0 => --border constant=V
 apply photo.png -k sobel --threads 2 => --jobs
+apply photo.png -k sobel --resume => --skip-existing
+apply photo.png -k sobel --jpeg-quality 80 => --quality
+apply photo.png -k sobel --no-alpha => --alpha drop
+apply photo.png -k sobel --depth 8bit => did you mean '8'
+apply photo.png -k gaussian:sigma:3 => 'gaussian:sigma=3'
+apply photo.png -k 3*3 => 'box:size=3,3'
+apply photo.png -morphology Convolve 3x3:0 => -k '0 -1 0; -1 5 -1; 0 -1 0' (add --flip for Convolve)
+apply photo.png -convolve 1,2,1 => ' / sum'
+apply photo.png blur out.png => 'blur' is a kernel: use -k blur
+apply photo.png blur -k sobel => 'blur' is a kernel: use -k blur
+apply photo.png -k => -k blur
+apply photo.png -k blur -o out.xyz => end in '/'
+shape 28x28 => -k 3x3
+gallery photo.png -k blur => -o sheet.png
 """
 TYPED = [
     (*line.partition(" => ")[::2], code)
@@ -269,7 +283,7 @@ def test_messages_are_escaped_and_propose_what_was_meant(quick, tmp_path):
     for arguments, message in {
         ("apply", "a.png", "-k", "so\nbl"): r"unknown kernel 'so\nbl' (did you mean 'sobel'? 'convfilter "
         "kernels' lists all)",
-        ("aply",): "no such command 'aply' (did you mean 'apply'?) (see 'convfilter --help')",
+        ("aply",): "no such command 'aply' (did you mean 'apply'?)",
         ("kernels", "sobel", "\x1b[31mred"): r"got unexpected extra argument (\x1b[31mred) (see 'convfilter "
         "kernels --help')",
     }.items():
@@ -281,8 +295,10 @@ def test_existing_outputs_are_left_alone_skipped_or_replaced(quick, tmp_path):
     save(tmp_path / "a.png", grey())
     (tmp_path / "b.png").write_bytes(b"mine")
     command = ("apply", "a.png", "-k", "identity", "-o", "b.png")
-    reason = "the output exists: give --overwrite to replace it or --skip-existing to keep it"
+    reason = "b.png already exists: use --overwrite to replace it or --skip-existing to keep it"
     assert quick(*command) == (1, b"", f"convfilter: a.png: {reason}\n")
+    # An option that is wrong, too, comes first.
+    assert quick(*command, "--threshold", "10").err.startswith("convfilter: a.png: threshold=10: ")
     assert quick(*command, "--skip-existing")[::2] == (0, "")
     assert (tmp_path / "b.png").read_bytes() == b"mine"
     assert quick(*command, "--overwrite")[::2] == (0, "")
@@ -297,7 +313,7 @@ def test_what_is_not_a_regular_file_fails_without_waiting(quick, tmp_path):
     assert (ran.code, ran.out) == (1, "")
     assert ran.complaints[:2] == [
         "convfilter: pipe.png: is a pipe, not an image file",
-        "convfilter: broken.png: cannot be opened: No such file or directory",
+        "convfilter: broken.png: no such file",
     ]
     assert ran.complaints[2].startswith("convfilter: loop.png: cannot be opened: ")
     assert ran.complaints[3:] == [

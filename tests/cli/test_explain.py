@@ -144,7 +144,7 @@ def test_a_chain_is_followed_step_by_step(quick, tmp_path, options):
     for down, across in ((0, 0), (0, 1), (1, 0), (1, 1)):
         at = f"{row + down},{column + across}"
         first = json.loads(quick("explain", *command, at, "--step", "1").out)
-        assert first["notes"][0] == "step 1 of 2: sharpen; box:size=2 goes on with its unrounded values"
+        assert first["notes"][0] == "step 1 of 2: sharpen, passed to box:size=2 unrounded"
         assert first["value"] == pytest.approx(last["parts"][0]["slices"][0]["window"][down][across])
         assert "round" not in [each["name"] for each in first["steps"]]
 

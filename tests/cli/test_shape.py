@@ -88,7 +88,7 @@ def test_kernels_with_a_channel_axis_bring_their_channels(quick):
     assert shape(quick, "9x9", "-k", "sepia")["weights"] == 9
     ran = quick("shape", "9x9", "-k", "luma", "--in-channels", "4")
     assert ran.code == 1
-    assert ran.complaints == ["convfilter: 9x9: luma 1x1 is made for 3 channels and 4 go in"]
+    assert ran.complaints == ["convfilter: 9x9: luma 1x1 expects 3 input channels but gets 4"]
 
 
 # Sizes, parameters and receptive fields from the papers and torchvision; multiplications from the formula.

@@ -130,14 +130,14 @@ def test_masks_are_read_like_images():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"mix": 1.5}, "mix=1.5: give a number from 0 to 1"),
+        ({"mix": 1.5}, "mix=1.5: use a number from 0 to 1"),
         ({"mix": float("nan")}, "mix=nan"),
-        ({"threshold": -0.1}, "threshold=-0.1: give a fraction"),
+        ({"threshold": -0.1}, "threshold=-0.1: use a fraction"),
         ({"region": (0, 0, 0, 3)}, "region="),
         ({"region": (True, 0, 3, 3)}, "whole numbers"),
         ({"region": np.ones(4)}, "whole numbers"),
         ({"region": (9, 0, 3, 3)}, "begins at row 9"),
-        ({"mask": np.ones((5, 7))}, "the mask has 7x5 and the image has 7x6"),
+        ({"mask": np.ones((5, 7))}, "the mask is 7x5 but the image is 7x6"),
         ({"mask": np.full((6, 7), 2.0)}, r"outside 0\.\.1"),
         ({"mask": np.full((6, 7), -1)}, "outside"),
         ({"mix": 0.5, "stride": 2}, "7x6 pixels with 3 channels become 4x3"),
@@ -186,12 +186,12 @@ def test_masks_that_are_missing_or_in_the_way_are_refused_also_by_a_dry_run(quic
         apply = ("apply", "a.png", "-k", "blur", *extra)
         for arguments, code, message in [
             (("--mask", "none.png"), 2, "mask none.png: no such file or folder"),
-            (("--mask", "small.png", "-o", "b.png"), 1, "the mask has 3x3 and the image has 10x8"),
-            (("--mask", "two.gif", "-o", "b.png"), 1, "mask two.gif: holds 2 frames: give a single image"),
+            (("--mask", "small.png", "-o", "b.png"), 1, "the mask is 3x3 but the image is 10x8"),
+            (("--mask", "two.gif", "-o", "b.png"), 1, "mask two.gif: holds 2 frames: use a single image"),
             (("--missing", "two.gif", "-o", "b.png"), 1, "mask two.gif: holds 2 frames"),
             (("--mask", "masks", "-o", "b.png"), 1, "several masks for it in masks: a.gif, a.tif: keep one"),
             (("--mask", "mask.png", "-o", "mask.png", "--overwrite"), 2, "would replace masks in mask.png"),
-            (("--mix", "50"), 2, "0% to 100%"),
+            (("--mix", "50"), 2, "such as 50%"),
             (("--region", "3x3"), 2, "WxH+X+Y"),
             (("--region", "3x3+90+1", "-o", "b.png"), 1, "begins at row 1, column 90"),
             (("--mix", "50%", "--stride", "2", "-o", "b.png"), 1, "cannot be blended"),

@@ -1,4 +1,4 @@
-"""Hints where much of a result is cut off or nearly black, held against the result itself."""
+"""Hints where much of a result is clipped or nearly black, held against the result itself."""
 
 import json
 
@@ -19,11 +19,11 @@ def hint(quick, *arguments):
 
 
 @pytest.mark.parametrize("name", ["scharr", "kirsch", "log", "dog", "sobel", "blur", "prewitt", "laplacian"])
-def test_there_is_a_hint_where_a_tenth_is_cut_off_or_nearly_all_is_dark(quick, tmp_path, name):
+def test_there_is_a_hint_where_a_tenth_is_clipped_or_nearly_all_is_dark(quick, tmp_path, name):
     found = hint(quick, COFFEE, "-k", name)
     exact = json.loads(quick("apply", COFFEE, "-k", name, "-o", "b.png", "--json").out)
-    assert ("cut off" in found) == (exact["clipped_below"] + exact["clipped_above"] > 0.1), found
-    assert ("below 5 %" in found) == (np.percentile(load(tmp_path / "b.png"), 95) < 0.05 * 255), found
+    assert ("clipped" in found) == (exact["clipped_below"] + exact["clipped_above"] > 0.1), found
+    assert ("below 5%" in found) == (np.percentile(load(tmp_path / "b.png"), 95) < 0.05 * 255), found
 
 
 def test_following_a_hint_ends_it(quick, tmp_path):
@@ -35,6 +35,20 @@ def test_following_a_hint_ends_it(quick, tmp_path):
     assert hint(quick, COFFEE, "-k", "laplacian", "--range", "signed") == ""
     assert "--range stretch" in hint(quick, COFFEE, "-k", "log")
     assert hint(quick, COFFEE, "-k", "log", "--range", "stretch") == ""
+
+
+def test_weights_that_brighten_can_be_divided_by_their_sum(quick):
+    found = hint(quick, COFFEE, "-k", "1 2 1; 2 4 2; 1 2 1")
+    assert found.endswith("the weights add up to 16; add ' / sum' to keep the brightness")
+    assert hint(quick, COFFEE, "-k", "1 2 1; 2 4 2; 1 2 1 / sum") == ""
+
+
+def test_nine_numbers_in_one_row_may_be_meant_as_three_rows(quick):
+    row = "0,0,0,0,1,0,0,0,0"
+    found = hint(quick, COFFEE, "-k", row)
+    assert found.startswith("9 numbers in one row; for a 3x3 kernel separate the rows with ';'")
+    assert hint(quick, COFFEE, "-k", found.split("'")[-2]) == ""
+    assert hint(quick, COFFEE, "-k", f"[[{row}]]") == hint(quick, COFFEE, "-k", row, "-q") == ""
 
 
 def test_a_dark_image_that_stays_as_it_was_gets_no_hint(quick, tmp_path):

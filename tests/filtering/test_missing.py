@@ -76,7 +76,7 @@ def test_windows_that_are_whole_give_the_plain_result_and_holes_hide_what_is_in_
     ("options", "message"),
     [
         ({"missing": True}, "missing=True"),
-        ({"missing": np.zeros((3, 3))}, "the mask has 3x3"),
+        ({"missing": np.zeros((3, 3))}, "the mask is 3x3"),
         ({"missing": 0, "alpha": "premultiply"}, "missing samples and alpha"),
     ],
 )

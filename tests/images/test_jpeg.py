@@ -109,7 +109,7 @@ def test_a_png_that_becomes_a_lossy_jpeg_for_its_name_is_reported(quick, tmp_pat
     save(tmp_path / "a.png", colour()).rename(tmp_path / "a.jpg")
     for options in ([], ["-n"]):
         ran = quick("apply", "a.jpg", "-k", "identity", "--overwrite", *options)
-        assert "is written as lossy jpeg, as its name says: give --format png" in ran.err
+        assert "is written as lossy jpeg, as its name says: use --format png" in ran.err
     assert "lossy" not in quick("apply", "a.jpg", "-k", "identity", "--format", "png").err
     save(tmp_path / "c.png", colour())
     assert quick("apply", "c.png", "-k", "identity", "-o", "c.jpg").err == ""
