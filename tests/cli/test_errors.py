@@ -120,7 +120,7 @@ shape 9x9 -k 3x3 -k 3x3x64 => channels go with --in-channels and out=
     1: """
 apply a.png -k gaussian -k box:size=99 --padding valid => a.png: nothing comes out & 99
 apply a.png -k luma => a.png: & 3 channels
-apply gone.png -k blur => gone.png: & No such file or directory
+apply gone.png -k blur => gone.png: & no such file
 apply empty.png -k blur => empty.png: the file is empty
 apply there.png -k blur => there.png: not an image
 apply half.png -k blur => half.png: broken png data
