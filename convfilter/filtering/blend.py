@@ -16,12 +16,13 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from convfilter.convolution import array_of
+from convfilter.convolution.borders import copy_samples
 from convfilter.errors import ImageError, OptionError, ShapeError, brief
 from convfilter.images.picture import check_mask_size, check_mask_values
 from convfilter.options import FilterOptions
 
 __all__ = ["LUMA", "Blend", "Block", "Division", "Mixture", "Original", "blends", "check_blending"]
-__all__ += ["check_region"]
+__all__ += ["check_region", "like"]
 
 _LEAST_MIX = 1e-100
 # Pieces that a block is cut into where a mask takes all or nothing, at most, and their least width.
@@ -106,6 +107,16 @@ class Original(NamedTuple):
         """Return some channels."""
         return self._replace(samples=self.samples[..., place])
 
+    def rows(self, place: slice) -> Original:
+        """Return some rows."""
+        mask = None if self.mask is None else self.mask[:, place]
+        return Original(self.samples[:, place], mask)
+
+    @property
+    def taken(self) -> Any:
+        """Where anything is taken of the filter."""
+        return True if self.mask is None else self.mask != 0
+
     def at(self, places: tuple[np.ndarray, ...]) -> Iterator[tuple[int, float]]:
         """Yield sample and mask at some places."""
         mask = np.broadcast_to(1 if self.mask is None else self.mask, self.samples.shape)
@@ -169,20 +180,22 @@ class Blend(NamedTuple):
 
 
 class Division(NamedTuple):
-    """Integers u and x in one: ``(A*u + B*x - clip(A*u - K*x, low, high) + half) // divisor``."""
+    """Integers u in one: ``(A * soft(u - K*x) * m + half) // divisor + R*x``, with x for a blend only."""
 
     divisor: int
     half: int
     times: int = 1  # A
-    kept: int = 0  # B
-    limits: tuple[int, int] | None = None  # of what is clipped, without which K is 0
     removed: int = 0  # K
+    limits: tuple[int, int] | None = None  # of ``A * (u - K*x)``, between which ``soft`` gives 0
+    opaque: int = 1  # the largest m
+    kept: int = 0  # R
 
     def kind(self, sums: np.dtype[Any], bound: float, samples: tuple[float, float]) -> np.dtype[Any] | None:
         """Return a type for u up to a bound and samples within limits; None if there is none that is fast."""
-        most = self.times * max(bound, 1) + (abs(self.kept) + self.removed) * max(samples[1], -samples[0])
+        largest = max(samples[1], -samples[0])
+        most = self.times * (max(bound, 1) + self.removed * largest) * self.opaque + self.kept * largest
         most += abs(self.half) + sum(map(abs, self.limits or ()))
-        signed = self.half < 0 or self.limits is not None or (self.kept > 0 and samples[0] < 0)
+        signed = self.half < 0 or self.removed > 0
         for kind in (sums, np.dtype(np.int32)):
             limits = np.iinfo(kind)
             fits = most <= limits.max and not (signed and limits.min == 0)
@@ -190,33 +203,39 @@ class Division(NamedTuple):
                 return kind
         return None
 
-    def __call__(self, value: np.ndarray, samples: np.ndarray | None, *, positive: bool) -> np.ndarray:
+    def __call__(self, value: np.ndarray, original: Original | None, *, positive: bool) -> np.ndarray:
         """Return the quotients of u, which is overwritten; `positive` if no sum can be negative."""
         number = value.dtype.type
-        _scale(value, self.times)
-        if samples is not None:
-            kept = _like(value, samples)
+        if original is not None:
+            kept = like(value, original.samples)
+            value -= kept if self.removed == 1 else kept * number(self.removed)
+            _scale(value, self.times)
             if self.limits is not None:
-                change = np.subtract(value, kept if self.removed == 1 else kept * number(self.removed))
-                value -= np.clip(change, *map(number, self.limits), out=change)
-            if self.kept:
-                value += _scale(kept, self.kept)
+                value -= value.clip(*map(number, self.limits))
+            if original.mask is not None:
+                value *= like(value, original.mask)
         if self.half:
             value += number(self.half)
         if self.divisor.bit_count() == 1:
             shift = self.divisor.bit_length() - 1
-            return value if not shift else np.right_shift(value, number(shift), out=value)
-        if self.divisor != 1:
-            if positive:  # division without a sign takes less time
+            value = value if not shift else np.right_shift(value, number(shift), out=value)
+        else:
+            if positive and original is None:  # division without a sign takes less time
                 value = value.view(f"u{value.itemsize}")
             np.floor_divide(value, value.dtype.type(self.divisor), out=value)
+        if original is not None:
+            value += _scale(kept, self.kept)
         return value
 
 
-def _like(value: np.ndarray, samples: np.ndarray) -> np.ndarray:
-    """Return samples in the type and the order in memory of values that they are put together with."""
+def like(value: np.ndarray, samples: np.ndarray) -> np.ndarray:
+    """Return samples, or a mask for all channels, in the type and order in memory of values."""
     made = np.empty_like(value)
-    np.copyto(made, samples, casting="unsafe")
+    if samples.shape[-1] == value.shape[-1]:
+        np.copyto(made, samples, casting="unsafe")
+    else:  # numpy is slow along axes as short as that
+        for channel in range(value.shape[-1]):
+            np.copyto(made[..., channel], samples[..., 0], casting="unsafe")
     return made
 
 
@@ -272,29 +291,36 @@ class Mixture:
         error = self._units * (self._full + 1) * float(np.finfo(kind).eps) / 2
         return self.gap / 2 if 0 < error < self.gap / 2 else 0.0
 
-    def division(self, *, root: bool) -> Division | None:
-        """Return the arithmetic in integers where the mask is at full scale; a `root` is cut before."""
+    def division(self, *, root: bool, masked: bool) -> Division | None:
+        """Return the arithmetic in integers, if there is any; a `root` is multiplied and cut before."""
         above, below = self.blend.mix.as_integer_ratio()
-        scaled, divide = self.ratio * self._divide, int(self._divide)
-        more = scaled.denominator * (1 + (root and below * divide * scaled.denominator % 2))
-        divisor, times, add = below * divide * more, above * more, above * more * self._add
-        if root and (self.threshold or add.denominator > 1):
+        opaque = self.blend.opaque if masked else 1
+        soft, fraction = self.threshold > 0, (above * self._add).denominator > 1
+        mask = self.blend.mask
+        if self.ratio.denominator > 1 or (root and (soft or masked or fraction)):
             return None
-        removed, back = above * int(scaled * more), below * int(scaled * more)
-        half = Fraction(divisor, 2)
-        if not self.threshold:
-            return Division(divisor, math.floor(add + half), times, back - removed)
-        # What is left of u between the limits, and how far above and below it is rounded.
-        least = times * divide * self.threshold
-        low, high = (math.floor(half) - math.floor(add + half + each) for each in (least, -least))
-        return Division(divisor, math.floor(half), times, back - removed, (low, high), removed)
+        if masked and (soft or self._add or mask is None or mask.dtype.kind == "f"):
+            return None
+        whole, divide = int(self.ratio), int(self._divide)
+        more = 1 + (root and below * divide % 2)
+        times, divisor = above * more, below * divide * opaque * more
+        half, add, limits = Fraction(divisor, 2), times * self._add, None
+        if soft:
+            # What is left of u between the limits, and how far above and below it is rounded.
+            least = times * divide * self.threshold
+            low, high = (math.floor(half) - math.floor(add + half + each) for each in (least, -least))
+            limits, add = (low, high), Fraction(0)
+        return Division(divisor, math.floor(add + half), times, whole * divide, limits, opaque, whole)
 
     def mixed(self, value: np.ndarray, original: Original) -> np.ndarray:
         """Return the blended values of floats in levels, which are overwritten."""
+        if value.strides[-2] > value.strides[-3]:  # column after column, where the image has row after row
+            by_column, value = value, np.empty(value.shape, value.dtype)
+            copy_samples(by_column, value)
         replaced = None
         if original.mask is not None and self.whole and not self.nudge(value.dtype):
             replaced = value.copy()  # where all is taken it is the filter's value to the last bit
-        kept = _scale(_like(value, original.samples), float(self.ratio))
+        kept = _scale(like(value, original.samples), float(self.ratio))
         value = self._put(value, kept, float(self.threshold), original.mask)
         if replaced is not None:
             np.copyto(value, replaced, where=original.mask == self.blend.opaque)
@@ -326,8 +352,7 @@ class Mixture:
             _scale(value, share)
         else:
             part = _scale(np.divide(mask, self.blend.opaque, dtype=value.dtype), share)
-            for channel in range(value.shape[-1]):  # numpy is slow along axes as short as that
-                value[..., channel] *= part[..., 0]
+            value *= like(value, part)
         value += kept
         return value
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from convfilter.convolution.borders import ArraySource, RowsKept, source_index
 from convfilter.convolution.execute import Read, run
-from convfilter.filtering.blend import LUMA, Blend, Block, Mixture, Original
+from convfilter.filtering.blend import LUMA, Blend, Block, Mixture, Original, like
 from convfilter.filtering.layer import Layer, finish_of
 from convfilter.filtering.quantize import Clipping, Extremes, Finish, Quotients, decode, rescaled
 from convfilter.filtering.weighted import (
@@ -29,8 +30,6 @@ from convfilter.filtering.weighted import (
 
 __all__ = ["blocks_of", "filter_layer", "inputs_of", "noise_of"]
 
-# Samples that are put together at a time, so that what is between them stays in the cache.
-_STRIP = 1 << 18
 # What lifts ties over the roundings of a blend that is weighted with alpha.
 _NUDGE = 2.0**-30
 
@@ -81,7 +80,7 @@ class _Piece(NamedTuple):
 
     sums: Sums
     where: Block
-    weights: np.ndarray | None
+    weights: list[np.ndarray] | None
 
     def cut(self, where: Block) -> _Piece:
         """Return a smaller block."""
@@ -91,21 +90,8 @@ class _Piece(NamedTuple):
             slice(new.start - old.start, new.stop - old.start)
             for new, old in zip(where, self.where, strict=True)
         )
-        weights = None if self.weights is None else self.weights[(slice(None),) * 3 + own]
+        weights = None if self.weights is None else [each[own] for each in self.weights]
         return _Piece([[part[own] for part in parts] for parts in self.sums], where, weights)
-
-
-def _strips(block: _Piece) -> Iterator[_Piece]:
-    """Cut a block into strips."""
-    # Sums do not always lie in the order of their axes: strips take whole rows of memory.
-    part = block.sums[0][0]
-    axis = 2 if part.strides[2] > part.strides[1] else 1
-    begin, end = block.where[axis].start, block.where[axis].stop
-    step = max(1, _STRIP * (end - begin) // part.size)
-    for first in range(begin, end, step):
-        place = list(block.where)
-        place[axis] = slice(first, min(first + step, end))
-        yield block.cut(tuple(place))
 
 
 class _Run:
@@ -132,7 +118,7 @@ class _Run:
             self._read = PremultipliedSource(layer, colours, alpha)
         elif missing is not None:
             self._read = MissingSource(layer, colours, missing.planes)
-            self._hidden = HiddenWeights(layer, missing.planes)
+            self._hidden = HiddenWeights(layer, missing.planes.shape[-1])
             self._ratios = layer.plan.dtype.kind in "iu" and bool(self._hidden.positive.any())
             alike = missing.planes.shape[-1] == 1 and len(bank.weights) == 1
             self.gone = np.zeros((*sizes, 1 if alike else self.channels), bool)
@@ -156,7 +142,8 @@ class _Run:
         if layer.range == "stretch":
             self._finish = self._finish_ratios = self._stretched()
         if blend is not None:
-            self._finish, self._finish_ratios = map(self._blending, (self._finish, self._finish_ratios))
+            self._finish = self._blending(self._finish)
+            self._finish_ratios = self._blending(self._finish_ratios) if self._ratios else self._finish
             # Whether samples come out as they are where nothing is taken.
             plain = layer.rounds and layer.depth.integer and layer.result.full == full
             self._leaves = plain and not (layer.linear or self.weighed)
@@ -187,7 +174,10 @@ class _Run:
         def finish(sums: list[np.ndarray], where: tuple[slice, ...]) -> None:
             if layer.bank.summed:
                 sums, where = [part[0] for part in sums], where[1:]
-            weights = self._hidden.sums(where) if self._lacks(where) else None
+            weights = None
+            if isinstance(self._read, MissingSource) and self._read.hidden is not None:
+                wanted = tuple(slice(part.stop - part.start) for part in where)
+                weights = [each[wanted] for each in self._hidden.sums(self._read.hidden)]
             outputs = [sums[first : first + group] for first in range(0, len(sums), group)]
             visit(_Piece(outputs, where, weights))
 
@@ -197,20 +187,18 @@ class _Run:
 
     def store(self, block: _Piece) -> None:
         """Turn the sums of a block into samples."""
-        if self.blend is None and block.weights is None:
+        if self.blend is None:
             self._write(block, None)
             return
-        inside = block.where if self.blend is None else self.blend.inside(block.where)
+        inside = self.blend.inside(block.where)
         assert inside is not None
         if inside != block.where:
             self.restore(block.where)
-        for strip in _strips(block.cut(inside)):
-            tiles = [(strip.where, True)] if self.blend is None else self.blend.tiles(strip.where)
-            for where, taken in tiles:
-                if taken is False:
-                    self.restore(where)
-                else:
-                    self._store(strip.cut(where), None if taken is True else taken)
+        for where, taken in self.blend.tiles(inside):
+            if taken is False:
+                self.restore(where)
+            else:
+                self._store(block.cut(where), None if taken is True else taken)
 
     def restore(self, where: Block, mask: np.ndarray | None = None) -> None:
         """Put the image's own samples where a mask is 0, or without one."""
@@ -226,40 +214,31 @@ class _Run:
     def _store(self, piece: _Piece, mask: np.ndarray | None) -> None:
         """Turn sums into samples where everything, or what a mask says, is taken."""
         blend, target = self.blend, self.result[piece.where]
-        if not self._lacks(piece.where):
-            piece = piece._replace(weights=None)
-        if blend is None or (mask is None and blend.whole):
+        assert blend is not None
+        if mask is None and blend.whole:
             self._write(piece, None)
             return
-        taken = np.full((1, 1, 1, 1), blend.opaque) if mask is None else mask
         # What replaces the image does so to the last bit; missing samples are nothing to blend with.
-        plainly = (taken == blend.opaque) & (blend.whole and self.weighed)
+        original = Original(blend.samples[piece.where], mask)
+        plainly = np.asarray(mask == blend.opaque) if blend.whole and self.weighed else np.False_
         if blend.missing is not None and (lost := blend.missing[piece.where]).any():
-            plainly = plainly | (lost & (taken != 0))
+            plainly = plainly | (lost & original.taken)
         plain = None
         if plainly.any():
             copies = [[part.copy() for part in parts] for parts in piece.sums]
-            self._write(piece._replace(sums=copies), None, np.False_)
+            self._write(piece._replace(sums=copies), None, counted=False)
             plain = target.copy()
-        self._write(piece, Original(blend.samples[piece.where], mask), taken != 0)
+        self._write(piece, original)
         if plain is not None:
             channels = slice(self.channels if plainly.shape[-1] > 1 else None)
             np.copyto(target[..., channels], plain[..., channels], where=plainly)
         if mask is not None and not self._leaves:
             self.restore(piece.where, mask)
 
-    def _lacks(self, where: Block) -> bool:
-        """Whether outputs are made of missing samples, or may be."""
-        return self.missing is not None and bool(self.missing.planes[inputs_of(self.layer, [where])].any())
-
-    def _write(self, piece: _Piece, original: Original | None, counted: Any = True) -> None:
+    def _write(self, piece: _Piece, original: Original | None, *, counted: bool = True) -> None:
         """Turn sums into samples, blended with an original if there is one; overwrites the sums."""
-        clipping, target, count = self.clipping, self.result[piece.where], None
-        if clipping is not None:
-
-            def count(values: np.ndarray, low: float, past: float) -> None:
-                clipping.add(values, low, past, counted)
-
+        target = self.result[piece.where]
+        count = self.clipping.add if self.clipping is not None and counted else None
         every, opaque, gone = self._parts(piece)
         finish, alpha = self._finish_ratios if self._divides(piece) else self._finish, np.zeros(0)
         if target.shape[-1] > self.channels and (original is not None or opaque):
@@ -274,7 +253,7 @@ class _Run:
             own = None if original is None else original.channel(place)
             if own is not None and opacity is not None and self.weighed and finish.blend is not None:
                 value = finish.blend.premultiplied(finish.scaled(made), alpha, own, opacity)
-                finish.store(value, target[..., place], count, nudge=_NUDGE)
+                finish.store(value, target[..., place], count, own.taken, nudge=_NUDGE)
             else:
                 finish(made, target[..., place], _quotients(parts), count, own)
         if gone is not None:
@@ -342,45 +321,45 @@ class _Run:
         top, over = np.where(visible, weighted, plain), np.where(visible, alpha, total)
         return normalised(top, over, total, divisor)
 
-    def _parts_there(self, piece: _Piece, weights: np.ndarray) -> tuple[list[list[Part]], np.ndarray]:
+    def _parts_there(self, piece: _Piece, weights: list[np.ndarray]) -> tuple[list[list[Part]], np.ndarray]:
         """The parts of samples that are there, and which outputs are missing."""
         assert self.missing is not None
         layer, bank, hidden = self.layer, self.layer.bank, self._hidden
         divisor = bank.divisor if self._ratios else 1
-        lead, count = piece.sums[0][0].shape[:-1], weights.shape[-1]
-        gone = np.zeros((*lead, self.gone.shape[-1]), bool)
         if not hidden.there:
             lacking, here = (
                 anchored(values, layer.axes, layer.border, fill, piece.where)
                 for values, fill in ((self.missing.planes, False), (self.colours, layer.fill))
             )
-        every = []
+        every, missing, following = [], [], iter(weights)
         for number, sums in enumerate(piece.sums):
-            parts = []
+            parts, gone = [], np.zeros(1, bool)
             for part, top in enumerate(sums):
-                own = weights[number, part, 0]
+                own = next(following)
                 if bank.summed:  # by channel
-                    each = enumerate(weights[number, part])
-                    own = np.stack([one[..., channel % count] for channel, one in each], axis=-1)
+                    each = [own, *itertools.islice(following, bank.weights.shape[2] - 1)]
+                    each = [one[..., at % one.shape[-1]] for at, one in enumerate(each)]
+                    own = np.stack(each, axis=-1, dtype=top.dtype)
                 if hidden.positive[number, part]:
                     over, lost = hidden.present(own, number, part)
                     total = hidden.totals[number, part].sum().item()
                     total = total if layer.adds_up else float(total)
                     parts.append(normalised(top, over, total, divisor, self._largest))
                 else:
-                    instead, lost = here.astype(layer.plan.dtype), lacking
+                    instead, lost = like(own if bank.summed else top, here), lacking
                     by_channel(np.multiply, instead, own)
-                    if instead.dtype.kind == "f":  # infinity counts where something is missing only
+                    if self.colours.dtype.kind == "f":  # infinity counts where something is missing only
                         _copy_where((own == 0) | lacking, np.zeros(1), instead)
                     if bank.summed:
                         instead = instead.sum(axis=-1, keepdims=True)
                         lost = (lacking & hidden.touched[number, part]).any(axis=-1, keepdims=True)
-                    parts.append(Part(top + instead, divisor=divisor))
-                place = slice(number, number + 1) if len(bank.weights) > 1 else slice(None)
-                gone[..., place] |= lost
+                    parts.append(Part(np.add(top, instead, out=top), divisor=divisor))
+                gone = gone | lost if part else lost
             every.append(parts)
+            missing.append(gone)
+        gone = missing[0] if len(missing) == 1 else np.concatenate(missing, axis=-1)
         if bank.luma:  # colours are added to it
-            gone |= self.missing.planes[piece.where].any(axis=-1, keepdims=True)
+            gone = gone | self.missing.planes[piece.where].any(axis=-1, keepdims=True)
         return every, gone
 
     def _lifted(self, parts: Sequence[Part], piece: _Piece) -> list[Part]:
@@ -455,6 +434,9 @@ class _Run:
 
 def _copy_where(where: np.ndarray, values: np.ndarray, target: np.ndarray) -> None:
     """Copy values, of one channel or all, in some places: by channel, as numpy is slow along short axes."""
+    if where.shape == target.shape and target.strides[-2] == target.shape[-1] * target.itemsize:
+        np.copyto(target, values, "unsafe", where)
+        return
     for channel in range(target.shape[-1]):
         own, here = (each[..., channel % each.shape[-1]] for each in (values, where))
         np.copyto(target[..., channel], own, "unsafe", here)

@@ -27,6 +27,8 @@ from convfilter.options import Depth
 __all__ = ["Clipping", "Count", "Extremes", "Finish", "Levels", "Quotients", "decode", "encode", "levels_of"]
 __all__ += ["rescaled"]
 
+# Samples that are blended at a time, so that what is between them stays in the cache.
+_STRIP = 1 << 17
 _TYPES = {8: np.uint8, 16: np.uint16, "float": np.float32}
 # Roots below this come of squares that float32 does not hold.
 _TINY = 1e-15
@@ -40,8 +42,8 @@ Quotients: TypeAlias = Callable[[_Places], Iterable[tuple[tuple[int, int], ...]]
 """Returns, for each of some places of a block, the exact value of each part: an integer over an integer."""
 
 
-Count: TypeAlias = Callable[[np.ndarray, float, float], None]
-"""Counts values below a limit, and those of another and above."""
+Count: TypeAlias = Callable[[np.ndarray, float, float, Any], None]
+"""Counts values below a limit, and those of another and above, in some places."""
 
 
 class Levels(NamedTuple):
@@ -190,28 +192,50 @@ class Finish:
         original: Original | None = None,
     ) -> None:
         """Turn the sums of all parts into samples; overwrites the sums. `original` is for a blend."""
-        samples = None if original is None else original.samples
-        division = self._plainly if original is None else self._mixing
-        if division is not None and (original is None or original.mask is None):
-            value = self._whole(parts, division)
-            if value is not None:
-                times = 1 if self.combine == "magnitude" else division.times
-                value = division._replace(times=times)(value, samples, positive=self.inside)
-                self._saturate(value, target, clipping)
-                return
+        height, step = len(target[0]), max(1, _STRIP // target[0, 0].size)
+        if original is None or len(target) > 1 or height <= step:
+            self._finish(parts, target, quotients, clipping, original)
+            return
+        for first in range(0, height, step):
+            rows = slice(first, first + step)
+
+            def moved(places: _Places, first: int = first) -> Iterable[tuple[tuple[int, int], ...]]:
+                return quotients((places[0], places[1] + first, *places[2:]))
+
+            strips = [part[:, rows] for part in parts]
+            self._finish(strips, target[:, rows], moved, clipping, original.rows(rows))
+
+    def _finish(
+        self,
+        parts: Sequence[np.ndarray],
+        target: np.ndarray,
+        quotients: Quotients,
+        clipping: Count | None,
+        original: Original | None,
+    ) -> None:
+        division, where = self._plainly, True if original is None else original.taken
+        if original is not None:
+            division = self._mixing if original.mask is None else self._masking
+        value = None if division is None else self._whole(parts, division)
+        if division is not None and value is not None:
+            if self.combine == "magnitude":
+                division = division._replace(times=1, removed=division.times * division.removed)
+            self._saturate(division(value, original, positive=self.inside), target, clipping, where)
+            return
         value, nudge, exact = self.scaled(parts, blended=original is not None), 0.0, self.exact
         if self.blend is not None and original is not None:
             nudge = self.blend.nudge(value.dtype) if self._grid else 0.0
             exact = exact or (self._grid and not nudge)
             value = self.blend.mixed(value, original)
         settle = functools.partial(self._settle, quotients=quotients, original=original)
-        self.store(value, target, clipping, settle if exact else None, nudge)
+        self.store(value, target, clipping, where, settle if exact else None, nudge)
 
     def store(
         self,
         value: np.ndarray,
         target: np.ndarray,
         clipping: Count | None = None,
+        where: Any = True,
         settle: Callable[[np.ndarray], None] | None = None,
         nudge: float = 0.0,
     ) -> None:
@@ -219,7 +243,7 @@ class Finish:
         if self.target.kind == "f":
             if self.saturate and self.levels.integer:
                 if clipping is not None:
-                    clipping(value, self.levels.low - 0.5, self.levels.high + 0.5)
+                    clipping(value, self.levels.low - 0.5, self.levels.high + 0.5, where)
                 np.clip(value, self.levels.low, self.levels.high, out=value)
             if self.linear:
                 encode(value, self.levels)
@@ -231,13 +255,13 @@ class Finish:
         if settle is not None:
             settle(value)
         # The conversion to integers truncates, which is floor where nothing is negative.
-        self._saturate(np.floor(value, out=value) if self.levels.low < 0 else value, target, clipping)
+        self._saturate(np.floor(value, out=value) if self.levels.low < 0 else value, target, clipping, where)
 
-    def _saturate(self, value: np.ndarray, target: np.ndarray, clipping: Count | None) -> None:
+    def _saturate(self, value: np.ndarray, target: np.ndarray, clipping: Count | None, where: Any) -> None:
         """Turn rounded values into integers within the limits."""
         low, high = self.levels.low, self.levels.high
         if clipping is not None:
-            clipping(value, low, high + 1)
+            clipping(value, low, high + 1, where)
         if value.dtype.kind in "iu":  # limits of numpy's own types are clipped to faster
             limits, kind = np.iinfo(value.dtype), value.dtype.type
             low, high = kind(max(int(low), limits.min)), kind(min(int(high), limits.max))
@@ -340,8 +364,14 @@ class Finish:
     @functools.cached_property
     def _mixing(self) -> Division | None:
         """The same with a blend."""
-        mixes = self.blend is not None and self._divides
-        return self.blend.division(root=self.combine == "magnitude") if self.blend and mixes else None
+        root = self.combine == "magnitude"
+        return self.blend.division(root=root, masked=False) if self.blend and self._divides else None
+
+    @functools.cached_property
+    def _masking(self) -> Division | None:
+        """The same with a mask."""
+        root = self.combine == "magnitude"
+        return self.blend.division(root=root, masked=True) if self.blend and self._divides else None
 
     def _settle(self, value: np.ndarray, quotients: Quotients, original: Original | None) -> None:
         """Replace values to be floored by their true floors where roundings may put them past an integer."""

@@ -10,6 +10,7 @@ samples were the one under the anchor.
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -17,10 +18,10 @@ import numpy as np
 
 from convfilter.convolution import array_of
 from convfilter.convolution.borders import ArraySource, source_index
-from convfilter.convolution.execute import run
+from convfilter.convolution.fourier import Fourier
 from convfilter.convolution.plan import exact_type, make_plan
 from convfilter.errors import ImageError, OptionError, brief
-from convfilter.filtering.blend import Block
+from convfilter.filtering.blend import Block, like
 from convfilter.filtering.layer import Layer
 from convfilter.geometry import Axis
 from convfilter.images.picture import check_mask_size
@@ -56,13 +57,14 @@ class Part(NamedTuple):
         kind = over.dtype if over.dtype == np.float32 else np.float64
         if isinstance(self.times, float):  # the factor is 1 where all samples count
             factor = self.times / over
-            value = value.astype(np.result_type(value, factor))
+            value = value.astype(np.result_type(value, factor), copy=False)
             by_channel(np.multiply, value, factor)
             value = value if self.divisor == 1 else value / self.divisor
         elif not self.times == self.divisor == 1 or over.ndim:
             # One division of exact products: a tie stays a tie.
-            value = np.multiply(value, float(self.times), dtype=kind)
-            by_channel(np.divide, value, np.multiply(over, float(self.divisor), dtype=kind))
+            value, over = value.astype(kind), over.astype(kind, copy=False)
+            value = value if self.times == 1 else np.multiply(value, self.times, out=value)
+            by_channel(np.divide, value, over if self.divisor == 1 else over * self.divisor)
         if np.ndim(self.lift):
             value = value + (self.lift if self.shift == 1 else self.lift / self.shift)
         return np.asarray(value)
@@ -79,11 +81,8 @@ class Part(NamedTuple):
 
 def by_channel(operation: Callable[..., object], values: np.ndarray, other: np.ndarray) -> None:
     """Apply an operation in place, with an array of one channel or all: numpy is slow along short axes."""
-    if other.ndim == 0 or other.shape == values.shape:
-        operation(values, other, out=values)
-        return
-    for channel in range(values.shape[-1]):
-        operation(values[..., channel], other[..., channel % other.shape[-1]], out=values[..., channel])
+    alike = other.ndim == 0 or other.shape == values.shape
+    operation(values, other if alike else like(values, other), out=values)
 
 
 def normalised(
@@ -190,8 +189,12 @@ class Missing:
         if math.isnan(self.value):
             self.planes = np.isnan(samples)
         else:
-            with np.errstate(over="ignore"):
-                found = samples.dtype.type(self.value) if samples.dtype.kind == "f" else self.value
+            kind, found = samples.dtype, self.value
+            with np.errstate(over="ignore"):  # a number of the samples' own type is compared faster
+                if kind.kind == "f" or (
+                    found.is_integer() and np.can_cast(np.min_scalar_type(int(found)), kind)
+                ):
+                    found = kind.type(found)
             self.planes = np.asarray(samples == found)
         one, *others = np.moveaxis(self.planes, -1, 0)
         found = one.reshape(-1)[int(self.planes.argmax()) // self.channels]  # the first place tells soon
@@ -211,6 +214,7 @@ class MissingSource:
         self._summed = layer.bank.summed
         self._colours = ArraySource(planar(colours) if self._summed else colours, layer.border, layer.fill)
         self._hidden, self._planes = ArraySource(planes, layer.border, 0), planes.shape[-1]
+        self._threads = threading.local()
 
     def __call__(self, starts: Sequence[int], block: np.ndarray) -> None:
         """Fill a block; see `ArraySource`."""
@@ -218,7 +222,15 @@ class MissingSource:
         samples = np.moveaxis(block[..., 0], 0, -1) if self._summed else block
         hidden = np.empty((*samples.shape[:-1], self._planes), bool)
         self._hidden(starts[-3:], hidden)
-        samples[places_of(hidden if self._planes > 1 else hidden[..., 0])] = 0
+        self._threads.hidden = hidden if hidden.any() else None
+        one_run = self._planes == samples.shape[-1] and samples is block
+        samples[hidden if one_run else places_of(hidden if self._planes > 1 else hidden[..., 0])] = 0
+
+    @property
+    def hidden(self) -> np.ndarray | None:
+        """Which samples of the calling thread's last block are missing, if any are."""
+        hidden: np.ndarray | None = self._threads.hidden
+        return hidden
 
 
 class HiddenWeights:
@@ -228,7 +240,7 @@ class HiddenWeights:
     exactly zero only where they are made of what is missing.
     """
 
-    def __init__(self, layer: Layer, planes: np.ndarray) -> None:
+    def __init__(self, layer: Layer, planes: int) -> None:
         weights = layer.bank.weights
         touched = (weights != 0).any(axis=(3, 4, 5))
         self.positive = (weights >= 0).all(axis=(2, 3, 4, 5)) & touched.any(axis=2)
@@ -238,43 +250,40 @@ class HiddenWeights:
             axis._replace(size=axis.span(count), before=0, after=0)
             for axis, count in zip(layer.axes, layer.plan.block[-3:], strict=True)
         ]
-        kind = exact_type(int(layer.bank.largest_sum)) if layer.bank.integer else layer.plan.dtype
+        bank = layer.bank
+        kind = (exact_type(int(bank.largest_sum)) or np.int64) if bank.integer else layer.plan.dtype
         kernels = list(weights.reshape(-1, *weights.shape[3:]))
-        self._plan = make_plan(
-            axes, kernels, planes.shape[-1], kind or np.int64, bound=float(layer.bank.largest_sum)
-        )
-        self._layer = layer
-        self._source = ArraySource(~planes if self.there else planes, layer.border, self.there)
+        plan = make_plan(axes, kernels, planes, kind, bound=float(bank.largest_sum))
+        if plan.strategy == Fourier.name:  # whose blocks are of another size
+            plan = make_plan(axes, kernels, planes, kind)
+        # The planes of a block are one block.
+        self._plan = plan._replace(block=layer.plan.block[-3:])
+        self._summed, self._integer, self._threads = bank.summed, bank.integer, threading.local()
         # Floats are off by some roundings.
-        self._limits = self.totals if layer.bank.integer else self.totals * (1 - 64 * np.finfo(kind).eps)
+        self._limits = self.totals if bank.integer else self.totals * (1 - 64 * np.finfo(kind).eps)
 
-    def sums(self, where: Block) -> np.ndarray:
-        """Return the sums for a block: (outputs, parts, summed channels, t, h, w, planes)."""
-        plan, layer = self._plan, self._layer
-        begin = layer.plan.starts((slice(0, 1),) * (len(layer.plan.axes) - 3) + where)[-3:]
-        sizes = [axis.output for axis in plan.axes]
-        result = np.empty((plan.kernels, *sizes, plan.carried), plan.dtype)
+    def sums(self, hidden: np.ndarray) -> list[np.ndarray]:
+        """Return the sums (t, h, w, planes) for a block, by output, part and summed channel.
 
-        def read(starts: Sequence[int], block: np.ndarray) -> None:
-            self._source([first + start for first, start in zip(begin, starts, strict=True)], block)
-
-        def store(sums: list[np.ndarray], place: tuple[slice, ...]) -> None:
-            for number, each in enumerate(sums):
-                result[number][place] = each
-
-        run(plan, read, store, 1)
-        frames, rows, columns = (part.stop - part.start for part in where)
-        wanted = result[:, :frames, :rows, :columns]
-        return wanted.reshape(*self.totals.shape, *wanted.shape[1:])
+        They are overwritten by those of the next block.
+        """
+        if not hasattr(self._threads, "prepared"):
+            self._threads.prepared = self._plan.prepare()
+        block, calls, sums = self._threads.prepared
+        np.copyto(block, ~hidden if self.there else hidden)
+        for call in calls:
+            call()
+        return list(sums)
 
     def present(self, sums: np.ndarray, number: int, part: int) -> tuple[np.ndarray, np.ndarray]:
         """Return what weights of a part samples have that are there, at least 1, and where none are."""
-        total, limit = self.totals[number, part], self._limits[number, part]
-        over = sums.copy() if self.there else total - sums
-        if self.there and sums.dtype.kind == "f":
-            np.copyto(over, total, where=sums > limit)
-        if self._layer.bank.summed:
+        total, limit = (each[number, part].astype(sums.dtype) for each in (self.totals, self._limits))
+        over = sums if self.there else total - sums
+        if self.there and not self._integer:
+            over = np.where(sums > limit, total, sums)
+        if self._summed:
             over = over.sum(axis=-1, keepdims=True)
         lost = over <= (0 if self.there else (total - limit).sum())
-        over[lost] = 1
+        if lost.any():
+            over[lost] = 1
         return over, lost
