@@ -35,7 +35,9 @@ All images are done, or skipped as requested.
 At least one image failed; the others are done.
 .TP
 .B 2
-The command line is wrong; nothing was written.
+The command line or a kernel file is wrong; nothing was written.
+.PP
+Ctrl\-C, SIGTERM and SIGHUP remove what is half written; the command then dies of that signal.
 """
 
 

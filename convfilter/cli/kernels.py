@@ -97,7 +97,8 @@ def _list(kernels: Sequence[Kernel]) -> Iterator[str]:
             yield f"{heading}:"
         for kernel in members:
             parameters = f" ({parameters_in_words(kernel)})" if kernel.parameters else ""
-            about = f"{size_in_words(kernel):<7} {escaped(kernel.summary)}{parameters}"
+            summary = kernel.summary.partition(";")[0]  # the rest is shown with the kernel itself
+            about = f"{size_in_words(kernel):<7} {escaped(summary)}{parameters}"
             yield f"  {kernel.name:<{longest}}  {about}".rstrip()
     yield "\n'-k gaussian:sigma=2' sets a parameter."
     yield "'convfilter kernels sobel' shows one kernel; '-o sobel.png' draws it."

@@ -39,7 +39,7 @@ def _read_window(text: str) -> tuple[int, ...]:
 
 @click.command(
     cls=options.Command,
-    epilog="Use the result with 'convfilter apply IMAGE --kernels KERNELS.toml -k NAME'.",
+    epilog="Use the result with 'convfilter apply IMAGE -k KERNELS.toml'.",
 )
 @click.argument("images", nargs=-1, metavar="[BEFORE AFTER]")
 @options.add("--size", "Size of the kernel; N is NxN.", "WxH", required=True, read=_read_window)
@@ -180,7 +180,7 @@ def _as_lines(fit: Fit, output: str | None, linear: bool) -> list[str]:
     ]
     if output not in (None, STREAM):
         file = escaped(str(output))
-        chosen = f"-k {file}" if _is_nameless(str(output)) else f"--kernels {file} -k {fit.kernel.name}"
+        chosen = f"-k {file}" if is_kernel_file(file) else f"--kernels {file} -k {fit.kernel.name}"
         use = f"convfilter apply IMAGE {chosen}{' --linear' if linear else ''}"
         lines.append(f"{file} is written; use it with: {use}")
     return lines

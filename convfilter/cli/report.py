@@ -216,7 +216,6 @@ class Reporter:
         self._preview = preview and not as_json and sys.stdout is not None and sys.stdout.isatty()
         if preview and not self._preview and not quiet:
             complain("--preview needs a terminal: no preview is shown")
-        self._sizes: dict[tuple[int | None, ...], tuple[Result, int]] = {}  # the first one, and how many
         self._counts, self._start = Counter[str](), time.monotonic()
         self._bar: ProgressBar[int] | None = None
         self._wrong_option = False
@@ -280,13 +279,7 @@ class Reporter:
         last_words(f"{clear}convfilter: stopped: {self._counted()}, {left} not finished\n")
 
     def finish(self) -> int:
-        """Print the calculation for each size, and the counts of a run over several images.
-
-        Returns the exit code.
-        """
-        for result, count in self._sizes.values():
-            for line in self._calculation(result, count):
-                self._echo(line)
+        """Print the counts of a run over several images, and return the exit code."""
         if self._plan.several and not self._quiet:
             complain(self._counted())
             if self._counts["failed"] and self._counts["done"] and not self._settings.batch.overwrite:
@@ -322,7 +315,7 @@ class Reporter:
                 self.complain(f"standard output: {describe(error)}")
 
     def _lines(self, result: Result) -> list[str]:
-        """Return what is printed of an image at once; in a batch the calculations come last, one a size."""
+        """Return what is printed of an image: the calculation, or in a batch the sizes in one line."""
         arrow = _arrow(result)
         if result.status == "skipped":
             return [f"{arrow}   skipped: it exists"] if self._every else []
@@ -334,26 +327,19 @@ class Reporter:
                 below, above = 100 * result.clipped_below, 100 * result.clipped_above
                 lines.append(f"  clipped {below:.3g}% below, {above:.3g}% above; {result.seconds:.3g} s")
             return lines
-        size = (result.width, result.height, result.frames if self._settings.spans_frames else 1)
-        first, count = self._sizes.get(size, (result, 0))
-        self._sizes[size] = first, count + 1
-        return [arrow] if result.status == "planned" else []
+        size, made = f"{result.width}x{result.height}", f"{result.output_width}x{result.output_height}"
+        return [f"{arrow}   {size}" if made == size else f"{arrow}   {size} -> {made}"]
 
-    def _calculation(self, result: Result, count: int = 0) -> list[str]:
-        """Return the size arithmetic of an image, or of a batch's `count` images of its size."""
+    def _calculation(self, result: Result) -> list[str]:
+        """Return the size arithmetic of an image."""
         settings, frames = self._settings, result.frames or 1
-        images = f"{count} {'image' if count == 1 else 'images'} of {result.width}x{result.height}"
-        planned = count and result.status == "planned"  # their names have been printed
-        subject = images if planned else _arrow(result)
-        line = f"{subject}   {filter_line(settings.kernels, settings.filtering)}"
+        line = f"{_arrow(result)}   {filter_line(settings.kernels, settings.filtering)}"
         first = settings.batch.frames == "first"
-        if frames > 1 and (count < 2 or settings.spans_frames):
+        if frames > 1:
             how = "a stack" if settings.stacks else "the first" if first else "each"
             line += f", {how} of {frames} frames"
         if settings.maps > 1 and (result.output_frames or 1) > (1 if first else frames):
             line += f", a page for each of {settings.maps} output channels, on one grey scale"
-        if count > 1 and not planned:
-            line += f", for {images}"
         return [line, *_calculations(result, settings)]
 
 

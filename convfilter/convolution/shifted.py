@@ -187,7 +187,7 @@ class ShiftedSums(FlatSums):
         self.cost = len(program.passes) * cost * math.prod(axis.stride for axis in axes)
 
     def __str__(self) -> str:
-        return f"{self.passes} passes"
+        return f"{self.passes} pass{'es' * (self.passes != 1)}"
 
     @property
     def passes(self) -> int:

@@ -118,12 +118,3 @@ def test_a_kernel_over_frames_prints_the_frames_as_well(quick, tmp_path):
         ran = quick("apply", "a.gif", "-k", "blur", "--frames", frames, "-o", f"{frames}.png")
         assert ran.out.splitlines()[0].endswith(f", border edge, {words} of 4 frames")
         assert "frames " not in ran.out.partition("\n")[2]
-
-
-def test_a_batch_prints_the_calculation_for_each_number_of_frames(quick, tmp_path):
-    (tmp_path / "in").mkdir()
-    for name, count in (("a", 2), ("b", 2), ("c", 4)):
-        animate(tmp_path / "in" / f"{name}.tif", moving(count))
-    ran = quick("apply", "in", "-k", "temporal-blur", "-o", "one")
-    assert [line.split()[1] for line in ran.out.splitlines() if line.startswith("  frames")] == ["2", "4"]
-    assert quick("apply", "in", "-k", "blur", "-o", "two").out.count("  width ") == 1

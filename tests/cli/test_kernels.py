@@ -41,7 +41,7 @@ def test_every_kernel_is_listed_on_a_line_with_size_and_summary(quick):
         name = line.split()[0]
         kernel = cf.get_kernel(name)
         assert line.split()[1] == SIZES.get(name, f"{kernel.width}x{kernel.height}"), name
-        assert kernel.summary in line, name
+        assert kernel.summary.partition(";")[0] in line, name
         assert all(f"{key}=" in line for key in kernel.parameters), name
     assert any(line.endswith(" (of=gaussian, size=25, noise=0.01)") for line in lines)
 

@@ -31,7 +31,7 @@ def test_what_was_learned_works_at_once(folder, quick):
     assert (ran.code, ran.err) == (0, "")
     for word in ("vintage 7x7", "weights", "residual", "PSNR", "held out", "gradient", "condition"):
         assert word in ran.out
-    assert "convfilter apply IMAGE --kernels mine.toml -k vintage" in ran.out
+    assert "convfilter apply IMAGE -k mine.toml" in ran.out
     assert quick("apply", "other.jpg", "--kernels", "mine.toml", "-k", "vintage").code == 0
     assert (folder / "other.vintage.jpg").exists()
     kernel = load_kernels(folder / "mine.toml")["vintage"]
@@ -110,6 +110,6 @@ def test_a_kernel_file_can_go_down_a_pipe(folder, quick):
 
 def test_linear_light_is_noted_in_the_file_and_in_what_to_type(folder, quick):
     ran = quick(*LEARN, "--linear", "-o", "mine.toml")
-    assert "-k learned --linear" in ran.out
+    assert "-k mine.toml --linear" in ran.out
     assert load_kernels(folder / "mine.toml")["learned"].summary.endswith(", in linear light")
     assert json.loads(quick(*LEARN, "--linear", "--json").out)["linear"] is True

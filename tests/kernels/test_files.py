@@ -205,7 +205,8 @@ def test_the_first_layer_of_a_network_gives_a_page_and_a_tile_for_each_output(qu
     ran = quick("apply", "in.png", "-k", "conv1.npy", "--border", "zero", "--range", "raw", "-o", "maps.tif")
     assert "a page for each of 64 output channels, on one grey scale" in ran.out
     assert np.allclose(frames_of(tmp_path / "maps.tif"), expected, atol=1e-3)
-    ran = quick("gallery", "in.png", "-k", "conv1.npy", "--border", "zero", "-o", "sheet.png", "--json")
+    sheet = ("-o", "sheet.png", "--tile", "16", "--json")
+    ran = quick("gallery", "in.png", "-k", "conv1.npy", "--border", "zero", *sheet)
     assert ran.out.count("conv1 output ") == 64
     low, high = expected.min(), expected.max()
     sheet, last = load(tmp_path / "sheet.png"), 255 * (expected[-1] - low) / (high - low)
