@@ -18,6 +18,15 @@ def colour(height=8, width=10, channels=3, seed=1):
     return np.random.default_rng(seed).integers(0, 256, (height, width, channels), np.uint8)
 
 
+def random_pixels(dtype, *shape, seed=0):
+    """All values of a type; of floats from 0 to 1."""
+    rng = np.random.default_rng(seed)
+    if np.dtype(dtype).kind == "f":
+        return rng.random(shape).astype(dtype)
+    limits = np.iinfo(dtype)
+    return rng.integers(limits.min, limits.max, shape, dtype=limits.dtype, endpoint=True)
+
+
 def save(path, pixels, **options):
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -171,11 +171,3 @@ def test_it_begins_with_two_commands_that_the_makefile_knows():
     assert commands == [["make", "demo"], ["make", "test"]]
     for _, target in commands:
         assert re.search(rf"^{target}:", makefile, re.M)
-
-
-def test_every_option_stands_in_the_pages():
-    words = set(re.findall(r"--[a-z-]+", (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")))
-    for name in cli.list_commands(None):
-        for parameter in cli.get_command(None, name).params:
-            if parameter.param_type_name == "option":
-                assert max(parameter.opts, key=len) in words, (name, parameter.name)

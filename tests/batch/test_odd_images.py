@@ -7,7 +7,7 @@ import struct
 import encoded
 import numpy as np
 import pytest
-from handmade import chunk, interlaced, png, tiff
+from encoded import chunk, interlaced, png, tiff
 from PIL import Image
 from samples import colour, grey
 

@@ -94,11 +94,6 @@ def test_this_runs_output_folders_are_no_inputs_unless_they_are_arguments():
     assert "in/out/a.png" in sources("in", "in/out", output="in/out", overwrite=True)
 
 
-def test_no_image_at_all_is_an_error_that_names_where():
-    make("in/notes.txt")
-    assert "no images found in in, in/: name files" in refusal("in", "in/")
-
-
 def test_a_folder_that_cannot_be_listed_is_reported_and_the_others_are_done(monkeypatch):
     make("in/a.png", "in/gone/b.png")
     listed = os.scandir

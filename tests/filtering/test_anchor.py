@@ -21,15 +21,6 @@ def test_the_usual_anchor_stated_changes_nothing_and_other_paddings_ignore_it():
         assert np.array_equal(*(cf.apply_kernel(IMAGE, each, padding=padding) for each in (plain, other)))
 
 
-def test_alpha_that_is_kept_is_that_under_the_anchor():
-    pixels = np.dstack([IMAGE, RNG.integers(0, 256, IMAGE.shape, np.uint8)])
-    edge = Kernel("edge", ([[-1, 0, 1]],), anchor=(0, 2))
-    for dilation in (1, 3):
-        assert np.array_equal(cf.apply_kernel(pixels, edge, dilation=dilation)[..., 1], pixels[..., 1])
-    # The anchor of the first window without padding is over column 2.
-    assert np.array_equal(cf.apply_kernel(pixels, edge, padding="valid")[..., 1], pixels[:, 2:, 1])
-
-
 def test_every_command_shows_the_anchor(quick, tmp_path):
     Image.fromarray(IMAGE).save(tmp_path / "in.png")
     (tmp_path / "trail.toml").write_text("[trail]\nweights = [[1, 2, 4]]\ndivisor = 7\nanchor = [0, 2]")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import convfilter as cf
-from convfilter.filtering import filter_pixels, plan_kernel
+from convfilter.filtering import plan_kernel
 from convfilter.kernels import Kernel, get_kernel
 from convfilter.options import FilterOptions
 
@@ -61,14 +61,6 @@ def test_a_flat_result_is_stretched_to_zero(name: str, dtype: str) -> None:
     assert not cf.apply_kernel(flat, name, range="stretch").any()
 
 
-def test_alpha_kept_at_the_end_of_a_chain_is_rounded_like_any_other() -> None:
-    blurred = filter_pixels(RGBA, [get_kernel("gaussian:sigma=2")], FilterOptions()).pixels
-    chained = filter_pixels(
-        RGBA, [get_kernel("gaussian:sigma=2"), get_kernel("identity")], FilterOptions()
-    ).pixels
-    assert np.array_equal(chained, blurred)
-
-
 @pytest.mark.parametrize("options", [{"border": "constant", "fill": 0.3}, {"linear": True}])
 def test_a_small_alpha_does_not_magnify_errors(options: dict[str, Any]) -> None:
     rng = np.random.default_rng(3)
@@ -110,12 +102,6 @@ def test_samples_that_are_not_finite_cause_no_warning(range_: str) -> None:
         finite = result[np.isfinite(result)]
         assert finite.min() == 0
         assert finite.max() == pytest.approx(1)
-
-
-def test_a_constant_border_is_the_colour_it_was_given_in_linear_light_too() -> None:
-    grey = np.full((5, 5), 128, np.uint8)
-    result = cf.apply_kernel(grey, "box", linear=True, border="constant", fill=128 / 255)
-    assert (result == 128).all()
 
 
 @pytest.mark.parametrize("image", [RGBA, RGBA[..., 0]])

@@ -117,20 +117,3 @@ def test_large_kernels_of_small_weights_keep_to_a_thousandth(name, range_, offse
         values = (values - values.min()) * full / (values.max() - values.min())
     wanted = np.clip(values + offset * full, 0, full)
     assert np.abs(result - wanted).max() <= 0.501
-
-
-@pytest.mark.parametrize("dtype", ["int32", "uint32"])
-@pytest.mark.parametrize(
-    ("offset", "weights"), [(-0.75, [1]), (-0.3, [0.5, 0.75]), (0.3, [3, -1]), (0.5, [1]), (0.999, [3, -1])]
-)
-def test_offsets_do_not_wrap_integers_of_32_bits(dtype, offset, weights):
-    limits = np.iinfo(dtype)
-    pixels = np.array([[limits.min, 0, 1, limits.max // 2, limits.max - 1, limits.max]], dtype)
-    result = apply_kernel(pixels, kernel_of(weights, offset=offset), border="edge")
-    padded = [*pixels[0].tolist(), limits.max]
-    for place, value in enumerate(result[0].tolist()):
-        exact = sum(
-            Fraction(weight) * sample for weight, sample in zip(weights, padded[place:], strict=False)
-        )
-        exact += Fraction(str(offset)) * limits.max
-        assert abs(value - min(max(exact, limits.min), limits.max)) <= Fraction(501, 1000)

@@ -10,8 +10,7 @@ import zlib
 
 import numpy as np
 import pytest
-from encoded import encoded, saved
-from handmade import chunk, interlaced, png
+from encoded import chunk, encoded, interlaced, png, saved
 from PIL import Image
 from samples import noise as samples
 

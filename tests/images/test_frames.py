@@ -6,8 +6,7 @@ import zlib
 
 import numpy as np
 import pytest
-from encoded import read_frames
-from handmade import chunk
+from encoded import chunk, read_frames
 from PIL import GifImagePlugin, Image
 from samples import animate, moving
 

@@ -7,8 +7,7 @@ import zlib
 
 import numpy as np
 import pytest
-from encoded import saved
-from handmade import chunk, png, segment
+from encoded import chunk, png, saved, segment
 from PIL import Image
 
 import convfilter as cf

@@ -6,8 +6,7 @@ import zlib
 
 import numpy as np
 import pytest
-from encoded import encoded, write
-from handmade import chunk, png
+from encoded import chunk, encoded, png, write
 from PIL import Image
 from samples import SAMPLE_IMAGES, noise
 

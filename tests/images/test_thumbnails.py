@@ -6,8 +6,7 @@ import struct
 
 import numpy as np
 import pytest
-from encoded import saved, smooth
-from handmade import chunk, segment
+from encoded import chunk, saved, segment, smooth
 from PIL import Image, PngImagePlugin
 
 from convfilter.images.formats import FORMATS

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from encoded import saved
-from handmade import tiff
+from encoded import saved, tiff
 from PIL import Image, TiffImagePlugin
+from samples import random_pixels as some
 
 from convfilter.batch import filter_file
 from convfilter.errors import ConvfilterError, ImageError
@@ -56,14 +56,6 @@ BY_PILLOW = {
     *(("uint8", *each) for each in [(2, "minisblack", 2), (3, "rgb", 0), (4, "rgb", 2), (4, "separated", 0)]),
     *(("uint16", *each) for each in [(3, "rgb", 0), (4, "rgb", 2), (4, "separated", 0)]),
 }
-
-
-def some(dtype, *shape):
-    rng = np.random.default_rng(3)
-    if np.dtype(dtype).kind == "f":
-        return rng.random(shape).astype(dtype)
-    limits = np.iinfo(dtype)
-    return rng.integers(limits.min, limits.max, shape, dtype=dtype, endpoint=True)
 
 
 def by_tifffile(pixels, photometric="minisblack", **options):
