@@ -33,7 +33,7 @@ apply a.png -k sobel -q -v
 apply a.png -k sobel -o a.png
 apply a.png b.png -k sobel -o b.png
 apply a.png b.png -k sobel -o -
-apply folder -k sobel => no images found in folder: give files
+apply folder -k sobel => no images found in folder: name files
 apply a.png -k sobel --kernels gone.toml
 gallery a.png -k sobel -o no/out.png
 gallery a.png -k blur

@@ -99,9 +99,7 @@ def test_bash_completes_after_the_line_of_the_documents(tmp_path):
     page = (Path(__file__).resolve().parents[2] / "docs" / "filter.md").read_text(encoding="utf-8")
     assert BASH.splitlines()[1] in page
     for words, found in (
-        ("convfilter apply -k sob", ["sobel", "sobel-x", "sobel-y"]),
         ("convfilter apply --kernels mine.toml -k sob", ["sobel", "sobel-x", "sobel-y", "sobriety"]),
-        ("convfilter gallery -k sharp", ["sharpen"]),
         ("convfilter exp", ["explain"]),
         ("convfilter apply --over", ["--overwrite"]),
     ):

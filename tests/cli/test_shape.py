@@ -182,6 +182,8 @@ def test_a_layer_has_its_own_options_and_the_chain_the_rest(quick):
     ran = quick("shape", "12", "-k", "3:transposed,stride=2,padding=1", "--bias")
     assert "length  (12 - 1)*2 + 1*(3 - 1) + 1 - 1 - 1 = 23    (valid: " in ran.out
     assert "biases           1, with the weights 4 parameters" in ran.out
+    ran = quick("shape", "12", "-k", "4:transposed", "--padding", "same")
+    assert "(12 - 1)*1 + 1*(4 - 1) + 1 - 1 - 2 = 12" in ran.out
 
 
 def test_sizes_are_drawn_to_scale(quick, tmp_path):

@@ -33,7 +33,7 @@ def test_a_matrix_may_be_written_as_it_is_elsewhere(text):
 def test_a_matrix_equals_its_twin_in_a_file(tmp_path):
     image = RNG.integers(0, 256, (12, 14, 3), np.uint8)
     tables, texts = [], []
-    for number in range(200):
+    for number in range(60):
         weights = RNG.integers(-9, 10, RNG.integers(1, 6, 2))
         weights = (weights / 8 if number % 3 else weights).tolist()
         weights[0][0] += 40  # so that the sum can divide
