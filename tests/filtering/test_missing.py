@@ -106,6 +106,12 @@ def test_files_say_what_is_missing(quick):
         assert "the no-data value no longer fits: dropped" in ran.err
         with tifffile.TiffFile(name) as file:
             assert 42113 not in file.pages[0].tags
+        marked = quick(
+            "apply", "a.tif", "-k", "blur", "--range", scale, "--missing", "nodata", "-o", f"m{name}"
+        )
+        assert (marked.code, marked.err) == (0, "")
+        with tifffile.TiffFile(f"m{name}") as file:
+            assert file.pages[0].tags[42113].value == "99"
     ran = quick("apply", "plain.tif", "-k", "blur", "--missing", "nodata", "-o", "d.tif")
     assert "declares no no-data value: no sample is treated as missing" in ran.err
     ran = quick("explain", "a.tif", "-k", "blur", "--missing", "nodata", "--at", "2,2")
