@@ -48,6 +48,11 @@ def test_a_list_of_kernels_is_a_chain():
     np.testing.assert_array_equal(cf.apply_kernel(PIXELS, ["blur"]), cf.apply_kernel(PIXELS, "blur"))
 
 
+def test_a_matrix_may_be_larger_than_the_pixels():
+    for shape in ((1, 45), (2, 2), (3, 1)):
+        assert (cf.apply_kernel(np.full(shape, 9, np.uint8), [[1, 2, 1]] * 3, range="raw") == 108).all()
+
+
 def test_a_kernel_is_its_weights_over_their_divisor():
     ndimage = pytest.importorskip("scipy.ndimage")
     for name in ("blur", "sobel-x", "gaussian:2", "sepia"):

@@ -106,9 +106,9 @@ class RowsKept(ArraySource):
 
     @staticmethod
     def suits(plan: Plan) -> bool:
-        """Return whether blocks are of whole rows of whole frames, and share few of them."""
+        """Return whether blocks are of whole rows of whole frames, share few, and lie where they are read."""
         whole = all(plan.block[number] == plan.axes[number].output for number in (0, 2))
-        return whole and plan.block[1] >= 2 * plan.axes[1].reach
+        return whole and plan.axes[1].stride == 1 and plan.block[1] >= 2 * plan.axes[1].reach
 
 
 def copy_samples(values: np.ndarray, target: np.ndarray) -> None:

@@ -12,7 +12,6 @@ import numpy as np
 from convfilter.convolution import array_of
 from convfilter.errors import ImageError, OptionError, ShapeError, brief
 from convfilter.kernels import Kernel
-from convfilter.kernels.matrix import MATRIX
 
 __all__ = ["ChannelAxis", "PillowImage", "Pixels", "pixels_of"]
 
@@ -65,9 +64,9 @@ def pixels_of(pixels: Any, kernels: Sequence[Kernel], channel_axis: ChannelAxis)
         mode = "LA" if mode == "La" else "RGBA" if pixels.has_transparency_data else "RGB"
         pixels = pixels.convert(mode)
     values = array_of(pixels, "an image", ImageError)
-    kernel = kernels[0] if kernels else None
-    if kernel and kernel.name == MATRIX and (kernel.height, kernel.width) > values.shape[:2] != ():
-        raise ShapeError(f"{kernel!r} is larger than pixels of shape {values.shape}: pixels come first")
+    listed = isinstance(pixels, list | tuple) and values.ndim > 1  # as a kernel may be
+    if listed and kernels and min(kernels[0].height, kernels[0].width) > max(values.shape[:2]):
+        raise ShapeError(f"{kernels[0]!r} is larger than pixels of shape {values.shape}: pixels come first")
     frames = any("frame" in kernel.axes for kernel in kernels)
     axes = 3 if frames else 2
     if channel_axis == "auto":

@@ -264,7 +264,7 @@ class Mixture:
         root: bool,
     ) -> None:
         image, result = fulls
-        self.blend, self._full = blend, result
+        self.blend, self._full, self._unbounded = blend, result, image == 1
         self.ratio = ratio = Fraction(result) / Fraction(image)
         self.threshold = blend.threshold * Fraction(result)
         self._add, self._divide = add, divide
@@ -344,7 +344,10 @@ class Mixture:
 
     def _put(self, value: np.ndarray, kept: np.ndarray, least: float, mask: np.ndarray | None) -> np.ndarray:
         """Return ``kept + P * m * soft(value - kept)``, in the memory of the values."""
+        same = value == kept if self._unbounded else None
         value -= kept
+        if same is not None:
+            value[same] = 0  # also of infinities
         if least:
             value -= value.clip(-least, least)
         share = float(self.blend.mix)

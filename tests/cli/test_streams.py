@@ -226,6 +226,24 @@ sys.meta_path.insert(0, Slow())
     assert ended(process) == (-signal.SIGINT, [], [])
 
 
+def test_a_profiler_that_runs_the_program_writes_its_report(tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "cProfile",
+        "-o",
+        "report",
+        "-m",
+        "convfilter",
+        "shape",
+        "8x8",
+        "-k",
+        "3x3",
+    ]
+    subprocess.run(command, cwd=tmp_path, env=environment(), check=True, capture_output=True)
+    assert (tmp_path / "report").stat().st_size > 0
+
+
 def test_words_stay_off_a_stdout_that_holds_an_image_whatever_names_it(quick, tmp_path):
     save(tmp_path / "a.png", grey())
     (tmp_path / "list").write_text("-\na.png\n")

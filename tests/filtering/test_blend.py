@@ -67,6 +67,14 @@ def test_nothing_taken_is_the_image_and_all_taken_the_plain_result(dtype, option
             assert made.tobytes() == expected.tobytes()
 
 
+def test_infinity_blended_with_itself_stays():
+    pixels = np.array([[np.inf, 1, 2, 3]], np.float32)
+    for kernel, options in (("identity", {"mix": 0.5}), ("box", {"mask": np.full((1, 4), 200, np.uint8)})):
+        made = filter_pixels(pixels, [get_kernel(kernel)], FilterOptions(**options)).pixels
+        assert made[0, 0] == np.inf
+        assert not np.isnan(made).any()
+
+
 def test_only_blocks_that_touch_the_region_are_computed(monkeypatch):
     """Through a chain, of which each filter needs a little more; other blocks hold the image."""
     computed = []

@@ -25,3 +25,15 @@ def test_a_replaced_input_gives_the_same(border, options, monkeypatch):
             np.testing.assert_array_equal(result, expected)
             replaced += np.shares_memory(result, own)
     assert (replaced > 0) == (options.mix == 1)
+
+
+def test_rows_that_come_from_elsewhere_are_read_before_they_are_replaced():
+    # The size of the input comes out, but from every second row of a padded image.
+    image = np.random.default_rng(0).integers(0, 256, (201, 2000, 3), dtype=np.uint8)
+    for height, border in ((51, "wrap"), (201, "edge")):
+        options = FilterOptions(border=border, stride=(2, 1), padding=((height + 1) // 2, 1))
+        own, kernel = image[:height].copy(), [get_kernel("binomial-3")]
+        expected = filter_pixels(own.copy(), kernel, options, threads=1).pixels
+        assert expected.shape == own.shape
+        result = filter_pixels(own, kernel, options, threads=1, replace_input=True).pixels
+        np.testing.assert_array_equal(result, expected)
