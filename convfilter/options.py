@@ -267,7 +267,7 @@ class EncodeOptions(NamedTuple):
             default_in_words="the input's",
         ),
     ] = None
-    compress: Annotated[Compress, Option("Whether to write quickly or the smallest file.")] = "fast"
+    compress: Annotated[Compress, Option("Write quickly, or the smallest file.")] = "fast"
     background: Annotated[
         str, Option("Colour behind transparent pixels if the format has no alpha.", metavar="COLOR")
     ] = "white"

@@ -274,7 +274,7 @@ def _refuse_collisions(jobs: Sequence[Job], *, asked: bool, touch: bool) -> None
     if groups:
         lines = [
             f"{' and '.join(escaped(job.source) for job in group)} "
-            f"would all become {escaped(group[0].target)}"
+            f"would all be written to {escaped(group[0].target)}"
             for group in groups
         ]
         mend = f"{'leave out --format, or ' if asked else ''}write them to separate folders"

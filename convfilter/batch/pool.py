@@ -32,7 +32,7 @@ _DIED = (
     "try the image alone, with --jobs 1 or more memory"
 )
 
-_NO_WORKERS = "a worker process died and the system lets no other start: run it again with --skip-existing"
+_NO_WORKERS = "a worker process died, and the system allows no new one: run again with --skip-existing"
 
 _Pipe: TypeAlias = "connection.Connection[Any, Any]"
 

@@ -43,11 +43,11 @@ __all__ = ["command"]
 @options.record("batch", BatchOptions)
 @options.add(
     "--files-from",
-    "File with a list of inputs, one name a line; '-' is standard input.",
+    "File with a list of inputs, one name per line; '-' is standard input.",
     "FILE",
     heading="Running",
 )
-@options.add("-0 --null null", "Names in the list of --files-from end in NUL bytes.", heading="Running")
+@options.add("-0 --null null", "Names in --files-from end in NUL bytes.", heading="Running")
 @options.add(
     "--preview",
     "Show before and after in the terminal. With -n nothing is written.",

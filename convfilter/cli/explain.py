@@ -107,13 +107,15 @@ def command(
     if (image is None) == (values is None):
         raise click.UsageError("use either an image or --values")
     if not kernels and weights is None:
-        raise click.UsageError("no kernel: name one with -k, or use its --weights")
+        raise click.UsageError("no kernel: add -k or --weights")
     typed = (
         [] if weights is None else [Kernel("weights", (text.parse_numbers(weights, "--weights").tolist(),))]
     )
     chain = options.chosen_kernels([*kernels, *typed], known, filtering)
     if step is not None and step > len(chain):
-        raise OptionError(f"--step {step}: the last of the chain is {len(chain)}, one for each -k")
+        raise OptionError(
+            f"--step {step}: the chain has {len(chain)} filter{'s' * (len(chain) > 1)}, counted from 1"
+        )
     numbers = image is None or image.lower().endswith(".csv")
     if numbers and len(chain) > 1:
         raise OptionError("numbers are filtered by one kernel: use one -k or --weights")

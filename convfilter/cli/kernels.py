@@ -155,7 +155,7 @@ def _in_lines(kernel: Kernel, found: dict[str, Any], size: str) -> Iterator[str]
         yield f"  rank        {rank} of {min(height, width)}: not a column times a row"
     yield f"  plan        {size}, 8 bits: {plan['strategy']} in {plan['type']}, {plan['details']}"
     costs = ", ".join(f"{name} {cost:g}" for name, cost in plan["costs"].items())
-    yield f"  costs       {costs} (estimated, ns a sample)"
+    yield f"  costs       {costs} (estimated, ns per sample)"
     block = "x".join(map(str, plan["block"].values()))
     yield f"  blocks      {plan['blocks']} of {block}, {plan['threads']} threads"
     if kernel.source:

@@ -324,7 +324,7 @@ def kernel_file(heading: str = "Options") -> _Decorator:
 
         return paths if ctx.resilient_parsing else load_kernels(*paths)
 
-    text = "File of your own kernels. They replace those of the same name, shipped or of earlier files."
+    text = "File of your own kernels. They replace kernels of the same name, shipped or in earlier files."
     settings: dict[str, Any] = {"multiple": True, "is_eager": True, "callback": load, "heading": heading}
     return add("--kernels known", text, "FILE", **settings)
 

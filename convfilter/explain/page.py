@@ -196,7 +196,7 @@ def _about(
         about = f"{width} x {height} numbers (width x height)."
     else:
         bits = crop.dtype.itemsize * 8
-        kind = f"{bits} bits a sample" if crop.dtype.kind in "iu" else f"{bits}-bit floats"
+        kind = f"{bits} bits per sample" if crop.dtype.kind in "iu" else f"{bits}-bit floats"
         about = f"{width} x {height} pixels (width x height), {', '.join(names)}, {kind}."
     if transparent:
         about += " Transparency is left out here, as with --alpha drop; the text below follows the command."

@@ -187,7 +187,7 @@ class PillowReader:
         if source.format == "gif" and not gif_layout(source.stream).whole:
             warnings.append("ends without its end mark: frames may be missing")
         if source.format == "avif" and avif_is_deep(source.stream):
-            warnings.append("more than 8 bits a channel are read as 8")
+            warnings.append("more than 8 bits per channel are read as 8")
         beside = BESIDE.get(source.format)
         self._beside = beside(source.stream, warnings) if beside else {}
         self._image.info.update(self._beside)
@@ -260,7 +260,9 @@ class PngReader(PillowReader):
         if not is_deep_colour(self._image):
             return mode, dtype
         if self.count > 1:  # which Pillow composes in 8 bits
-            raise ImageError("not supported: frames of 16 bits a colour; convert them to the pages of a TIFF")
+            raise ImageError(
+                "not supported: frames of 16 bits per colour; convert them to the pages of a TIFF"
+            )
         return ("LA" if raw_mode(self._image) in ("I;16B", "LA;16B") else mode), "uint16"
 
     def read(self, number: int, warnings: list[str]) -> Picture:

@@ -212,7 +212,7 @@ class _Layout:
         if self.type == "uint" and self.bits < 16:
             found = "uint8" if self.bits <= 8 else "uint16"
         if found not in _HELD:
-            raise _unsupported(self, "convert it to 8, 16 or 32 bits a sample")
+            raise _unsupported(self, "convert it to 8, 16 or 32 bits per sample")
         return found
 
     @property

@@ -104,7 +104,7 @@ def check_writable(
         mend = "--frames first, or tiff" if first else "tiff"
         raise ImageError(f"{format} cannot hold {frames} frames; try {mend}")
     if frames > 1 and kind.endswith(";uint16") and row.several == "animation":
-        raise ImageError(f"{format} cannot hold {frames} frames of 16 bits a colour; try tiff")
+        raise ImageError(f"{format} cannot hold {frames} frames of 16 bits per colour; try tiff")
     if _loses_alpha(mode, kind):
         warnings.append(f"{format} cannot hold alpha: blended onto the background")
     return warnings

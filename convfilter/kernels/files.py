@@ -133,7 +133,7 @@ def _read_array(content: bytes) -> dict[str, Any]:
         raise FieldError("parts", f"broken .npy data ({brief(str(error))})") from None
     if not usable:
         fault = f"an array of {dtype.name} and shape {brief(shape)} is not a kernel"
-        raise FieldError("parts", f"{fault}: use numbers by row, column, or output, channel, row, column")
+        raise FieldError("parts", f"{fault}: use axes row, column, or output, channel, row, column")
     array = array.reshape(shape, order="F" if fortran else "C")
     values = array.astype(np.float64) if dtype.kind == "f" else array
     return {"parts": (values.tolist(),), "axes": tuple(AXES_OF_ARRAYS[len(shape)].split(","))}

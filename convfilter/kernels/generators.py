@@ -243,7 +243,7 @@ def generate(
         words.append("fwhm")
     if "fwhm" in given and "fwhm" in words:
         if "sigma" in given:
-            raise KernelError("fwhm and sigma mean the same: use one of them")
+            raise KernelError("fwhm and sigma cannot be used together")
         lowest, highest, *kind = limits["sigma"]
         numbers = _checked("fwhm", given.pop("fwhm"), Limits(lowest * _FWHM, highest * _FWHM, *kind))
         given["sigma"] = [each / _FWHM for each in (numbers if isinstance(numbers, tuple) else (numbers,))]

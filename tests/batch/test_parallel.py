@@ -126,7 +126,7 @@ def test_where_no_worker_can_be_started_again_the_rest_is_done_without(begin, tm
     save(tmp_path / "in" / "deadly.png", grey())
     code, _, err = ended(begin(*APPLY, "-j", "2", change=DEADLY.format(once=False) + SINGLE))
     assert (code, err[1]) == (1, "convfilter: 6 done, 1 failed")
-    assert err[0].startswith("convfilter: in/deadly.png: a worker process died and the system lets no other")
+    assert err[0].startswith("convfilter: in/deadly.png: a worker process died, and the system allows")
 
 
 def test_an_output_whose_worker_died_before_it_could_tell_counts_as_done(begin, tmp_path):

@@ -329,19 +329,19 @@ def test_two_inputs_for_one_output_are_refused_and_all_are_listed():
     make("a.png", "a.jpg", "b.png", "b.gif", "deep/c.png", "one/x/a.png", "two/x/a.png")
     message = refusal("a.png", "a.jpg", "b.png", "b.gif", "deep/c.png", output="out", format="png")
     assert message.startswith(
-        "a.png and a.jpg would all become out/a.png; b.png and b.gif would all become out/b.png: "
+        "a.png and a.jpg would all be written to out/a.png; b.png and b.gif would all become out/b.png: "
         "leave out --format"
     )
     assert not os.path.exists("out")
     assert targets("a.png", "a.jpg", output="out") == ["out/a.png", "out/a.jpg"]
-    assert "would all become out/a.png" in refusal("a.png", "one/x/a.png", output="out")
-    assert "would all become out/x/a.png" in refusal("one/x", "two/x", output="out")
+    assert "would all be written to out/a.png" in refusal("a.png", "one/x/a.png", output="out")
+    assert "would all be written to out/x/a.png" in refusal("one/x", "two/x", output="out")
 
 
 def test_outputs_that_links_make_one_are_refused():
     make("in/a.png", "in/deep/a.png", "out/x")
     os.symlink(".", "out/deep")
-    assert "in/a.png and in/deep/a.png would all become " in refusal("in", output="out")
+    assert "in/a.png and in/deep/a.png would all be written to " in refusal("in", output="out")
 
 
 @pytest.mark.parametrize(
@@ -382,7 +382,7 @@ def test_names_in_a_folder_that_folds_case_are_taken_for_one():
     """On a file system that tells case apart, a link stands for one that does not."""
     make("in/b.png", "in/B.PNG", "out/x")
     os.link("out/x", "out/X")
-    assert "would all become" in refusal("in", output="out")
+    assert "would all be written to" in refusal("in", output="out")
 
 
 def test_an_output_that_is_its_input_needs_overwrite_by_every_path():

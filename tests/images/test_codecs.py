@@ -55,7 +55,7 @@ def test_a_deep_tiff_of_many_pages_is_read_once(tmp_path):
 
 
 def test_deep_frames_are_refused_by_a_png_before_any_work():
-    with pytest.raises(ImageError, match="png cannot hold 2 frames of 16 bits a colour; try tiff"):
+    with pytest.raises(ImageError, match="png cannot hold 2 frames of 16 bits per colour; try tiff"):
         check_writable("RGB", "uint16", (4, 4), 2, "png")
 
 

@@ -126,7 +126,7 @@ def test_frames_of_deep_colours_are_refused_not_narrowed():
     after = second + chunk(b"fdAT", struct.pack(">I", 2) + rows)
     data = png_of(pixels, before=chunk(b"acTL", struct.pack(">II", 2, 0)) + first, after=after)
     for read in (read_picture, read_size):
-        with pytest.raises(ImageError, match="not supported: frames of 16 bits a colour; convert"):
+        with pytest.raises(ImageError, match="not supported: frames of 16 bits per colour; convert"):
             read(data)
 
 

@@ -35,7 +35,7 @@ PARAMETERS = """
 sobel:size=3 => 'sobel' takes no parameters
 gaussian: => parameters are written gaussian:sigma=VALUE
 gaussian:3,sigma=2 => sigma is set twice
-gaussian:sigma=3,fwhm=7 => fwhm and sigma mean the same
+gaussian:sigma=3,fwhm=7 => fwhm and sigma cannot be used together
 gaussian:sgima=3 => unknown parameter 'sgima' (did you mean 'sigma'?)
 gaussian:size=5 => unknown parameter 'size' (did you mean 'sigma'? sigma is about size /
 gaussian:=3 => unknown parameter '' (choose from sigma, truncate, fwhm)
