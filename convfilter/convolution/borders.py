@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ArraySource", "RowsKept", "border_fill", "copy_samples", "source_index"]
 
-# Positions of a block along one axis, and the samples that belong there; None is the fill.
-_Piece: TypeAlias = tuple[slice, slice | np.ndarray | None]
+# Positions of a block along one axis, and the samples that belong there, of which a single one counts for all
+# positions; None is the fill.
+_Piece: TypeAlias = tuple[slice, slice | None]
 
 
 def border_fill(border: Any, fill: Any = 0.0) -> float:
@@ -61,19 +62,11 @@ class ArraySource:
             for start, length, size in zip(starts, block.shape, self.array.shape, strict=False)
         ]
         for combination in itertools.product(*pieces):
-            where = block[tuple(place for place, _ in combination)]
-            sources = [source for _, source in combination]
-            if any(source is None for source in sources):
-                where[...] = self.fill
-                continue
-            # Slices first, so that indexing copies no more than the border.
-            view = self.array[
-                tuple(source if isinstance(source, slice) else slice(None) for source in sources)
-            ]
-            for axis, source in enumerate(sources):
-                if isinstance(source, np.ndarray):
-                    view = view[(slice(None),) * axis + (source,)]
-            copy_samples(view, where)
+            places, sources = zip(*combination, strict=True)
+            if None in sources:
+                block[places] = self.fill
+            else:
+                copy_samples(self.array[sources], block[places])
 
 
 class RowsKept(ArraySource):
@@ -113,9 +106,12 @@ class RowsKept(ArraySource):
 
 def copy_samples(values: np.ndarray, target: np.ndarray) -> None:
     """Copy samples, channels one by one where there are gaps: numpy's inner loop would be over these few."""
-    apart = any(each.strides[-2] != each.shape[-1] * each.itemsize for each in (values, target))
-    for channel in np.ndindex(values.shape[-1]) if apart else [(slice(None),)]:
-        np.copyto(target[..., *channel], values[..., *channel], casting="unsafe")
+    row = values.shape[-1]
+    if values.strides[-2] == row * values.itemsize and target.strides[-2] == row * target.itemsize:
+        np.copyto(target, values, casting="unsafe")
+        return
+    for channel in range(row):
+        np.copyto(target[..., channel], values[..., channel], casting="unsafe")
 
 
 def source_index(positions: np.ndarray, size: int, border: Border) -> np.ndarray:
@@ -137,12 +133,18 @@ def source_index(positions: np.ndarray, size: int, border: Border) -> np.ndarray
 
 @functools.lru_cache(256)  # blocks in one row or column share them
 def _pieces(start: int, length: int, size: int, border: Border) -> list[_Piece]:
-    """Cut one axis of a block into the parts before, inside and past the array."""
+    """Cut one axis of a block into the part inside the array, and runs of samples before and past it."""
     low = min(max(-start, 0), length)
     high = max(min(size - start, length), low)
     pieces: list[_Piece] = [(slice(low, high), slice(start + low, start + high))]
     for first, last in ((0, low), (high, length)):
-        if first < last:
+        while first < last:
             index = source_index(np.arange(start + first, start + last), size, border)
-            pieces.append((slice(first, last), None if index[0] < 0 else index))
+            steps = np.diff(index, append=index[-1] + size + 1)  # ends every run
+            at, step = int(index[0]), int(steps[0])
+            count = int(np.argmax(steps != step)) + 1
+            past = at + count * step
+            run = slice(at, past if past >= 0 else None, step) if step and count > 1 else slice(at, at + 1)
+            pieces.append((slice(first, first + count), None if at < 0 else run))
+            first += count
     return pieces
