@@ -262,11 +262,8 @@ class Finish:
         low, high = self.levels.low, self.levels.high
         if clipping is not None:
             clipping(value, low, high + 1, where)
-        if value.dtype.kind in "iu":  # limits of numpy's own types are clipped to faster
-            limits, kind = np.iinfo(value.dtype), value.dtype.type
-            low, high = kind(max(int(low), limits.min)), kind(min(int(high), limits.max))
         if not self.inside:
-            np.clip(value, low, high, out=value)
+            value.clip(*_limits(low, high, value.dtype), out=value)
         if self.loose:
             np.copyto(value, 0, where=np.isnan(value))
         copy_samples(value, target)
@@ -277,14 +274,14 @@ class Finish:
         if sums.kind == "f":
             return None
         if self.combine != "magnitude":
-            kind = division.kind(sums, bound, self.samples)
+            kind = _division_type(division, sums, bound, self.samples)
             if kind is None:
                 return None
             value = self._combined(parts)
             return (np.abs(value, out=value) if self.absolute else value).astype(kind, copy=False)
         # The root is multiplied before it is cut to an integer, which goes on to be divided.
         square = len(parts) * (bound * division.times) ** 2
-        kind = division.kind(sums, math.sqrt(square) / division.times, self.samples)
+        kind = _division_type(division, sums, math.sqrt(square) / division.times, self.samples)
         if kind is None or square >= 2**53:
             return None
         # In float32 roots up to 4095 are cut right; larger ones must saturate.
@@ -393,6 +390,23 @@ class Finish:
                 known[row, each] = (exact + _ONE // 2 + _SNAP) >> _PLACES
             floors.append(known[row, each])
         value[places] = floors
+
+
+# Every block asks for these two.
+@functools.lru_cache(64)
+def _limits(low: float, high: float, kind: np.dtype[Any]) -> tuple[Any, Any]:
+    """Limits in numpy's own types, to which it clips faster."""
+    if kind.kind in "iu":
+        own = np.iinfo(kind)
+        low, high = max(int(low), own.min), min(int(high), own.max)
+    return kind.type(low), kind.type(high)
+
+
+@functools.lru_cache(64)
+def _division_type(
+    division: Division, sums: np.dtype[Any], bound: float, samples: tuple[float, float]
+) -> np.dtype[Any] | None:
+    return division.kind(sums, bound, samples)
 
 
 def _magnitude(parts: Sequence[np.ndarray], kind: np.dtype[Any], times: int = 1) -> np.ndarray:

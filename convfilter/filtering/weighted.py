@@ -53,6 +53,8 @@ class Part(NamedTuple):
 
     def value(self) -> np.ndarray:
         """Return the value; float64 where something is divided."""
+        if isinstance(self.over, int) and isinstance(self.lift, int) and self.times == self.divisor == 1:
+            return self.top
         value, over = self.top, np.asarray(self.over)
         kind = over.dtype if over.dtype == np.float32 else np.float64
         if isinstance(self.times, float):  # the factor is 1 where all samples count
