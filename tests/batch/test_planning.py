@@ -329,8 +329,8 @@ def test_two_inputs_for_one_output_are_refused_and_all_are_listed():
     make("a.png", "a.jpg", "b.png", "b.gif", "deep/c.png", "one/x/a.png", "two/x/a.png")
     message = refusal("a.png", "a.jpg", "b.png", "b.gif", "deep/c.png", output="out", format="png")
     assert message.startswith(
-        "a.png and a.jpg would all be written to out/a.png; b.png and b.gif would all be written to out/b.png: "
-        "leave out --format"
+        "a.png and a.jpg would all be written to out/a.png; "
+        "b.png and b.gif would all be written to out/b.png: leave out --format"
     )
     assert not os.path.exists("out")
     assert targets("a.png", "a.jpg", output="out") == ["out/a.png", "out/a.jpg"]

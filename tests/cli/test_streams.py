@@ -115,6 +115,8 @@ def test_quiet_prints_errors_only(quick, tmp_path):
     assert len(ran.complaints) == 1
     ran = quick("apply", "a.jpg", "-k", "blur", "-o", "b.jpg")
     assert "a.jpg: warning: holds png data in spite of its name" in ran.err
+    ran = quick("apply", "a.jpg", "-k", "blur", "-o", "c.jpg", "--preview")
+    assert "--preview needs a terminal" in ran.err
 
 
 def test_a_batch_prints_a_line_for_each_image_and_with_verbose_the_calculations(quick, tmp_path):

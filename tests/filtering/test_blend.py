@@ -215,6 +215,9 @@ def test_options_are_read_as_the_python_ones(quick):
     assert "mix 0.3, region 5x4+2+1, threshold 0.02" in ran.out
     expected = apply_kernel(load("a.png"), "sharpen", mix=0.3, region=(1, 2, 4, 5), threshold=0.02)
     np.testing.assert_array_equal(load("b.png"), expected)
+    for dry in (["-n"], []):
+        ran = quick("apply", "a.png", "-k", "blur", "--region", "90x4+2+1", "-o", "c.png", *dry)
+        assert "a.png: warning: the region reaches beyond the image: only 8x4 of it is filtered" in ran.err
     assert quick("gallery", "a.png", "-k", "blur", "--vary", "mix=0.25,0.5,1", "-o", "g.png").code == 0
     ran = quick("explain", "a.png", "-k", "sharpen", "--at", "2,3", *arguments[:-2])
     assert f"value {expected[2, 3, 0]}" in ran.out
