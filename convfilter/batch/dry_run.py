@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -135,9 +134,9 @@ def pages_of(picture: Picture, form: str, settings: Settings) -> Iterator[Pictur
         return
     for number in range(count):
         if picture.pixels.shape[2] == count:
-            yield replace(picture, pixels=picture.pixels[..., number], mode="L")
+            yield picture.with_pixels(picture.pixels[..., number], "L")
         else:
-            yield replace(picture, pixels=picture.pixels[..., [number, count]], mode="LA")
+            yield picture.with_pixels(picture.pixels[..., [number, count]], "LA")
 
 
 def cannot_stack(settings: Settings) -> str:

@@ -11,7 +11,6 @@ import functools
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
 from io import BytesIO
 from typing import BinaryIO
 
@@ -66,14 +65,9 @@ TOO_LARGE = "too large"
 """The status of an image that needs more memory than it may take now; nothing of it has been decoded."""
 
 
-@dataclass
 class Result:
     """What became of one image, as far as it is known."""
 
-    job: Job
-    status: str = "failed"  # or done, skipped, planned, not attempted
-    error: Exception | None = None  # whose message is one line
-    warnings: list[str] = field(default_factory=list)
     width: int | None = None
     height: int | None = None
     channels: int | None = None
@@ -88,6 +82,12 @@ class Result:
     seconds: float = 0.0
     hint: str | None = None  # how to see more of the result; empty if there is nothing to gain
     traceback: str = ""  # of a mistake of the program itself
+
+    def __init__(self, job: Job, status: str = "failed", error: Exception | None = None) -> None:
+        self.job = job
+        self.status = status  # or done, skipped, planned, not attempted
+        self.error = error  # whose message is one line
+        self.warnings: list[str] = []
 
     @property
     def disk_full(self) -> bool:
@@ -223,7 +223,7 @@ def _read(frames: Frames, number: int, settings: Settings, result: Result) -> Pi
     picture = frames.read(number)
     _, warnings = with_no_data(settings.filtering, picture)
     if settings.rescales and not settings.encoding.strip and no_data(picture.metadata.tags) is not None:
-        picture.metadata = replace(picture.metadata, tags=without_no_data(picture.metadata.tags))
+        picture.metadata = picture.metadata._replace(tags=without_no_data(picture.metadata.tags))
         warnings = [*warnings, "the no-data value no longer fits: dropped"]
     result.warnings += [line for line in warnings if line not in result.warnings]
     return picture
@@ -309,7 +309,7 @@ def _filter_stack(frames: Frames, settings: Settings, result: Result) -> list[Pi
     anchors = [min(max(start + step * number, 0), frames.count - 1) for number in range(len(pixels))]
     if anchors[0]:  # what the first page says holds for all: it is carried or reported
         tags = (*of_first_page(metadata[0].tags), *metadata[anchors[0]].tags)
-        metadata[anchors[0]] = replace(metadata[anchors[0]], tags=tags)
+        metadata[anchors[0]] = metadata[anchors[0]]._replace(tags=tags)
     return [
         Picture(
             pixels[number],

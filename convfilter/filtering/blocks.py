@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from fractions import Fraction
 from typing import NamedTuple, TypeAlias
 
@@ -399,7 +398,7 @@ class _Run:
         Sums are computed twice instead of being kept: that costs time, but no memory.
         """
         # The scale ignores an offset, and roots are not rounded to what eight bits need.
-        layer, finish = self.layer, replace(self._finish_ratios, add=Fraction(0), bound=math.inf)
+        layer, finish = self.layer, self._finish_ratios._replace(add=Fraction(0), bound=math.inf)
         extremes = Extremes()
 
         def look(piece: _Piece) -> None:
@@ -418,9 +417,9 @@ class _Run:
         # A flat result must not become an image of its roundings.
         noise = noise_of(layer, self.colours) / (layer.bank.divisor if self._divided else 1)
         if not extremes.high - extremes.low > noise:
-            return replace(finish, multiply=0.0, divide=Fraction(1), exact=False)
+            return finish._replace(multiply=0.0, divide=Fraction(1), exact=False)
         low, high = extremes.exact if finish.exact else map(Fraction, (extremes.low, extremes.high))
-        return replace(finish, add=-low, multiply=layer.result.full, divide=high - low)
+        return finish._replace(add=-low, multiply=layer.result.full, divide=high - low)
 
     def _blending(self, finish: Finish) -> Finish:
         """The arithmetic with a blend."""
@@ -429,7 +428,7 @@ class _Run:
         fulls, divide = (layer.depth.full, layer.result.full), finish.divide / Fraction(finish.multiply or 1)
         root = layer.combine == "magnitude"
         mixture = Mixture(self.blend, fulls, finish.add, divide, parts * finish.bound, root=root)
-        return replace(finish, blend=mixture)
+        return finish._replace(blend=mixture)
 
 
 def _copy_where(where: np.ndarray, values: np.ndarray, target: np.ndarray) -> None:

@@ -13,7 +13,6 @@ import itertools
 import math
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, NamedTuple, TypeAlias
 
@@ -162,8 +161,7 @@ class Extremes:
                     self.exact[end] = Fraction(_combined_exactly(row, combine), _ONE)
 
 
-@dataclass(frozen=True)
-class Finish:
+class Finish(NamedTuple):
     """What is done to the sums of one output channel; add, multiply and divide are for undivided sums."""
 
     levels: Levels  # of the result
@@ -339,26 +337,26 @@ class Finish:
             combine(first, part, out=first)
         return first
 
-    @functools.cached_property
+    @property
     def _grid(self) -> bool:
         """Whether a blend is to be rounded as exact arithmetic would."""
         small = self.target.kind != "f" and self.levels.dtype.itemsize <= 2
         return small and self.whole and not self.linear
 
-    @functools.cached_property
+    @property
     def _divides(self) -> bool:
         """Whether integers need no more than an addition and a division, both of integers."""
         plain = self.target.kind != "f" and self.multiply == 1 and not self.linear
         plain = plain and not (self.add and self.absolute)
         return plain and self.divide > 0 and self.divide.denominator == 1
 
-    @functools.cached_property
+    @property
     def _plainly(self) -> Division | None:
         """The arithmetic of sums of integers."""
         half = math.floor(self.add + self.divide / 2)
         return Division(int(self.divide), half) if self._divides and self.combine != "magnitude" else None
 
-    @functools.cached_property
+    @property
     def _mixing(self) -> Division | None:
         """The same with a blend."""
         root = self.combine == "magnitude"

@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Iterable
-from dataclasses import replace
 from fractions import Fraction
 from typing import BinaryIO
 
@@ -112,14 +111,15 @@ class _Changes:
         """Return that part and where its left upper corner is, on the grid."""
         before, self._before = self._before, picture
         if before is None:
-            return replace(picture), 0, 0
+            return picture.with_pixels(picture.pixels, picture.mode), 0, 0
         if before.mode != picture.mode:
             raise ImageError(f"it is {picture.mode} after {before.mode}; try tiff or gif")
         differs = picture.pixels != before.pixels
         left, top, right, bottom = changed_box(differs if differs.ndim == 2 else differs.any(axis=2))
         left, top = left - left % self._grid, top - top % self._grid
         metadata = picture.metadata.bare()  # the file's are those of the first frame
-        return replace(picture, pixels=picture.pixels[top:bottom, left:right], metadata=metadata), left, top
+        part = picture.pixels[top:bottom, left:right]
+        return picture.with_pixels(part, picture.mode, metadata), left, top
 
 
 class PngFrames:

@@ -10,7 +10,7 @@ beside colours: ``RGBX`` has one, such as infrared.
 from __future__ import annotations
 
 import functools
-import importlib.util
+import importlib
 import os
 from typing import Any, BinaryIO, Literal, NamedTuple
 
@@ -211,7 +211,9 @@ def loaded(reference: str) -> Any:
 @functools.cache
 def codecs_available() -> bool:
     """Tell whether the extra ``codecs`` is installed, without loading it."""
-    return all(importlib.util.find_spec(name) is not None for name in ("imagecodecs", "tifffile"))
+    from importlib.util import find_spec  # here, because few images need the codecs
+
+    return all(find_spec(name) is not None for name in ("imagecodecs", "tifffile"))
 
 
 def sniff(stream: BinaryIO, name: str | None) -> str | None:

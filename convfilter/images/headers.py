@@ -5,16 +5,18 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 import re
 import struct
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from convfilter.errors import ImageError
 from convfilter.images.library import add_warning
 from convfilter.options import MAX_PIXELS
+
+if TYPE_CHECKING:
+    import mmap
 
 __all__ = [
     "BESIDE",
@@ -137,11 +139,11 @@ def webp_is_lossless(stream: BinaryIO) -> bool:
 def avif_is_deep(stream: BinaryIO) -> bool:
     """Tell whether an AVIF has an image or track of more than 8 bits a channel, by their configurations."""
     stream.seek(0)
-    return any(found[1][0] & 0x40 for found in _AV1_CONFIGURATION.finditer(stream.read()))
+    return any(found[1][0] & 0x40 for found in re.finditer(_AV1_CONFIGURATION, stream.read()))
 
 
 # The name of the box, marker and version, profile and level, and a byte of flags.
-_AV1_CONFIGURATION = re.compile(rb"av1C\x81.(.)", re.DOTALL)
+_AV1_CONFIGURATION = rb"(?s)av1C\x81.(.)"
 
 
 class GifLayout(NamedTuple):

@@ -23,7 +23,7 @@ from convfilter.images.formats import FORMATS
 __all__ = ["add_warning", "collected", "disk_errors", "frame_named", "load_plugin", "reasons"]
 
 _MOST = 5
-_FURTHER = re.compile(r"(\d+) further warnings?")
+_FURTHER = r"(\d+) further warnings?"
 _LONGEST_PRINT = 1 << 16
 
 
@@ -87,7 +87,7 @@ def add_warning(warnings: list[str], line: str) -> None:
     """Add a line to a file's warnings once; after the first few, only their number."""
     if line in warnings:
         return
-    further = _FURTHER.fullmatch(warnings[-1]) if warnings else None
+    further = re.fullmatch(_FURTHER, warnings[-1]) if warnings else None
     if further:
         warnings[-1] = f"{int(further[1]) + 1} further warnings"
     else:

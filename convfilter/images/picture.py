@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import re
 import struct
-from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, TypeAlias
 
 from numpy.typing import NDArray
@@ -84,8 +83,7 @@ _BASE64 = rb"[A-Za-z0-9+/=\s]", rb"&#x?[0-9A-Fa-f]{1,6};"
 _XMP_IMAGE = rb"(?:/9j/|iVBORw0KGgo)(?=(?:%b|%b){100})(?:%b+|%b)*" % (_BASE64 + _BASE64)
 
 
-@dataclass(frozen=True)
-class Metadata:
+class Metadata(NamedTuple):
     """What is kept of a file beside its pixels."""
 
     exif: bytes | None = None  # beginning with ``Exif`` and two zeros
@@ -114,7 +112,7 @@ class Metadata:
         """Return it for an image of another shape: EXIF states the size."""
         if self.exif is None or before[:2] == after[:2]:
             return self
-        return replace(self, exif=resized(self.exif, before[1::-1], after[1::-1]))
+        return self._replace(exif=resized(self.exif, before[1::-1], after[1::-1]))
 
     def lost_in(self, form: str, frames: int, still: bool) -> list[str]:
         """Return the names of what a format cannot hold, as far as it says something.
@@ -176,7 +174,7 @@ def read_metadata(image: Image.Image, upright: bool, warnings: list[str]) -> Met
     return Metadata(
         exif=_exif(image, upright, warnings),
         icc=_icc(_icc_of_segments(segments) or info.get("icc_profile"), warnings),
-        icc_name=info.get("icc_name", Metadata.icc_name),
+        icc_name=info.get("icc_name", Metadata().icc_name),
         xmp=_xmp(xmp, upright, warnings) if isinstance(xmp, bytes) else None,
         dpi=dpi[::-1] if dpi and turned else dpi,
         comments=info.get("comments", tuple(comments)),
@@ -321,9 +319,10 @@ def _plays(image: Image.Image) -> int:
 # The image that it belongs to
 
 
-@dataclass
 class Picture:
-    """One image and what came with it; `frames` is how many images its file holds.
+    """One image and what came with it.
+
+    `frames` is how many images its file holds, and `grid` where the samples lie in the image that was read.
 
     The pixels have shape (H, W) or (H, W, C) and are integers of 8 to 32 bits, float32 or float64, in native
     byte order; those of RGB may lie four bytes apart, as in Pillow's memory. The mode says what the channels
@@ -331,13 +330,25 @@ class Picture:
     floats, ``C5`` for five channels without a meaning, ``RGBX`` for colours and one of them.
     """
 
-    pixels: NDArray[Any]
-    mode: str
-    format: str
-    metadata: Metadata = field(default_factory=Metadata)
-    warnings: list[str] = field(default_factory=list)
-    frames: int = 1
-    grid: Grid = field(default_factory=lambda: SAME_GRID)  # where the samples lie in the image that was read
+    def __init__(
+        self,
+        pixels: NDArray[Any],
+        mode: str,
+        format: str,
+        metadata: Metadata | None = None,
+        *,
+        frames: int = 1,
+        grid: Grid = SAME_GRID,
+    ) -> None:
+        self.pixels, self.mode, self.format = pixels, mode, format
+        self.metadata = metadata or Metadata()
+        self.frames, self.grid = frames, grid
+        self.warnings: list[str] = []
+
+    def with_pixels(self, pixels: NDArray[Any], mode: str, metadata: Metadata | None = None) -> Picture:
+        """Return an image of the same file."""
+        metadata = self.metadata if metadata is None else metadata
+        return Picture(pixels, mode, self.format, metadata, frames=self.frames, grid=self.grid)
 
 
 class Size(NamedTuple):

@@ -53,7 +53,7 @@ _PALETTED = 3
 # What is compressed may be so large; profiles and texts of files that are no bombs are smaller.
 _LARGEST = 1 << 24
 _SLACK = 1 << 16
-_HEX = re.compile(rb"(?:[0-9a-fA-F]{2})+")
+_HEX = rb"(?:[0-9a-fA-F]{2})+"
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEADER = 33  # bytes of the signature and the first chunk
@@ -201,7 +201,7 @@ def _is_profile(kind: bytes, content: bytes, found: dict[str, Any], warnings: li
         return True
     # The name of the profile and its length stand before it, a line each.
     digits = b"".join(text.strip().split(b"\n", 2)[-1].split())
-    profile = bytes.fromhex(digits.decode()) if _HEX.fullmatch(digits) else b""
+    profile = bytes.fromhex(digits.decode()) if re.fullmatch(_HEX, digits) else b""
     if profile.startswith((_EXIF, b"II*\0", b"MM\0*")):
         found.setdefault("exif", profile)
     elif profile.startswith(_XMP_SEGMENT) or key.endswith(b"xmp"):

@@ -11,7 +11,6 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any, BinaryIO, NamedTuple, Protocol
 
 import numpy as np
@@ -218,7 +217,7 @@ class PillowReader:
             check_pixels(self._image.size, self._source.max_pixels)
         mode, pixels = self._decoded(warnings)
         metadata = read_metadata(self._image, self._source.orient, warnings)
-        return Picture(pixels, mode, self._source.format, replace(metadata, lossless=self._lossless))
+        return Picture(pixels, mode, self._source.format, metadata._replace(lossless=self._lossless))
 
     def _seek(self, number: int) -> None:
         with reasons(f"broken {self._source.format} data"):

@@ -10,7 +10,6 @@ import mmap
 import os
 import re
 import struct
-from dataclasses import replace
 from importlib import import_module
 from typing import Any, BinaryIO, cast
 
@@ -293,8 +292,7 @@ class _Page:
         if (value := no_data(tags)) is not None:
             warnings.append(f"declares the no-data value {value}, which is filtered like any other sample")
         origin = Origin.of(pixels, self._file.count)
-        metadata = replace(
-            metadata,
+        metadata = metadata._replace(
             lossless=metadata.compression not in ("jpeg", "tiff_jpeg", "webp"),
             tags=tags,
             origin=origin if turn == 1 else origin._replace(shape=()),

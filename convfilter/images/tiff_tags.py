@@ -5,17 +5,19 @@ Tags on the layout of a file are made anew; EXIF, GPS, XMP and colour profiles a
 
 from __future__ import annotations
 
-import mmap
 import re
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import TiffTags
 
 from convfilter.errors import ImageError
+
+if TYPE_CHECKING:
+    import mmap
 
 __all__ = [
     "IPTC",
@@ -37,7 +39,7 @@ __all__ = [
     "without_no_data",
 ]
 
-Data: TypeAlias = bytes | mmap.mmap
+Data: TypeAlias = "bytes | mmap.mmap"
 
 _CODES = {
     **{1: "u1", 2: "u1", 6: "i1", 7: "u1", 3: "u2", 8: "i2", 4: "u4", 9: "i4", 13: "u4"},
@@ -173,21 +175,19 @@ _REFUSED = {
 }
 _LONGS = {IPTC, *_IMAGEJ}  # private tags of this type that are no addresses
 _PROGRAMS = {
-    "ImageJ": re.compile(rb"\s*ImageJ="),
-    "OME": re.compile(rb"[^\0]*<(\w+:)?OME\b"),
-    "tifffile": re.compile(rb'\s*\{"shape": \['),
+    "ImageJ": rb"\s*ImageJ=",
+    "OME": rb"[^\0]*<(\w+:)?OME\b",
+    "tifffile": rb'\s*\{"shape": \[',
 }
 
 
 # What tifffile writes of every image, which says no more than the layout.
-_PLAIN_SHAPE = re.compile(rb'\{"shape": \[\d+, \d+(, [34])?\](, "axes": "YXS?")?\}\0*')
+_PLAIN_SHAPE = rb'\{"shape": \[\d+, \d+(, [34])?\](, "axes": "YXS?")?\}\0*'
 
 
 # How many images ImageJ counts, along which axes, and all that it says of a stack.
-_IMAGEJ_COUNT = re.compile(rb"^(images|channels|slices|frames)=(\d{1,9})$", re.MULTILINE)
-_IMAGEJ_STACK = re.compile(
-    rb"^(?:images|channels|slices|frames|hyperstack|mode|loop|fps|finterval)=.*\n?", re.MULTILINE
-)
+_IMAGEJ_COUNT = rb"(?m)^(images|channels|slices|frames)=(\d{1,9})$"
+_IMAGEJ_STACK = rb"(?m)^(?:images|channels|slices|frames|hyperstack|mode|loop|fps|finterval)=.*\n?"
 
 Grid: TypeAlias = Sequence[tuple[int, int]]
 """Where samples lie among others, along rows and columns: the place of the first, and the step."""
@@ -228,7 +228,7 @@ class TiffTag(NamedTuple):
 
 def _program_of(description: bytes) -> str | None:
     """Return the program that a description counts frames and pixels for, None if it is a text."""
-    return next((name for name, form in _PROGRAMS.items() if form.match(description)), None)
+    return next((name for name, form in _PROGRAMS.items() if re.match(form, description)), None)
 
 
 def is_of_program(tag: TiffTag) -> bool:
@@ -259,7 +259,7 @@ def read_tags(directory: Directory) -> tuple[TiffTag, ...]:
         tag
         for tag in tags
         if (tag.kind != "pixel size" or scaled)
-        and not (tag.number == _DESCRIPTION and _PLAIN_SHAPE.fullmatch(tag.data))
+        and not (tag.number == _DESCRIPTION and re.fullmatch(_PLAIN_SHAPE, tag.data))
     )
 
 
@@ -371,14 +371,14 @@ def _counts(tag: TiffTag) -> bool:
 def _imagej_description(tag: TiffTag, read: Origin | None, written: Origin) -> TiffTag | None:
     """Return a description of ImageJ with the number of frames and, if the type changes, no limits."""
     text = tag.data.rstrip(b"\0")
-    counts = {name: int(count) for name, count in _IMAGEJ_COUNT.findall(text)}
+    counts = {name: int(count) for name, count in re.findall(_IMAGEJ_COUNT, text)}
     if read is None or counts.pop(b"images", 1) != read.frames:
         return None
     if read.dtype != written.dtype:
         text = re.sub(rb"(?m)^(?:min|max)=.*\n?", b"", text)
     if read.frames != written.frames:
         axes = [name for name, count in counts.items() if count > 1]
-        text = _IMAGEJ_STACK.sub(b"", text).rstrip(b"\n") + b"\n"
+        text = re.sub(_IMAGEJ_STACK, b"", text).rstrip(b"\n") + b"\n"
         if written.frames > 1:
             axis = axes[0] if len(axes) == 1 else b"slices"
             text += b"images=%d\n%s=%d\n" % (written.frames, axis, written.frames)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, BinaryIO, NamedTuple, cast
 
 import numpy as np
@@ -183,11 +182,11 @@ def _fitting(picture: Picture, kind: str, output: Output) -> Metadata:
         return metadata.bare()
     if form == "tiff" and metadata.exif is not None and metadata.origin is None:  # not from a TIFF itself
         with contextlib.suppress(ImageError):  # which the writer reports
-            metadata = replace(metadata, tags=tags_of(metadata.exif))
+            metadata = metadata._replace(tags=tags_of(metadata.exif))
     written = Origin.of(picture.pixels, output.frames or 1)
     if form == "tiff":
         tags, lines = fitting_tags(metadata.tags, metadata.origin, written, picture.grid)
-        metadata = replace(metadata, tags=tags)
+        metadata = metadata._replace(tags=tags)
         warnings += lines
     else:
         output.lost.extend(names_beside(metadata.tags, DESCRIPTIVE))
@@ -195,10 +194,10 @@ def _fitting(picture: Picture, kind: str, output: Output) -> Metadata:
     if metadata.unknown:
         warnings.append(f"dropped because it may not fit the filtered image: {', '.join(metadata.unknown)}")
     if "icc" not in FORMATS[form].blocks:
-        metadata = replace(metadata, icc=None)
+        metadata = metadata._replace(icc=None)
     if metadata.icc is not None and not icc_fits(metadata.icc, kind):
         warnings.append(f"the colour profile does not fit {kind} pixels: dropped")
-        metadata = replace(metadata, icc=None)
+        metadata = metadata._replace(icc=None)
     return metadata
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import math
 import os
 import re
 import stat
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 from convfilter.errors import KernelError, brief, escaped
@@ -22,7 +22,7 @@ _LARGEST, _LARGEST_ARRAY = 2**20, 2**26  # bytes
 _MAGIC = b"\x93NUMPY"
 _LEVELS = 255  # offsets of libvips count 8-bit levels
 AXES_OF_ARRAYS = {1: "column", 2: "row,column", 4: "output,channel,row,column"}
-_NUMBERS_FIRST = re.compile(rb"\s*(?:#[^\n]*\n\s*)*" + NUMBER.encode() + rb"(?:[\s,]|$)")
+_NUMBERS_FIRST = rb"\s*(?:#[^\n]*\n\s*)*" + NUMBER.encode() + rb"(?:[\s,]|$)"
 
 
 class _Format(NamedTuple):
@@ -69,7 +69,7 @@ def parse_kernels(content: bytes, path: str | os.PathLike[str], find: Find) -> d
     """Return all kernels of a file, in the format of its extension or, if that is unknown, its content."""
     name, extension = os.fsdecode(path), _extension(path)
     if extension not in FORMATS:
-        numbers = ".txt" if _NUMBERS_FIRST.match(content) else ".toml"
+        numbers = ".txt" if re.match(_NUMBERS_FIRST, content) else ".toml"
         extension = ".npy" if content.startswith(_MAGIC) else numbers
     try:
         return FORMATS[extension].read(content, name, find)
@@ -112,12 +112,12 @@ def encode_kernel(kernel: Kernel, path: str) -> bytes:
     ):
         if present and field not in form.holds:
             raise KernelError(f"{extension} cannot hold {what} of '{kernel.name}': write a .toml file")
-    return form.write(replace(kernel, name=_name_of(path)))
+    return form.write(kernel._replace(name=_name_of(path)))
 
 
 def _text(content: bytes) -> str:
     """Return the content of a text file, without the mark that Windows begins it with."""
-    return content.decode("utf-8-sig")
+    return content.removeprefix(codecs.BOM_UTF8).decode()
 
 
 def _read_array(content: bytes) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -137,7 +136,6 @@ def plain(value: Any, levels: int = 5) -> Any:
     return type(value)([plain(each, levels - 1) for each in value])
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class Kernel:
     """A named kernel: one or more tables of weights, applied as written (cross-correlation).
 
@@ -191,37 +189,58 @@ class Kernel:
 
     name: str
     parts: Any
-    axes: tuple[str, ...] = ("row", "column")
-    divisors: tuple[int | float, ...] = ()
-    combine: str | None = None
-    offset: float = 0.0
-    range: str = "auto"
-    summary: str = ""
-    source: str = ""
-    parameters: Mapping[str, int | float | tuple[int | float, ...] | str] = field(default_factory=dict)
-    generator: str = ""
-    anchor: tuple[int, int] | None = None
+    axes: tuple[str, ...]
+    divisors: tuple[int | float, ...]
+    combine: str | None
+    offset: float
+    range: str
+    summary: str
+    source: str
+    parameters: Mapping[str, int | float | tuple[int | float, ...] | str]
+    generator: str
+    anchor: tuple[int, int] | None
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        name: str,
+        parts: Any,
+        axes: Sequence[str] = ("row", "column"),
+        divisors: Sequence[int | float] = (),
+        combine: str | None = None,
+        offset: float = 0.0,
+        range: str = "auto",
+        summary: str = "",
+        source: str = "",
+        parameters: Mapping[str, int | float | tuple[int | float, ...] | str] = MappingProxyType({}),
+        generator: str = "",
+        anchor: Sequence[int] | None = None,
+    ) -> None:
         checks: dict[str, Callable[[], object]] = {
-            "name": self._checked_name,
-            "axes": self._checked_axes,
-            "parts": self._checked_parts,
-            "divisors": self._checked_divisors,
-            "combine": self._checked_combine,
-            "offset": lambda: float(number(self.offset)),
-            "range": lambda: choice(self.range, choices(Range)),
-            "summary": lambda: _text(self.summary),
-            "source": lambda: _text(self.source),
-            "parameters": lambda: MappingProxyType(dict(self.parameters)),
-            "generator": lambda: _text(self.generator),
-            "anchor": self._checked_anchor,
+            "name": lambda: _checked_name(name),
+            "axes": lambda: _checked_axes(axes),
+            "parts": lambda: self._checked_parts(parts),
+            "divisors": lambda: self._checked_divisors(divisors),
+            "combine": lambda: self._checked_combine(combine),
+            "offset": lambda: float(number(offset)),
+            "range": lambda: choice(range, choices(Range)),
+            "summary": lambda: _text(summary),
+            "source": lambda: _text(source),
+            "parameters": lambda: MappingProxyType(dict(parameters)),
+            "generator": lambda: _text(generator),
+            "anchor": lambda: self._checked_anchor(anchor),
         }
         for key, check in checks.items():
             try:
-                object.__setattr__(self, key, check())
+                self.__dict__[key] = check()
             except KernelError as error:
-                raise FieldError(key, error, str(self.name)) from None
+                raise FieldError(key, error, str(name)) from None
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a kernel cannot be changed: make another one with that {name}")
+
+    def _replace(self, **changes: Any) -> Kernel:
+        """Return a kernel with other values for some fields."""
+        return Kernel(**self.__getstate__() | changes)
 
     def __repr__(self) -> str:
         frames = f"x{self.frames}" if "frame" in self.axes else ""
@@ -251,7 +270,7 @@ class Kernel:
         return np.array(made, dtype, copy=copy if divisor == 1 else None)
 
     def __getstate__(self) -> dict[str, Any]:
-        state = {each.name: getattr(self, each.name) for each in fields(self)}
+        state = {name: getattr(self, name) for name in Kernel.__annotations__}
         return {**state, "parameters": dict(self.parameters)}  # a mapping proxy cannot be pickled
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -353,18 +372,8 @@ class Kernel:
             array.setflags(write=False)
         return arrays
 
-    def _checked_name(self) -> str:
-        if not isinstance(self.name, str) or not re.fullmatch(_FULL_NAME, self.name):
-            raise KernelError(NAMES)
-        return self.name
-
-    def _checked_axes(self) -> tuple[str, ...]:
-        if not isinstance(self.axes, list | tuple):
-            raise KernelError(f"expected a tuple of names, got {kind_of(self.axes)}")
-        return tuple(choice(",".join(map(str, self.axes)), AXES).split(","))
-
-    def _checked_parts(self) -> tuple[Any, ...]:
-        parts = plain(self.parts)
+    def _checked_parts(self, value: Any) -> tuple[Any, ...]:
+        parts = plain(value)
         if not isinstance(parts, list | tuple):
             raise KernelError(f"expected a list of tables, got {kind_of(parts)}")
         if isinstance(parts, list) and depth_of(parts) == len(self.axes):
@@ -375,8 +384,8 @@ class Kernel:
             return (_table(parts[0], self.axes),)
         return _table(parts, ("part", *self.axes))  # as one table, so that all have the same shape
 
-    def _checked_divisors(self) -> tuple[int | float, ...]:
-        divisors = tuple(map(number, self.divisors)) or (1,) * len(self.parts)
+    def _checked_divisors(self, value: Sequence[object]) -> tuple[int | float, ...]:
+        divisors = tuple(map(number, value)) or (1,) * len(self.parts)
         if len(divisors) != len(self.parts):
             raise KernelError(f"{len(divisors)} divisors for {len(self.parts)} parts")
         for divisor, part in zip(divisors, self.parts, strict=True):
@@ -387,24 +396,36 @@ class Kernel:
                 raise KernelError(f"{brief(divisor)} is so small that weights exceed float32")
         return divisors
 
-    def _checked_anchor(self) -> tuple[int, int] | None:
-        if self.anchor is None:
+    def _checked_anchor(self, value: object) -> tuple[int, int] | None:
+        if value is None:
             return None
-        if not isinstance(self.anchor, list | tuple) or len(self.anchor) != 2:
-            raise KernelError(f"expected [row, column], got {brief(self.anchor)}")
-        row, column = map(number, self.anchor)
+        if not isinstance(value, list | tuple) or len(value) != 2:
+            raise KernelError(f"expected [row, column], got {brief(value)}")
+        row, column = map(number, value)
         for axis, place, side in (("row", row, self.height), ("column", column, self.width)):
             if not isinstance(place, int) or not 0 <= place < side:
                 raise KernelError(f"there is no {axis} {brief(place)}: count from 0 to {side - 1}")
         return int(row), int(column)
 
-    def _checked_combine(self) -> str | None:
+    def _checked_combine(self, value: object) -> str | None:
         several = len(self.parts) > 1
-        if several and self.combine is None:
+        if several and value is None:
             raise KernelError(f"missing; several parts need one of {' '.join(_COMBINES)}")
-        if not several and self.combine is not None:
+        if not several and value is not None:
             raise KernelError("there is only one part, so there is nothing to combine")
-        return choice(self.combine, _COMBINES) if several else None
+        return choice(value, _COMBINES) if several else None
+
+
+def _checked_name(value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch(_FULL_NAME, value):
+        raise KernelError(NAMES)
+    return value
+
+
+def _checked_axes(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple):
+        raise KernelError(f"expected a tuple of names, got {kind_of(value)}")
+    return tuple(choice(",".join(map(str, value)), AXES).split(","))
 
 
 def with_own_sums(kernel: Kernel) -> Kernel:
@@ -415,7 +436,7 @@ def with_own_sums(kernel: Kernel) -> Kernel:
         exact = all(isinstance(weight, int) for weight in weights)
         if total == 0 or (not exact and is_zero_sum(weights)):
             raise FieldError("divisor", "the weights sum to zero, so they cannot be divided by their sum")
-    return replace(kernel, divisors=sums)
+    return kernel._replace(divisors=sums)
 
 
 def is_zero_sum(weights: list[int | float]) -> bool:

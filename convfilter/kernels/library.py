@@ -6,7 +6,6 @@ import contextlib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cache, cached_property
 from typing import Any, Protocol, TypeAlias, cast
 
@@ -284,7 +283,7 @@ def _with_parameters(kernel: Kernel, text: str, known: Mapping[str, Kernel]) -> 
         if isinstance(made["parameters"].get(parameter), str):
             words[:] = [made["parameters"][parameter]]  # with the name of each of its own parameters
     asked = ",".join(f"{parameter}={','.join(words)}" for parameter, words in texts.items())
-    return replace(kernel, name=f"{kernel.name}:{asked}", **made)
+    return kernel._replace(name=f"{kernel.name}:{asked}", **made)
 
 
 def _pieces(text: str) -> list[str]:

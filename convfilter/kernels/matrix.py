@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 
 from convfilter.errors import KernelError
 from convfilter.kernels.kernel import FieldError, Kernel, flat, quoted, with_own_sums
@@ -18,7 +17,7 @@ MATRIX = "matrix"
 NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 
 # `WxH:` or `WxH+X+Y:` and the numbers, as in ImageMagick.
-_MAGICK = re.compile(rf"([0-9]{{1,3}})x[0-9]{{1,3}}(?:\+[0-9]+\+[0-9]+)?\s*:\s*({NUMBER}[\s,].*)", re.DOTALL)
+_MAGICK = rf"(?s)([0-9]{{1,3}})x[0-9]{{1,3}}(?:\+[0-9]+\+[0-9]+)?\s*:\s*({NUMBER}[\s,].*)"
 _EXAMPLE = "1 1 1; 1 1 1; 1 1 1 / 9"
 _LONGEST_INTEGER = 300  # digits; Python refuses those of thousands
 
@@ -32,7 +31,7 @@ def is_matrix(text: str) -> bool:
     first, *others = re.split(r"[\s,;]+", text, maxsplit=1)
     numbers = others and others[0] and re.fullmatch(f"{NUMBER}|[+-]?(nan|inf)", first, re.IGNORECASE)
     fraction = re.match(f"{NUMBER}/{NUMBER}", text)
-    return text.startswith(("[", "{", "(")) or bool(numbers or fraction or _MAGICK.match(text))
+    return text.startswith(("[", "{", "(")) or bool(numbers or fraction or re.match(_MAGICK, text))
 
 
 def parse_matrix(text: str) -> Kernel:
@@ -48,7 +47,7 @@ def parse_matrix(text: str) -> Kernel:
             raise KernelError(f"a single weight is a factor: {mend}")
         if not slash:
             return kernel
-        return with_own_sums(kernel) if divisor == "sum" else replace(kernel, divisors=(value_of(divisor),))
+        return with_own_sums(kernel) if divisor == "sum" else kernel._replace(divisors=(value_of(divisor),))
     except KernelError as error:
         reason: object = error
         if isinstance(error, FieldError):
@@ -72,7 +71,7 @@ def one_row_hint(text: str) -> str:
 
 def _rows(text: str) -> list[str]:
     """Return the text of each row."""
-    if magick := _MAGICK.match(text):
+    if magick := re.match(_MAGICK, text):
         width, numbers = int(magick[1]) or 1, re.split(r"[\s,]+", magick[2])
         rows = [" ".join(numbers[at : at + width]) for at in range(0, len(numbers), width)]
         raise KernelError(f"rows end with semicolons, and no size is needed: write {quoted('; '.join(rows))}")

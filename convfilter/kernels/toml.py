@@ -17,7 +17,7 @@ Find: TypeAlias = Callable[[str, Mapping[str, Kernel]], Kernel]
 
 _PART = r"""(?:(?<![\w-])[\w-]+|"[^"\n]*"|'[^'\n]*')"""
 # Time and memory of tomllib grow with the square of a key's parts, so that many are refused unparsed.
-_DEEP_KEY = re.compile(rf"{_PART}(?:[ \t]*\.[ \t]*{_PART}){{16}}", re.ASCII)
+_DEEP_KEY = rf"(?a){_PART}(?:[ \t]*\.[ \t]*{_PART}){{16}}"
 # The keys that can be used with each form of weights, and with all.
 _FORMS = {
     "weights": ("axes", "divisor"),
@@ -33,7 +33,7 @@ def parse_toml(text: str, file: str, find: Find) -> dict[str, Kernel]:
     """Return all kernels of a file; the first error refuses it whole."""
     import tomllib  # here, because sizes need no named kernel
 
-    if deep := _DEEP_KEY.search(text):
+    if deep := re.search(_DEEP_KEY, text):
         line = text.count("\n", 0, deep.start()) + 1
         raise KernelError(f"{file}: line {line}: a key of more than 16 parts; those of kernels have one")
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -83,8 +82,7 @@ def check_window(size: int | Sequence[int]) -> tuple[int, ...]:
     return window
 
 
-@dataclass(frozen=True)
-class Pair:
+class Pair(NamedTuple):
     """Two images and the kernel between them, from `make_pair`.
 
     `before` (channels, H, W, carried) has the channels that a window sums, or 1 of them and all channels

@@ -32,7 +32,7 @@ def copied(data, compress="fast"):
     """What a file says beside its pixels after reading and writing it, and the warnings."""
     picture = read_picture(io.BytesIO(data))
     encoding = EncodeOptions(compress=compress)
-    stream, warnings = write(picture.pixels, picture.mode, "png", encoding, **vars(picture.metadata))
+    stream, warnings = write(picture.pixels, picture.mode, "png", encoding, **picture.metadata._asdict())
     with Image.open(stream) as image:
         np.testing.assert_array_equal(np.asarray(image), picture.pixels)
     kept = [each for each in chunks_of(stream.getvalue()) if each[0] not in (b"IHDR", b"IDAT", b"IEND")]
@@ -87,7 +87,7 @@ def test_chunks_about_what_is_changed_are_left_out_and_unknown_ones_named_in_one
 )
 def test_significant_bits_follow_channels_and_depth(content, mode, written):
     picture = read_picture(io.BytesIO(png(8, 0, 6, 4, ROWS, chunk(b"sBIT", content))))
-    stream, warnings = write(noise(mode), mode, "png", **vars(picture.metadata))
+    stream, warnings = write(noise(mode), mode, "png", **picture.metadata._asdict())
     assert dict(chunks_of(stream.getvalue())).get(b"sBIT") == written
     assert picture.warnings + warnings == (["damaged sBIT chunk dropped"] if written is None else [])
 
@@ -118,7 +118,7 @@ def test_a_background_keeps_its_colour_whatever_the_depth(colours, background, m
     pixels = noise(mode) // 86
     for compress in ("fast", "small"):
         encoding = EncodeOptions(compress=compress)
-        stream, warnings = write(pixels, mode, "png", encoding, **vars(picture.metadata))
+        stream, warnings = write(pixels, mode, "png", encoding, **picture.metadata._asdict())
         chunks = dict(chunks_of(stream.getvalue()))
         assert chunks.get(b"bKGD") == written
         assert written is None or b"PLTE" not in chunks  # a palette would have other backgrounds

@@ -4,7 +4,6 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -160,13 +159,13 @@ def test_the_shipped_file_is_plain_toml_read_as_any_other():
         assert list(tomllib.load(stream)) == list(load_kernels())
     for name, kernel in load_kernels(SHIPPED).items():
         shipped = load_kernels()[name]
-        assert all(getattr(kernel, each.name) == getattr(shipped, each.name) for each in fields(kernel)), name
+        assert kernel.__getstate__() == shipped.__getstate__(), name
 
 
 def test_kernels_are_made_on_first_use_and_numpy_is_imported_for_arrays_only():
     code = """
-made, check = [], convfilter.Kernel.__post_init__
-convfilter.Kernel.__post_init__ = lambda self: (check(self), made.append(self.name))
+made, make = [], convfilter.Kernel.__init__
+convfilter.Kernel.__init__ = lambda self, name, **fields: make(self, name, **fields) or made.append(name)
 kernels = convfilter.load_kernels()
 print(len(kernels) > 30, "sobel" in kernels, made)
 convfilter.get_kernel("gaussian:sigma=2").is_zero_sum
