@@ -17,7 +17,7 @@ import stat
 import sys
 import time
 from collections.abc import Callable, Iterable
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, TypeAlias
 
 from convfilter.errors import ImageError, OptionError, describe, discard, escaped
 from convfilter.signals import at_stop, starting
@@ -67,14 +67,8 @@ class OutputExistsError(ImageError):
     """An output that exists and must not be replaced."""
 
 
-class Attributes(NamedTuple):
-    """What belongs to a file beside its name and content."""
-
-    permissions: int
-    owner: int
-    group: int
-    extended: dict[str, bytes]  # on Linux; access control lists among them
-    times: tuple[int, int] | None  # of the last access and modification, in nanoseconds
+Attributes: TypeAlias = tuple[os.stat_result, dict[str, bytes]]
+"""The status of a file and its extended attributes on Linux, access control lists among them."""
 
 
 def already_exists(path: str, also: str = "") -> OutputExistsError:
@@ -93,9 +87,7 @@ def attributes_of(path: str) -> Attributes:
         for name in os.listxattr(path) if hasattr(os, "listxattr") else ():
             if name not in _VOUCHING:
                 extended[name] = os.getxattr(path, name)
-    permissions = stat.S_IMODE(status.st_mode) & 0o777
-    times = status.st_atime_ns, status.st_mtime_ns
-    return Attributes(permissions, status.st_uid, status.st_gid, extended, times)
+    return status, extended
 
 
 def check_output(path: str, *, overwrite: bool) -> None:
@@ -178,11 +170,12 @@ def commit(
     folder = os.path.dirname(target) or os.curdir
     attributes = _replaced_attributes(target, overwrite, repeated)
     if preserve is not None:
-        kept = attributes.extended if attributes is not None else {}
+        status, others = preserve
+        kept = attributes[1] if attributes is not None else {}
         extended = {name: value for name, value in kept.items() if name != _ACL}
-        if _ACL in preserve.extended:
-            extended[_ACL] = preserve.extended[_ACL]
-        attributes = preserve._replace(extended=extended)
+        if _ACL in others:
+            extended[_ACL] = others[_ACL]
+        attributes = status, extended
     # A signal may come at any moment: the name is known here before there is a file of it.
     names: list[str] = []
     with at_stop(lambda: _remove(*names)):
@@ -191,7 +184,7 @@ def commit(
                 write(stream)
                 stream.flush()
                 if attributes is not None:
-                    _give(stream.fileno(), names[-1], attributes)
+                    _give(stream.fileno(), names[-1], attributes, times=preserve is not None)
                 os.fsync(stream.fileno())
                 if fcntl is None:
                     stream.close()
@@ -234,7 +227,7 @@ def _replaced_attributes(target: str, overwrite: bool, repeated: bool) -> Attrib
             return None
     if not stat.S_ISREG(kind):
         raise OSError(errno.EINVAL, "is not a regular file", target)
-    return attributes_of(target)._replace(times=None)
+    return attributes_of(target)
 
 
 def _create(folder: str, names: list[str], *, private: bool) -> int:
@@ -250,13 +243,14 @@ def _create(folder: str, names: list[str], *, private: bool) -> int:
         os.close(descriptor)
 
 
-def _give(descriptor: int, path: str, attributes: Attributes) -> None:
+def _give(descriptor: int, path: str, attributes: Attributes, *, times: bool) -> None:
     """Give a file that is open the attributes of another, as far as the system allows."""
-    permissions, extended = attributes.permissions, attributes.extended
+    status, extended = attributes
+    permissions = stat.S_IMODE(status.st_mode) & 0o777
     if hasattr(os, "fchown"):
-        for owner in (attributes.owner, -1):
+        for owner in (status.st_uid, -1):
             with contextlib.suppress(OSError):
-                os.fchown(descriptor, owner, attributes.group)
+                os.fchown(descriptor, owner, status.st_gid)
                 break
         else:  # another group must not get what was for the old one
             permissions &= 0o707 | (permissions & 0o007) << 3
@@ -269,8 +263,8 @@ def _give(descriptor: int, path: str, attributes: Attributes) -> None:
         for name, value in extended.items():
             with contextlib.suppress(OSError):
                 os.setxattr(descriptor, name, value)
-    if attributes.times is not None:
-        os.utime(path, ns=attributes.times)
+    if times:
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
 def _lock(descriptor: int) -> bool | None:

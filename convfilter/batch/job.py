@@ -40,12 +40,9 @@ from convfilter.files import (
     write_output,
 )
 from convfilter.filtering import filter_image
-from convfilter.filtering.hints import range_hint
-from convfilter.images.animation import write_frames
 from convfilter.images.library import frame_named
 from convfilter.images.masks import check_mask_sizes, with_masks, with_no_data
 from convfilter.images.picture import Picture
-from convfilter.images.pnm import read_stream
 from convfilter.images.reading import Frames, opened_frames
 from convfilter.images.tiff_tags import no_data, of_first_page, without_no_data
 from convfilter.images.writing import write_picture
@@ -233,6 +230,8 @@ def _filter(picture: Picture, settings: Settings, result: Result) -> None:
     """Filter an image or volume in its place, which frees the memory of the old one; report the first."""
     first = result.width is None
     if result.hint is None and result.job.source == settings.hint_for:
+        from convfilter.filtering.hints import range_hint
+
         result.hint = range_hint(picture.pixels, picture.mode, settings.kernels, settings.filtering)
     if first:
         result.height, result.width, result.channels = _shape(picture)
@@ -336,6 +335,7 @@ def _is_stream_of_images(job: Job, settings: Settings) -> bool:
 
 def _filter_stream(job: Job, settings: Settings, result: Result) -> None:
     """Filter images as they come; to standard output each is written before the next one is read."""
+    from convfilter.images.pnm import read_stream
 
     def filtered() -> Iterator[Picture]:
         pictures = read_stream(sys.stdin.buffer, settings.reading.max_pixels, result.warnings)
@@ -373,6 +373,8 @@ def _write(
             for picture in pictures:
                 lost += write_picture(out, picture, form, settings.encoding, release=True, threads=threads)
         else:
+            from convfilter.images.animation import write_frames
+
             lost += write_frames(
                 out, pictures, count, form, settings.encoding, volume=volume, threads=threads
             )

@@ -6,7 +6,6 @@ import contextlib
 import functools
 import os
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -255,6 +254,10 @@ def _refuse_collisions(jobs: Sequence[Job], *, asked: bool, touch: bool) -> None
 
     `asked` says whether a format was asked for, which may be the cause.
     """
+    if len(jobs) < 2:
+        return
+    import unicodedata
+
     real = functools.lru_cache(4096)(os.path.realpath)
 
     def folded(job: Job) -> str:

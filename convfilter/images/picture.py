@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 import struct
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from numpy.typing import NDArray
 from PIL import Image
@@ -27,9 +27,11 @@ from convfilter.images.exif import (
     resolution_of,
 )
 from convfilter.images.formats import FORMATS
-from convfilter.images.jpeg import Coding, coding_of
 from convfilter.images.library import reasons
 from convfilter.images.tiff_tags import SAME_GRID, Grid, Origin, TiffTag
+
+if TYPE_CHECKING:
+    from convfilter.images.jpeg import Coding
 
 __all__ = [
     "BLOCKS",
@@ -181,7 +183,6 @@ def read_metadata(image: Image.Image, upright: bool, warnings: list[str]) -> Met
         photoshop=_photoshop(segments, warnings),
         chunks=tuple(_turned_aspect(*each) if turned else each for each in chunks),
         unknown=(*info.get("unknown", ()), *sorted(unknown)),
-        coding=coding_of(image),
         compression=compression if isinstance(compression, str) else None,
         duration=_duration(image),
         plays=_plays(image),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,13 +31,8 @@ class _Way(NamedTuple):
     filter: int
 
 
-class _Strip(NamedTuple):
-    """A strip, compressed, with the check sum and the length of what it holds."""
-
-    packed: bytes
-    checksum: int
-    length: int
-
+_Strip: TypeAlias = tuple[bytes, int, int]
+"""A strip, compressed, with the check sum and the length of what it holds."""
 
 _RUNS = [_Way(1, zlib.Z_RLE, each) for each in (_AVERAGE, _PAETH, _ANY)]
 _QUICK_MATCHES = [_Way(1, zlib.Z_DEFAULT_STRATEGY, each) for each in (_NONE, _PAETH)]
@@ -81,7 +76,7 @@ def _stream(rows: NDArray[Any], way: _Way, threads: int) -> Iterator[bytes]:
         before, own = data[:back].tobytes(), data[back:].data
         packer = zlib.compressobj(way.level, zlib.DEFLATED, -zlib.MAX_WBITS, 9, way.strategy, before)
         end = zlib.Z_FINISH if top == tops[-1] else zlib.Z_SYNC_FLUSH
-        return _Strip(packer.compress(own) + packer.flush(end), zlib.adler32(own), own.nbytes)
+        return packer.compress(own) + packer.flush(end), zlib.adler32(own), own.nbytes
 
     piece, low, high = b"\x78\x01", 1, 0
     for packed, checksum, length in _mapped(strip, tops, threads):

@@ -11,7 +11,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO, NamedTuple, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,6 @@ from convfilter.images.headers import (
     png_chunks,
     webp_is_lossless,
 )
-from convfilter.images.jpeg import is_lossless
 from convfilter.images.library import collected, disk_errors, frame_named, reasons
 from convfilter.images.opening import Axes, Source, format_of, image_of, opened
 from convfilter.images.picture import Picture, Size, orientation_of, read_metadata
@@ -172,7 +171,7 @@ class PillowReader:
     def __init__(self, source: Source, warnings: list[str]) -> None:
         self._source = source
         self._image = self._opened()
-        self._lossless = FORMATS[source.format].lossless
+        self._coded: dict[str, Any] = {"lossless": FORMATS[source.format].lossless}
         with reasons(f"broken {source.format} data"):
             self.count: int = getattr(self._image, "n_frames", 1)
         self._first = 0
@@ -191,9 +190,11 @@ class PillowReader:
         self._beside = beside(source.stream, warnings) if beside else {}
         self._image.info.update(self._beside)
         if source.format == "webp":
-            self._lossless = webp_is_lossless(source.stream)
+            self._coded["lossless"] = webp_is_lossless(source.stream)
         if source.format == "jpeg":
-            self._lossless = is_lossless(source.stream)
+            from convfilter.images.jpeg import coding_of, is_lossless
+
+            self._coded = {"lossless": is_lossless(source.stream), "coding": coding_of(self._image)}
 
     def _opened(self) -> ImageFile.ImageFile:
         return image_of(self._source.stream, self._source.format, self._source.max_pixels)
@@ -217,7 +218,7 @@ class PillowReader:
             check_pixels(self._image.size, self._source.max_pixels)
         mode, pixels = self._decoded(warnings)
         metadata = read_metadata(self._image, self._source.orient, warnings)
-        return Picture(pixels, mode, self._source.format, metadata._replace(lossless=self._lossless))
+        return Picture(pixels, mode, self._source.format, metadata._replace(**self._coded))
 
     def _seek(self, number: int) -> None:
         with reasons(f"broken {self._source.format} data"):
@@ -228,11 +229,11 @@ class PillowReader:
         """Return mode and pixels of the present frame, turned."""
         mode, _ = self._kind()
         turn = self._turn(warnings)
-        memory = _shared_memory(self._image) if turn == 1 and mode == "RGB" else None
+        shared = _shared_memory(self._image) if turn == 1 and mode == "RGB" else None
         with reasons(f"broken {self._source.format} data"):
             self._image.load()
-        if memory is not None and self._image.im is memory.image:
-            return mode, memory.pixels
+        if shared is not None and self._image.im is shared[0]:
+            return mode, shared[1]
         return mode, pixels_of(self._image, mode, turn)
 
     def _turn(self, warnings: list[str]) -> int:
@@ -307,15 +308,8 @@ def mode_of(image: ImageFile.ImageFile) -> str:
     return {"L": "LA", "RGB": "RGBA"}.get(mode, mode) if image.has_transparency_data else mode
 
 
-class _Memory(NamedTuple):
-    """Memory that Pillow decodes into, and the pixels in it."""
-
-    image: Any
-    pixels: NDArray[np.uint8]
-
-
-def _shared_memory(image: ImageFile.ImageFile) -> _Memory | None:
-    """Have Pillow decode colours into an array of ours, which saves copying them.
+def _shared_memory(image: ImageFile.ImageFile) -> tuple[Any, NDArray[np.uint8]] | None:
+    """Have Pillow decode colours into an array of ours, and return its memory and pixels.
 
     Pillow decodes into the memory that `ImageFile.im` names, if it does. That is not documented: should it
     change, the pixels are copied, and a test fails.
@@ -324,7 +318,7 @@ def _shared_memory(image: ImageFile.ImageFile) -> _Memory | None:
         return None
     pixels = np.empty((image.height, image.width, 4), np.uint8)
     image.im = Image.frombuffer("RGBX", image.size, pixels.reshape(-1), "raw", "RGBX", 0, 1).im
-    return _Memory(image.im, pixels[..., :3])
+    return image.im, pixels[..., :3]
 
 
 def pixels_of(image: ImageFile.ImageFile, mode: str, turn: int) -> NDArray[Any]:

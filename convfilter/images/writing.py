@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Iterator
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -18,11 +18,13 @@ from PIL import Image, ImageColor, ImageFile
 from convfilter.errors import ImageError, OptionError, brief, escaped
 from convfilter.images.exif import DESCRIPTIVE, tags_of, without_upright
 from convfilter.images.formats import FORMATS, fitting_mode, kind_of, loaded, route
-from convfilter.images.jpeg import Coding, joined
 from convfilter.images.library import collected, load_plugin, reasons
 from convfilter.images.picture import PHOTOSHOP, Metadata, Picture, icc_fits
 from convfilter.images.tiff_tags import Origin, fitting_tags, names_beside
 from convfilter.options import EncodeOptions, check_choices
+
+if TYPE_CHECKING:
+    from convfilter.images.jpeg import Coding
 
 __all__ = [
     "Output",
@@ -267,6 +269,7 @@ def save_jpeg(picture: Picture, output: Output) -> None:
 
 def _save_joined(image: Image.Image, coding: Coding, output: Output, options: dict[str, Any]) -> None:
     """Write a JPEG of a sampling that Pillow does not write."""
+    from convfilter.images.jpeg import joined
 
     def encode(plane: Image.Image, table: list[int], *, beside: bool) -> bytes:
         stream = io.BytesIO()

@@ -9,7 +9,7 @@ import os
 import re
 import stat
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 from convfilter.errors import KernelError, brief, escaped
 from convfilter.kernels.kernel import AXES, NAME, FieldError, Kernel, flat
@@ -25,13 +25,7 @@ AXES_OF_ARRAYS = {1: "column", 2: "row,column", 4: "output,channel,row,column"}
 _NUMBERS_FIRST = rb"\s*(?:#[^\n]*\n\s*)*" + NUMBER.encode() + rb"(?:[\s,]|$)"
 
 
-class _Format(NamedTuple):
-    """How a format is read and written, and the axes and other fields of a kernel that it holds."""
-
-    read: Callable[[bytes, str, Find], dict[str, Kernel]]
-    write: Callable[[Kernel], bytes]
-    axes: tuple[str, ...] = AXES
-    holds: tuple[str, ...] = ()
+_Reader: TypeAlias = Callable[[bytes, str, Find], dict[str, Kernel]]
 
 
 def is_kernel_file(path: str) -> bool:
@@ -72,13 +66,14 @@ def parse_kernels(content: bytes, path: str | os.PathLike[str], find: Find) -> d
         numbers = ".txt" if re.match(_NUMBERS_FIRST, content) else ".toml"
         extension = ".npy" if content.startswith(_MAGIC) else numbers
     try:
-        return FORMATS[extension].read(content, name, find)
+        read, *_ = FORMATS[extension]
+        return read(content, name, find)
     except UnicodeDecodeError:
         mend = "use a TOML file of kernels, or rows of numbers"
         raise KernelError(f"{escaped(path)}: holds no text: {mend}") from None
 
 
-def _single(read: Callable[[bytes], dict[str, Any]]) -> Callable[[bytes, str, Find], dict[str, Kernel]]:
+def _single(read: Callable[[bytes], dict[str, Any]]) -> _Reader:
     """Return the reader of files that hold the fields of one kernel, but not its name."""
 
     def parse(content: bytes, path: str, _: Find) -> dict[str, Kernel]:
@@ -102,17 +97,17 @@ def _name_of(path: str) -> str:
 def encode_kernel(kernel: Kernel, path: str) -> bytes:
     """Return a kernel as a file of the format that a name ends in; what that cannot hold is refused."""
     extension = _extension(path)
-    form = FORMATS[extension]
+    _, write, axes, holds = FORMATS[extension]
     for field, what, present in (
         ("parts", f"{len(kernel.parts)} parts", len(kernel.parts) > 1),
-        ("axes", f"the axes {','.join(kernel.axes)}", ",".join(kernel.axes) not in form.axes),
+        ("axes", f"the axes {','.join(kernel.axes)}", ",".join(kernel.axes) not in axes),
         ("offset", f"an offset of {kernel.offset:g}", kernel.offset != 0),
         ("range", f"the range '{kernel.range}'", kernel.range not in ("auto", kernel.usual_range)),
         ("anchor", "an anchor", kernel.anchor is not None),
     ):
-        if present and field not in form.holds:
+        if present and field not in holds:
             raise KernelError(f"{extension} cannot hold {what} of '{kernel.name}': write a .toml file")
-    return form.write(kernel._replace(name=_name_of(path)))
+    return write(kernel._replace(name=_name_of(path)))
 
 
 def _text(content: bytes) -> str:
@@ -200,10 +195,11 @@ def _parse_toml(content: bytes, path: str, find: Find) -> dict[str, Kernel]:
 
 _FLAT = ("column", "row,column")
 _EVERYTHING = ("parts", "offset", "range", "anchor")
-FORMATS = {
-    ".toml": _Format(_parse_toml, lambda kernel: table_of(kernel).encode(), holds=_EVERYTHING),
-    ".npy": _Format(_single(_read_array), _write_array, tuple(AXES_OF_ARRAYS.values())),
-    ".csv": _Format(_single(_read_rows), lambda kernel: _write_rows(kernel, ","), _FLAT),
-    ".txt": _Format(_single(_read_rows), lambda kernel: _write_rows(kernel, " "), _FLAT),
-    ".mat": _Format(_single(_read_vips), _write_vips, _FLAT, ("offset",)),
+# How each format is read and written, and the axes and other fields of a kernel that it holds.
+FORMATS: dict[str, tuple[_Reader, Callable[[Kernel], bytes], tuple[str, ...], tuple[str, ...]]] = {
+    ".toml": (_parse_toml, lambda kernel: table_of(kernel).encode(), AXES, _EVERYTHING),
+    ".npy": (_single(_read_array), _write_array, tuple(AXES_OF_ARRAYS.values()), ()),
+    ".csv": (_single(_read_rows), lambda kernel: _write_rows(kernel, ","), _FLAT, ()),
+    ".txt": (_single(_read_rows), lambda kernel: _write_rows(kernel, " "), _FLAT, ()),
+    ".mat": (_single(_read_vips), _write_vips, _FLAT, ("offset",)),
 }

@@ -10,9 +10,7 @@ from functools import cache, cached_property
 from typing import Any, Protocol, TypeAlias, cast
 
 from convfilter.errors import KernelError, brief, escaped, nearest, proposed
-from convfilter.guesses import NOT_CONVOLUTIONS, folded, synonyms
 from convfilter.kernels.files import AXES_OF_ARRAYS, FORMATS, is_kernel_file, parse_kernels, read_content
-from convfilter.kernels.generators import generate
 from convfilter.kernels.kernel import LARGEST_SIDE, FieldError, Kernel, depth_of, plain, quoted
 from convfilter.kernels.matrix import MATRIX, NUMBER, is_matrix, parse_matrix, value_of
 
@@ -152,6 +150,8 @@ def get_kernel(spec: KernelLike, /, kernels: Mapping[str, Kernel] | None = None)
 
 def _unknown(spec: str, name: str, known: Mapping[str, Kernel]) -> KernelError:
     """Return the error for a name that is not known: why there can be no such kernel, or what is meant."""
+    from convfilter.guesses import NOT_CONVOLUTIONS, folded
+
     word = folded(name)
     if word in NOT_CONVOLUTIONS and word not in map(folded, known):
         return KernelError(f"{quoted(name)} is not a convolution: {NOT_CONVOLUTIONS[word]}")
@@ -169,6 +169,8 @@ def _readings(spec: str, known: Mapping[str, Kernel]) -> list[str]:
 
     ``0x2`` is a radius and sigma, as in ImageMagick, or the size of a box.
     """
+    from convfilter.guesses import synonyms
+
     chain = re.split(r"\s*[+|,\s]\s*", spec.strip())
     if len(chain) > 1 and all(each in known for each in chain) and not synonyms(spec, known):
         return [" -k ".join(chain)]
@@ -253,6 +255,8 @@ def _shipped_kernel(name: str) -> Kernel:
 
 def _with_parameters(kernel: Kernel, text: str, known: Mapping[str, Kernel]) -> Kernel:
     """Return a kernel generated again with the parameters in the text after its name."""
+    from convfilter.kernels.generators import generate
+
     if not kernel.generator:
         raise KernelError(f"'{kernel.name}' takes no parameters")
     texts: dict[str, list[str]] = {}

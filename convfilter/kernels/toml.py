@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from convfilter.errors import KernelError, did_you_mean, escaped
-from convfilter.kernels.generators import GENERATORS, generate
 from convfilter.kernels.kernel import AXES, NAME, NAMES, FieldError, Kernel, choice, kind_of, with_own_sums
 
 __all__ = ["Find", "parse_toml", "table_of"]
@@ -71,6 +70,8 @@ def _kernel_of(name: str, table: Any, find: Callable[[str], Kernel]) -> Kernel:
         raise FieldError(form, f"missing; a kernel has one of {' '.join(_FORMS)}")
     common = {key: table[key] for key in _COMMON if key in table}
     if form == "generator":
+        from convfilter.kernels.generators import GENERATORS, generate  # here, for most weights are written
+
         generator = _blamed(form, choice, table[form], tuple(GENERATORS))
         fields = _blamed("parameters", generate, generator, table.get("parameters", {}), find)
     else:
