@@ -9,7 +9,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import TypeAlias
 
 from convfilter.errors import OptionError, describe, escaped
 from convfilter.files import STREAM
@@ -28,11 +28,8 @@ __all__ = [
 _LONGEST_LIST = 1 << 28
 
 
-class Input(NamedTuple):
-    """The path of an image, and the folder argument that it was found under, if any."""
-
-    path: str
-    folder: str | None = None
+Input: TypeAlias = tuple[str, str | None]
+"""The path of an image, and the folder argument that it was found under, if any."""
 
 
 def named_inputs(arguments: Sequence[str], files_from: str | None, null: bool) -> tuple[list[str], bool]:
@@ -118,18 +115,18 @@ def find_inputs(
     others: set[str] = set()
     outputs = {identity(folder) for folder in left_out} - {None}
     for argument in arguments:
-        found: Iterable[Input] = [Input(argument)]
+        found: Iterable[Input] = [(argument, None)]
         if argument != STREAM and os.path.isdir(argument):
             found = (
-                Input(os.path.join(place, name), argument)
+                (os.path.join(place, name), argument)
                 for place, names in _walk(argument, outputs, problems)
                 for name in names
             )
-        for each in found:
-            key = each.path if each.path == STREAM else os.path.abspath(each.path)
-            if each.folder is None or format_of_name(each.path):
-                inputs.setdefault(key, each)
-            elif extension_in(each.path) in OTHER_EXTENSIONS:
+        for path, folder in found:
+            key = path if path == STREAM else os.path.abspath(path)
+            if folder is None or format_of_name(path):
+                inputs.setdefault(key, (path, folder))
+            elif extension_in(path) in OTHER_EXTENSIONS:
                 others.add(key)
     passed_over = Counter(map(extension_in, others - inputs.keys()))
     if not inputs and not problems:

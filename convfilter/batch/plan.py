@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from convfilter.batch.inputs import Input, find_inputs, format_of_stdin, identity, named_inputs
+from convfilter.batch.inputs import find_inputs, format_of_stdin, identity, named_inputs
 from convfilter.convolution.execute import available_threads
 from convfilter.errors import KernelError, OptionError, brief, escaped, nearest, proposed
 from convfilter.files import STREAM, check_parent
@@ -163,23 +163,23 @@ def plan_jobs(
     distinct = len({os.path.abspath(folder) for folder in folders})
     mixed = distinct > 1 or 0 < len(folders) < len(arguments)
 
-    def target_of(each: Input) -> str:
+    def target_of(path: str, folder: str | None) -> str:
         if output is not None and not into:
             return output
-        if output is None and each.path == STREAM:
+        if output is None and path == STREAM:
             return STREAM
-        infix = "" if into or each.folder is not None else f".{suffix}"
-        own = format_of_stdin() if each.path == STREAM and format is None else format
-        name = _output_name(each.path, own, infix)
-        if each.folder is None:
-            return os.path.join(output if output is not None else os.path.dirname(each.path), name)
-        below = os.path.dirname(os.path.relpath(each.path, each.folder))
+        infix = "" if into or folder is not None else f".{suffix}"
+        own = format_of_stdin() if path == STREAM and format is None else format
+        name = _output_name(path, own, infix)
+        if folder is None:
+            return os.path.join(output if output is not None else os.path.dirname(path), name)
+        below = os.path.dirname(os.path.relpath(path, folder))
         if output is None:
-            return os.path.join(_beside(each.folder, suffix), below, name)
-        tree = os.path.basename(os.path.abspath(each.folder)) if mixed else ""
+            return os.path.join(_beside(folder, suffix), below, name)
+        tree = os.path.basename(os.path.abspath(folder)) if mixed else ""
         return os.path.join(output, tree, below, name)
 
-    targets = ((each.path, target_of(each)) for each in inputs)
+    targets = ((path, target_of(path, folder)) for path, folder in inputs)
     jobs = [Job(source, target, format or format_of_name(target)) for source, target in targets]
     _refuse_collisions(jobs, asked=format is not None, touch=touch)
     check_jobs(jobs, settings)

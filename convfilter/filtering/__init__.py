@@ -175,10 +175,10 @@ def apply_kernel(
         if isinstance(value, str | os.PathLike):
             raise OptionError(f"{name}={brief(value)}: use an array; filter_file takes files")
     kernels = get_chain(kernel)
-    image = pixels_of(pixels, kernels, channel_axis)
-    options = options._replace(alpha="plain") if image.no_alpha else options
-    result = filter_pixels(image.values, kernels, options, threads=threads).pixels
-    return image.with_channels_back(result)
+    values, axis, no_alpha = pixels_of(pixels, kernels, channel_axis)
+    options = options._replace(alpha="plain") if no_alpha else options
+    result = filter_pixels(values, kernels, options, threads=threads).pixels
+    return result if axis is None or result.ndim < values.ndim else np.moveaxis(result, -1, axis)
 
 
 def check_options(options: FilterOptions, kernels: Sequence[Kernel]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from convfilter.convolution import array_of
 from convfilter.errors import ImageError, OptionError, ShapeError, brief
 from convfilter.kernels import Kernel
 
-__all__ = ["ChannelAxis", "PillowImage", "Pixels", "pixels_of"]
+__all__ = ["ChannelAxis", "PillowImage", "pixels_of"]
 
 ChannelAxis: TypeAlias = Literal["auto"] | int | None
 
@@ -33,22 +33,13 @@ class PillowImage(Protocol):
         """Return the names of its channels."""
 
 
-class Pixels(NamedTuple):
-    """Pixels with the axis of channels, if there is one, at the end."""
+def pixels_of(
+    pixels: Any, kernels: Sequence[Kernel], channel_axis: ChannelAxis
+) -> tuple[np.ndarray, int | None, bool]:
+    """Return an image as an array with its channels, if it has any, on the last axis.
 
-    values: np.ndarray
-    axis: int | None = None  # where that axis was; None for at the end
-    no_alpha: bool = False  # the last of 2 or 4 channels is a colour
-
-    def with_channels_back(self, result: np.ndarray) -> np.ndarray:
-        """Return a result with its channels, if it has any, on the axis where those of the pixels were."""
-        if self.axis is None or result.ndim < self.values.ndim:
-            return result
-        return np.moveaxis(result, -1, self.axis)
-
-
-def pixels_of(pixels: Any, kernels: Sequence[Kernel], channel_axis: ChannelAxis) -> Pixels:
-    """Return an image as an array, as `channel_axis` says."""
+    Also return the axis where they were, None for the last, and whether the last of 2 or 4 is a colour.
+    """
     if isinstance(pixels, Kernel | str | os.PathLike):
         mend = (
             "pixels come first, then the kernel"
@@ -93,4 +84,4 @@ def pixels_of(pixels: Any, kernels: Sequence[Kernel], channel_axis: ChannelAxis)
             raise OptionError(f"{fault}: use 'auto', None, or one of them") from None
         if values.ndim != axes + 1:
             raise ShapeError(f"pixels of shape {np.shape(pixels)} have no axis beside {axes} for channels")
-    return Pixels(values, where, mode in ("CMYK", "RGBX"))
+    return values, where, mode in ("CMYK", "RGBX")
