@@ -98,6 +98,7 @@ WARNED = {
     "no end mark": ("a.gif", lambda: saved(GREY, "GIF")[:-1], "ends without its end mark"),
 }
 REFUSED = {
+    "runs of old": ("a.png", lambda: saved(PLAIN, "PCX"), "not an image of a known format"),
     "nothing": ("a.png", lambda: b"", "the file is empty"),
     "garbage": ("a.png", lambda: b"garbage" * 30, "not an image of a known format"),
     "a signature alone": ("a.png", lambda: b"\x89PNG\r\n\x1a\n", "broken png data"),

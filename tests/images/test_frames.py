@@ -76,15 +76,6 @@ def test_a_broken_later_frame_is_named(tmp_path, name):
             opened.read(1)
 
 
-def test_a_gif_without_its_end_mark_is_read_with_a_warning(tmp_path):
-    path = animate(tmp_path / "a.gif", moving(3)[:2], durations=50)
-    assert read_frames(path)[0].warnings == []
-    for tail in (b"\0\0", b"\r\n"):
-        assert read_frames(io.BytesIO(path.read_bytes() + tail))[0].warnings == []
-    (warning,) = read_frames(io.BytesIO(path.read_bytes()[:-1]))[0].warnings
-    assert warning == "ends without its end mark: frames may be missing"
-
-
 def test_a_gif_without_times_has_frames_of_none_at_all(tmp_path):
     path = animate(tmp_path / "a.gif", moving(2))
     assert [picture.metadata.duration for picture in read_frames(path)] == [0, 0]

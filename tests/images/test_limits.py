@@ -105,12 +105,6 @@ def test_sound_files_are_no_bombs(name, tmp_path, quick):
     assert quick("apply", "-n", name, "-k", "identity", "-o", f"b.{name.rpartition('.')[2]}").code == 0
 
 
-def test_three_hundred_pages_are_no_bomb(tmp_path):
-    pages = [Image.new("1", (100, 100))] * 300
-    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:], compression="group4")
-    cf.filter_file(tmp_path / "a.tif", tmp_path / "b.tif", "identity", max_pixels=10_000)
-
-
 HUGE = zlib.compress(bytes(1 << 28), 9)
 
 
