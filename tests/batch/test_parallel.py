@@ -19,7 +19,7 @@ from convfilter.batch.dry_run import memory_needed
 from convfilter.batch.job import TOO_LARGE, run_job
 from convfilter.batch.plan import Job, Settings
 from convfilter.images.picture import Size
-from convfilter.options import BatchOptions
+from convfilter.options import BatchOptions, FilterOptions
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and processes of POSIX systems")
 
@@ -219,6 +219,26 @@ def test_an_image_larger_than_its_share_is_refused_before_it_is_decoded(tmp_path
     assert "broken png data" in str(run_job(job, settings, memory=estimate).error)
 
 
+def test_the_estimate_counts_all_that_is_held_at_once():
+    size = Size(4000, 3000, 3, "RGB", "uint16", "ppm", 7)
+    samples = 4000 * 3000 * 3
+
+    def estimate(kernels=("blur",), form="ppm", size=size, filtering=None, **options):
+        chain = tuple(cf.get_kernel(kernel) for kernel in kernels)
+        settings = Settings(chain, filtering or FilterOptions(), batch=BatchOptions(jobs=1, **options))
+        return memory_needed(size, form, settings) / samples
+
+    assert 4 < estimate() < 5  # in and out, and a few megabytes
+    assert 28 < estimate(frames="stack") < 29
+    assert estimate(form="avif") > 7 * 4 / 3 + estimate()
+    assert 12 < estimate(("blur", "sobel")) < 14  # in, floats of 64 bits between them, and out
+    assert 18 < estimate(("blur", "sharpen", "sobel")) < 20
+    assert 12 < estimate(filtering=FilterOptions(linear=True)) < 14
+    grown = (4000 + 7998) * (3000 + 7998) / (4000 * 3000)
+    assert 2 + 2 * grown < estimate(filtering=FilterOptions(padding=4000)) < 3 + 2 * grown
+    assert estimate(size=size._replace(width=1 << 20, height=1 << 20)) > 1 << 13
+
+
 def test_the_least_that_system_and_limits_allow_is_available(monkeypatch, tmp_path):
     assert 0 < pool.available_memory() < 1 << 50
     (tmp_path / "max").write_text("3000000\n")
@@ -239,7 +259,7 @@ import os, sys, time
 import convfilter as cf
 from convfilter.batch import job, run_jobs
 from convfilter.batch.plan import Job, Settings
-from convfilter.options import BatchOptions
+from convfilter.options import BatchOptions, FilterOptions
 
 def slow(picture, settings, result):
     begin = time.monotonic()

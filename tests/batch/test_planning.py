@@ -70,11 +70,11 @@ def test_a_folder_stands_for_its_visible_images_by_extension_in_any_case():
 
 def test_links_to_folders_are_not_followed_but_links_to_files_are_and_a_named_link_is():
     make("in/a.png", "other/b.png")
-    os.symlink("../other", "in/linked")
+    os.symlink("../other", "in/linked.png")
     os.symlink("..", "in/loop")
     os.symlink("../other/b.png", "in/c.png")
     assert sources("in") == ["in/a.png", "in/c.png"]
-    assert sources("in/linked") == ["in/linked/b.png"]
+    assert sources("in/linked.png") == ["in/linked.png/b.png"]
 
 
 def test_a_file_named_by_hand_always_counts_and_an_image_once_where_it_came_first():

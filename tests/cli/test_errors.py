@@ -147,6 +147,8 @@ learn gone.png b.png --size 3x3 => gone.png
 learn a.png large.png --size 3x3 => a.png and large.png: height 8 before and 20 after
 learn c.png c.png --size 3x3 --channels sum => one channel and not 3
 shape 9x9 -k luma --in-channels 4 => 9x9: luma 1x1 expects 3 input channels but gets 4
+shape 9x9 -k luma --out-channels 2 => expected 2 output channels & got 1
+shape 9x9 -k 3x3:out=3 -k 5x5:groups=3,out=4 => 3 groups do not fit 3 -> 4 channels
 shape 9x9 -k 3x3:out=4 -k 5x5:groups=3,out=6 => kernel 5x5, groups 3: 3 groups do not fit 4 -> 6 channels
 shape 9x9 -k pool2x2 -k 5x5 --padding valid => 9x9: layer 2, kernel 5x5: nothing comes out: height 4 is
 shape 2x2 -k 9x9:transposed,padding=8 => nothing comes out: height (2 - 1)*1 + 1*(9 - 1) + 1 - 8 - 8 = -6

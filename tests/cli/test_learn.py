@@ -108,6 +108,15 @@ def test_a_kernel_file_can_go_down_a_pipe(folder, quick):
     assert "learned" in load_kernels(folder / "piped.toml")
 
 
+def test_doubts_are_warnings_and_the_file_is_written(tmp_path, quick):
+    np.save(tmp_path / "flat.npy", np.full((40, 40), 0.5, np.float32))
+    ran = quick("learn", "flat.npy", "flat.npy", "--size", "3x3", "-o", "k.toml")
+    assert ran.code == 0
+    assert "only 1 of 9 weights" in ran.err
+    assert "ridge" in ran.err
+    assert "learned" in load_kernels(tmp_path / "k.toml")
+
+
 def test_linear_light_is_noted_in_the_file_and_in_what_to_type(folder, quick):
     ran = quick(*LEARN, "--linear", "-o", "mine.toml")
     assert "-k mine.toml --linear" in ran.out

@@ -88,6 +88,7 @@ def test_progressive_stays_progressive_and_small_is_always(quick, tmp_path, opti
             always = ["apply", "a.jpg", "-k", "blur", "-o", "b.jpg", "--overwrite"]
             assert quick(*always, *options, *compress).code == 0
             assert coding(tmp_path / "b.jpg")[3] is (progressive or small)
+        assert quick("apply", "a.jpg", "-k", "luma", "-o", "grey.jpg", "--overwrite").err == ""
 
 
 # Two rows of two samples, 100 101 / 102 103, without loss.

@@ -42,6 +42,8 @@ def test_pipes_sockets_devices_and_folders_do_not_hang(tmp_path):
                     read(tmp_path / name)
     finally:
         listener.close()
+    with pytest.raises(ImageError, match="not a file name"):
+        read_picture(str(tmp_path / "a\0b"))
 
 
 def test_a_pipe_that_takes_a_files_place_does_not_hang(tmp_path, monkeypatch):

@@ -93,6 +93,14 @@ def test_grey_on_a_colour_becomes_coloured():
     assert read_picture(stream).pixels.tolist() == [[[0, 0, 0], [255, 0, 0]]]
 
 
+def test_alpha_that_hides_nothing_goes_without_a_warning():
+    pixels = noise("RGBA")
+    pixels[..., 3] = 255
+    stream, warnings = write(pixels, "RGBA", "bmp")
+    assert warnings == []
+    np.testing.assert_array_equal(read_picture(stream).pixels, pixels[..., :3])
+
+
 def test_settings_that_do_not_exist_are_refused_and_those_without_effect_reported():
     with pytest.raises(OptionError, match="unknown colour 'whyte'"):
         check_encoding(EncodeOptions(background="whyte"))

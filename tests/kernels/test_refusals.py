@@ -132,6 +132,7 @@ def test_any_text_is_a_kernel_or_a_refusal_of_one_line(text):
         ({"name": None}, "name: names are letters"),
         ({"name": "box:size=../x"}, "name: names are letters"),
         ({"parts": ()}, "parts: empty"),
+        ({"parts": 3}, "parts: expected a list of tables, got a number"),
         ({"parts": ([1, 2],)}, "parts: row 0: expected a list of columns, got a number"),
         ({"parts": ([[1, None]],)}, "parts: row 0, column 1: nothing is not a number"),
         ({"parts": ([[1, 1j]],)}, "parts: row 0, column 1: a complex is not a number"),
