@@ -161,8 +161,8 @@ class Extremes:
                     self.exact[end] = Fraction(_combined_exactly(row, combine), _ONE)
 
 
-class Finish(NamedTuple):
-    """What is done to the sums of one output channel; add, multiply and divide are for undivided sums."""
+class _Finish(NamedTuple):
+    """The fields of `Finish`; add, multiply and divide are for undivided sums."""
 
     levels: Levels  # of the result
     target: np.dtype[Any]  # the result's type, or a float type for unrounded values
@@ -180,6 +180,10 @@ class Finish(NamedTuple):
     whole: bool = False  # sums are integers, or quotients of them
     samples: tuple[float, float] = (0, 0)  # the image's own limits
     blend: Mixture | None = None  # puts values together with the samples of the original
+
+
+class Finish(_Finish):
+    """What is done to the sums of one output channel."""
 
     def __call__(
         self,
@@ -337,26 +341,26 @@ class Finish(NamedTuple):
             combine(first, part, out=first)
         return first
 
-    @property
+    @functools.cached_property
     def _grid(self) -> bool:
         """Whether a blend is to be rounded as exact arithmetic would."""
         small = self.target.kind != "f" and self.levels.dtype.itemsize <= 2
         return small and self.whole and not self.linear
 
-    @property
+    @functools.cached_property
     def _divides(self) -> bool:
         """Whether integers need no more than an addition and a division, both of integers."""
         plain = self.target.kind != "f" and self.multiply == 1 and not self.linear
         plain = plain and not (self.add and self.absolute)
         return plain and self.divide > 0 and self.divide.denominator == 1
 
-    @property
+    @functools.cached_property
     def _plainly(self) -> Division | None:
         """The arithmetic of sums of integers."""
         half = math.floor(self.add + self.divide / 2)
         return Division(int(self.divide), half) if self._divides and self.combine != "magnitude" else None
 
-    @property
+    @functools.cached_property
     def _mixing(self) -> Division | None:
         """The same with a blend."""
         root = self.combine == "magnitude"
