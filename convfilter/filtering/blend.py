@@ -22,7 +22,7 @@ from convfilter.images.picture import check_mask_size, check_mask_values
 from convfilter.options import FilterOptions
 
 __all__ = ["LUMA", "Blend", "Block", "Division", "Mixture", "Original", "blends", "check_blending"]
-__all__ += ["check_region", "like"]
+__all__ += ["check_region", "divided", "like"]
 
 _LEAST_MIX = 1e-100
 # Pieces that a block is cut into where a mask takes all or nothing, at most, and their least width.
@@ -107,10 +107,9 @@ class Original(NamedTuple):
         """Return some channels."""
         return self._replace(samples=self.samples[..., place])
 
-    def rows(self, place: slice) -> Original:
-        """Return some rows."""
-        mask = None if self.mask is None else self.mask[:, place]
-        return Original(self.samples[:, place], mask)
+    def cut(self, place: tuple[slice, ...]) -> Original:
+        """Return some rows or columns."""
+        return Original(self.samples[place], None if self.mask is None else self.mask[place])
 
     @property
     def taken(self) -> Any:
@@ -180,23 +179,29 @@ class Blend(NamedTuple):
 
 
 class Division(NamedTuple):
-    """Integers u in one: ``(A * soft(u - K*x) * m + half) // divisor + R*x``, with x for a blend only."""
+    """Integers u, of which ``u // first`` is taken, and samples x in one.
+
+    Of one strength they are ``(A*u + B*x + half) // divisor``, where some differences are removed or a mask m
+    is laid over them ``(A * soft(u - K*x) * m + half) // divisor + B*x``. Without a blend there is no x.
+    """
 
     divisor: int
     half: int
+    first: int = 1
     times: int = 1  # A
     removed: int = 0  # K
     limits: tuple[int, int] | None = None  # of ``A * (u - K*x)``, between which ``soft`` gives 0
     opaque: int = 1  # the largest m
-    kept: int = 0  # R
+    kept: int = 0  # B
 
     def kind(self, sums: np.dtype[Any], bound: float, samples: tuple[float, float]) -> np.dtype[Any] | None:
         """Return a type for u up to a bound and samples within limits; None if there is none that is fast."""
         largest = max(samples[1], -samples[0])
-        most = self.times * (max(bound, 1) + self.removed * largest) * self.opaque + self.kept * largest
-        most += abs(self.half) + sum(map(abs, self.limits or ()))
-        signed = self.half < 0 or self.removed > 0
-        for kind in (sums, np.dtype(np.int32)):
+        most = self.times * (max(bound // self.first, 1) + self.removed * largest) * self.opaque
+        most += self.kept * largest + abs(self.half) + sum(map(abs, self.limits or ()))
+        signed = self.half < 0 or self.removed > 0 or (self.kept > 0 and samples[0] < 0)
+        narrow = np.dtype(f"i{sums.itemsize}") if self.first > 1 else sums
+        for kind in (narrow, np.dtype(np.int32)):
             limits = np.iinfo(kind)
             fits = most <= limits.max and not (signed and limits.min == 0)
             if fits and (self.divisor == 1 or (kind.itemsize <= 4 and self.divisor <= limits.max)):
@@ -206,26 +211,31 @@ class Division(NamedTuple):
     def __call__(self, value: np.ndarray, original: Original | None, *, positive: bool) -> np.ndarray:
         """Return the quotients of u, which is overwritten; `positive` if no sum can be negative."""
         number = value.dtype.type
-        if original is not None:
-            kept = like(value, original.samples)
+        kept = value if original is None else like(value, original.samples)
+        if self.removed:
             value -= kept if self.removed == 1 else kept * number(self.removed)
-            _scale(value, self.times)
-            if self.limits is not None:
-                value -= value.clip(*map(number, self.limits))
-            if original.mask is not None:
-                value *= like(value, original.mask)
+        _scale(value, self.times)
+        if self.limits is not None:
+            value -= value.clip(*map(number, self.limits))
+        if original is not None and original.mask is not None:
+            value *= like(value, original.mask)
+        if original is not None and not self.removed:
+            value += _scale(kept, self.kept)
         if self.half:
             value += number(self.half)
-        if self.divisor.bit_count() == 1:
-            shift = self.divisor.bit_length() - 1
-            value = value if not shift else np.right_shift(value, number(shift), out=value)
-        else:
-            if positive and original is None:  # division without a sign takes less time
-                value = value.view(f"u{value.itemsize}")
-            np.floor_divide(value, value.dtype.type(self.divisor), out=value)
-        if original is not None:
+        value = divided(value, self.divisor, positive=positive and not self.removed)
+        if self.removed:
             value += _scale(kept, self.kept)
         return value
+
+
+def divided(value: np.ndarray, divisor: int, *, positive: bool) -> np.ndarray:
+    """Return floors of quotients of integers, which are overwritten."""
+    if divisor.bit_count() == 1:
+        return value if divisor == 1 else value.__irshift__(divisor.bit_length() - 1)
+    if positive:  # division without a sign takes less time
+        value = value.view(f"u{value.itemsize}")
+    return value.__ifloordiv__(divisor)
 
 
 def like(value: np.ndarray, samples: np.ndarray) -> np.ndarray:
@@ -281,11 +291,6 @@ class Mixture:
                 grid = math.lcm(*(each.denominator for each in (*numbers, 1 / divide)))
                 self.gap = 1 / (2 * own * grid)
 
-    @property
-    def whole(self) -> bool:
-        """Whether the filter replaces the image where the mask is at full scale."""
-        return self.blend.whole
-
     def nudge(self, kind: np.dtype[Any]) -> float:
         """Return what to add to floats so that ties are not missed; 0 if they cannot be told."""
         error = self._units * (self._full + 1) * float(np.finfo(kind).eps) / 2
@@ -304,13 +309,18 @@ class Mixture:
         whole, divide = int(self.ratio), int(self._divide)
         more = 1 + (root and below * divide % 2)
         times, divisor = above * more, below * divide * opaque * more
-        half, add, limits = Fraction(divisor, 2), times * self._add, None
+        half, add = Fraction(divisor, 2), times * self._add
+        if not (soft or masked):
+            first = 1 if root or above > 1 or below % 2 or add else divide
+            kept = whole * (below - above) * more * divide // first
+            return Division(divisor // first, math.floor(add + half) // first, first, times, kept=kept)
+        limits = None
         if soft:
             # What is left of u between the limits, and how far above and below it is rounded.
             least = times * divide * self.threshold
             low, high = (math.floor(half) - math.floor(add + half + each) for each in (least, -least))
             limits, add = (low, high), Fraction(0)
-        return Division(divisor, math.floor(add + half), times, whole * divide, limits, opaque, whole)
+        return Division(divisor, math.floor(add + half), 1, times, whole * divide, limits, opaque, whole)
 
     def mixed(self, value: np.ndarray, original: Original) -> np.ndarray:
         """Return the blended values of floats in levels, which are overwritten."""
@@ -318,7 +328,7 @@ class Mixture:
             by_column, value = value, np.empty(value.shape, value.dtype)
             copy_samples(by_column, value)
         replaced = None
-        if original.mask is not None and self.whole and not self.nudge(value.dtype):
+        if original.mask is not None and self.blend.whole and not self.nudge(value.dtype):
             replaced = value.copy()  # where all is taken it is the filter's value to the last bit
         kept = _scale(like(value, original.samples), float(self.ratio))
         value = self._put(value, kept, float(self.threshold), original.mask)

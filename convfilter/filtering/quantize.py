@@ -20,7 +20,7 @@ import numpy as np
 
 from convfilter.convolution.borders import copy_samples
 from convfilter.errors import ImageError
-from convfilter.filtering.blend import Division, Mixture, Original
+from convfilter.filtering.blend import Division, Mixture, Original, divided
 from convfilter.options import Depth
 
 __all__ = ["Clipping", "Count", "Extremes", "Finish", "Levels", "Quotients", "decode", "encode", "levels_of"]
@@ -194,18 +194,23 @@ class Finish(_Finish):
         original: Original | None = None,
     ) -> None:
         """Turn the sums of all parts into samples; overwrites the sums. `original` is for a blend."""
-        height, step = len(target[0]), max(1, _STRIP // target[0, 0].size)
-        if original is None or len(target) > 1 or height <= step:
-            self._finish(parts, target, quotients, clipping, original)
+        division = self._plainly if original is None else self._mixing[original.mask is not None]
+        kind = None if division is None else self._kind(parts, division)
+        if original is None:
+            self._finish(parts, target, quotients, clipping, None, division, kind)
             return
-        for first in range(0, height, step):
-            rows = slice(first, first + step)
+        # Sums do not always lie in the order of their axes: strips take whole rows of memory.
+        axis = 2 if parts[0].strides[2] > parts[0].strides[1] else 1
+        length = target.shape[axis]
+        step = max(1, _STRIP * length // target.size)
+        for first in range(0, length, step):
+            place = (*(slice(None),) * axis, slice(first, first + step))
 
             def moved(places: _Places, first: int = first) -> Iterable[tuple[tuple[int, int], ...]]:
-                return quotients((places[0], places[1] + first, *places[2:]))
+                return quotients((*places[:axis], places[axis] + first, *places[axis + 1 :]))
 
-            strips = [part[:, rows] for part in parts]
-            self._finish(strips, target[:, rows], moved, clipping, original.rows(rows))
+            strips = [part[place] for part in parts]
+            self._finish(strips, target[place], moved, clipping, original.cut(place), division, kind)
 
     def _finish(
         self,
@@ -214,14 +219,14 @@ class Finish(_Finish):
         quotients: Quotients,
         clipping: Count | None,
         original: Original | None,
+        division: Division | None,
+        kind: np.dtype[Any] | None,
     ) -> None:
-        division, where = self._plainly, True if original is None else original.taken
-        if original is not None:
-            division = self._mixing if original.mask is None else self._masking
-        value = None if division is None else self._whole(parts, division)
-        if division is not None and value is not None:
+        where = True if original is None else original.taken
+        if division is not None and kind is not None:
+            value = self._whole(parts, division).astype(kind, copy=False)
             if self.combine == "magnitude":
-                division = division._replace(times=1, removed=division.times * division.removed)
+                division = division._replace(times=1)
             self._saturate(division(value, original, positive=self.inside), target, clipping, where)
             return
         value, nudge, exact = self.scaled(parts, blended=original is not None), 0.0, self.exact
@@ -270,26 +275,28 @@ class Finish(_Finish):
             np.copyto(value, 0, where=np.isnan(value))
         copy_samples(value, target)
 
-    def _whole(self, parts: Sequence[np.ndarray], division: Division) -> np.ndarray | None:
-        """All parts in one, as integers that can be divided, and fast; None if there are no such."""
+    def _kind(self, parts: Sequence[np.ndarray], division: Division) -> np.dtype[Any] | None:
+        """The type of integers that can be divided, and fast; None if there are no such."""
         sums, bound = parts[0].dtype, self.bound
         if sums.kind == "f":
             return None
-        if self.combine != "magnitude":
-            kind = _division_type(division, sums, bound, self.samples)
-            if kind is None:
+        if self.combine == "magnitude":
+            bound *= math.sqrt(len(parts))
+            if (bound * division.times) ** 2 >= 2**53:
                 return None
+        return _division_type(division, sums, bound, self.samples)
+
+    def _whole(self, parts: Sequence[np.ndarray], division: Division) -> np.ndarray:
+        """All parts in one, as numbers to be cut to integers that are divided."""
+        if self.combine != "magnitude":
             value = self._combined(parts)
-            return (np.abs(value, out=value) if self.absolute else value).astype(kind, copy=False)
-        # The root is multiplied before it is cut to an integer, which goes on to be divided.
-        square = len(parts) * (bound * division.times) ** 2
-        kind = _division_type(division, sums, math.sqrt(square) / division.times, self.samples)
-        if kind is None or square >= 2**53:
-            return None
-        # In float32 roots up to 4095 are cut right; larger ones must saturate.
+            value = np.abs(value, out=value) if self.absolute else value
+            return divided(value, division.first, positive=self.inside)
+        # The root is multiplied before it is cut to an integer, which goes on to be divided. In float32 roots
+        # up to 4095 are cut right; larger ones must saturate.
+        square = len(parts) * (self.bound * division.times) ** 2
         narrow = square < 2**24 or 4095 // division.divisor > self.levels.high - self.samples[0]
-        wide = np.dtype(np.float32 if narrow else np.float64)
-        return _magnitude(parts, wide, division.times).astype(kind)
+        return _magnitude(parts, np.dtype(np.float32 if narrow else np.float64), division.times)
 
     def scaled(self, parts: Sequence[np.ndarray], *, blended: bool = False) -> np.ndarray:
         """Return the value as floats, before rounding."""
@@ -361,16 +368,12 @@ class Finish(_Finish):
         return Division(int(self.divide), half) if self._divides and self.combine != "magnitude" else None
 
     @functools.cached_property
-    def _mixing(self) -> Division | None:
-        """The same with a blend."""
+    def _mixing(self) -> tuple[Division | None, Division | None]:
+        """The same with a blend, of one strength and of a mask."""
+        if self.blend is None or not self._divides:
+            return None, None
         root = self.combine == "magnitude"
-        return self.blend.division(root=root, masked=False) if self.blend and self._divides else None
-
-    @functools.cached_property
-    def _masking(self) -> Division | None:
-        """The same with a mask."""
-        root = self.combine == "magnitude"
-        return self.blend.division(root=root, masked=True) if self.blend and self._divides else None
+        return self.blend.division(root=root, masked=False), self.blend.division(root=root, masked=True)
 
     def _settle(self, value: np.ndarray, quotients: Quotients, original: Original | None) -> None:
         """Replace values to be floored by their true floors where roundings may put them past an integer."""

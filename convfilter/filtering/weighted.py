@@ -192,12 +192,12 @@ class Missing:
             self.planes = np.isnan(samples)
         else:
             kind, found = samples.dtype, self.value
-            with np.errstate(over="ignore"):  # a number of the samples' own type is compared faster
-                if kind.kind == "f" or (
-                    found.is_integer() and np.can_cast(np.min_scalar_type(int(found)), kind)
-                ):
-                    found = kind.type(found)
-            self.planes = np.asarray(samples == found)
+            if kind.kind == "f":
+                with np.errstate(over="ignore"):
+                    found = kind.type(self.value)
+            elif self.value.is_integer():  # integers are compared without conversion to floats
+                found = int(self.value)
+            self.planes = np.broadcast_to(samples == found, samples.shape)
         one, *others = np.moveaxis(self.planes, -1, 0)
         found = one.reshape(-1)[int(self.planes.argmax()) // self.channels]  # the first place tells soon
         if found and all(np.array_equal(one, plane) for plane in others):
@@ -225,8 +225,10 @@ class MissingSource:
         hidden = np.empty((*samples.shape[:-1], self._planes), bool)
         self._hidden(starts[-3:], hidden)
         self._threads.hidden = hidden if hidden.any() else None
-        one_run = self._planes == samples.shape[-1] and samples is block
-        samples[hidden if one_run else places_of(hidden if self._planes > 1 else hidden[..., 0])] = 0
+        if self._planes == 1:
+            samples[places_of(hidden[..., 0])] = 0
+        else:  # of one run of memory numpy finds the places itself
+            samples[places_of(hidden) if self._summed else hidden] = 0
 
     @property
     def hidden(self) -> np.ndarray | None:

@@ -12,6 +12,7 @@ from samples import colour, grey, load, save
 
 from convfilter import ConvfilterError, apply_kernel, correlate, filter_file, get_kernel
 from convfilter.filtering import blocks, filter_pixels
+from convfilter.kernels import Kernel
 from convfilter.options import FilterOptions
 
 MAGNITUDE = random_kernel(3, parts=2, divisors=(1, 2), combine="magnitude")
@@ -96,6 +97,29 @@ def test_only_blocks_that_touch_the_region_are_computed(monkeypatch):
         assert (made[700:709, 20:29] == plain[700:709, 20:29]).all()
         made[700:709, 20:29] = pixels[700:709, 20:29]
         assert (made == pixels).all()
+
+
+@pytest.mark.parametrize("mix", ["0.5", "0.3", "0.75", "1"])
+@pytest.mark.parametrize(("kernel", "offset"), [("sharpen", 0), ("box", 0), ("blur", 0), ("box", 0.2)])
+@pytest.mark.parametrize("dtype", DEPTHS)
+def test_blends_of_sums_are_rounded_once(kernel, offset, mix, dtype):
+    """In integers, with a mask, a threshold or neither."""
+    pixels, full, own = picture(0, 60, 80, 3, dtype=dtype), FULL_SCALE[dtype], get_kernel(kernel)
+    mask, (above, below), divisor = picture(1, 60, 80), Fraction(mix).as_integer_ratio(), int(own.divisors[0])
+    sums = correlate(pixels.astype(int), np.rint(np.array(own) * divisor).astype(int))
+    change = sums + divisor * (round(full * offset) - pixels.astype(int))
+    weighed = Kernel("own", own.parts, divisors=own.divisors, offset=offset)
+    least = divisor * full // 5
+    soft = np.sign(change) * np.maximum(abs(change) - least, 0)
+    for blend, moved, opaque in (
+        ({}, change, 1),
+        ({"mask": mask}, change * mask[..., np.newaxis], 255),
+        ({"threshold": 0.2}, soft, 1),
+    ):
+        whole = below * divisor * opaque
+        expected = pixels + (2 * above * moved + whole) // (2 * whole)
+        made = apply_kernel(pixels, weighed, mix=float(mix), **blend)
+        np.testing.assert_array_equal(made, expected.clip(0, full))
 
 
 @pytest.mark.parametrize("mix", ["0.5", "0.3", "0.35", "0.06"])
