@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import environment
+from PIL import Image
 
 import convfilter
 
@@ -81,6 +82,7 @@ def test_only_some_packages_use_a_library():
         "imagecodecs": set(),
         "tifffile": set(),
         "distributed": set(),
+        "dataclasses": set(),  # each class takes a millisecond of every start
     }
     for path in TREES:
         for module, _ in imports(path):
@@ -129,6 +131,19 @@ def test_commands_that_compute_nothing_import_neither_numpy_nor_pillow(tmp_path)
     options = {"env": environment(), "cwd": tmp_path, "capture_output": True, "text": True}
     ran = subprocess.run(command, input=LIGHT, check=False, **options)
     assert ran.stdout.endswith("opponent\nlight\n"), ran.stderr
+
+
+def test_one_still_image_loads_only_what_it_needs(tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "in.png")
+    code = "import sys, convfilter.cli\ntry: convfilter.cli.main()\nfinally: print(*sys.modules)"
+    command = [sys.executable, "-c", code, "apply", "in.png", "-k", "sobel", "-q"]
+    ran = subprocess.run(command, env=environment(), cwd=tmp_path, capture_output=True, text=True, check=True)
+    unused = {"batch.pool", "explain", "filtering.hints", "guesses", "kernels.generators"}
+    unused |= {
+        f"images.{name}" for name in ("animation", "gif", "jpeg", "npy", "pnm", "tiff", "tiff_writing")
+    }
+    assert "convfilter.images.png" in ran.stdout.split()
+    assert not {f"convfilter.{name}" for name in unused} & set(ran.stdout.split())
 
 
 def test_public_names_are_those_promised():
