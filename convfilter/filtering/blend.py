@@ -26,7 +26,7 @@ __all__ += ["check_region", "divided", "like"]
 
 _LEAST_MIX = 1e-100
 # Pieces that a block is cut into where a mask takes all or nothing, at most, and their least width.
-_TILES, _NARROW = 8, 64
+_TILES, _NARROW = 16, 64
 
 LUMA = (299, 587, 114)
 """Thousandths of red, green and blue in lightness (ITU-R BT.601)."""
