@@ -20,23 +20,23 @@ _BLANKS = "\xa0\u2009\u202f\u3000\u200d"  # not printable to Python, and harmles
 
 
 class ConvfilterError(ValueError):
-    """Anything convfilter refuses; the base of all its errors."""
+    """Raised for anything that convfilter refuses; the base class of all its exceptions."""
 
 
 class KernelError(ConvfilterError):
-    """A kernel that does not exist, cannot be read or cannot be used."""
+    """Raised for a kernel that does not exist, cannot be read or cannot be used."""
 
 
 class ImageError(ConvfilterError):
-    """An image that cannot be read, filtered or written."""
+    """Raised for an image that cannot be read, filtered or written."""
 
 
 class ShapeError(ConvfilterError):
-    """Sizes, paddings, strides or dilations that do not fit together."""
+    """Raised for sizes, paddings, strides or dilations that do not fit together."""
 
 
 class OptionError(ConvfilterError):
-    """An option or argument whose value is not one of those it takes."""
+    """Raised for an option or argument whose value is invalid."""
 
 
 def with_name(error: ConvfilterError, name: str) -> ConvfilterError:

@@ -133,8 +133,8 @@ def output_shape(
         Shape of the kernel; its axes match the leading axes of `shape`.
     padding : {"same", "valid", "full", "same-upper"}, int, (before, after), or one of these per kernel axis
         ``same`` adds ``d*(K - 1)`` samples, the smaller half before; ``full`` that many on each side.
-        ``same-upper`` adds what ``ceil(N/s)`` outputs need, the smaller half before, as SAME in TensorFlow
-        and SAME_UPPER in ONNX do: ``max(0, (ceil(N/s) - 1)*s + d*(K - 1) + 1 - N)``.
+        ``same-upper`` adds what ``ceil(N/s)`` outputs need, the smaller half before, like SAME in TensorFlow
+        and SAME_UPPER in ONNX: ``max(0, (ceil(N/s) - 1)*s + d*(K - 1) + 1 - N)``.
     stride, dilation : int or one int per kernel axis
         At least 1.
 
@@ -146,7 +146,7 @@ def output_shape(
     Raises
     ------
     ShapeError
-        If an argument does not fit or if no sample would come out.
+        If an argument does not fit or the output would be empty.
 
     Examples
     --------

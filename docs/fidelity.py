@@ -134,17 +134,17 @@ HEAD = """\
 
 Find out what happens to the pixels and the metadata of a file, and what a format cannot hold.
 
-Whatever convfilter was not asked to change is written back unchanged; a change that a format requires is
-reported in a warning. Depth is never reduced silently: an image that a format cannot hold is refused, and the
-message names formats that can.
+Everything that you did not ask convfilter to change is written back unchanged; changes that a format requires
+are reported in a warning. Depth is never reduced silently: an image that a format cannot hold is refused, and
+the message names formats that can.
 
 """
 
 LEGEND = """
-- **kept**: every sample comes back as it was. **near**: except for what the format itself loses.
+- **kept**: every sample is preserved exactly. **near**: preserved except for the losses of the format itself.
 - **codecs**: kept, with `pip install 'convfilter[codecs]'`; refused without it, and the message says so.
-- **as RGB** and so on: stored as that kind. Grey and alpha lose nothing by this; CMYK is converted, with a
-  warning.
+- **as RGB** and so on: stored as that kind of image. Grey and alpha lose nothing in the process; CMYK is
+  converted, with a warning.
 - **no alpha**: transparent pixels are blended onto `--background`, with a warning.
 - **-**: refused, with exit code 1 and nothing written.
 - gif is *kept* for up to 256 colours a frame in which every pixel is either opaque or fully transparent
@@ -157,8 +157,8 @@ LEGEND = """
 """
 
 NOTES = """
-**kept**: written again, as it was or adapted as described below. **-**: dropped. One warning a file names
-all that is lost, except for what is [dropped by rule](#dropped-by-rule) or by `--strip`.
+**kept**: written again, as it was or adapted as described below. **-**: dropped. One warning per file lists
+everything that is lost, except for what is [dropped by rule](#dropped-by-rule) or removed by `--strip`.
 
 ### Depth, alpha and colour
 
@@ -170,88 +170,89 @@ all that is lost, except for what is [dropped by rule](#dropped-by-rule) or by `
   new meaning, is dropped with a warning.
 - **Orientation** is applied, and its tag is reset in EXIF and XMP. When the image is rotated by 90 degrees,
   horizontal and vertical resolution are exchanged. `--no-orient` leaves all of these alone.
-- **Thumbnails** are removed from EXIF, XMP and Photoshop's data, since they would show the old image. So
-  are camera previews that are JPEGs; those in a maker's own coding stay. `--strip` drops all metadata.
+- **Thumbnails** are removed from EXIF, XMP and Photoshop's data, since they would show the old image. So are
+  camera previews stored as JPEGs; those in a manufacturer's own encoding stay. `--strip` drops all metadata.
 - **Frames.** png, tiff, webp, gif, avif and npy hold several; other formats refuse them without `--frames
-  first`. Every frame is kept, even if nothing moves; how it is encoded is up to the writer.
+  first`. Every frame is kept, even if nothing moves; the encoding of each frame may differ.
 
 ### TIFF
 
 - **Depth.** Samples of 3 and 5 to 7 bits, and colours of 9 to 15 bits, are scaled to 8 or 16 bits; half
-  floats become `float32`. Grey of 9 to 15 bits is taken for a measurement: its numbers, such as 0 to 4095,
-  stay as they are in samples of 16 bits, whose full scale is 65535. `--range stretch` makes such an image
-  visible, also with `--depth 8`.
+  floats become `float32`. Grey of 9 to 15 bits is treated as a measurement: its numbers, such as 0 to 4095,
+  are stored unchanged in 16-bit samples, whose full scale is 65535. `--range stretch` makes such an image
+  visible, and can be combined with `--depth 8`.
 - **Without the codecs**, grey of every type but `float64`, RGB, RGBA and CMYK of 8 and 16 bits, and other
   kinds of 8 bits are read. Anything else, such as further channels, separate planes of 16 bits and
   big-endian BigTIFF, is refused with a message that names the codecs.
 - **Premultiplied alpha** becomes plain alpha.
-- **Tags** are copied to another TIFF byte for byte. GeoTIFF tags, and a pixel size without a unit, follow
-  `--stride` and `--padding`, so that every pixel keeps its place in the world. (Dots per inch stay: they
-  say how large to print.) RPC coefficients and the position on a page are dropped with a warning if the
-  pixels move, and all of these if the image is rotated.
+- **Tags** are copied to another TIFF byte for byte. GeoTIFF tags, and a pixel size without a unit, are
+  adjusted for `--stride` and `--padding`, so that every pixel keeps its geographic position. (Dots per inch
+  stay, since they set the print size.) RPC coefficients and the position on a page are dropped with a warning
+  if the pixels move, and all of these if the image is rotated.
 - **A no-data value** is kept and reported. It is dropped with a warning if the type of the samples changes,
-  or their scale by `--range stretch` or `signed` without `--missing`.
-- **Descriptions.** That of ImageJ is adapted to the number of frames, and loses its display range if the
-  type changes. That of OME, which lists every frame, is dropped with a warning if size, frames, channels or
+  or if their scale is changed by `--range stretch` or `signed` without `--missing`.
+- **Descriptions.** ImageJ's description is adapted to the number of frames, and loses its display range if
+  the type changes. OME's, which lists every frame, is dropped with a warning if the size, frames, channels or
   type change.
 - **Tags that may hold addresses or images** are dropped with a warning: private ones of type LONG,
   sub-images, and tags with which other programs lay out a file.
-- **Compression** stays if it is lossless. Other files are compressed with LZW, and deep ones with Deflate.
+- **Compression** is kept if it is lossless. Other files are compressed with LZW, or with Deflate if they have
+  more than 8 bits.
 
 ### JPEG
 
 - From JPEG to JPEG, the quantization tables, the sampling of each component (also 4:4:0, 4:1:1, 4:1:0 and
   that of CMYK) and YCCK are kept unless `--quality` is used; a progressive file stays progressive. A
   lossless JPEG, and a PNG or other lossless file named `.jpg`, become a lossy JPEG, with a warning.
-- All comments are kept in their order, and so is Photoshop's data with IPTC in it, without thumbnails and
-  its copies of EXIF, XMP and ICC profile. Segments about how the file was made (JFIF, MPF, Ducky, Adobe)
-  are written anew. All others, such as APP11, extended XMP and gain maps, are left out with a warning that
-  names them, and XMP no longer announces them. The pixel aspect of JFIF goes to PNG and GIF.
+- All comments are kept in order. So is Photoshop's data, which holds IPTC, but without its thumbnails and its
+  copies of EXIF, XMP and the ICC profile. Segments about how the file was made (JFIF, MPF, Ducky, Adobe) are
+  written anew. All others, such as APP11, extended XMP and gain maps, are dropped with a warning that names
+  them, and XMP no longer refers to them. The pixel aspect in JFIF is carried over to PNG and GIF.
 
 ### PNG, GIF, WebP and BMP
 
 - **PNG.** Texts, chunks about colour (`gAMA cHRM sRGB iCCP cICP mDCV cLLI`) and `pHYs` are kept in their
-  order, and so are unknown chunks that are marked as safe to copy. `bKGD` is kept while grey stays grey and
-  colours stay colours; `sBIT` says how precise the source was, and follows channels and depth. All others
-  are left out with a warning that names them.
-- **GIF.** Comments, XMP and pixel aspect are kept wherever they stand, and a still image keeps its
-  duration. A colour profile goes to other formats. Other extensions are left out with a warning that names
-  them, as are unknown chunks of a WebP.
+  order, and so are unknown chunks that are marked as safe to copy. `bKGD` is kept as long as grey stays grey
+  and colours stay colours; `sBIT` says how precise the source was, and follows channels and depth. All others
+  are dropped with a warning that names them.
+- **GIF.** Comments, XMP and pixel aspect are kept wherever they stand, and a still image keeps its duration.
+  A colour profile is carried over to other formats. Other extensions are dropped with a warning that names
+  them, as are unknown chunks in a WebP.
 - **BMP.** A colour profile is read, so that other formats can keep it.
 
 ### Dropped by rule
 
 These are dropped without a warning:
 
-- what described the file or its samples and is no longer true: `tIME`, `sPLT`, `hIST` and Apple's `iDOT` of
-  a PNG, and how a TIFF, JPEG or WebP was laid out and encoded;
-- the name that a PNG gives a profile, outside of PNG, since the profile has a name of its own;
+- data that described the file or its samples and is no longer true: `tIME`, `sPLT`, `hIST` and Apple's `iDOT`
+  in a PNG, and how a TIFF, JPEG or WebP was laid out and encoded;
+- the name that a PNG gives to its profile, in other formats, since the profile contains its own name;
 - the orientation once it has been applied;
-- what programs write unasked: comments in the header of a PPM, the label in a TGA, 72 or 96 dots per inch,
-  and gamma and chromaticities that are those of sRGB or stand beside a colour profile;
+- data that programs write by default: comments in the header of a PPM, the label in a TGA, 72 or 96 dots per
+  inch, and gamma and chromaticities that are those of sRGB or stand beside a colour profile;
 - with `--frames first`, the times of an animation, except for the frame's own in a GIF.
 
 ### Damaged files
 
 - **Malformed** metadata is dropped with a warning, and the image is processed.
-- **Damage** to the pixels is reported if the format lets it be noticed: truncated files always, other
-  damage by check sums, which PNG has, and in part Deflate in TIFF. JPEG, WebP, AVIF, GIF, BMP, TGA, PPM and
+- **Damage** to the pixels is reported if the format makes it detectable: truncation always, and other damage
+  through checksums, which PNG has and Deflate in TIFF has in part. JPEG, WebP, AVIF, GIF, BMP, TGA, PPM and
   uncompressed files have none, so a changed byte may go unnoticed.
 
 ## Limits
 
-Files that would cost far more than their size suggests are refused by their header. `--max-pixels` moves
-all of these limits; the message says which number allows the file.
+Files that would need far more time or memory than their size suggests are refused as soon as their header is
+read. `--max-pixels` changes all of these limits; the message says which value allows the file.
 
-- An image counts as its pixels. An animation (GIF, PNG, WebP, AVIF) counts as the pixels of all its frames,
-  unless with `--frames first`; the pages of a TIFF count one by one.
-- A JPEG of more than 100 scans counts as its pixels once for each scan, one of more than 16 segments of
-  EXIF as 4,194,304 pixels for each segment.
+- For an image, its pixels are counted. For an animation (GIF, PNG, WebP, AVIF), the pixels of all its frames
+  are counted, unless you use `--frames first`; the pages of a TIFF are counted one by one.
+- A JPEG of more than 100 scans counts as its pixels once for each scan, and one of more than 16 EXIF segments
+  as 4,194,304 pixels for each segment.
 - An array counts as 4,096 pixels for each channel, if that is more than its pixels.
-- A WebP or AVIF of more than 67,108,864 pixels with less than 1 byte for 10,000 of them is refused unless
+- A WebP or AVIF of more than 67,108,864 pixels with less than 1 byte per 10,000 pixels is refused unless
   `--max-pixels` is above its default.
 
-Beside the pixels, texts and profiles of more than 16 MiB and EXIF of more than 4 MiB are dropped with a
+Among the metadata, texts and profiles of more than 16 MiB and EXIF of more than 4 MiB are dropped with a
 warning.
 """
 
@@ -301,7 +302,7 @@ def page() -> str:
             "\n## Beside the pixels\n\n",
             table(["", *forms], blocks),
             NOTES,
-            "\nThis page is made by `python docs/fidelity.py`; the tests go through every cell of it.\n",
+            "\nThis page is made by `python docs/fidelity.py`; the tests check every cell of it.\n",
         ]
     )
 

@@ -173,7 +173,7 @@ def filter_file(
     preserve: bool = False,
     threads: int | None = None,
 ) -> None:
-    """Filter an image file into another, whole or not at all.
+    """Filter an image file and write the result to another, completely or not at all.
 
     Parameters
     ----------
@@ -184,26 +184,26 @@ def filter_file(
     padding, border, fill, stride, dilation, flip, channels, range, alpha, linear, depth, threads
         As in `apply_kernel`.
     mix, region, threshold, mask, missing
-        As in `apply_kernel`; masks may also be image files, or folders with a mask of the source's name, and
-        ``missing="nodata"`` takes the value that a TIFF declares.
+        As in `apply_kernel`; masks may also be image files, or folders that contain a mask with the source's
+        name, and ``missing="nodata"`` uses the value that a TIFF declares.
     frames : {"each", "first", "stack"}, optional
-        Filter every frame on its own, the first one alone, or all as a volume. None is ``"stack"`` for
-        kernels with a frame axis, else ``"each"``. An ``.npy`` of three axes, the last with more than 4, is
-        frames if this is given.
+        Filter each frame separately, only the first, or all as a volume. None means ``"stack"`` for kernels
+        with a frame axis and ``"each"`` for others. If this is set, an ``.npy`` with three axes, the last of
+        length over 4, is read as frames.
     orient : bool
-        Whether to turn the image as its orientation tag says.
+        Whether to rotate or mirror the image as its orientation tag says.
     max_pixels : int
         Larger images and animations are refused before they are decoded.
     format : str, optional
-        Format of `target`. None is that of its extension, else that of `source`.
+        Format of `target`. None uses the one of its extension, or else that of `source`.
     quality : int, optional
-        Of JPEG, WebP and AVIF, 1 to 100. None is that of `source`.
+        Quality of JPEG, WebP and AVIF, 1 to 100. None keeps that of `source`.
     compress : {"fast", "small"}
         Write quickly, or the smallest file.
     background : str
         Colour behind transparent pixels where the format has no alpha.
     strip : bool
-        Leave metadata out.
+        Remove metadata.
     overwrite : bool
         Replace `target` if it exists. Its permissions, owner and extended attributes are kept.
     preserve : bool
@@ -212,7 +212,7 @@ def filter_file(
     Warns
     -----
     UserWarning
-        Of everything that is lost, one warning each; the message begins with the name of `source`.
+        One for each thing that is lost; the message begins with the name of `source`.
 
     Raises
     ------

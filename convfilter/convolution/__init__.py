@@ -1,7 +1,7 @@
-"""Array with array: correlation and convolution in any number of dimensions.
+"""Correlation and convolution of arrays in any number of dimensions.
 
-Knows no names, files or colours. An integer array and an integer kernel give the exact sums as int64; nothing
-wraps and nothing is clipped.
+Names, files and colours are unknown here. An integer array and an integer kernel give the exact sums as
+int64, neither wrapped nor clipped.
 """
 
 from __future__ import annotations
@@ -42,18 +42,19 @@ def correlate(
     stride: PerAxis = 1,
     dilation: PerAxis = 1,
 ) -> np.ndarray:
-    """Slide a kernel over an array as it is written: ``out[i] = sum_a kernel[a] * array[s*i + d*a - P]``.
+    """Slide a kernel, as written, over an array: ``out[i] = sum_a kernel[a] * array[s*i + d*a - P]``.
 
     Parameters
     ----------
     array : array_like of shape (N1, ..., Nd, ...)
-        Any real type. Axes past those of the kernel, such as colour channels, are carried along.
+        Any real type. Axes after those of the kernel, such as colour channels, are carried along.
     kernel : array_like of shape (K1, ..., Kd), or Kernel of one part
-        Finite weights. Of a Kernel these are divided by its divisor; offset, range and anchor do not count.
+        Finite weights. Those of a Kernel are divided by its divisor; its offset, range and anchor are
+        ignored.
     padding : {"same", "valid", "full", "same-upper"}, int, (before, after), or one of these per kernel axis
-        The border made on each side; ``same`` puts its smaller half before. See `output_shape`.
+        Samples added on each side; ``same`` puts the smaller half before. See `output_shape`.
     border : {"edge", "symmetric", "reflect", "wrap", "zero", "constant"}
-        How the border is filled, by numpy's names.
+        How the border is filled; the names are those of `numpy.pad`.
     fill : float
         Value of a ``constant`` border, in units of the array.
     stride, dilation : int or one int per kernel axis
@@ -64,24 +65,22 @@ def correlate(
     ndarray of shape ``output_shape(array.shape, kernel.shape, ...)``
         int64 for two integer types (bool counts as uint8); the array's type for a float array and an integer
         kernel; float64 for an integer array and a float kernel, or float32 if the kernel is float32 and the
-        array has at most 16 bits; else the wider of the two float types. In native byte order.
+        array has at most 16 bits; otherwise the wider of the two float types. The byte order is native.
 
     Raises
     ------
     ShapeError
-        If sizes, padding, stride or dilation do not fit, or nothing would come out.
+        If sizes, padding, stride or dilation do not fit, or the output would be empty.
     OptionError
-        If there is no such border, or the fill is not a finite number.
+        If the border is unknown or the fill is not a finite number.
     ImageError
         If the array is not made of real numbers.
     KernelError
         If the kernel is not made of finite real numbers, or integer sums may exceed int64.
 
-    Notes
-    -----
-    This is what convolutional networks call convolution; see `convolve` for the mathematical one. An even
-    kernel has its anchor at ``(K - 1) // 2``. A sample under a weight of zero does not count, also if it is
-    nan or infinite.
+    Notes ----- This is what convolutional networks call convolution; see `convolve` for the mathematical one.
+    An even kernel has its anchor at ``(K - 1) // 2``. A sample under a zero weight has no effect, even if it
+    is nan or infinite.
 
     Examples
     --------
@@ -114,8 +113,8 @@ def convolve(
 ) -> np.ndarray:
     """Convolve in the mathematical sense: `correlate` with the kernel rotated by 180 degrees on every axis.
 
-    Parameters, result and errors are those of `correlate`; padding and anchor stay on the same sides, so that
-    ``convolve(x, k)`` equals ``correlate(x, np.flip(k))`` for even kernels too.
+    Parameters, results and errors are those of `correlate`. Padding and anchor stay on the same sides, so
+    that ``convolve(x, k)`` equals ``correlate(x, np.flip(k))`` even for kernels of even size.
 
     Examples
     --------
@@ -152,17 +151,15 @@ def correlate_channels(
     Returns
     -------
     ndarray of shape (H', W', O)
-        Of the type that `correlate` gives.
+        The type is the one that `correlate` returns.
 
     Raises
     ------
     ShapeError
-        If the channel counts differ, or as `correlate`.
+        If the channel counts differ, and in the same cases as for `correlate`.
 
-    Notes
-    -----
-    The channel sum is itself a correlation, ``valid`` on the channel axis with a kernel as deep as the
-    image: ``C - C + 1 = 1`` channel comes out.
+    Notes ----- The sum over channels is itself a correlation, with ``valid`` padding on the channel axis and
+    a kernel as deep as the image: the output has ``C - C + 1 = 1`` channel.
 
     Examples
     --------

@@ -1,8 +1,8 @@
-"""The two adjoints of `correlate`: what flows back to its array, and what to its kernel.
+"""The two adjoints of `correlate`: the gradients with respect to its array and to its kernel.
 
-A loss that depends on the outputs of a correlation has one derivative for each of them, the *upstream*. As a
-correlation is linear in its array and in its kernel, the derivatives by these are sums of products again: the
-derivative of a convolution is a convolution.
+A loss that depends on the outputs of a correlation has one derivative for each of them, the *upstream*. Since
+a correlation is linear in its array and in its kernel, the derivatives with respect to these are again sums
+of products: the derivative of a convolution is a convolution.
 """
 
 from __future__ import annotations
@@ -38,26 +38,26 @@ def input_gradient(
     stride: PerAxis = 1,
     dilation: PerAxis = 1,
 ) -> np.ndarray:
-    """Return the derivative by the array: the sums of ``upstream[i] * kernel[a]`` where they meet a sample.
+    """Return the derivative with respect to the array: sums of ``upstream[i] * kernel[a]`` for each sample.
 
     Parameters
     ----------
     upstream : array_like of shape ``output_shape(input_shape, kernel.shape, ...)``
-        The derivative by each output of the correlation. Any real type; where it is nan or infinite, only
-        the samples that met a weight other than zero there are.
+        The derivative with respect to each output of the correlation. Any real type; where it is nan or
+        infinite, so are the samples that met a nonzero weight there, and no others.
     kernel : array_like of shape (K1, ..., Kd)
         The finite weights of the correlation.
     input_shape : int or sequence of int
         Shape of the array that was correlated, carried axes included: (N1, ..., Nd, ...).
     padding, border, fill, stride, dilation
-        As they were for `correlate`. No value of `fill` makes a difference: a constant border does not depend
-        on the array.
+        The same as for `correlate`. The value of `fill` makes no difference: a constant border does not
+        depend on the array.
 
     Returns
     -------
     ndarray of shape `input_shape`
-        Zero for samples that met no weight. int64 for two integer types (bool counts as uint8); else of the
-        float type that `correlate` gives for an array of the type of the upstream.
+        Zero for samples that met no weight. int64 for two integer types (bool counts as uint8); otherwise the
+        float type that `correlate` returns for an array with the upstream's type.
 
     Raises
     ------
@@ -68,14 +68,12 @@ def input_gradient(
     KernelError
         If the kernel is not made of finite real numbers, or integer sums may exceed int64.
 
-    Notes
-    -----
-    It is a correlation itself: of the upstream, padded in ``full``, with the kernel rotated by 180 degrees.
-    What comes out past the edge is added to the samples that stood there.
+    Notes ----- The derivative is itself a correlation: that of the upstream, with ``full`` padding, with the
+    kernel rotated by 180 degrees. Values beyond the edge are added to the samples that the border copied
+    there.
 
-    Examples
-    --------
-    Three outputs of five samples. The third one takes part in all: ``d1*w3 + d2*w2 + d3*w1 = 5 + 30 + 200``.
+    Examples -------- Three outputs from five samples. The third sample takes part in all of them: ``d1*w3 +
+    d2*w2 + d3*w1 = 5 + 30 + 200``.
 
     >>> input_gradient([1, 10, 100], [2, 3, 5], 5, padding="valid")
     array([  2,  23, 235, 350, 500])
@@ -113,7 +111,7 @@ def kernel_gradient(
     stride: PerAxis = 1,
     dilation: PerAxis = 1,
 ) -> np.ndarray:
-    """Return the derivative by the kernel: ``dk[a] = sum_i upstream[i] * array[s*i + d*a - P]``.
+    """Return the derivative with respect to the kernel: ``dk[a] = sum_i upstream[i] * array[s*i + d*a - P]``.
 
     Parameters
     ----------
@@ -122,16 +120,17 @@ def kernel_gradient(
     upstream : array_like of shape ``output_shape(array.shape, kernel_shape, ...)``
         The derivative by each output of the correlation. Any real type.
     kernel_shape : int or sequence of int
-        Shape of the kernel, (K1, ..., Kd). Carried axes of the array are summed over: they share the kernel.
+        Shape of the kernel, (K1, ..., Kd). Carried axes of the array share the kernel, so they are summed
+        over.
     padding, border, fill, stride, dilation
-        As they were for `correlate`. The value of a constant border counts like a sample. Here the upstream
-        takes the place of the weights: where it is zero, nan and infinity in the array do not count.
+        The same as for `correlate`. The value of a constant border counts like a sample. Here the upstream
+        takes the place of the weights: where it is zero, nan and infinity in the array have no effect.
 
     Returns
     -------
     ndarray of shape `kernel_shape`
-        int64 for two integer types (bool counts as uint8); else of the float type that `correlate` gives for
-        a kernel of the type of the upstream, summed in float64 and rounded once.
+        int64 for two integer types (bool counts as uint8); otherwise the float type that `correlate` returns
+        for a kernel with the upstream's type, summed in float64 and rounded once.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Kernels on the pixels of an image: chains of filters, channels, alpha, range, depth and rounding.
+"""Applies kernels to pixels: chains of filters, channels, alpha, range, depth and rounding.
 
 `layer` is one filter of a chain; what the channels of an image mean is decided here.
 """
@@ -83,11 +83,11 @@ def apply_kernel(
     ----------
     pixels : ndarray of shape (H, W), (H, W, C), or (T, H, W[, C]) for a kernel with a frame axis
         Integers of 8 to 32 bits, whose full scale is their type's largest value, or floats, whose full scale
-        is 1. With 2 or 4 channels the last one is alpha, unless ``alpha="plain"``. Or an image of Pillow,
-        whose palette becomes colours.
+        is 1. With 2 or 4 channels the last one is alpha, unless ``alpha="plain"``. Or a Pillow image; a
+        palette is converted to colours.
     kernel : str, path-like, array_like, Kernel, or a list of them
         The name of a shipped kernel such as ``"gaussian:sigma=3"``, a matrix, or whatever `get_kernel` takes;
-        a list of them is a chain, applied in its order.
+        a list of them is a chain, applied in order.
     padding, border, stride, dilation
         As in `correlate`; two values are for rows and columns.
     fill : float
@@ -95,56 +95,59 @@ def apply_kernel(
     flip : bool
         True convolution: rotate the kernel by 180 degrees first (rows, columns, frames).
     channels : {"each", "sum", "mean", "luma", "gray"}
-        Every colour channel on its own, all summed into one, or that sum divided by their number. ``luma``
-        filters ``Y = 0.299 R + 0.587 G + 0.114 B`` and adds what that changes to every channel; ``gray``
-        filters Y alone, into one channel. Both treat a grey image as ``each`` does.
+        Filter every colour channel on its own, sum the results into one channel, or average them. ``luma``
+        filters ``Y = 0.299 R + 0.587 G + 0.114 B`` and adds the change to every channel; ``gray`` filters Y
+        alone and returns one channel. Both treat a grey image as ``each`` does.
     range : {"auto", "clip", "absolute", "signed", "stretch", "raw"}
-        How to handle values outside 0..full scale. ``auto`` is the kernel's own choice: ``absolute`` for
-        one part that sums to zero without offset, else ``clip``.
+        How to handle values outside 0..full scale. ``auto`` is the kernel's own choice, or, if that is
+        ``auto`` too, ``absolute`` for a single part that sums to zero without offset and ``clip`` otherwise.
     alpha : {"auto", "keep", "premultiply", "plain", "drop"}
         How to handle alpha; ``auto`` uses it as a weight of the colours (``premultiply``) unless the kernel
         sums to zero or covers one sample only, and otherwise keeps it.
     linear : bool
         Filter in linear light: decode sRGB first and encode it last.
     mix : float
-        Share of the result, 0 to 1; the rest is the image itself. Values are blended before they are rounded:
-        ``x + mix * mask * soft(f - x)``, for a sample x and its filtered value f. Size and channels stay.
+        Strength of the filter, 0 to 1; the rest is the image itself. Values are blended before they are
+        rounded: ``x + mix * mask * soft(f - x)``, for a sample x and its filtered value f. The filter must
+        preserve size and channels.
     mask : array_like of shape (H, W), optional
-        Share in each place, as an image: integers over their type's largest value, floats of 0 to 1, or bool.
+        Strength at each pixel, as an image: integers divided by their type's largest value, floats from 0 to
+        1, or bool.
     region : sequence of int, optional
         Row, column, height and width of a rectangle outside which the image stays as it is.
     threshold : float
-        Fraction of full scale by which changes are brought nearer to zero; smaller ones vanish. Below 1 for
+        Fraction of full scale by which changes are reduced towards zero; smaller ones vanish. Below 1 for
         integers.
     missing : float or array_like of shape (H, W), optional
         Samples to ignore: nan, a number in units of the pixels, or a mask that is 0 for them. Kernels without
-        negative weights give the weighted mean of what is there, so that holes are filled; others see in
-        place of missing samples the one under their anchor, and nothing comes out where that is missing.
+        negative weights return the weighted mean of the samples that are present, so that holes are filled.
+        Others replace missing samples with the one under their anchor; if that is missing, so is the result.
     depth : {8, 16, "float"}, optional
         Bits of the result, uint8, uint16 or float32; full scale stays full scale, and results are rounded
-        once, from the unrounded values. None keeps the type of `pixels`. Floats are not clipped, whatever
-        `pixels` was; nan becomes 0 among integers. Not for the range ``raw``.
+        only once. None keeps the type of `pixels`. Float results are never clipped; nan becomes 0 when
+        converted to integers. Cannot be combined with the range ``raw``.
     channel_axis : {"auto"}, int or None
-        Where the channels of `pixels` are, and those of the result will be; None if there are none. ``auto``
-        takes the last axis, after rows and columns, if it has at most 4 channels or as many as a kernel sums.
+        The axis of the channels in `pixels` and in the result; None if there are no channels. ``auto`` takes
+        the last axis, after rows and columns, if it has at most 4 channels or as many as a kernel sums.
     threads : int, optional
-        None is every core the process may use, or the environment's ``CONVFILTER_THREADS``.
+        Number of threads. None uses every core that the process may use, or the environment variable
+        ``CONVFILTER_THREADS``.
 
     Returns
     -------
     ndarray of shape (H', W'), (H', W', C') or (T', H', W'[, C'])
-        Of the type of `pixels`, or of `depth`; float32 for ``range="raw"``.
+        In the type of `pixels`, or as `depth` says; float32 for ``range="raw"``.
 
     Raises
     ------
     KernelError
         If there is no such kernel or it cannot be used with these options.
     OptionError
-        If an option has no such value.
+        If an option has an invalid value.
     ImageError
-        If the pixels are of a type that no image has.
+        If the pixels have a type that images cannot have.
     ShapeError
-        If shapes and options do not fit together, or nothing would come out.
+        If shapes and options do not fit together, or the output would be empty.
 
     Examples
     --------

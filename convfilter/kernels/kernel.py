@@ -139,22 +139,22 @@ def plain(value: Any, levels: int = 5) -> Any:
 class Kernel:
     """A named kernel: one or more tables of weights, applied as written (cross-correlation).
 
-    Each part gives ``sum(w * x) / divisor``. Several parts are combined into one value. Then `offset`
-    times full scale is added, and last the range is applied.
+    Each part gives ``sum(w * x) / divisor``. The values of several parts are combined into one. Then `offset`
+    times full scale is added, and finally the range is applied.
 
     Parameters
     ----------
     name : str
-        The name, with its parameters where they were set: ``"gaussian:sigma=3"``.
+        The name, followed by any parameters that were set: ``"gaussian:sigma=3"``.
     parts : array_like, or tuple of them
-        One table for each part, one level for each axis, all of the same shape: nested lists, tuples or
-        arrays. A list or an array with as many levels as there are axes is the only part. Stored as a tuple
-        of nested tuples; an integral float becomes an int.
+        One table for each part, all of the same shape: nested lists, tuples or arrays with one level for each
+        axis. A list or an array with as many levels as there are axes is a single part. Stored as a tuple of
+        nested tuples; an integral float becomes an int.
     axes : tuple of str
         ``("column",)``, ``("row", "column")``, ``("channel", "row", "column")``,
         ``("output", "channel", "row", "column")`` or ``("frame", "row", "column")``.
     divisors : tuple of int or float
-        One for each part; 1 by default.
+        One divisor for each part; 1 by default.
     combine : {None, "magnitude", "maximum", "sum"}
         How several parts are combined: the root of the sum of squares, the largest signed value, or
         the sum. None for one part.
@@ -163,14 +163,14 @@ class Kernel:
     range : {"auto", "clip", "absolute", "signed", "stretch", "raw"}
         How values outside 0 .. full scale are handled by default.
     summary, source : str
-        What it does, and where its numbers come from.
+        What the kernel does, and where its numbers come from.
     parameters : mapping of str to int, float, tuple or str
         Every parameter of the generator with its value; read-only.
     generator : str
         The name of the formula that made the weights; empty if there is none.
     anchor : (row, column), optional
-        The weight that lies on the sample where the result is placed, counted from 0, for ``same`` padding.
-        None is ``(K - 1) // 2`` on each axis.
+        The weight, counted from 0, that lies on the sample where ``same`` padding places the result. None
+        means ``(K - 1) // 2`` on each axis.
 
     Raises
     ------
@@ -302,14 +302,14 @@ class Kernel:
         return self.shape[0] if "frame" in self.axes else 1
 
     def anchor_of(self, *, flip: bool) -> tuple[int, int] | None:
-        """Return the anchor, which is rotated with the kernel; None where it is the usual one."""
+        """Return the anchor, rotated with the kernel if `flip` is true; None for the default anchor."""
         if self.anchor is None or not flip:
             return self.anchor
         return self.height - 1 - self.anchor[0], self.width - 1 - self.anchor[1]
 
     @property
     def label(self) -> str:
-        """The name as part of file names: that of a matrix gets its size."""
+        """The name as used in file names; the name of a matrix includes its size."""
         typed = self.name == "matrix"
         return f"matrix-{self.width}x{self.height}" if typed else self.name.replace(":", "-")
 
@@ -321,7 +321,7 @@ class Kernel:
 
     @property
     def exact_offset(self) -> Fraction:
-        """The offset as the fraction that was meant: a number of 8-bit levels, or the decimals as written."""
+        """The offset as the intended fraction: a number of 8-bit levels, or the decimals as written."""
         from fractions import Fraction  # with `decimal`, which sizes alone do not need
 
         levels = round(self.offset * _LEVELS)
@@ -329,7 +329,7 @@ class Kernel:
 
     @property
     def maps(self) -> int:
-        """Number of output channels if they are neither grey nor colours, as of a network; else 1."""
+        """Number of output channels if they are neither grey nor colours, as in a network layer; else 1."""
         outputs = self.shape[0] if "output" in self.axes else 1
         return 1 if outputs == 3 else outputs
 
@@ -355,8 +355,8 @@ class Kernel:
         Returns
         -------
         tuple of ndarray of shape `shape`
-            int64 where that part's weights are all integers below 2**53 in magnitude, else
-            float64; C-contiguous. The same arrays at every call.
+            int64 where that part's weights are all integers below 2**53 in magnitude, else float64;
+            C-contiguous. Every call returns the same arrays.
         """
         return self._arrays
 

@@ -59,10 +59,10 @@ class Library(Mapping[str, Kernel]):
 
 
 def load_kernels(*paths: str | os.PathLike[str]) -> Library:
-    """Read the shipped kernels, overlaid with those of files.
+    """Read the shipped kernels, and those in any further files.
 
-    A kernel of a file replaces the one of the same name, shipped or of an earlier file, completely. All
-    kernels of a file are checked, used or not.
+    A kernel in a file completely replaces any other with the same name, whether shipped or from an earlier
+    file. All kernels in a file are checked, whether used or not.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def load_kernels(*paths: str | os.PathLike[str]) -> Library:
     Returns
     -------
     mapping of str to Kernel
-        Read-only; the shipped kernels in their order, then the additional ones of the files.
+        Read-only; the shipped kernels in order, then the additional ones from the files.
 
     Raises
     ------
@@ -102,19 +102,19 @@ def get_kernel(spec: KernelLike, /, kernels: Mapping[str, Kernel] | None = None)
     Parameters
     ----------
     spec : str, path-like, array_like or Kernel
-        ``NAME``, or ``NAME:parameter=value,...`` if a formula makes the kernel. A comma without a name after
-        it continues the value, so ``box:size=5,3`` is 5 wide and 3 high; a value without a name is the first
-        parameter's: ``gaussian:2``. Or a matrix, ``"0 -1 0; -1 5 -1; 0 -1 0"`` or ``"[[1, 2, 1]] / sum"``.
-        Or a kernel file with one kernel, see `load_kernels`. Or weights as an array or nested lists: by
-        column; by row and column; or by output, channel, row and column. A Kernel is returned unchanged.
+        ``NAME``, or ``NAME:parameter=value,...`` if a formula makes the kernel. A comma that no name follows
+        continues the value, so ``box:size=5,3`` is 5 wide and 3 high; a value without a name sets the first
+        parameter: ``gaussian:2``. Or a matrix, ``"0 -1 0; -1 5 -1; 0 -1 0"`` or ``"[[1, 2, 1]] / sum"``. Or a
+        kernel file with one kernel, see `load_kernels`. Or weights as an array or nested lists: by column; by
+        row and column; or by output, channel, row and column. A Kernel is returned unchanged.
     kernels : mapping of str to Kernel, optional
-        Where to look, as `load_kernels` returns it; the shipped kernels by default.
+        The kernels to search, as returned by `load_kernels`; the shipped kernels by default.
 
     Raises
     ------
     KernelError
-        If there is no such kernel or parameter (the message proposes the nearest one), or a value is
-        outside its limits.
+        If there is no such kernel or parameter (the message suggests the nearest one), or a value is outside
+        its limits.
 
     Examples
     --------

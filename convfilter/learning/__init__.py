@@ -1,8 +1,9 @@
-"""The kernel that turns one image into another, found by least squares.
+"""Finds the kernel that turns one image into another, by least squares.
 
-A correlation is linear in its kernel, so that the weights which bring an image as near as possible to another
-one solve as many linear equations as there are weights, whatever the size of the images: their *normal
-equations*, added up block by block. `data` prepares images and chooses blocks, `solve` finds the weights.
+A correlation is linear in its kernel, so the weights that bring one image as close as possible to another
+solve a system of linear equations, the *normal equations*. There are as many equations as weights, whatever
+the size of the images, and they are summed block by block. `data` prepares images and chooses blocks, `solve`
+finds the weights.
 """
 
 from __future__ import annotations
@@ -32,37 +33,38 @@ def fit_kernel(
     ridge: float = 0.0,
     linear: bool = False,
 ) -> Kernel:
-    """Find the kernel that turns one image into another, as well as a kernel can.
+    """Find the kernel that best turns one image into another.
 
     Parameters
     ----------
     before, after : array_like of shape (H, W), (H, W, C) or (N,)
         Integers, whose full scale is their type's largest value, or floats, whose full scale is 1; both
-        integers or both floats, those of 64 bits counting as floats. With 2 or 4 channels the last one is
-        alpha. The padding follows from the sizes: `after` may be smaller by up to ``K - 1`` samples (valid)
-        or larger by as many (full) along each axis.
+        integers or both floats; 64-bit integers count as floats. With 2 or 4 channels the last one is alpha.
+        The padding follows from the sizes: `after` may be smaller by up to ``K - 1`` samples (valid) or
+        larger by as many (full) along each axis.
     size : (rows, columns) or int
-        Of the kernel; N is N x N, and for arrays (N,) a kernel that has only columns.
+        Size of the kernel. An int K means K x K, or, for arrays of shape (N,), a kernel with columns only.
     border : {"edge", "symmetric", "reflect", "wrap", "zero", "constant"}
-        How the image before was continued past its edges, a constant being zero. It matters only for images
-        so small that fewer samples than weights are left without those whose window touches the border.
+        How `before` was extended past its edges; a constant border is zero. This matters only for images so
+        small that, without the samples whose window touches the border, fewer samples than weights remain.
     channels : {"each", "sum", "mix"}
-        One kernel for every colour channel on its own; one that sums all of them into one; or one for each
-        channel of `after`, each summing all of `before`.
+        One kernel applied to each colour channel separately; one that sums all channels into one; or one for
+        each channel of `after`, each summing all channels of `before`.
     offset : bool
-        Whether to find an offset, too.
+        Whether to estimate an offset as well.
     ridge : float
-        Pull weights that the images hardly determine towards zero: ``ridge`` times the mean of the equations'
-        diagonal is added to it. 1e-6 is a little.
+        Pull weights that the images hardly determine towards zero: ``ridge`` times the mean of the diagonal
+        of the normal equations is added to that diagonal. 1e-6 is a small value.
     linear : bool
         Find the kernel that works in linear light: the one with which ``apply_kernel(..., linear=True)``
-        makes `after` of `before`.
+        turns `before` into `after`.
 
     Returns
     -------
     Kernel
-        Of axes ``row,column`` or ``column``, with ``channel`` before them for ``sum`` and ``output,channel``
-        for ``mix``; its name is ``learned``, its range ``clip``. Weights have ten digits.
+        A kernel with axes ``row,column`` or ``column``, preceded by ``channel`` for ``sum`` and by
+        ``output,channel`` for ``mix``. Its name is ``learned`` and its range ``clip``. Weights have ten
+        digits.
 
     Raises
     ------
@@ -71,7 +73,7 @@ def fit_kernel(
     ImageError
         If the arrays are not images, or no sample can be used.
     KernelError
-        If a side is over 1023 or there are more than 4096 weights to find.
+        If a side exceeds 1023 or there are more than 4096 weights to find.
     ConvfilterError
         If another argument has an unknown value.
 
@@ -80,16 +82,12 @@ def fit_kernel(
     RuntimeWarning
         If the images do not determine the kernel.
 
-    Notes
-    -----
-    It minimises the sum of ``(sum_a w[a] * before[i + a] + offset - after[i])**2`` over the samples. Left out
-    are those at which an integer `after` is at its limits, where filters clip; those whose window touches the
-    border or anything transparent or not finite; and, of large images, all but about 2.4 million in evenly
-    spread blocks, one in eight of which is held out to measure the residual.
+    Notes ----- The kernel minimises the sum of ``(sum_a w[a] * before[i + a] + offset - after[i])**2`` over
+    the samples. A sample is left out if an integer `after` is at its limits there, where filters clip, or if
+    its window touches the border or anything transparent or not finite. Large images are reduced to about 2.4
+    million samples in evenly spread blocks, one in eight of which is held out to measure the residual.
 
-    Examples
-    --------
-    Five samples and three outputs determine the three weights between them.
+    Examples -------- Five samples and three outputs determine the three weights.
 
     >>> fit_kernel([2, 3, 5, 7, 11], [11, 14, 24], 3).parts
     ((1, -2, 3),)
