@@ -1,4 +1,4 @@
-"""What can go wrong: the exception classes, and messages in one line.
+"""Exception classes, and one-line messages.
 
 A message names the wrong value, says why it is wrong and how to mend it.
 """

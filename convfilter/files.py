@@ -1,4 +1,4 @@
-"""Outputs: files that are complete or not there, and standard output.
+"""Outputs: files that are written completely or not at all, and standard output.
 
 An output is written to a locked temporary file ``.cf-XXXXXXXX.tmp`` in its own folder and put in place by one
 rename or link. The next run removes temporary files that nobody holds any more.

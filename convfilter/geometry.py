@@ -1,4 +1,4 @@
-"""Sizes without computing: padding, stride and dilation, on plain integers.
+"""Output sizes from padding, stride and dilation, with plain integers.
 
 Per axis, with ``N`` samples, a kernel of ``K`` weights, dilation ``d``, stride ``s`` and ``P`` samples of
 padding before and after together, ``floor((N + P - d*(K - 1) - 1) / s) + 1`` samples come out. Everything

@@ -1,4 +1,4 @@
-"""Words that people bring from other programs, and what is right here. Only messages use these tables.
+"""Terms from other programs and their equivalents here. Only messages use these tables.
 
 Words are compared by `folded`; what looks like a known word is found by `errors.nearest`.
 """

@@ -1,4 +1,4 @@
-"""Chains of layers without computing: sizes, weights, multiplications, receptive fields."""
+"""Chains of layers, without running them: sizes, weights, multiplications, receptive fields."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signals that end a run: what was begun is cleaned up, then the process dies of the signal itself.
+"""Signals that end a run: unfinished work is cleaned up, then the process dies of the signal itself.
 
 Python calls its handlers between two steps of the main thread only, and one call of an encoder can take
 minutes. So the signals are blocked in all threads, and one thread waits for them.

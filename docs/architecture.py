@@ -13,7 +13,7 @@ PACKAGE = ROOT / "convfilter"
 HEAD = """\
 # Architecture
 
-Find the module to change: the way of an image through the program, then one line for each module.
+Find the module to change: first an image's path through the program, then one line for each module.
 
 ```
  command line ──▶ cli ──▶ batch: plan of all outputs
@@ -27,8 +27,8 @@ Find the module to change: the way of an image through the program, then one lin
                    └── report ◀───────────────────────────────────────────── result
 ```
 
-Packages are in the order of [CONTRIBUTING.md](../CONTRIBUTING.md): each imports only from itself and from
-those below it. `options`, `geometry` and `errors` are used everywhere.
+Packages are listed in the order of [CONTRIBUTING.md](../CONTRIBUTING.md): each imports only from itself and
+from those below it. `options`, `geometry` and `errors` are used everywhere.
 
 `cli/apply` parses the options and plans all outputs with `batch`. For each image, a job reads pixels and
 metadata with `images`, filters them with `filtering`, encodes the result into a temporary file and renames

@@ -152,7 +152,7 @@ LEGEND = """
   blended onto `--background`, each with a warning.
 - webp is *kept* if the input was lossless, and *near* if it was lossy or with `--quality`.
 - npy holds bare samples: four channels are read as RGBA and three as RGB, whatever they were. An array with
-  three axes of which the last has more than 4 is refused, since these may be frames: `--frames each` or
+  three axes is refused if the last has a length of more than 4, since it may hold frames: `--frames each` or
   `stack` reads it as (frame, row, column). An array with four axes is (frame, row, column, channel).
 """
 

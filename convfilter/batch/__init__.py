@@ -1,4 +1,4 @@
-"""Runs over many images, without the command line.
+"""Runs over many images, independent of the command line.
 
 `plan` finds the inputs, names every output before an image is read and refuses what would do harm, `job`
 takes one image from file to file, `dry_run` predicts from headers what comes out. Here jobs run one after

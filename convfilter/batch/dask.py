@@ -1,4 +1,4 @@
-"""A Dask cluster that does jobs; its workers must see the same files under the same names."""
+"""A Dask cluster that runs jobs; its workers must see the same files under the same names."""
 
 from __future__ import annotations
 

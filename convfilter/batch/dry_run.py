@@ -1,4 +1,4 @@
-"""What comes out of a file, whether it can be written and what memory that takes, from its headers alone."""
+"""What the output of a file will be, whether it can be written and how much memory that takes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The images that a command line stands for: files, patterns, lists, and what is found in folders."""
+"""The images that a command line names: files, patterns, lists and the contents of folders."""
 
 from __future__ import annotations
 

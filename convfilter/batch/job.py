@@ -1,4 +1,4 @@
-"""One image's way from file to file: read, filter, encode into a temporary file, rename, report.
+"""One image from file to file: read, filter, encode into a temporary file, rename, report.
 
 The frames of a file are filtered each on its own, or all as one volume.
 """

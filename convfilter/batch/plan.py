@@ -1,4 +1,4 @@
-"""What a run is to do: its inputs, the output of each, and the settings for all, before an image is read."""
+"""The plan of a run: its inputs, their outputs and the common settings, before any image is read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Worker processes on this machine that do jobs, as far as memory allows."""
+"""Worker processes on this machine that run jobs, as many as memory allows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line. Commands are loaded when they are called, so that each starts with what it needs only."""
+"""The command line. Each command is loaded only when called, so that it starts with no more than it needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options at the command line: made from their declarations, sizes and kernels, headings in the help."""
+"""Command-line options: built from their declarations, parsing of sizes and kernels, headings in the help."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plans run block by block, on several threads."""
+"""Running plans block by block, on several threads."""
 
 from __future__ import annotations
 

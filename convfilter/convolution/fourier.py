@@ -1,4 +1,4 @@
-"""Large dense kernels by way of frequencies: tiles that overlap by the kernel (overlap-save).
+"""Large dense kernels in the frequency domain: tiles that overlap by the kernel's size (overlap-save).
 
 The cost of a tile hardly depends on the kernel in it. Sums of integers are rounded back to integers, and
 chosen only where the transform's error stays far below one half.

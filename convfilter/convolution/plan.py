@@ -1,4 +1,4 @@
-"""Which way a correlation is computed: decided once, by cost, from shape, type and kernel.
+"""How a correlation is computed: decided once, by cost, from shape, type and kernel.
 
 The grid of blocks and the order of summation follow from shape, type and kernel alone, never from the number
 of threads, so that results do not depend on it. Costs are nanoseconds a sample and thread, measured on blocks

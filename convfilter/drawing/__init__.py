@@ -1,1 +1,1 @@
-"""Drawings: kernels, contact sheets, previews in a terminal, and what drawings consist of."""
+"""Drawings: kernels, contact sheets, previews in a terminal, and the elements of drawings."""

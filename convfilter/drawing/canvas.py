@@ -1,4 +1,4 @@
-"""Drawings as 8-bit RGB arrays: layout, text, tables of numbers, images, and files of them."""
+"""Drawings as 8-bit RGB arrays: layout, text, tables of numbers, images, and writing to files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images in a terminal: two pixels a character, as an upper half block in two colours."""
+"""Images in a terminal: two pixels per character, as an upper half block in two colours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The interactive page of an explanation: one HTML file that needs nothing else, and no network."""
+"""The interactive page of an explanation: a single self-contained HTML file that works offline."""
 
 from __future__ import annotations
 

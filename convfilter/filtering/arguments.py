@@ -1,4 +1,4 @@
-"""What Python users pass for pixels and kernels: arrays, images of Pillow, names, matrices, lists of them."""
+"""Arguments for pixels and kernels in Python: arrays, Pillow images, names, matrices and lists of them."""
 
 from __future__ import annotations
 

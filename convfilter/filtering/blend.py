@@ -1,4 +1,4 @@
-"""How a result is put together with the image x that it was made of.
+"""How a result is blended with the image x that it was computed from.
 
 Blending gives ``x + P * m * soft(f - x)``, where f is the filter's value, P the strength, m a mask, and
 ``soft`` brings differences nearer to zero by a threshold. Values are blended before they are rounded: in

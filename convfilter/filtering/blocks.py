@@ -1,4 +1,4 @@
-"""A filter's run over an image: blocks of sums, as the engine makes them, become blocks of samples."""
+"""One filter run over an image: blocks of sums from the engine become blocks of samples."""
 
 from __future__ import annotations
 

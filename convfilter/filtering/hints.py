@@ -1,4 +1,4 @@
-"""How to see more of a result of which much is clipped at the ends of the scale, or nearly black."""
+"""Hints on how to see more of a result that is largely clipped at the ends of the scale, or nearly black."""
 
 from __future__ import annotations
 

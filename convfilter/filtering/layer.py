@@ -1,4 +1,4 @@
-"""One filter of a chain: its weights, and all that is decided about it once."""
+"""One filter of a chain: its weights, and everything about it that is decided in advance."""
 
 from __future__ import annotations
 

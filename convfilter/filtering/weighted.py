@@ -1,4 +1,4 @@
-"""Samples that count in part or not at all: transparent and missing ones.
+"""Samples that count partly or not at all: transparent and missing ones.
 
 With a weight a for each sample, its alpha or 0 where it is missing, ``N = sum(w*a*x)``, ``D = sum(w*a)`` and
 ``S = sum(w)``, a normalised filter gives ``S*N/D``, the mean of what counts. So do filters of colours with

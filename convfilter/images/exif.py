@@ -1,4 +1,4 @@
-"""Blocks of EXIF: cleaned of thumbnails, made from the tags of a TIFF, and laid out in one.
+"""EXIF blocks: removing thumbnails, building a block from the tags of a TIFF, and writing it into a TIFF.
 
 A block is itself a small TIFF: addresses in it count from its beginning, behind ``Exif`` and two zeros.
 """

@@ -1,4 +1,4 @@
-"""The image formats: one table entry each, which owns all that is particular to a format.
+"""The image formats: one table entry each, which holds everything specific to that format.
 
 Nothing is read or written here, and neither numpy nor Pillow is imported. A *kind* says what a
 sample means and how deep it is, in one word: ``L LA RGB RGBA CMYK LAB`` are kinds of 8 bits,

@@ -1,4 +1,4 @@
-"""GIF files: images of at most 256 colours, and animations of which each frame draws what has changed.
+"""GIF files: images of at most 256 colours, and animations in which each frame draws only what has changed.
 
 Pillow's own writer of animations reduces each frame to a palette before it looks for what has changed, and
 holds all frames in memory. Here a frame of more than 256 colours is exact if those that change are few.

@@ -1,4 +1,4 @@
-"""What the bytes of a file say that Pillow does not, or not in time, and what is refused because of it.
+"""Facts in the bytes of a file that Pillow does not report, or reports too late, and refusals based on them.
 
 `--max-pixels` moves every limit.
 """

@@ -1,4 +1,4 @@
-"""How the pixels of a JPEG are coded, and files of samplings that Pillow does not write.
+"""How the pixels of a JPEG are coded, and writing files with samplings that Pillow does not support.
 
 For those each component is encoded as a grey JPEG, and these are joined: a scan of one component is coded as
 a grey image is, so that only headers are made here.

@@ -1,4 +1,4 @@
-"""Calls into Pillow and the codecs: their errors, warnings and printed lines are reported as the file's.
+"""Calls into Pillow and the codecs: their errors, warnings and printed lines are reported for the file.
 
 `reasons` wraps such calls only: an error in our own code must pass as what it is.
 """

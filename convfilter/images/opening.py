@@ -1,4 +1,4 @@
-"""Opening a file: that it is safe to touch, what it is by its content, and Pillow's view of it."""
+"""Opening a file: checks that it is safe to read, recognises its format and opens it with Pillow."""
 
 from __future__ import annotations
 

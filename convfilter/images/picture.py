@@ -1,4 +1,4 @@
-"""An image between its file and the filters, and what its file says beside the pixels.
+"""An image between its file and the filters, together with its metadata.
 
 EXIF is kept as the bytes it came in, so that nothing a camera wrote is lost; just the orientation is
 reset in place once it has been applied, and thumbnails, which show the image as it was, are overwritten

@@ -1,4 +1,4 @@
-"""PNG files: what their chunks say beside the pixels, and writing them, quickly or small.
+"""PNG files: the metadata in their chunks, and fast or small encoding.
 
 The decoders see the chunks that make up the pixels only; all others are read and written here, found by their
 lengths and kept as they are.

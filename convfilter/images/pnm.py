@@ -1,4 +1,4 @@
-"""PBM, PGM and PPM: images one after another, in a file or as they come down a pipe."""
+"""PBM, PGM and PPM: consecutive images, in a file or as they arrive from a pipe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tags of TIFF files and blocks of EXIF: directories of them, and which are carried to another TIFF.
+"""The tags of TIFF files and blocks of EXIF: their directories, and which of them are copied to another TIFF.
 
 Tags on the layout of a file are made anew; EXIF, GPS, XMP and colour profiles are carried in other ways.
 """

@@ -1,4 +1,4 @@
-"""Kernel files of every kind: one table says how each is read, written, and what it can hold."""
+"""Kernel files of every kind: one table says how each is read and written, and what it can hold."""
 
 from __future__ import annotations
 

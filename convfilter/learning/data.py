@@ -1,4 +1,4 @@
-"""Two images laid on each other: which samples count, what their windows see, and which blocks are used."""
+"""Two aligned images: which samples are used, the windows of samples around them, and the blocks chosen."""
 
 from __future__ import annotations
 
