@@ -20,8 +20,8 @@ SETTINGS: dict[str, Any] = {
 HEAD = """\
 # Commands
 
-What `convfilter COMMAND --help-all` prints; `--help` prints the everyday options on one screen. Sizes are
-width x height; positions are row, column, counted from 0.
+This page shows what `convfilter COMMAND --help-all` prints; `--help` prints only the everyday options, on one
+screen. Sizes are width x height; positions are row, column, counted from 0.
 """
 
 

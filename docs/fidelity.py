@@ -36,7 +36,7 @@ ROWS = (
     Row("1", "L", note="black and white, read as grey of 0 and 255"),
     Row("L", "L", note="grey"),
     Row("LA", "LA", note="grey with alpha"),
-    Row("P", "RGB", note="a palette, read as colours; with transparent ones as RGBA"),
+    Row("P", "RGB", note="a palette, read as colours, or as RGBA if some are transparent"),
     Row("PA", "RGBA", note="a palette with alpha"),
     Row("RGB", "RGB"),
     Row("RGBA", "RGBA"),
@@ -157,7 +157,7 @@ LEGEND = """
 """
 
 NOTES = """
-**kept**: written again, as it was or adapted as described below. **-**: dropped. One warning per file lists
+**kept**: written unchanged, or adapted as described below. **-**: dropped. One warning per file lists
 everything that is lost, except for what is [dropped by rule](#dropped-by-rule) or removed by `--strip`.
 
 ### Depth, alpha and colour
@@ -235,8 +235,8 @@ These are dropped without a warning:
 ### Damaged files
 
 - **Malformed** metadata is dropped with a warning, and the image is processed.
-- **Damage** to the pixels is reported if the format makes it detectable: truncation always, and other damage
-  through checksums, which PNG has and Deflate in TIFF has in part. JPEG, WebP, AVIF, GIF, BMP, TGA, PPM and
+- **Damage** to the pixels is reported if it can be detected: truncation always, other damage only where there
+  are checksums (in PNG, and partly in TIFF with Deflate). JPEG, WebP, AVIF, GIF, BMP, TGA, PPM and
   uncompressed files have none, so a changed byte may go unnoticed.
 
 ## Limits

@@ -29,15 +29,15 @@ Number of threads to use; by default one for each available core.
 .SH EXIT STATUS
 .TP
 .B 0
-All images are done, or skipped as requested.
+All images were processed, or skipped as requested.
 .TP
 .B 1
-At least one image failed; the others are done.
+At least one image failed; the others were processed.
 .TP
 .B 2
 The command line or a kernel file is wrong; nothing was written.
 .PP
-Ctrl\-C, SIGTERM and SIGHUP remove what is half written; the command then dies of that signal.
+Ctrl\-C, SIGTERM and SIGHUP remove half\-written files; the command then dies of that signal.
 """
 
 

@@ -64,7 +64,7 @@ def disk(radius: Radius = 3) -> Weights:
 
 
 def gaussian(sigma: Sigmas = 1, truncate: Truncate = 3) -> Weights:
-    """exp(-(x² + y²) / 2 sigma²) out to ceil(truncate * sigma), normalized to the sum 1."""
+    """exp(-(x² + y²) / 2 sigma²) out to ceil(truncate * sigma), normalized to sum to 1."""
     profiles = []
     for each in _pair(sigma):
         if truncate * each > _LARGEST_RADIUS:
@@ -333,7 +333,7 @@ def _gaussian_of_radius(sigma: float, radius: int) -> Weights:
 
 
 def _profile(sigma: float, radius: int) -> list[float]:
-    """Return a Gaussian along a line, normalized to the sum 1."""
+    """Return a Gaussian along a line, normalized to sum to 1."""
     profile = [math.exp(-(x * x) / (2 * sigma * sigma)) for x in range(-radius, radius + 1)]
     (profile,) = _divided([profile], math.fsum(profile))
     return profile
