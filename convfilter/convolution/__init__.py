@@ -78,9 +78,11 @@ def correlate(
     KernelError
         If the kernel is not made of finite real numbers, or integer sums may exceed int64.
 
-    Notes ----- This is what convolutional networks call convolution; see `convolve` for the mathematical one.
-    An even kernel has its anchor at ``(K - 1) // 2``. A sample under a zero weight has no effect, even if it
-    is nan or infinite.
+    Notes
+    -----
+    This is what convolutional networks call convolution; see `convolve` for the mathematical one. An even
+    kernel has its anchor at ``(K - 1) // 2``. A sample under a zero weight has no effect, even if it is nan
+    or infinite.
 
     Examples
     --------
@@ -158,8 +160,10 @@ def correlate_channels(
     ShapeError
         If the channel counts differ, and in the same cases as for `correlate`.
 
-    Notes ----- The sum over channels is itself a correlation, with ``valid`` padding on the channel axis and
-    a kernel as deep as the image: the output has ``C - C + 1 = 1`` channel.
+    Notes
+    -----
+    The sum over channels is itself a correlation, with ``valid`` padding on the channel axis and a kernel as
+    deep as the image: the output has ``C - C + 1 = 1`` channel.
 
     Examples
     --------

@@ -68,12 +68,15 @@ def input_gradient(
     KernelError
         If the kernel is not made of finite real numbers, or integer sums may exceed int64.
 
-    Notes ----- The derivative is itself a correlation: that of the upstream, with ``full`` padding, with the
-    kernel rotated by 180 degrees. Values beyond the edge are added to the samples that the border copied
-    there.
+    Notes
+    -----
+    The derivative is itself a correlation: the upstream, with ``full`` padding, is correlated with
+    the kernel rotated by 180 degrees. Values beyond the edge are added to the samples that the border copied there.
 
-    Examples -------- Three outputs from five samples. The third sample takes part in all of them: ``d1*w3 +
-    d2*w2 + d3*w1 = 5 + 30 + 200``.
+    Examples
+    --------
+    Three outputs from five samples. The third sample takes part in all of them:
+    ``d1*w3 + d2*w2 + d3*w1 = 5 + 30 + 200``.
 
     >>> input_gradient([1, 10, 100], [2, 3, 5], 5, padding="valid")
     array([  2,  23, 235, 350, 500])

@@ -82,12 +82,16 @@ def fit_kernel(
     RuntimeWarning
         If the images do not determine the kernel.
 
-    Notes ----- The kernel minimises the sum of ``(sum_a w[a] * before[i + a] + offset - after[i])**2`` over
-    the samples. A sample is left out if an integer `after` is at its limits there, where filters clip, or if
-    its window touches the border or anything transparent or not finite. Large images are reduced to about 2.4
-    million samples in evenly spread blocks, one in eight of which is held out to measure the residual.
+    Notes
+    -----
+    The kernel minimises the sum of ``(sum_a w[a] * before[i + a] + offset - after[i])**2`` over the samples.
+    A sample is left out if an integer `after` is at its limits there, where filters clip, or if its window
+    touches the border or anything transparent or not finite. Large images are reduced to about 2.4 million
+    samples in evenly spread blocks, one in eight of which is held out to measure the residual.
 
-    Examples -------- Five samples and three outputs determine the three weights.
+    Examples
+    --------
+    Five samples and three outputs determine the three weights.
 
     >>> fit_kernel([2, 3, 5, 7, 11], [11, 14, 24], 3).parts
     ((1, -2, 3),)
