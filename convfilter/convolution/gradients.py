@@ -70,8 +70,8 @@ def input_gradient(
 
     Notes
     -----
-    The derivative is itself a correlation: the upstream, with ``full`` padding, is correlated with
-    the kernel rotated by 180 degrees. Values beyond the edge are added to the samples that the border copied there.
+    The derivative is itself a correlation: the upstream, with ``full`` padding, is correlated with the kernel
+    rotated by 180 degrees. Values beyond the edge are added to the samples that the border copied there.
 
     Examples
     --------
