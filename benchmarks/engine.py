@@ -37,7 +37,7 @@ def rivals() -> None:
             for name in names if threads == 1 else [name for name in names if name == "cv2"]:
                 if run := RIVALS[name][1](pixels, kernel, threads):
                     runs[f"of {_place(name, threads)}"] = run
-            times |= medians(runs, patience=4)
+            times |= medians(runs, rounds=3)
         for column in times.keys() & ratios.keys():
             ratios[column].append(times["own 2" if column.endswith("2 threads") else "own 1"] / times[column])
         cells = [f"{ratios[column][-1]:.2f}" if column in times else "" for column in columns[2:]]

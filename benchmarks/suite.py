@@ -79,8 +79,10 @@ def opencv(pixels: np.ndarray, kernel: cf.Kernel, threads: int) -> Run:
     return lambda: cv2.filter2D(pixels, -1, weights, borderType=border)
 
 
-def scipy(pixels: np.ndarray, kernel: cf.Kernel, threads: int) -> Run:
-    """Return ``scipy.ndimage.correlate`` in float32, which has one thread."""
+def scipy(pixels: np.ndarray, kernel: cf.Kernel, threads: int) -> Run | None:
+    """Return ``scipy.ndimage.correlate`` in float32, which has one thread; large kernels take too long."""
+    if kernel.width * kernel.height > 25 and pixels.size > 1_000_000:
+        return None
     from scipy import ndimage
 
     parts = [part.astype(np.float32)[..., np.newaxis] for part in kernel.arrays()]
