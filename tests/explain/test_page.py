@@ -298,7 +298,7 @@ def test_hover_click_and_keys_move_over_the_output(show):
     page.locator("#position").fill("40")
     assert status(page) == f"Output row 5, column 5: {edges[5, 5]}"
     page.click("#play")
-    page.locator("#status", has_text="Output row 0, column 0").wait_for()
+    page.locator("#status", has_text="Output row 0").wait_for()  # from the last output to the first row
     assert page.inner_text("#play") == "Pause"
 
 
