@@ -324,7 +324,7 @@ _HEADINGS = {
 @functools.cache
 def declared(record: type[tuple[Any, ...]]) -> tuple[Option, ...]:
     """Return the options of a record in their order; a field without `Option` is none."""
-    defaults: dict[str, Any] = record._field_defaults  # type: ignore[attr-defined]  # of every NamedTuple
+    defaults: dict[str, Any] = vars(record)["_field_defaults"]  # every NamedTuple has them
     found = []
     for name, hint in record.__annotations__.items():
         if hasattr(hint, "__metadata__"):  # `Annotated`

@@ -292,7 +292,7 @@ class Mixture:
                 self.gap = 1 / (2 * own * grid)
 
     def nudge(self, kind: np.dtype[Any]) -> float:
-        """Return what to add to floats so that ties are not missed; 0 if they cannot be told."""
+        """Return an amount that lifts ties over rounding errors, and nothing else; 0 if there is none."""
         error = self._units * (self._full + 1) * float(np.finfo(kind).eps) / 2
         return self.gap / 2 if 0 < error < self.gap / 2 else 0.0
 

@@ -164,9 +164,17 @@ class _WarningHook:
             if not self._blocks:
                 self._filters.__exit__(None, None, None)
 
-    def _take(self, message: Warning | str, *more: Any, **options: Any) -> None:
+    def _take(
+        self,
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
         if _thread.warnings is None:
-            self._show(message, *more, **options)
+            self._show(message, category, filename, lineno, file, line)
         else:
             add_warning(_thread.warnings, one_line(message))
 

@@ -218,7 +218,7 @@ class _Stream:
         return self._place
 
 
-def save(image: Image.Image, output: Output, **options: Any) -> None:
+def save(image: Image.Image, output: Output, **options: object) -> None:
     """Have Pillow encode an image with the options that are not None; what the stream raises is passed on."""
     load_plugin(output.format)
     options = {name: value for name, value in options.items() if value is not None}

@@ -61,12 +61,17 @@ def one_row_hint(text: str) -> str:
     cells = re.split(r"[\s,]+", numbers.strip(" ,[]"))
     side = math.isqrt(len(cells))
     whole = all(re.fullmatch(NUMBER, cell) for cell in cells) and not text.strip().startswith("[[")
-    if not whole or side not in (3, 5, 7, 9, 11) or side * side != len(cells):
+    if not whole or _separators_differ(numbers) or side not in (3, 5, 7, 9, 11) or side * side != len(cells):
         return ""
     rows = "; ".join(" ".join(cells[at : at + side]) for at in range(0, len(cells), side))
     ending = f" / {divisor.strip()}" if slash else ""
     advice = f"for a {side}x{side} kernel separate the rows with ';', as in {quoted(rows + ending)}"
     return f"{len(cells)} numbers in one row; {advice}"
+
+
+def _separators_differ(row: str) -> bool:
+    """Whether some numbers are separated by commas and others by blanks alone."""
+    return len({"," in gap for gap in re.findall(r"(?<=[^\s,])[\s,]+(?=[^\s,])", row)}) > 1
 
 
 def _rows(text: str) -> list[str]:
@@ -93,8 +98,7 @@ def parse_rows(rows: Sequence[str]) -> list[list[int | float]]:
     table = []
     for row, line in enumerate(rows):
         line = line.strip().removesuffix(",").rstrip()
-        commas = {"," in gap for gap in re.findall(r"(?<=[^\s,])[\s,]+(?=[^\s,])", line)}
-        if len(commas) > 1:
+        if _separators_differ(line):
             mend = "separate rows with ';', as in '1 2 1; 2 4 2; 1 2 1'"
             raise KernelError(f"row {row}: commas between some numbers, blanks between others: {mend}")
         cells = re.split(r"\s*,\s*|\s+", line) if line else []

@@ -49,6 +49,9 @@ def test_nine_numbers_in_one_row_may_be_meant_as_three_rows(quick):
     assert found.startswith("9 numbers in one row; for a 3x3 kernel separate the rows with ';'")
     assert hint(quick, COFFEE, "-k", found.split("'")[-2]) == ""
     assert hint(quick, COFFEE, "-k", f"[[{row}]]") == hint(quick, COFFEE, "-k", row, "-q") == ""
+    refused = quick("apply", COFFEE, "-k", "1 2 1, 2 4 2, 1 2 1").err.splitlines()
+    assert len(refused) == 1
+    assert "separate rows with ';'" in refused[0]
 
 
 def test_a_dark_image_that_stays_as_it_was_gets_no_hint(quick, tmp_path):
