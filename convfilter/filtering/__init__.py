@@ -39,6 +39,7 @@ __all__ = [
     "filter_pixels",
     "last_stage",
     "options_for",
+    "plan_chain",
     "plan_kernel",
     "premultiplies",
     "resolved_range",
@@ -331,39 +332,66 @@ def last_stage(
     missing = None if options.missing is None else Missing(options.missing, colours)
     if missing is not None and not missing.planes.any():
         missing = None
+    layers = plan_chain(
+        colours.shape,
+        colours.dtype,
+        kernels,
+        options,
+        threads,
+        alpha=alpha is not None,
+        missing=missing is not None,
+    )
+    grey = grey or any(layer.bank.summed and layer.shape[-1] == 1 for layer in layers)
     if options.linear:
         colours = decode(colours, depth, depth.unrounded(depth.result(options.depth)))
-    layers: list[Layer] = []
-    shape, dtype = colours.shape, colours.dtype
-    for number, kernel in enumerate(kernels, start=1):
-        premultiply = alpha is not None and premultiplies(kernel, options)
-        chosen, last = resolved_range(options, kernel), number == len(kernels)
-        layers.append(
-            make_layer(
-                kernel,
-                (shape, dtype),
-                options,
-                depth,
-                chosen,
-                threads,
-                last=last,
-                premultiply=premultiply,
-                missing=missing is not None,
-            )
-        )
-        shape = (*(axis.output for axis in layers[-1].axes), layers[-1].bank.made_of(shape[-1]))
-        dtype = layers[-1].target
-        grey = grey or (layers[-1].bank.summed and shape[-1] == 1)
     blend = None
     if blends(options):
-        check_same_size(colours.shape, shape)
-        own = values if alpha is not None else values[..., : shape[-1]]
+        own = values if alpha is not None else values[..., : layers[-1].shape[-1]]
         blend = Blend.of(own, options, None if missing is None else missing.hidden)
     for layer, blocks in zip(layers[:-1], _needed(layers, blend), strict=True):
         colours = filter_layer(layer, colours, alpha, missing=missing, blocks=blocks)
         if alpha is not None:
             colours, alpha = colours[..., :-1], colours[..., -1]
     return Stage(layers[-1], colours, alpha, opaque and has_alpha, stack, grey, blend, missing)
+
+
+def plan_chain(
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    kernels: Sequence[Kernel],
+    options: FilterOptions,
+    threads: int | None = None,
+    *,
+    alpha: bool = False,
+    missing: bool = False,
+) -> list[Layer]:
+    """Decide everything about the filters of a chain for colours of a shape (T, H, W, C) and a type.
+
+    `alpha` says whether there is alpha beside them that is not opaque everywhere, and `missing` whether
+    samples are missing.
+    """
+    depth = levels_of(dtype)
+    if options.linear:
+        dtype = depth.unrounded(depth.result(options.depth))
+    layers: list[Layer] = []
+    size = shape
+    for number, kernel in enumerate(kernels, start=1):
+        layer = make_layer(
+            kernel,
+            (size, dtype),
+            options,
+            depth,
+            resolved_range(options, kernel),
+            threads,
+            last=number == len(kernels),
+            premultiply=alpha and premultiplies(kernel, options),
+            missing=missing,
+        )
+        layers.append(layer)
+        size, dtype = layer.shape, layer.target
+    if blends(options):
+        check_same_size(shape, size)
+    return layers
 
 
 def _needed(layers: Sequence[Layer], blend: Blend | None) -> list[list[Block] | None]:

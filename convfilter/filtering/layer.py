@@ -122,6 +122,7 @@ class Layer(NamedTuple):
 
     bank: FilterBank
     axes: tuple[Axis, ...]  # frames, rows, columns
+    shape: tuple[int, ...]  # (T, H, W, C) of the colours that come out
     border: Border
     fill: float  # of a constant border, in units of the image
     combine: str | None
@@ -237,6 +238,7 @@ def make_layer(
     return Layer(
         bank=bank,
         axes=axes,
+        shape=(*(axis.output for axis in axes), bank.made_of(count)),
         border=options.border,
         fill=fill,
         combine=kernel.combine,
