@@ -7,7 +7,7 @@ from typing import get_args
 import numpy as np
 
 import convfilter as cf
-from convfilter.drawing.canvas import Drawing, below, beside, boxed, outlined, resized, text
+from convfilter.drawing import Drawing, below, beside, boxed, outlined, resized, text
 from convfilter.options import Border
 
 __all__ = ["border_plot", "padding_plot"]

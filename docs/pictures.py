@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageSequence
 
 import convfilter as cf
 from convfilter.cli.kernels import GROUPS
-from convfilter.drawing.canvas import INK, PALE, below, beside, boxed, diverging, framed, grid, outlined, text
+from convfilter.drawing import INK, PALE, below, beside, boxed, diverging, framed, grid, outlined, text
 from convfilter.drawing.plots import kernel_plot
 from convfilter.drawing.sheet import Tile, contact_sheet
 

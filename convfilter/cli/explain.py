@@ -167,7 +167,7 @@ def command(
         raise error if image is None else ShapeError(f"{escaped(image)}: {error}") from None
     explanations = [each._replace(notes=(*each.notes, *notes)) for each in found]
     if output is not None or animate is not None:
-        from convfilter.drawing.canvas import displayed, full_scale, save_animation
+        from convfilter.drawing import displayed, full_scale, save_animation
         from convfilter.explain.drawing import draw_backward, draw_explanation, sliding_axes, sliding_frames
 
         explained, full = explanations[0], full_scale(pixels)
@@ -219,7 +219,7 @@ def _check_outputs(
         raise OptionError("standard output takes one image: name a file for the other one")
     for path in (output, animate):
         if path is not None:
-            from convfilter.drawing.canvas import check_drawing
+            from convfilter.drawing import check_drawing
 
             refuse_input(path, [] if image is None else [image])
             if page and path == output:

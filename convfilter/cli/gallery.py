@@ -96,7 +96,7 @@ def command(
 
     Example: convfilter gallery photo.jpg -k blur -k sobel -o sheet.png
     """
-    from convfilter.drawing.canvas import check_drawing, displayed, save_drawing, shrunk
+    from convfilter.drawing import check_drawing, displayed, save_drawing, shrunk
     from convfilter.drawing.sheet import Tile, contact_sheet, default_columns
     from convfilter.filtering import filter_image
     from convfilter.images.formats import loose_channels

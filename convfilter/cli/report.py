@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from convfilter.batch.job import Result
     from convfilter.batch.plan import Plan, Settings
-    from convfilter.drawing.canvas import Drawing
+    from convfilter.drawing import Drawing
     from convfilter.images.opening import Axes
     from convfilter.images.picture import Picture
     from convfilter.kernels import Kernel
@@ -176,7 +176,7 @@ def read_named(
 
 def draw(path: str, drawing: Drawing, *, overwrite: bool) -> None:
     """Write a drawing and say where."""
-    from convfilter.drawing.canvas import save_drawing
+    from convfilter.drawing import save_drawing
 
     save_drawing(path, drawing, overwrite=overwrite)
     complain(f"drawn to {path}")
@@ -382,8 +382,8 @@ def _previewed(result: Result, settings: Settings) -> list[str]:
     import tempfile
 
     from convfilter.batch.job import run_job
-    from convfilter.drawing.canvas import displayed, shrunk
-    from convfilter.drawing.terminal import preview
+    from convfilter.drawing import displayed, shrunk
+    from convfilter.drawing.sheet import preview
     from convfilter.images.reading import read_picture
 
     job, status, width = result.job, result.status, shutil.get_terminal_size().columns

@@ -3,21 +3,42 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import click
 
 from convfilter.cli import options
-from convfilter.cli.layers import read_layer, read_typed_size
-from convfilter.cli.report import calculation, draw, per_axis_in_words, print_result
-from convfilter.errors import ImageError, OptionError, ShapeError, complain, escaped
-from convfilter.geometry import AXIS_NAMES, Padding, PerAxis
-from convfilter.kernels import Kernel
-from convfilter.layers import ROWS, Layer, LayerSizes, follow, output_of
-from convfilter.options import read_whole
+from convfilter.cli.report import calculation, draw, filter_in_words, per_axis_in_words, print_result
+from convfilter.errors import ImageError, OptionError, ShapeError, brief, complain, did_you_mean, escaped
+from convfilter.geometry import AXIS_NAMES, ROWS, Layer, LayerSizes, Padding, PerAxis, follow, output_of
+from convfilter.kernels import Kernel, get_kernel
+from convfilter.options import FilterOptions, declared, read_whole
 
 __all__ = ["command"]
+
+
+def _read_transposed(text: str) -> bool:
+    if text:
+        raise OptionError(f"{brief(text)}: it takes no value")
+    return True
+
+
+# A layer's own options: `5x5:out=6`, `pool2x2`, `sobel:stride=2`.
+_READERS: dict[str, Callable[[str], Any]] = {
+    "out": read_whole,
+    "groups": read_whole,
+    "transposed": _read_transposed,
+    **{each.name: each.read for each in declared(FilterOptions) if each.read and each.name in Layer._fields},
+}
+_OF_POOLS = {"stride", "padding", "dilation"}
+# Layers as they are called elsewhere, and here.
+_GUESSES = {
+    r"conv(?:2d)?[-_]?(\d+x\d+)": r"a convolution is written \1",
+    r"(?:max|avg|average|mean)[-_]?pool(?:2d|ing)?[-_]?(\d+x\d+)": r"pooling is written pool\1",
+    r"(?:fc|dense|linear)[-_]?(\d+)": r"a dense layer is written WxH:out=\1, with WxH the size of its input",
+}
 
 
 @click.command(
@@ -70,14 +91,14 @@ def command(
 
     Example: convfilter shape 28x28 -k 3x3 --padding valid
     """
-    inputs = {text: read_typed_size(text.replace(",", "x")) for text in sizes}
+    inputs = {text: _read_size(text.replace(",", "x")) for text in sizes}
     # All kernels are checked before anything is printed.
     chains = {
-        axes: [read_layer(text, axes, known) for text in kernels]
+        axes: [_read_layer(text, axes, known) for text in kernels]
         for axes in {2 if size is None else len(size) for size in inputs.values()}
     }
     if output is not None:
-        from convfilter.drawing.canvas import check_drawing
+        from convfilter.drawing import check_drawing
 
         if len(sizes) > 1:
             raise OptionError(f"-o draws the layers of one size, not of {len(sizes)}: use one")
@@ -87,16 +108,14 @@ def command(
         try:
             size = inputs[text] or _image_size(text)
             chain = chains[min(len(size), 2)]
-            if len(size) == 3 and all(layer.frames == 1 for layer in chain):
-                size = size[1:]
-            elif len(size) == 3:
-                chain = [_over_frames(each) for each in chain]
+            if all(layer.frames == 1 for layer in chain):
+                size = size[-2:]
             steps = follow(
                 size,
                 chain,
-                padding=_of_axes(padding, "same", len(size)),
-                stride=_of_axes(stride, 1, len(size)),
-                dilation=_of_axes(dilation, 1, len(size)),
+                padding=padding,
+                stride=stride,
+                dilation=dilation,
                 channels=in_channels,
                 outputs=out_channels,
             )
@@ -105,7 +124,7 @@ def command(
             code = 1
             continue
         if output is not None:
-            from convfilter.drawing.chain import chain_plot
+            from convfilter.drawing.plots import chain_plot
 
             draw(output, chain_plot(steps), overwrite=overwrite)
         source = "" if inputs[text] else f"{escaped(text)}: "
@@ -124,24 +143,6 @@ def _image_size(path: str) -> tuple[int, ...]:
     return (found.frames, found.height, found.width)[found.frames == 1 :]
 
 
-def _of_axes(value: Any, usual: Any, axes: int) -> Any:
-    """Return an option for all axes: numbers are for rows and columns only."""
-    if axes < 3 or value is None or isinstance(value, str):
-        return value
-    return (usual, *value) if isinstance(value, tuple) else (usual, value, value)
-
-
-def _over_frames(layer: Layer) -> Layer:
-    """Return a layer with its frames as the first axis of the window."""
-    return layer._replace(
-        window=(layer.frames, *layer.window),
-        frames=1,
-        stride=_of_axes(layer.stride, 1, 3),
-        padding=_of_axes(layer.padding, "same", 3),
-        dilation=_of_axes(layer.dilation, 1, 3),
-    )
-
-
 def _as_object(steps: Sequence[LayerSizes], *, bias: bool) -> dict[str, Any]:
     """Return the JSON object of the only layer, or one for each and the last output."""
     found = [_step_object(sizes, bias=bias) for sizes in steps]
@@ -149,13 +150,11 @@ def _as_object(steps: Sequence[LayerSizes], *, bias: bool) -> dict[str, Any]:
 
 
 def _step_object(sizes: LayerSizes, *, bias: bool) -> dict[str, Any]:
-    padding = sizes.padding
-    if isinstance(padding, tuple) and len(padding) == 3:  # frames take no number
-        padding = padding[1:]
+    padding = {} if sizes.padding is None else {"padding": per_axis_in_words(sizes.padding)}
     return {
         "input": _sides(sizes.size),
-        "kernel": _sides(sizes.layer.window),
-        **({} if padding is None else {"padding": per_axis_in_words(padding)}),
+        "kernel": _sides([axis.kernel for axis in sizes.rows[sizes.counted]]),
+        **padding,
         **{name: _sides(output_of(sizes.rows[name])) for name in ("output", *ROWS) if name in sizes.rows},
         "weights": sizes.weights,
         **({"biases": sizes.biases} if bias else {}),
@@ -229,3 +228,89 @@ def _layer_lines(sizes: LayerSizes, *, bias: bool) -> Iterator[str]:
 
 def _written(size: Sequence[int] | None, sign: str = " x ") -> str:
     return "nothing" if size is None else sign.join(str(side) for side in reversed(size))
+
+
+# Reading layers
+
+
+def _read_size(text: str) -> tuple[int, ...] | None:
+    """Return a size; None for a text that is not one, such as numbers with commas, which are a matrix."""
+    if not re.fullmatch("[0-9]+([xX\N{MULTIPLICATION SIGN}][0-9]+)*", text):
+        return None
+    if len(re.findall("[0-9]+", text)) > 2:
+        raise OptionError(f"{escaped(text)} is not a size WxH: channels go with --in-channels and out=")
+    return options.read_size(text)
+
+
+def _read_layer(text: str, axes: int, known: Mapping[str, Kernel]) -> Layer:
+    """Return the layer that a text stands for, over an input of `axes` axes."""
+    try:
+        spec, texts = _split(text)
+        for pattern, answer in _GUESSES.items():
+            if (found := re.fullmatch(pattern, spec.strip().lower())) and spec not in known:
+                raise OptionError(found.expand(answer))
+        layer = _typed_layer(spec, axes) or _kernel_layer(get_kernel(spec, known), axes)
+        own = {name: _read(name, value) for name, value in texts.items()}
+        if len(layer.window) > axes:
+            raise OptionError("it has two dimensions and a size has one: write sizes as WxH")
+        outputs = own.pop("out", layer.outputs)
+        if layer.outputs not in (None, outputs):
+            raise OptionError(f"the kernel has {layer.outputs} outputs: remove 'out'")
+        if not layer.parts and (wrong := sorted(texts.keys() - _OF_POOLS)):
+            raise OptionError(f"pooling has no weights: remove '{wrong[0]}'")
+    except OptionError as error:
+        raise OptionError(f"layer {brief(text)}: {error}") from None
+    words = [f"{name} {value}".rstrip() for name, value in texts.items() if name != "out"]
+    return layer._replace(name=", ".join([layer.name, *words]), outputs=outputs, **own)
+
+
+def _split(text: str) -> tuple[str, dict[str, str]]:
+    """Split a text into the kernel with its parameters, and the layer's own options."""
+    spec, _, rest = text.partition(":")
+    texts: dict[str, str] = {}
+    others: list[str] = []
+    name = ""
+    for piece in rest.split(","):
+        word, equals, value = (each.strip() for each in piece.partition("="))
+        if word in _READERS:
+            name = word
+            if name in texts:
+                raise OptionError(f"{name} is set twice")
+            texts[name] = value
+        elif name and not equals:  # a comma without a name after it continues the value
+            texts[name] += f",{word}"
+        else:
+            name = ""
+            others.append(piece)
+    return (f"{spec}:{','.join(others)}" if others else spec) if texts else text, texts
+
+
+def _read(name: str, text: str) -> Any:
+    if ":" in text:
+        raise OptionError(f"write {name}={text.replace(':', ',')}: a comma separates options")
+    try:
+        return _READERS[name](text)
+    except OptionError as error:
+        raise OptionError(f"{name}: {error}") from None
+
+
+def _typed_layer(spec: str, axes: int) -> Layer | None:
+    """Return the layer of a size, or of a pool and its size; None for any other text."""
+    head, colon, word = spec.strip().partition(":")
+    size = head.lower().removeprefix("pool")
+    window = _read_size(size)
+    if window is None:
+        return None
+    if colon:
+        raise OptionError(f"unknown option {brief(word)}{did_you_mean(word.partition('=')[0], _READERS)}")
+    window *= 2 // len(window) if axes == 2 else 1
+    pools = size != head.lower()
+    return Layer(f"{'pool' if pools else 'kernel'} {size}", window, parts=0 if pools else 1)
+
+
+def _kernel_layer(kernel: Kernel, axes: int) -> Layer:
+    window = (kernel.height, kernel.width)[axes == 1 and kernel.height == 1 :]
+    inputs = kernel.shape[kernel.axes.index("channel")] if "channel" in kernel.axes else None
+    outputs = None if inputs is None else kernel.shape[0] if "output" in kernel.axes else 1
+    name = filter_in_words(kernel)
+    return Layer(name, window, len(kernel.parts), inputs, outputs, kernel.frames, kernel.anchor)

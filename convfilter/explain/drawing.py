@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convfilter.drawing import canvas
-from convfilter.drawing.canvas import FRAME, PALE, WHITE, Drawing
+from convfilter import drawing as canvas
+from convfilter.drawing import FRAME, PALE, WHITE, Drawing
 from convfilter.errors import OptionError, figure
 from convfilter.explain.backward import LEGEND, Backward, equations
 from convfilter.explain.steps import Explanation, Slice, Step

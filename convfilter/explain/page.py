@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from convfilter.drawing.canvas import greys, resized
+from convfilter.drawing import greys, resized
 from convfilter.errors import ConvfilterError, OptionError, escaped
 from convfilter.explain.backward import Backward, backward_lines
 from convfilter.explain.steps import Explanation

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from samples import colour, grey
 
-from convfilter.drawing.canvas import displayed, fitted, full_scale, shrunk, text_width
-from convfilter.drawing.sheet import Tile, contact_sheet, default_columns
-from convfilter.drawing.terminal import preview
+from convfilter.drawing import displayed, fitted, full_scale, shrunk, text_width
+from convfilter.drawing.sheet import Tile, contact_sheet, default_columns, preview
 
 
 @pytest.mark.parametrize(
