@@ -14,9 +14,8 @@ from convfilter.cli import options
 from convfilter.cli.report import kernel_in_lines, print_result, read_named
 from convfilter.errors import ConvfilterError, ImageError, OptionError, ShapeError, brief, complain, escaped
 from convfilter.files import STREAM, check_output, refuse_input, write_output
-from convfilter.kernels.files import encode_kernel, is_kernel_file
+from convfilter.kernels.files import encode_kernel, is_kernel_file, table_of
 from convfilter.kernels.kernel import NAME, NAMES
-from convfilter.kernels.toml import table_of
 from convfilter.options import Border, LearnedChannels, choices
 
 if TYPE_CHECKING:

@@ -11,15 +11,15 @@ import inspect
 import math
 import re
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Annotated, Any, NamedTuple
 
 from convfilter.errors import KernelError, brief, did_you_mean, escaped, figure
-from convfilter.kernels.kernel import LARGEST_SIDE, Kernel, choice, kind_of, number, quoted
+from convfilter.kernels.kernel import LARGEST_SIDE, Kernel, blaming, choice, kind_of, number, quoted
 
 __all__ = ["GENERATORS", "generate"]
 
 Weights = list[list[float]]
-Find = Callable[[str], Kernel]
 
 _LARGEST_RADIUS = LARGEST_SIDE // 2
 _LARGEST_BLUR = 255  # sides of what `deblur` inverts
@@ -226,7 +226,10 @@ _SIGMAS = {"size": "size / 6", "ksize": "ksize / 6", "width": "width / 6", "radi
 
 
 def generate(
-    generator: object, values: object, find: Find, defaults: Mapping[str, Any] | None = None
+    generator: object,
+    values: object,
+    find: Callable[[str], Kernel],
+    defaults: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Return the fields of a kernel that a generator makes; `find` looks up kernels among the parameters.
 
@@ -237,7 +240,7 @@ def generate(
         raise KernelError(f"expected a table of parameters, got {kind_of(values)}")
     known = inspect.signature(GENERATORS[name]).parameters
     limits = {key: parameter.annotation.__metadata__[0] for key, parameter in known.items()}
-    usual = {key: parameter.default for key, parameter in known.items()} | dict(defaults or {})
+    usual = {key: parameter.default for key, parameter in known.items()} | dict(defaults)
     given, words = dict(values), [*known]
     if name == "gaussian":
         words.append("fwhm")
@@ -287,7 +290,7 @@ def _mend(generator: str, parameter: str, given: Mapping[str, Any], usual: Mappi
     return ""
 
 
-def _kernel_named(name: str, value: object, find: Find) -> Kernel:
+def _kernel_named(name: str, value: object, find: Callable[[str], Kernel]) -> Kernel:
     """Return the kernel that a parameter names; its own parameters are in brackets."""
     if not isinstance(value, str):
         raise KernelError(f"{name}: expected the name of a kernel, got {kind_of(value)}")
@@ -295,10 +298,8 @@ def _kernel_named(name: str, value: object, find: Find) -> Kernel:
     if written is None:
         mend = "write a kernel's own parameters in one pair of brackets, such as disk(radius=3)"
         raise KernelError(f"{name}: {quoted(value)}: {mend}")
-    try:
+    with blaming(name):
         return find(written[1] if written[2] is None else f"{written[1]}:{written[2]}")
-    except KernelError as error:
-        raise KernelError(f"{name}: {error}") from None
 
 
 def _checked(name: str, value: object, limits: Limits) -> float | tuple[float, ...]:
@@ -308,10 +309,8 @@ def _checked(name: str, value: object, limits: Limits) -> float | tuple[float, .
         raise KernelError(f"{name} takes {'one or two numbers' if limits.pair else 'one number'}")
     numbers = []
     for each in values:
-        try:
+        with blaming(name):
             checked = number(each)
-        except KernelError as error:
-            raise KernelError(f"{name}: {error}") from None
         if limits.whole and not isinstance(checked, int):
             raise KernelError(f"{name} must be a whole number, not {brief(checked)}")
         if not limits.lowest <= checked <= limits.highest:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["AXES", "LARGEST_SIDE", "NAME", "NAMES", "ZERO_SUM", "FieldError", "Kernel", "choice"]
-__all__ += ["depth_of", "flat", "is_zero_sum", "kind_of", "number", "plain", "quoted", "with_own_sums"]
+__all__ = ["AXES", "LARGEST_SIDE", "NAME", "NAMES", "ZERO_SUM", "FieldError", "Kernel", "blaming", "choice"]
+__all__ += ["flat", "is_zero_sum", "kind_of", "number", "plain", "quoted", "shape_of", "with_own_sums"]
 
 AXES = ("column", "row,column", "channel,row,column", "output,channel,row,column", "frame,row,column")
 LARGEST_SIDE = 1023
@@ -46,8 +47,22 @@ class FieldError(KernelError):
         self.field, self.reason, self.kernel = field, str(reason), kernel
 
     def __str__(self) -> str:
-        prefix = f"kernel {quoted(self.kernel)}: " if self.kernel else ""
-        return f"{prefix}{escaped(self.field, longest=80)}: {self.reason}"
+        places = [f"kernel {quoted(self.kernel)}"] if self.kernel else []
+        places += [escaped(self.field, longest=80)] if self.field else []
+        return ": ".join([*places, self.reason])
+
+    def renamed(self, **names: str) -> FieldError:
+        """Return the error as a file states it, which has its own names, or none, for some fields."""
+        return FieldError(names.get(self.field, self.field), self.reason)
+
+
+@contextlib.contextmanager
+def blaming(field: str, kernel: str = "") -> Iterator[None]:
+    """Raise errors again as those of a field."""
+    try:
+        yield
+    except KernelError as error:
+        raise FieldError(field, error, kernel) from None
 
 
 def quoted(text: str) -> str:
@@ -119,12 +134,13 @@ def flat(value: Any) -> list[int | float]:
     return rows
 
 
-def depth_of(value: Any) -> int:
-    """Return how deep the first elements of lists, tuples and arrays are nested."""
-    depth = 0
-    while isinstance(value, list | tuple) and value:
-        value, depth = value[0], depth + 1
-    return depth
+def shape_of(value: Any) -> tuple[int, ...]:
+    """Return the lengths of nested lists or tuples, as the first of each are."""
+    lengths = []
+    while isinstance(value, list | tuple):
+        lengths.append(len(value))
+        value = value[0] if value else None
+    return tuple(lengths)
 
 
 def plain(value: Any, levels: int = 5) -> Any:
@@ -230,10 +246,8 @@ class Kernel:
             "anchor": lambda: self._checked_anchor(anchor),
         }
         for key, check in checks.items():
-            try:
+            with blaming(key, str(name)):
                 self.__dict__[key] = check()
-            except KernelError as error:
-                raise FieldError(key, error, str(name)) from None
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a kernel cannot be changed: make another one with that {name}")
@@ -279,12 +293,7 @@ class Kernel:
     @property
     def shape(self) -> tuple[int, ...]:
         """Length of one part along each of the axes."""
-        lengths = []
-        inner = self.parts[0]
-        while isinstance(inner, tuple):
-            lengths.append(len(inner))
-            inner = inner[0]
-        return tuple(lengths)
+        return shape_of(self.parts[0])
 
     @property
     def height(self) -> int:
@@ -376,7 +385,7 @@ class Kernel:
         parts = plain(value)
         if not isinstance(parts, list | tuple):
             raise KernelError(f"expected a list of tables, got {kind_of(parts)}")
-        if isinstance(parts, list) and depth_of(parts) == len(self.axes):
+        if isinstance(parts, list) and len(shape_of(parts)) == len(self.axes):
             parts = [parts]
         if not parts:
             raise KernelError("empty")

@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeAlias, cast
 
 from convfilter.errors import KernelError, brief, escaped, nearest, proposed
 from convfilter.kernels.files import AXES_OF_ARRAYS, FORMATS, is_kernel_file, parse_kernels, read_content
-from convfilter.kernels.kernel import LARGEST_SIDE, FieldError, Kernel, depth_of, plain, quoted
+from convfilter.kernels.kernel import LARGEST_SIDE, FieldError, Kernel, plain, quoted, shape_of
 from convfilter.kernels.matrix import MATRIX, NUMBER, is_matrix, parse_matrix, value_of
 
 __all__ = ["KernelLike", "Library", "files_of", "get_chain", "get_kernel", "load_kernels", "shipped_path"]
@@ -137,12 +137,11 @@ def get_kernel(spec: KernelLike, /, kernels: Mapping[str, Kernel] | None = None)
             return _only_kernel(spec)
         if is_matrix(spec):
             return parse_matrix(spec)
-    if name not in known:
         raise _unknown(spec, name, known)
     try:
         return _with_parameters(known[name], text, known) if colon else known[name]
     except KernelError as error:
-        reason = error.reason if isinstance(error, FieldError) else error
+        reason = error.renamed(parts="") if isinstance(error, FieldError) else error
         meant = _readings(spec, known)
         mend = f" ({proposed(meant)})" if meant else ""
         raise KernelError(f"kernel {quoted(spec)}: {reason}{mend}") from None
@@ -213,7 +212,7 @@ def _kernel_of_weights(weights: Any) -> Kernel:
     """Return the kernel of an array or nested lists."""
     large = max(getattr(weights, "shape", ()), default=0) > LARGEST_SIDE
     table: Any = None if large else plain(weights)
-    depth = depth_of(table)
+    depth = len(shape_of(table))
     if depth not in AXES_OF_ARRAYS:
         mend = "use a Kernel, a name such as 'gaussian:sigma=2', or rows of weights"
         if large or depth == 3:

@@ -48,11 +48,10 @@ def parse_matrix(text: str) -> Kernel:
         if not slash:
             return kernel
         return with_own_sums(kernel) if divisor == "sum" else kernel._replace(divisors=(value_of(divisor),))
+    except FieldError as error:
+        raise KernelError(f"{MATRIX}: {error.renamed(parts='', divisors='divisor')}") from None
     except KernelError as error:
-        reason: object = error
-        if isinstance(error, FieldError):
-            reason = error.reason if error.field == "parts" else f"divisor: {error.reason}"
-        raise KernelError(f"{MATRIX}: {reason}") from None
+        raise KernelError(f"{MATRIX}: {error}") from None
 
 
 def one_row_hint(text: str) -> str:

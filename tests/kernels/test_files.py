@@ -13,8 +13,7 @@ from samples import frames_of, load
 
 import convfilter as cf
 from convfilter import Kernel, KernelError, load_kernels
-from convfilter.kernels.files import FORMATS, encode_kernel
-from convfilter.kernels.toml import table_of
+from convfilter.kernels.files import FORMATS, encode_kernel, table_of
 
 RNG = np.random.default_rng(0)
 LAYER = RNG.normal(0, 0.1, (64, 3, 7, 7)).astype(np.float32)
