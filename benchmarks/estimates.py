@@ -14,8 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.suite import kernel_of, photograph
-from convfilter.batch.dry_run import memory_needed
-from convfilter.batch.job import run_job
+from convfilter.batch.job import memory_needed, run_job
 from convfilter.batch.plan import Job, Settings
 from convfilter.images.animation import write_frames
 from convfilter.images.formats import FORMATS, extension_of

@@ -1,7 +1,7 @@
 """Runs over many images, independent of the command line.
 
-`plan` finds the inputs, names every output before an image is read and refuses what would do harm, `job`
-takes one image from file to file, `dry_run` predicts from headers what comes out. Here jobs run one after
+`plan` finds the inputs, names every output before an image is read and refuses what would do harm. `job`
+takes one image from file to file, or predicts from its header what comes out. Here jobs run one after
 another, or in the worker processes of a `pool` or a `dask` cluster.
 """
 

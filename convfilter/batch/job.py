@@ -1,32 +1,23 @@
 """One image from file to file: read, filter, encode into a temporary file, rename, report.
 
-The frames of a file are filtered each on its own, or all as one volume.
+What comes out, whether it can be written and how much memory that takes is known from the header. The frames
+of a file are filtered each on its own, or all as one volume.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import functools
+import itertools
+import math
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from io import BytesIO
 from typing import BinaryIO
 
 import numpy as np
 
-from convfilter.batch.dry_run import (
-    cannot_stack,
-    chain_axes,
-    memory_needed,
-    output_format,
-    pages_of,
-    predict,
-    warn_of_lossy_name,
-    warn_of_one_frame,
-    warn_of_region,
-)
 from convfilter.batch.inputs import format_of_stdin
 from convfilter.batch.plan import Job, Settings
 from convfilter.convolution.execute import available_threads
@@ -39,19 +30,28 @@ from convfilter.files import (
     attributes_of,
     write_output,
 )
-from convfilter.filtering import filter_image
+from convfilter.filtering import filter_axes, filter_image, options_for, plan_chain
+from convfilter.filtering.blend import check_region
+from convfilter.filtering.layer import Layer
+from convfilter.geometry import Axis
+from convfilter.images.formats import FORMATS, fitting_mode, format_of_name, loose_channels
+from convfilter.images.headers import check_pixels
 from convfilter.images.library import frame_named
-from convfilter.images.masks import check_mask_sizes, with_masks, with_no_data
-from convfilter.images.picture import Picture
+from convfilter.images.masks import check_mask_sizes, mask_files, with_masks, with_no_data
+from convfilter.images.picture import Picture, Size
 from convfilter.images.reading import Frames, opened_frames
 from convfilter.images.tiff_tags import no_data, of_first_page, without_no_data
-from convfilter.images.writing import write_picture
+from convfilter.images.writing import check_writable, write_picture
+from convfilter.kernels import Kernel
+from convfilter.options import FilterOptions
 
 __all__ = [
     "TOO_LARGE",
     "Result",
+    "chain_axes",
     "filter_job",
     "image_error",
+    "memory_needed",
     "not_attempted",
     "not_replaced",
     "plan_job",
@@ -116,8 +116,8 @@ def run_job(job: Job, settings: Settings, *, memory: int | None = None, repeated
 def plan_job(job: Job, settings: Settings) -> Result:
     """Report what `run_job` would do, from the image's header alone."""
     with _reported(Result(job)) as result, _opened(job, settings) as frames:
-        form = _output_format(job, frames, settings, result)
-        result.warnings += _predict(frames, form, settings, result)
+        _, lost = _foresee(job, frames, settings, result)
+        result.warnings += lost
         result.status = "planned"
     return result
 
@@ -153,31 +153,36 @@ def filter_job(
         _filter_stream(job, _with_masks(job, settings), result)
         return
     preserve = attributes_of(job.source) if settings.batch.preserve else None  # reading changes a time
-    with _opened(job, settings) as frames:
-        form = _output_format(job, frames, settings, result)
+    with contextlib.ExitStack() as opened:
+        frames = opened.enter_context(_opened(job, settings))
+        form, _ = _foresee(job, frames, settings, result)
         if memory is not None and memory_needed(frames.size(), form, settings) > memory:
             result.status = TOO_LARGE
             return
         settings = _with_masks(job, settings)
-        write = functools.partial(
-            _write, job, form=form, settings=settings, result=result, preserve=preserve, repeated=repeated
+        count = 1 if settings.batch.frames == "first" else frames.count
+        volume = settings.stacks or (frames.volume and count > 1)
+        pictures: Iterable[Picture] = (_read(frames, number, settings, result) for number in range(count))
+        if settings.stacks:
+            pictures = _filter_stack(pictures, frames.size(), settings, result)
+        else:
+            if count == 1:
+                pictures = [*pictures]
+                del frames  # and with it what the decoder holds
+                opened.close()
+            pictures = _filter_each(pictures, count, settings, result)
+        pages = (page for each in pictures for page in _pages_of(each, form, settings))
+        _write(
+            job,
+            pages,
+            form,
+            settings,
+            result,
+            count=result.output_frames or 1,
+            volume=volume,
+            preserve=preserve,
+            repeated=repeated,
         )
-        if settings.stacks or (frames.count > 1 and settings.batch.frames != "first"):
-            _predict(frames, form, settings, result)
-            filtered = (_filter_stack if settings.stacks else _filter_each)(frames, settings, result)
-            write(
-                (page for each in filtered for page in pages_of(each, form, settings)),
-                count=result.output_frames or 1,
-                volume=settings.stacks or frames.volume,
-            )
-            return
-        picture = _read(frames, 0, settings, result)
-    del frames  # and with it what the decoder holds
-    _filter(picture, settings, result)
-    pages = [*pages_of(picture, form, settings)]
-    del picture
-    result.output_frames, result.output_channels = len(pages), _shape(pages[0])[2]
-    write(pages, count=len(pages))
 
 
 def _with_masks(job: Job, settings: Settings) -> Settings:
@@ -194,26 +199,179 @@ def _opened(job: Job, settings: Settings) -> contextlib.AbstractContextManager[F
     return opened_frames(source, max_pixels=reading.max_pixels, orient=reading.orient, axes=settings.axes)
 
 
-def _output_format(job: Job, frames: Frames, settings: Settings, result: Result) -> str:
-    """Return the format of the output, and report what the header says."""
+# What comes out, from the header
+
+
+def _foresee(job: Job, frames: Frames, settings: Settings, result: Result) -> tuple[str, list[str]]:
+    """Report sizes, and refuse what cannot be done before anything is computed.
+
+    Returns the format of the output, and a line for each thing that will be lost in it.
+    """
+    first, own, region = frames.size(), frames.format, settings.filtering.region
     result.frames = frames.count
-    form = output_format(job.format, frames.format, settings)
-    result.warnings += warn_of_lossy_name(job, frames.format, form)
-    if settings.filtering.region is not None:
-        result.warnings += warn_of_region(settings.filtering.region, frames.size())
+    form = _output_format(job, own, settings)
+    if form in ("jpeg", "avif") and FORMATS[own].lossless and format_of_name(job.source) == form:
+        mend = f"use --format {own} to keep it lossless"
+        result.warnings.append(f"is written as lossy {form}, as its name says: {mend}")
+    if region is not None:
+        height, width = (part.stop - part.start for part in check_region(region, (first.height, first.width)))
+        if (height, width) != tuple(region[2:]):
+            fault = "the region reaches beyond the image"
+            result.warnings.append(f"{fault}: only {width}x{height} of it is filtered")
+    if frames.count == 1 and settings.spans_frames:
+        kernel = next(kernel for kernel in settings.kernels if "frame" in kernel.axes)
+        fault = f"kernel '{kernel.name}' sees nothing but border before and after it"
+        result.warnings.append(f"holds one frame, and {fault}")
+    sizes = [first] if settings.batch.frames == "first" else frames.sizes()
+    check_mask_sizes(settings.filtering, job.source, settings.reading, {each[:2] for each in sizes})
+    return form, _predict(sizes, form, settings, result)
+
+
+def _output_format(job: Job, own: str, settings: Settings) -> str:
+    """Return the format of an output: the one asked for by option or name, else the input's own."""
+    form = job.format or ("npy" if settings.raw else own)
+    if settings.raw and not FORMATS[form].holds("F"):
+        raise ImageError(f"{form} cannot hold the floats of range 'raw'; try tiff or npy")
     return form
 
 
-def _predict(frames: Frames, form: str, settings: Settings, result: Result) -> list[str]:
-    """Report sizes, refuse what cannot be done before anything is computed, return what will be lost."""
-    sizes = [frames.size()] if settings.batch.frames == "first" else frames.sizes()
+def _predict(sizes: Sequence[Size], form: str, settings: Settings, result: Result) -> list[str]:
+    """Report what goes in and comes out, and return what will be lost; refuse what cannot be done.
+
+    `sizes` are those of all frames, or of the first alone if they are alike.
+    """
+    frames = 1 if settings.batch.frames == "first" else sizes[0].frames
     result.width, result.height, result.channels = sizes[0][:3]
-    check_mask_sizes(settings.filtering, result.job.source, settings.reading, {each[:2] for each in sizes})
-    if settings.stacks:
-        result.warnings += warn_of_one_frame(frames.count, settings)
-    shape, lost = predict(sizes, form, settings)
-    result.output_frames, result.output_height, result.output_width, result.output_channels = shape
-    return lost
+    if len(sizes) > 1 and settings.stacks:
+        raise ImageError(f"its frames differ in size or mode{_cannot_stack(settings)}")
+    if len(sizes) > 1 and FORMATS[form].several != "pages":
+        fault = f"its frames differ in size or mode, which {form} cannot hold"
+        raise ImageError(f"{fault}; try tiff, or --frames first")
+    max_pixels = settings.reading.max_pixels
+    if settings.stacks or FORMATS[form].holds_all or FORMATS[sizes[0].format].several == "animation":
+        check_pixels(sizes[0][:2], max_pixels, frames)
+    shapes, warnings = [], []
+    for number, size in enumerate(sizes):
+        with frame_named(number, len(sizes)):
+            check_pixels(size[:2], max_pixels)
+            shape, lost = _predict_frame(size, frames, form, settings)
+        shapes.append(shape)
+        warnings += lost
+    result.output_frames, result.output_height, result.output_width, result.output_channels = shapes[0]
+    return list(dict.fromkeys(warnings))
+
+
+def _predict_frame(
+    size: Size, frames: int, form: str, settings: Settings
+) -> tuple[tuple[int, ...], list[str]]:
+    """Return the frames, rows, columns and channels that come out of a frame, and what will be lost."""
+    if settings.filtering.region is not None:
+        check_region(settings.filtering.region, (size.height, size.width))
+    layers, alpha = _layers(size, settings)
+    count, height, width, channels = layers[-1].shape
+    channels += bool(alpha)
+    sample = np.empty((1, 1, channels), layers[-1].target)
+    page, *others = _pages_of(Picture(sample, fitting_mode(size.mode, channels, alpha), form), form, settings)
+    count = (count if settings.stacks else frames) * (1 + len(others))
+    lost = check_writable(page.mode, sample.dtype, (width, height), count, form, first=not settings.stacks)
+    return (count, height, width, _shape(page)[2]), lost
+
+
+def _layers(size: Size, settings: Settings) -> tuple[list[Layer], bool | None]:
+    """Return the filters as planned for an image or volume, and whether alpha comes out, as in `Filtered`."""
+    options = options_for(size.mode, settings.filtering)
+    has_alpha = options.alpha != "plain" and size.channels in (2, 4)
+    alpha = has_alpha and options.alpha != "drop"
+    layers = plan_chain(
+        (size.frames if settings.stacks else 1, size.height, size.width, size.channels - has_alpha),
+        np.dtype(size.dtype),
+        settings.kernels,
+        options,
+        alpha=alpha,
+        missing=options.missing is not None,
+    )
+    return layers, None if options.alpha == "plain" else alpha
+
+
+def _pages_of(picture: Picture, form: str, settings: Settings) -> Iterator[Picture]:
+    """Yield the maps of a filtered image as grey pages, each with its alpha; any other image as it is."""
+    count = settings.maps
+    if count == 1 or not loose_channels(picture.mode) or FORMATS[form].several != "pages":
+        yield picture
+        return
+    for number in range(count):
+        if picture.pixels.shape[2] == count:
+            yield picture.with_pixels(picture.pixels[..., number], "L")
+        else:
+            yield picture.with_pixels(picture.pixels[..., [number, count]], "LA")
+
+
+def _cannot_stack(settings: Settings) -> str:
+    """Return the end of a message about frames that differ and must not."""
+    mend = "use frames of one size and mode" if settings.spans_frames else "filter each with --frames each"
+    return f" and cannot be stacked: {mend}"
+
+
+# Bytes a pixel that are held while an image is read, and while one or several frames are written, in colour;
+# grey takes a third. `python -m benchmarks estimates` measures them.
+_HELD = {
+    "png": (4, 9, 22),
+    "tiff": (5, 13, 15),
+    "webp": (14, 45, 48),
+    "gif": (5, 33, 50),
+    "ppm": (0, 3, 3),
+    "avif": (10, 48, 350),
+    "npy": (0, 3, 3),
+}
+_HELD_BY_OTHERS = (4, 8.5, 8.5)
+_LOSSY_WEBP = 20
+# Bytes a pixel that are kept of every frame until the file is complete.
+_KEPT = {"gif": 1, "webp": 2, "avif": 4}
+
+
+def memory_needed(size: Size, form: str, settings: Settings) -> int:
+    """Estimate the bytes that it takes to filter a file, at the peak."""
+    several = size.frames > 1 and settings.batch.frames != "first"
+    volume = size.frames if settings.stacks else 1
+    pixels, own = size.width * size.height, np.dtype(size.dtype).itemsize
+    decoder = _HELD.get(size.format, _HELD_BY_OTHERS)[0] * pixels * (1 if size.channels > 2 else 1 / 3)
+    if size.frames > 1:
+        decoder *= 2
+    read = volume * pixels * size.channels * own
+    layers, alpha = _layers(size, settings)
+    last = layers[-1]
+    # What is held beside the image while it is filtered: masks, and the samples between two filters.
+    masks = pixels * 4 * len(mask_files(settings.filtering))
+    masks += volume * pixels * size.channels * 2 * (settings.filtering.missing is not None)
+    wide = 4 if own == last.target.itemsize == 1 else 8
+    held = read // own * wide if settings.filtering.linear else 0
+    in_floats = settings.filtering.linear or last.range in ("raw", "stretch")
+    filtering, threads = 0, available_threads(settings.batch.jobs)
+    for layer in layers:
+        made = math.prod(layer.shape[:3]) * (layer.shape[3] + bool(alpha)) * layer.target.itemsize
+        filtering = max(filtering, held + made + threads * layer.plan.memory * (1 + in_floats))
+        held = made
+    frames, rows, columns, channels = last.shape
+    channels += bool(alpha)
+    _, one, many = _HELD.get(form, _HELD_BY_OTHERS)
+    written: float = many if several else one
+    if form == "webp" and (settings.encoding.quality is not None or size.format in ("jpeg", "avif")):
+        written = _LOSSY_WEBP
+    if not (channels > 2 or form in ("gif", "webp") or (several and form == "avif")):
+        written /= 3
+    if form != "tiff":
+        written *= last.target.itemsize
+    if several:
+        written += _KEPT.get(form, 0) * size.frames
+    written *= rows * columns
+    if volume > 1:
+        written += frames * rows * columns * channels * last.target.itemsize
+    if several:  # the decoder stays to the end
+        return int(decoder + max(read + filtering + masks, written))
+    return int(max(decoder + read, read + filtering + masks, written))
+
+
+# From pixels to pixels
 
 
 def _read(frames: Frames, number: int, settings: Settings, result: Result) -> Picture:
@@ -227,14 +385,11 @@ def _read(frames: Frames, number: int, settings: Settings, result: Result) -> Pi
 
 
 def _filter(picture: Picture, settings: Settings, result: Result) -> None:
-    """Filter an image or volume in its place, which frees the memory of the old one; report the first."""
-    first = result.width is None
+    """Filter an image or volume in its place, which frees the memory of the old one."""
     if result.hint is None and result.job.source == settings.hint_for:
         from convfilter.filtering.hints import range_hint
 
         result.hint = range_hint(picture.pixels, picture.mode, settings.kernels, settings.filtering)
-    if first:
-        result.height, result.width, result.channels = _shape(picture)
     picture.grid = _grid(picture, settings)[1:]
     shape = picture.pixels.shape
     options, _ = with_no_data(settings.filtering, picture)
@@ -250,14 +405,24 @@ def _filter(picture: Picture, settings: Settings, result: Result) -> None:
     picture.pixels = filtered.pixels
     if len(shape) < 4:
         picture.metadata = picture.metadata.resized(shape, picture.pixels.shape)
-    if first:
-        result.output_height, result.output_width, result.output_channels = _shape(picture)
     if filtered.clipped_below is not None and filtered.clipped_above is not None:
         result.samples += picture.pixels.size
         part = picture.pixels.size / result.samples
         below, above = result.clipped_below or 0, result.clipped_above or 0
         result.clipped_below = below + (filtered.clipped_below - below) * part
         result.clipped_above = above + (filtered.clipped_above - above) * part
+
+
+def chain_axes(
+    shape: tuple[int, int, int], kernels: Sequence[Kernel], options: FilterOptions
+) -> list[tuple[Axis, ...]]:
+    """Return, for each kernel of a chain, the axes of frames, rows and columns."""
+    chain = []
+    for kernel in kernels:
+        axes = filter_axes(shape, kernel, options)
+        chain.append(axes)
+        shape = (axes[0].output, axes[1].output, axes[2].output)
+    return chain
 
 
 def _grid(picture: Picture, settings: Settings) -> list[tuple[int, int]]:
@@ -276,49 +441,43 @@ def _grid(picture: Picture, settings: Settings) -> list[tuple[int, int]]:
     return grid
 
 
-def _filter_each(frames: Frames, settings: Settings, result: Result) -> Iterator[Picture]:
-    """Read and filter the frames of a file one after another."""
-    for number in range(frames.count):
-        picture = _read(frames, number, settings, result)
-        with frame_named(number, frames.count):
+def _filter_each(
+    pictures: Iterable[Picture], count: int | None, settings: Settings, result: Result
+) -> Iterator[Picture]:
+    """Filter images one after another; their `count` may be unknown."""
+    for number, picture in enumerate(pictures):
+        with frame_named(number, count):
             _filter(picture, settings, result)
         yield picture
 
 
-def _filter_stack(frames: Frames, settings: Settings, result: Result) -> list[Picture]:
+def _filter_stack(
+    pictures: Iterable[Picture], first: Size, settings: Settings, result: Result
+) -> Iterator[Picture]:
     """Filter the frames of a file as one volume (T, H, W, C).
 
     The frames that come out share its memory; each keeps the metadata of the one under the kernels' anchors.
     """
-    first = frames.size()
     shape = first.height, first.width, first.channels
-    volume = Picture(np.empty((frames.count, *shape), first.dtype), first.mode, first.format)
+    volume = Picture(np.empty((first.frames, *shape), first.dtype), first.mode, first.format)
     metadata = []
-    for number in range(frames.count):
-        picture = _read(frames, number, settings, result)
-        with frame_named(number, frames.count):
+    for number, picture in enumerate(pictures):
+        with frame_named(number, first.frames):
             if (picture.mode, _shape(picture)) != (first.mode, shape):
-                raise ImageError(f"it differs from the first in size or mode{cannot_stack(settings)}")
+                raise ImageError(f"it differs from the first in size or mode{_cannot_stack(settings)}")
         volume.pixels[number] = picture.pixels.reshape(shape)
         metadata.append(picture.metadata)
     volume.metadata = metadata[0]  # which may say what is missing
     start, step = _grid(volume, settings)[0]
     _filter(volume, settings, result)
     pixels = volume.pixels[..., 0] if volume.pixels.shape[3:] == (1,) else volume.pixels
-    anchors = [min(max(start + step * number, 0), frames.count - 1) for number in range(len(pixels))]
+    anchors = [min(max(start + step * number, 0), first.frames - 1) for number in range(len(pixels))]
     if anchors[0]:  # what the first page says holds for all: it is carried or reported
         tags = (*of_first_page(metadata[0].tags), *metadata[anchors[0]].tags)
         metadata[anchors[0]] = metadata[anchors[0]]._replace(tags=tags)
-    return [
-        Picture(
-            pixels[number],
-            volume.mode,
-            volume.format,
-            metadata[anchor].resized(shape, pixels[number].shape),
-            grid=volume.grid,
-        )
-        for number, anchor in enumerate(anchors)
-    ]
+    for anchor, frame in zip(anchors, pixels, strict=True):
+        resized = metadata[anchor].resized(shape, frame.shape)
+        yield Picture(frame, volume.mode, volume.format, resized, grid=volume.grid)
 
 
 def _shape(picture: Picture) -> tuple[int, ...]:
@@ -330,25 +489,29 @@ def _is_stream_of_images(job: Job, settings: Settings) -> bool:
     """Return whether images are read from standard input, filtered and written one by one."""
     if job.source != STREAM or settings.stacks or settings.maps > 1 or format_of_stdin() != "ppm":
         return False
-    return settings.batch.frames == "first" or output_format(job.format, "ppm", settings) == "ppm"
+    return settings.batch.frames == "first" or _output_format(job, "ppm", settings) == "ppm"
 
 
 def _filter_stream(job: Job, settings: Settings, result: Result) -> None:
     """Filter images as they come; to standard output each is written before the next one is read."""
     from convfilter.images.pnm import read_stream
 
-    def filtered() -> Iterator[Picture]:
+    form, count = _output_format(job, "ppm", settings), 1 if settings.batch.frames == "first" else None
+
+    def arriving() -> Iterator[Picture]:
         pictures = read_stream(sys.stdin.buffer, settings.reading.max_pixels, result.warnings)
-        for number, picture in enumerate(pictures):
-            with frame_named(number, 1 if settings.batch.frames == "first" else None):
-                _filter(picture, settings, result)
+        for number, picture in enumerate(itertools.islice(pictures, count)):
+            if number == 0:
+                rows, columns, channels = _shape(picture)
+                dtype = picture.pixels.dtype.name
+                _predict(
+                    [Size(columns, rows, channels, picture.mode, dtype, "ppm", 1)], form, settings, result
+                )
             result.frames = result.output_frames = number + 1
             yield picture
-            if settings.batch.frames == "first":
-                break
 
-    form = output_format(job.format, "ppm", settings)
-    for pictures in ([each] for each in filtered()) if job.target == STREAM else [filtered()]:
+    filtered = _filter_each(arriving(), count, settings, result)
+    for pictures in ([each] for each in filtered) if job.target == STREAM else [filtered]:
         _write(job, pictures, form, settings, result)
 
 

@@ -349,7 +349,7 @@ def _arrow(result: Result) -> str:
 
 def _calculations(result: Result, settings: Settings) -> Iterator[str]:
     """Yield the size arithmetic of every filter of the chain, indented."""
-    from convfilter.batch.dry_run import chain_axes
+    from convfilter.batch.job import chain_axes
 
     frames = result.frames if settings.stacks else 1
     shape = (frames or 1, result.height or 1, result.width or 1)

@@ -31,9 +31,7 @@ __all__ = [
     "Filtered",
     "Stage",
     "apply_kernel",
-    "check_fractions",
     "check_options",
-    "check_same_size",
     "filter_axes",
     "filter_image",
     "filter_pixels",
@@ -41,7 +39,6 @@ __all__ = [
     "options_for",
     "plan_chain",
     "plan_kernel",
-    "premultiplies",
     "resolved_range",
 ]
 
@@ -227,6 +224,10 @@ def resolved_range(options: FilterOptions, kernel: Kernel) -> Range:
 
 def options_for(mode: str, options: FilterOptions) -> FilterOptions:
     """Return the options as they apply to a mode: the last channel of CMYK and of loose ones is not alpha."""
+    if mode == "LAB" and options.channels in ("luma", "gray"):
+        raise ImageError(
+            f"channels '{options.channels}' are for red, green and blue, and these are L, a and b"
+        )
     return options._replace(alpha="plain") if mode == "CMYK" or loose_channels(mode) else options
 
 
@@ -241,10 +242,6 @@ def filter_image(
     replace_input: bool = False,
 ) -> tuple[Filtered, str]:
     """Run `filter_pixels` on pixels of a mode (see `Picture.mode`), and return the mode of the result too."""
-    if mode == "LAB" and options.channels in ("luma", "gray"):
-        raise ImageError(
-            f"channels '{options.channels}' are for red, green and blue, and these are L, a and b"
-        )
     filtered = filter_pixels(
         pixels,
         kernels,
@@ -321,7 +318,6 @@ def last_stage(
     check_options(options, kernels)
     values, stack, grey = _stack_of(pixels, kernels)
     depth = levels_of(values.dtype)
-    check_fractions(options, values.dtype)
     has_alpha = options.alpha != "plain" and values.shape[-1] in (2, 4)
     colours, alpha = (values[..., :-1], values[..., -1]) if has_alpha else (values, None)
     opaque = alpha is not None and bool((alpha == depth.full).all())
@@ -370,6 +366,7 @@ def plan_chain(
     `alpha` says whether there is alpha beside them that is not opaque everywhere, and `missing` whether
     samples are missing.
     """
+    _check_fractions(options, dtype)
     depth = levels_of(dtype)
     if options.linear:
         dtype = depth.unrounded(depth.result(options.depth))
@@ -384,13 +381,13 @@ def plan_chain(
             resolved_range(options, kernel),
             threads,
             last=number == len(kernels),
-            premultiply=alpha and premultiplies(kernel, options),
+            premultiply=alpha and _premultiplies(kernel, options),
             missing=missing,
         )
         layers.append(layer)
         size, dtype = layer.shape, layer.target
     if blends(options):
-        check_same_size(shape, size)
+        _check_same_size(shape, size)
     return layers
 
 
@@ -417,7 +414,7 @@ def _needed(layers: Sequence[Layer], blend: Blend | None) -> list[list[Block] | 
     return found[::-1]
 
 
-def check_same_size(before: Sequence[int], after: Sequence[int]) -> None:
+def _check_same_size(before: Sequence[int], after: Sequence[int]) -> None:
     """Refuse to blend a result (T, H, W, C) with an image of another size."""
     if tuple(before) != tuple(after):
         raise ShapeError(
@@ -432,7 +429,7 @@ def _size(shape: Sequence[int]) -> str:
     return f"{frames}{shape[2]}x{shape[1]} pixels with {shape[3]} channel{'s' * (shape[3] > 1)}"
 
 
-def check_fractions(options: FilterOptions, dtype: Any) -> None:
+def _check_fractions(options: FilterOptions, dtype: Any) -> None:
     """Refuse, for integers, levels where fractions of full scale are meant."""
     full, fill, threshold = levels_of(dtype).full, options.fill, options.threshold
     if not levels_of(dtype).integer:
@@ -476,7 +473,7 @@ def _stack_of(pixels: np.ndarray, kernels: Sequence[Kernel]) -> tuple[np.ndarray
     return values if stack else values[np.newaxis], stack, grey
 
 
-def premultiplies(kernel: Kernel, options: FilterOptions) -> bool:
+def _premultiplies(kernel: Kernel, options: FilterOptions) -> bool:
     """Whether a filter uses alpha, where there is one, as a weight of the colours."""
     if options.missing is not None:
         return False

@@ -15,8 +15,7 @@ from samples import colour, grey, save, save_all, tree
 
 import convfilter as cf
 from convfilter.batch import pool, run_jobs
-from convfilter.batch.dry_run import memory_needed
-from convfilter.batch.job import TOO_LARGE, run_job
+from convfilter.batch.job import TOO_LARGE, memory_needed, run_job
 from convfilter.batch.plan import Job, Settings
 from convfilter.images.picture import Size
 from convfilter.options import BatchOptions, FilterOptions

@@ -258,7 +258,7 @@ def test_what_the_headers_forbid_is_refused_before_anything_is_computed(
 
 def test_frames_that_only_decoding_tells_apart_are_no_stack(monkeypatch):
     animate("a.tif", UNEVEN)
-    monkeypatch.setattr("convfilter.batch.job.predict", lambda *_: ((2, 9, 9, 1), []))
+    monkeypatch.setattr("convfilter.batch.job._predict", lambda *_: [])
     result = ran("a.tif", "b.tif", "temporal-blur")
     assert str(result.error).startswith("frame 2 of 2: it differs from the first in size or mode")
 
