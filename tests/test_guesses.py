@@ -1,8 +1,12 @@
 """What users of other programs type first, and that each answer leads the right way."""
 
+import re
+
 import pytest
 from samples import colour, save
 
+from convfilter import get_kernel
+from convfilter.cli import cli
 from convfilter.guesses import COMMANDS, NOT_CONVOLUTIONS, OPTIONS, synonyms
 from convfilter.options import FilterOptions, choices, declared
 
@@ -36,3 +40,17 @@ def test_words_are_not_both_right_and_wrong():
     for option in declared(FilterOptions):
         for value in choices(option.type):
             assert synonyms(str(value), map(str, choices(option.type)))[0] == str(value)
+
+
+def test_every_answer_names_options_commands_and_kernels_that_exist():
+    commands = {name: cli.get_command(None, name) for name in cli.list_commands(None)}
+    known = {"--help", "--version"}
+    for command in commands.values():
+        known |= {name for parameter in command.params for name in parameter.opts}
+    for answer in [*OPTIONS.values(), *COMMANDS.values(), *NOT_CONVOLUTIONS.values()]:
+        assert set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", answer)) <= known, answer
+    for answer in COMMANDS.values():
+        assert answer.split()[0] in {*commands, *known}
+    for answer in NOT_CONVOLUTIONS.values():
+        for name in re.findall(r"'([a-z]+)'", answer):
+            assert get_kernel(name)

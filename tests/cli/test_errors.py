@@ -14,17 +14,12 @@ from convfilter import get_kernel
 # What is typed, and with an arrow, what the message says: words, with & between them.
 WRONG = {
     2: """
-apply a.png
 apply -k sobel
 apply a.png -k sobel --border constant
-apply a.png -k sobel --padding 1,2,3
 apply a.png -k sobel --padding=-1
 apply a.png -k sobel --stride 0
 apply a.png -k luma --channels sum
 apply a.png -k sobel -o out.png --format tiff
-apply a.png -k sobel -o out.jpgg
-apply a.png -k sobel -o no/out.png
-apply a.png b.png -k sobel -o out.png
 apply a.png -k sobel --output=
 apply a.png -k sobel --background whit
 apply a.png -k sobel -j 0
@@ -34,11 +29,7 @@ apply a.png -k sobel -o a.png
 apply a.png b.png -k sobel -o b.png
 apply a.png b.png -k sobel -o -
 apply folder -k sobel => no images found in folder: name files
-apply a.png -k sobel --kernels gone.toml
-gallery a.png -k sobel -o no/out.png
-gallery a.png -k blur
 gallery a.png -k blur -o sheet.txt
-gallery a.png -k blur -o a.png --overwrite => is the input
 gallery a.png -k blur -o link.png --overwrite => is the input
 gallery a.png --vary sigma=1,2 -o sheet.png
 gallery a.png -k gaussian -k blur --vary sigma=1,2 -o sheet.png
@@ -55,23 +46,17 @@ explain a.png -k blur --at 0,0 --channel pink
 explain a.png --at 0,0
 explain -k blur --at 0,0
 explain a.png --values 1 -k blur --at 0,0
-explain many.csv -k blur
 explain a.png -k blur -k blur --at 0,0 --animate b.gif
 explain large.png -k blur --at 0,0 --animate b.gif
 explain a.png -k blur -k blur --at 0,0 --step 3
 explain a.png -k blur --at 0,0 -o b.txt
-explain a.png -k blur --at 0,0 -o no/out.html
 explain a.png -k blur --at 0,0 -o a.png --overwrite => is the input
-explain a.png -k blur --at 0,0 -o link.png --overwrite => is the input
-explain --values 1,x -k blur
 explain --values '1,2;3' -k blur => the rows have 1 and 2 numbers: make them equally long
 explain --values '0 1; 2 x' -k blur => row 1, column 1: 'x' is not a number: write rows such as
 explain --values '1 1e999' -k blur => a number is too large for a float
 explain --values 1 -k luma => kernel 'luma' spans channels: numbers have none
 explain --values 1 --weights 1 --animate b.jpg
-explain --values 1 -k blur --padding 20 --at 0,0 --animate b.gif
 explain --values 1 -k blur --range absolute
-explain --values 1 -k blur --channel 0
 explain --values '1 2 3' --weights 1 --upstream '1 2' => --upstream: 1 row of 2 for an output of 1 row of 3
 explain --values '1 2 3' --weights 1 --upstream '1 2 3' --at 0,0 => --at cannot be used with --upstream
 explain --values '1 2 3' -k sobel --upstream '1 2 3' => has 2 parts: --upstream takes one table of weights
@@ -81,38 +66,36 @@ explain a.png -k sobel -k blur -o page.html => a page shows one kernel, not a ch
 explain a.png -k temporal-blur -o page.html => kernel 'temporal-blur' spans frames
 explain a.png -k box:size=65 -o page.html => kernel 'box:size=65' is 65x65
 explain a.png -k sobel --linear -o page.html => a page cannot show --linear
-explain a.png -k sobel --mask a.png -o page.html => a page cannot show --mask
 explain c.png -k blur --channels luma -o page.html => a page cannot show channels luma
 explain a.png -k blur --padding same-upper -o page.html => a page cannot show padding same-upper
 learn a.png --size 3x3 => name two images
 learn --size 3x3 => no images
 learn a.png b.png => --size
-learn a.png b.png --size 3xx => is not a size
 learn a.png b.png --size 0x3 => is not a size
 learn a.png b.png --size 3x3 --name -no => names are letters
 learn a.png b.png --size 3x3 --ridge -1 => at least 0
 learn a.png b.png --size 3x3 --border constant=0.5 => --border zero
 learn a.png b.png --size 3x3 -o a.png --overwrite => is the input
-learn a.png b.png --size 3x3 -o no/such/mine.toml => there is no folder no/such
+aply => no such command 'aply' (did you mean 'apply'?)
+kernels sobel '\x1b[31mred' => got unexpected extra argument (\\x1b[31mred)
+apply a.png -k good --kernels bad.toml => bad.toml: [a] weights:
+shape 9x9 -k sobel --kernels bad.toml => bad.toml: [a] weights:
+kernels --kernels bad.toml => bad.toml: [a] weights:
 shape 0x3 -k 3
 shape 5 -k 3x3
-shape 5 -k sobel
 shape 5x5 -k 0x3
-shape 5x5 -k sobl
 shape 28x28x3 -k 3x3 => --in-channels
 shape 40 50 -k 3 -o b2.png
 shape 9x9 -k 3x3 -k 3x3:outs=4 => unknown option 'outs=4' (did you mean 'out'?)
 shape 9x9 -k 3x3 -k 3x3:out=0 => out: '0' is not a whole number of at least 1
 shape 9x9 -k 3x3 -k 5x5:out=6:padding=valid => write out=6,padding=valid: a comma separates options
 shape 9x9 -k 3x3 -k Conv5x5:out=6 => layer 'Conv5x5:out=6': a convolution is written 5x5
-shape 9x9 -k 3x3 -k maxpool2x2 => layer 'maxpool2x2': pooling is written pool2x2
 shape 9x9 -k 3x3 -k fc84 => layer 'fc84': a dense layer is written WxH:out=84
 shape 9x9 -k 3x3 -k 3x3:stride=1,2,3 => stride: '1,2,3' is not a number N
 shape 9x9 -k 3x3 -k 3x3:padding=vaild => padding: unknown padding 'vaild' (did you mean 'valid'?)
 shape 9x9 -k 3x3 -k 3x3:out=2,out=3 => out is set twice
 shape 9x9 -k 3x3 -k 3x3:transposed=2 => transposed: '2': it takes no value
 shape 9x9 -k 3x3 -k pool2x2:out=4 => pooling has no weights: remove 'out'
-shape 9x9 -k 3x3 -k pool2x2:transposed => pooling has no weights: remove 'transposed'
 shape 9x9 -k 3x3 -k sepia:out=4 => the kernel has 3 outputs: remove 'out'
 shape 9x9 -k 3x3 -k gaussian:sigm=2,out=4 => did you mean 'sigma'?
 shape 9x9 -k 3x3 -k 3x3x64 => channels go with --in-channels and out=
@@ -124,31 +107,26 @@ apply gone.png -k blur => gone.png: & no such file
 apply empty.png -k blur => empty.png: the file is empty
 apply there.png -k blur => there.png: not an image
 apply half.png -k blur => half.png: broken png data
+apply a.png -k blur --padding 10000000 => not enough memory
+gallery a.png -k blur --vary padding=1,1000000 -o s.png => not enough memory
+shape 9 -k 3 -o there.png
 apply deep.png -k blur -o out.jpg => deep.png: jpeg cannot hold grey of 16 bits
 explain a.png -k blur --at 99,0
-explain a.png -k blur --at 0,0 --region 2x2+99+0
-explain a.png -k sepia --at 0,0
-explain a.png -k box:size=99 --padding valid --at 0,0
 explain --values 1 -k blur --at 9,9
 explain bytes.csv -k blur => bytes.csv: is not a text file
 explain gone.csv -k blur => gone.csv: no such file
 explain long.csv -k blur --at 0,0
 explain two.tif -k temporal-blur --at 0,0
-explain gone.png -k blur --at 0,0
 explain a.png -k blur --at 0,0 --frame 1
 explain a.png -k blur --at 0,0 -o there.png
-explain --values 1 --weights 1 --animate there.gif
 gallery a.png -k blur -o there.png
-gallery a.png -k box:size=99 --padding valid -o sheet.png
 kernels sobel -o there.png => there.png already exists: use --overwrite to replace it
 learn gone.png gone.png --size 3x3 -o there.toml => there.toml already exists: use --overwrite to
 learn a.png b.png --size 3x3 -o . => is a folder
 learn gone.png b.png --size 3x3 => gone.png
 learn a.png large.png --size 3x3 => a.png and large.png: height 8 before and 20 after
-learn c.png c.png --size 3x3 --channels sum => one channel and not 3
 shape 9x9 -k luma --in-channels 4 => 9x9: luma 1x1 expects 3 input channels but gets 4
 shape 9x9 -k luma --out-channels 2 => expected 2 output channels & got 1
-shape 9x9 -k 3x3:out=3 -k 5x5:groups=3,out=4 => 3 groups do not fit 3 -> 4 channels
 shape 9x9 -k 3x3:out=4 -k 5x5:groups=3,out=6 => kernel 5x5, groups 3: 3 groups do not fit 4 -> 6 channels
 shape 9x9 -k pool2x2 -k 5x5 --padding valid => 9x9: layer 2, kernel 5x5: nothing comes out: height 4 is
 shape 2x2 -k 9x9:transposed,padding=8 => nothing comes out: height (2 - 1)*1 + 1*(9 - 1) + 1 - 8 - 8 = -6
@@ -161,38 +139,24 @@ sharpen photo.png => 'apply photo.png -k sharpen'
 photo.png => 'apply photo.png -k KERNEL'
 photo.png sharpen -o b.png => 'apply photo.png -k sharpen -o b.png'
 photo.png -k sharpen => 'apply photo.png -k sharpen'
--k sharpen photo.png => convfilter apply INPUT
 blurr photo.png => 'apply blurr
 help apply => 'apply --help'
-list => 'kernels'
 --list => 'kernels'
-show photo.png => --preview
 apply photo.png => -k blur
 apply photo.png -k sharpen --strength 50 => --mix
 apply photo.png -k sharpen:amount=2 => 'unsharp:amount=2'
 apply photo.png -k usm => 'unsharp'
-apply photo.png -k Gaussian => 'gaussian'
 apply photo.png -k Gaussian:0x2 => 'gaussian:sigma=2'
-apply photo.png -k blur:sigma=3 => 'gaussian:sigma=3'
 apply photo.png -k median => not a convolution & 'gaussian'
-apply photo.png -k invert => not a convolution & offset = 1
-apply photo.png -k sharpen --force => --overwrite
 apply photo.png -k sobel --gray => --channels gray
-apply photo.png -k sobel --show => --preview
 apply photo.png -k sobel --recursive => subfolders are always included
-apply photo.png -k sobel --outdir x => -o
-apply photo.png -k blur --mode reflect => --border
-apply photo.png -k blur --scale 2 => not a convolution & --stride
 apply photo.png -kernel sobel => did you mean '--kernel'
 apply photo.png -k blur sobel -o b.png => 'sobel' is a kernel: use -k sobel
 apply photo.png -k blur --quality 85% => is not a whole number from 1 to 100
-info photo.png => 'shape
 kernels gaussian --sigma 2 => use gaussian:sigma=N
 apply photo.png -k sobel -o b.jpgg => '.jpg'
 apply photo.png photo.png/b.png -k sobel -o b.png => is one file & b/
 apply photo.png -k sobel -o gone/b.png => create it first
-apply photo.png -k edges => 'sobel'
-apply photo.png -k sobel_x => 'sobel-x'
 apply photo.png -k average:5 => 'box:5'
 apply photo.png -k sobel -s 2 => '--stride'
 apply photo.png -k sobel --median 3 => not a convolution
@@ -201,34 +165,13 @@ apply photo.png --edges => -k sobel
 explain photo.png -k sobel --pixel 2,3 => --at ROW,COL
 apply photo.png -k 3x3 => 'box:size=3,3'
 apply photo.png -k box:3x3 => 'box:size=3,3'
-apply photo.png -k canny => not a convolution & -k gaussian -k sobel
-apply photo.png -k gaussian:size=5 => 'sigma'
 apply photo.png -k gaussian,sobel => 'gaussian -k sobel'
-apply photo.png -k sobel --ksize 5 => -k box:size=N
-apply photo.png -k sobel --border replicate => 'edge'
 apply photo.png -k sobel --border mirror => 'reflect' or 'symmetric'
 apply photo.png -k sobel --padding reflect => --border reflect
-apply photo.png -k sobel --padding none => 'valid'
-apply photo.png -k sobel --border constant=128 => 0.502
-shape 28x28 -k 5x5 --pad 2 => --padding
-apply photo.png -k gaussian:std=2 => 'sigma'
-apply photo.png -k wiener => 'deblur'
-apply photo.png -k gradient => 'sobel'
-apply photo.png -k sobel --border nearest => 'edge'
-apply photo.png -k sobel --range normalize => 'stretch'
-apply photo.png -k sobel --depth 32 => 'float'
-apply photo.png -k sobel --cval 0 => --border constant=V
-apply photo.png -k sobel --threads 2 => --jobs
-apply photo.png -k sobel --resume => --skip-existing
-apply photo.png -k sobel --jpeg-quality 80 => --quality
-apply photo.png -k sobel --no-alpha => --alpha drop
 apply photo.png -k sobel --depth 8bit => did you mean '8'
 apply photo.png -k gaussian:sigma:3 => 'gaussian:sigma=3'
-apply photo.png -k 3*3 => 'box:size=3,3'
 apply photo.png -morphology Convolve 3x3:0 => -k '0 -1 0; -1 5 -1; 0 -1 0' (add --flip for Convolve)
-apply photo.png -convolve 1,2,1 => ' / sum'
 apply photo.png blur out.png => 'blur' is a kernel: use -k blur
-apply photo.png blur -k sobel => 'blur' is a kernel: use -k blur
 apply photo.png -k => -k blur
 apply photo.png -k blur -o out.xyz => end in '/'
 shape 28x28 => -k 3x3
@@ -251,9 +194,9 @@ def test_a_wrong_command_line_is_one_line_and_nothing_is_written(quick, tmp_path
     (tmp_path / "empty.png").touch()
     os.link(tmp_path / "a.png", tmp_path / "link.png")
     (tmp_path / "folder").mkdir()
-    for name in ("there.png", "there.gif", "there.toml", "bytes.csv"):
+    for name in ("there.png", "there.toml", "bytes.csv"):
         (tmp_path / name).write_bytes(b"garbage\xff\xfe")
-    (tmp_path / "many.csv").write_text("1 2 3 4 5\n" * 4)
+    (tmp_path / "bad.toml").write_text("[good]\nweights = [[1]]\n[a]\nweights = [[1, 2], [3]]")
     (tmp_path / "hundred.csv").write_text("1 " * 100 + "1")
     (tmp_path / "long.csv").write_text("1 " * (1 << 21) + "1")
     animate(tmp_path / "two.tif", [grey(5, 6), grey(6, 5)])
@@ -267,30 +210,6 @@ def test_a_wrong_command_line_is_one_line_and_nothing_is_written(quick, tmp_path
     if "kernels' lists all)" in ran.err or "takes no parameters" in ran.err:  # what is proposed exists
         for name in re.search("mean ('.*')\\?", ran.err)[1].split(" or "):
             assert [get_kernel(each) for each in name.strip("'").split(" -k ")]
-
-
-def test_one_bad_table_refuses_the_whole_file_used_or_not(quick, tmp_path):
-    (tmp_path / "bad.toml").write_text("[good]\nweights = [[1]]\n[a]\nweights = [[1, 2], [3]]")
-    save(tmp_path / "a.png", grey())
-    before = tree(tmp_path)
-    for arguments in (("apply", "a.png", "-k", "good"), ("shape", "9x9", "-k", "sobel"), ("kernels",)):
-        ran = quick(*arguments, "--kernels", "bad.toml")
-        assert (ran.code, ran.out, len(ran.complaints)) == (2, "", 1)
-        assert ran.err.startswith("convfilter: bad.toml: [a] weights: ")
-    assert tree(tmp_path) == before
-
-
-def test_messages_are_escaped_and_propose_what_was_meant(quick, tmp_path):
-    save(tmp_path / "a.png", grey())
-    for arguments, message in {
-        ("apply", "a.png", "-k", "so\nbl"): r"unknown kernel 'so\nbl' (did you mean 'sobel'? 'convfilter "
-        "kernels' lists all)",
-        ("aply",): "no such command 'aply' (did you mean 'apply'?)",
-        ("kernels", "sobel", "\x1b[31mred"): r"got unexpected extra argument (\x1b[31mred) (see 'convfilter "
-        "kernels --help')",
-    }.items():
-        ran = quick(*arguments)
-        assert (ran.code, ran.out, ran.complaints) == (2, "", [f"convfilter: {message}"])
 
 
 def test_existing_outputs_are_left_alone_skipped_or_replaced(quick, tmp_path):
@@ -364,26 +283,11 @@ def test_a_constant_that_is_not_a_fraction_is_refused_for_integers_and_right_for
     assert np.load(tmp_path / "out" / "deep.npy").max() > 1
 
 
-@pytest.mark.parametrize("value", ["abc", "0", "2.5", "9" * 5000])
-def test_a_number_of_threads_that_makes_no_sense_is_refused_by_every_command(
-    quick, monkeypatch, tmp_path, value
-):
+@pytest.mark.parametrize(
+    "command", ["apply a.png -k blur -n", "shape 9x9 -k 3x3", "learn a.png a.png --size 3x3"]
+)
+def test_a_number_of_threads_that_makes_no_sense_is_refused_by_every_command(quick, tmp_path, command):
     save(tmp_path / "a.png", grey())
-    for command in ("apply a.png -k blur -n", "shape 9x9 -k 3x3", "learn a.png a.png --size 3x3"):
-        ran = quick(*command.split(), CONVFILTER_THREADS=value)
-        assert (ran.code, ran.out) == (2, "")
-        (line,) = ran.complaints
-        assert line.startswith(f"convfilter: CONVFILTER_THREADS is '{value[:9]}")
-    assert os.listdir(tmp_path) == ["a.png"]
-
-
-def test_what_needs_more_memory_than_there_is_is_reported_in_a_line(quick, tmp_path):
-    save(tmp_path / "a.png", grey())
-    for command in (
-        "gallery a.png -k blur --vary padding=1,1000000 -o s.png",
-        "apply a.png -k blur --padding 10000000",
-    ):
-        ran = quick(*command.split())
-        assert ran.code == 1
-        (line,) = ran.complaints
-        assert "not enough memory" in line
+    ran = quick(*command.split(), CONVFILTER_THREADS="9" * 5000)
+    assert (ran.code, ran.out, len(ran.complaints)) == (2, "", 1)
+    assert ran.err.startswith("convfilter: CONVFILTER_THREADS is '999")

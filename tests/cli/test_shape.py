@@ -86,9 +86,6 @@ def test_a_chain_lists_each_step_and_the_last_output(quick):
 def test_kernels_with_a_channel_axis_bring_their_channels(quick):
     assert shape(quick, "9x9", "-k", "luma")["weights"] == 3
     assert shape(quick, "9x9", "-k", "sepia")["weights"] == 9
-    ran = quick("shape", "9x9", "-k", "luma", "--in-channels", "4")
-    assert ran.code == 1
-    assert ran.complaints == ["convfilter: 9x9: luma 1x1 expects 3 input channels but gets 4"]
 
 
 # Sizes, parameters and receptive fields from the papers and torchvision; multiplications from the formula.
@@ -197,14 +194,10 @@ def test_sizes_are_drawn_to_scale(quick, tmp_path):
     assert [sum(third.any(axis=1)) for third in blue] == [23, 48, 37]  # 20, 40, 31
     red = [(third == (214, 40, 57)).all(axis=2) for third in drawn]
     assert [sum(third.any(axis=0)) for third in red] == [0, 3, 28]  # none, 1 and 11 of 40
-    again = quick("shape", "40x20", "-k", "3x3", "-o", "a.png")
-    assert (again.code, again.out) == (1, "")
     assert quick("shape", "40x20", "-k", "3x3", "-o", "a.png", "--overwrite").code == 0
     aside = quick("shape", "40", "-k", "3", "-o", "-")
     assert aside.raw.startswith(b"\x89PNG")
     assert "receptive field" in aside.err
-    several = quick("shape", "40", "50", "-k", "3", "-o", "b.png")
-    assert (several.code, (tmp_path / "b.png").exists()) == (2, False)
 
 
 def test_an_image_is_measured_as_displayed(quick, tmp_path):
@@ -224,14 +217,11 @@ def test_one_bad_image_does_not_stop_the_others(quick, tmp_path):
     assert [json.loads(line)["valid"] for line in ran.out.splitlines()] == [sides(3, 3), sides(5, 5)]
 
 
-def test_nothing_left_is_reported_in_the_table_and_is_an_error_when_asked_for(quick):
+def test_nothing_left_is_reported_in_the_table(quick):
     ran = quick("shape", "3x3", "-k", "5x5")
     assert ran.code == 0
     assert "valid            nothing " in ran.out
     assert json.loads(quick("shape", "3x3", "-k", "5x5", "--json").out)["valid"] is None
-    ran = quick("shape", "3x3", "-k", "5x5", "--padding", "valid")
-    assert (ran.code, ran.out) == (1, "")
-    assert ran.err.startswith("convfilter: 3x3: nothing comes out: height 3 is smaller than the kernel's 5")
 
 
 def test_frames_of_an_image_are_an_axis_for_kernels_that_span_them(quick, tmp_path):
