@@ -99,16 +99,6 @@ NETWORKS = {
         416_520,
         32,
     ),
-    "alexnet": (
-        "224x224 --in-channels 3 --padding 1 --bias"
-        " -k 11x11:out=64,stride=4,padding=2 -k pool3x3:stride=2,padding=0"
-        " -k 5x5:out=192,padding=2 -k pool3x3:stride=2,padding=0 -k 3x3:out=384 -k 3x3:out=256 -k 3x3:out=256"
-        " -k pool3x3:stride=2,padding=0",
-        [55, 27, 27, 13, 13, 13, 13, 6],
-        [23296, 0, 307392, 0, 663936, 884992, 590080, 0],
-        655_566_528,
-        195,
-    ),
     "resnet stem in tensorflow": (
         "224x224 --in-channels 3 --padding same-upper -k 7x7:out=64,stride=2 -k pool3x3:stride=2",
         [112, 56],

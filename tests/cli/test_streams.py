@@ -124,6 +124,7 @@ def test_a_batch_prints_a_line_for_each_image_and_with_verbose_the_calculations(
         save(tmp_path / "in" / f"{name}.png", pixels)
     halved = quick("apply", "in", "-k", "blur", "-o", "half", "--stride", "2", "-n")
     assert halved.out.splitlines()[2] == "in/c.png -> half/c.png   5x5 -> 3x3"
+    assert not (tmp_path / "half").exists()
     terse = quick("apply", "in", "-k", "blur", "-o", "one")
     assert terse.out.splitlines() == [
         f"in/{name}.png -> one/{name}.png   {each}x{each}"
@@ -133,18 +134,6 @@ def test_a_batch_prints_a_line_for_each_image_and_with_verbose_the_calculations(
     verbose = quick("apply", "in", "-k", "blur", "-o", "two", "-v")
     assert verbose.out.count("  width   ") == 3
     assert verbose.out.count("  clipped ") == 3
-
-
-def test_a_dry_run_names_every_output_and_touches_nothing(quick, tmp_path):
-    save(tmp_path / "in" / "a.png", grey())
-    save(tmp_path / "in" / "b.png", grey())
-    ran = quick("apply", "in", "-k", "blur", "-n", "-o", "out")
-    assert ran.code == 0
-    assert [line for line in ran.out.splitlines() if "->" in line] == [
-        "in/a.png -> out/a.png   10x8",
-        "in/b.png -> out/b.png   10x8",
-    ]
-    assert not (tmp_path / "out").exists()
 
 
 @posix
@@ -229,19 +218,7 @@ sys.meta_path.insert(0, Slow())
 
 
 def test_a_profiler_that_runs_the_program_writes_its_report(tmp_path):
-    command = [
-        sys.executable,
-        "-m",
-        "cProfile",
-        "-o",
-        "report",
-        "-m",
-        "convfilter",
-        "shape",
-        "8x8",
-        "-k",
-        "3x3",
-    ]
+    command = [sys.executable, "-m", "cProfile", "-o", "report", "-m", "convfilter", "shape", "8", "-k", "3"]
     subprocess.run(command, cwd=tmp_path, env=environment(), check=True, capture_output=True)
     assert (tmp_path / "report").stat().st_size > 0
 

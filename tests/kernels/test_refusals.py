@@ -39,14 +39,10 @@ gaussian:sigma=3,fwhm=7 => fwhm and sigma cannot be used together
 gaussian:sgima=3 => unknown parameter 'sgima' (did you mean 'sigma'?)
 gaussian:size=5 => unknown parameter 'size' (did you mean 'sigma'? sigma is about size /
 gaussian:=3 => unknown parameter '' (choose from sigma, truncate, fwhm)
-gaussian:sigma= => sigma: '' is not a number
-gaussian:sigma=1_0 => sigma: '1_0' is not a number
 gaussian:sigma=٣ => sigma: '٣' is not a number
 gaussian:sigma=1e999 => sigma: inf is not a finite number
 unsharp:amount=3.5e38 => amount: a number beyond float32
-disk:radius=1,2 => radius takes one number
 box:size=1,2,3 => size takes one or two numbers
-box:size=3, => size: '' is not a number
 deblur:of=gausian => of: unknown kernel 'gausian' (did you mean
 deblur:disk(box(3)) => of: 'disk(box(3))': write a kernel's own
 deblur:of=sobel-x => of: 'sobel-x' is not a blur: use a kernel of
@@ -54,35 +50,25 @@ deblur:of=disk,radius=3 => unknown parameter 'radius': parameters of the blur fo
 gaussian:sigma=-1 => sigma must be from 0.01 to 170, not -1
 box:size=3,1024 => size must be from 1 to 1023, not 1024
 box:size=2.5 => size must be a whole number, not 2.5
-disk:radius=512 => radius must be from 0 to 511, not 512
-motion:length=0.5 => length must be from 1 to 1023, not 0.5
-log:sigma=128 => sigma must be from 0.01 to 127, not 128
-dog:ratio=1 => ratio must be from 1.001 to 1000, not 1
 dog:sigma=150 => ratio times sigma must be at most 170, not 240
 gaussian:sigma=100,truncate=9 => truncate times sigma must be at most 511, not 900
 deblur:box(257) => of: 'box:size=257' is too large
-gabor:wavelength=0 => wavelength must be from 0.01 to 1000000, not 0
 gabor:sigma=0.01,phase=90 => with these parameters all weights are zero
 """
 MATRICES = """
 0 1 2; 3 x 5 => row 1, column 1: 'x' is not a number
-0 1; 2 => row 1: ragged, 1 columns where the first has 2
 1,,2 => row 0, column 1: '' is not a number
 nan 1 => row 0, column 0: 'nan' is not a number
 [[1, 2], []] => row 1: empty
-[] => empty
 [[1, 2], [3, 4] => brackets do not match
 [[[1]]] => row 0, column 0: one bracket too many
 {1,2,1} => brackets must be square
-1 2 / 0 => divisor: zero
 1 -1 / sum => divisor: the weights sum to zero
 1 2 / mean => the divisor 'mean' is neither a number nor 'sum'
-1 2 / 3 / 4 => row 0, column 2: '/' is not a number
 1/16 2/16; 1 2 => the divisor '16; 1 2' is neither a number nor 'sum': write one divisor at the end
 1/9 1/9; 1/9 1/9 => row 0, column 0: '1/9' is not a number: write whole numbers and one divisor at the end
 (1 1; 1 1) / 4 => brackets must be square, or left out: write '1 1 1; 1 1 1; 1 1 1 / 9'
 1 2 1, 2 4 2, 1 2 1 => row 0: commas between some numbers, blanks between others: separate rows with ';'
-1,2,1 2,4,2 1,2,1 => row 0: commas between some numbers, blanks between others: separate rows with ';'
 1/9 => a single weight is a factor: write all weights
 3x3: 0,-1,0 -1,5,-1 0,-1,0 => rows end with semicolons, and no size is needed: write '0 -1 0; -1 5 -1; 0 -1 0'
 """
@@ -129,12 +115,9 @@ def test_any_text_is_a_kernel_or_a_refusal_of_one_line(text):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"name": None}, "name: names are letters"),
         ({"name": "box:size=../x"}, "name: names are letters"),
         ({"parts": ()}, "parts: empty"),
-        ({"parts": 3}, "parts: expected a list of tables, got a number"),
         ({"parts": ([1, 2],)}, "parts: row 0: expected a list of columns, got a number"),
-        ({"parts": ([[1, None]],)}, "parts: row 0, column 1: nothing is not a number"),
         ({"parts": ([[1, 1j]],)}, "parts: row 0, column 1: a complex is not a number"),
         ({"parts": ([[-(10**5000)]],)}, "parts: row 0, column 0: a number beyond float32"),
         ({"combine": "sum"}, "combine: there is only one part"),
@@ -156,22 +139,18 @@ def test_parameters_need_a_generator_that_there_is():
 
 # The keys of a table, with | for a line break, and the message that they get.
 KEYS = """
-weights = [] => weights: empty
 weights = 3 => weights: expected a list of numbers, got a number
 weights = [[1, 2], [3]] => weights: row 1: ragged, 1 columns where the first has 2
 weights = [[1, true]] => weights: row 0, column 1: a boolean is not a number
 weights = [[1979-05-27]] => weights: row 0, column 0: a date is not a number
-weights = [[1e999]] => weights: row 0, column 0: inf is not a finite number
 weights = [[[1]]] => axes: missing; lists 3 deep need one of channel,row,column
 weights = [[1]] | axes = 'column' => weights: column 0: a list is not a number
-weights = [[1]] | axes = 'row, column' => axes: unknown value 'row, column' (did you mean 'row,column'?)
 weights = [[1]] | axes = ['row', 'column'] => axes: expected one of column row,column
 summary = 'x' => weights: missing; a kernel has one of weights parts generator
 weights = [[1]] | parts = [[[1]]] => parts: cannot be used with weights
 parts = 3 | combine = 'sum' => parts: expected a list of tables, got a number
 parts = [[[1]], [[1, 2]]] | combine = 'sum' => parts: part 1, row 0: ragged, 2 columns where the first has 1
 parts = [[[1]], [[2]]] => combine: missing; several parts need one of magnitude
-parts = [[[1]], [[2]]] | combine = 'magnitud' => combine: unknown value 'magnitud' (did you mean 'magnitude'?)
 weights = [[1]] | divisor = 0 => divisor: zero
 weights = [[1]] | divisor = 1e-300 => divisor: 1e-300 is so small
 weights = [[1]] | divisor = 'sun' => divisor: unknown value 'sun' (did you mean 'sum'?)
@@ -185,9 +164,7 @@ weights = [[1, 2]] | anchor = [0, 2] => anchor: there is no column 2: count from
 weights = [[1, 2]] | anchor = [0.5, 0] => anchor: there is no row 0.5: count from 0 to 0
 generator = 'deblur' | parameters = { of = 3 } => parameters: of: expected the name of a kernel, got a number
 wieghts = [[1]] => wieghts: unknown key (did you mean 'weights'?)
-zzz = 1 => zzz: unknown key (choose from weights, parts, generator
 generator = 'gausian' => generator: unknown value 'gausian' (did you mean 'gaussian'?)
-generator = 'gaussian' | parameters = { sigma = 0 } => parameters: sigma must be from 0.01 to 170, not 0
 generator = 'box' | parameters = { size = [1, true] } => parameters: size: a boolean is not a number
 generator = 'box' | parameters = 3 => parameters: expected a table of parameters, got a number
 generator = 'box' | divisor = 2 => divisor: cannot be used with generator
@@ -204,7 +181,6 @@ TABLES = [
     ('[mine]\n"a\\nb" = 1', "[mine] a\\nb: unknown key"),
     ("[mine.v2]\nweights = [[1]]", "[mine] v2: unknown key; a name with a dot is written in quotes"),
     ("weights = [[1]]", "[weights] table: expected a table, got a list"),
-    ('["my kernel"]\nweights = [[1]]', "[my kernel] name: names are letters, digits and _.+-"),
     ('["é\\n"]\nweights = [[1]]', "[é\\n] name: names are letters"),
     ("[good]\nweights = [1]\n[bad]\nweights = [[]]\n[fine]\nweights = [1]", "[bad] weights: row 0: empty"),
     (f"[{'a' * 65}]\nweights = [[1]]", f"[{'a' * 65}] name: names are letters"),
@@ -216,7 +192,6 @@ TABLES = [
     ("\n" + ".".join("a" * 50_000) + " = 1", "line 2: a key of more than 16 parts"),
     ("[" + " . ".join(['"a"'] * 50_000) + "]", "line 1: a key of more than 16 parts"),
     ("a = 1" + "0" * 5000, "Exceeds the limit"),
-    ("a = '\n'", ""),
     ("a = 9999-99-99", ""),
     *((line * (2**20 // len(line)), "") for line in (b"a" * 99 + b" ", b"'", b".a" * 16 + b"\n", b"- ")),
     ("#" * (2**20 + 1), "larger than 1 MiB"),
@@ -234,16 +209,13 @@ WRONG = [
     ("k.csv", "1;2\n3;4", "row 0, column 0: '1;2' is not a number: separate numbers by commas or"),
     ("k.txt", "", "empty"),
     ("k.mat", "3 3\n1 2 3\n", "the first line says 3x3, width x height, and 1 rows of 3 numbers follow"),
-    ("k.mat", "3 2\n1 2\n3 4\n", "the first line says 3x2, width x height, and 2 rows of 2 numbers follow"),
     ("k.mat", "1 2 3 4 5\n1", "the first line must be: width height [scale [offset]]"),
     ("k.mat", "2 1 0\n1 2\n", "scale: zero"),
     ("k.mat", b"MATLAB 5.0 MAT-file", "a file of MATLAB, not of libvips"),
-    ("k.npy", b"\x93NUMPY\x01\x00", "unusable .npy data"),
     ("k.npy", npy([[1, 2]])[:-1], "unusable .npy data"),
     ("k.npy", npy(np.array([[1, "x"]], object)), "unusable .npy data ('Object arrays cannot be loaded"),
     ("k.npy", npy([[True]]), "row 0, column 0: a boolean is not a number"),
     ("k.npy", npy(np.ones((3, 3, 3))), "an array of float64 and shape (3, 3, 3) is not a kernel"),
-    ("k.npy", npy(np.zeros((2, 0))), "an array of float64 and shape (2, 0) is not a kernel"),
     ("k.csv", b"1 " * 2**20, "larger than 1 MiB"),
 ]
 
