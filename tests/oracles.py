@@ -140,17 +140,6 @@ def correlate_by_shifts(array, kernel, border, *, fill=0):
     return total
 
 
-def correlate_channels_by_loops(image, kernels, pairs, **options):
-    """Correlate each channel with its own slice and add up, for each output: (H', W', O)."""
-    outputs = []
-    for kernel in kernels if kernels.ndim == 4 else [kernels]:
-        total = 0
-        for channel in range(image.shape[2]):
-            total = total + correlate_by_loops(image[:, :, channel], kernel[channel], pairs, **options)
-        outputs.append(total)
-    return np.stack(outputs, axis=-1)
-
-
 # A kernel on an image.
 
 
