@@ -16,11 +16,10 @@ import numpy as np
 from benchmarks.suite import kernel_of, photograph
 from convfilter.batch.job import memory_needed, run_job
 from convfilter.batch.plan import Job, Settings
-from convfilter.images.animation import write_frames
 from convfilter.images.formats import FORMATS, extension_of
 from convfilter.images.picture import Picture
 from convfilter.images.reading import read_size
-from convfilter.images.writing import write_picture
+from convfilter.images.writing import write_frames, write_picture
 from convfilter.options import BatchOptions, EncodeOptions, FilterOptions
 
 __all__ = ["main", "measured"]

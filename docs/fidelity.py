@@ -11,12 +11,11 @@ import numpy as np
 from PIL import Image
 
 from convfilter.errors import ImageError
-from convfilter.images.animation import write_frames
 from convfilter.images.formats import FORMATS, kind_of, route
 from convfilter.images.picture import Metadata, Picture
 from convfilter.images.reading import read_picture
 from convfilter.images.tiff_tags import TiffTag
-from convfilter.images.writing import check_writable, write_picture
+from convfilter.images.writing import check_writable, write_frames, write_picture
 from convfilter.options import EncodeOptions
 
 PAGE = Path(__file__).resolve().with_name("fidelity.md")

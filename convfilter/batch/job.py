@@ -536,7 +536,7 @@ def _write(
             for picture in pictures:
                 lost += write_picture(out, picture, form, settings.encoding, release=True, threads=threads)
         else:
-            from convfilter.images.animation import write_frames
+            from convfilter.images.writing import write_frames
 
             lost += write_frames(
                 out, pictures, count, form, settings.encoding, volume=volume, threads=threads

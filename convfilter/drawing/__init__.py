@@ -13,10 +13,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from convfilter.errors import OptionError, escaped, figure
 from convfilter.files import STREAM, check_output, refuse_terminal, write_output
-from convfilter.images.animation import write_frames
 from convfilter.images.formats import FORMATS, format_of_name
 from convfilter.images.picture import Metadata, Picture
-from convfilter.images.writing import write_picture
+from convfilter.images.writing import write_frames, write_picture
 
 __all__ = ["FRAME", "INK", "LINES", "PALE", "WHITE", "Drawing", "below", "beside", "boxed", "check_drawing"]
 __all__ += ["displayed", "diverging", "fitted", "framed", "full_scale", "greys", "grid", "labelled", "middle"]

@@ -57,8 +57,7 @@ class Format(NamedTuple):
     quality: bool = False  # whether there is a quality to choose
     blocks: tuple[str, ...] = ()  # what it holds beside the pixels: fields of `Metadata`
     reader: str = "reading:PillowReader"  # the class that reads it
-    encoder: str = "writing:save_plain"  # the function that writes one image
-    frames_encoder: str = ""  # the class that writes several: it takes each by `add`; `finish` ends the file
+    writer: str = "writing:PlainWriter"  # the class that writes it
     holds_all: bool = False  # whether that class needs all of them at once
     prints: bool = False  # whether its library prints to standard error
 
@@ -90,8 +89,7 @@ FORMATS: dict[str, Format] = {
         several="animation",
         blocks=("exif", "icc", "xmp", "dpi", "chunks", "duration", "plays"),
         reader="reading:PngReader",
-        encoder="png:save_png",
-        frames_encoder="animation:PngFrames",
+        writer="png:PngWriter",
     ),
     "jpeg": Format(
         extensions=(".jpg", ".jpeg", ".jpe", ".jfif"),
@@ -102,7 +100,7 @@ FORMATS: dict[str, Format] = {
         lossless=False,
         quality=True,
         blocks=("exif", "icc", "xmp", "dpi", "comments", "photoshop"),
-        encoder="writing:save_jpeg",
+        writer="jpeg:JpegWriter",
     ),
     "tiff": Format(
         extensions=(".tif", ".tiff", ".btf"),
@@ -113,8 +111,7 @@ FORMATS: dict[str, Format] = {
         several="pages",
         blocks=("exif", "icc", "xmp", "dpi"),
         reader="tiff:TiffReader",
-        encoder="tiff_writing:save_tiff",
-        frames_encoder="tiff_writing:TiffPages",
+        writer="tiff_writing:TiffWriter",
         prints=True,
     ),
     "webp": Format(
@@ -127,8 +124,7 @@ FORMATS: dict[str, Format] = {
         lossless=False,
         quality=True,
         blocks=("exif", "icc", "xmp", "duration", "plays"),
-        encoder="writing:save_webp",
-        frames_encoder="animation:WebpFrames",
+        writer="webp:WebpWriter",
     ),
     "bmp": Format(
         extensions=(".bmp", ".dib"),
@@ -147,8 +143,7 @@ FORMATS: dict[str, Format] = {
         several="animation",
         side=65_535,
         blocks=("xmp", "comments", "aspect", "duration", "plays"),
-        encoder="gif:save_gif",
-        frames_encoder="gif:GifFrames",
+        writer="gif:GifWriter",
     ),
     "ppm": Format(
         extensions=(".ppm", ".pgm", ".pbm", ".pnm"),
@@ -156,8 +151,7 @@ FORMATS: dict[str, Format] = {
         magic=tuple((0, b"P%d%c" % (variant, blank)) for variant in range(1, 7) for blank in b" \t\r\n\v\f#"),
         several="pages",
         reader="pnm:PnmReader",
-        encoder="pnm:save_pnm",
-        frames_encoder="pnm:PnmWriter",
+        writer="pnm:PnmWriter",
     ),
     "tga": Format(
         extensions=(".tga", ".icb", ".vda", ".vst"),
@@ -176,8 +170,7 @@ FORMATS: dict[str, Format] = {
         lossless=False,
         quality=True,
         blocks=("exif", "icc", "xmp", "duration"),
-        encoder="writing:save_avif",
-        frames_encoder="animation:AvifFrames",
+        writer="webp:AvifWriter",
         holds_all=True,
         prints=True,
     ),
@@ -188,8 +181,7 @@ FORMATS: dict[str, Format] = {
         several="arrays",
         side=2**63 - 1,
         reader="npy:NpyReader",
-        encoder="npy:save_array",
-        frames_encoder="npy:ArrayFrames",
+        writer="npy:NpyWriter",
     ),
 }
 

@@ -12,12 +12,14 @@ import struct
 import numpy as np
 from numpy.typing import NDArray
 
-from convfilter.images.animation import Clock, changed_box
 from convfilter.images.headers import GIF_XMP, GIF_XMP_END
 from convfilter.images.picture import Metadata, Picture
 from convfilter.images.writing import (
+    Clock,
     Output,
+    Writer,
     background_colour,
+    changed_box,
     few_colours,
     flattened,
     save,
@@ -25,7 +27,7 @@ from convfilter.images.writing import (
     to_image,
 )
 
-__all__ = ["GifFrames", "save_gif"]
+__all__ = ["GifWriter"]
 
 Packed = NDArray[np.uint32]
 """Red, green, blue and alpha of each pixel in one number; alpha is its highest byte."""
@@ -35,13 +37,6 @@ _REDUCED = "gif holds at most 256 colours: reduced"
 _PLACES = np.array([1, 1 << 8, 1 << 16], np.uint32)
 _GREYS = np.arange(256, dtype=np.uint8).repeat(3).reshape(256, 3)
 _KEEP, _CLEAR = 1, 2  # what becomes of a frame before the next one is drawn
-
-
-def save_gif(picture: Picture, output: Output) -> None:
-    """Write a GIF of a single image."""
-    frames = GifFrames(output)
-    frames.add(picture)
-    frames.finish()
 
 
 def _aspect(metadata: Metadata) -> int:
@@ -65,11 +60,11 @@ def _extensions(metadata: Metadata) -> bytes:
     return found
 
 
-class GifFrames:
+class GifWriter(Writer):
     """Puts the frames of a GIF together; each is written when the next one is known."""
 
     def __init__(self, output: Output) -> None:
-        self._output, self._stream = output, output.stream
+        super().__init__(output)
         self._clock = Clock(10, 65_535, output.warnings)
         self._held: tuple[Packed, int] | None = None  # a frame that is not written yet, and its ticks
         self._shown: Packed | None = None  # before the held frame is drawn
@@ -78,7 +73,7 @@ class GifFrames:
 
     def add(self, picture: Picture) -> None:
         """Take the next frame."""
-        several, duration = self._output.frames > 0, picture.metadata.duration
+        several, duration = self.output.frames > 0, picture.metadata.duration
         packed = self._packed(picture)
         if self._held is None:
             self._grey = picture.mode == "L" and not several
@@ -92,15 +87,16 @@ class GifFrames:
         """Write the last frame and the end."""
         if self._held is not None:
             self._write(*self._held, None)
-        self._stream.write(b";")
+        self.output.stream.write(b";")
 
     def _begin(self, shape: tuple[int, ...], metadata: Metadata) -> None:
         """Write what stands before the frames, none of which shares a palette."""
-        self._stream.write(b"GIF89a" + struct.pack("<HHBBB", shape[1], shape[0], 0, 0, _aspect(metadata)))
-        if self._output.frames and metadata.plays != 1:
+        screen = struct.pack("<HHBBB", shape[1], shape[0], 0, 0, _aspect(metadata))
+        self.output.stream.write(b"GIF89a" + screen)
+        if self.output.frames and metadata.plays != 1:
             loop = struct.pack("<BBHB", 3, 1, min(max(metadata.plays - 1, 0), 65_535), 0)
-            self._stream.write(b"!\xff\x0bNETSCAPE2.0" + loop)
-        self._stream.write(_extensions(metadata))
+            self.output.stream.write(b"!\xff\x0bNETSCAPE2.0" + loop)
+        self.output.stream.write(_extensions(metadata))
 
     def _packed(self, picture: Picture) -> Packed:
         """Return a frame whose pixels are opaque or wholly transparent."""
@@ -108,8 +104,8 @@ class GifFrames:
         alpha = pixels[..., 3]
         partly = (alpha != 0) & (alpha != 255)
         if partly.any():
-            background = self._output.encoding.background
-            self._output.warnings.append(f"gif cannot hold partial transparency: blended onto {background}")
+            background = self.output.encoding.background
+            self.output.warnings.append(f"gif cannot hold partial transparency: blended onto {background}")
             pixels[partly, :3] = flattened(pixels, background_colour(background))[partly]
             alpha[partly] = 255
         pixels[alpha == 0] = 0
@@ -135,7 +131,7 @@ class GifFrames:
         if self._grey:  # with the greys in order it is read as grey again
             numbers, colours = frame.astype(np.uint8).ravel(), _GREYS
         if reduce:
-            self._output.warnings.append(_REDUCED)
+            self.output.warnings.append(_REDUCED)
         clear = len(colours)  # the number of what is not drawn, if one is to spare
         indices = np.full(frame.shape, clear % 256, np.uint8)
         indices[drawn] = numbers
@@ -145,13 +141,13 @@ class GifFrames:
         image = to_image(indices[top:bottom, left:right], "P", palette)
         # As a file of its own: 13 bytes with the size of the palette, palette, 10 bytes, data, 1 byte.
         encoded = io.BytesIO()
-        save(image, self._output._replace(stream=encoded), optimize=False, interlace=False)
+        save(image, self.output._replace(stream=encoded), optimize=False, interlace=False)
         data = encoded.getvalue()
         table = 6 << (data[10] & 7)
         control = (_CLEAR if vanishes else _KEEP) << 2 | spare
-        self._stream.write(b"!\xf9\4" + struct.pack("<BHBB", control, ticks, clear * spare, 0))
-        self._stream.write(b"," + struct.pack("<HHHHB", left, top, *image.size, data[10] & 0x87))
-        self._stream.write(data[13 : 13 + table] + data[23 + table : -1])
+        self.output.stream.write(b"!\xf9\4" + struct.pack("<BHBB", control, ticks, clear * spare, 0))
+        self.output.stream.write(b"," + struct.pack("<HHHHB", left, top, *image.size, data[10] & 0x87))
+        self.output.stream.write(data[13 : 13 + table] + data[23 + table : -1])
         if vanishes:
             self._shown = self._meant = np.zeros_like(frame)
         else:

@@ -1,4 +1,4 @@
-"""How the pixels of a JPEG are coded, and writing files with samplings that Pillow does not support.
+"""JPEG files: how their pixels are coded, and writing them, also with samplings that Pillow does not support.
 
 For those each component is encoded as a grey JPEG, and these are joined: a scan of one component is coded as
 a grey image is, so that only headers are made here.
@@ -6,54 +6,24 @@ a grey image is, so that only headers are made here.
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Sequence
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import Any, BinaryIO
 
-from PIL import Image, ImageChops
+from PIL import Image, ImageChops, ImageFile
 
 from convfilter.images.headers import jpeg_segments
+from convfilter.images.library import collected
+from convfilter.images.picture import PHOTOSHOP, Coding, Component, Metadata, Picture
+from convfilter.images.writing import QUALITY, Writer, save, taken
 
-__all__ = ["Coding", "Component", "coding_of", "is_lossless", "joined"]
+__all__ = ["JpegWriter", "coding_of", "is_lossless"]
 
-# Pillow's numbers for how colours are sampled, by the factors of the first component.
-_SUBSAMPLINGS = {(1, 1): 0, (2, 1): 1, (2, 2): 2}
 _DQT, _EOI, _SOS, _APP, _ADOBE, _LOSSLESS = 0xDB, 0xD9, 0xDA, 0xE0, 0xEE, 0xC3
+_PHOTOSHOP, _COMMENT, _LONGEST = 0xED, 0xFE, 65_533
 _FRAMES = (0xC0, 0xC1, 0xC2)
 _HEADER = 1 << 20
-
-
-class Component(NamedTuple):
-    """How often a component is sampled, compared with the others, and which table it is quantized by."""
-
-    across: int
-    down: int
-    table: int
-
-
-class Coding(NamedTuple):
-    """How a JPEG codes its pixels."""
-
-    tables: list[list[int]]
-    components: tuple[Component, ...]
-    ycck: bool = False  # of CMYK: the first three as YCbCr
-    progressive: bool = False
-
-    def tables_by_component(self) -> list[list[int]]:
-        """Return the tables in the order in which Pillow takes them: the last stands for further ones too."""
-        usual = (min(number, len(self.tables) - 1) for number in range(len(self.components)))
-        if all(each.table == number for each, number in zip(self.components, usual, strict=True)):
-            return self.tables
-        return [self.tables[each.table] for each in self.components]
-
-    def pillow_subsampling(self) -> int | None:
-        """Return Pillow's number for the sampling; None if Pillow cannot write it."""
-        if len(self.components) == 1:
-            return 0
-        first, *others = (each[:2] for each in self.components)
-        if self.ycck or any(each != (1, 1) for each in others):
-            return None
-        return _SUBSAMPLINGS.get(first) if len(others) == 2 else 0 if first == (1, 1) else None
 
 
 def coding_of(image: Image.Image) -> Coding | None:
@@ -75,45 +45,105 @@ def is_lossless(stream: BinaryIO) -> bool:
     return any(marker == _LOSSLESS for marker, _, _ in jpeg_segments(stream.read(_HEADER)))
 
 
-class _Encode(Protocol):
-    def __call__(self, plane: Image.Image, table: list[int], *, beside: bool) -> bytes:
-        """Return a grey JPEG, with the metadata if `beside`."""
+class JpegWriter(Writer):
+    """Writes a JPEG with the tables of its input again, or of a quality."""
+
+    def add(self, picture: Picture) -> None:
+        """Write the image."""
+        metadata, warnings, small = picture.metadata, self.output.warnings, self.output.small
+        options: dict[str, Any] = {"exif": metadata.exif, "xmp": metadata.xmp, "icc_profile": metadata.icc}
+        for name, limit in (("exif", _LONGEST), ("xmp", _LONGEST - 29)):
+            if options[name] is not None and len(options[name]) > limit:
+                warnings.append(f"{name} of {len(options[name])} bytes is too long for jpeg: dropped")
+                options[name] = None
+        dpi = metadata.dpi
+        if dpi is not None and max(dpi) >= 65_535:
+            warnings.append(f"a resolution of {max(dpi):.0f} dots per inch is too high for jpeg: dropped")
+            dpi = None
+        coding, quality = metadata.coding, self.output.encoding.quality
+        bands = Image.getmodebands(picture.mode)
+        progressive = small or (coding is not None and coding.progressive)
+        options |= {"dpi": dpi, "extra": _extra(metadata, warnings) or None}
+        options |= {"optimize": small or None, "progressive": progressive or None}
+        joins = coding is not None and coding.pillow_subsampling() is None
+        image = taken(picture, padded=not joins)
+        if quality is not None or coding is None:
+            quality = quality or QUALITY
+            # The chroma of what edge filters make is no smoother than the rest: full at high qualities.
+            options |= {"quality": quality, "subsampling": 0 if quality >= QUALITY else 2}
+        elif len(coding.components) != bands:
+            options |= {"qtables": coding.tables}
+        elif joins:
+            self.output.stream.write(self._joined(image, coding, options))
+            return
+        else:
+            options |= {"qtables": coding.tables_by_component(), "subsampling": coding.pillow_subsampling()}
+        # Of coarser tables libjpeg prints a line.
+        coarse = any(max(table) > 255 for table in options.get("qtables", ()))
+        with collected(warnings, prints=coarse):
+            self._save(image, self.output.stream, options)
+
+    def _save(self, image: Image.Image, stream: BinaryIO, options: dict[str, Any]) -> None:
+        """Have Pillow encode an image; a progressive one in one go: its own buffer is too small for noise."""
+        before = ImageFile.MAXBLOCK
+        if options["progressive"] or options["optimize"]:
+            most = 2 * len(image.getbands()) * image.width * image.height + (1 << 18)
+            ImageFile.MAXBLOCK = max(before, most)
+        try:
+            save(image, self.output._replace(stream=stream), **options)
+        finally:
+            ImageFile.MAXBLOCK = before
+
+    def _joined(self, image: Image.Image, coding: Coding, options: dict[str, Any]) -> bytes:
+        """Return an RGB or CMYK image as a JPEG of that coding."""
+        across = max(each.across for each in coding.components)
+        down = max(each.down for each in coding.components)
+        files: list[bytes] = []
+        for plane, component in zip(_planes(image, ycck=coding.ycck), coding.components, strict=True):
+            factors = across // component.across, down // component.down  # libjpeg reads no fractions
+            reduced = plane if factors == (1, 1) else plane.reduce(factors)
+            kept = {"progressive": options["progressive"]} if files else options
+            own = {"qtables": [coding.tables[component.table]], "optimize": True}
+            stream = io.BytesIO()
+            self._save(reduced, stream, kept | own)
+            files.append(stream.getvalue())
+        tables: dict[int, bytes] = {}
+        beside, scans, frame = b"", b"", 0
+        for number, (data, component) in enumerate(zip(files, coding.components, strict=True)):
+            for marker, start, end in jpeg_segments(data):
+                segment = bytearray(data[start - 4 : end])
+                if marker == _DQT:
+                    segment[4] = segment[4] & 0xF0 | component.table
+                    tables[component.table] = bytes(segment)
+                elif marker in _FRAMES:
+                    frame = max(frame, marker)
+                elif marker >= _APP:
+                    beside += segment if number == 0 else b""
+                elif marker != _EOI:
+                    if marker == _SOS:
+                        segment[5] = number + 1
+                    scans += segment
+        rows = [
+            bytes([number, each.across << 4 | each.down, each.table])
+            for number, each in enumerate(coding.components, 1)
+        ]
+        size = struct.pack(">BHHB", 8, image.height, image.width, len(rows))
+        head = [b"\xff\xd8", beside, *tables.values()]
+        if image.mode == "CMYK":
+            head.append(_segment(_ADOBE, b"Adobe\0d\0\0\0\0" + bytes([2 * coding.ycck])))
+        return b"".join([*head, _segment(frame, size + b"".join(rows)), scans, b"\xff\xd9"])
 
 
-def joined(image: Image.Image, coding: Coding, encode: _Encode) -> bytes:
-    """Return an RGB or CMYK image as a JPEG of that coding."""
-    across = max(each.across for each in coding.components)
-    down = max(each.down for each in coding.components)
-    files: list[bytes] = []
-    for plane, component in zip(_planes(image, ycck=coding.ycck), coding.components, strict=True):
-        factors = across // component.across, down // component.down  # libjpeg reads no fractions
-        reduced = plane if factors == (1, 1) else plane.reduce(factors)
-        files.append(encode(reduced, coding.tables[component.table], beside=not files))
-    tables: dict[int, bytes] = {}
-    beside, scans, frame = b"", b"", 0
-    for number, (data, component) in enumerate(zip(files, coding.components, strict=True)):
-        for marker, start, end in jpeg_segments(data):
-            segment = bytearray(data[start - 4 : end])
-            if marker == _DQT:
-                segment[4] = segment[4] & 0xF0 | component.table
-                tables[component.table] = bytes(segment)
-            elif marker in _FRAMES:
-                frame = max(frame, marker)
-            elif marker >= _APP:
-                beside += segment if number == 0 else b""
-            elif marker != _EOI:
-                if marker == _SOS:
-                    segment[5] = number + 1
-                scans += segment
-    rows = [
-        bytes([number, each.across << 4 | each.down, each.table])
-        for number, each in enumerate(coding.components, 1)
-    ]
-    size = struct.pack(">BHHB", 8, image.height, image.width, len(rows))
-    head = [b"\xff\xd8", beside, *tables.values()]
-    if image.mode == "CMYK":
-        head.append(_segment(_ADOBE, b"Adobe\0d\0\0\0\0" + bytes([2 * coding.ycck])))
-    return b"".join([*head, _segment(frame, size + b"".join(rows)), scans, b"\xff\xd9"])
+def _extra(metadata: Metadata, warnings: list[str]) -> bytes:
+    """Return what is written as it is: Photoshop data, split if long, and comments."""
+    data, size = metadata.photoshop or b"", _LONGEST - len(PHOTOSHOP)
+    segments = [_segment(_PHOTOSHOP, PHOTOSHOP + data[at : at + size]) for at in range(0, len(data), size)]
+    for comment in metadata.comments:
+        if len(comment) > _LONGEST:
+            warnings.append(f"comment of {len(comment)} bytes is too long for jpeg: dropped")
+        else:
+            segments.append(_segment(_COMMENT, comment))
+    return b"".join(segments)
 
 
 def _segment(marker: int, content: bytes) -> bytes:

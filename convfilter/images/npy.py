@@ -15,9 +15,9 @@ from convfilter.images.headers import check_channels, check_pixels
 from convfilter.images.library import reasons
 from convfilter.images.opening import Source
 from convfilter.images.picture import Picture, Size
-from convfilter.images.writing import Output
+from convfilter.images.writing import Writer
 
-__all__ = ["ArrayFrames", "NpyReader", "save_array"]
+__all__ = ["NpyReader", "NpyWriter"]
 
 _TYPES = ("uint8", "uint16", "uint32", "int8", "int16", "int32", "float32", "float64")
 # What is widened or mapped onto the types above without loss.
@@ -113,36 +113,24 @@ def _header(stream: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     return shape, fortran, dtype
 
 
-def save_array(picture: Picture, output: Output) -> None:
-    """Write an array."""
-    _write_header(output.stream, picture.pixels.shape, picture.pixels.dtype)
-    output.stream.write(picture.pixels.reshape(-1).view(np.uint8).data)
+class NpyWriter(Writer):
+    """Writes an array, or several of one shape and type as one along a further axis.
 
+    `numpy.save` would hold 16 MB of them twice.
+    """
 
-class ArrayFrames:
-    """Writes arrays of one shape and type as one along a further axis."""
-
-    def __init__(self, output: Output) -> None:
-        self._output = output
-        self._kind: tuple[tuple[int, ...], np.dtype[Any]] | None = None
+    _kind: tuple[tuple[int, ...], np.dtype[Any]] | None = None
 
     def add(self, picture: Picture) -> None:
-        """Write the next one."""
-        pixels = picture.pixels
+        """Write the only array, or the next one."""
+        pixels = np.ascontiguousarray(picture.pixels)
         kind = pixels.shape, pixels.dtype
         if self._kind is None:
             self._kind = kind
-            _write_header(self._output.stream, (self._output.frames, *pixels.shape), pixels.dtype)
+            shape = (self.output.frames, *pixels.shape) if self.output.frames else pixels.shape
+            described = np.lib.format.dtype_to_descr(pixels.dtype)
+            header = {"descr": described, "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(self.output.stream, header)
         elif kind != self._kind:
             raise ImageError(f"{pixels.dtype} of shape {pixels.shape} after others; try tiff")
-        self._output.stream.write(pixels.reshape(-1).view(np.uint8).data)
-
-    def finish(self) -> None:
-        """Do nothing: the last array ends the file."""
-
-
-def _write_header(stream: BinaryIO, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    """Write what stands before an array's samples in C order; `np.save` would hold 16 MB of them twice."""
-    described = np.lib.format.dtype_to_descr(dtype)
-    header = {"descr": described, "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(stream, header)
+        self.output.stream.write(pixels.reshape(-1).view(np.uint8).data)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 import struct
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from numpy.typing import NDArray
 from PIL import Image
@@ -30,13 +30,12 @@ from convfilter.images.formats import FORMATS
 from convfilter.images.library import reasons
 from convfilter.images.tiff_tags import SAME_GRID, Grid, Origin, TiffTag
 
-if TYPE_CHECKING:
-    from convfilter.images.jpeg import Coding
-
 __all__ = [
     "BLOCKS",
     "PHOTOSHOP",
     "Chunk",
+    "Coding",
+    "Component",
     "Metadata",
     "Picture",
     "Size",
@@ -83,6 +82,43 @@ _XMP_FURTHER = (
 # A JPEG or PNG in base 64, whose lines may be broken by references to characters.
 _BASE64 = rb"[A-Za-z0-9+/=\s]", rb"&#x?[0-9A-Fa-f]{1,6};"
 _XMP_IMAGE = rb"(?:/9j/|iVBORw0KGgo)(?=(?:%b|%b){100})(?:%b+|%b)*" % (_BASE64 + _BASE64)
+
+
+# Pillow's numbers for how colours are sampled, by the factors of the first component.
+_SUBSAMPLINGS = {(1, 1): 0, (2, 1): 1, (2, 2): 2}
+
+
+class Component(NamedTuple):
+    """How often a component is sampled, compared with the others, and which table it is quantized by."""
+
+    across: int
+    down: int
+    table: int
+
+
+class Coding(NamedTuple):
+    """How a JPEG codes its pixels."""
+
+    tables: list[list[int]]
+    components: tuple[Component, ...]
+    ycck: bool = False  # of CMYK: the first three as YCbCr
+    progressive: bool = False
+
+    def tables_by_component(self) -> list[list[int]]:
+        """Return the tables in the order in which Pillow takes them: the last stands for further ones too."""
+        usual = (min(number, len(self.tables) - 1) for number in range(len(self.components)))
+        if all(each.table == number for each, number in zip(self.components, usual, strict=True)):
+            return self.tables
+        return [self.tables[each.table] for each in self.components]
+
+    def pillow_subsampling(self) -> int | None:
+        """Return Pillow's number for the sampling; None if Pillow cannot write it."""
+        if len(self.components) == 1:
+            return 0
+        first, *others = (each[:2] for each in self.components)
+        if self.ycck or any(each != (1, 1) for each in others):
+            return None
+        return _SUBSAMPLINGS.get(first) if len(others) == 2 else 0 if first == (1, 1) else None
 
 
 class Metadata(NamedTuple):

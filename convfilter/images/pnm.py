@@ -15,9 +15,9 @@ from convfilter.images.headers import check_pixels
 from convfilter.images.library import disk_errors, frame_named
 from convfilter.images.opening import Source
 from convfilter.images.picture import Picture, Size
-from convfilter.images.writing import Output
+from convfilter.images.writing import Writer
 
-__all__ = ["PnmReader", "PnmWriter", "read_stream", "save_pnm"]
+__all__ = ["PnmReader", "PnmWriter", "read_stream"]
 
 _WHITE = b" \t\n\v\f\r"
 _LONGEST_LINE, _LONGEST_NUMBER = 1 << 20, 100
@@ -242,25 +242,14 @@ def _numbers(stream: BinaryIO, kind: int) -> Iterator[list[bytes]]:
         yield [rest]
 
 
-def save_pnm(picture: Picture, output: Output) -> None:
-    """Write grey as PGM and colours as PPM, of 8 or 16 bits."""
-    pixels = picture.pixels
-    height, width = pixels.shape[:2]
-    kind, largest = 5 if pixels.ndim == 2 else 6, int(np.iinfo(pixels.dtype).max)
-    output.stream.write(b"P%d\n%d %d\n%d\n" % (kind, width, height, largest))
-    stored = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder(">"))
-    output.stream.write(stored.reshape(-1).view(np.uint8).data)
-
-
-class PnmWriter:
-    """Writes images one after another."""
-
-    def __init__(self, output: Output) -> None:
-        self._output = output
+class PnmWriter(Writer):
+    """Writes images one after another: grey as PGM and colours as PPM, of 8 or 16 bits."""
 
     def add(self, picture: Picture) -> None:
         """Write the next one."""
-        save_pnm(picture, self._output)
-
-    def finish(self) -> None:
-        """Do nothing: the last image ends the file."""
+        pixels = picture.pixels
+        height, width = pixels.shape[:2]
+        kind, largest = 5 if pixels.ndim == 2 else 6, int(np.iinfo(pixels.dtype).max)
+        self.output.stream.write(b"P%d\n%d %d\n%d\n" % (kind, width, height, largest))
+        stored = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder(">"))
+        self.output.stream.write(stored.reshape(-1).view(np.uint8).data)

@@ -26,9 +26,9 @@ from convfilter.images.formats import FORMATS, kind_of
 from convfilter.images.library import add_warning, load_plugin, reasons
 from convfilter.images.picture import Metadata, Picture
 from convfilter.images.tiff_tags import Directory, TiffTag, address_at, little_endian
-from convfilter.images.writing import Output, taken
+from convfilter.images.writing import Output, Writer, taken
 
-__all__ = ["TiffPages", "save_tiff"]
+__all__ = ["TiffWriter"]
 
 _STRIPS, _TILES, _PREDICTOR, _XMP, _PROFILE = 273, 324, 317, 700, 34675
 _RESOLUTION = _UNIT, _ACROSS, _DOWN = 296, 282, 283
@@ -39,14 +39,7 @@ _LONG = 4
 _LARGEST = 2**32 - 1
 
 
-def save_tiff(picture: Picture, output: Output) -> None:
-    """Write a TIFF of one page."""
-    pages = TiffPages(output)
-    pages.add(picture)
-    pages.finish()
-
-
-class TiffPages:
+class TiffWriter(Writer):
     """Writes the pages of a TIFF, each with a size, a mode and metadata of its own, and without loss.
 
     Each is compressed as the input was if that loses nothing. A page ends where the address of the next one
@@ -54,15 +47,15 @@ class TiffPages:
     """
 
     def __init__(self, output: Output) -> None:
+        super().__init__(output)
         load_plugin("tiff")
-        self._stream, self._small, self._warnings = output.stream, output.small, output.warnings
-        self._place = self._stream.write(b"II*\0")
+        self._place = output.stream.write(b"II*\0")
 
     def add(self, picture: Picture) -> None:
         """Write the next page."""
-        group, first = _group(picture.metadata, self._warnings), self._place == 4
+        group, first = _group(picture.metadata, self.output.warnings), self._place == 4
         note = note_in_place(group) if first else b""
-        data = _encoded(picture, self._small)
+        data = _encoded(picture, self.output.small)
         start = self._place + 4 + len(note)  # behind the address of this page
         behind = start + len(data)
         table, values = laid_out({**_moved(data, start), **group}, behind, first=first)
@@ -70,14 +63,14 @@ class TiffPages:
         end = behind + len(values) + len(table)
         if end + 4 > _LARGEST:
             raise ImageError("tiff holds 4 GiB at most; try npy")
-        self._stream.write(struct.pack("<I", behind + len(values)) + note)
-        self._stream.write(data)
-        self._stream.write(values + table)
+        self.output.stream.write(struct.pack("<I", behind + len(values)) + note)
+        self.output.stream.write(data)
+        self.output.stream.write(values + table)
         self._place = end
 
     def finish(self) -> None:
         """End the file."""
-        self._stream.write(bytes(4))
+        self.output.stream.write(bytes(4))
 
 
 def _moved(data: bytes, start: int) -> dict[int, TiffTag]:

@@ -1,51 +1,51 @@
 """From an array of pixels to an encoded file.
 
-What a format can hold is checked first; nothing is narrowed without an error or a warning. Then the ``save_``
-function that the table of formats names writes the image: mostly Pillow's `save`, with the options that fit.
+What a format can hold is checked first; nothing is narrowed without an error or a warning. Then the format's
+`Writer` writes the image, or the frames of several one by one: mostly with `save`, which calls Pillow.
 """
 
 from __future__ import annotations
 
 import contextlib
-import io
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
+from collections.abc import Iterable
+from typing import Any, BinaryIO, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
-from PIL import Image, ImageColor, ImageFile
+from PIL import Image, ImageColor
 
 from convfilter.errors import ImageError, OptionError, brief, escaped
-from convfilter.images.exif import DESCRIPTIVE, tags_of, without_upright
+from convfilter.images.exif import DESCRIPTIVE, tags_of
 from convfilter.images.formats import FORMATS, fitting_mode, kind_of, loaded, route
-from convfilter.images.library import collected, load_plugin, reasons
-from convfilter.images.picture import PHOTOSHOP, Metadata, Picture, icc_fits
+from convfilter.images.library import collected, frame_named, load_plugin, reasons
+from convfilter.images.picture import Metadata, Picture, icc_fits
 from convfilter.images.tiff_tags import Origin, fitting_tags, names_beside
 from convfilter.options import EncodeOptions, check_choices
 
-if TYPE_CHECKING:
-    from convfilter.images.jpeg import Coding
-
 __all__ = [
+    "QUALITY",
+    "UNTIMED",
+    "Clock",
     "Output",
+    "Writer",
     "background_colour",
+    "changed_box",
+    "changed_part",
     "check_encoding",
     "check_writable",
     "few_colours",
     "flattened",
     "prepared",
     "save",
-    "save_avif",
-    "save_jpeg",
-    "save_plain",
-    "save_webp",
     "taken",
     "to_image",
+    "write_frames",
     "write_picture",
 ]
 
-_QUALITY = 90
-_JPEG_SEGMENT = 65_533
+QUALITY = 90
+"""What is written where neither the caller nor the input has a quality."""
+
 _STRIP_SAMPLES = 1 << 19
 
 
@@ -128,17 +128,77 @@ def write_picture(
     form = format or picture.format
     height, width = picture.pixels.shape[:2]
     check_writable(_mode_of(picture), picture.pixels.dtype, (width, height), 1, form)
-    output = Output(stream, form, encoding or EncodeOptions(), [], [], threads=threads)
-    with collected(output.warnings, prints=FORMATS[form].prints):
-        loaded(FORMATS[form].encoder)(prepared(picture, output, release=release), output)
+    if not release:
+        picture = picture.with_pixels(picture.pixels, picture.mode)
+    return write_frames(stream, [picture], 0, form, encoding, threads=threads)
+
+
+def write_frames(
+    stream: BinaryIO,
+    pictures: Iterable[Picture],
+    count: int,
+    format: str,
+    encoding: EncodeOptions | None = None,
+    *,
+    volume: bool = False,
+    threads: int = 1,
+) -> list[str]:
+    """Encode `count` images, 0 for a single one, as a file into a buffered stream; return what was lost.
+
+    Each is forgotten before the next is asked for, as far as the format allows. A `volume` of grey frames in
+    an ``.npy`` is (T, H, W); other frames are (T, H, W, 1), which cannot be taken for an image.
+    """
+    row = FORMATS[format]
+    output = Output(stream, format, encoding or EncodeOptions(), [], [], count, threads)
+    writer: Writer = loaded(row.writer)(output)
+    size: tuple[int, ...] | None = None
+    for number, picture in enumerate(pictures):
+        with frame_named(number, count or 1), collected(output.warnings, prints=row.prints):
+            size = _checked_size(picture, size, format)
+            if count and row.several == "arrays" and picture.pixels.ndim == 2 and not volume:
+                picture.pixels = picture.pixels[..., np.newaxis]
+            writer.add(prepared(picture, output))
+    with collected(output.warnings, prints=row.prints):
+        writer.finish()
     return output.all_warnings()
 
 
-def prepared(picture: Picture, output: Output, *, release: bool = False) -> Picture:
-    """Return an image, or a frame of several, as a format holds it; `release` as above."""
+def _checked_size(picture: Picture, size: tuple[int, ...] | None, form: str) -> tuple[int, ...]:
+    """Return an image's size; refuse another than that before it where a file holds one size only."""
+    height, width = shape = picture.pixels.shape[:2]
+    if size not in (None, shape) and FORMATS[form].several != "pages":
+        raise ImageError(f"{width} x {height} pixels, and {form} holds frames of one size; try tiff")
+    return shape
+
+
+class Writer:
+    """Writes the images of one format into a file."""
+
+    def __init__(self, output: Output) -> None:
+        self.output = output
+
+    def add(self, picture: Picture) -> None:
+        """Take the only image, or the next one of several."""
+        raise NotImplementedError
+
+    def finish(self) -> None:
+        """Write what stands behind all images: in most formats nothing."""
+
+
+class PlainWriter(Writer):
+    """Writes an image with its resolution, run-length coded if its input was, where the format has these."""
+
+    def add(self, picture: Picture) -> None:
+        """Write the image."""
+        metadata, small = picture.metadata, self.output.small
+        save(taken(picture), self.output, dpi=metadata.dpi, rle=small or metadata.compression == "tga_rle")
+
+
+def prepared(picture: Picture, output: Output) -> Picture:
+    """Return an image, or a frame of several, as a format holds it, and empty the one it is made of."""
     form, warnings = output.format, output.warnings
     pixels = picture.pixels
-    if pixels.shape[2:] == (1,) and form != "npy":
+    if pixels.shape[2:] == (1,) and FORMATS[form].several != "arrays":
         pixels = pixels[:, :, 0]
     mode, dtype = _mode_of(picture), pixels.dtype.name
     kind, lost = route(mode, dtype, form)
@@ -162,8 +222,7 @@ def prepared(picture: Picture, output: Output, *, release: bool = False) -> Pict
         pixels, mode = np.asarray(to_image(pixels, mode).convert(kind)), kind
     if _in_four_bytes(pixels) is None or form not in ("jpeg", "png"):  # which take them as they are
         pixels = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("="))
-    if release:
-        picture.pixels = np.empty((0, 0), np.uint8)
+    picture.pixels = np.empty((0, 0), np.uint8)
     return Picture(pixels, mode, form, metadata)
 
 
@@ -224,114 +283,6 @@ def save(image: Image.Image, output: Output, **options: object) -> None:
     options = {name: value for name, value in options.items() if value is not None}
     with reasons(f"cannot be written as {output.format}", system=False):
         image.save(cast("BinaryIO", _Stream(output.stream)), output.format.upper(), **options)
-
-
-def save_plain(picture: Picture, output: Output) -> None:
-    """Write a BMP, with its resolution, or a TGA, run-length coded if its input was."""
-    metadata = picture.metadata
-    save(taken(picture), output, dpi=metadata.dpi, rle=output.small or metadata.compression == "tga_rle")
-
-
-def save_jpeg(picture: Picture, output: Output) -> None:
-    """Write a JPEG with the tables of its input again, or of a quality."""
-    metadata, warnings = picture.metadata, output.warnings
-    options: dict[str, Any] = {"exif": metadata.exif, "xmp": metadata.xmp, "icc_profile": metadata.icc}
-    for name, limit in (("exif", _JPEG_SEGMENT), ("xmp", _JPEG_SEGMENT - 29)):
-        if options[name] is not None and len(options[name]) > limit:
-            warnings.append(f"{name} of {len(options[name])} bytes is too long for jpeg: dropped")
-            options[name] = None
-    dpi = metadata.dpi
-    if dpi is not None and max(dpi) >= 65_535:
-        warnings.append(f"a resolution of {max(dpi):.0f} dots per inch is too high for jpeg: dropped")
-        dpi = None
-    options |= {"dpi": dpi, "extra": _jpeg_segments(metadata, warnings) or None}
-    coding, quality, bands = metadata.coding, output.encoding.quality, Image.getmodebands(picture.mode)
-    joined_up = coding is not None and coding.pillow_subsampling() is None
-    image = taken(picture, padded=not joined_up)
-    progressive = output.small or (coding is not None and coding.progressive)
-    options |= {"optimize": output.small or None, "progressive": progressive or None}
-    if quality is not None or coding is None:
-        quality = quality or _QUALITY
-        # The chroma of what edge filters make is no smoother than the rest: full at high qualities.
-        options |= {"quality": quality, "subsampling": 0 if quality >= _QUALITY else 2}
-    elif len(coding.components) != bands:
-        options |= {"qtables": coding.tables}
-    else:
-        subsampling = coding.pillow_subsampling()
-        if subsampling is None:
-            _save_joined(image, coding, output, options)
-            return
-        options |= {"qtables": coding.tables_by_component(), "subsampling": subsampling}
-    coarse = any(max(table) > 255 for table in options.get("qtables", ()))  # of which libjpeg prints a line
-    with collected(warnings, prints=coarse), _buffer_for(image) if progressive else contextlib.nullcontext():
-        save(image, output, **options)
-
-
-def _save_joined(image: Image.Image, coding: Coding, output: Output, options: dict[str, Any]) -> None:
-    """Write a JPEG of a sampling that Pillow does not write."""
-    from convfilter.images.jpeg import joined
-
-    def encode(plane: Image.Image, table: list[int], *, beside: bool) -> bytes:
-        stream = io.BytesIO()
-        kept = options if beside else {"progressive": options["progressive"]}
-        with _buffer_for(plane):
-            save(plane, output._replace(stream=stream), **kept | {"qtables": [table], "optimize": True})
-        return stream.getvalue()
-
-    output.stream.write(joined(image, coding, encode))
-
-
-@contextlib.contextmanager
-def _buffer_for(image: Image.Image) -> Iterator[None]:
-    """Let Pillow encode in one go, as a progressive JPEG must be; its own buffer is too small for noise."""
-    before = ImageFile.MAXBLOCK
-    ImageFile.MAXBLOCK = max(before, 2 * len(image.getbands()) * image.width * image.height + (1 << 18))
-    try:
-        yield
-    finally:
-        ImageFile.MAXBLOCK = before
-
-
-def _jpeg_segments(metadata: Metadata, warnings: list[str]) -> bytes:
-    """Return what is written into a JPEG as it is: Photoshop data, split if long, and comments."""
-    data, size = metadata.photoshop or b"", _JPEG_SEGMENT - len(PHOTOSHOP)
-    segments = [(0xED, PHOTOSHOP + data[at : at + size]) for at in range(0, len(data), size)]
-    for comment in metadata.comments:
-        if len(comment) > _JPEG_SEGMENT:
-            warnings.append(f"comment of {len(comment)} bytes is too long for jpeg: dropped")
-        else:
-            segments.append((0xFE, comment))
-    return b"".join(
-        bytes([0xFF, marker]) + (len(content) + 2).to_bytes(2, "big") + content
-        for marker, content in segments
-    )
-
-
-def save_webp(picture: Picture, output: Output) -> None:
-    """Write a WebP, without loss after an input without loss."""
-    metadata, quality = picture.metadata, output.encoding.quality
-    lossless = quality is None and metadata.lossless
-    how = {"lossless": True, "exact": True} if lossless else {"quality": quality or _QUALITY}
-    beside = {"exif": metadata.exif, "icc_profile": metadata.icc, "xmp": metadata.xmp}
-    save(taken(picture), output, **how, **beside, method=6 if output.small else None)
-
-
-def save_avif(picture: Picture, output: Output, **several: Any) -> None:
-    """Write an AVIF; `several` are Pillow's options for further frames."""
-    metadata, image = picture.metadata, taken(picture)
-    quality = output.encoding.quality or _QUALITY
-    save(
-        image,
-        output,
-        quality=quality,
-        subsampling="4:4:4" if image.mode != "L" and quality >= _QUALITY else None,
-        speed=3 if output.small else 6,
-        max_threads=1,  # the images of a batch are what runs side by side
-        exif=metadata.exif and without_upright(metadata.exif),  # which Pillow would put together anew
-        icc_profile=metadata.icc,
-        xmp=metadata.xmp,
-        **several,
-    )
 
 
 def background_colour(text: str) -> tuple[int, int, int]:
@@ -407,3 +358,53 @@ def few_colours(image: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.uint8
         packed = np.frombuffer(strip.tobytes(), ">u4").astype(np.uint32)
         part[...] = np.searchsorted(keys, packed).reshape(part.shape)
     return numbers, colours
+
+
+# Animations
+
+UNTIMED = 100.0
+"""Milliseconds for which a frame is shown whose file does not say."""
+
+
+class Clock:
+    """Turns durations into whole ticks of milliseconds; what is rounded off one frame is added to the next.
+
+    >>> clock = Clock(10, 65535, [])
+    >>> [clock.ticks(33), clock.ticks(33), clock.ticks(34), clock.ticks(None)]
+    [3, 4, 3, 10]
+    """
+
+    def __init__(self, tick: float, most: int, warnings: list[str]) -> None:
+        self._tick, self._most, self._warnings = tick, most, warnings
+        self._due = 0.0
+
+    def ticks(self, duration: float | None) -> int:
+        """Return for how many ticks the next frame is shown, from its milliseconds."""
+        self._due += (UNTIMED if duration is None else duration) / self._tick
+        ticks = round(self._due)
+        self._due -= ticks
+        if ticks > self._most:
+            self._warnings.append(f"frames are shown for {self._most * self._tick / 1000:g} seconds at most")
+        return min(ticks, self._most)
+
+
+def changed_box(changed: NDArray[np.bool_]) -> tuple[int, int, int, int]:
+    """Return left, top, right and bottom of what has changed; one pixel if nothing has."""
+    places = [np.flatnonzero(changed.any(axis=axis)) for axis in (0, 1)]
+    if not len(places[0]):
+        return 0, 0, 1, 1
+    (left, right), (top, bottom) = ((int(each[0]), int(each[-1]) + 1) for each in places)
+    return left, top, right, bottom
+
+
+def changed_part(picture: Picture, before: Picture | None, grid: int = 1) -> tuple[Picture, int, int]:
+    """Return the part of a frame that differs from the one before, and where its corner is, on a grid."""
+    if before is None:
+        return picture.with_pixels(picture.pixels, picture.mode), 0, 0
+    if before.mode != picture.mode:
+        raise ImageError(f"it is {picture.mode} after {before.mode}; try tiff or gif")
+    differs = picture.pixels != before.pixels
+    left, top, right, bottom = changed_box(differs if differs.ndim == 2 else differs.any(axis=2))
+    left, top = left - left % grid, top - top % grid
+    metadata = picture.metadata.bare()  # the file's are those of the first frame
+    return picture.with_pixels(picture.pixels[top:bottom, left:right], picture.mode, metadata), left, top

@@ -10,9 +10,9 @@ from PIL import Image
 from samples import moving
 
 from convfilter.errors import ImageError, OptionError
-from convfilter.images.animation import write_frames
 from convfilter.images.formats import FORMATS
 from convfilter.images.picture import Metadata, Picture
+from convfilter.images.writing import write_frames
 from convfilter.options import EncodeOptions
 
 SEVERAL = [form for form, row in FORMATS.items() if row.several]

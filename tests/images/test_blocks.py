@@ -10,10 +10,9 @@ from PIL import Image
 from samples import moving, noise
 
 from convfilter.batch import filter_file
-from convfilter.images.animation import write_frames
 from convfilter.images.picture import Metadata, Picture
 from convfilter.images.reading import opened_frames, read_picture
-from convfilter.images.writing import write_picture
+from convfilter.images.writing import write_frames, write_picture
 
 PROFILE = struct.pack(">I", 400) + bytes(12) + b"RGB " + bytes(16) + b"acsp" + bytes(range(180)) * 2
 

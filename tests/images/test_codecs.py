@@ -11,10 +11,9 @@ from PIL import Image
 from samples import noise
 
 from convfilter.errors import ImageError
-from convfilter.images.animation import write_frames
 from convfilter.images.picture import Picture
 from convfilter.images.reading import opened_frames, read_picture
-from convfilter.images.writing import check_writable
+from convfilter.images.writing import check_writable, write_frames
 
 pytest.importorskip("tifffile", reason="needs the extra 'codecs'")
 pytest.importorskip("imagecodecs", reason="needs the extra 'codecs'")

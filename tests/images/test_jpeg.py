@@ -5,8 +5,7 @@ import pytest
 from PIL import Image
 from samples import colour, load, save
 
-from convfilter.images.jpeg import Coding, Component
-from convfilter.images.picture import Metadata, Picture
+from convfilter.images.picture import Coding, Component, Metadata, Picture
 from convfilter.images.writing import write_picture
 
 # The factors of the components, across and down: what Pillow writes, what it does not, and YCCK, which

@@ -16,9 +16,9 @@ from samples import random_pixels as some
 from convfilter.batch import filter_file
 from convfilter.errors import ConvfilterError, ImageError
 from convfilter.images import formats
-from convfilter.images.animation import write_frames
 from convfilter.images.picture import Picture
 from convfilter.images.reading import read_picture, read_size
+from convfilter.images.writing import write_frames
 
 tifffile = pytest.importorskip("tifffile", reason="needs tifffile, of the extra 'codecs'")
 pytestmark = pytest.mark.filterwarnings("ignore:.*(cannot hold|keep their numbers):UserWarning")

@@ -1,0 +1,121 @@
+"""WebP and AVIF files, and their animations.
+
+WebP is put together from images that Pillow encodes one by one, each with only the box that has changed:
+Pillow's own writer holds all frames in memory and loses the colours of transparent pixels.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from typing import Any, BinaryIO
+
+from convfilter.errors import ImageError
+from convfilter.images.exif import without_upright
+from convfilter.images.headers import webp_chunks
+from convfilter.images.picture import Metadata, Picture
+from convfilter.images.writing import QUALITY, Clock, Output, Writer, changed_part, save, taken
+
+__all__ = ["AvifWriter", "WebpWriter"]
+
+
+class WebpWriter(Writer):
+    """Writes a WebP, without loss after an input without loss."""
+
+    def __init__(self, output: Output) -> None:
+        super().__init__(output)
+        self._clock = Clock(1, (1 << 24) - 1, output.warnings)
+        self._before: Picture | None = None
+        self._size = (1, 1)
+        self._metadata = Metadata()  # of the first frame
+        self._alpha = False
+        self._frames = io.BytesIO()
+
+    def add(self, picture: Picture) -> None:
+        """Write the only image, or put the next frame behind the others."""
+        metadata = picture.metadata
+        if not self.output.frames:
+            beside = {"exif": metadata.exif, "icc_profile": metadata.icc, "xmp": metadata.xmp}
+            self._encode(picture, self.output.stream, **beside)
+            return
+        part, left, top = changed_part(picture, self._before, 2)
+        height, width = part.pixels.shape[:2]
+        if self._before is None:
+            self._metadata, self._size = metadata, (width, height)
+        self._before = picture
+        self._alpha |= picture.mode == "RGBA"
+        encoded = io.BytesIO()
+        self._encode(part, encoded)
+        content = b"".join(
+            _riff(kind, encoded.getvalue()[at : at + length])
+            for kind, at, length in webp_chunks(encoded)
+            if kind in (b"ALPH", b"VP8 ", b"VP8L")
+        )
+        numbers = (left // 2, top // 2, width - 1, height - 1, self._clock.ticks(metadata.duration))
+        head = b"".join(number.to_bytes(3, "little") for number in numbers)
+        self._frames.write(_riff(b"ANMF", head + b"\2" + content))  # 2: taken as it is, not blended
+
+    def _encode(self, picture: Picture, stream: BinaryIO, **beside: bytes | None) -> None:
+        quality = self.output.encoding.quality
+        lossless = quality is None and picture.metadata.lossless
+        how = {"lossless": True, "exact": True} if lossless else {"quality": quality or QUALITY}
+        method = 6 if self.output.small else None
+        save(taken(picture), self.output._replace(stream=stream), **how, **beside, method=method)
+
+    def finish(self) -> None:
+        """Write an animation, whose length stands at its beginning."""
+        if not self.output.frames:
+            return
+        metadata = self._metadata
+        profile = _riff(b"ICCP", metadata.icc)
+        behind = _riff(b"EXIF", (metadata.exif or b"")[6:]) + _riff(b"XMP ", metadata.xmp)
+        flags = 0x02 | 0x10 * self._alpha | 0x20 * bool(profile)
+        flags |= 0x08 * bool(metadata.exif) | 0x04 * bool(metadata.xmp)
+        size = b"".join((side - 1).to_bytes(3, "little") for side in self._size)
+        before = _riff(b"VP8X", struct.pack("<I", flags) + size) + profile
+        before += _riff(b"ANIM", struct.pack("<IH", 0, min(metadata.plays, 65_535)))
+        length = 4 + len(before) + self._frames.tell() + len(behind)
+        if length >= 1 << 32:
+            raise ImageError("webp holds 4 GiB at most; try png")
+        self.output.stream.write(b"RIFF" + struct.pack("<I", length) + b"WEBP" + before)
+        self.output.stream.write(self._frames.getbuffer())
+        self.output.stream.write(behind)
+
+
+def _riff(kind: bytes, content: bytes | None) -> bytes:
+    """Return a chunk of even length; nothing without a content."""
+    return kind + struct.pack("<I", len(content)) + content + b"\0" * (len(content) % 2) if content else b""
+
+
+class AvifWriter(Writer):
+    """Writes an AVIF; its frames are encoded one after another, but only by Pillow and from all of them."""
+
+    def __init__(self, output: Output) -> None:
+        super().__init__(output)
+        self._clock = Clock(1, 2**31 - 1, output.warnings)
+        self._frames: list[Picture] = []
+        self._ticks: list[int] = []
+
+    def add(self, picture: Picture) -> None:
+        """Take the only image, or the next frame."""
+        self._frames.append(picture)
+        self._ticks.append(self._clock.ticks(picture.metadata.duration))
+
+    def finish(self) -> None:
+        """Write them all."""
+        metadata = self._frames[0].metadata
+        first, *further = map(taken, self._frames)
+        quality = self.output.encoding.quality or QUALITY
+        several: dict[str, Any] = {"save_all": True, "append_images": further, "duration": self._ticks}
+        save(
+            first,
+            self.output,
+            quality=quality,
+            subsampling="4:4:4" if first.mode != "L" and quality >= QUALITY else None,
+            speed=3 if self.output.small else 6,
+            max_threads=1,  # the images of a batch are what runs side by side
+            exif=metadata.exif and without_upright(metadata.exif),  # which Pillow would put together anew
+            icc_profile=metadata.icc,
+            xmp=metadata.xmp,
+            **several if self.output.frames else {},
+        )
