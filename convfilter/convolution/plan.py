@@ -141,7 +141,8 @@ def make_plan(
     `bound` is the largest magnitude of a sum, infinite where samples may be nan or infinite: then a sample
     must touch only the outputs whose window it is in, and count only under weights that are not zero.
     `tolerance` is the largest error of sums of floats; an integer work type must hold every sum. `strategy`
-    is taken where it is possible, instead of the cheapest. The last plans are remembered: a folder needs few.
+    is taken where it is possible, instead of the cheapest; ``direct`` excludes `Fourier` only. The last plans
+    are remembered: a folder needs few.
     """
     weights = tuple((kernel.tobytes(), kernel.shape, kernel.dtype) for kernel in kernels)
     few = sum(kernel.nbytes for kernel in kernels) <= _REMEMBERED

@@ -159,8 +159,11 @@ class _Run:
         )
 
     def replace_input(self) -> None:
-        """Store the result in the memory of the image, if blocks share few rows."""
-        layer, plain = self.layer, self.blend is None and type(self._read) is ArraySource
+        """Store the result in the memory of the image, if blocks share few rows.
+
+        With a blend it must need no more of the image than the samples that it replaces.
+        """
+        layer, plain = self.layer, type(self._read) is ArraySource and (self.blend is None or self._leaves)
         same = (self.result.shape, self.result.dtype) == (self.colours.shape, self.colours.dtype)
         if plain and same and not layer.bank.summed and RowsKept.suits(layer.plan):
             self._read = RowsKept(self.colours, layer.border, layer.fill, layer.plan)
@@ -202,6 +205,8 @@ class _Run:
     def restore(self, where: Block, mask: np.ndarray | None = None) -> None:
         """Put the image's own samples where a mask is 0, or without one."""
         assert self.blend is not None
+        if self.result is self.colours:  # they are there
+            return
         target = self.result[where]
         samples = self.blend.samples[where][..., : target.shape[-1]]
         samples = rescaled(samples, self.layer.depth, self.layer.result)

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from convfilter.convolution.borders import border_fill
-from convfilter.convolution.fourier import Fourier
 from convfilter.convolution.plan import Plan, exact_type, make_plan
 from convfilter.errors import ShapeError
 from convfilter.filtering.blend import LUMA
@@ -232,9 +231,9 @@ def make_layer(
     else:
         kernels = list(weights.reshape(-1, *weights.shape[3:]))
         plan_axes, carried = axes, 2 * count + 1 if premultiply else count
-    plan = make_plan(plan_axes, kernels, carried, work, bound=bound, tolerance=tolerance)
-    if missing and plan.strategy == Fourier.name:  # whose noise would reach windows that lack nothing
-        plan = make_plan(plan_axes, kernels, carried, work)
+    # The noise of a Fourier transform would reach windows that lack nothing.
+    strategy = "direct" if missing else None
+    plan = make_plan(plan_axes, kernels, carried, work, bound=bound, tolerance=tolerance, strategy=strategy)
     return Layer(
         bank=bank,
         axes=axes,

@@ -18,8 +18,7 @@ import numpy as np
 
 from convfilter.convolution import array_of
 from convfilter.convolution.borders import ArraySource, source_index
-from convfilter.convolution.fourier import Fourier
-from convfilter.convolution.plan import exact_type, make_plan
+from convfilter.convolution.plan import make_plan
 from convfilter.errors import ImageError, OptionError, brief
 from convfilter.filtering.blend import Block, like
 from convfilter.filtering.layer import Layer
@@ -197,7 +196,7 @@ class Missing:
                     found = kind.type(self.value)
             elif self.value.is_integer():  # integers are compared without conversion to floats
                 found = int(self.value)
-            self.planes = np.broadcast_to(samples == found, samples.shape)
+            self.planes = np.asarray(samples == found)
         one, *others = np.moveaxis(self.planes, -1, 0)
         found = one.reshape(-1)[int(self.planes.argmax()) // self.channels]  # the first place tells soon
         if found and all(np.array_equal(one, plane) for plane in others):
@@ -255,11 +254,13 @@ class HiddenWeights:
             for axis, count in zip(layer.axes, layer.plan.block[-3:], strict=True)
         ]
         bank = layer.bank
-        kind = (exact_type(int(bank.largest_sum)) or np.int64) if bank.integer else layer.plan.dtype
+        kind: Any = layer.plan.dtype
+        if bank.integer:
+            kinds = (np.uint8 if self.there else np.int8, np.int16, np.int32, np.int64)
+            kind = next(each for each in kinds if bank.largest_sum <= np.iinfo(each).max)
         kernels = list(weights.reshape(-1, *weights.shape[3:]))
-        plan = make_plan(axes, kernels, planes, kind, bound=float(bank.largest_sum))
-        if plan.strategy == Fourier.name:  # whose blocks are of another size
-            plan = make_plan(axes, kernels, planes, kind)
+        bound = float(bank.largest_sum)
+        plan = make_plan(axes, kernels, planes, kind, bound=bound, strategy="direct")
         # The planes of a block are one block.
         self._plan = plan._replace(block=layer.plan.block[-3:])
         self._summed, self._integer, self._threads = bank.summed, bank.integer, threading.local()
