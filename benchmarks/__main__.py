@@ -20,6 +20,7 @@ from benchmarks import engine, estimates, processes
 _DEFAULT = {
     "engine": engine.rivals,
     "growth": engine.growth,
+    "blends": engine.blends,
     "images": processes.images,
     "folders": processes.folders,
     "start": processes.start,

@@ -6,6 +6,7 @@ import functools
 import importlib.util
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from benchmarks.timing import medians
 from convfilter.convolution.plan import Plan
 from convfilter.filtering import FilterOptions, layer, plan_kernel
 
-__all__ = ["growth", "rivals", "strategies"]
+__all__ = ["blends", "growth", "rivals", "strategies"]
 
 
 def rivals() -> None:
@@ -70,6 +71,45 @@ def growth() -> None:
     })  # fmt: skip
     sides = ", ".join(f"{side}x{side} {spent / times['15']:.2f}" for side, spent in times.items())
     print(f"- dense kernels, as multiples of the time for 15x15: {sides}")
+
+
+def blends() -> None:
+    """Print times with blends and missing samples as multiples of the time for the kernel alone."""
+    print(
+        "\n## Blends and missing samples: 2000x1500 RGB, 8 bits, one thread, relative to the kernel alone\n"
+    )
+    pixels, holes = photograph(2000, 1500), np.full((1500, 2000), 255, np.uint8)
+    hole = holes.copy()
+    hole[700:709, 900:909] = 0
+    holes[np.random.default_rng(0).random(holes.shape) < 0.01] = 0
+    marked = np.maximum(pixels, 1)
+    marked[np.random.default_rng(1).random(pixels.shape) < 0.01] = 0
+    columns = np.linspace(0, 255, 2000).astype(np.uint8)
+    options: dict[str, dict[str, Any]] = {
+        "half strength": {"mix": 0.5},
+        "threshold": {"threshold": 0.02},
+        "a quarter as region": {"region": (375, 500, 750, 1000)},
+        "mask of 0, 128, 255": {"mask": np.tile(np.array([0, 128, 255], np.uint8)[columns // 86], (1500, 1))},
+        "mask of all values": {"mask": np.tile(columns, (1500, 1))},
+        "one hole": {"missing": hole},
+        "1% missing": {"missing": holes},
+        "1% in each channel": {"missing": 0},
+    }
+    print(f"| kernel | {' | '.join(options)} |\n|---|{'---|' * len(options)}")
+    ratios: list[list[float]] = []
+    for name in ("sharpen", "box:size=3", "blur", "gaussian:sigma=3", "sobel", "disk:radius=7", "random 15"):
+        kernel = kernel_of(name)
+        runs = {
+            title: functools.partial(
+                cf.apply_kernel, marked if title == "1% in each channel" else pixels, kernel, threads=1, **own
+            )
+            for title, own in {"": {}, **options}.items()
+        }
+        plain, *times = medians(runs, rounds=7).values()
+        ratios.append([each / plain for each in times])
+        print(f"| {name} | {' | '.join(f'{each:.2f}' for each in ratios[-1])} |", flush=True)
+    means = [f"{math.exp(sum(map(math.log, each)) / len(each)):.2f}" for each in zip(*ratios, strict=True)]
+    print(f"| geometric mean | {' | '.join(means)} |")
 
 
 def strategies() -> None:

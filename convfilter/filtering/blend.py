@@ -22,7 +22,7 @@ from convfilter.images.picture import check_mask_size, check_mask_values
 from convfilter.options import FilterOptions
 
 __all__ = ["LUMA", "Blend", "Block", "Division", "Mixture", "Original", "blends", "check_blending"]
-__all__ += ["check_region", "divided", "like"]
+__all__ += ["check_region", "divided", "grey_mask", "like"]
 
 _LEAST_MIX = 1e-100
 # Pieces that a block is cut into where a mask takes all or nothing, at most, and their least width.
@@ -56,8 +56,8 @@ def check_blending(options: FilterOptions) -> None:
             raise OptionError(f"region={brief(region)}: use (row, column, height, width), whole numbers")
 
 
-def grey_mask(mask: np.ndarray, name: str = "mask") -> tuple[np.ndarray, int]:
-    """Return a mask (H, W) and its full scale; of colours it is lightness, and alpha does not count."""
+def grey_mask(mask: Any, shape: Sequence[int], name: str = "mask") -> tuple[np.ndarray, int]:
+    """Return the mask (H, W) of an image and its full scale; of colours it is lightness, without alpha."""
     values = array_of(mask, f"a {name}", ImageError)
     if values.dtype == bool:
         values, full = values.astype(np.uint8), 1
@@ -77,7 +77,7 @@ def grey_mask(mask: np.ndarray, name: str = "mask") -> tuple[np.ndarray, int]:
             values, full = colours @ weights, full * (sum(LUMA) if weights.dtype.kind == "i" else 1)
     if values.ndim != 2 or values.size == 0:
         raise ImageError(f"{name}: shape {np.shape(mask)} is not a mask: use (H, W), grey, or (H, W, 3)")
-    check_mask_values(values, full)
+    check_mask_size(values.shape, tuple(shape))
     return values, full
 
 
@@ -137,9 +137,9 @@ class Blend(NamedTuple):
     def of(cls, samples: np.ndarray, options: FilterOptions, missing: np.ndarray | None) -> Blend:
         """Return what the options ask for."""
         shape = samples.shape[1:3]
-        mask, opaque = (None, 1) if options.mask is None else grey_mask(options.mask)
+        mask, opaque = (None, 1) if options.mask is None else grey_mask(options.mask, shape)
         if mask is not None:
-            check_mask_size(mask.shape, shape)
+            check_mask_values(mask, opaque)
         region = check_region(options.region, shape)
         mix, threshold = (Fraction(str(float(each))) for each in (options.mix, options.threshold))
         return cls(samples, mix, threshold, mask, opaque, region, missing)

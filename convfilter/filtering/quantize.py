@@ -27,7 +27,7 @@ __all__ = ["Clipping", "Count", "Extremes", "Finish", "Levels", "Quotients", "de
 __all__ += ["rescaled"]
 
 # Samples that are blended at a time, so that what is between them stays in the cache.
-_STRIP = 1 << 17
+_STRIP = 1 << 16
 _TYPES = {8: np.uint8, 16: np.uint16, "float": np.float32}
 # Roots below this come of squares that float32 does not hold.
 _TINY = 1e-15

@@ -20,10 +20,9 @@ from convfilter.convolution import array_of
 from convfilter.convolution.borders import ArraySource, source_index
 from convfilter.convolution.plan import make_plan
 from convfilter.errors import ImageError, OptionError, brief
-from convfilter.filtering.blend import Block, like
+from convfilter.filtering.blend import Block, grey_mask, like
 from convfilter.filtering.layer import Layer
 from convfilter.geometry import Axis
-from convfilter.images.picture import check_mask_size
 from convfilter.options import Border
 
 __all__ = [
@@ -176,14 +175,7 @@ class Missing:
         self.value: float | None = None  # what marks them; None for a mask
         self.planes: np.ndarray  # where they are; of one channel if all channels agree
         if isinstance(missing, str) or np.ndim(missing):
-            mask = np.asarray(missing)
-            if mask.ndim == 3:
-                mask = np.asarray(mask[..., : -1 if mask.shape[-1] in (2, 4) else None].any(axis=-1))
-            if mask.ndim != 2 or mask.dtype.kind not in "biuf":
-                raise ImageError(
-                    f"missing: shape {np.shape(missing)} is not a mask: use (H, W), 0 is missing"
-                )
-            check_mask_size(mask.shape, samples.shape[1:3])
+            mask, _ = grey_mask(missing, samples.shape[1:3], "mask of missing samples")
             self.planes = np.broadcast_to((mask == 0)[..., np.newaxis], (*samples.shape[:-1], 1))
             return
         self.value = float(missing)
