@@ -1,8 +1,8 @@
-"""How a result is blended with the image x that it was computed from.
+"""Blending a result with the image x that it was computed from: ``x + P * m * soft(f - x)``.
 
-Blending gives ``x + P * m * soft(f - x)``, where f is the filter's value, P the strength, m a mask, and
-``soft`` brings differences nearer to zero by a threshold. Values are blended before they are rounded: in
-integers, or in floats that are precise enough to tell a tie from all other values there can be.
+Here f is the filter's value, P the strength and m a mask; ``soft`` moves a difference towards zero by a
+threshold. Values are blended before they are rounded: in integers, or in floats precise enough to tell a tie
+from every other value that can occur.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["LUMA", "Blend", "Block", "Division", "Mixture", "Original", "blends"
 __all__ += ["check_region", "divided", "grey_mask", "like"]
 
 _LEAST_MIX = 1e-100
-# Pieces that a block is cut into where a mask takes all or nothing, at most, and their least width.
+# A block is cut into at most this many pieces, of at least this width, to find where a mask is 0 or full.
 _TILES, _NARROW = 16, 64
 
 LUMA = (299, 587, 114)
@@ -38,7 +38,7 @@ def blends(options: FilterOptions) -> bool:
 
 
 def check_blending(options: FilterOptions) -> None:
-    """Refuse strengths, thresholds and regions that there are not."""
+    """Refuse invalid strengths, thresholds and regions."""
     for name, most in (("mix", 1.0), ("threshold", math.inf)):
         value = getattr(options, name)
         number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
@@ -86,7 +86,7 @@ Block: TypeAlias = tuple[slice, ...]
 
 
 def check_region(region: Sequence[int] | None, shape: Sequence[int]) -> tuple[slice, slice]:
-    """Return the rows and columns of an image of some shape that a region holds; there must be some."""
+    """Return the rows and columns of an image that lie in a region; refuse a region outside the image."""
     row, column, height, width = (0, 0, *shape) if region is None else map(int, region)
     slices = slice(row, min(row + height, shape[0])), slice(column, min(column + width, shape[1]))
     if any(part.start >= part.stop for part in slices):
@@ -98,7 +98,7 @@ def check_region(region: Sequence[int] | None, shape: Sequence[int]) -> tuple[sl
 
 
 class Original(NamedTuple):
-    """A block of the image that is blended with, and the mask there, which broadcasts; None is all of it."""
+    """A block of the original image, and the mask there, which broadcasts; None is full scale everywhere."""
 
     samples: np.ndarray
     mask: np.ndarray | None
@@ -113,7 +113,7 @@ class Original(NamedTuple):
 
     @property
     def taken(self) -> Any:
-        """Where anything is taken of the filter."""
+        """Where the mask is not 0."""
         return True if self.mask is None else self.mask != 0
 
     def at(self, places: tuple[np.ndarray, ...]) -> Iterator[tuple[int, float]]:
@@ -123,7 +123,7 @@ class Original(NamedTuple):
 
 
 class Blend(NamedTuple):
-    """The image that a result is blended with, and where and how much of the filter is taken."""
+    """The original image, and where and how strongly the filter changes it."""
 
     samples: np.ndarray  # (T, H, W, C), as they were read, alpha last
     mix: Fraction
@@ -131,11 +131,11 @@ class Blend(NamedTuple):
     mask: np.ndarray | None  # (H, W)
     opaque: int  # full scale of the mask, 1 without one
     region: tuple[slice, slice]
-    missing: np.ndarray | None  # (T, H, W, C), samples that there is nothing of to blend with
+    missing: np.ndarray | None  # (T, H, W, C), samples that are missing from the image
 
     @classmethod
     def of(cls, samples: np.ndarray, options: FilterOptions, missing: np.ndarray | None) -> Blend:
-        """Return what the options ask for."""
+        """Return the blend that options describe."""
         shape = samples.shape[1:3]
         mask, opaque = (None, 1) if options.mask is None else grey_mask(options.mask, shape)
         if mask is not None:
@@ -146,11 +146,11 @@ class Blend(NamedTuple):
 
     @property
     def whole(self) -> bool:
-        """Whether the filter replaces the image where the mask is at full scale."""
+        """Whether the result is the filter's alone where the mask is at full scale."""
         return self.mix == 1 and self.threshold == 0
 
     def inside(self, where: Block) -> Block | None:
-        """Return what of a block lies in the region; None where nothing is taken."""
+        """Return the part of a block inside the region; None if the filter changes nothing there."""
         pairs = zip(where[1:], self.region, strict=True)
         rows, columns = (slice(max(part.start, own.start), min(part.stop, own.stop)) for part, own in pairs)
         if not self.mix or rows.start >= rows.stop or columns.start >= columns.stop:
@@ -159,7 +159,7 @@ class Blend(NamedTuple):
         return (where[0], rows, columns) if taken else None
 
     def tiles(self, where: Block) -> Iterator[tuple[Block, bool | np.ndarray]]:
-        """Yield pieces of a block of the region, and how much is taken: nothing, all, or a mask."""
+        """Yield pieces of a block inside the region, each with its mask: False if it is 0, True if full."""
         if self.mask is None:
             yield where, True
             return
@@ -179,10 +179,10 @@ class Blend(NamedTuple):
 
 
 class Division(NamedTuple):
-    """Integers u, of which ``u // first`` is taken, and samples x in one.
+    """Integer arithmetic from sums u, first divided by `first`, and samples x to rounded values.
 
-    Of one strength they are ``(A*u + B*x + half) // divisor``, where some differences are removed or a mask m
-    is laid over them ``(A * soft(u - K*x) * m + half) // divisor + B*x``. Without a blend there is no x.
+    With one strength that is ``(A*u + B*x + half) // divisor``; with a threshold or a mask m it is
+    ``(A * soft(u - K*x) * m + half) // divisor + B*x``. Without a blend there is no x.
     """
 
     divisor: int
@@ -195,7 +195,7 @@ class Division(NamedTuple):
     kept: int = 0  # B
 
     def kind(self, sums: np.dtype[Any], bound: float, samples: tuple[float, float]) -> np.dtype[Any] | None:
-        """Return a type for u up to a bound and samples within limits; None if there is none that is fast."""
+        """Return a type that holds all results for u up to a bound; None if no fast one does."""
         largest = max(samples[1], -samples[0])
         most = self.times * (max(bound // self.first, 1) + self.removed * largest) * self.opaque
         most += self.kept * largest + abs(self.half) + sum(map(abs, self.limits or ()))
@@ -209,7 +209,7 @@ class Division(NamedTuple):
         return None
 
     def __call__(self, value: np.ndarray, original: Original | None, *, positive: bool) -> np.ndarray:
-        """Return the quotients of u, which is overwritten; `positive` if no sum can be negative."""
+        """Return the results for u, which is overwritten; `positive` says that no sum can be negative."""
         number = value.dtype.type
         kept = value if original is None else like(value, original.samples)
         if self.removed:
@@ -230,20 +230,20 @@ class Division(NamedTuple):
 
 
 def divided(value: np.ndarray, divisor: int, *, positive: bool) -> np.ndarray:
-    """Return floors of quotients of integers, which are overwritten."""
+    """Divide integers in place, rounding down."""
     if divisor.bit_count() == 1:
         return value if divisor == 1 else value.__irshift__(divisor.bit_length() - 1)
-    if positive:  # division without a sign takes less time
+    if positive:  # unsigned division is faster
         value = value.view(f"u{value.itemsize}")
     return value.__ifloordiv__(divisor)
 
 
 def like(value: np.ndarray, samples: np.ndarray) -> np.ndarray:
-    """Return samples, or a mask for all channels, in the type and order in memory of values."""
+    """Return samples, or a mask repeated for each channel, in the type and memory order of values."""
     made = np.empty_like(value)
     if samples.shape[-1] == value.shape[-1]:
         np.copyto(made, samples, casting="unsafe")
-    else:  # numpy is slow along axes as short as that
+    else:  # numpy is slow along short axes
         for channel in range(value.shape[-1]):
             np.copyto(made[..., channel], samples[..., 0], casting="unsafe")
     return made
@@ -257,10 +257,10 @@ def _scale(values: np.ndarray, factor: float) -> np.ndarray:
 
 
 class Mixture:
-    """The numbers of a blend for values ``(u + add) / divide`` in levels of the result.
+    """The arithmetic of a blend for values ``(u + add) / divide`` in levels of the result.
 
-    `fulls` are the full scales of image and result. Integers u of at most `bound` make values that lie on a
-    grid: such as are not ties are a `gap` away from one. The `root` of a sum of squares has gaps too.
+    `fulls` are the full scales of image and result. Integers u of at most `bound` give values on a grid, so
+    that a value is either a tie or at least `gap` away from one; so do roots of sums of squares (`root`).
     """
 
     def __init__(
@@ -292,12 +292,12 @@ class Mixture:
                 self.gap = 1 / (2 * own * grid)
 
     def nudge(self, kind: np.dtype[Any]) -> float:
-        """Return an amount that lifts ties over rounding errors, and nothing else; 0 if there is none."""
+        """Return a number that lifts ties above rounding errors and changes nothing else; 0 if none does."""
         error = self._units * (self._full + 1) * float(np.finfo(kind).eps) / 2
         return self.gap / 2 if 0 < error < self.gap / 2 else 0.0
 
     def division(self, *, root: bool, masked: bool) -> Division | None:
-        """Return the arithmetic in integers, if there is any; a `root` is multiplied and cut before."""
+        """Return the same arithmetic in integers, if possible; a `root` is scaled and truncated first."""
         above, below = self.blend.mix.as_integer_ratio()
         opaque = self.blend.opaque if masked else 1
         soft, fraction = self.threshold > 0, (above * self._add).denominator > 1
@@ -316,20 +316,20 @@ class Mixture:
             return Division(divisor // first, math.floor(add + half) // first, first, times, kept=kept)
         limits = None
         if soft:
-            # What is left of u between the limits, and how far above and below it is rounded.
+            # Between these limits the change is removed, and what is left rounds to zero.
             least = times * divide * self.threshold
             low, high = (math.floor(half) - math.floor(add + half + each) for each in (least, -least))
             limits, add = (low, high), Fraction(0)
         return Division(divisor, math.floor(add + half), 1, times, whole * divide, limits, opaque, whole)
 
     def mixed(self, value: np.ndarray, original: Original) -> np.ndarray:
-        """Return the blended values of floats in levels, which are overwritten."""
-        if value.strides[-2] > value.strides[-3]:  # column after column, where the image has row after row
+        """Return blended values; `value`, floats in levels, is overwritten."""
+        if value.strides[-2] > value.strides[-3]:  # its columns are contiguous; the image's rows are
             by_column, value = value, np.empty(value.shape, value.dtype)
             copy_samples(by_column, value)
         replaced = None
         if original.mask is not None and self.blend.whole and not self.nudge(value.dtype):
-            replaced = value.copy()  # where all is taken it is the filter's value to the last bit
+            replaced = value.copy()  # under a full mask the result is the filter's, bit for bit
         kept = _scale(like(value, original.samples), float(self.ratio))
         value = self._put(value, kept, float(self.threshold), original.mask)
         if replaced is not None:
@@ -339,9 +339,9 @@ class Mixture:
     def premultiplied(
         self, value: np.ndarray, alpha: np.ndarray, original: Original, opacity: Original
     ) -> np.ndarray:
-        """Return blended colours where alpha is a weight, in levels of the result.
+        """Return blended colours that are weighted with alpha, in levels of the result.
 
-        `value` and `alpha`, (..., 1), are the filter's, `opacity` is that of the original.
+        `value` and `alpha` (..., 1) are the filter's; `opacity` is the original's alpha.
         """
         kept, least = original.samples * float(self.ratio), float(self.threshold)
         weight = kept * (opacity.samples * float(self.ratio))
@@ -353,7 +353,7 @@ class Mixture:
         return plain
 
     def _put(self, value: np.ndarray, kept: np.ndarray, least: float, mask: np.ndarray | None) -> np.ndarray:
-        """Return ``kept + P * m * soft(value - kept)``, in the memory of the values."""
+        """Return ``kept + P * m * soft(value - kept)``, computed in place."""
         same = value == kept if self._unbounded else None
         value -= kept
         if same is not None:
@@ -370,7 +370,7 @@ class Mixture:
         return value
 
     def exactly(self, value: int, sample: int, mask: float, one: int) -> int:
-        """Return the blended value of one sample, in integers as large as `one` for a level."""
+        """Return the blended value of one sample exactly, as an integer in units of 1 / `one` level."""
         kept = sample * self.ratio.numerator * one // self.ratio.denominator
         least = math.floor(self.threshold * one)
         difference = value - kept

@@ -1,4 +1,4 @@
-"""One filter run over an image: blocks of sums from the engine become blocks of samples."""
+"""Runs one filter over an image: turns blocks of sums from the engine into blocks of samples."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from convfilter.filtering.weighted import (
 
 __all__ = ["blocks_of", "filter_layer", "inputs_of", "noise_of"]
 
-# What lifts ties over the roundings of a blend that is weighted with alpha.
+# Lifts ties above the rounding errors of a blend that is weighted with alpha.
 _NUDGE = 2.0**-30
 
 # The sums of one block, a list for each output channel, with the channel axis last.
@@ -75,7 +75,7 @@ def filter_layer(
 
 
 class _Piece(NamedTuple):
-    """The sums of a block, and the weights of what is missing from it, if any is: see `HiddenWeights`."""
+    """The sums of a block, and the weights of its missing samples, if any: see `HiddenWeights`."""
 
     sums: Sums
     where: Block
@@ -94,7 +94,7 @@ class _Piece(NamedTuple):
 
 
 class _Run:
-    """One layer at work on one image."""
+    """The filtering of one image by one layer."""
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ class _Run:
         sizes = [axis.output for axis in layer.axes]
         self.result = np.empty((*sizes, self.channels + (alpha is not None)), layer.target)
         self.weighed, self._kept = alpha is not None and layer.premultiply, None
-        self._ratios = self.weighed  # whether some parts are quotients, to be divided once
+        self._ratios = self.weighed  # whether some parts are quotients, which are divided only once
         self._read: Read
         if alpha is not None and self.weighed:
             self._read = PremultipliedSource(layer, colours, alpha)
@@ -133,7 +133,7 @@ class _Run:
         # In the second all parts are divided.
         self._finish = finish_of(layer, self._totals if self.weighed else None)
         self._finish_ratios = finish_of(layer, self._totals) if self._ratios else self._finish
-        # Up to which samples means of integers may be rounded to float32.
+        # Means of integers may be computed in float32 for samples up to this.
         plain = blend is None and not (layer.combine or layer.offset or layer.range == "stretch")
         plain = plain and layer.result.full == 255 and not self._finish_ratios.exact
         self._largest = full if plain else math.inf
@@ -143,7 +143,7 @@ class _Run:
         if blend is not None:
             self._finish = self._blending(self._finish)
             self._finish_ratios = self._blending(self._finish_ratios) if self._ratios else self._finish
-            # Whether samples come out as they are where nothing is taken.
+            # Whether samples under a mask of 0 come out unchanged.
             plain = layer.rounds and layer.depth.integer and layer.result.full == full
             self._leaves = plain and not (layer.linear or self.weighed)
         # Alpha is the mean over all parts that have one.
@@ -170,7 +170,7 @@ class _Run:
             self.result = self.colours
 
     def run(self, visit: Callable[[_Piece], None], blocks: Sequence[Block] | None = None) -> None:
-        """Run the plan, or blocks of it, and pass on the sums of each block."""
+        """Run the plan, or some blocks of it, and call `visit` with the sums of each block."""
         layer, group = self.layer, self.layer.plan.kernels // len(self.layer.bank.weights)
 
         def finish(sums: list[np.ndarray], where: tuple[slice, ...]) -> None:
@@ -188,7 +188,7 @@ class _Run:
         run(layer.plan, self._read, finish, layer.threads, chosen)
 
     def store(self, block: _Piece) -> None:
-        """Turn the sums of a block into samples."""
+        """Store the samples that the sums of a block become."""
         if self.blend is None:
             self._write(block, None)
             return
@@ -203,7 +203,7 @@ class _Run:
                 self._store(block.cut(where), None if taken is True else taken)
 
     def restore(self, where: Block, mask: np.ndarray | None = None) -> None:
-        """Put the image's own samples where a mask is 0, or without one."""
+        """Store the image's own samples where a mask is 0, or everywhere without a mask."""
         assert self.blend is not None
         if self.result is self.colours:  # they are there
             return
@@ -216,13 +216,13 @@ class _Run:
             _copy_where(mask == 0, samples, target)
 
     def _store(self, piece: _Piece, mask: np.ndarray | None) -> None:
-        """Turn sums into samples where everything, or what a mask says, is taken."""
+        """Store the samples of a piece; a `mask` of None is full everywhere."""
         blend, target = self.blend, self.result[piece.where]
         assert blend is not None
         if mask is None and blend.whole:
             self._write(piece, None)
             return
-        # What replaces the image does so to the last bit; missing samples are nothing to blend with.
+        # Under a full mask the filter's value must come out bit for bit; missing samples cannot be blended.
         original = Original(blend.samples[piece.where], mask)
         plainly = np.asarray(mask == blend.opaque) if blend.whole and self.weighed else np.False_
         if blend.missing is not None and (lost := blend.missing[piece.where]).any():
@@ -240,7 +240,7 @@ class _Run:
             self.restore(piece.where, mask)
 
     def _write(self, piece: _Piece, original: Original | None, *, counted: bool = True) -> None:
-        """Turn sums into samples, blended with an original if there is one; overwrites the sums."""
+        """Store samples, blended with an original if there is one; overwrites the sums."""
         target = self.result[piece.where]
         count = self.clipping.add if self.clipping is not None and counted else None
         every, opaque, gone = self._parts(piece)
@@ -270,7 +270,7 @@ class _Run:
     def _write_alpha(
         self, piece: _Piece, opaque: Sequence[Part], target: np.ndarray, original: Original | None
     ) -> np.ndarray:
-        """Turn sums of alpha into samples; return it, before it is blended."""
+        """Store alpha, and return it as it was before blending."""
         if original is None:
             self._finish_alpha([each.value() for each in opaque], target, _quotients(opaque))
             return target
@@ -285,7 +285,7 @@ class _Run:
         return alpha
 
     def _parts(self, piece: _Piece) -> tuple[list[list[Part]], list[Part], np.ndarray | None]:
-        """The parts of each output channel, those of alpha, and which samples are missing, if any are."""
+        """Return the parts of each output channel, those of alpha, and which outputs are missing, if any."""
         bank, gone = self.layer.bank, None
         opaque: list[Part] = []
         if self.weighed:
@@ -307,13 +307,13 @@ class _Run:
         return every, opaque, gone
 
     def _triples(self, sums: list[np.ndarray]) -> list[list[np.ndarray]]:
-        """Sums of premultiplied colours, alpha and plain colours, for each part."""
+        """Return the sums of premultiplied colours, alpha and plain colours, for each part."""
         if self.layer.bank.summed:
             return [sums[first : first + 3] for first in range(0, len(sums), 3)]
         return [np.split(part, (self.channels, self.channels + 1), axis=-1) for part in sums]
 
     def _premultiplied(self, triple: Sequence[np.ndarray], total: float, opaque: list[Part]) -> Part:
-        """A part of premultiplied colours; that of their alpha, if there is any, is added to a list."""
+        """Return a part of premultiplied colours; append that of their alpha, if there is one, to a list."""
         weighted, alpha, plain = triple
         divisor, result = self.layer.bank.divisor, self.layer.result
         if not total:
@@ -326,7 +326,7 @@ class _Run:
         return normalised(top, over, total, divisor)
 
     def _parts_there(self, piece: _Piece, weights: list[np.ndarray]) -> tuple[list[list[Part]], np.ndarray]:
-        """The parts of samples that are there, and which outputs are missing."""
+        """Return parts made of the samples that are present, and which outputs are missing."""
         assert self.missing is not None
         layer, bank, hidden = self.layer, self.layer.bank, self._hidden
         divisor = bank.divisor if self._ratios else 1
@@ -352,7 +352,7 @@ class _Run:
                 else:
                     instead, lost = like(own if bank.summed else top, here), lacking
                     by_channel(np.multiply, instead, own)
-                    if self.colours.dtype.kind == "f":  # infinity counts where something is missing only
+                    if self.colours.dtype.kind == "f":  # infinity counts only where something is missing
                         _copy_where((own == 0) | lacking, np.zeros(1), instead)
                     if bank.summed:
                         instead = instead.sum(axis=-1, keepdims=True)
@@ -367,7 +367,7 @@ class _Run:
         return every, gone
 
     def _lifted(self, parts: Sequence[Part], piece: _Piece) -> list[Part]:
-        """Parts of lightness with what stays of the colours: how far each channel is above lightness."""
+        """Return parts of lightness, with the distance of each channel from lightness added."""
         layer, divided = self.layer, self._divides(piece)
         kind = np.dtype(np.float64) if divided else layer.plan.dtype
         lift = self.colours[piece.where].astype(kind)
@@ -382,7 +382,7 @@ class _Run:
         return [part._replace(lift=own, shift=shift) for part, own in zip(parts, lifts, strict=True)]
 
     def _mark(self, piece: _Piece, target: np.ndarray, gone: np.ndarray) -> None:
-        """Put back what marks missing samples, or of a mask the samples under the anchor."""
+        """Store the mark of missing samples, or with a mask the samples under the anchor."""
         assert self.missing is not None
         layer = self.layer
         if not gone.any():
@@ -398,11 +398,11 @@ class _Run:
         _copy_where(gone, samples, target[..., : self.channels])
 
     def _stretched(self) -> Finish:
-        """Find the scale that maps the smallest value to 0 and the largest to full scale.
+        """Return the arithmetic that maps the smallest value to 0 and the largest to full scale.
 
-        Sums are computed twice instead of being kept: that costs time, but no memory.
+        Sums are computed twice instead of being kept, which takes time but no memory.
         """
-        # The scale ignores an offset, and roots are not rounded to what eight bits need.
+        # An offset does not matter here, and roots are needed in full precision.
         layer, finish = self.layer, self._finish_ratios._replace(add=Fraction(0), bound=math.inf)
         extremes = Extremes()
 
@@ -419,7 +419,7 @@ class _Run:
                 extremes.add(value, _quotients(parts) if finish.exact else None, layer.combine)
 
         self.run(look)
-        # A flat result must not become an image of its roundings.
+        # A flat result must not become an image of its rounding errors.
         noise = noise_of(layer, self.colours) / (layer.bank.divisor if self._divided else 1)
         if not extremes.high - extremes.low > noise:
             return finish._replace(multiply=0.0, divide=Fraction(1), exact=False)
@@ -427,7 +427,7 @@ class _Run:
         return finish._replace(add=-low, multiply=layer.result.full, divide=high - low)
 
     def _blending(self, finish: Finish) -> Finish:
-        """The arithmetic with a blend."""
+        """Return the arithmetic with the blend added."""
         assert self.blend is not None
         layer, parts = self.layer, self.layer.bank.weights.shape[1]
         fulls, divide = (layer.depth.full, layer.result.full), finish.divide / Fraction(finish.multiply or 1)
@@ -437,7 +437,7 @@ class _Run:
 
 
 def _copy_where(where: np.ndarray, values: np.ndarray, target: np.ndarray) -> None:
-    """Copy values, of one channel or all, in some places: by channel, as numpy is slow along short axes."""
+    """Copy values, of one channel or all, where a mask says so; numpy is slow along short axes."""
     if where.shape == target.shape and target.strides[-2] == target.shape[-1] * target.itemsize:
         np.copyto(target, values, "unsafe", where)
         return
@@ -447,7 +447,7 @@ def _copy_where(where: np.ndarray, values: np.ndarray, target: np.ndarray) -> No
 
 
 def noise_of(layer: Layer, colours: np.ndarray) -> float:
-    """How far apart equal sums can come out: some roundings of the largest one; zero for integers."""
+    """Return how far apart equal sums can come out: some roundings of the largest sum; 0 for integers."""
     if layer.plan.dtype.kind in "iu":
         return 0.0
     finite = colours[np.isfinite(colours)] if not layer.depth.integer else np.array([layer.depth.full])
@@ -465,7 +465,7 @@ def blocks_of(layer: Layer) -> list[Block]:
 
 
 def inputs_of(layer: Layer, regions: Sequence[Block]) -> Block:
-    """Return the samples that some blocks are made of, as slices of frames, rows and columns."""
+    """Return the samples that some blocks depend on, as slices of frames, rows and columns."""
     slices = []
     for number, axis in enumerate(layer.axes):
         start = min(where[number].start for where in regions) * axis.stride - axis.before

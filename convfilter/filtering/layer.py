@@ -1,4 +1,4 @@
-"""One filter of a chain: its weights, and everything about it that is decided in advance."""
+"""One filter of a chain: its weights, and all decisions that can be made before filtering."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from convfilter.options import Border, Channels, FilterOptions, Range
 
 __all__ = ["FilterBank", "Layer", "filter_axes", "filter_bank", "finish_of", "make_layer"]
 
-# What a sum may be off by, in levels of 8 or 16 bits: results may only differ near a tie.
+# Largest error of a sum, in levels of 8 or 16 bits: results may only differ near a tie.
 _TOLERANCE = 0.0005
 
 
@@ -53,13 +53,13 @@ class FilterBank(NamedTuple):
 
     @property
     def totals(self) -> np.ndarray:
-        """The sums of weights by output and part; one may be off zero by the roundings of its weights."""
+        """The sums of weights by output and part; sums that are zero but for rounding errors are 0."""
         totals: np.ndarray = self.weights.sum(axis=(2, 3, 4, 5))
         totals[np.abs(totals) <= ZERO_SUM * np.abs(self.weights).sum(axis=(2, 3, 4, 5))] = 0
         return totals
 
     def scaled(self, factor: Fraction) -> FilterBank:
-        """Return the bank whose results are larger by a factor; integers stay integers where they can."""
+        """Return the bank whose results are larger by a factor; integers stay integers if possible."""
         largest = int(np.abs(self.weights).max()) * self.weights.size if self.integer else 2**53
         top, bottom = (Fraction(factor) / self.divisor).as_integer_ratio()
         if largest * top < 2**53 and bottom < 2**53:
@@ -104,7 +104,7 @@ def filter_bank(kernel: Kernel, channels: Channels, count: int, flip: bool) -> F
 
 
 def _common_divisor(kernel: Kernel) -> tuple[np.ndarray, int]:
-    """All parts stacked, as integers over their divisors' least common multiple where that is exact."""
+    """Stack all parts, as integers over their divisors' least common multiple where that is exact."""
     parts, divisors = np.stack(kernel.arrays()), np.array(kernel.divisors)
     each_part = (slice(None), *(np.newaxis,) * (parts.ndim - 1))
     if kernel.is_integer:
@@ -117,7 +117,7 @@ def _common_divisor(kernel: Kernel) -> tuple[np.ndarray, int]:
 
 
 class Layer(NamedTuple):
-    """A filter and all that is decided about it, from options and the type and shape of the samples."""
+    """A filter and all decisions about it, made from options and the type and shape of the samples."""
 
     bank: FilterBank
     axes: tuple[Axis, ...]  # frames, rows, columns
@@ -133,7 +133,7 @@ class Layer(NamedTuple):
     linear: bool  # encode the result from linear light
     premultiply: bool  # use alpha as a weight of the colours
     bound: float  # the largest magnitude of a value before the division; infinite for floats
-    lift: Fraction  # what makes thousandths of lightness sums
+    lift: Fraction  # factor from thousandths of lightness to sums
     inside: bool  # no value can leave 0..full scale
     plan: Plan
     threads: int | None
@@ -145,7 +145,7 @@ class Layer(NamedTuple):
 
     @property
     def adds_up(self) -> bool:
-        """Whether sums of integers are rounded to integers."""
+        """Whether sums and results are integers."""
         return self.plan.dtype.kind in "iu" and self.rounds
 
 
@@ -187,7 +187,7 @@ def make_layer(
     negative = bool((weights < 0).any())
     exact = dtype.kind in "iu" and fill.is_integer()
     work: np.dtype[Any] | None
-    # What is summed: samples, or the products of colours and alpha, on the scale of full scale squared.
+    # The largest term of a sum: a sample, or a product of colour and alpha.
     largest = max(depth.full, -float(np.iinfo(dtype).min) if exact else 0.0, abs(fill))
     largest *= depth.full if premultiply else 1
     parts = weights.shape[1] if kernel.combine == "sum" else 1
@@ -312,10 +312,10 @@ def finish_of(layer: Layer, totals: np.ndarray | None) -> Finish:
 
 
 def _rounds_twice(layer: Layer, totals: np.ndarray | None) -> bool:
-    """Whether floats may put a value of integers on the wrong side of a tie.
+    """Whether floats may put a value made of integers on the wrong side of a tie.
 
-    They do not where exact integers are divided once, or a root of one is: what is not a tie is farther from
-    one than a rounding.
+    They cannot where exact integers, or the root of one, are divided once: all values but ties are then
+    farther from a tie than a rounding error.
     """
     bound, divisor, top = layer.bound, layer.bank.divisor, layer.result.full + 1
     quotients = totals is not None or layer.combine == "magnitude"

@@ -1,9 +1,9 @@
 """From sums to samples: combine, offset, scale, range, linear light, depth, rounding, saturation.
 
 With ``f`` the combination of the parts, a sample is ``floor((f(sums) + add) * multiply / divide + 1/2)``,
-saturated. Every range mode is a choice of these numbers, so that the sums are rounded once. Values so near
-a tie that floats cannot tell on which side they lie are settled in Python's integers, to 256 binary places:
-roots and quotients of integers come no nearer to a tie than 2^-192 without being one.
+saturated. Every range mode is a choice of these numbers, so that sums are rounded only once. Where a value is
+too near a tie for floats, Python's integers decide, with 256 binary places: roots and quotients of integers
+are either ties or at least 2^-192 away from one.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from convfilter.options import Depth
 __all__ = ["Clipping", "Count", "Extremes", "Finish", "Levels", "Quotients", "decode", "encode", "levels_of"]
 __all__ += ["rescaled"]
 
-# Samples that are blended at a time, so that what is between them stays in the cache.
+# Samples that are blended at a time, so that intermediate results stay in the cache.
 _STRIP = 1 << 16
 _TYPES = {8: np.uint8, 16: np.uint16, "float": np.float32}
-# Roots below this come of squares that float32 does not hold.
+# Roots below this come from squares that float32 cannot hold.
 _TINY = 1e-15
 _PLACES = 256
 _ONE = 1 << _PLACES
@@ -42,11 +42,11 @@ Quotients: TypeAlias = Callable[[_Places], Iterable[tuple[tuple[int, int], ...]]
 
 
 Count: TypeAlias = Callable[[np.ndarray, float, float, Any], None]
-"""Counts values below a limit, and those of another and above, in some places."""
+"""Counts the values below one limit, and those at or above another, in some places."""
 
 
 class Levels(NamedTuple):
-    """The scale of an image's samples; it stays while values pass through float arrays."""
+    """The scale of an image's samples, also while they are held as floats."""
 
     dtype: np.dtype[Any]
     full: float  # full scale: white, opaque
@@ -59,11 +59,11 @@ class Levels(NamedTuple):
         return self.dtype.kind in "iu"
 
     def result(self, depth: Depth | None) -> Levels:
-        """Return the levels of the result for an option's depth; None is the same."""
+        """Return the levels of a result of some depth; None keeps these."""
         return self if depth is None else levels_of(np.dtype(_TYPES[depth]))
 
     def unrounded(self, result: Levels) -> np.dtype[Any]:
-        """Return the float type that carries values from filter to filter on their way to a result."""
+        """Return the float type for values between the filters of a chain."""
         if not self.integer and not result.integer:
             return self.dtype
         eight = self.integer and result.integer and self.dtype.itemsize == result.dtype.itemsize == 1
@@ -71,7 +71,7 @@ class Levels(NamedTuple):
 
 
 def levels_of(dtype: np.dtype[Any]) -> Levels:
-    """Return the levels of an image of that type, or refuse the type."""
+    """Return the levels of images of a type, or refuse the type."""
     if dtype.kind in "iu" and dtype.itemsize <= 4:
         limits = np.iinfo(dtype)
         return Levels(dtype, float(limits.max), float(limits.min), float(limits.max))
@@ -85,7 +85,7 @@ def levels_of(dtype: np.dtype[Any]) -> Levels:
 
 
 def rescaled(values: np.ndarray, source: Levels, result: Levels) -> np.ndarray:
-    """Return samples on another scale: full scale is full scale, rounded once to integers."""
+    """Return samples on another scale, so that full scale stays full scale; integers are rounded once."""
     if values.dtype == result.dtype and source.full == result.full:
         return values
     # Products of integers are exact in float64, and its quotients are ties where the true ones are.
@@ -97,7 +97,7 @@ def rescaled(values: np.ndarray, source: Levels, result: Levels) -> np.ndarray:
 
 
 def decode(pixels: np.ndarray, levels: Levels, dtype: np.dtype[Any]) -> np.ndarray:
-    """Decode sRGB (IEC 61966-2-1:1999): linear light on the same scale, the curve mirrored at the origin."""
+    """Decode sRGB (IEC 61966-2-1:1999) to linear light on the same scale; the curve is odd."""
     if levels.integer and levels.low == 0 and pixels.dtype == levels.dtype and pixels.itemsize <= 2:
         # One table of all values, in double precision; `take` would make 8-byte integers of all pixels.
         table = _to_linear(np.arange(int(levels.full) + 1) / levels.full) * levels.full
@@ -108,7 +108,7 @@ def decode(pixels: np.ndarray, levels: Levels, dtype: np.dtype[Any]) -> np.ndarr
 
 
 def encode(values: np.ndarray, levels: Levels) -> None:
-    """Bring values back from linear light, in place."""
+    """Encode values in linear light as sRGB, in place."""
     values /= levels.full
     size = np.abs(values)
     curve = 1.055 * size ** (1 / 2.4) - 0.055
@@ -123,7 +123,7 @@ def _to_linear(values: Any) -> Any:
 
 
 class Clipping:
-    """How many samples were cut off below and above, added up by all threads."""
+    """Counts the samples that were clipped below and above, in all threads."""
 
     def __init__(self) -> None:
         self.below = self.above = self.samples = 0
@@ -139,7 +139,7 @@ class Clipping:
 
 
 class Extremes:
-    """The smallest and largest value of an image, found by all threads."""
+    """Finds the smallest and largest value of an image, in all threads."""
 
     def __init__(self) -> None:
         self.low, self.high = np.inf, -np.inf
@@ -147,9 +147,9 @@ class Extremes:
         self._lock = threading.Lock()
 
     def add(self, values: np.ndarray, quotients: Quotients | None, combine: str | None) -> None:
-        """Take the values of one block into account."""
+        """Include the values of one block."""
         low, high = float(values.min()), float(values.max())
-        if not np.isfinite(low + high):  # what is not finite has no place on a scale
+        if not np.isfinite(low + high):  # nan and infinity do not count
             finite = values[np.isfinite(values)]
             low, high = float(finite.min(initial=np.inf)), float(finite.max(initial=-np.inf))
         with self._lock:
@@ -183,7 +183,7 @@ class _Finish(NamedTuple):
 
 
 class Finish(_Finish):
-    """What is done to the sums of one output channel."""
+    """The arithmetic that turns the sums of one output channel into samples."""
 
     def __call__(
         self,
@@ -193,7 +193,7 @@ class Finish(_Finish):
         clipping: Count | None = None,
         original: Original | None = None,
     ) -> None:
-        """Turn the sums of all parts into samples; overwrites the sums. `original` is for a blend."""
+        """Store the samples that sums become, blended with an `original` if there is one; overwrites them."""
         division = self._plainly if original is None else self._mixing[original.mask is not None]
         kind = None if division is None else self._kind(parts, division)
         if original is None:
@@ -246,7 +246,7 @@ class Finish(_Finish):
         settle: Callable[[np.ndarray], None] | None = None,
         nudge: float = 0.0,
     ) -> None:
-        """Turn values, which are overwritten, into samples; `settle` floors where floats cannot."""
+        """Round values and store them; overwrites them. `settle` decides where floats cannot."""
         if self.target.kind == "f":
             if self.saturate and self.levels.integer:
                 if clipping is not None:
@@ -265,7 +265,7 @@ class Finish(_Finish):
         self._saturate(np.floor(value, out=value) if self.levels.low < 0 else value, target, clipping, where)
 
     def _saturate(self, value: np.ndarray, target: np.ndarray, clipping: Count | None, where: Any) -> None:
-        """Turn rounded values into integers within the limits."""
+        """Clip rounded values to the limits and store them."""
         low, high = self.levels.low, self.levels.high
         if clipping is not None:
             clipping(value, low, high + 1, where)
@@ -276,7 +276,7 @@ class Finish(_Finish):
         copy_samples(value, target)
 
     def _kind(self, parts: Sequence[np.ndarray], division: Division) -> np.dtype[Any] | None:
-        """The type of integers that can be divided, and fast; None if there are no such."""
+        """Return the integer type in which to divide; None if floats must be used."""
         sums, bound = parts[0].dtype, self.bound
         if sums.kind == "f":
             return None
@@ -287,13 +287,13 @@ class Finish(_Finish):
         return _division_type(division, sums, bound, self.samples)
 
     def _whole(self, parts: Sequence[np.ndarray], division: Division) -> np.ndarray:
-        """All parts in one, as numbers to be cut to integers that are divided."""
+        """Combine all parts into numbers that are truncated to integers and then divided."""
         if self.combine != "magnitude":
             value = self._combined(parts)
             value = np.abs(value, out=value) if self.absolute else value
             return divided(value, division.first, positive=self.inside)
-        # The root is multiplied before it is cut to an integer, which goes on to be divided. In float32 roots
-        # up to 4095 are cut right; larger ones must saturate.
+        # The root is multiplied, truncated to an integer, then divided. In float32, roots up to 4095 are
+        # truncated correctly; larger ones must saturate.
         square = len(parts) * (self.bound * division.times) ** 2
         narrow = square < 2**24 or 4095 // division.divisor > self.levels.high - self.samples[0]
         return _magnitude(parts, np.dtype(np.float32 if narrow else np.float64), division.times)
@@ -324,7 +324,7 @@ class Finish(_Finish):
         return np.abs(value, out=value) if self.absolute else value
 
     def _float_type(self, parts: Sequence[np.ndarray], *, blended: bool) -> np.dtype[Any]:
-        """The float type in which the value comes out right."""
+        """Return the float type in which the value comes out right."""
         if parts[0].dtype.kind == "f":
             return parts[0].dtype
         # Sums and squares below 2**24 are exact in float32, and so is the rounding of a root up to 8 bits:
@@ -339,10 +339,10 @@ class Finish(_Finish):
         return narrow if small else np.dtype(np.float64)
 
     def _combined(self, parts: Sequence[np.ndarray]) -> np.ndarray:
-        """All parts in one, in the memory of the first unless that is needed again."""
+        """Combine all parts, in the memory of the first unless that is needed again."""
         combine = np.maximum if self.combine == "maximum" else np.add
         again = self.exact or (self.blend is not None and self._grid)
-        # Of a part that sums to zero colours are integers, and of others means weighed with alpha.
+        # Parts that sum to zero are integers, while others may be means weighted with alpha.
         first = parts[0].astype(np.result_type(*parts), copy=again and len(parts) > 1)
         for part in parts[1:]:
             combine(first, part, out=first)
@@ -350,33 +350,33 @@ class Finish(_Finish):
 
     @functools.cached_property
     def _grid(self) -> bool:
-        """Whether a blend is to be rounded as exact arithmetic would."""
+        """Whether a blend is rounded as exact arithmetic would round it."""
         small = self.target.kind != "f" and self.levels.dtype.itemsize <= 2
         return small and self.whole and not self.linear
 
     @functools.cached_property
     def _divides(self) -> bool:
-        """Whether integers need no more than an addition and a division, both of integers."""
+        """Whether an addition and a division of integers are all that is needed."""
         plain = self.target.kind != "f" and self.multiply == 1 and not self.linear
         plain = plain and not (self.add and self.absolute)
         return plain and self.divide > 0 and self.divide.denominator == 1
 
     @functools.cached_property
     def _plainly(self) -> Division | None:
-        """The arithmetic of sums of integers."""
+        """The integer arithmetic without a blend, if there is any."""
         half = math.floor(self.add + self.divide / 2)
         return Division(int(self.divide), half) if self._divides and self.combine != "magnitude" else None
 
     @functools.cached_property
     def _mixing(self) -> tuple[Division | None, Division | None]:
-        """The same with a blend, of one strength and of a mask."""
+        """The integer arithmetic of a blend without and with a mask, if there is any."""
         if self.blend is None or not self._divides:
             return None, None
         root = self.combine == "magnitude"
         return self.blend.division(root=root, masked=False), self.blend.division(root=root, masked=True)
 
     def _settle(self, value: np.ndarray, quotients: Quotients, original: Original | None) -> None:
-        """Replace values to be floored by their true floors where roundings may put them past an integer."""
+        """Replace values by their exact floors where rounding errors may have moved them past an integer."""
         largest = max(self.levels.high, abs(float(self.add)) * self.multiply / float(self.divide))
         error = max(2.0**-20, 2.0**-46 * largest)
         places = np.nonzero(np.abs(value - np.rint(value)) <= error)
@@ -397,10 +397,10 @@ class Finish(_Finish):
         value[places] = floors
 
 
-# Every block asks for these two.
+# Every block needs these two.
 @functools.lru_cache(64)
 def _limits(low: float, high: float, kind: np.dtype[Any]) -> tuple[Any, Any]:
-    """Limits in numpy's own types, to which it clips faster."""
+    """Return limits in numpy's own types, with which it clips faster."""
     if kind.kind in "iu":
         own = np.iinfo(kind)
         low, high = max(int(low), own.min), min(int(high), own.max)
@@ -415,7 +415,7 @@ def _division_type(
 
 
 def _magnitude(parts: Sequence[np.ndarray], kind: np.dtype[Any], times: int = 1) -> np.ndarray:
-    """The root of the sum of squares, multiplied."""
+    """Return the root of the sum of squares, times a factor."""
     value: np.ndarray = np.square(parts[0], dtype=kind)
     square = np.empty_like(value)
     for part in parts[1:]:

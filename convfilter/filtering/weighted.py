@@ -1,10 +1,10 @@
-"""Samples that count partly or not at all: transparent and missing ones.
+"""Transparent and missing samples, which count partly or not at all.
 
 With a weight a for each sample, its alpha or 0 where it is missing, ``N = sum(w*a*x)``, ``D = sum(w*a)`` and
-``S = sum(w)``, a normalised filter gives ``S*N/D``, the mean of what counts. So do filters of colours with
-alpha, whose own mean is ``D/S``; where that rounds to 0 they give the plain ``sum(w*x)``. So do parts
-without negative weights where samples are missing; any other part gives ``N + x_c*(S - D)``, as if missing
-samples were the one under the anchor.
+``S = sum(w)``, a normalised filter gives ``S*N/D``, the weighted mean of the samples that count. Colours with
+alpha are filtered so, and their alpha is ``D/S``; where it rounds to 0 they become the plain
+``sum(w*x)``. Parts without negative weights are filtered so where samples are missing; any other part gives
+``N + x_c*(S - D)``, as if missing samples were equal to the one under the anchor.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Part(NamedTuple):
             return self.top
         value, over = self.top, np.asarray(self.over)
         kind = over.dtype if over.dtype == np.float32 else np.float64
-        if isinstance(self.times, float):  # the factor is 1 where all samples count
+        if isinstance(self.times, float):  # it must be 1 where all samples count
             factor = self.times / over
             value = value.astype(np.result_type(value, factor), copy=False)
             by_channel(np.multiply, value, factor)
@@ -80,7 +80,7 @@ class Part(NamedTuple):
 
 
 def by_channel(operation: Callable[..., object], values: np.ndarray, other: np.ndarray) -> None:
-    """Apply an operation in place, with an array of one channel or all: numpy is slow along short axes."""
+    """Apply an operation in place, with an array of one channel or all; numpy is slow along short axes."""
     alike = other.ndim == 0 or other.shape == values.shape
     operation(values, other if alike else like(values, other), out=values)
 
@@ -90,7 +90,7 @@ def normalised(
 ) -> Part:
     """Return ``S*N/D`` of sums over a divisor, in lowest terms.
 
-    Samples up to the `largest` may be divided in float32, if that cannot move them to or from a tie.
+    Sums of samples up to `largest` are divided in float32 if that cannot move them to or from a tie.
     """
     if isinstance(total, int):
         shared = math.gcd(total, divisor)
@@ -101,7 +101,7 @@ def normalised(
 
 
 def places_of(values: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Return what `np.nonzero` does, which is slow for several axes."""
+    """Return the same as `np.nonzero`, which is slow for several axes."""
     return tuple(np.unravel_index(np.flatnonzero(values), values.shape))
 
 
@@ -132,7 +132,7 @@ def anchored(
 
 
 class PremultipliedSource:
-    """Blocks of what a premultiplied filter sums: C colours times alpha, alpha, and the C plain colours.
+    """Reads blocks of what a premultiplied filter sums: C colours times alpha, alpha, and the C colours.
 
     Colours (T, H, W, C) and alpha (T, H, W) are of the layer's scale; a constant border is opaque.
     """
@@ -154,12 +154,12 @@ class PremultipliedSource:
         self._alpha(starts, np.moveaxis(alpha, -1, self._axis))
         self._colours(starts, np.moveaxis(plain, -1, self._axis))
         np.multiply(plain, alpha, out=weighted)
-        if self._loose:  # what is invisible does not count, nan and infinity neither
+        if self._loose:  # invisible samples do not count, nor do nan and infinity among them
             np.copyto(weighted, 0, where=alpha == 0)
 
 
 def check_missing(missing: Any) -> None:
-    """Refuse what names no samples."""
+    """Refuse a value that is neither a mark nor a mask of missing samples."""
     number = isinstance(missing, int | float | np.number) and not isinstance(missing, bool)
     named = missing is None or number or isinstance(missing, str)
     if not named and array_of(missing, "a mask of missing samples", ImageError).ndim < 2:
@@ -167,7 +167,7 @@ def check_missing(missing: Any) -> None:
 
 
 class Missing:
-    """The missing samples of an image, and later those of a filter's result."""
+    """The missing samples of an image, and then those of each filter's result."""
 
     def __init__(self, missing: Any, samples: np.ndarray) -> None:
         self.samples = samples  # (T, H, W, C), as they were read
@@ -190,7 +190,7 @@ class Missing:
                 found = int(self.value)
             self.planes = np.asarray(samples == found)
         one, *others = np.moveaxis(self.planes, -1, 0)
-        found = one.reshape(-1)[int(self.planes.argmax()) // self.channels]  # the first place tells soon
+        found = one.reshape(-1)[int(self.planes.argmax()) // self.channels]  # a first comparison
         if found and all(np.array_equal(one, plane) for plane in others):
             self.planes = one[..., np.newaxis].copy()
 
@@ -201,7 +201,7 @@ class Missing:
 
 
 class MissingSource:
-    """Blocks of samples with zeros for those that are missing."""
+    """Reads blocks of samples with zeros in place of missing ones."""
 
     def __init__(self, layer: Layer, colours: np.ndarray, planes: np.ndarray) -> None:
         self._summed = layer.bank.summed
@@ -218,7 +218,7 @@ class MissingSource:
         self._threads.hidden = hidden if hidden.any() else None
         if self._planes == 1:
             samples[places_of(hidden[..., 0])] = 0
-        else:  # of one run of memory numpy finds the places itself
+        else:  # for contiguous memory numpy is fast itself
             samples[places_of(hidden) if self._summed else hidden] = 0
 
     @property
@@ -229,10 +229,10 @@ class MissingSource:
 
 
 class HiddenWeights:
-    """What weights missing samples have: ``sum(w*m)`` of those that are there, or of those that are not.
+    """Sums of the weights of the samples that are present (`there`), or else of those that are missing.
 
-    Sums of weights without a sign lose nothing as long as they are made of what is `there`; any others are
-    exactly zero only where they are made of what is missing.
+    Sums of weights that are all positive lose no precision; with weights of both signs only the sums over
+    missing samples are exactly zero where none is missing.
     """
 
     def __init__(self, layer: Layer, planes: int) -> None:
@@ -273,7 +273,7 @@ class HiddenWeights:
         return list(sums)
 
     def present(self, sums: np.ndarray, number: int, part: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return what weights of a part samples have that are there, at least 1, and where none are."""
+        """Return the sums of a part's weights over present samples, 1 where none are, and those places."""
         total, limit = (each[number, part].astype(sums.dtype) for each in (self.totals, self._limits))
         over = sums if self.there else total - sums
         if self.there and not self._integer:
