@@ -102,9 +102,9 @@ def command(
     from convfilter.images.formats import loose_channels
     from convfilter.images.masks import with_masks, with_no_data
 
-    def leave_out(name: str, error: ConvfilterError, source: str = "") -> None:
+    def leave_out(name: str, error: ConvfilterError) -> None:
         if kernels:
-            raise with_name(error, source) if source else error
+            raise error
         if not quiet:
             complain(f"{name} is left out: {error}")
 
@@ -123,41 +123,36 @@ def command(
     width = tile or (320 if columns <= 4 else 240)
     picture = read_named(image, reading, quiet=quiet)
     # Places of masks and regions are those of the whole image.
-    placed = ("mask", "region", "missing")
-    full = full or any(getattr(each, name) is not None for _, _, each in trials for name in placed)
+    full = full or any((each.mask, each.region, each.missing) != (None, None, None) for _, _, each in trials)
     small = shrunk(picture.pixels, width, picture.mode)
-    rows_columns = "{1}x{0}".format(*picture.pixels.shape)
+    rows, across = picture.pixels.shape[:2]
     shown, ends = _stretched(small, picture.mode)
-    tiles = [Tile(displayed(shown, picture.mode), "original", rows_columns + ends)]
+    tiles = [Tile(displayed(shown, picture.mode), "original", f"{across}x{rows}{ends}")]
     for label, kernel, varied in trials:
         try:
             if "frame" in kernel.axes:
                 raise ShapeError(f"kernel '{kernel.name}' spans frames, and this is a single image")
-            pixels = picture.pixels if full else small
             varied, _ = with_no_data(with_masks(varied, image, reading), picture)
-            filtered, mode = filter_image(pixels, picture.mode, [kernel], varied, count_clipped=True)
+            filter_again = partial(filter_image, picture.pixels if full else small, picture.mode, [kernel])
+            filtered, mode = filter_again(varied, count_clipped=True)
             maps = kernel.maps if loose_channels(mode) else 1
-            # Maps are drawn on one scale, and only unscaled values tell its ends.
-            if maps > 1 and varied.range == "auto":
-                varied = varied._replace(range="raw")
-                filtered, mode = filter_image(pixels, picture.mode, [kernel], varied)
+            unclear = False
+            if varied.range == "auto" and maps > 1:
+                # Maps are drawn on one scale, and only unscaled values tell its ends.
+                filtered, mode = filter_again(varied._replace(range="raw"))
+            elif varied.range == "auto" and _is_unclear(filtered, mode, kernel, (small, picture.mode)):
+                # As floats, results are neither clipped nor rounded.
+                filtered, mode = filter_again(varied._replace(depth="float"))
+                unclear = True
         except ConvfilterError as error:
-            leave_out(label, error, escaped(image))
+            leave_out(label, with_name(error, escaped(image)) if kernels else error)
             continue
-        note = size_in_words(kernel)
-        if maps == 1:
-            unclear = varied.range == "auto" and _is_unclear(filtered, mode, kernel, (small, picture.mode))
-            if unclear:  # as floats, results are neither clipped nor rounded
-                filtered, mode = filter_image(pixels, picture.mode, [kernel], varied._replace(depth="float"))
-            made = shrunk(filtered.pixels, width, mode)
-            shown, ends = _stretched(made, mode, unclear=unclear)
-            tiles.append(Tile(displayed(shown, mode), label, note + ends))
-            continue
-        values, ends = _stretched(filtered.pixels[..., :maps], "")
-        note += ends
+        made = filtered.pixels[..., :maps] if maps > 1 else filtered.pixels
+        shown, ends = _stretched(shrunk(made, width, mode), mode, unclear=unclear)
         for number in range(maps):
-            drawn = displayed(shrunk(values[..., number], width, "L"), "L")
-            tiles.append(Tile(drawn, f"{label} output {number}", note))
+            name = f"{label} output {number}" if maps > 1 else label
+            drawn = displayed(shown[..., number] if maps > 1 else shown, mode)
+            tiles.append(Tile(drawn, name, size_in_words(kernel) + ends))
     sheet = contact_sheet(tiles, columns=columns, width=width)
     save_drawing(output, sheet, overwrite=overwrite)
     height, across = sheet.shape[:2]
@@ -197,9 +192,9 @@ def _stretched(pixels: np.ndarray, mode: str, *, unclear: bool = False) -> tuple
     alpha = mode in ("LA", "RGBA")
     colours = (pixels[..., :-1] if alpha else pixels).astype(np.float64)
     finite = colours[np.isfinite(colours)]
-    low, high = map(float, np.percentile(finite, (0, 100))) if finite.size else (0.0, 1.0)
-    if unclear and (ends := np.percentile(finite, _ENDS).tolist())[0] < ends[1]:
-        low, high = ends
+    low, high, *inner = np.percentile(finite, (0, 100, *_ENDS)).tolist() if finite.size else (0.0, 1.0)
+    if unclear and inner[0] < inner[1]:
+        low, high = inner
     shown = np.clip((colours - low) / (high - low or 1), 0, 1)
     if alpha:
         full = np.iinfo(pixels.dtype).max if pixels.dtype.kind in "iu" else 1

@@ -16,7 +16,7 @@ from convfilter.errors import ConvfilterError, ImageError, OptionError, ShapeErr
 from convfilter.files import STREAM, check_output, refuse_input, write_output
 from convfilter.kernels.files import encode_kernel, is_kernel_file, table_of
 from convfilter.kernels.kernel import NAME, NAMES
-from convfilter.options import Border, LearnedChannels, choices
+from convfilter.options import Border, LearnedChannels, ReadOptions, choices
 
 if TYPE_CHECKING:
     from convfilter.learning import Fit, Pair
@@ -143,7 +143,7 @@ def _read_pair(
 
     planes = []
     for name in names:
-        picture = read_named(name, quiet=quiet)
+        picture = read_named(name, ReadOptions(), quiet=quiet)
         try:
             planes.append(planes_of(picture.pixels, alpha=picture.mode != "CMYK", linear=linear))
         except ConvfilterError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
@@ -23,7 +24,8 @@ from convfilter.errors import (
     last_words,
 )
 from convfilter.files import STREAM, refuse_terminal
-from convfilter.geometry import Axis
+from convfilter.geometry import AXIS_NAMES, Axis
+from convfilter.kernels.kernel import flat
 from convfilter.options import FilterOptions, ReadOptions, Region, declared
 
 if TYPE_CHECKING:
@@ -39,7 +41,6 @@ if TYPE_CHECKING:
 __all__ = ["Reporter", "calculation", "draw", "filter_in_words", "filter_line", "kernel_in_lines"]
 __all__ += ["parameters_in_words", "per_axis_in_words", "print_result", "read_named", "size_in_words"]
 
-_DEFAULT = ReadOptions()
 _WIDEST, _MOST_WEIGHTS = 15, 500  # columns of weights that fit a terminal, and weights worth printing
 _CLEAR_LINE, _SHOW_CURSOR = "\r\x1b[K", "\x1b[?25h"
 
@@ -75,16 +76,14 @@ def filter_line(kernels: Sequence[Kernel], options: FilterOptions) -> str:
     return ", ".join(words)
 
 
-def calculation(axes: Sequence[Axis], names: Sequence[str] = ("height", "width")) -> list[str]:
-    """Return the size arithmetic, one line an axis, the last axis first."""
-    lines = []
-    for name, axis in reversed(list(zip(names, axes, strict=True))):
+def calculation(axes: Sequence[Axis]) -> Iterator[str]:
+    """Yield the size arithmetic, one line an axis, the last axis first."""
+    for name, axis in reversed(list(zip(AXIS_NAMES[len(axes)], axes, strict=True))):
         line = f"{name:<6}  {axis.formula()}"
         if axis.before or axis.after:
             valid = axis._replace(before=0, after=0)
             line += f"    (valid: {valid.formula() if valid.output > 0 else 'nothing left'})"
-        lines.append(line)
-    return lines
+        yield line
 
 
 def kernel_in_lines(kernel: Kernel) -> list[str]:
@@ -97,7 +96,7 @@ def kernel_in_lines(kernel: Kernel) -> list[str]:
         label = "weights" if len(kernel.parts) == 1 else f"part {number}"
         lines.append(f"  {label}{'' if divisor == 1 else f' / {_number(divisor)}'}")
         lines += _table(part, kernel.axes) if fits else ["    (--json prints them all)"]
-        sums.append(_number(_sum(part) / divisor))
+        sums.append(_number(math.fsum(flat(part)) / divisor))
     lines.append(f"  sum         {', '.join(sums)}{'  (counts as zero)' if kernel.is_zero_sum else ''}")
     if kernel.offset:
         lines.append(f"  offset      {kernel.offset:g} of full scale")
@@ -117,10 +116,6 @@ def _number(value: Any) -> str:
     return ",".join(map(_number, value)) if isinstance(value, tuple) else f"{value:.6g}"
 
 
-def _sum(weights: Any) -> Any:
-    return sum(map(_sum, weights)) if isinstance(weights, tuple) else weights
-
-
 def _table(weights: Any, axes: Sequence[str], place: str = "") -> list[str]:
     """Return rows of numbers, right-aligned; deeper tables follow each other, each under its place."""
     if len(axes) > 2:
@@ -138,7 +133,7 @@ def _table(weights: Any, axes: Sequence[str], place: str = "") -> list[str]:
 
 def read_named(
     path: str,
-    reading: ReadOptions = _DEFAULT,
+    reading: ReadOptions,
     *,
     quiet: bool = False,
     frame: int | None = None,
@@ -207,7 +202,7 @@ class Reporter:
         quiet: bool,
         verbose: bool,
     ) -> None:
-        self._plan, self._settings, self._total = plan, settings, len(plan.jobs)
+        self._plan, self._settings = plan, settings
         self._as_json, self._quiet, self._verbose = as_json, quiet, verbose
         self._every = verbose or not plan.several
         self._aside = any(job.target == STREAM for job in plan.jobs)  # an image to stdout, the text to stderr
@@ -222,7 +217,7 @@ class Reporter:
         self._unheard = False  # stdout fails, which does not stop the run
         if plan.several and not quiet and sys.stderr is not None and sys.stderr.isatty():
             self._bar = click.progressbar(
-                length=self._total,
+                length=len(plan.jobs),
                 file=sys.stderr,
                 show_pos=True,
                 show_percent=False,
@@ -246,7 +241,7 @@ class Reporter:
         self._counts[result.status] += 1
         self._wrong_option |= isinstance(result.error, OptionError)
         if self._bar is not None:
-            self._bar.update(1, self._total)
+            self._bar.update(1)
 
     def show(self, result: Result) -> None:
         """Print the result for one image."""
@@ -258,14 +253,15 @@ class Reporter:
         if result.error is not None:
             hidden = " (-v prints the traceback)" if result.traceback and not self._every else ""
             self.complain(f"{source}: {result.error}{hidden}", result.traceback if self._every else "")
+        lines: list[str] = []
         if self._as_json:
-            self._echo(_json(_as_object(result, self._settings.kernels)))
+            lines = [_json(_as_object(result, self._settings.kernels))]
         elif not self._quiet:
-            for line in self._lines(result):
-                self._echo(line)
+            lines = [*self._lines(result)]
         if self._preview:
-            for line in _previewed(result, self._settings):
-                self._echo(line)
+            lines += _previewed(result, self._settings)
+        for line in lines:
+            self._echo(line)
 
     def complain(self, text: str, traceback: str = "") -> None:
         """Print an error or a warning on stderr."""
@@ -274,7 +270,7 @@ class Reporter:
 
     def stopped(self) -> None:
         """Print the counts when the run is stopped, unless that would have to wait for a reader."""
-        left = self._total - self._counts.total()
+        left = len(self._plan.jobs) - self._counts.total()
         clear = f"{_CLEAR_LINE}{_SHOW_CURSOR}" if self._bar is not None else ""
         last_words(f"{clear}convfilter: stopped: {self._counted()}, {left} not finished\n")
 
@@ -314,37 +310,34 @@ class Reporter:
                 self._unheard = True
                 self.complain(f"standard output: {describe(error)}")
 
-    def _lines(self, result: Result) -> list[str]:
-        """Return what is printed of an image: the calculation, or in a batch the sizes in one line."""
-        arrow = _arrow(result)
-        if result.status == "skipped":
-            return [f"{arrow}   skipped: it exists"] if self._every else []
+    def _lines(self, result: Result) -> Iterator[str]:
+        """Yield what is printed of an image: the calculation, or in a batch the sizes in one line."""
+        arrow = f"{escaped(result.job.source)} -> {escaped(result.job.target)}"
+        if result.status == "skipped" and self._every:
+            yield f"{arrow}   skipped: it exists"
         if result.status not in ("done", "planned"):
-            return []
-        if self._every:
-            lines = self._calculation(result)
-            if result.clipped_below is not None and result.clipped_above is not None and self._verbose:
-                below, above = 100 * result.clipped_below, 100 * result.clipped_above
-                lines.append(f"  clipped {below:.3g}% below, {above:.3g}% above; {result.seconds:.3g} s")
-            return lines
-        size, made = f"{result.width}x{result.height}", f"{result.output_width}x{result.output_height}"
-        return [f"{arrow}   {size}" if made == size else f"{arrow}   {size} -> {made}"]
+            return
+        if not self._every:
+            size, made = f"{result.width}x{result.height}", f"{result.output_width}x{result.output_height}"
+            yield f"{arrow}   {size}" if made == size else f"{arrow}   {size} -> {made}"
+            return
+        yield f"{arrow}   {self._filters(result)}"
+        yield from _calculations(result, self._settings)
+        if result.clipped_below is not None and result.clipped_above is not None and self._verbose:
+            below, above = 100 * result.clipped_below, 100 * result.clipped_above
+            yield f"  clipped {below:.3g}% below, {above:.3g}% above; {result.seconds:.3g} s"
 
-    def _calculation(self, result: Result) -> list[str]:
-        """Return the size arithmetic of an image."""
+    def _filters(self, result: Result) -> str:
+        """Return the chain, its options and what it does with several frames."""
         settings, frames = self._settings, result.frames or 1
-        line = f"{_arrow(result)}   {filter_line(settings.kernels, settings.filtering)}"
+        line = filter_line(settings.kernels, settings.filtering)
         first = settings.batch.frames == "first"
         if frames > 1:
             how = "a stack" if settings.stacks else "the first" if first else "each"
             line += f", {how} of {frames} frames"
         if settings.maps > 1 and (result.output_frames or 1) > (1 if first else frames):
             line += f", a page for each of {settings.maps} output channels, on one grey scale"
-        return [line, *_calculations(result, settings)]
-
-
-def _arrow(result: Result) -> str:
-    return f"{escaped(result.job.source)} -> {escaped(result.job.target)}"
+        return line
 
 
 def _calculations(result: Result, settings: Settings) -> Iterator[str]:
@@ -357,9 +350,8 @@ def _calculations(result: Result, settings: Settings) -> Iterator[str]:
     for kernel, axes in zip(settings.kernels, chain, strict=True):
         if len(settings.kernels) > 1:
             yield f"  {filter_in_words(kernel)}"
-        lines = calculation(axes[1:])
-        lines += calculation(axes[:1], ("frames",)) if "frame" in kernel.axes else []
-        yield from (f"  {line}" for line in lines)
+        for line in calculation(axes if "frame" in kernel.axes else axes[1:]):
+            yield f"  {line}"
 
 
 def _as_object(result: Result, kernels: Sequence[Kernel]) -> dict[str, Any]:

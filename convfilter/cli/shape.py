@@ -207,7 +207,7 @@ def _layer_lines(sizes: LayerSizes, *, bias: bool) -> Iterator[str]:
     counted = ""
     if sizes.counted == "output":
         yield f"{'output':<16} {_written(sizes.output)}  ({labels})"
-        yield from calculation(sizes.rows["output"], names)
+        yield from calculation(sizes.rows["output"])
     else:
         counted = f"  ({sizes.counted})"
         column = 12 if len(names) < 3 else 19
