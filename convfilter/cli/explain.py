@@ -11,7 +11,7 @@ import click
 
 from convfilter.cli import options
 from convfilter.cli.report import draw, filter_line, read_named
-from convfilter.errors import OptionError, ShapeError, brief, complain, escaped
+from convfilter.errors import OptionError, ShapeError, brief, complain, escaped, with_name
 from convfilter.files import STREAM, check_output, refuse_input
 from convfilter.kernels import Kernel
 from convfilter.options import BatchOptions, FilterOptions, ReadOptions, one_or_two, read_whole
@@ -108,14 +108,13 @@ def command(
         raise click.UsageError("use either an image or --values")
     if not kernels and weights is None:
         raise click.UsageError("no kernel: add -k or --weights")
-    typed = (
-        [] if weights is None else [Kernel("weights", (text.parse_numbers(weights, "--weights").tolist(),))]
-    )
-    chain = options.chosen_kernels([*kernels, *typed], known, filtering)
+    named: list[str | Kernel] = [*kernels]
+    if weights is not None:
+        named.append(Kernel("weights", text.parse_numbers(weights, "--weights")))
+    chain = options.chosen_kernels(named, known, filtering)
     if step is not None and step > len(chain):
-        raise OptionError(
-            f"--step {step}: the chain has {len(chain)} filter{'s' * (len(chain) > 1)}, counted from 1"
-        )
+        count = f"{len(chain)} filter{'s' * (len(chain) > 1)}"
+        raise OptionError(f"--step {step}: the chain has {count}, counted from 1")
     numbers = image is None or image.lower().endswith(".csv")
     if numbers and len(chain) > 1:
         raise OptionError("numbers are filtered by one kernel: use one -k or --weights")
@@ -130,33 +129,34 @@ def command(
 
         check_page(chain, filtering)
     _check_outputs(image, output, animate, page=page, overwrite=overwrite)
-    source, picture, backward = image or "numbers", None, None
+
+    # First what there is to explain, numbers or an image; then its drawings; last the text.
+    title = f"{escaped(image or 'numbers')}   {filter_line(chain, filtering)}"
+    stack = any("frame" in kernel.axes for kernel in chain)
     names: tuple[str, ...] = ("value",)
     notes: tuple[str, ...] = ()
+    mode, backward = "", None
     explain: Callable[[tuple[int, ...]], Explanation]
-    title = f"{escaped(source)}   {filter_line(chain, filtering)}"
     if image is None or numbers:
         usual = FilterOptions()._asdict()
-        other = {key: None if value == usual[key] else value for key, value in filtering._asdict().items()}
-        for key in _OF_NUMBERS:
-            del other[key]
+        other = {
+            name: value
+            for name, value in filtering._asdict().items()
+            if name not in _OF_NUMBERS and value != usual[name]
+        }
         _refuse("is for images, not for plain numbers", {"channel": channel, "frame": frame or None, **other})
-        pixels = (
-            text.read_numbers(image) if image is not None else text.parse_numbers(str(values), "--values")
-        )
+        pixels = text.parse_numbers(values or "", "--values") if image is None else text.read_numbers(image)
         explain = partial(explain_numbers, pixels, chain[0], filtering)
         if upstream is not None:
-            backward = explain_gradients(
-                pixels, chain[0], text.parse_numbers(upstream, "--upstream"), filtering
-            )
+            derivatives = text.parse_numbers(upstream, "--upstream")
+            backward = explain_gradients(pixels, chain[0], derivatives, filtering)
     else:
-        stack = any("frame" in kernel.axes for kernel in chain)
         axes = Settings(chain, batch=BatchOptions("stack" if stack else "first")).axes
         picture = read_named(image, reading, frame=frame, stack=stack, axes=axes)
-        pixels = picture.pixels
         filtering = with_masks(options_for(picture.mode, filtering), image, reading)
         filtering, _ = with_no_data(filtering, picture)
-        names = text.channel_names(picture.mode, grey=pixels.ndim == 2 + stack)
+        pixels, mode = picture.pixels, picture.mode
+        names = text.channel_names(mode, grey=pixels.ndim == 2 + stack)
         sample = partial(explain_sample, pixels, chain, filtering, channel=channel, names=names, step=step)
         explain = (lambda place: sample((frame, *place))) if stack else sample
         if not picture.metadata.lossless or not FORMATS[picture.format].lossless:
@@ -164,28 +164,26 @@ def command(
     try:
         found = _explanations(explain, at, one=page or backward is not None)
     except ShapeError as error:
-        raise error if image is None else ShapeError(f"{escaped(image)}: {error}") from None
+        raise with_name(error, escaped(image)) if image is not None else error from None
     explanations = [each._replace(notes=(*each.notes, *notes)) for each in found]
     if output is not None or animate is not None:
         from convfilter.drawing import displayed, full_scale, save_animation
         from convfilter.explain.drawing import draw_backward, draw_explanation, sliding_axes, sliding_frames
 
-        explained, full = explanations[0], full_scale(pixels)
-        if picture is not None and stack:  # drawn is the frame under the anchor
-            picture.pixels = pixels[min(max(explained.anchor[0], 0), len(pixels) - 1)]
-        drawn = None if picture is None else displayed(picture.pixels, picture.mode)
-        plane = pixels if picture is None else picture.pixels
-        if plane.ndim == 3:
-            plane = plane[..., min(explained.channel, plane.shape[2] - 1)]
+        first, full = explanations[0], full_scale(pixels)
+        # Of a stack, the frame under the anchor is drawn.
+        still = pixels[min(max(first.anchor[0], 0), len(pixels) - 1)] if stack else pixels
+        drawn = None if numbers else displayed(still, mode)
+        plane = still[..., min(first.channel, still.shape[2] - 1)] if still.ndim == 3 else still
         sliding = sliding_axes(plane.shape, chain, filtering) if animate else ()
         if output is not None and page:
-            subject = Subject(source, pixels, names, drawn)
+            subject = Subject(image or "numbers", pixels, names, drawn)
             write_page(
                 output, subject, chain[0], known, filtering, explanations, backward, overwrite=overwrite
             )
             complain(f"page written to {output}")
         elif output is not None:
-            drawing = draw_backward(backward) if backward else draw_explanation(explained, drawn, full)
+            drawing = draw_backward(backward) if backward else draw_explanation(first, drawn, full)
             draw(output, drawing, overwrite=overwrite)
         if animate is not None:
             frames = sliding_frames(plane, sliding, explain, full)
