@@ -30,7 +30,6 @@ except ImportError:  # Windows; a file cannot be renamed there while it is open,
 __all__ = [
     "STREAM",
     "Attributes",
-    "OutputError",
     "OutputExistsError",
     "already_exists",
     "attributes_of",
@@ -57,12 +56,6 @@ _VOUCHING = ("security.capability", "security.evm", "security.ima")
 _FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
-class OutputError(ImageError):
-    """An output that cannot be written, with the system's number for the reason."""
-
-    errno: int | None = None
-
-
 class OutputExistsError(ImageError):
     """An output that exists and must not be replaced."""
 
@@ -71,8 +64,9 @@ Attributes: TypeAlias = tuple[os.stat_result, dict[str, bytes]]
 """The status of a file and its extended attributes on Linux, access control lists among them."""
 
 
-def already_exists(path: str, also: str = "") -> OutputExistsError:
-    """Return the error for an output that must not be replaced; `also` is another remedy."""
+def already_exists(path: str, *, batch: bool = False) -> OutputExistsError:
+    """Return the error for an output that must not be replaced; `batch` says that it may be skipped."""
+    also = " or --skip-existing to keep it" if batch else ""
     return OutputExistsError(f"{escaped(path)} already exists: use --overwrite to replace it{also}")
 
 
@@ -129,7 +123,7 @@ def write_output(
     """Write an output as `commit` does, or to standard output.
 
     In a `batch` the folders above it are made, and the caller syncs them at the end. Raises
-    `OutputExistsError`, `OutputError` and `BrokenPipeError`.
+    `OutputExistsError`, an `ImageError` caused by another `OSError`, and `BrokenPipeError`.
     """
     try:
         if path == STREAM:
@@ -143,12 +137,10 @@ def write_output(
     except BrokenPipeError:
         raise
     except FileExistsError:
-        raise already_exists(path) from None
+        raise already_exists(path, batch=batch) from None
     except OSError as error:
         name = "standard output" if path == STREAM else escaped(path)
-        fault = OutputError(f"{name} cannot be written: {describe(error)}")
-        fault.errno = error.errno
-        raise fault from None
+        raise ImageError(f"{name} cannot be written: {describe(error)}") from error
 
 
 def commit(
@@ -172,10 +164,7 @@ def commit(
     if preserve is not None:
         status, others = preserve
         kept = attributes[1] if attributes is not None else {}
-        extended = {name: value for name, value in kept.items() if name != _ACL}
-        if _ACL in others:
-            extended[_ACL] = others[_ACL]
-        attributes = status, extended
+        attributes = status, kept | {_ACL: others.get(_ACL, b"")}
     # A signal may come at any moment: the name is known here before there is a file of it.
     names: list[str] = []
     with at_stop(lambda: _remove(*names)):
@@ -254,15 +243,15 @@ def _give(descriptor: int, path: str, attributes: Attributes, *, times: bool) ->
                 break
         else:  # another group must not get what was for the old one
             permissions &= 0o707 | (permissions & 0o007) << 3
-            extended = {name: value for name, value in extended.items() if name != _ACL}
+            extended = extended | {_ACL: b""}
         os.fchmod(descriptor, permissions)
     if hasattr(os, "setxattr"):
-        if _ACL not in extended:  # the folder may have given it one
+        for name, value in ({_ACL: b""} | extended).items():
             with contextlib.suppress(OSError):
-                os.removexattr(descriptor, _ACL)
-        for name, value in extended.items():
-            with contextlib.suppress(OSError):
-                os.setxattr(descriptor, name, value)
+                if name == _ACL and not value:  # the folder may have given it one
+                    os.removexattr(descriptor, name)
+                else:
+                    os.setxattr(descriptor, name, value)
     if times:
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
@@ -325,11 +314,11 @@ def sweep(folder: str | os.PathLike[str]) -> None:
     """
     with contextlib.suppress(OSError):
         with os.scandir(folder) as entries:
-            names = [entry.path for entry in entries if _TEMPORARY.fullmatch(entry.name)]
-        for path in names:
+            found = [entry for entry in entries if _TEMPORARY.fullmatch(entry.name)]
+        for entry in found:
             with contextlib.suppress(OSError):
-                if stat.S_ISREG(os.lstat(path).st_mode):
-                    _remove_stale(path)
+                if entry.is_file(follow_symlinks=False):
+                    _remove_stale(entry.path)
 
 
 def _remove_stale(path: str) -> None:
@@ -351,24 +340,17 @@ def print_bytes(write: Callable[[BinaryIO], object]) -> None:
         raise ImageError("standard output is closed")
     buffer = io.BytesIO()
     write(buffer)
+    rest = memoryview(buffer.getvalue())
     try:
-        with buffer.getbuffer() as data:
-            _write_all(sys.stdout.buffer, data)
+        while rest:
+            count = sys.stdout.buffer.write(rest)  # of a stream without a buffer, maybe a part only
+            if not count:
+                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+            rest = rest[count:]
         sys.stdout.buffer.flush()
     except OSError:
         discard(sys.stdout)
         raise
-
-
-def _write_all(stream: BinaryIO, data: memoryview) -> None:
-    """Write all of some bytes: a stream without a buffer may take a part of them only."""
-    start = 0
-    while start < len(data):
-        with data[start:] as rest:  # after an error, no view keeps its buffer from being freed
-            count = stream.write(rest)
-        if not count:
-            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-        start += count
 
 
 def refuse_terminal() -> None:

@@ -21,7 +21,6 @@ from convfilter.batch.job import (
     filter_job,
     image_error,
     not_attempted,
-    not_replaced,
     plan_job,
     run_job,
 )
@@ -34,7 +33,7 @@ from convfilter.batch.plan import (
 )
 from convfilter.convolution.execute import available_threads
 from convfilter.errors import check_choice, escaped, with_name
-from convfilter.files import STREAM, check_parent, sweep, sync_folder
+from convfilter.files import STREAM, already_exists, check_parent, sweep, sync_folder
 from convfilter.geometry import Padding, PerAxis
 from convfilter.images.formats import ALIASES, FORMATS
 from convfilter.kernels import KernelLike, files_of, get_chain
@@ -122,7 +121,7 @@ def _existing_output(job: Job, settings: Settings) -> Result | None:
     # Another name for the output would not help where something else is wrong, too.
     result = Result(job, "planned") if job.source == STREAM else plan_job(job, settings)
     if result.status == "planned":
-        result = Result(job, error=not_replaced(job))
+        result = Result(job, error=already_exists(job.target, batch=True))
     return result
 
 

@@ -75,12 +75,8 @@ def _listed(files_from: str, null: bool) -> list[str]:
         else:
             with open(files_from, "rb") as stream:
                 data = stream.read(_LONGEST_LIST + 1)
-    except FileNotFoundError:
-        raise OptionError(f"{option}: no such file") from None
     except OSError as error:
         raise OptionError(f"{option}: {describe(error)}") from None
-    except ValueError:
-        raise OptionError(f"{option}: not a file name") from None
     if len(data) > _LONGEST_LIST:
         raise OptionError(f"{option}: longer than 256 MiB: split it")
     lines = data.split(b"\0") if null else [line.removesuffix(b"\r") for line in data.split(b"\n")]

@@ -26,7 +26,6 @@ from convfilter.files import (
     STREAM,
     Attributes,
     OutputExistsError,
-    already_exists,
     attributes_of,
     write_output,
 )
@@ -53,7 +52,6 @@ __all__ = [
     "image_error",
     "memory_needed",
     "not_attempted",
-    "not_replaced",
     "plan_job",
     "run_job",
 ]
@@ -77,6 +75,7 @@ class Result:
     clipped_below: float | None = None  # shares of samples
     clipped_above: float | None = None
     seconds: float = 0.0
+    disk_full: bool = False  # then going on makes no sense
     hint: str | None = None  # how to see more of the result; empty if there is nothing to gain
     traceback: str = ""  # of a mistake of the program itself
 
@@ -86,20 +85,10 @@ class Result:
         self.error = error  # whose message is one line
         self.warnings: list[str] = []
 
-    @property
-    def disk_full(self) -> bool:
-        """Whether going on makes no sense."""
-        return getattr(self.error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
-
 
 def not_attempted(job: Job) -> Result:
     """Return the result of a job that is left because of a full disk."""
     return Result(job, "not attempted", ImageError("not attempted: the disk is full"))
-
-
-def not_replaced(job: Job) -> ImageError:
-    """Return the error of a job whose output exists already."""
-    return already_exists(job.target, " or --skip-existing to keep it")
 
 
 def run_job(job: Job, settings: Settings, *, memory: int | None = None, repeated: bool = False) -> Result:
@@ -130,6 +119,7 @@ def _reported(result: Result) -> Iterator[Result]:
         yield result
     except Exception as error:
         result.status, result.error = "failed", image_error(error)
+        result.disk_full = getattr(error.__cause__, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
         if result.error is None:
             message, result.traceback = internal_error(error)
             result.error = RuntimeError(message)
@@ -554,7 +544,7 @@ def _write(
         )
     except OutputExistsError:
         if not settings.batch.skip_existing:
-            raise not_replaced(job) from None
+            raise
         result.status = "skipped"  # another run has made it meanwhile
         result.warnings.clear()
     else:

@@ -254,26 +254,24 @@ def _refuse_collisions(jobs: Sequence[Job], *, asked: bool, touch: bool) -> None
 
     `asked` says whether a format was asked for, which may be the cause.
     """
-    if len(jobs) < 2:
-        return
     import unicodedata
 
     real = functools.lru_cache(4096)(os.path.realpath)
-
-    def folded(job: Job) -> str:
-        return unicodedata.normalize("NFC", _place(job.target, real)).casefold()
-
-    # A few bytes for each image; jobs with the same hash are compared by name.
-    hashes = Counter(hash(folded(job)) for job in jobs)
-    twins: dict[str, dict[str, list[Job]]] = {}
-    for job in jobs if len(hashes) < len(jobs) else ():
-        if hashes[hash(name := folded(job))] > 1:
-            twins.setdefault(name, {}).setdefault(_place(job.target, real), []).append(job)
+    first: dict[str, Job] = {}
+    alike: dict[str, list[Job]] = {}  # where case and composition of letters do not count
+    for job in jobs:
+        name = unicodedata.normalize("NFC", _place(job.target, real)).casefold()
+        if first.setdefault(name, job) is not job:
+            alike.setdefault(name, [first[name]]).append(job)
     groups: list[list[Job]] = []
-    for by_place in twins.values():
-        groups += [group for group in by_place.values() if len(group) > 1]
+    for twins in alike.values():
+        by_place: dict[str, list[Job]] = {}
+        for job in twins:
+            by_place.setdefault(_place(job.target, real), []).append(job)
         if len(by_place) > 1 and _folds_case(os.path.dirname(next(iter(by_place))), touch=touch):
-            groups.append([group[0] for group in by_place.values()])
+            groups.append(twins)
+        else:
+            groups += [group for group in by_place.values() if len(group) > 1]
     if groups:
         lines = [
             f"{' and '.join(escaped(job.source) for job in group)} "
@@ -291,32 +289,23 @@ def _place(target: str, real: Callable[[str], str] = os.path.realpath) -> str:
 
 
 def _folds_case(folder: str, *, touch: bool) -> bool:
-    """Return whether the file system under a folder takes names that differ by case for the same one."""
+    """Return whether the file system under a folder takes names that differ by case for the same one.
+
+    With `touch` a file is made for a moment in a folder that has none to compare.
+    """
     while not os.path.isdir(folder) and os.path.dirname(folder) != folder:
         folder = os.path.dirname(folder)
-    with contextlib.suppress(OSError):
-        for name in os.listdir(folder):
-            if (other := name.swapcase()) != name:
-                found = os.lstat(os.path.join(folder, name))
-                try:
-                    return os.path.samestat(found, os.lstat(os.path.join(folder, other)))
-                except FileNotFoundError:
-                    return False
-    return touch and _folds_a_probe(folder)
-
-
-def _folds_a_probe(folder: str) -> bool:
-    """Make a file in a folder that has none to compare, and look for it under another name."""
-    name = f".cf-{os.urandom(4).hex()}.tmp"
-    probe = os.path.join(folder, name)
-    try:
-        with open(probe, "x"):
-            return os.path.exists(os.path.join(folder, name.upper()))
-    except OSError:
-        return False
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(probe)
+    with contextlib.suppress(OSError), contextlib.ExitStack() as made:
+        names = [name for name in os.listdir(folder) if name != name.swapcase()]
+        if not names and touch:
+            names = [f".cf-{os.urandom(4).hex()}.tmp"]
+            probe = os.path.join(folder, names[0])
+            open(probe, "x").close()
+            made.callback(os.unlink, probe)
+        for name in names[:1]:
+            both = (os.path.join(folder, each) for each in (name, name.swapcase()))
+            return os.path.samestat(*map(os.lstat, both))
+    return False
 
 
 def check_jobs(jobs: Sequence[Job], settings: Settings) -> None:
@@ -325,18 +314,17 @@ def check_jobs(jobs: Sequence[Job], settings: Settings) -> None:
     With `overwrite` an input may be replaced by its own output, but not through links. Standard streams have
     nothing to preserve.
     """
-    masks = mask_files(settings.filtering).values()
     if settings.batch.preserve and any(STREAM in (job.source, job.target) for job in jobs):
         raise OptionError("--preserve: standard input and output have no times to keep: name files instead")
     outputs = {identity(job.target) for job in jobs} - {None}
+    masks = mask_files(settings.filtering).values()
     targets = {job.target for job in jobs if job.target != STREAM} if masks else set()
     written = outputs | {identity(os.path.dirname(target) or os.curdir) for target in targets}
-    for mask in masks:
-        if (found := identity(mask)) and found in written:
-            raise OptionError(f"outputs would replace masks in {escaped(mask)}: choose another output")
-    for path in settings.kernel_files:
-        if identity(path) in outputs:
-            raise OptionError(f"outputs would replace the kernel file {escaped(path)}: choose another output")
+    kept = [(mask, "masks in") for mask in masks]
+    kept += [(path, "the kernel file") for path in settings.kernel_files]
+    for path, what in kept:
+        if identity(path) in written - {None}:
+            raise OptionError(f"outputs would replace {what} {escaped(path)}: choose another output")
     if not outputs:
         return
     inputs = {key: job.source for job in jobs if (key := identity(job.source)) in outputs}
