@@ -2,7 +2,7 @@
 
 `plan` finds the inputs, names every output before an image is read and refuses what would do harm. `job`
 takes one image from file to file, or predicts from its header what comes out. Here jobs run one after
-another, or in the worker processes of a `pool` or a `dask` cluster.
+another, or side by side in one of the `executors`.
 """
 
 from __future__ import annotations
@@ -53,8 +53,7 @@ from convfilter.options import (
 )
 
 if TYPE_CHECKING:
-    from convfilter.batch.dask import Cluster
-    from convfilter.batch.pool import Pool
+    from convfilter.batch.executors import Cluster, Pool
 
 __all__ = ["filter_file", "run_jobs"]
 
@@ -128,13 +127,13 @@ def _existing_output(job: Job, settings: Settings) -> Result | None:
 def _executor(settings: Settings, count: int, memory: int | None) -> Pool | Cluster | None:
     """Return what does the jobs elsewhere; None if that is not worth it."""
     if settings.batch.scheduler is not None:
-        from convfilter.batch.dask import Cluster
+        from convfilter.batch.executors import Cluster
 
         return Cluster(settings, settings.batch.scheduler)
     cores = available_threads(settings.batch.jobs)
     if cores == 1 or count == 1:
         return None
-    from convfilter.batch.pool import Pool
+    from convfilter.batch.executors import Pool
 
     return Pool(settings, cores=cores, count=count, memory=memory)
 

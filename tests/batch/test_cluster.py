@@ -14,7 +14,7 @@ from conftest import ended, environment, wait_for
 from samples import colour, save, tree
 
 import convfilter as cf
-from convfilter.batch.dask import Cluster
+from convfilter.batch.executors import Cluster
 from convfilter.batch.plan import Settings
 
 pytest.importorskip("distributed", reason="needs the extra 'dask'")
@@ -153,7 +153,7 @@ def test_a_scheduler_that_cannot_be_reached_is_an_error_before_any_work(quick, t
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (None, "no such file"),
+        (None, "No such file or directory"),
         (b"{", "it is not a scheduler file"),
         (b"[]", "it is not a scheduler file"),
         (b"\xff\xfe", "it is not a scheduler file"),

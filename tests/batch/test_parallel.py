@@ -14,7 +14,7 @@ from conftest import SECONDS, ended, environment, wait_for
 from samples import colour, grey, save, save_all, tree
 
 import convfilter as cf
-from convfilter.batch import pool, run_jobs
+from convfilter.batch import executors, run_jobs
 from convfilter.batch.job import TOO_LARGE, memory_needed, run_job
 from convfilter.batch.plan import Job, Settings
 from convfilter.images.picture import Size
@@ -61,8 +61,8 @@ def commit(target, write, **options):
 files.commit = commit
 """
 FULL = """
-from convfilter.batch import pool
-pool.available_memory = lambda: {memory}
+from convfilter.batch import executors
+executors.available_memory = lambda: {memory}
 inner = files.commit
 def commit(target, write, **options):
     if os.path.basename(target) != "a.png":
@@ -79,14 +79,14 @@ job.opened_frames = opened_frames
 """
 # One worker starts, and no other once it has died.
 SINGLE = """
-from convfilter.batch import pool
-start = pool.Pool._start
-pool.Pool._start = lambda self: not (self._workers or os.path.exists("happened")) and start(self)
+from convfilter.batch import executors
+start = executors.Pool._start
+executors.Pool._start = lambda self: not (self._workers or os.path.exists("happened")) and start(self)
 """
 SPAWNED = """
 import multiprocessing
-from convfilter.batch import pool
-pool._context = lambda: multiprocessing.get_context("spawn")
+from convfilter.batch import executors
+executors._context = lambda: multiprocessing.get_context("spawn")
 """
 
 
@@ -239,15 +239,15 @@ def test_the_estimate_counts_all_that_is_held_at_once():
 
 
 def test_the_least_that_system_and_limits_allow_is_available(monkeypatch, tmp_path):
-    assert 0 < pool.available_memory() < 1 << 50
+    assert 0 < executors.available_memory() < 1 << 50
     (tmp_path / "max").write_text("3000000\n")
     (tmp_path / "current").write_text("1000000\n")
-    monkeypatch.setattr(pool, "_CONTROL_GROUPS", ((str(tmp_path / "max"), str(tmp_path / "current")),))
-    assert pool.available_memory() == 2_000_000
+    monkeypatch.setattr(executors, "_CONTROL_GROUPS", ((str(tmp_path / "max"), str(tmp_path / "current")),))
+    assert executors.available_memory() == 2_000_000
     (tmp_path / "max").write_text("max\n")
-    assert pool.available_memory() > 2_000_000
+    assert executors.available_memory() > 2_000_000
     monkeypatch.setattr(resource, "getrlimit", lambda kind: (1_000_000, 1_000_000))
-    assert pool.available_memory() == 1_000_000
+    assert executors.available_memory() == 1_000_000
 
 
 def test_images_that_do_not_fit_together_are_done_alone(tmp_path):
@@ -310,7 +310,7 @@ def test_with_few_descriptors_there_are_fewer_workers(begin, tmp_path, count):
 # All modules are loaded by a first run: the user that limits hold for may read none of them.
 FEW_PROCESSES = """
 import concurrent.futures.thread
-from convfilter.batch import pool
+from convfilter.batch import executors
 from convfilter.cli import main
 try:
     main()
