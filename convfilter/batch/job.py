@@ -34,9 +34,9 @@ from convfilter.filtering.blend import check_region
 from convfilter.filtering.layer import Layer
 from convfilter.geometry import Axis
 from convfilter.images.formats import FORMATS, fitting_mode, format_of_name, loose_channels
-from convfilter.images.headers import check_pixels
 from convfilter.images.library import frame_named
 from convfilter.images.masks import check_mask_sizes, mask_files, with_masks, with_no_data
+from convfilter.images.opening import check_pixels
 from convfilter.images.picture import Picture, Size
 from convfilter.images.reading import Frames, opened_frames
 from convfilter.images.tiff_tags import no_data, of_first_page, without_no_data

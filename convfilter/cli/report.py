@@ -146,7 +146,7 @@ def read_named(
     """
     import numpy as np
 
-    from convfilter.images.headers import check_pixels
+    from convfilter.images.opening import check_pixels
     from convfilter.images.reading import opened_frames, read_picture
 
     limit, orient = reading.max_pixels, reading.orient

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import re
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias, Union
 
 from convfilter.errors import ImageError
-from convfilter.images.headers import jpeg_segments
 from convfilter.images.library import add_warning
 from convfilter.images.tiff_tags import (
     IPTC,
@@ -35,6 +35,7 @@ __all__ = [
     "exif_in_tiff",
     "groups_of",
     "jpeg_places",
+    "jpeg_segments",
     "laid_out",
     "names_program_only",
     "note_in_place",
@@ -176,6 +177,34 @@ def photoshop_resources(block: Data, place: int, end: int) -> Iterator[tuple[int
         start, length = place + 4, int.from_bytes(block[place : place + 4], "big")
         yield kind, begin, start, start + length
         place = start + length + length % 2
+
+
+def jpeg_segments(data: Data, start: int = 0) -> Iterator[tuple[int, int, int]]:
+    """Yield the segments of a JPEG in `data` that begins at `start`: marker, begin and end of the content.
+
+    A scan ends behind its coded data. Nothing more follows what is broken.
+    """
+    place = start + 2
+    while place + 4 <= len(data) or data[place : place + 2] == b"\xff\xd9":
+        marker = data[place + 1]
+        if data[place] != 0xFF or marker in (0x00, 0x01) or 0xD0 <= marker <= 0xD8:
+            return
+        if marker == 0xFF:  # filling
+            place += 1
+            continue
+        if marker == 0xD9:
+            yield marker, place + 2, place + 2
+            return
+        end = place + 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+        if marker == 0xDA:
+            following = _MARKER.search(data, end)
+            end = following.start() if following else len(data)
+        yield marker, place + 4, end
+        place = end
+
+
+# What ends coded data: not an escaped byte, not a restart, not filling.
+_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 
 
 def jpeg_places(data: Data) -> list[tuple[int, int]]:

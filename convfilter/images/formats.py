@@ -88,7 +88,7 @@ FORMATS: dict[str, Format] = {
         plugin="PngImagePlugin",
         several="animation",
         blocks=("exif", "icc", "xmp", "dpi", "chunks", "duration", "plays"),
-        reader="reading:PngReader",
+        reader="png:PngReader",
         writer="png:PngWriter",
     ),
     "jpeg": Format(
@@ -100,6 +100,7 @@ FORMATS: dict[str, Format] = {
         lossless=False,
         quality=True,
         blocks=("exif", "icc", "xmp", "dpi", "comments", "photoshop"),
+        reader="jpeg:JpegReader",
         writer="jpeg:JpegWriter",
     ),
     "tiff": Format(
@@ -124,6 +125,7 @@ FORMATS: dict[str, Format] = {
         lossless=False,
         quality=True,
         blocks=("exif", "icc", "xmp", "duration", "plays"),
+        reader="webp:WebpReader",
         writer="webp:WebpWriter",
     ),
     "bmp": Format(
@@ -133,6 +135,7 @@ FORMATS: dict[str, Format] = {
             (0, start) for start in (b"BM", b"(\0\0\0", b"l\0\0\0", b"|\0\0\0")
         ),  # of a DIB its header
         plugin="BmpImagePlugin",
+        reader="reading:BmpReader",
         blocks=("dpi",),
     ),
     "gif": Format(
@@ -143,6 +146,7 @@ FORMATS: dict[str, Format] = {
         several="animation",
         side=65_535,
         blocks=("xmp", "comments", "aspect", "duration", "plays"),
+        reader="gif:GifReader",
         writer="gif:GifWriter",
     ),
     "ppm": Format(
@@ -170,6 +174,7 @@ FORMATS: dict[str, Format] = {
         lossless=False,
         quality=True,
         blocks=("exif", "icc", "xmp", "duration"),
+        reader="webp:AvifReader",
         writer="webp:AvifWriter",
         holds_all=True,
         prints=True,

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import io
 import struct
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import ImageFile, ImagePalette
+from PIL.GifImagePlugin import GifImageFile
 
-from convfilter.images.headers import GIF_XMP, GIF_XMP_END
+from convfilter.images.library import add_warning, reasons
+from convfilter.images.opening import check_pixels
 from convfilter.images.picture import Metadata, Picture
+from convfilter.images.reading import PillowReader
 from convfilter.images.writing import (
     Clock,
     Output,
@@ -26,9 +31,16 @@ from convfilter.images.writing import (
     taken,
     to_image,
 )
+from convfilter.options import MAX_PIXELS
 
-__all__ = ["GifWriter"]
+__all__ = ["GifReader", "GifWriter"]
 
+_XMP = b"XMP DataXMP"
+# XMP is not cut into blocks. Wherever a reader takes a byte of it for a length, it ends up in here.
+_XMP_END = bytes([1, *range(255, -1, -1), 0])
+_ICC = b"ICCRGBG1012"
+_LOOPS = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
+_TEXT, _COMMENT, _APPLICATION = 0x01, 0xFE, 0xFF
 Packed = NDArray[np.uint32]
 """Red, green, blue and alpha of each pixel in one number; alpha is its highest byte."""
 
@@ -56,8 +68,125 @@ def _extensions(metadata: Metadata) -> bytes:
         parts = [comment[at : at + 255] for at in range(0, len(comment), 255)]
         found += b"!\xfe" + b"".join(bytes([len(part)]) + part for part in parts) + b"\0"
     if metadata.xmp is not None:
-        found += b"!\xff\x0b" + GIF_XMP + metadata.xmp + GIF_XMP_END
+        found += b"!\xff\x0b" + _XMP + metadata.xmp + _XMP_END
     return found
+
+
+class GifReader(PillowReader):
+    """Reads GIFs, those too that turn from grey to colours."""
+
+    def opened(self) -> ImageFile.ImageFile:
+        """Have Pillow parse the header; it allocates the image even if only that is wanted."""
+        most = self.source.max_pixels
+        self._layout = _layout_of(self.source.stream)
+        check_pixels(self._layout.size, MAX_PIXELS if most is None else most)
+        image = super().opened()
+        if image.mode != "L" or not self._layout.turns_coloured:
+            return image
+        self.source.stream.seek(0)
+        with reasons("broken gif data"):
+            return _ColouredGif(self.source.stream)
+
+    def beside(self, warnings: list[str]) -> dict[str, Any]:
+        """Return comments, XMP, colour profile and pixel aspect."""
+        if not self._layout.whole:
+            warnings.append("ends without its end mark: frames may be missing")
+        found: dict[str, Any] = {}
+        comments, unknown = [], []
+        for label, data in self._layout.extensions:
+            program, rest = data[1:12], data[12:]
+            if label == _COMMENT:
+                comments.append(_joined(data))
+            elif label == _TEXT:
+                unknown.append("a text on the image")
+            elif label == _APPLICATION and program == _ICC:
+                found["icc"] = _joined(rest)
+            elif label == _APPLICATION and program == _XMP and rest.endswith(_XMP_END):
+                found["xmp"] = rest.removesuffix(_XMP_END)
+            elif label == _APPLICATION and program == _XMP:
+                add_warning(warnings, "malformed XMP dropped")
+            elif label == _APPLICATION and program not in _LOOPS:
+                unknown.append(f"extension {program.decode('ascii', 'replace')}")
+        if self._layout.aspect:
+            found["chunks"] = ((b"pHYs", struct.pack(">IIB", 64, self._layout.aspect + 15, 0)),)
+        return found | {"comments": tuple(filter(None, comments)), "unknown": tuple(dict.fromkeys(unknown))}
+
+    def timing(self) -> dict[str, Any]:
+        """Return the times; a GIF counts the repetitions, and has one showing without."""
+        found, loop = super().timing(), self.image.info.get("loop")
+        plays = 1 if loop is None else loop + 1 if loop else 0
+        return {"duration": found["duration"] or 0.0, "plays": plays}
+
+
+class _ColouredGif(GifImageFile):
+    """A GIF whose grey palettes are treated as palettes like others.
+
+    Once Pillow has decoded a first frame as plain grey, it loses the colours of those that follow. The method
+    is private; if Pillow drops it, such files are read in grey, and a test fails.
+    """
+
+    global_palette = ImagePalette.raw("RGB", _GREYS.tobytes())
+
+    def _is_palette_needed(self, p: bytes) -> bool:
+        return True
+
+
+def _joined(blocks: bytes) -> bytes:
+    """Return the content of blocks, each of which has its length before it."""
+    content, place = b"", 0
+    while place < len(blocks) and blocks[place]:
+        content += blocks[place + 1 : place + 1 + blocks[place]]
+        place += 1 + blocks[place]
+    return content
+
+
+class _Layout(NamedTuple):
+    """What the blocks of a GIF say: the size that covers all its frames, and whether it ends with its mark.
+
+    `turns_coloured` is true if a frame that follows a grey one has colours. An extension is a label and the
+    blocks that follow, each with its length before it.
+    """
+
+    size: tuple[int, int]
+    turns_coloured: bool
+    whole: bool
+    aspect: int
+    extensions: list[tuple[int, bytes]]
+
+
+def _layout_of(stream: BinaryIO) -> _Layout:
+    """Walk through the blocks of a GIF, as far as the file goes."""
+    stream.seek(0)
+    data = stream.read()
+    screen = data[6:13].ljust(7, b"\0")
+    width, height = struct.unpack_from("<HH", screen)
+    place = 13
+
+    def palette_is_grey(flags: int) -> bool | None:
+        nonlocal place
+        length = 6 << (flags & 7) if flags & 128 else 0
+        place += length
+        return data[place - length : place] == _GREYS.tobytes()[:length] if length else None
+
+    shared = palette_is_grey(screen[4])
+    greys, extensions = [], []
+    while (kind := data[place : place + 1]) not in (b";", b""):
+        place += 1
+        if kind == b",":
+            left, top, across, down, flags = struct.unpack("<4HB", data[place : place + 9].ljust(9, b"\0"))
+            width, height = max(width, left + across), max(height, top + down)
+            place += 9
+            own = palette_is_grey(flags)
+            greys.append(shared if own is None else own)
+        if kind in (b",", b"!"):
+            start = place = place + 1
+            while place < len(data) and data[place]:
+                place += 1 + data[place]
+            place += 1
+            if kind == b"!" and start <= len(data):
+                extensions.append((data[start - 1], data[start:place]))
+    turns = bool(greys) and greys[0] is not False and False in greys
+    return _Layout((width, height), turns, kind == b";", screen[6], extensions)
 
 
 class GifWriter(Writer):

@@ -1,7 +1,7 @@
-"""JPEG files: how their pixels are coded, and writing them, also with samplings that Pillow does not support.
+"""JPEG files: their segments, how their pixels are coded, and writing them in that coding.
 
-For those each component is encoded as a grey JPEG, and these are joined: a scan of one component is coded as
-a grey image is, so that only headers are made here.
+Where Pillow does not write a sampling, each component is encoded as a grey JPEG, and these are joined: a scan
+of one component is coded as a grey image is, so that only headers are made here.
 """
 
 from __future__ import annotations
@@ -13,36 +13,150 @@ from typing import Any, BinaryIO
 
 from PIL import Image, ImageChops, ImageFile
 
-from convfilter.images.headers import jpeg_segments
+from convfilter.images.exif import THUMBNAILS, jpeg_places, jpeg_segments, photoshop_resources
 from convfilter.images.library import collected
-from convfilter.images.picture import PHOTOSHOP, Coding, Component, Metadata, Picture
+from convfilter.images.opening import Source, check_count, check_pixels
+from convfilter.images.picture import Chunk, Coding, Component, Metadata, Picture
+from convfilter.images.reading import PillowReader
 from convfilter.images.writing import QUALITY, Writer, save, taken
 
-__all__ = ["JpegWriter", "coding_of", "is_lossless"]
+__all__ = ["JpegReader", "JpegWriter"]
 
 _DQT, _EOI, _SOS, _APP, _ADOBE, _LOSSLESS = 0xDB, 0xD9, 0xDA, 0xE0, 0xEE, 0xC3
-_PHOTOSHOP, _COMMENT, _LONGEST = 0xED, 0xFE, 65_533
+_APP13, _COMMENT, _LONGEST = 0xED, 0xFE, 65_533
+# Encoders make about ten scans. Beyond this number, each scan counts as a whole image.
+_SCANS = 100
+# A segment of EXIF holds 64 KiB. Cameras write one, editors up to three.
+_EXIF_SEGMENTS = 16
+_PIXELS_A_SEGMENT = 1 << 22
+_ALL_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+_PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
+_PHOTOSHOP = b"Photoshop 3.0\0"
+_ICC = b"ICC_PROFILE\0"
+# How the segments of a JPEG begin that are read, or say how the file is made (JFIF, MPF, Ducky, Adobe).
+_SEGMENTS = (
+    *(b"Exif\0", b"http://ns.adobe.com/xap/1.0/\0", _ICC, _PHOTOSHOP),
+    *(b"JFIF", b"JFXX", b"MPF\0", b"Ducky", b"Adobe\0"),
+)
+# What messages call others that are known.
+_SEGMENT_NAMES = {
+    b"http://ns.adobe.com/xmp/extension/\0": "extended XMP",
+    b"urn:iso:std:iso:ts:21496:-1\0": "a gain map",
+    b"Adobe_CM": "a colour management segment",
+}
+# Photoshop's resources that are dropped: thumbnails, and copies of ICC, EXIF twice, XMP.
+_COPIES = (*THUMBNAILS, 0x040F, 0x0422, 0x0423, 0x0424)
+
+
 _FRAMES = (0xC0, 0xC1, 0xC2)
 _HEADER = 1 << 20
 
 
-def coding_of(image: Image.Image) -> Coding | None:
-    """Return how an image that Pillow has opened is coded, if it is a JPEG whose tables can be used again."""
-    found = getattr(image, "quantization", None)
-    components = tuple(Component(*layer[1:]) for layer in getattr(image, "layer", ()))
-    if not found or not components or sorted(found) != [*range(min(len(found), 4))]:
-        return None
-    if any(each.table not in found or 0 in each[:2] for each in components):
-        return None
-    ycck = image.mode == "CMYK" and image.info.get("adobe_transform") == 2
-    tables = [list(found[number]) for number in range(len(found))]
-    return Coding(tables, components, ycck, "progressive" in image.info)
+class JpegReader(PillowReader):
+    """Reads JPEGs, and how their pixels are coded."""
+
+    def __init__(self, source: Source, warnings: list[str]) -> None:
+        super().__init__(source, warnings)
+        if self.image.format == "MPO":  # a phone's JPEG with further views or a gain map behind it
+            warnings.append(f"holds {self.count} images: only the first is read")
+            self.count = 1
+
+    def opened(self) -> ImageFile.ImageFile:
+        """Have Pillow parse the header, unless decoding would take too long."""
+        if self.source.max_pixels is not None:
+            _check_scans(self.source.stream, self.source.max_pixels)
+        return super().opened()
+
+    def beside(self, warnings: list[str]) -> dict[str, Any]:
+        """Return what the segments say, and the coding of the pixels."""
+        segments: list[tuple[str, bytes]] = getattr(self.image, "applist", [])
+        unknown = {
+            next(
+                (words for start, words in _SEGMENT_NAMES.items() if content.startswith(start)),
+                f"segment {name}",
+            )
+            for name, content in segments
+            if name != "COM" and not content.startswith(_SEGMENTS)
+        }
+        self.source.stream.seek(0)
+        markers = (marker for marker, _, _ in jpeg_segments(self.source.stream.read(_HEADER)))
+        return {
+            "icc": _profile(segments),
+            "comments": tuple(content for name, content in segments if name == "COM"),
+            "photoshop": _photoshop(segments, warnings),
+            "chunks": self._aspect(),
+            "unknown": tuple(sorted(unknown)),
+            "coding": self._coding(),
+            "lossless": _LOSSLESS in markers,
+        }
+
+    def _aspect(self) -> tuple[Chunk, ...]:
+        """Return the pixel aspect, as a chunk of PNG."""
+        aspect, unit = (self.image.info.get(name) for name in ("jfif_density", "jfif_unit"))
+        if unit != 0 or not aspect or 0 in aspect or aspect[0] == aspect[1]:
+            return ()
+        return ((b"pHYs", struct.pack(">IIB", *aspect, 0)),)
+
+    def _coding(self) -> Coding | None:
+        """Return how the pixels are coded, if the tables can be used again."""
+        found = getattr(self.image, "quantization", None)
+        components = tuple(Component(*layer[1:]) for layer in getattr(self.image, "layer", ()))
+        if not found or not components or sorted(found) != [*range(min(len(found), 4))]:
+            return None
+        if any(each.table not in found or 0 in each[:2] for each in components):
+            return None
+        ycck = self.image.mode == "CMYK" and self.image.info.get("adobe_transform") == 2
+        tables = [list(found[number]) for number in range(len(found))]
+        return Coding(tables, components, ycck, "progressive" in self.image.info)
 
 
-def is_lossless(stream: BinaryIO) -> bool:
-    """Tell whether a JPEG is of the rare lossless kind."""
+def _check_scans(stream: BinaryIO, max_pixels: int) -> None:
+    """Refuse a JPEG of too many scans, each of which is a pass over the image, or too much EXIF."""
     stream.seek(0)
-    return any(marker == _LOSSLESS for marker, _, _ in jpeg_segments(stream.read(_HEADER)))
+    data = stream.read(_HEADER)
+    if all(marker != 0xDA for marker, _, _ in jpeg_segments(data)):
+        data += stream.read()
+    segments, size, components, progressive = 0, (0, 0), b"", False
+    for marker, start, _ in jpeg_segments(data):
+        content = data[start : start + 6]
+        segments += marker == 0xE1 and content == b"Exif\0\0"
+        if marker in _ALL_FRAMES and len(content) == 6:
+            size = int.from_bytes(content[3:5], "big"), int.from_bytes(content[1:3], "big")
+            components, progressive = content[5:], marker in _PROGRESSIVE
+        if marker == 0xDA:
+            progressive |= content[:1] != components
+            break
+    if segments > _EXIF_SEGMENTS:
+        pixels = segments * _PIXELS_A_SEGMENT
+        check_count(f"{segments} segments of EXIF count as {pixels} pixels,", pixels, max_pixels)
+    if progressive:
+        scans = sum(marker == 0xDA for marker, _, _ in jpeg_segments(data + stream.read()))
+        if scans > _SCANS:
+            check_pixels(size, max_pixels, scans, "scans")
+
+
+def _photoshop(segments: list[tuple[str, bytes]], warnings: list[str]) -> bytes | None:
+    """Return Photoshop's resources in a JPEG, without thumbnails and without copies of EXIF, XMP and ICC."""
+    parts = [content.removeprefix(_PHOTOSHOP) for _, content in segments if content.startswith(_PHOTOSHOP)]
+    block = b"".join(parts)  # a resource may go on in the next segment
+    kept = []
+    end = 0
+    for kind, begin, start, stop in photoshop_resources(block, 0, len(block)):
+        if stop > len(block):
+            break
+        end = stop + (stop - start) % 2
+        if kind not in _COPIES and not jpeg_places(block[start:stop]):
+            kept.append(block[begin:stop] + bytes((stop - start) % 2))
+    if block[end:].strip(b"\0"):
+        warnings.append("malformed Photoshop data dropped")
+    return b"".join(kept) or None
+
+
+def _profile(segments: list[tuple[str, bytes]]) -> bytes:
+    """Return the colour profile of a JPEG, whose parts are numbered, though not always as they should be."""
+    parts = [content[len(_ICC) :] for _, content in segments if content.startswith(_ICC)]
+    profile = b"".join(part[2:] for part in sorted(parts, key=lambda part: part[:1]))
+    return profile if int.from_bytes(profile[:4], "big") <= len(profile) else b"incomplete"
 
 
 class JpegWriter(Writer):
@@ -136,8 +250,8 @@ class JpegWriter(Writer):
 
 def _extra(metadata: Metadata, warnings: list[str]) -> bytes:
     """Return what is written as it is: Photoshop data, split if long, and comments."""
-    data, size = metadata.photoshop or b"", _LONGEST - len(PHOTOSHOP)
-    segments = [_segment(_PHOTOSHOP, PHOTOSHOP + data[at : at + size]) for at in range(0, len(data), size)]
+    data, size = metadata.photoshop or b"", _LONGEST - len(_PHOTOSHOP)
+    segments = [_segment(_APP13, _PHOTOSHOP + data[at : at + size]) for at in range(0, len(data), size)]
     for comment in metadata.comments:
         if len(comment) > _LONGEST:
             warnings.append(f"comment of {len(comment)} bytes is too long for jpeg: dropped")

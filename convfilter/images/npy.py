@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from convfilter.errors import ImageError
 from convfilter.images.formats import fitting_mode, grey_mode
-from convfilter.images.headers import check_channels, check_pixels
 from convfilter.images.library import reasons
-from convfilter.images.opening import Source
+from convfilter.images.opening import Source, check_channels, check_pixels
 from convfilter.images.picture import Picture, Size
+from convfilter.images.reading import Frames
 from convfilter.images.writing import Writer
 
 __all__ = ["NpyReader", "NpyWriter"]
@@ -25,12 +25,11 @@ _WIDENED = {"bool": "uint8", "float16": "float32"}
 _MOST_CHANNELS = 4  # of an array that is an image without doubt
 
 
-class NpyReader:
+class NpyReader(Frames):
     """Reads the images of an array."""
 
-    varies = False
-
     def __init__(self, source: Source, warnings: list[str]) -> None:
+        super().__init__(source, warnings)
         self._stream = source.stream
         shape, self._fortran, self._stored = _header(source.stream)
         self._start = source.stream.tell()
@@ -48,11 +47,11 @@ class NpyReader:
         self._whole, self._frame = shape, shape[1:] if self._several else shape
         self.count = shape[0] if self._several else 1
         self._transposed: NDArray[Any] | None = None
-        size = self.size(0)
+        size = self.header(0)
         check_pixels(size[:2], source.max_pixels)
         check_channels(size.channels, source.max_pixels)
 
-    def size(self, number: int) -> Size:
+    def header(self, number: int) -> Size:
         """Return the size and kind that all of them have."""
         height, width, channels = (*self._frame, 1)[:3]
         dtype = _WIDENED.get(self._stored.name, self._stored.name)
@@ -61,10 +60,10 @@ class NpyReader:
             width, height, channels, grey_mode(dtype) if mode == "L" else mode, dtype, "npy", self.count
         )
 
-    def read(self, number: int, warnings: list[str]) -> Picture:
+    def decode(self, number: int, warnings: list[str]) -> Picture:
         """Read one; a single channel comes as (H, W), truth values as 0 and 255."""
         pixels = np.ascontiguousarray(self._samples(number))
-        size = self.size(number)
+        size = self.header(number)
         if self._stored.name == "bool":
             pixels = np.where(pixels.view(np.uint8) != 0, np.uint8(255), np.uint8(0))
         pixels = pixels.astype(size.dtype, copy=False)

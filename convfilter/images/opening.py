@@ -1,4 +1,4 @@
-"""Opening a file: checks that it is safe to read, recognises its format and opens it with Pillow."""
+"""Opening a file: checks that it is safe to read, recognises its format and limits its size."""
 
 from __future__ import annotations
 
@@ -10,14 +10,21 @@ import stat
 from collections.abc import Iterator
 from typing import BinaryIO, Literal, NamedTuple, TypeAlias
 
-from PIL import Image, ImageFile, ImagePalette
-
 from convfilter.errors import ImageError, describe, escaped
 from convfilter.images.formats import FORMATS, extension_in, format_of_name, sniff
-from convfilter.images.headers import check_density, check_header, check_pixels, gif_layout
-from convfilter.images.library import load_plugin, reasons
+from convfilter.options import MAX_PIXELS
 
-__all__ = ["OTHER_EXTENSIONS", "Axes", "Source", "format_of", "image_of", "opened"]
+__all__ = [
+    "OTHER_EXTENSIONS",
+    "Axes",
+    "Source",
+    "check_channels",
+    "check_count",
+    "check_density",
+    "check_pixels",
+    "format_of",
+    "opened",
+]
 
 Axes: TypeAlias = Literal["channels", "frames", "frames if wide", "unclear"]
 """What an array of three axes is: (H, W, C), or (T, H, W), always or if there were more than 4 channels.
@@ -92,41 +99,44 @@ def format_of(stream: BinaryIO, name: str | None, warnings: list[str]) -> str:
     return found
 
 
-def image_of(stream: BinaryIO, form: str, max_pixels: int | None) -> ImageFile.ImageFile:
-    """Have Pillow parse an image's header, once our own checks have found no bomb."""
-    check_header(stream, form, max_pixels)
-    stream.seek(0)
-    load_plugin(form)
-    plugin = "DIB" if form == "bmp" and stream.read(2) != b"BM" else form.upper()
-    stream.seek(0)
-    factory, _ = Image.OPEN[plugin]  # `Image.open` would import the plugins of five formats
-    with reasons(f"broken {form} data"):
-        image = factory(stream, "")
-    if form == "gif" and image.mode == "L" and gif_layout(stream).turns_coloured:
-        image = _coloured_gif(stream)
-    check_pixels(image.size, max_pixels)
-    if form == "avif":
-        check_density(stream, image.size, max_pixels)
-    return image
+# Limits, each of which `--max-pixels` moves
+
+_PIXELS_A_CHANNEL = 1 << 12
+# A single colour takes a few bytes of WebP or AVIF whatever its size; so large an image is hardly of use.
+_ANY_DENSITY = 1 << 26
+_DENSITY = 10_000
 
 
-def _coloured_gif(stream: BinaryIO) -> ImageFile.ImageFile:
-    """Open a GIF with grey palettes treated as palettes like others.
+def check_pixels(size: tuple[int, int], max_pixels: int | None, count: int = 1, what: str = "frames") -> None:
+    """Refuse an image, or several of a size, of more pixels than allowed; None allows any number."""
+    width, height = size
+    several = f"{count} {what} of " if count > 1 else ""
+    check_count(f"{several}{width} x {height} pixels are", count * width * height, max_pixels)
 
-    Once Pillow has decoded a first frame as plain grey, it loses the colours of those that follow. The method
-    is private; if Pillow drops it, such files are read in grey, and a test fails.
-    """
-    from PIL.GifImagePlugin import GifImageFile
 
-    class ColouredGif(GifImageFile):
-        global_palette = ImagePalette.raw("RGB", bytes(level for grey in range(256) for level in [grey] * 3))
+def check_channels(channels: int, max_pixels: int | None) -> None:
+    """Refuse an array of too many channels, each of which costs time whatever its size."""
+    pixels = channels * _PIXELS_A_CHANNEL
+    check_count(f"{channels} channels count as {pixels} pixels,", pixels, max_pixels)
 
-        def _is_palette_needed(self, p: bytes) -> bool:
-            return True
 
-    stream.seek(0)
-    with reasons("broken gif data"):
-        return ColouredGif(stream)
+def check_density(stream: BinaryIO, size: tuple[int, int], max_pixels: int | None) -> None:
+    """Refuse a huge image out of next to nothing, unless more than the usual limit is allowed."""
+    pixels = size[0] * size[1]
+    length = stream.seek(0, os.SEEK_END)
+    if max_pixels is not None and max_pixels <= MAX_PIXELS and pixels > max(_ANY_DENSITY, length * _DENSITY):
+        raise ImageError(
+            f"{size[0]} x {size[1]} pixels out of {length} bytes may be a decompression bomb; "
+            f"if you trust the file, allow them with --max-pixels {max(pixels, MAX_PIXELS + 1)}"
+        )
+
+
+def check_count(what: str, pixels: int, max_pixels: int | None) -> None:
+    """Refuse what counts as more pixels than are allowed, naming the option that allows it."""
+    if max_pixels is not None and pixels > max_pixels:
+        raise ImageError(
+            f"{what} more than {max_pixels}; if you trust the file, allow them with --max-pixels {pixels}"
+        )
 
 
 # Types that are not read: passed over and counted in a folder; refused, with advice, if named by hand.

@@ -16,23 +16,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convfilter.errors import ImageError
-from convfilter.images.exif import (
-    EXIF,
-    THUMBNAILS,
-    cleaned,
-    jpeg_places,
-    names_program_only,
-    photoshop_resources,
-    resized,
-    resolution_of,
-)
+from convfilter.images.exif import EXIF, cleaned, names_program_only, resized, resolution_of
 from convfilter.images.formats import FORMATS
-from convfilter.images.library import reasons
+from convfilter.images.library import add_warning, reasons
 from convfilter.images.tiff_tags import SAME_GRID, Grid, Origin, TiffTag
 
 __all__ = [
     "BLOCKS",
-    "PHOTOSHOP",
     "Chunk",
     "Coding",
     "Component",
@@ -72,8 +62,10 @@ _SRGB = {
 }
 
 _ORIENTATION = 0x0112
+_LONGEST_EXIF = 1 << 22
+_MALFORMED_EXIF = "malformed EXIF dropped"
 # Compiled when they are used: few files hold XMP.
-_XMP_ORIENTATION = rb'tiff:Orientation="\d+"|<tiff:Orientation>\d+</tiff:Orientation>'
+_XMP_ORIENTATION = rb'tiff:Orientation="(\d+)"|<tiff:Orientation>(\d+)</tiff:Orientation>'
 # The list of the images in a file, what a gain map is like, and the rest of a packet too long for a JPEG.
 _XMP_FURTHER = (
     rb"(?s)<((?:G?Container:Directory|(?:hdrgm|xmpNote):\w+))\b(?:[^>]*/>|.*?</\1>)"
@@ -181,47 +173,42 @@ class Metadata(NamedTuple):
         return list(dict.fromkeys(names))
 
 
-def orientation_of(image: Image.Image, warnings: list[str]) -> int:
-    """Return an image's orientation, 1 to 8 as in EXIF; 1 (upright) without a tag."""
+def orientation_of(found: Metadata, warnings: list[str]) -> int:
+    """Return the orientation that a file states, 1 to 8 as in EXIF; 1 (upright) if it states none."""
     try:
-        with reasons("malformed EXIF"):
-            # The method of the base class: the PNG plugin's own would decode the image to look behind it.
-            found = Image.Image.getexif(image).get(_ORIENTATION, 1)
+        orientation = _orientation_in(found.exif or b"")
     except ImageError:
-        warnings.append("malformed EXIF dropped")
-        image.info.pop("exif", None)
+        add_warning(warnings, _MALFORMED_EXIF)
         return 1
-    return found if isinstance(found, int) and 1 <= found <= 8 else 1
+    if orientation is None and (stated := re.search(_XMP_ORIENTATION, found.xmp or b"")):
+        orientation = int(stated[1] or stated[2])
+    return orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
 
 
-def read_metadata(image: Image.Image, upright: bool, warnings: list[str]) -> Metadata:
-    """Collect what a decoded image's file says beside the pixels; `upright` resets the orientation."""
-    info = image.info
-    compression, xmp, dpi = info.get("compression"), info.get("xmp"), _dpi(info.get("dpi"))
-    chunks = info.get("chunks", ()) + _aspect(info)
-    turned = upright and orientation_of(image, []) >= 5
-    segments = getattr(image, "applist", [])  # of a JPEG
-    comments = [content for name, content in segments if name == "COM"]
-    unknown = {
-        next(
-            (words for start, words in _SEGMENT_NAMES.items() if content.startswith(start)), f"segment {name}"
-        )
-        for name, content in segments
-        if name != "COM" and not content.startswith(_SEGMENTS)
-    }
-    return Metadata(
-        exif=_exif(image, upright, warnings),
-        icc=_icc(_icc_of_segments(segments) or info.get("icc_profile"), warnings),
-        icc_name=info.get("icc_name", Metadata().icc_name),
-        xmp=_xmp(xmp, upright, warnings) if isinstance(xmp, bytes) else None,
-        dpi=dpi[::-1] if dpi and turned else dpi,
-        comments=info.get("comments", tuple(comments)),
-        photoshop=_photoshop(segments, warnings),
-        chunks=tuple(_turned_aspect(*each) if turned else each for each in chunks),
-        unknown=(*info.get("unknown", ()), *sorted(unknown)),
-        compression=compression if isinstance(compression, str) else None,
-        duration=_duration(image),
-        plays=_plays(image),
+def _orientation_in(exif: bytes) -> object:
+    """Return the orientation in a block that Pillow can read; values of a wrong type pass, as elsewhere."""
+    block = Image.Exif()
+    with reasons("malformed EXIF"):
+        block.load(exif)
+        return block.get(_ORIENTATION)
+
+
+def read_metadata(found: Metadata, size: tuple[int, int], turn: int | None, warnings: list[str]) -> Metadata:
+    """Return what is kept of all that a file says beside the pixels.
+
+    `size` is the image's width and height in the file, and `turn` the orientation from which it has been
+    turned upright, None if it is left as it is.
+    """
+    dpi, chunks = _dpi(found.dpi), found.chunks
+    if (turn or 1) >= 5:
+        dpi = dpi and dpi[::-1]
+        chunks = tuple(_turned_aspect(*each) for each in chunks)
+    return found._replace(
+        exif=_exif(found.exif, size, turn, warnings),
+        icc=_icc(found.icc, warnings),
+        xmp=None if found.xmp is None else _xmp(found.xmp, turn is not None, warnings),
+        dpi=dpi,
+        chunks=chunks,
     )
 
 
@@ -231,79 +218,28 @@ def icc_fits(profile: bytes, kind: str) -> bool:
     return profile[16:20] == spaces.get(kind.partition(";")[0].rstrip("X"), b"GRAY")
 
 
-def _exif(image: Image.Image, upright: bool, warnings: list[str]) -> bytes | None:
+def _exif(raw: bytes | None, size: tuple[int, int], turn: int | None, warnings: list[str]) -> bytes | None:
     """Return the EXIF block, upright and without thumbnails."""
-    raw = image.info.get("exif")
+    block = (raw or b"").removeprefix(EXIF)
+    if not block:
+        return None
+    if len(block) > _LONGEST_EXIF:
+        warnings.append(f"EXIF of more than {_LONGEST_EXIF} bytes dropped")
+        return None
     try:
-        if not isinstance(raw, bytes) or not raw.removeprefix(EXIF):
-            return None
-        if len(raw) > _LONGEST_EXIF:
-            warnings.append(f"EXIF of more than {_LONGEST_EXIF} bytes dropped")
-            return None
-        block = EXIF + cleaned(raw.removeprefix(EXIF), upright)
-        if upright and orientation_of(image, []) >= 5:
-            block = resized(block, image.size, image.size[::-1])
-        with reasons("malformed EXIF"):
-            Image.Exif().load(block)  # values of a wrong type pass, as they do in other readers
+        block = EXIF + cleaned(block, turn is not None)
+        if (turn or 1) >= 5:
+            block = resized(block, size, size[::-1])
+        _orientation_in(block)
     except ImageError:
-        warnings.append("malformed EXIF dropped")
+        add_warning(warnings, _MALFORMED_EXIF)
         return None
     return block
-
-
-_LONGEST_EXIF = 1 << 22
-PHOTOSHOP = b"Photoshop 3.0\0"
-_ICC_SEGMENT = b"ICC_PROFILE\0"
-# How the segments of a JPEG begin that are read, or say how the file is made (JFIF, MPF, Ducky, Adobe).
-_SEGMENTS = (
-    *(b"Exif\0", b"http://ns.adobe.com/xap/1.0/\0", _ICC_SEGMENT, PHOTOSHOP),
-    *(b"JFIF", b"JFXX", b"MPF\0", b"Ducky", b"Adobe\0"),
-)
-# What messages call others that are known.
-_SEGMENT_NAMES = {
-    b"http://ns.adobe.com/xmp/extension/\0": "extended XMP",
-    b"urn:iso:std:iso:ts:21496:-1\0": "a gain map",
-    b"Adobe_CM": "a colour management segment",
-}
-# Photoshop's resources that are dropped: thumbnails, and copies of ICC, EXIF twice, XMP.
-_COPIES = (*THUMBNAILS, 0x040F, 0x0422, 0x0423, 0x0424)
-
-
-def _photoshop(segments: list[tuple[str, bytes]], warnings: list[str]) -> bytes | None:
-    """Return Photoshop's resources in a JPEG, without thumbnails and without copies of EXIF, XMP and ICC."""
-    parts = [content.removeprefix(PHOTOSHOP) for _, content in segments if content.startswith(PHOTOSHOP)]
-    block = b"".join(parts)  # a resource may go on in the next segment
-    kept = []
-    end = 0
-    for kind, begin, start, stop in photoshop_resources(block, 0, len(block)):
-        if stop > len(block):
-            break
-        end = stop + (stop - start) % 2
-        if kind not in _COPIES and not jpeg_places(block[start:stop]):
-            kept.append(block[begin:stop] + bytes((stop - start) % 2))
-    if block[end:].strip(b"\0"):
-        warnings.append("malformed Photoshop data dropped")
-    return b"".join(kept) or None
-
-
-def _icc_of_segments(segments: list[tuple[str, bytes]]) -> bytes:
-    """Return the colour profile of a JPEG, whose parts are numbered, though not always as they should be."""
-    parts = [content[len(_ICC_SEGMENT) :] for _, content in segments if content.startswith(_ICC_SEGMENT)]
-    profile = b"".join(part[2:] for part in sorted(parts, key=lambda part: part[:1]))
-    return profile if int.from_bytes(profile[:4], "big") <= len(profile) else b"incomplete"
 
 
 def _turned_aspect(kind: bytes, content: bytes) -> Chunk:
     """Return a chunk of a PNG as it holds for an image turned by 90 degrees."""
     return kind, content[4:8] + content[:4] + content[8:] if kind == b"pHYs" else content
-
-
-def _aspect(info: dict[Any, Any]) -> tuple[Chunk, ...]:
-    """Return the pixel aspect that a JPEG states, as a chunk of PNG."""
-    aspect = info.get("jfif_density")
-    if info.get("jfif_unit") != 0 or not aspect or 0 in aspect or aspect[0] == aspect[1]:
-        return ()
-    return ((b"pHYs", struct.pack(">IIB", *aspect, 0)),)
 
 
 def _icc(profile: object, warnings: list[str]) -> bytes | None:
@@ -335,22 +271,6 @@ def _dpi(found: Any) -> tuple[float, float] | None:
     except (TypeError, ValueError, ZeroDivisionError):
         return None
     return (across, down) if 0 < across < math.inf and 0 < down < math.inf else None
-
-
-def _duration(image: Image.Image) -> float | None:
-    """Return how long a frame is shown; one of a GIF that does not say so is not held at all."""
-    if image.format == "AVIF" and getattr(image, "n_frames", 1) == 1:  # for which Pillow makes one up
-        return None
-    found = image.info.get("duration", 0 if image.format == "GIF" else None)
-    return float(found) if isinstance(found, int | float) and 0 <= found < math.inf else None
-
-
-def _plays(image: Image.Image) -> int:
-    """Return how often an animation is shown; a GIF counts the repetitions, and has one showing without."""
-    loop = image.info.get("loop")
-    if image.format == "GIF":
-        return 1 if loop is None else loop + 1 if loop else 0
-    return loop if isinstance(loop, int) else 0
 
 
 # The image that it belongs to

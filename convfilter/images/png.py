@@ -19,16 +19,24 @@ from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFile
 
 from convfilter.errors import ImageError
 from convfilter.images.exif import jpeg_places
-from convfilter.images.headers import ChunkPlace
-from convfilter.images.library import add_warning
+from convfilter.images.library import add_warning, reasons
+from convfilter.images.opening import Source
 from convfilter.images.picture import Chunk, Picture, copy_pixels
+from convfilter.images.reading import (
+    PillowReader,
+    is_deep_colour,
+    raw_mode,
+    read_halves,
+    turned,
+    with_raw_mode,
+)
 from convfilter.images.writing import UNTIMED, Output, Writer, changed_part, few_colours, to_image
 
-__all__ = ["PngWriter", "beside_pixels", "check_png", "pixels_alone"]
+__all__ = ["PngReader", "PngWriter"]
 
 _PIXELS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT"}
 # What the numbers mean as colours, which filters do not change, the shape of pixels, and how long it is.
@@ -51,8 +59,34 @@ _HEX = rb"(?:[0-9a-fA-F]{2})+"
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
-def pixels_alone(stream: BinaryIO, chunks: list[ChunkPlace]) -> BinaryIO:
-    """Return a view of a PNG as decoders see it: without what is read by `beside_pixels`."""
+class _ChunkPlace(NamedTuple):
+    """Where a chunk of a PNG is: its kind, the place of its content and its length."""
+
+    kind: bytes
+    place: int
+    length: int
+
+
+def _chunks_of(stream: BinaryIO) -> list[_ChunkPlace]:
+    """Return the whole chunks of a PNG up to its end; the last is ``IEND`` if it is not truncated."""
+    size = stream.seek(0, os.SEEK_END)
+    place = 8
+    chunks: list[_ChunkPlace] = []
+    while not chunks or chunks[-1].kind != b"IEND":
+        stream.seek(place)
+        head = stream.read(8)
+        if len(head) < 8 or not head[4:].isalpha():
+            break
+        length, kind = struct.unpack(">I4s", head)
+        place += 12 + length
+        if place > size:
+            break
+        chunks.append(_ChunkPlace(kind, place - length - 4, length))
+    return chunks
+
+
+def _pixels_alone(stream: BinaryIO, chunks: list[_ChunkPlace]) -> BinaryIO:
+    """Return a view of a PNG as decoders see it: without what is read by `_beside_pixels`."""
     spans = [(0, 8)]
     for kind, place, length in chunks:
         if kind in _PIXELS:
@@ -94,7 +128,7 @@ class _Spans(io.RawIOBase):
         return len(data)
 
 
-def check_png(stream: BinaryIO, chunks: list[ChunkPlace], *, whole: bool) -> None:
+def _check_png(stream: BinaryIO, chunks: list[_ChunkPlace], *, whole: bool) -> None:
     """Refuse a PNG in which a check sum of the pixels is wrong.
 
     If it need not be `whole`, its decoder finds out at the frame that is missing.
@@ -111,7 +145,7 @@ def check_png(stream: BinaryIO, chunks: list[ChunkPlace], *, whole: bool) -> Non
             raise ImageError(f"broken png data (the check sum of its {each.kind.decode()} is wrong)")
 
 
-def _content(stream: BinaryIO, chunk: ChunkPlace) -> bytes | None:
+def _content(stream: BinaryIO, chunk: _ChunkPlace) -> bytes | None:
     """Return what a chunk holds, None if its check sum is wrong."""
     stream.seek(chunk.place)
     content = stream.read(chunk.length)
@@ -119,11 +153,10 @@ def _content(stream: BinaryIO, chunk: ChunkPlace) -> bytes | None:
     return content if sound else None
 
 
-def beside_pixels(stream: BinaryIO, chunks: list[ChunkPlace], warnings: list[str]) -> dict[str, Any]:
+def _beside_pixels(stream: BinaryIO, chunks: list[_ChunkPlace], warnings: list[str]) -> dict[str, Any]:
     """Return what a PNG says beside its pixels, with a warning for whatever is damaged and dropped.
 
-    Named as by Pillow (``exif icc_profile xmp dpi``), but for ``chunks``, which are kept as they are, and
-    ``unknown``, which are not kept.
+    They are fields of `Metadata`.
     """
     found: dict[str, Any] = {}
     kept: list[Chunk] = []
@@ -147,7 +180,7 @@ def beside_pixels(stream: BinaryIO, chunks: list[ChunkPlace], warnings: list[str
             add_warning(warnings, f"damaged {kind.decode()} chunk dropped")
         elif kind == b"iCCP":
             found["icc_name"], _, packed = content.partition(b"\0")
-            found["icc_profile"] = _inflated(packed[1:], warnings, "ICC profile")
+            found["icc"] = _inflated(packed[1:], warnings, "ICC profile")
         elif kind == b"eXIf":
             found["exif"] = _EXIF + content.removeprefix(_EXIF)
         elif kind == b"pHYs" and content[8:] == b"\1":
@@ -160,7 +193,7 @@ def beside_pixels(stream: BinaryIO, chunks: list[ChunkPlace], warnings: list[str
     return found | {"chunks": tuple(kept), "unknown": tuple(unknown)}
 
 
-def _full_scale(content: bytes, stream: BinaryIO, chunks: list[ChunkPlace]) -> bytes:
+def _full_scale(content: bytes, stream: BinaryIO, chunks: list[_ChunkPlace]) -> bytes:
     """Return a background colour with levels of 16 bits, out of the palette if there is one."""
     stream.seek(24)
     depth, colours = stream.read(2)
@@ -217,6 +250,72 @@ def _inflated(packed: bytes, warnings: list[str], what: str) -> bytes:
     fault = f"{what} of more than {_LARGEST} bytes" if content else f"malformed {what}"
     add_warning(warnings, f"{fault} dropped")
     return b""
+
+
+class PngReader(PillowReader):
+    """Reads PNGs: 16-bit colour too, and all that stands beside the pixels."""
+
+    def __init__(self, source: Source, warnings: list[str]) -> None:
+        self._file = source.stream
+        self._chunks = _chunks_of(source.stream)
+        self._checked = False
+        super().__init__(source._replace(stream=_pixels_alone(source.stream, self._chunks)), warnings)
+        if self.count > 1 and getattr(self.image, "default_image", False):
+            warnings.append("the still image for programs without animation is left out")
+            self.count -= 1
+            self.first = 1
+        level, spread = self.image.info.get("transparency"), {"L;2": 85, "L;4": 17}
+        # Pillow spreads the samples over 0..255, but not the level that is marked as transparent.
+        self._clear = level * spread.get(raw_mode(self.image), 1) if isinstance(level, int) else level
+
+    def beside(self, warnings: list[str]) -> dict[str, Any]:
+        """Return what the chunks say."""
+        return _beside_pixels(self._file, self._chunks, warnings)
+
+    def kind(self) -> tuple[str, str]:
+        """Return mode and type of the pixels."""
+        mode, dtype = super().kind()
+        if not is_deep_colour(self.image):
+            return mode, dtype
+        if self.count > 1:  # which Pillow composes in 8 bits
+            raise ImageError(
+                "not supported: frames of 16 bits per colour; convert them to the pages of a TIFF"
+            )
+        return ("LA" if raw_mode(self.image) in ("I;16B", "LA;16B") else mode), "uint16"
+
+    def decode(self, number: int, warnings: list[str]) -> Picture:
+        """Decode a frame, once the check sums of all are right."""
+        if not self._checked:
+            _check_png(self._file, self._chunks, whole=self.count == 1)
+            self._checked = True
+        return super().decode(number, warnings)
+
+    def samples(self, mode: str, turn: int) -> NDArray[Any]:
+        """Return the pixels of the present frame, turned."""
+        if is_deep_colour(self.image):
+            return turned(self._deep_samples(), turn)
+        if self._clear is not None:
+            self.image.info["transparency"] = self._clear
+        return super().samples(mode, turn)
+
+    def _deep_samples(self) -> NDArray[np.uint16]:
+        """Decode samples of 16 bits; what is marked as transparent gets an alpha of 0."""
+        if raw_mode(self.image) == "LA;16B":  # in four bytes, as RGBA of 8 bits
+            return _loaded(with_raw_mode(self.image, "RGBA")).view(">u2").astype(np.uint16)
+        if raw_mode(self.image) == "I;16B":
+            pixels = _loaded(self.image)[..., np.newaxis]
+        else:
+            pixels = read_halves(self.image, self.opened, _loaded)
+        if self._clear is None:
+            return pixels
+        alpha = np.where((pixels == np.array(self._clear)).all(axis=-1, keepdims=True), 0, 65535)
+        return np.concatenate([pixels, alpha.astype(np.uint16)], axis=-1, dtype=np.uint16)
+
+
+def _loaded(image: ImageFile.ImageFile) -> NDArray[Any]:
+    with reasons("broken png data"):
+        image.load()
+    return np.asarray(image)
 
 
 class PngWriter(Writer):

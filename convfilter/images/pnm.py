@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convfilter.errors import ImageError, escaped
-from convfilter.images.headers import check_pixels
 from convfilter.images.library import disk_errors, frame_named
-from convfilter.images.opening import Source
+from convfilter.images.opening import Source, check_pixels
 from convfilter.images.picture import Picture, Size
+from convfilter.images.reading import Frames
 from convfilter.images.writing import Writer
 
 __all__ = ["PnmReader", "PnmWriter", "read_stream"]
@@ -50,12 +50,13 @@ class _Header(NamedTuple):
         return "RGB" if self.kind in (3, 6) else "L" if self.dtype == "uint8" else "I;16"
 
 
-class PnmReader:
+class PnmReader(Frames):
     """Reads the images of a file."""
 
     varies = True
 
     def __init__(self, source: Source, warnings: list[str]) -> None:
+        super().__init__(source, warnings)
         self._stream, self._max_pixels = source.stream, source.max_pixels
         self._images: list[tuple[_Header | ImageError, int]] = []
         self._stream.seek(0)
@@ -68,9 +69,9 @@ class PnmReader:
                 raise
             self._images.append((error, 0))  # the images before it can be read
         self.count = len(self._images)
-        check_pixels(self.size(0)[:2], self._max_pixels)
+        check_pixels(self.header(0)[:2], self._max_pixels)
 
-    def _header(self, number: int) -> _Header:
+    def _at_samples(self, number: int) -> _Header:
         """Return an image's header, with the stream at its samples."""
         header, place = self._images[number]
         if isinstance(header, ImageError):
@@ -78,15 +79,15 @@ class PnmReader:
         self._stream.seek(place)
         return header
 
-    def size(self, number: int) -> Size:
+    def header(self, number: int) -> Size:
         """Return an image's size and kind."""
-        header = self._header(number)
+        header = self._at_samples(number)
         channels = header.row // header.width
         return Size(header.width, header.height, channels, header.mode, header.dtype, "ppm", self.count)
 
-    def read(self, number: int, warnings: list[str]) -> Picture:
+    def decode(self, number: int, warnings: list[str]) -> Picture:
         """Read an image."""
-        return _read(self._stream, self._header(number), self._max_pixels)
+        return _read(self._stream, self._at_samples(number), self._max_pixels)
 
 
 def read_stream(stream: BinaryIO, max_pixels: int | None, warnings: list[str]) -> Iterator[Picture]:

@@ -1,17 +1,19 @@
 """From a file to arrays of pixels, frame by frame: animations, multi-page files and volumes.
 
-A reader, named in the table of formats, reads one format; `Frames` adds what is common to all. Pillow holds
-RGB in four bytes a pixel and needs twice an array to hand it over at once: images are copied in strips, and
-turned upright on the way. Of colours of 16 bits it gives 8, so that those are decoded twice.
+Each format has a class that reads it, which adds what is special about it to `Frames`, or to `PillowReader`.
+Pillow holds RGB in four bytes a pixel and needs twice an array to hand it over at once: images are copied in
+strips, and turned upright on the way. Of colours of 16 bits it gives 8, so that those are decoded twice.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
+import struct
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,24 +21,14 @@ from PIL import Image, ImageFile
 
 from convfilter.errors import ImageError
 from convfilter.images.formats import FORMATS, loaded
-from convfilter.images.headers import (
-    BESIDE,
-    avif_is_deep,
-    check_pixels,
-    gif_layout,
-    png_chunks,
-    webp_is_lossless,
-)
-from convfilter.images.library import collected, disk_errors, frame_named, reasons
-from convfilter.images.opening import Axes, Source, format_of, image_of, opened
-from convfilter.images.picture import Picture, Size, orientation_of, read_metadata
-from convfilter.images.png import beside_pixels, check_png, pixels_alone
+from convfilter.images.library import collected, disk_errors, frame_named, load_plugin, reasons
+from convfilter.images.opening import Axes, Source, check_pixels, format_of, opened
+from convfilter.images.picture import Metadata, Picture, Size, orientation_of, read_metadata
 from convfilter.options import MAX_PIXELS
 
 __all__ = [
     "Frames",
     "PillowReader",
-    "PngReader",
     "is_deep_colour",
     "mode_of",
     "opened_frames",
@@ -48,7 +40,6 @@ __all__ = [
     "turned",
     "with_raw_mode",
 ]
-
 
 _STRIP_BYTES = 1 << 19
 _SHARED = ("JPEG", "PNG")  # what Pillow decodes into memory of ours
@@ -63,59 +54,52 @@ _MODES = {
 }
 
 
-class Reader(Protocol):
-    """Reads the frames of a file of one format.
+class Frames:
+    """The frames of an open file, of a single image one; errors name the frame if there are several.
 
-    It is made of a `Source` and the list of warnings about the file as a whole.
+    The class of a format sets what follows, and defines `header` and `decode`.
     """
 
-    count: int
-    varies: bool
+    count = 1
+    varies = False
     """Whether the frames may differ in size and mode."""
-
-    def size(self, number: int) -> Size:
-        """Return a frame's size and kind, from its header."""
-
-    def read(self, number: int, warnings: list[str]) -> Picture:
-        """Decode a frame; `warnings` gets a line for whatever is lost or malformed."""
-
-
-class Frames:
-    """The frames of an open file, of a single image one; errors name the frame if there are several."""
+    volume = False
+    """Whether they are those of an array (T, H, W)."""
 
     def __init__(self, source: Source, warnings: list[str]) -> None:
-        self.format = source.format
-        self._warnings = warnings
-        with self._library_calls(warnings):
-            self._reader: Reader = loaded(FORMATS[source.format].reader)(source, warnings)
-        self.count = self._reader.count
-        self.volume: bool = getattr(self._reader, "volume", False)  # an array (T, H, W)
+        self.source, self.format, self._warnings = source, source.format, warnings
 
-    def size(self) -> Size:
-        """Return the first frame's size and kind, from its header."""
-        return self._size(0)
+    def header(self, number: int) -> Size:
+        """Return a frame's size and kind without decoding it."""
+        raise NotImplementedError
+
+    def decode(self, number: int, warnings: list[str]) -> Picture:
+        """Decode a frame; `warnings` gets a line for whatever is lost or malformed."""
+        raise NotImplementedError
+
+    def size(self, number: int = 0) -> Size:
+        """Return a frame's size and kind, from its header."""
+        with frame_named(number, self.count), _library_calls(self.format, []):
+            return self.header(number)
 
     def sizes(self) -> list[Size]:
         """Return every frame's size and kind, or the first one's alone if they are all alike."""
-        every = [self._size(number) for number in range(self.count if self._reader.varies else 1)]
+        every = [self.size(number) for number in range(self.count if self.varies else 1)]
         return every if len(set(every)) > 1 else every[:1]
-
-    def _size(self, number: int) -> Size:
-        with frame_named(number, self.count), self._library_calls([]):
-            return self._reader.size(number)
 
     def read(self, number: int) -> Picture:
         """Decode a frame, counted from 0; quickest in their order."""
         warnings = [*self._warnings]
-        with frame_named(number, self.count), self._library_calls(warnings):
-            picture = self._reader.read(number, warnings)
+        with frame_named(number, self.count), _library_calls(self.format, warnings):
+            picture = self.decode(number, warnings)
         picture.warnings, picture.frames = warnings, self.count
         return picture
 
-    @contextlib.contextmanager
-    def _library_calls(self, warnings: list[str]) -> Iterator[None]:
-        with disk_errors(), collected(warnings, prints=FORMATS[self.format].prints):
-            yield
+
+@contextlib.contextmanager
+def _library_calls(form: str, warnings: list[str]) -> Iterator[None]:
+    with disk_errors(), collected(warnings, prints=FORMATS[form].prints):
+        yield
 
 
 @contextlib.contextmanager
@@ -133,7 +117,11 @@ def opened_frames(
     warnings: list[str] = []
     with opened(source) as (stream, name):
         form = format_of(stream, name, warnings)
-        yield Frames(Source(stream, form, max_pixels, orient, axes), warnings)
+        with _library_calls(form, warnings):
+            frames: Frames = loaded(FORMATS[form].reader)(
+                Source(stream, form, max_pixels, orient, axes), warnings
+            )
+        yield frames
 
 
 def read_picture(
@@ -163,140 +151,117 @@ def read_size(
         return frames.size()
 
 
-class PillowReader:
+class PillowReader(Frames):
     """Reads frames as Pillow composes them."""
 
-    varies = False
-
     def __init__(self, source: Source, warnings: list[str]) -> None:
-        self._source = source
-        self._image = self._opened()
-        self._coded: dict[str, Any] = {"lossless": FORMATS[source.format].lossless}
-        with reasons(f"broken {source.format} data"):
-            self.count: int = getattr(self._image, "n_frames", 1)
-        self._first = 0
-        if self._image.format == "MPO":  # a phone's JPEG with further views or a gain map behind it
-            warnings.append(f"holds {self.count} images: only the first is read")
-            self.count = 1
-        if self.count > 1 and getattr(self._image, "default_image", False):
-            warnings.append("the still image for programs without animation is left out")
-            self.count -= 1
-            self._first = 1
-        if source.format == "gif" and not gif_layout(source.stream).whole:
-            warnings.append("ends without its end mark: frames may be missing")
-        if source.format == "avif" and avif_is_deep(source.stream):
-            warnings.append("more than 8 bits per channel are read as 8")
-        beside = BESIDE.get(source.format)
-        self._beside = beside(source.stream, warnings) if beside else {}
-        self._image.info.update(self._beside)
-        if source.format == "webp":
-            self._coded["lossless"] = webp_is_lossless(source.stream)
-        if source.format == "jpeg":
-            from convfilter.images.jpeg import coding_of, is_lossless
+        super().__init__(source, warnings)
+        self.image = self.opened()
+        check_pixels(self.image.size, source.max_pixels)
+        with reasons(f"broken {self.format} data"):
+            self.count: int = getattr(self.image, "n_frames", 1)
+        self.first = 0  # of the frames that Pillow counts
+        info = self.image.info
+        self._found = Metadata(
+            **{name: info[name] for name in ("exif", "xmp") if isinstance(info.get(name), bytes)},
+            icc=info.get("icc_profile"),
+            dpi=info.get("dpi"),
+            compression=info["compression"] if isinstance(info.get("compression"), str) else None,
+        )
+        self._found = self._found._replace(**self.beside(warnings))
 
-            self._coded = {"lossless": is_lossless(source.stream), "coding": coding_of(self._image)}
+    def opened(self) -> ImageFile.ImageFile:
+        """Have Pillow parse the header, once nothing in it could take far more than the size suggests."""
+        return self.by_plugin(self.format.upper())
 
-    def _opened(self) -> ImageFile.ImageFile:
-        return image_of(self._source.stream, self._source.format, self._source.max_pixels)
+    def by_plugin(self, name: str) -> ImageFile.ImageFile:
+        """Have a plugin of Pillow's parse the header; `Image.open` would import those of five formats."""
+        load_plugin(self.format)
+        self.source.stream.seek(0)
+        factory, _ = Image.OPEN[name]
+        with reasons(f"broken {self.format} data"):
+            return factory(self.source.stream, "")
 
-    def size(self, number: int) -> Size:
+    def beside(self, warnings: list[str]) -> dict[str, Any]:
+        """Return the fields of `Metadata` that Pillow does not tell."""
+        return {}
+
+    def timing(self) -> dict[str, Any]:
+        """Return how long the present frame is shown and how often all are, as fields of `Metadata`."""
+        duration, plays = self.image.info.get("duration"), self.image.info.get("loop")
+        if not (isinstance(duration, int | float) and 0 <= duration < math.inf):
+            duration = None
+        return {
+            "duration": None if duration is None else float(duration),
+            "plays": plays if isinstance(plays, int) else 0,
+        }
+
+    def header(self, number: int) -> Size:
         """Return the size and kind that all frames have."""
-        mode, dtype = self._kind()
-        width, height = self._image.size
-        if self._source.orient and orientation_of(self._image, []) >= 5:
+        mode, dtype = self.kind()
+        width, height = self.image.size
+        if (self._turn([]) or 1) >= 5:
             width, height = height, width
-        return Size(width, height, Image.getmodebands(mode), mode, dtype, self._source.format, self.count)
+        return Size(width, height, Image.getmodebands(mode), mode, dtype, self.format, self.count)
 
-    def _kind(self) -> tuple[str, str]:
-        mode = mode_of(self._image)
+    def kind(self) -> tuple[str, str]:
+        """Return mode and type of the pixels."""
+        mode = mode_of(self.image)
         return mode, _DTYPES.get(mode, "uint8")
 
-    def read(self, number: int, warnings: list[str]) -> Picture:
+    def decode(self, number: int, warnings: list[str]) -> Picture:
         """Decode a frame."""
-        if number + self._first != self._image.tell():
-            self._seek(number + self._first)
-            check_pixels(self._image.size, self._source.max_pixels)
-        mode, pixels = self._decoded(warnings)
-        metadata = read_metadata(self._image, self._source.orient, warnings)
-        return Picture(pixels, mode, self._source.format, metadata._replace(**self._coded))
-
-    def _seek(self, number: int) -> None:
-        with reasons(f"broken {self._source.format} data"):
-            self._image.seek(number)
-        self._image.info.update(self._beside)
-
-    def _decoded(self, warnings: list[str]) -> tuple[str, NDArray[Any]]:
-        """Return mode and pixels of the present frame, turned."""
-        mode, _ = self._kind()
+        if number + self.first != self.image.tell():
+            with reasons(f"broken {self.format} data"):
+                self.image.seek(number + self.first)
+            check_pixels(self.image.size, self.source.max_pixels)
+        mode, _ = self.kind()
         turn = self._turn(warnings)
-        shared = _shared_memory(self._image) if turn == 1 and mode == "RGB" else None
-        with reasons(f"broken {self._source.format} data"):
-            self._image.load()
-        if shared is not None and self._image.im is shared[0]:
-            return mode, shared[1]
-        return mode, pixels_of(self._image, mode, turn)
+        pixels = self.samples(mode, turn or 1)
+        metadata = read_metadata(self._found, self.image.size, turn, warnings)
+        return Picture(pixels, mode, self.format, metadata._replace(**self.timing()))
 
-    def _turn(self, warnings: list[str]) -> int:
-        return orientation_of(self._image, warnings) if self._source.orient else 1
+    def samples(self, mode: str, turn: int) -> NDArray[Any]:
+        """Return the pixels of the present frame, turned."""
+        shared = _shared_memory(self.image) if turn == 1 and mode == "RGB" else None
+        with reasons(f"broken {self.format} data"):
+            self.image.load()
+        if shared is not None and self.image.im is shared[0]:
+            return shared[1]
+        return pixels_of(self.image, mode, turn)
 
-
-class PngReader(PillowReader):
-    """Reads PNGs: 16-bit colour too, and all that stands beside the pixels."""
-
-    def __init__(self, source: Source, warnings: list[str]) -> None:
-        self._file = source.stream
-        self._chunks = png_chunks(source.stream)
-        self._checked = False
-        beside = beside_pixels(source.stream, self._chunks, warnings)
-        super().__init__(source._replace(stream=pixels_alone(source.stream, self._chunks)), warnings)
-        level = self._image.info.get("transparency")
-        if isinstance(level, int) and (factor := {"L;2": 85, "L;4": 17}.get(raw_mode(self._image))):
-            beside["transparency"] = level * factor  # spread over 0..255, as Pillow does with the samples
-        self._beside = beside
-        self._image.info.update(beside)
-
-    def _kind(self) -> tuple[str, str]:
-        mode, dtype = super()._kind()
-        if not is_deep_colour(self._image):
-            return mode, dtype
-        if self.count > 1:  # which Pillow composes in 8 bits
-            raise ImageError(
-                "not supported: frames of 16 bits per colour; convert them to the pages of a TIFF"
-            )
-        return ("LA" if raw_mode(self._image) in ("I;16B", "LA;16B") else mode), "uint16"
-
-    def read(self, number: int, warnings: list[str]) -> Picture:
-        """Decode a frame, once the check sums of all are right."""
-        if not self._checked:
-            check_png(self._file, self._chunks, whole=self.count == 1)
-            self._checked = True
-        return super().read(number, warnings)
-
-    def _decoded(self, warnings: list[str]) -> tuple[str, NDArray[Any]]:
-        mode, _ = self._kind()
-        if not is_deep_colour(self._image):
-            return super()._decoded(warnings)
-        return mode, turned(self._deep_samples(), self._turn(warnings))
-
-    def _deep_samples(self) -> NDArray[np.uint16]:
-        """Decode samples of 16 bits; what is marked as transparent gets an alpha of 0."""
-        if raw_mode(self._image) == "LA;16B":  # in four bytes, as RGBA of 8 bits
-            return _loaded(with_raw_mode(self._image, "RGBA")).view(">u2").astype(np.uint16)
-        if raw_mode(self._image) == "I;16B":
-            pixels = _loaded(self._image)[..., np.newaxis]
-        else:
-            pixels = read_halves(self._image, self._opened, _loaded)
-        clear = self._image.info.get("transparency")
-        if clear is None:
-            return pixels
-        alpha = np.where((pixels == np.array(clear)).all(axis=-1, keepdims=True), 0, 65535)
-        return np.concatenate([pixels, alpha.astype(np.uint16)], axis=-1, dtype=np.uint16)
+    def _turn(self, warnings: list[str]) -> int | None:
+        """Return the orientation from which frames are turned, None if they are left as they are."""
+        return orientation_of(self._found, warnings) if self.source.orient else None
 
 
-def _loaded(image: ImageFile.ImageFile) -> NDArray[Any]:
-    with reasons("broken png data"):
-        image.load()
-    return np.asarray(image)
+_BMP_V4, _BMP_V5 = 108, 124
+
+
+class BmpReader(PillowReader):
+    """Reads BMPs, and DIBs, which are BMPs without the first 14 bytes."""
+
+    def opened(self) -> ImageFile.ImageFile:
+        self.source.stream.seek(0)
+        self._start = 14 if self.source.stream.read(2) == b"BM" else 0
+        return self.by_plugin("BMP" if self._start else "DIB")
+
+    def beside(self, warnings: list[str]) -> dict[str, Any]:
+        """Return the colour profile."""
+        stream = self.source.stream
+        stream.seek(self._start)
+        header = stream.read(_BMP_V5).ljust(_BMP_V5, b"\0")
+        (length,) = struct.unpack_from("<I", header)
+        space, *calibrated = struct.unpack_from("<I12I", header, 56)
+        if length >= _BMP_V5 and space == 0x4D424544:  # embedded
+            place, size = struct.unpack_from("<II", header, 112)
+            stream.seek(self._start + place)
+            return {"icc": stream.read(size)}
+        if length >= _BMP_V5 and space == 0x4C494E4B:
+            return {"unknown": ("a linked colour profile",)}
+        if length >= _BMP_V4 and space == 0 and any(calibrated):
+            return {"unknown": ("calibrated colours",)}
+        return {}
 
 
 # From what Pillow has opened to arrays

@@ -22,11 +22,11 @@ from convfilter.errors import ImageError, one_line
 from convfilter.images import formats
 from convfilter.images.exif import block_of
 from convfilter.images.formats import grey_mode, loose_channels
-from convfilter.images.headers import check_pixels
 from convfilter.images.library import frame_named, reasons
-from convfilter.images.opening import Source
-from convfilter.images.picture import Picture, Size, orientation_of, read_metadata
+from convfilter.images.opening import Source, check_pixels
+from convfilter.images.picture import Metadata, Picture, Size, orientation_of, read_metadata
 from convfilter.images.reading import (
+    Frames,
     is_deep_colour,
     mode_of,
     pixels_of,
@@ -87,13 +87,13 @@ def _bytes_of(stream: BinaryIO) -> _Bytes:
         return copy
 
 
-class TiffReader:
+class TiffReader(Frames):
     """Reads the pages of a TIFF, each with a size and a mode of its own."""
 
     varies = True
 
     def __init__(self, source: Source, warnings: list[str]) -> None:
-        self._source = source
+        super().__init__(source, warnings)
         self.data = _bytes_of(source.stream)
         self.order = "<" if self.data[:2] == b"II" else ">"
         self.big = 43 in self.data[2:4]
@@ -144,22 +144,22 @@ class TiffReader:
     def by_tifffile(self, number: int) -> Any:
         """Return a page as tifffile opens it."""
         tifffile = import_module("tifffile")
-        self._source.stream.seek(0)
+        self.source.stream.seek(0)
         with reasons("broken tiff data"):
             if self._tifffile is None:
                 # Without a name it would take a descriptor's number for the file's.
-                self._tifffile = tifffile.TiffFile(self._source.stream, name="file.tif")
+                self._tifffile = tifffile.TiffFile(self.source.stream, name="file.tif")
             return self._tifffile.pages[number]
 
-    def size(self, number: int) -> Size:
+    def header(self, number: int) -> Size:
         """Return a page's size and kind."""
-        return self._page(number).described(self._source.orient)
+        return self._page(number).described(self.source.orient)
 
-    def read(self, number: int, warnings: list[str]) -> Picture:
+    def decode(self, number: int, warnings: list[str]) -> Picture:
         """Decode a page."""
         page = self._page(number)
-        check_pixels(page.size, self._source.max_pixels)
-        return page.read(self._source.orient, warnings)
+        check_pixels(page.size, self.source.max_pixels)
+        return page.read(self.source.orient, warnings)
 
 
 class _Layout:
@@ -264,19 +264,18 @@ class _Page:
     def described(self, orient: bool) -> Size:
         """Return what `read` would give."""
         width, height = self.size
-        if orient and orientation_of(self._beside(), []) >= 5:
+        if orient and self._orientation() >= 5:
             width, height = height, width
         channels = loose_channels(self._mode) or Image.getmodebands(self._mode)
         return Size(width, height, channels, self._mode, self._dtype, "tiff", self._file.count)
 
     def read(self, orient: bool, warnings: list[str]) -> Picture:
         """Decode it, and what stands beside the pixels."""
-        beside = self._beside()
-        turn = orientation_of(beside, warnings) if orient else 1
+        turn = self._orientation() if orient else None
         if self._pillow is None:
-            pixels = np.ascontiguousarray(turned(self._full_scale(self._decoded_by_tifffile()), turn))
+            pixels = np.ascontiguousarray(turned(self._full_scale(self._decoded_by_tifffile()), turn or 1))
         else:
-            pixels = self._decoded_by_pillow(self._pillow, turn, warnings)
+            pixels = self._decoded_by_pillow(self._pillow, turn or 1, warnings)
         if self._is_measured:
             bits = self._layout.bits
             warnings.append(
@@ -284,20 +283,33 @@ class _Page:
                 "to see them use --range stretch"
             )
         tags = read_tags(self._tags)
+        exif = None
         try:
-            beside.info["exif"] = block_of(self._tags, tags, warnings)
+            exif = block_of(self._tags, tags, warnings)
         except ImageError:
             warnings.append("malformed EXIF dropped")
-        metadata = read_metadata(beside, orient, warnings)
         if (value := no_data(tags)) is not None:
             warnings.append(f"declares the no-data value {value}, which is filtered like any other sample")
         origin = Origin.of(pixels, self._file.count)
-        metadata = metadata._replace(
-            lossless=metadata.compression not in ("jpeg", "tiff_jpeg", "webp"),
+        compression = COMPRESSION_INFO.get(self._layout.compression)
+        found = Metadata(
+            exif=exif,
+            icc=self._tags.content(_PROFILE),
+            xmp=self._tags.content(_XMP) or None,
+            dpi=self._tags.resolution(),
             tags=tags,
-            origin=origin if turn == 1 else origin._replace(shape=()),
+            origin=origin if turn in (None, 1) else origin._replace(shape=()),
+            compression=compression,
+            lossless=compression not in ("jpeg", "tiff_jpeg", "webp"),
         )
-        return Picture(pixels, self._mode, "tiff", metadata)
+        return Picture(pixels, self._mode, "tiff", read_metadata(found, self.size, turn, warnings))
+
+    def _orientation(self) -> int:
+        """Return the orientation that the tags or XMP state."""
+        if _ORIENTATION not in self._tags:
+            return orientation_of(Metadata(xmp=self._tags.content(_XMP)), [])
+        found = self._tags.whole(_ORIENTATION, 1)
+        return found if 1 <= found <= 8 else 1
 
     @property
     def _is_measured(self) -> bool:
@@ -382,20 +394,6 @@ class _Page:
         if layout.photometric == _WHITE_IS_ZERO:
             samples = samples.dtype.type(full) - samples
         return _unpremultiplied(samples, full) if layout.extra == (_ASSOCIATED,) else samples
-
-    def _beside(self) -> Image.Image:
-        """Return an image of Pillow's that knows what the tags say beside the pixels."""
-        image = Image.new("1", (1, 1))
-        image.format = "TIFF"
-        image.info["compression"] = COMPRESSION_INFO.get(self._layout.compression)
-        for name, tag in (("xmp", _XMP), ("icc_profile", _PROFILE)):
-            if tag in self._tags:
-                image.info[name] = self._tags.content(tag)
-        exif = image.getexif()  # the orientation that XMP states
-        if _ORIENTATION in self._tags:
-            exif[_ORIENTATION] = self._tags.whole(_ORIENTATION, 1)
-        image.info["dpi"] = self._tags.resolution()
-        return image
 
 
 def _unpremultiplied(pixels: NDArray[Any], full: float) -> NDArray[Any]:

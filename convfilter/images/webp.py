@@ -7,16 +7,70 @@ Pillow's own writer holds all frames in memory and loses the colours of transpar
 from __future__ import annotations
 
 import io
+import os
+import re
 import struct
+from collections.abc import Iterator
 from typing import Any, BinaryIO
+
+from PIL import ImageFile
 
 from convfilter.errors import ImageError
 from convfilter.images.exif import without_upright
-from convfilter.images.headers import webp_chunks
+from convfilter.images.opening import check_density, check_pixels
 from convfilter.images.picture import Metadata, Picture
+from convfilter.images.reading import PillowReader
 from convfilter.images.writing import QUALITY, Clock, Output, Writer, changed_part, save, taken
 
-__all__ = ["AvifWriter", "WebpWriter"]
+__all__ = ["AvifReader", "AvifWriter", "WebpReader", "WebpWriter", "avif_is_deep"]
+
+
+_CHUNKS = (b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"EXIF", b"XMP ", b"ICCP")
+# The name of the box, marker and version, profile and level, and a byte of flags.
+_AV1_CONFIGURATION = rb"(?s)av1C\x81.(.)"
+
+
+class WebpReader(PillowReader):
+    """Reads WebPs."""
+
+    def opened(self) -> ImageFile.ImageFile:
+        """Have Pillow parse the header; its decoder allocates the image at once."""
+        size = _size_of(self.source.stream)
+        check_pixels(size, self.source.max_pixels)
+        check_density(self.source.stream, size, self.source.max_pixels)
+        return super().opened()
+
+    def beside(self, warnings: list[str]) -> dict[str, Any]:
+        """Return whether the first image is in the lossless coding, and the names of unknown chunks."""
+        kinds = [kind for kind, _, _ in _chunks_of(self.source.stream)]
+        unknown = [
+            f"chunk {kind.decode('ascii', 'replace').strip()}" for kind in kinds if kind not in _CHUNKS
+        ]
+        first = next((kind for kind in kinds if kind in (b"VP8L", b"VP8 ")), None)
+        return {"lossless": first == b"VP8L", "unknown": tuple(dict.fromkeys(unknown))}
+
+
+def _chunks_of(stream: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
+    """Yield kind, place and length of the chunks; those within a frame of an animation follow it."""
+    end = stream.seek(0, os.SEEK_END)
+    place = 12
+    while place + 8 <= end:
+        stream.seek(place)
+        kind, length = struct.unpack("<4sI", stream.read(8))
+        yield kind, place + 8, length
+        place += 8 + (16 if kind == b"ANMF" else length + length % 2)
+
+
+def _size_of(stream: BinaryIO) -> tuple[int, int]:
+    """Return a WebP's width and height; anything if the header is broken, which its decoder finds out."""
+    stream.seek(0)
+    head = stream.read(30).ljust(30, b"\0")
+    if head[12:16] == b"VP8X":
+        return int.from_bytes(head[24:27], "little") + 1, int.from_bytes(head[27:30], "little") + 1
+    if head[12:16] == b"VP8L":
+        bits = int.from_bytes(head[21:25], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    return int.from_bytes(head[26:28], "little") & 0x3FFF, int.from_bytes(head[28:30], "little") & 0x3FFF
 
 
 class WebpWriter(Writer):
@@ -48,7 +102,7 @@ class WebpWriter(Writer):
         self._encode(part, encoded)
         content = b"".join(
             _riff(kind, encoded.getvalue()[at : at + length])
-            for kind, at, length in webp_chunks(encoded)
+            for kind, at, length in _chunks_of(encoded)
             if kind in (b"ALPH", b"VP8 ", b"VP8L")
         )
         numbers = (left // 2, top // 2, width - 1, height - 1, self._clock.ticks(metadata.duration))
@@ -85,6 +139,32 @@ class WebpWriter(Writer):
 def _riff(kind: bytes, content: bytes | None) -> bytes:
     """Return a chunk of even length; nothing without a content."""
     return kind + struct.pack("<I", len(content)) + content + b"\0" * (len(content) % 2) if content else b""
+
+
+class AvifReader(PillowReader):
+    """Reads AVIFs, in 8 bits."""
+
+    def opened(self) -> ImageFile.ImageFile:
+        """Have Pillow parse the header, and refuse a huge image out of next to nothing."""
+        image = super().opened()
+        check_density(self.source.stream, image.size, self.source.max_pixels)
+        return image
+
+    def beside(self, warnings: list[str]) -> dict[str, Any]:
+        """Return that the file has lost something, and warn of what reading loses."""
+        if avif_is_deep(self.source.stream):
+            warnings.append("more than 8 bits per channel are read as 8")
+        return {"lossless": False}
+
+    def timing(self) -> dict[str, Any]:
+        """Return the times; for a single image Pillow makes them up."""
+        return super().timing() if self.count > 1 else {}
+
+
+def avif_is_deep(stream: BinaryIO) -> bool:
+    """Tell whether an AVIF has an image or track of more than 8 bits a channel, by their configurations."""
+    stream.seek(0)
+    return any(found[1][0] & 0x40 for found in re.finditer(_AV1_CONFIGURATION, stream.read()))
 
 
 class AvifWriter(Writer):

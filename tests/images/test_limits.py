@@ -12,7 +12,7 @@ from PIL import Image
 
 import convfilter as cf
 from convfilter.errors import ImageError
-from convfilter.images.headers import jpeg_segments
+from convfilter.images.exif import jpeg_segments
 from convfilter.images.reading import read_picture
 
 

@@ -8,8 +8,8 @@ from encoded import encoded, saved, with_segments
 from PIL import Image
 from samples import noise as samples
 
-from convfilter.images.headers import avif_is_deep
 from convfilter.images.reading import read_picture
+from convfilter.images.webp import avif_is_deep
 from convfilter.images.writing import write_picture
 from convfilter.options import EncodeOptions
 

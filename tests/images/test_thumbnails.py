@@ -9,8 +9,8 @@ import pytest
 from encoded import chunk, saved, segment, smooth
 from PIL import Image, PngImagePlugin
 
+from convfilter.images.exif import jpeg_segments
 from convfilter.images.formats import FORMATS
-from convfilter.images.headers import jpeg_segments
 from convfilter.images.reading import read_picture
 from convfilter.images.writing import write_picture
 
