@@ -139,7 +139,7 @@ def _plan_of(pixels: np.ndarray, kernel: cf.Kernel) -> Plan:
 def _forced(pixels: np.ndarray, kernel: cf.Kernel, strategy: str) -> np.ndarray:
     """Filter with a strategy that was not chosen by its cost."""
     make_plan = layer.make_plan
-    layer.make_plan = functools.partial(make_plan, strategy=strategy)
+    layer.make_plan = lambda *arguments, **options: make_plan(*arguments, **options | {"strategy": strategy})
     try:
         return cf.apply_kernel(pixels, kernel, threads=2)
     finally:
