@@ -16,13 +16,26 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 from convfilter.errors import OptionError, brief, check_choice, did_you_mean
 from convfilter.geometry import PADDINGS, Padding, PerAxis
 
-__all__ = ["MAX_PIXELS", "Alpha", "BatchOptions", "Border", "Channels", "Compress", "Depth"]
+__all__ = [
+    "BORDERS_IN_WORDS",
+    "MAX_PIXELS",
+    "Alpha",
+    "BatchOptions",
+    "Border",
+    "Channels",
+    "Compress",
+    "Depth",
+]
 __all__ += ["EncodeOptions", "FilterOptions", "Frames", "LearnedChannels", "Option", "Range"]
 __all__ += ["ReadOptions", "Region", "check_choices", "choices", "declared", "environment_threads"]
 __all__ += ["one_or_two", "read_whole"]
 
 Alpha = Literal["auto", "keep", "premultiply", "plain", "drop"]
 Border = Literal["edge", "symmetric", "reflect", "wrap", "zero", "constant"]
+BORDERS_IN_WORDS = (
+    "Borders: edge aaa|abcd|ddd, symmetric cba|abcd|dcb, reflect dcb|abcd|cba, wrap bcd|abcd|abc, "
+    "zero 000|abcd|000, constant=V vvv|abcd|vvv with V a fraction of full scale."
+)
 Channels = Literal["each", "sum", "mean", "luma", "gray"]
 Compress = Literal["fast", "small"]
 Frames = Literal["each", "first", "stack"]
@@ -159,8 +172,6 @@ def _read_missing(text: str) -> float | str:
         return text
 
 
-_PADDING = "same|valid|full|same-upper|N|N,M"
-_BORDER = "edge|symmetric|reflect|wrap|zero|constant=V"
 _EVERYDAY = functools.partial(Option, everyday=True)
 
 
@@ -171,7 +182,7 @@ class FilterOptions(NamedTuple):
         Padding,
         _EVERYDAY(
             "Samples to add on each side, such as valid or 2. N,M is for rows, columns.",
-            metavar=_PADDING,
+            metavar="|".join((*PADDINGS, "N", "N,M")),
             read=_read_padding,
         ),
     ] = "same"
@@ -179,7 +190,7 @@ class FilterOptions(NamedTuple):
         Border,
         _EVERYDAY(
             "Values of the added samples, such as wrap or zero. See Borders below.",
-            metavar=_BORDER,
+            metavar="|".join(get_args(Border)) + "=V",
             read=_read_border,
         ),
     ] = "edge"

@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from convfilter.cli import cli
-from convfilter.cli.options import Command
 
 PAGE = Path(__file__).resolve().with_name("commands.md")
 SETTINGS: dict[str, Any] = {
@@ -31,9 +30,9 @@ def page() -> str:
     with click.Context(cli, info_name="convfilter", **SETTINGS) as above:
         for name in cli.list_commands(above):
             command = cli.get_command(above, name)
-            assert isinstance(command, Command)
+            assert command is not None
             with click.Context(command, info_name=name, parent=above, **SETTINGS) as context:
-                parts.append(f"## {name}\n\n```text\n{command.full_help(context)}\n```\n")
+                parts.append(f"## {name}\n\n```text\n{click.Command.get_help(command, context)}\n```\n")
     return "\n".join(parts)
 
 

@@ -11,7 +11,7 @@ import click
 from convfilter.cli import options
 from convfilter.errors import brief, escaped
 from convfilter.images.formats import ALIASES, FORMATS, format_of_name
-from convfilter.options import BatchOptions, EncodeOptions, FilterOptions, ReadOptions
+from convfilter.options import BORDERS_IN_WORDS, BatchOptions, EncodeOptions, FilterOptions, ReadOptions
 
 if TYPE_CHECKING:
     from convfilter.kernels import Library
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-@click.command(cls=options.Command, epilog=options.BORDERS)
+@click.command(cls=options.Command, epilog=BORDERS_IN_WORDS)
 @click.argument("inputs", nargs=-1, metavar="INPUT...")
 @options.kernel("Name, name:param=value,..., matrix or kernel file. Repeat it for a chain in that order.")
 @options.add(
@@ -54,8 +54,8 @@ __all__ = ["command"]
     heading="Running",
     everyday=True,
 )
-@options.json()
-@options.quiet()
+@options.json
+@options.quiet
 @options.add("-v --verbose", "Print the calculation for every image.", heading="Running")
 def command(
     inputs: tuple[str, ...],

@@ -14,7 +14,14 @@ from convfilter.cli.report import draw, filter_line, read_named
 from convfilter.errors import OptionError, ShapeError, brief, complain, escaped, with_name
 from convfilter.files import STREAM, check_output, refuse_input
 from convfilter.kernels import Kernel
-from convfilter.options import BatchOptions, FilterOptions, ReadOptions, one_or_two, read_whole
+from convfilter.options import (
+    BORDERS_IN_WORDS,
+    BatchOptions,
+    FilterOptions,
+    ReadOptions,
+    one_or_two,
+    read_whole,
+)
 
 if TYPE_CHECKING:
     from convfilter.explain import Explanation
@@ -38,7 +45,7 @@ _numbers = partial(options.add, metavar="ROWS", heading="Numbers")
 @click.command(
     cls=options.Command,
     epilog=f"--json prints one object for each value: its window, weights and products, every step, and the "
-    f"sample that is written as 'value'. {options.BORDERS}",
+    f"sample that is written as 'value'. {BORDERS_IN_WORDS}",
 )
 @click.argument("image", required=False, metavar="[IMAGE]")
 @options.kernel("Name, name:param=value,..., matrix or kernel file. Repeat it for a chain.", required=False)
@@ -72,7 +79,7 @@ _numbers = partial(options.add, metavar="ROWS", heading="Numbers")
     heading="Filtering",
 )
 @options.record("reading", ReadOptions)
-@options.json()
+@options.json
 def command(
     image: str | None,
     kernels: tuple[str, ...],

@@ -24,7 +24,7 @@ from convfilter.errors import (
     with_name,
 )
 from convfilter.files import refuse_input
-from convfilter.options import FilterOptions, ReadOptions, read_whole
+from convfilter.options import BORDERS_IN_WORDS, FilterOptions, ReadOptions, read_whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,7 +50,7 @@ def _read_values(text: str) -> tuple[str, list[str]]:
     return name, values
 
 
-@click.command(cls=options.Command, epilog=options.BORDERS)
+@click.command(cls=options.Command, epilog=BORDERS_IN_WORDS)
 @click.argument("image")
 @options.kernel("Kernel to show; repeat it for more.  [default: all kernels]", required=False)
 @options.output("SHEET", "Sheet to write; '-' is standard output.", required=True)
@@ -73,8 +73,8 @@ def _read_values(text: str) -> tuple[str, list[str]]:
 @options.record("filtering", FilterOptions)
 @options.kernel_file("Filtering")
 @options.record("reading", ReadOptions)
-@options.json()
-@options.quiet()
+@options.json
+@options.quiet
 def command(
     image: str,
     kernels: tuple[str, ...],

@@ -56,7 +56,7 @@ _SYMMETRIES = {
     "image shows weights and frequency response.",
 )
 @options.kernel_file()
-@options.json()
+@options.json
 def command(
     name: str | None,
     sides: tuple[int, ...] | None,

@@ -67,8 +67,8 @@ def _read_window(text: str) -> tuple[int, ...]:
     "border",
     "Border that AFTER was made with. It is used only if there are too few samples without it.",
 )
-@options.json()
-@options.quiet()
+@options.json
+@options.quiet
 def command(
     images: tuple[str, ...],
     size: tuple[int, ...],

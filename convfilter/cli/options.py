@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convfilter.errors import ConvfilterError, OptionError, brief, complain, escaped, nearest, proposed
+from convfilter.errors import (
+    ConvfilterError,
+    OptionError,
+    brief,
+    complain,
+    did_you_mean,
+    escaped,
+    nearest,
+    proposed,
+)
 from convfilter.options import FilterOptions, Option, choices, declared, one_or_two, read_whole
 
 if TYPE_CHECKING:
@@ -20,23 +29,8 @@ if TYPE_CHECKING:
 
     from convfilter.kernels import Kernel
 
-__all__ = ["BORDERS", "Choice", "Command", "add", "changed", "chosen_kernels"]
-__all__ += [
-    "complete_kernel",
-    "field",
-    "json",
-    "kernel",
-    "kernel_file",
-    "output",
-    "quiet",
-    "read_size",
-]
-__all__ += ["record"]
-
-BORDERS = (
-    "Borders: edge aaa|abcd|ddd, symmetric cba|abcd|dcb, reflect dcb|abcd|cba, wrap bcd|abcd|abc, "
-    "zero 000|abcd|000, constant=V vvv|abcd|vvv with V a fraction of full scale."
-)
+__all__ = ["Choice", "Command", "add", "changed", "chosen_kernels", "complete_kernel", "field", "json"]
+__all__ += ["kernel", "kernel_file", "output", "quiet", "read_size", "record"]
 
 _WIDEST_FLAGS = 24  # columns of the short help
 _HEADINGS = ("Options", "Numbers", "Filtering", "Writing", "Reading", "Running")
@@ -47,11 +41,9 @@ _Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 class _HeadedOption(click.Option):
     """An option under a heading of `--help-all`, and in `--help` if it is an everyday one."""
 
-    def __init__(
-        self, *args: Any, heading: str = "Options", everyday: bool | None = None, **settings: Any
-    ) -> None:
+    def __init__(self, *args: Any, heading: str = "Options", everyday: bool = False, **settings: Any) -> None:
         super().__init__(*args, **settings)
-        self.heading, self.everyday = heading, heading == "Options" if everyday is None else everyday
+        self.heading, self.everyday = heading, everyday or heading == "Options"
 
     def short_record(self, ctx: click.Context) -> tuple[str, str]:
         """Return flags and help for a line: the first sentence, and as many values as fit."""
@@ -62,20 +54,18 @@ class _HeadedOption(click.Option):
 
 
 def _print_all(ctx: click.Context, param: click.Parameter, value: bool) -> None:
-    """Print the page of all options."""
+    """Print the page of all options, which is what Click makes."""
     if value and not ctx.resilient_parsing:
-        assert isinstance(ctx.command, Command)
-        click.echo(ctx.command.full_help(ctx))
+        click.echo(click.Command.get_help(ctx.command, ctx))
         ctx.exit()
 
 
-_HELP_ALL = _HeadedOption(
+_HELP_ALL = click.Option(
     ["--help-all"],
     is_flag=True,
     expose_value=False,
     is_eager=True,
     callback=_print_all,
-    everyday=False,
     help="Show all options and exit.",
 )
 
@@ -85,9 +75,7 @@ class Choice(click.Choice[Any]):
 
     def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
         """Return what is wrong with a value."""
-        names = [str(each) for each in self.choices]
-        meant = nearest(value, names)
-        return f"{brief(value)} is not one of {', '.join(names)}" + (f" ({proposed(meant)})" if meant else "")
+        return f"unknown value {brief(value)}{did_you_mean(value, map(str, self.choices))}"
 
 
 class Command(click.Command):
@@ -182,18 +170,12 @@ class Command(click.Command):
         formatter.write_text(f"'{ctx.command_path} --help-all' lists all options.")
         return formatter.getvalue().rstrip()
 
-    def full_help(self, ctx: click.Context) -> str:
-        """Return the page of all options."""
-        return super().get_help(ctx)
-
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write one section for each heading."""
-        own = [each for each in self.get_params(ctx) if isinstance(each, click.Option)]
+        every = [each for each in self.get_params(ctx) if isinstance(each, click.Option)]
         for heading in _HEADINGS:
-            records = [
-                each.get_help_record(ctx) for each in own if getattr(each, "heading", "Options") == heading
-            ]
-            if rows := [record for record in records if record]:
+            own = (each for each in every if getattr(each, "heading", "Options") == heading)
+            if rows := list(filter(None, (each.get_help_record(ctx) for each in own))):
                 with formatter.section(heading):
                     formatter.write_dl(rows)
 
@@ -281,7 +263,7 @@ def _declared_option(field: Option, text: str = "", **changes: Any) -> _Decorato
     in_words = f"  [default: {field.default_in_words}]" if field.default_in_words else ""
     settings: dict[str, Any] = {
         "heading": field.heading,
-        "everyday": field.everyday or None,  # by its heading
+        "everyday": field.everyday,
         "default": field.default,
         "show_default": field.default is not None,
     }
@@ -316,37 +298,28 @@ def kernel(text: str, *, required: bool = True) -> _Decorator:
     return add("-k --kernel kernels", text, "KERNEL", **settings)
 
 
+def _load_kernels(ctx: click.Context, param: click.Parameter, paths: tuple[str, ...]) -> Any:
+    from convfilter.kernels import load_kernels
+
+    return paths if ctx.resilient_parsing else load_kernels(*paths)
+
+
 def kernel_file(heading: str = "Options") -> _Decorator:
     """Return --kernels, whose value is what `get_kernel` looks names up in."""
-
-    def load(ctx: click.Context, param: click.Parameter, paths: tuple[str, ...]) -> Any:
-        from convfilter.kernels import load_kernels
-
-        return paths if ctx.resilient_parsing else load_kernels(*paths)
-
     text = "File of your own kernels. They replace kernels of the same name, shipped or in earlier files."
-    settings: dict[str, Any] = {"multiple": True, "is_eager": True, "callback": load, "heading": heading}
-    return add("--kernels known", text, "FILE", **settings)
+    settings: dict[str, Any] = {"multiple": True, "is_eager": True, "callback": _load_kernels}
+    return add("--kernels known", text, "FILE", heading=heading, **settings)
 
 
 def output(metavar: str, text: str, *, required: bool = False) -> _Decorator:
     """Return --output, and --overwrite beside it."""
-
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        overwrite = add("--overwrite", "Replace an existing file.")
-        return add("-o --output", text, metavar, required=required)(overwrite(function))
-
-    return decorate
+    overwrite = add("--overwrite", "Replace an existing file.")
+    named = add("-o --output", text, metavar, required=required)
+    return lambda function: named(overwrite(function))
 
 
-def json() -> _Decorator:
-    """Return --json."""
-    return add("--json as_json", "Print JSON instead of text.", heading="Running")
-
-
-def quiet() -> _Decorator:
-    """Return --quiet."""
-    return add("-q --quiet", "Print errors only.", heading="Running")
+json = add("--json as_json", "Print JSON instead of text.", heading="Running")
+quiet = add("-q --quiet", "Print errors only.", heading="Running")
 
 
 def chosen_kernels(

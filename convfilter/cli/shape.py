@@ -72,7 +72,7 @@ _GUESSES = {
 @options.add("--bias", "Count a bias for each output channel.")
 @options.output("FILE", "Image to draw: output sizes and receptive fields.")
 @options.kernel_file()
-@options.json()
+@options.json
 def command(
     sizes: tuple[str, ...],
     kernels: tuple[str, ...],
