@@ -26,6 +26,22 @@ class FullDisk(io.BytesIO):
         return super().write(data)
 
 
+class Counting(io.BytesIO):
+    """A stream that counts the bytes that are read from it."""
+
+    count = 0
+
+    def readinto(self, buffer):
+        got = super().readinto(buffer)
+        self.count += got
+        return got
+
+    def read(self, size=-1):
+        data = super().read(size)
+        self.count += len(data)
+        return data
+
+
 def smooth(height=120, width=160):
     rows, columns = np.mgrid[0:height, 0:width]
     waves = [np.sin(rows / a) + np.cos(columns / b) for a, b in ((17, 23), (11, 31), (29, 13))]

@@ -14,7 +14,7 @@ from convfilter.errors import ImageError, OptionError
 from convfilter.images.formats import FORMATS
 from convfilter.images.picture import Metadata, Picture
 from convfilter.images.reading import opened_frames, read_picture, read_size
-from convfilter.images.writing import write_frames
+from convfilter.images.writing import check_writable, write_frames
 from convfilter.options import EncodeOptions
 
 SEVERAL = [form for form, row in FORMATS.items() if row.several]
@@ -259,6 +259,11 @@ def test_frames_of_other_sizes_or_modes_are_refused_where_all_must_be_alike():
         with pytest.raises(ImageError, match=r"^frame 2 of 2: .*try tiff"):
             write([small[..., 0], small], form)
     assert_same(write([small[..., 0], small], "gif")[0], [small[..., 0], small])
+
+
+def test_deep_frames_are_refused_by_a_png_before_any_work():
+    with pytest.raises(ImageError, match="png cannot hold 2 frames of 16 bits per colour; try tiff"):
+        check_writable("RGB", "uint16", (4, 4), 2, "png")
 
 
 # Metadata

@@ -5,6 +5,8 @@ import io
 import os
 import socket
 import struct
+import subprocess
+import sys
 import zlib
 
 import numpy as np
@@ -12,7 +14,6 @@ import pytest
 from encoded import encoded, write
 from PIL import Image
 from samples import noise
-from samples import noise as samples
 
 from convfilter.errors import ImageError
 from convfilter.images.formats import FORMATS, extension_of, format_of_name, sniff
@@ -56,18 +57,28 @@ def test_a_pipe_that_takes_a_files_place_does_not_hang(tmp_path, monkeypatch):
 def test_a_stream_that_cannot_be_rewound_is_read_and_left_open():
     reader, writer = os.pipe()
     with os.fdopen(writer, "wb") as stream:
-        stream.write(encoded(samples("RGB"), "RGB", "png"))
+        stream.write(encoded(noise("RGB"), "RGB", "png"))
     with os.fdopen(reader, "rb") as stream:
-        np.testing.assert_array_equal(read_picture(stream).pixels, samples("RGB"))
+        np.testing.assert_array_equal(read_picture(stream).pixels, noise("RGB"))
         assert not stream.closed
 
 
 def test_a_tga_without_footer_needs_its_name(tmp_path):
-    data = encoded(samples("RGB"), "RGB", "tga")[:-26]
+    data = encoded(noise("RGB"), "RGB", "tga")[:-26]
     (tmp_path / "a.tga").write_bytes(data)
-    np.testing.assert_array_equal(read_picture(tmp_path / "a.tga").pixels, samples("RGB"))
+    np.testing.assert_array_equal(read_picture(tmp_path / "a.tga").pixels, noise("RGB"))
     with pytest.raises(ImageError, match="known format"):
         read_picture(io.BytesIO(data))
+
+
+def test_reading_imports_neither_the_codecs_nor_other_plugins(tmp_path):
+    Image.fromarray(noise("RGB")).save(tmp_path / "a.jpg")
+    script = (
+        "import sys; from convfilter.images.reading import read_picture; read_picture(sys.argv[1]); "
+        "unused = {'imagecodecs', 'tifffile', 'PIL.TiffImagePlugin', 'PIL.EpsImagePlugin'}; "
+        "assert not unused & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", script, tmp_path / "a.jpg"], check=True)
 
 
 # Limits and damage.
@@ -75,7 +86,7 @@ def test_a_tga_without_footer_needs_its_name(tmp_path):
 
 @pytest.mark.parametrize("form", list(FORMATS))
 def test_too_many_pixels_are_refused_before_decoding(form, monkeypatch):
-    data = encoded(samples("RGB"), "RGB", form)
+    data = encoded(noise("RGB"), "RGB", form)
     for name in ("load", "tobytes", "crop"):
         monkeypatch.setattr(Image.Image, name, lambda *a, **k: pytest.fail("decoded"))
     with pytest.raises(ImageError, match=r"^31 x 23 pixels are more than 712; .* --max-pixels 713$"):
@@ -89,7 +100,7 @@ def test_too_many_pixels_are_refused_before_decoding(form, monkeypatch):
     + [("tiff", "RGB", "raw"), ("tiff", "L", "tiff_adobe_deflate"), ("tga", "RGB", "tga_rle")],
 )
 def test_a_truncated_file_is_an_error_and_never_half_an_image(tmp_path, form, mode, compression):
-    data = encoded(samples(mode) // 64 * 64, mode, form, compression=compression)
+    data = encoded(noise(mode) // 64 * 64, mode, form, compression=compression)
     whole = read_picture(io.BytesIO(data)).pixels
     path = tmp_path / f"a.{form}"  # so that a TGA is tried
     for length in {*range(0, len(data), len(data) // 12), *range(len(data) - 9, len(data))}:
@@ -102,7 +113,7 @@ def test_a_truncated_file_is_an_error_and_never_half_an_image(tmp_path, form, mo
 @pytest.mark.parametrize("form", list(FORMATS))
 def test_whatever_is_broken_the_error_is_ours_and_one_line(form):
     rng = np.random.default_rng(5)
-    data = np.frombuffer(encoded(samples("RGB") // 64 * 64, "RGB", form), np.uint8)
+    data = np.frombuffer(encoded(noise("RGB") // 64 * 64, "RGB", form), np.uint8)
     messages = []
     for _ in range(60):
         broken = data.copy()
@@ -125,7 +136,7 @@ def test_whatever_a_decoder_raises_becomes_an_image_error(monkeypatch, error):
     def fail(self):
         raise error
 
-    data = encoded(samples("RGB"), "RGB", "png")
+    data = encoded(noise("RGB"), "RGB", "png")
     monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", fail)
     with pytest.raises(ImageError, match=r"^(broken png data|not enough memory)") as caught:
         read_picture(io.BytesIO(data))
@@ -140,14 +151,14 @@ def test_an_error_of_the_disk_is_reported_in_its_words(monkeypatch):
             return super().read(size)
 
     with pytest.raises(ImageError, match=r"^Input/output error$"):
-        read_picture(Dying(encoded(samples("RGB"), "RGB", "png")))
+        read_picture(Dying(encoded(noise("RGB"), "RGB", "png")))
 
 
 def test_an_interrupt_is_not_swallowed(monkeypatch):
     def interrupt(self):
         raise KeyboardInterrupt
 
-    data = encoded(samples("RGB"), "RGB", "png")
+    data = encoded(noise("RGB"), "RGB", "png")
     monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", interrupt)
     with pytest.raises(KeyboardInterrupt):
         read_picture(io.BytesIO(data))

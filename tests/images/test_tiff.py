@@ -9,8 +9,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from encoded import saved, tiff
+from encoded import Counting, encoded, read_frames, saved, tiff
 from PIL import Image, TiffImagePlugin
+from samples import noise
 from samples import random_pixels as some
 
 from convfilter.batch import filter_file
@@ -246,6 +247,15 @@ def test_a_compression_that_nobody_knows_is_not_supported_and_one_that_pillow_la
         read_picture(io.BytesIO(unknown))
 
 
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "lzma", "zstd"])
+def test_a_deep_tiff_keeps_its_compression(compression):
+    for kind in ("RGB;uint16", "LA;float64"):
+        mode = kind.partition(";")[0]
+        picture = read_picture(io.BytesIO(encoded(noise(kind), mode, "tiff", compression=compression)))
+        assert picture.metadata.compression == compression
+        np.testing.assert_array_equal(picture.pixels, noise(kind))
+
+
 # Pages
 
 
@@ -302,6 +312,14 @@ def test_pillow_sees_each_page_as_if_it_were_the_only_one(tmp_path, monkeypatch)
         np.testing.assert_array_equal(picture.pixels, page + number)
     assert {*counts} == {1}
     assert (tmp_path / "a.tif").read_bytes() == before
+
+
+def test_deep_pages_are_read_once():
+    stream, pages = io.BytesIO(), np.random.default_rng(0).random((9, 60, 80, 3))
+    write_frames(stream, [Picture(page, "RGB", "tiff") for page in pages.copy()], 9, "tiff")
+    file = Counting(stream.getvalue())
+    np.testing.assert_array_equal([picture.pixels for picture in read_frames(file)], pages)
+    assert file.count < 2.5 * len(stream.getvalue())
 
 
 def test_a_file_that_ends_within_its_pages_is_refused():
