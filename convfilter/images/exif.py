@@ -22,7 +22,6 @@ from convfilter.images.tiff_tags import (
     address_at,
     is_of_program,
     little_endian,
-    read_tags,
 )
 
 __all__ = [
@@ -32,8 +31,8 @@ __all__ = [
     "Group",
     "block_of",
     "cleaned",
-    "exif_in_tiff",
-    "groups_of",
+    "directory_of",
+    "group_of",
     "jpeg_places",
     "jpeg_segments",
     "laid_out",
@@ -41,8 +40,6 @@ __all__ = [
     "note_in_place",
     "photoshop_resources",
     "resized",
-    "resolution_of",
-    "tags_of",
     "without_upright",
 ]
 
@@ -68,13 +65,13 @@ _FURTHEST_NOTE = 4096
 _JPEG = b"\xff\xd8\xff"
 
 
-def cleaned(block: bytes, upright: bool) -> bytes:
+def cleaned(exif: bytes, upright: bool) -> bytes:
     """Return a block with its orientation set upright, if so, and zeros where thumbnails were.
 
     Where the image is turned by that from portrait to landscape or back, its two resolutions change places.
     """
-    directory = _directory_of(block)
-    order, start, end = directory.order, directory.start, directory.end
+    directory = directory_of(exif)
+    block, order, start, end = directory.data, directory.order, directory.start, directory.end
     result = bytearray(block)
     length = len(block)
     for first, last in sorted(_thumbnails(directory), key=lambda place: -place[1]):
@@ -89,39 +86,35 @@ def cleaned(block: bytes, upright: bool) -> bytes:
     for entry in directory.entries:
         if entry.number == _ORIENTATION and upright and start < entry.place < end:
             struct.pack_into(order + ("I" if entry.type == _LONG else "H"), result, entry.place, 1)
-    x, y = (next((each for each in directory.entries if each.number == tag), None) for tag in _RESOLUTION)
-    if (
-        upright
-        and 5 <= directory.whole(_ORIENTATION, 1) <= 8
-        and x
-        and y
-        and x.end - x.place == y.end - y.place
-    ):
+    x, y = map(directory.sound.get, _RESOLUTION)
+    turned = upright and 5 <= directory.whole(_ORIENTATION, 1) <= 8
+    if turned and x and y and x.end - x.place == y.end - y.place:
         result[x.place : x.end], result[y.place : y.end] = block[y.place : y.end], block[x.place : x.end]
     result[end : end + 4] = bytes(len(result[end : end + 4]))
     groups = _others(directory, [each for group in _GROUPS[0] for each in _addresses(directory, group)[:1]])
     ends = [
         place for each in (directory, *groups) for place in (each.end + 4, *(e.end for e in each.entries))
     ]
-    return bytes(result[: max(length, *ends)])
+    return EXIF + bytes(result[: max(length, *ends)])
 
 
 def resized(exif: bytes, before: tuple[int, ...], after: tuple[int, ...]) -> bytes:
     """Return a block with another width and height if those that it states were true."""
-    block = bytearray(exif.removeprefix(EXIF))
-    directory = _directory_of(bytes(block))
+    directory = directory_of(exif)
+    block = bytearray(directory.data)
     for group in _others(directory, _addresses(directory, _EXIF_GROUP)[:1]):
-        entries = {each.number: each for each in group.entries if each.end <= len(block)}
         if before == tuple((*_addresses(group, number), 0)[0] for number in _SIZE):
             for number, value in zip(_SIZE, after, strict=True):
-                code = {_SHORT: "H", _LONG: "I"}.get(entries[number].type)
+                entry = group.sound[number]
+                code = {_SHORT: "H", _LONG: "I"}.get(entry.type)
                 if code and value < 1 << (8 * struct.calcsize(code)):
-                    struct.pack_into(directory.order + code, block, entries[number].place, value)
+                    struct.pack_into(directory.order + code, block, entry.place, value)
     return EXIF + bytes(block)
 
 
-def _directory_of(block: bytes) -> Directory:
+def directory_of(exif: bytes) -> Directory:
     """Return the first directory of a block."""
+    block = exif.removeprefix(EXIF)
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(block[:4])
     if order is None:
         raise ImageError("not EXIF")
@@ -137,7 +130,8 @@ def _others(directory: Directory, addresses: Iterable[int]) -> Iterator[Director
 
 def _addresses(directory: Directory, number: int) -> tuple[int, ...]:
     """Return the numbers of 16 or 32 bits that a tag holds, whatever type it claims."""
-    content, size = directory.content(number), 2 if directory.type_of(number) == _SHORT else 4
+    entry = directory.sound.get(number)
+    content, size = directory.content(number), 2 if entry and entry.type == _SHORT else 4
     count = min(len(content) // size, _MOST_NUMBERS)
     return struct.unpack_from(f"{directory.order}{count}{'H' if size == 2 else 'I'}", content)
 
@@ -228,52 +222,27 @@ Group: TypeAlias = Mapping[int, Union[TiffTag, "Group"]]
 """The tags of a directory, and the groups in it, by their numbers."""
 
 
-def groups_of(directory: Directory, warnings: list[str], level: int = 0) -> dict[int, Group]:
-    """Return the groups of a directory, such as EXIF and GPS, with a warning for each broken tag in them."""
-    groups: dict[int, Group] = {}
-    for number in _GROUPS.get(level, ()):
-        if address := directory.whole(number, 0):
-            group = Directory(directory.data, address, directory.order, directory.big)
-            tags: dict[int, TiffTag | Group] = {}
-            for entry in group.entries:
-                tag = little_endian(entry, directory)
-                if tag.type:
-                    tags[entry.number] = tag
-                else:
-                    add_warning(warnings, f"malformed EXIF tag {entry.number} dropped")
-            for inner in _GROUPS.get(number, ()):
-                tags.pop(inner, None)
-            tags.update(groups_of(group, warnings, number))
-            if tags:
-                groups[number] = tags
-    return groups
+def group_of(directory: Directory, warnings: list[str], level: int = 0) -> dict[int, TiffTag | Group]:
+    """Return the tags of a directory and the groups in it, with a warning for each broken tag.
 
-
-def tags_of(exif: bytes) -> tuple[TiffTag, ...]:
-    """Return the tags of a block's first directory that are to be carried to a TIFF or reported."""
-    return read_tags(_directory_of(exif.removeprefix(EXIF)))
-
-
-def exif_in_tiff(exif: bytes, warnings: list[str]) -> Group:
-    """Return what a TIFF holds of a block beside `tags_of`."""
-    directory = _directory_of(exif.removeprefix(EXIF))
-    return _apart(directory) | groups_of(directory, warnings)
-
-
-def _apart(directory: Directory) -> dict[int, TiffTag | Group]:
-    """Return the tags that `read_tags` leaves out since they are cleaned with the block."""
-    entries = (each for each in directory.entries if each.number in (_ORIENTATION, _PHOTOSHOP))
-    return {each.number: little_endian(each, directory) for each in entries}
-
-
-def resolution_of(exif: bytes) -> tuple[float, float] | None:
-    """Return the resolution in dots per inch that a block states."""
-    return _directory_of(exif.removeprefix(EXIF)).resolution()
+    Of a first directory, at level 0, these are the tags that `read_tags` leaves out to be cleaned in a block.
+    """
+    found: dict[int, TiffTag | Group] = {}
+    for entry in directory.entries:
+        if entry.number in _GROUPS.get(level, ()):
+            if address := directory.whole(entry.number, 0):
+                inner = Directory(directory.data, address, directory.order, directory.big)
+                found[entry.number] = group_of(inner, warnings, entry.number)
+        elif level or entry.number in (_ORIENTATION, _PHOTOSHOP):
+            found[entry.number] = tag = little_endian(entry, directory)
+            if not tag.type:
+                add_warning(warnings, f"malformed EXIF tag {entry.number} dropped")
+    return {number: tag for number, tag in found.items() if (tag.type if isinstance(tag, TiffTag) else tag)}
 
 
 def names_program_only(exif: bytes) -> bool:
     """Tell whether a block says no more of an upright image than which program wrote it."""
-    directory = _directory_of(exif.removeprefix(EXIF))
+    directory = directory_of(exif)
     upright = directory.whole(_ORIENTATION, 1) == 1
     return upright and {entry.number for entry in directory.entries} <= {_ORIENTATION, _SOFTWARE}
 
@@ -281,7 +250,7 @@ def names_program_only(exif: bytes) -> bool:
 def block_of(directory: Directory, tags: Iterable[TiffTag], warnings: list[str]) -> bytes | None:
     """Return a block with what a page of a TIFF, and `tags` of it, say of the image."""
     kept = [tag for tag in tags if tag.number in DESCRIPTIVE and tag.type and not is_of_program(tag)]
-    group = {tag.number: tag for tag in kept} | _apart(directory) | groups_of(directory, warnings)
+    group = {tag.number: tag for tag in kept} | group_of(directory, warnings)
     for tag in kept:
         if tag.number == IPTC:  # bytes, also if called numbers
             group[IPTC] = tag._replace(type=_UNDEFINED, values=len(tag.data))
@@ -294,10 +263,10 @@ def block_of(directory: Directory, tags: Iterable[TiffTag], warnings: list[str])
 
 def without_upright(exif: bytes) -> bytes:
     """Return a block without its orientation if that is upright; all else stays at its address."""
-    block = bytearray(exif.removeprefix(EXIF))
-    directory = _directory_of(bytes(block))
+    directory = directory_of(exif)
+    block = bytearray(directory.data)
     if directory.whole(_ORIENTATION, 0) == 1:
-        at = directory.start + 2 + 12 * [each.number for each in directory.entries].index(_ORIENTATION)
+        at = directory.sound[_ORIENTATION].start
         block[at : directory.end + 4] = block[at + 12 : directory.end + 4] + bytes(12)
         struct.pack_into(directory.order + "H", block, directory.start, len(directory.entries) - 1)
     return EXIF + bytes(block)

@@ -112,7 +112,7 @@ FORMATS: dict[str, Format] = {
         several="pages",
         blocks=("exif", "icc", "xmp", "dpi"),
         reader="tiff:TiffReader",
-        writer="tiff_writing:TiffWriter",
+        writer="tiff:TiffWriter",
         prints=True,
     ),
     "webp": Format(

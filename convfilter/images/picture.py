@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convfilter.errors import ImageError
-from convfilter.images.exif import EXIF, cleaned, names_program_only, resized, resolution_of
+from convfilter.images.exif import EXIF, cleaned, directory_of, names_program_only, resized
 from convfilter.images.formats import FORMATS
 from convfilter.images.library import add_warning, reasons
 from convfilter.images.tiff_tags import SAME_GRID, Grid, Origin, TiffTag
@@ -155,7 +155,7 @@ class Metadata(NamedTuple):
         # Programs write one of these where nobody has chosen a resolution.
         says["dpi"] = says["dpi"] and {*map(round, self.dpi or ())} not in ({1}, {72}, {96})
         if says["dpi"] and self.exif is not None and "exif" in held:
-            says["dpi"] = self.dpi != resolution_of(self.exif)
+            says["dpi"] = self.dpi != directory_of(self.exif).resolution()
         names = [name for field, name in BLOCKS.items() if says[field] and field not in held]
         plain = self.icc is not None or b"sRGB" in dict(self.chunks)
         for kind, content in self.chunks if "chunks" not in held else ():
@@ -220,14 +220,13 @@ def icc_fits(profile: bytes, kind: str) -> bool:
 
 def _exif(raw: bytes | None, size: tuple[int, int], turn: int | None, warnings: list[str]) -> bytes | None:
     """Return the EXIF block, upright and without thumbnails."""
-    block = (raw or b"").removeprefix(EXIF)
-    if not block:
+    if raw is None or not raw.removeprefix(EXIF):
         return None
-    if len(block) > _LONGEST_EXIF:
+    if len(raw) > _LONGEST_EXIF:
         warnings.append(f"EXIF of more than {_LONGEST_EXIF} bytes dropped")
         return None
     try:
-        block = EXIF + cleaned(block, turn is not None)
+        block = cleaned(raw, turn is not None)
         if (turn or 1) >= 5:
             block = resized(block, size, size[::-1])
         _orientation_in(block)

@@ -1,28 +1,31 @@
-"""TIFF files, read page by page.
+"""TIFF files, read and written page by page.
 
-Pillow decodes the pages that it gives back sample for sample; tifffile, of the extra ``codecs``, all others
-that can be read.
+Pillow decodes the pages that it gives back sample for sample, and encodes the kinds that it knows; tifffile,
+of the extra ``codecs``, does all others. Each page is encoded as a file of its own, whose directory is then
+moved to its place and joined with that of the metadata.
 """
 
 from __future__ import annotations
 
+import io
 import mmap
 import os
 import re
 import struct
+from fractions import Fraction
 from importlib import import_module
 from typing import Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImagePalette
-from PIL.TiffImagePlugin import COMPRESSION_INFO, TiffImageFile
+from PIL.TiffImagePlugin import COMPRESSION_INFO, COMPRESSION_INFO_REV, TiffImageFile
 
 from convfilter.errors import ImageError, one_line
 from convfilter.images import formats
-from convfilter.images.exif import block_of
-from convfilter.images.formats import grey_mode, loose_channels
-from convfilter.images.library import frame_named, reasons
+from convfilter.images.exif import Group, block_of, directory_of, group_of, laid_out, note_in_place
+from convfilter.images.formats import FORMATS, grey_mode, kind_of, loose_channels
+from convfilter.images.library import add_warning, frame_named, load_plugin, reasons
 from convfilter.images.opening import Source, check_pixels
 from convfilter.images.picture import Metadata, Picture, Size, orientation_of, read_metadata
 from convfilter.images.reading import (
@@ -35,14 +38,26 @@ from convfilter.images.reading import (
     turned,
     with_raw_mode,
 )
-from convfilter.images.tiff_tags import Directory, Origin, address_at, no_data, read_tags
+from convfilter.images.tiff_tags import (
+    Directory,
+    Origin,
+    TiffTag,
+    address_at,
+    little_endian,
+    no_data,
+    read_tags,
+)
+from convfilter.images.writing import Output, Writer, taken
 
-__all__ = ["TiffReader"]
+__all__ = ["TiffReader", "TiffWriter"]
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _STRIPS, _SAMPLES = 256, 257, 258, 259, 262, 273, 277
 _PLANES, _PALETTE, _TILES, _EXTRA = 284, 320, 324, 338
 _FORMAT, _SUBSAMPLING, _XMP, _DEPTH, _PROFILE = 339, 530, 700, 32997, 34675
-_ORIENTATION = 274
+_ORIENTATION, _PREDICTOR = 274, 317
+_RESOLUTION = _UNIT, _ACROSS, _DOWN = 296, 282, 283
+_LONG = 4
+_LARGEST = 2**32 - 1
 # Orientation, XMP, EXIF, GPS: the next numbers are of no tag.
 _HIDDEN = (_ORIENTATION, _XMP, 34665, 34853, 40965)
 
@@ -162,16 +177,27 @@ class TiffReader(Frames):
         return page.read(self.source.orient, warnings)
 
 
-class _Layout:
-    """How the samples of a page are stored, by its tags; samples that differ from one another are refused."""
+class _UnsupportedError(ImageError):
+    """A sound page that cannot be read."""
 
-    def __init__(self, tags: Directory, file: str) -> None:
-        if _WIDTH not in tags or _HEIGHT not in tags or not (_STRIPS in tags or _TILES in tags):
+
+def _unsupported(what: object, mend: str) -> _UnsupportedError:
+    return _UnsupportedError(f"not supported: {what}; {mend}")
+
+
+class _Page:
+    """A page, not decoded yet; one whose samples are not stored alike is refused."""
+
+    def __init__(self, file: TiffReader, number: int) -> None:
+        self._file, self._number = file, number
+        self._stream = cast("BinaryIO", file.data)
+        self._beyond_pillow = file.big and file.order == ">"
+        tags = self._tags = file.directories[number]
+        if not {_WIDTH, _HEIGHT} <= tags.sound.keys() or not {_STRIPS, _TILES} & tags.sound.keys():
             raise ImageError("broken tiff data (its size or the place of its pixels is missing)")
         for places in (_STRIPS, _TILES):
             tags.wholes(places)
-        self.file = file
-        self.width, self.height = tags.whole(_WIDTH, 0), tags.whole(_HEIGHT, 0)
+        self.size = tags.whole(_WIDTH, 0), tags.whole(_HEIGHT, 0)
         self.planes = tags.whole(_PLANES, 1) == 2
         self.compression = tags.whole(_COMPRESSION, 1)
         old_jpeg = self.compression == 6
@@ -188,10 +214,17 @@ class _Layout:
         )
         others = max(0, self.samples - channels)
         self.extra = (tags.wholes(_EXTRA) + (0,) * others)[:others]
+        self.mode, self.dtype = self._mode(), self._dtype()
+        self._pillow = self._opened()
+        if self._pillow is None and self.photometric in _CONVERTED:
+            raise _unsupported(self, "convert it to RGB")
+        if self._pillow is None and not formats.codecs_available():
+            raise _unsupported(self, formats.CODECS_MEND)
 
     def __str__(self) -> str:
         types = {"uint": "", "int": "signed ", "float": "float ", "other": "complex or untyped "}
-        words = f"{self.bits}-bit {types[self.type]}{self.colours} {self.file}"
+        file = "big-endian BigTIFF" if self._beyond_pillow else "TIFF"
+        words = f"{self.bits}-bit {types[self.type]}{self.colours} {file}"
         if self.extra:
             words += f" with {len(self.extra)} more channel{'s' * (len(self.extra) > 1)}"
         if self.planes and self.samples > 1:
@@ -203,9 +236,8 @@ class _Layout:
         """Whether Pillow's libtiff decompresses it: with WebP it is seldom built."""
         return COMPRESSION_INFO.get(self.compression, "webp") != "webp"
 
-    @property
-    def dtype(self) -> str:
-        """The type in which the samples are held."""
+    def _dtype(self) -> str:
+        """Return the type in which the samples are held."""
         found = f"{self.type}{self.bits}"
         found = _WIDENED.get(found, found)
         if self.type == "uint" and self.bits < 16:
@@ -214,9 +246,8 @@ class _Layout:
             raise _unsupported(self, "convert it to 8, 16 or 32 bits per sample")
         return found
 
-    @property
-    def mode(self) -> str:
-        """What the channels mean; of each that means nothing an X."""
+    def _mode(self) -> str:
+        """Return what the channels mean; of each that means nothing an X."""
         mode = self.base
         too_few = self.samples < len(self.extra) + len(mode)
         if not mode or too_few or (self.photometric in _CONVERTED and self.bits > 8):
@@ -233,41 +264,16 @@ class _Layout:
         if any(alpha) or (alpha and mode == "LAB"):
             raise _unsupported(f"{self}, alpha among them", "leave out the alpha")
         if mode == "L" and not alpha:
-            return grey_mode(self.dtype)
+            return grey_mode(self._dtype())
         return mode + "X" * len(alpha)
-
-
-class _UnsupportedError(ImageError):
-    """A sound page that cannot be read."""
-
-
-def _unsupported(what: object, mend: str) -> _UnsupportedError:
-    return _UnsupportedError(f"not supported: {what}; {mend}")
-
-
-class _Page:
-    """A page, not decoded yet."""
-
-    def __init__(self, file: TiffReader, number: int) -> None:
-        self._file, self._number, self._tags = file, number, file.directories[number]
-        self._stream = cast("BinaryIO", file.data)
-        self._beyond_pillow = file.big and file.order == ">"
-        layout = self._layout = _Layout(self._tags, "big-endian BigTIFF" if self._beyond_pillow else "TIFF")
-        self.size = layout.width, layout.height
-        self._mode, self._dtype = layout.mode, layout.dtype
-        self._pillow = self._opened()
-        if self._pillow is None and layout.photometric in _CONVERTED:
-            raise _unsupported(layout, "convert it to RGB")
-        if self._pillow is None and not formats.codecs_available():
-            raise _unsupported(layout, formats.CODECS_MEND)
 
     def described(self, orient: bool) -> Size:
         """Return what `read` would give."""
         width, height = self.size
         if orient and self._orientation() >= 5:
             width, height = height, width
-        channels = loose_channels(self._mode) or Image.getmodebands(self._mode)
-        return Size(width, height, channels, self._mode, self._dtype, "tiff", self._file.count)
+        channels = loose_channels(self.mode) or Image.getmodebands(self.mode)
+        return Size(width, height, channels, self.mode, self.dtype, "tiff", self._file.count)
 
     def read(self, orient: bool, warnings: list[str]) -> Picture:
         """Decode it, and what stands beside the pixels."""
@@ -277,7 +283,7 @@ class _Page:
         else:
             pixels = self._decoded_by_pillow(self._pillow, turn or 1, warnings)
         if self._is_measured:
-            bits = self._layout.bits
+            bits = self.bits
             warnings.append(
                 f"the {bits}-bit samples keep their numbers, 0 to {2**bits - 1}, in 16 bits: "
                 "to see them use --range stretch"
@@ -291,7 +297,7 @@ class _Page:
         if (value := no_data(tags)) is not None:
             warnings.append(f"declares the no-data value {value}, which is filtered like any other sample")
         origin = Origin.of(pixels, self._file.count)
-        compression = COMPRESSION_INFO.get(self._layout.compression)
+        compression = COMPRESSION_INFO.get(self.compression)
         found = Metadata(
             exif=exif,
             icc=self._tags.content(_PROFILE),
@@ -302,11 +308,11 @@ class _Page:
             compression=compression,
             lossless=compression not in ("jpeg", "tiff_jpeg", "webp"),
         )
-        return Picture(pixels, self._mode, "tiff", read_metadata(found, self.size, turn, warnings))
+        return Picture(pixels, self.mode, "tiff", read_metadata(found, self.size, turn, warnings))
 
     def _orientation(self) -> int:
         """Return the orientation that the tags or XMP state."""
-        if _ORIENTATION not in self._tags:
+        if _ORIENTATION not in self._tags.sound:
             return orientation_of(Metadata(xmp=self._tags.content(_XMP)), [])
         found = self._tags.whole(_ORIENTATION, 1)
         return found if 1 <= found <= 8 else 1
@@ -314,12 +320,11 @@ class _Page:
     @property
     def _is_measured(self) -> bool:
         """Whether it is grey of 9 to 15 bits without alpha."""
-        return self._mode == "I;16" and self._layout.bits < 16
+        return self.mode == "I;16" and self.bits < 16
 
     def _opened(self) -> ImageFile.ImageFile | None:
         """Have Pillow open the page; None if it does not give back what is stored there."""
-        layout = self._layout
-        if not layout.by_libtiff or self._beyond_pillow:
+        if not self.by_libtiff or self._beyond_pillow:
             return None
         self._stream.seek(0)
         with reasons("broken tiff data"):
@@ -327,11 +332,11 @@ class _Page:
                 image = TiffImageFile(self._stream)
             except (SyntaxError, ValueError):
                 return None
-        subsampled = layout.photometric == 6 and self._tags.wholes(_SUBSAMPLING, (2, 2)) != (1, 1)
+        subsampled = self.photometric == 6 and self._tags.wholes(_SUBSAMPLING, (2, 2)) != (1, 1)
         if (
-            len(image.getbands()) != layout.samples
-            or (layout.planes and (layout.bits > 8 or layout.samples == 2 or layout.extra == (_ASSOCIATED,)))
-            or (layout.compression == 1 and subsampled)
+            len(image.getbands()) != self.samples
+            or (self.planes and (self.bits > 8 or self.samples == 2 or self.extra == (_ASSOCIATED,)))
+            or (self.compression == 1 and subsampled)
         ):
             return None
         if image.tile and image.tile[0].codec_name == "libtiff":  # which gives native byte order
@@ -357,11 +362,11 @@ class _Page:
         else:
             pixels = decode(image)
         # Up to 8 bits, Pillow does the rest.
-        return pixels.astype(self._dtype, copy=False) if self._layout.bits <= 8 else self._full_scale(pixels)
+        return pixels.astype(self.dtype, copy=False) if self.bits <= 8 else self._full_scale(pixels)
 
     def _decoded_by_tifffile(self) -> NDArray[Any]:
         """Return the samples as stored."""
-        layout, page = self._layout, self._file.by_tifffile(self._number)
+        page = self._file.by_tifffile(self._number)
         refused: Exception | None = None
         with reasons("broken tiff data"):
             try:
@@ -369,14 +374,14 @@ class _Page:
             except (ValueError, NotImplementedError) as error:
                 refused = error
         if refused is not None:
-            raise _unsupported(f"{layout} ({one_line(refused)})", "convert it to another one")
+            raise _unsupported(f"{self} ({one_line(refused)})", "convert it to another one")
         with reasons("broken tiff data"):
             samples: NDArray[Any] = page.asarray(maxworkers=1)
-        if layout.planes and layout.samples > 1:
+        if self.planes and self.samples > 1:
             samples = np.moveaxis(samples, 0, -1)
-        shape = (layout.height, layout.width) + ((layout.samples,) if layout.samples > 1 else ())
+        shape = self.size[::-1] + ((self.samples,) if self.samples > 1 else ())
         if samples.shape != shape:
-            raise _unsupported(f"{layout} of shape {samples.shape}", "convert it to pages of two dimensions")
+            raise _unsupported(f"{self} of shape {samples.shape}", "convert it to pages of two dimensions")
         return samples
 
     def _full_scale(self, samples: NDArray[Any]) -> NDArray[Any]:
@@ -384,16 +389,15 @@ class _Page:
 
         They have full scale, but for grey of 9 to 15 bits: measurements, which keep their numbers.
         """
-        layout = self._layout
-        full = 1.0 if self._dtype.startswith("float") else float(np.iinfo(self._dtype).max)
+        full = 1.0 if self.dtype.startswith("float") else float(np.iinfo(self.dtype).max)
         if self._is_measured:
-            full = 2.0**layout.bits - 1
-        elif layout.type == "uint" and layout.bits not in (8, 16, 32):
-            samples = np.minimum(np.floor(samples / (2**layout.bits - 1) * full + 0.5), full)
-        samples = samples.astype(self._dtype, copy=False)
-        if layout.photometric == _WHITE_IS_ZERO:
+            full = 2.0**self.bits - 1
+        elif self.type == "uint" and self.bits not in (8, 16, 32):
+            samples = np.minimum(np.floor(samples / (2**self.bits - 1) * full + 0.5), full)
+        samples = samples.astype(self.dtype, copy=False)
+        if self.photometric == _WHITE_IS_ZERO:
             samples = samples.dtype.type(full) - samples
-        return _unpremultiplied(samples, full) if layout.extra == (_ASSOCIATED,) else samples
+        return _unpremultiplied(samples, full) if self.extra == (_ASSOCIATED,) else samples
 
 
 def _unpremultiplied(pixels: NDArray[Any], full: float) -> NDArray[Any]:
@@ -405,3 +409,115 @@ def _unpremultiplied(pixels: NDArray[Any], full: float) -> NDArray[Any]:
     result = pixels.copy()
     result[..., :-1] = np.floor(np.clip(colours, 0, full) + 0.5) if full > 1 else colours
     return result
+
+
+# Writing
+
+# What a page may stay compressed with, by Pillow's names.
+_LOSSLESS = {each: each for each in ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "lzma", "zstd")}
+_LOSSLESS |= {"tiff_deflate": "tiff_adobe_deflate"}
+
+
+class TiffWriter(Writer):
+    """Writes the pages of a TIFF, each with a size, a mode and metadata of its own, and without loss.
+
+    Each is compressed as the input was if that loses nothing. A page ends where the address of the next one
+    belongs, which is written once that is known: the stream need not be seekable.
+    """
+
+    def __init__(self, output: Output) -> None:
+        super().__init__(output)
+        load_plugin("tiff")
+        self._place = output.stream.write(b"II*\0")
+
+    def add(self, picture: Picture) -> None:
+        """Write the next page."""
+        group, first = _group(picture.metadata, self.output.warnings), self._place == 4
+        note = note_in_place(group) if first else b""
+        data = _encoded(picture, self.output.small)
+        start = self._place + 4 + len(note)  # behind the address of this page
+        behind = start + len(data)
+        table, values = laid_out({**_moved(data, start), **group}, behind, first=first)
+        table = table[:-4]
+        end = behind + len(values) + len(table)
+        if end + 4 > _LARGEST:
+            raise ImageError("tiff holds 4 GiB at most; try npy")
+        self.output.stream.write(struct.pack("<I", behind + len(values)) + note)
+        self.output.stream.write(data)
+        self.output.stream.write(values + table)
+        self._place = end
+
+    def finish(self) -> None:
+        """End the file."""
+        self.output.stream.write(bytes(4))
+
+
+def _moved(data: bytes, start: int) -> dict[int, TiffTag]:
+    """Return the tags of a little-endian file of one page whose pixels are moved to `start`."""
+    directory = Directory(data, address_at(data, 4, "<"), "<")
+    tags = {each.number: little_endian(each, directory) for each in directory.entries}
+    for number in (_STRIPS, _TILES):
+        if places := directory.wholes(number):
+            stored = (np.array(places, np.uint64) + start).astype("<u4").tobytes()
+            tags[number] = TiffTag(number, _LONG, len(places), stored)
+    return {number: tag for number, tag in tags.items() if number not in _RESOLUTION}  # tifffile makes one up
+
+
+def _encoded(picture: Picture, small: bool) -> bytes:
+    """Return a page as a file of its own, without metadata."""
+    encoded = io.BytesIO()
+    pixels, mode = picture.pixels, picture.mode
+    by_pillow = kind_of(mode, pixels.dtype.name) in FORMATS["tiff"].kinds
+    # On 8 bits LZW is four times as fast and a tenth larger; on deeper samples it may not help at all.
+    usual = "tiff_lzw" if by_pillow and pixels.itemsize == 1 else "tiff_adobe_deflate"
+    compression = "tiff_adobe_deflate" if small else _LOSSLESS.get(picture.metadata.compression or "", usual)
+    if not by_pillow:
+        base = next((base for base in ("RGB", "CMYK") if mode.startswith(base)), "L")
+        channels = pixels.shape[2] if pixels.ndim == 3 else 1
+        extra = "unassalpha" if mode in ("LA", "RGBA") else "unspecified"
+        photometric = {"L": "minisblack", "RGB": "rgb", "CMYK": "separated"}[base]
+        others = [extra] * (channels - len(base))
+        tifffile = import_module("tifffile")
+        with reasons("cannot be written as tiff"):
+            tifffile.imwrite(
+                encoded,
+                pixels,
+                bigtiff=False,
+                byteorder="<",
+                photometric=photometric,
+                planarconfig="contig" if pixels.ndim == 3 else None,
+                extrasamples=others,
+                compression=COMPRESSION_INFO_REV[compression],
+                predictor=compression not in ("raw", "packbits"),
+                maxworkers=1,
+                metadata=None,
+                software=False,
+            )
+    else:
+        del pixels  # or they would be held while the image is encoded
+        image = taken(picture)
+        predictor = {} if compression in ("raw", "packbits") else {_PREDICTOR: 3 if mode == "F" else 2}
+        with reasons("cannot be written as tiff"):
+            image.save(encoded, "TIFF", compression=compression, tiffinfo=predictor)
+    return encoded.getvalue()
+
+
+def _group(metadata: Metadata, warnings: list[str]) -> Group:
+    """Return the tags that are written beside the pixels."""
+    group: dict[int, TiffTag | Group] = {}
+    dpi = metadata.dpi
+    if metadata.exif is not None:
+        try:
+            group |= group_of(directory_of(metadata.exif), warnings)
+            dpi = directory_of(metadata.exif).resolution() or dpi  # that of JFIF is often made up
+        except ImageError:
+            add_warning(warnings, "malformed EXIF dropped")
+    for number, type, block in ((_XMP, 1, metadata.xmp), (_PROFILE, 7, metadata.icc)):
+        if block is not None:
+            group[number] = TiffTag(number, type, len(block), block)
+    if dpi is not None:
+        group[_UNIT] = TiffTag(_UNIT, 3, 1, struct.pack("<H", 2))
+        for number, value in zip((_ACROSS, _DOWN), dpi, strict=True):
+            fraction = Fraction(value).limit_denominator(10_000)
+            group[number] = TiffTag(number, 5, 1, struct.pack("<II", *fraction.as_integer_ratio()))
+    return group | {tag.number: tag for tag in metadata.tags}

@@ -84,33 +84,27 @@ class Directory:
             length = values * _SIZES.get(type, 1)
             place = place if length > inline else at + entry.size - inline
             self.entries.append(Entry(at, number, type, values, place, place + length))
-        self._by_number = {
-            each.number: each for each in self.entries if each.type in _SIZES and each.end <= len(data)
-        }
-
-    def __contains__(self, number: int) -> bool:
-        return number in self._by_number
+        # By number, those of a known type whose values do not lie behind the end.
+        sound = (each for each in self.entries if each.type in _SIZES and each.end <= len(data))
+        self.sound = {each.number: each for each in sound}
 
     def following(self) -> int:
         """Return the address of the next directory, 0 if there is none."""
         return address_at(self.data, self.end, self.order, self.big)
 
-    def type_of(self, number: int) -> int:
-        """Return the type of a tag's values, 0 if it is missing."""
-        return self._by_number[number].type if number in self else 0
-
     def content(self, number: int) -> bytes:
         """Return the bytes of a tag's values; none if it is missing."""
-        entry = self._by_number.get(number)
+        entry = self.sound.get(number)
         return bytes(self.data[entry.place : entry.end]) if entry else b""
 
     def wholes(self, number: int, default: tuple[int, ...] = ()) -> tuple[int, ...]:
         """Return the whole numbers that a tag holds."""
-        if number not in self:
+        entry = self.sound.get(number)
+        if entry is None:
             return default
-        if self.type_of(number) not in _WHOLE:
+        if entry.type not in _WHOLE:
             raise ImageError(f"broken tiff data (tag {number} does not hold whole numbers)")
-        return tuple(self._numbers(number).tolist())
+        return tuple(self._numbers(entry).tolist())
 
     def whole(self, number: int, default: int) -> int:
         """Return the first whole number that a tag holds."""
@@ -118,9 +112,10 @@ class Directory:
 
     def ratio(self, number: int) -> float:
         """Return the first fraction that a tag holds, 0 if there is none."""
-        if self.type_of(number) not in _FRACTIONS:
+        entry = self.sound.get(number)
+        if entry is None or entry.type not in _FRACTIONS:
             return 0.0
-        above, below = (*self._numbers(number).tolist(), 0, 0)[:2]
+        above, below = (*self._numbers(entry).tolist(), 0, 0)[:2]
         return float(above / below) if below else 0.0
 
     def resolution(self) -> tuple[float, float] | None:
@@ -129,8 +124,8 @@ class Directory:
         across, down = self.ratio(_ACROSS) * unit, self.ratio(_DOWN) * unit
         return (across, down) if across and down else None
 
-    def _numbers(self, number: int) -> NDArray[Any]:
-        return np.frombuffer(self.content(number), self.order + _CODES[self.type_of(number)])
+    def _numbers(self, entry: Entry) -> NDArray[Any]:
+        return np.frombuffer(self.content(entry.number), self.order + _CODES[entry.type])
 
 
 def address_at(data: Data, place: int, order: str, big: bool = False) -> int:

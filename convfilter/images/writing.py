@@ -15,11 +15,11 @@ from numpy.typing import DTypeLike, NDArray
 from PIL import Image, ImageColor
 
 from convfilter.errors import ImageError, OptionError, brief, escaped
-from convfilter.images.exif import DESCRIPTIVE, tags_of
+from convfilter.images.exif import DESCRIPTIVE, directory_of
 from convfilter.images.formats import FORMATS, fitting_mode, kind_of, loaded, route
 from convfilter.images.library import collected, frame_named, load_plugin, reasons
 from convfilter.images.picture import Metadata, Picture, icc_fits
-from convfilter.images.tiff_tags import Origin, fitting_tags, names_beside
+from convfilter.images.tiff_tags import Origin, fitting_tags, names_beside, read_tags
 from convfilter.options import EncodeOptions, check_choices
 
 __all__ = [
@@ -243,7 +243,7 @@ def _fitting(picture: Picture, kind: str, output: Output) -> Metadata:
         return metadata.bare()
     if form == "tiff" and metadata.exif is not None and metadata.origin is None:  # not from a TIFF itself
         with contextlib.suppress(ImageError):  # which the writer reports
-            metadata = metadata._replace(tags=tags_of(metadata.exif))
+            metadata = metadata._replace(tags=read_tags(directory_of(metadata.exif)))
     written = Origin.of(picture.pixels, output.frames or 1)
     if form == "tiff":
         tags, lines = fitting_tags(metadata.tags, metadata.origin, written, picture.grid)

@@ -330,7 +330,7 @@ def test_a_file_that_ends_within_its_pages_is_refused():
 
 
 def test_more_than_four_gigabytes_are_refused_in_words(monkeypatch):
-    monkeypatch.setattr("convfilter.images.tiff_writing._LARGEST", 5000)
+    monkeypatch.setattr("convfilter.images.tiff._LARGEST", 5000)
     with pytest.raises(ImageError, match=r"^frame 3 of 9: tiff holds 4 GiB at most; try npy$"):
         write_frames(io.BytesIO(), (Picture(some("uint8", 40, 40), "L", "tiff") for _ in range(9)), 9, "tiff")
 
