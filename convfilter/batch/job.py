@@ -18,8 +18,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from convfilter.batch.inputs import format_of_stdin
-from convfilter.batch.plan import Job, Settings
+from convfilter.batch.plan import Job, Settings, format_of_stdin
 from convfilter.convolution.execute import available_threads
 from convfilter.errors import ConvfilterError, ImageError, describe, internal_error
 from convfilter.files import (

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import io
 import os
 import re
+import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import NamedTuple, TypeAlias
 
-from convfilter.batch.inputs import find_inputs, format_of_stdin, identity, named_inputs
 from convfilter.convolution.execute import available_threads
-from convfilter.errors import KernelError, OptionError, brief, escaped, nearest, proposed
+from convfilter.errors import KernelError, OptionError, brief, describe, escaped, nearest, proposed
 from convfilter.files import STREAM, check_parent
 from convfilter.filtering import check_options, resolved_range
 from convfilter.geometry import axes_of
-from convfilter.images.formats import FORMATS, extension_in, extension_of, format_of_name
+from convfilter.images.formats import FORMATS, extension_in, extension_of, format_of_name, sniff
 from convfilter.images.masks import check_mask_files, mask_files
 from convfilter.images.opening import OTHER_EXTENSIONS, Axes
 from convfilter.images.writing import check_encoding
@@ -30,8 +31,14 @@ __all__ = [
     "check_jobs",
     "check_settings",
     "format_of_file",
+    "format_of_stdin",
     "plan_jobs",
 ]
+
+_LONGEST_LIST = 1 << 28
+
+Input: TypeAlias = tuple[str, str | None]
+"""The path of an image, and the folder argument that it was found under, if any."""
 
 
 class Settings(NamedTuple):
@@ -119,17 +126,12 @@ class Job(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """The jobs of a run.
-
-    `several` says whether the command line may stand for several images, whatever was found, `problems` has a
-    line for each folder that could not be listed, and `passed_over` counts by extension the image files in
-    folders that are of types that cannot be read.
-    """
+    """The jobs of a run."""
 
     jobs: list[Job]
-    several: bool
-    problems: list[str]
-    passed_over: Counter[str]
+    several: bool  # whether the command line may stand for several images, whatever was found
+    problems: list[str]  # a line for each folder that could not be listed
+    passed_over: str  # how many image files in folders are of types that cannot be read, in words
 
 
 def plan_jobs(
@@ -147,13 +149,13 @@ def plan_jobs(
     Names depend on the arguments alone, not on what is found. `files_from` and `null` are a list of further
     inputs. With `touch` a file may be made for a moment, to see whether the file system folds case.
     """
-    arguments, several = named_inputs(arguments, files_from, null)
+    arguments, several = _named_inputs(arguments, files_from, null)
     folders = [argument for argument in arguments if argument != STREAM and os.path.isdir(argument)]
     suffix = ".".join(kernel.label for kernel in settings.kernels)
     into = _is_folder(output, several)
     left_out = [_beside(folder, suffix) for folder in folders] if output is None else [output] if into else []
     masks = list(mask_files(settings.filtering).values())
-    inputs, problems, passed_over = find_inputs(arguments, left_out + masks)
+    inputs, problems, passed_over = _find_inputs(arguments, left_out + masks)
     if output == STREAM and len(inputs) > 1:
         raise OptionError(f"{len(inputs)} images cannot all go to standard output: use a folder with -o")
     if output is not None and output != STREAM and not into:
@@ -168,22 +170,170 @@ def plan_jobs(
             return output
         if output is None and path == STREAM:
             return STREAM
-        infix = "" if into or folder is not None else f".{suffix}"
         own = format_of_stdin() if path == STREAM and format is None else format
-        name = _output_name(path, own, infix)
+        name = _output_name(path, own, "" if into or folder is not None else f".{suffix}")
         if folder is None:
             return os.path.join(output if output is not None else os.path.dirname(path), name)
-        below = os.path.dirname(os.path.relpath(path, folder))
-        if output is None:
-            return os.path.join(_beside(folder, suffix), below, name)
-        tree = os.path.basename(os.path.abspath(folder)) if mixed else ""
-        return os.path.join(output, tree, below, name)
+        place = _beside(folder, suffix)
+        if output is not None:
+            place = os.path.join(output, os.path.basename(os.path.abspath(folder)) if mixed else "")
+        return os.path.join(place, os.path.dirname(os.path.relpath(path, folder)), name)
 
     targets = ((path, target_of(path, folder)) for path, folder in inputs)
     jobs = [Job(source, target, format or format_of_name(target)) for source, target in targets]
     _refuse_collisions(jobs, asked=format is not None, touch=touch)
     check_jobs(jobs, settings)
     return Plan(jobs, several, problems, passed_over)
+
+
+# Inputs
+
+
+def _named_inputs(arguments: Sequence[str], files_from: str | None, null: bool) -> tuple[list[str], bool]:
+    """Return the inputs named by arguments, patterns and a list, and whether they may be several images."""
+    names: list[str] = []
+    several = len(arguments) > 1 or files_from is not None
+    for argument in arguments:
+        matched = _matched(argument)
+        several = several or bool(matched) or (argument != STREAM and os.path.isdir(argument))
+        names += matched or [argument]
+    if files_from == STREAM and STREAM in names:
+        raise OptionError("standard input cannot be a list and an image: use a file for the list")
+    if files_from is not None:
+        names += _listed(files_from, null)
+    return names, several
+
+
+def _matched(pattern: str) -> list[str]:
+    """Return what a pattern matches, with ``**`` across folders; nothing for the name of a file."""
+    if pattern == STREAM or not any(mark in pattern for mark in "*?[") or os.path.lexists(pattern):
+        return []
+    import glob
+
+    # `**` is not left to `glob`, which follows circular links and calls itself for every folder.
+    whole = pattern == "**" or pattern.endswith("/**")
+    first, *others = re.split(r"(?:^|(?<=/))\*\*/", f"{pattern}/*" if whole else pattern)
+    found, tops = glob.glob(first) if first else [""], []
+    for part in others:
+        tops = found if whole else []
+        places = [os.path.join(place, "") for top in found for place, _ in _walk(top, (), [])]
+        found = [each for place in places for each in glob.glob(glob.escape(place) + part)]
+    return sorted({each for each in (*tops, *found) if each})
+
+
+def _listed(files_from: str, null: bool) -> list[str]:
+    """Read a list of names, one a line, or ended by NUL bytes."""
+    option = f"--files-from {escaped(files_from)}"
+    if files_from == STREAM and sys.stdin is None:
+        raise OptionError("--files-from: standard input is closed")
+    try:
+        if files_from == STREAM:
+            data = sys.stdin.buffer.read(_LONGEST_LIST + 1)
+        else:
+            with open(files_from, "rb") as stream:
+                data = stream.read(_LONGEST_LIST + 1)
+    except OSError as error:
+        raise OptionError(f"{option}: {describe(error)}") from None
+    if len(data) > _LONGEST_LIST:
+        raise OptionError(f"{option}: longer than 256 MiB: split it")
+    lines = data.split(b"\0") if null else [line.removesuffix(b"\r") for line in data.split(b"\n")]
+    names = [os.fsdecode(line) for line in lines if line]
+    if not names:
+        raise OptionError(f"{option}: it names no images")
+    if not null and b"\0" in data:
+        raise OptionError(f"{option}: its names end in NUL bytes: add -0")
+    return names
+
+
+def format_of_stdin() -> str | None:
+    """Return the format of the image on standard input by its first bytes, which stay there."""
+    peek = getattr(getattr(sys.stdin, "buffer", None), "peek", None)
+    if peek is None:
+        return None
+    with contextlib.suppress(OSError):
+        return sniff(io.BytesIO(peek(16)), None)
+    return None
+
+
+def _find_inputs(arguments: Sequence[str], left_out: Sequence[str]) -> tuple[list[Input], list[str], str]:
+    """List the images that arguments stand for, each once, and the last two fields of a `Plan`.
+
+    In a folder these are the visible files with the extension of a readable format. Output folders are left
+    out unless they are arguments.
+    """
+    inputs: dict[str, Input] = {}
+    problems: list[str] = []
+    others: set[str] = set()
+    outputs = {identity(folder) for folder in left_out} - {None}
+    for argument in arguments:
+        found: Iterable[Input] = [(argument, None)]
+        if argument != STREAM and os.path.isdir(argument):
+            found = (
+                (os.path.join(place, name), argument)
+                for place, names in _walk(argument, outputs, problems)
+                for name in names
+            )
+        for path, folder in found:
+            key = path if path == STREAM else os.path.abspath(path)
+            if folder is None or format_of_name(path):
+                inputs.setdefault(key, (path, folder))
+            elif extension_in(path) in OTHER_EXTENSIONS:
+                others.add(key)
+    passed_over = ""
+    if counts := Counter(map(extension_in, others - inputs.keys())):
+        files = f"{counts.total()} files of other types" if counts.total() > 1 else "1 file of another type"
+        by_number = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        each = ", ".join(f"{count} {extension}" for extension, count in by_number)
+        passed_over = f"passed over {files} ({each})"
+    if not inputs and not problems:
+        names = ", ".join(map(escaped, arguments))
+        mend = "name files, or folders with files of a known extension"
+        if passed_over:
+            mend = f"{passed_over}: convert such files first"
+        raise OptionError(f"no images found in {names}: {mend}")
+    return list(inputs.values()), problems, passed_over
+
+
+def _walk(
+    folder: str, left_out: Collection[tuple[int, int] | None], problems: list[str]
+) -> Iterator[tuple[str, list[str]]]:
+    """Yield a folder and all below it, each with its files, but nothing hidden; links are not followed.
+
+    `os.walk` calls itself for every folder in Python 3.11, and passes over links to folders.
+    """
+    places = [folder]
+    while places:
+        place = places.pop()
+        folders: list[str] = []
+        names: list[str] = []
+        try:
+            with os.scandir(place or os.curdir) as entries:
+                for entry in entries:
+                    if entry.name.startswith("."):
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.name)
+                    elif not (entry.is_symlink() and os.path.isdir(entry.path)):
+                        names.append(entry.name)
+        except OSError as error:
+            problems.append(f"{escaped(place)}: {describe(error)}")
+        yield place, sorted(names)
+        below = [os.path.join(place, name) for name in sorted(folders, reverse=True)]
+        places += [each for each in below if identity(each) not in left_out]
+
+
+def identity(path: str) -> tuple[int, int] | None:
+    """Return what identifies a file, by whatever name; None if there is none."""
+    if path == STREAM:
+        return None
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
+
+
+# Outputs
 
 
 def _is_folder(output: str | None, several: bool) -> bool:

@@ -288,11 +288,7 @@ class Reporter:
         order = ("done", "skipped", "planned", "failed", "not attempted")
         counts = (f"{self._counts[status]} {status}" for status in order if self._counts[status])
         words = ", ".join(counts) or "nothing done"
-        if self._plan.passed_over:
-            from convfilter.batch.inputs import passed_over_in_words
-
-            words += f", {passed_over_in_words(self._plan.passed_over)}"
-        return words
+        return f"{words}, {self._plan.passed_over}" if self._plan.passed_over else words
 
     def _clear_bar(self) -> None:
         if self._bar is not None:  # it comes again with the next image
