@@ -40,7 +40,6 @@ def test_a_strategy_that_is_forced_is_the_one_that_runs(name, pixels, monkeypatc
 @pytest.mark.parametrize(
     "case",
     [
-        estimates.Case("npy RGBA", "ppm"),
         estimates.Case("npy RGB", "npy", options={"linear": True, "padding": 400}),
         estimates.Case("ppm RGB 3", "png", ("gaussian:sigma=3", "sobel")),
     ],

@@ -10,7 +10,6 @@ import pytest
 from conftest import environment
 
 import convfilter
-from convfilter.kernels.library import shipped_path
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -49,10 +48,6 @@ def page_parts(folder):
     return {
         path.name for path in (folder / "convfilter").rglob("*") if path.suffix in (".html", ".css", ".js")
     }
-
-
-def test_a_checkout_finds_its_kernels_at_its_top():
-    assert Path(shipped_path()) == ROOT / "kernels.toml"
 
 
 @pytest.mark.skipif(shutil.which("groff") is None, reason="needs groff")

@@ -97,7 +97,6 @@ def test_channels_may_be_on_any_axis():
 
 FAULTS = {
     'cf.apply_kernel("sobel", PIXELS)': (KernelError, "pixels come first"),
-    "cf.apply_kernel(SHARPEN, PIXELS)": (KernelError, "pixels come first"),
     "cf.apply_kernel(SHARPEN, PIXELS[..., 0])": (ShapeError, "pixels come first"),
     'cf.apply_kernel(cf.get_kernel("sobel"), "blur")': (ImageError, "pixels come first, then the kernel"),
     'cf.apply_kernel("photo.jpg", "sobel")': (ImageError, "filter_file"),
@@ -114,9 +113,7 @@ FAULTS = {
     'cf.apply_kernel(STACK, "sobel")': (ShapeError, "channel_axis=-1 .* 64 channels.* correlate"),
     'cf.apply_kernel(STACK, "sobel", channel_axis=None)': (ShapeError, "correlate"),
     'cf.apply_kernel(PIXELS, "sobel", channel_axis=3)': (OptionError, "not an axis"),
-    'cf.apply_kernel(PIXELS, "sobel", channel_axis="last")': (OptionError, "not an axis"),
     'cf.apply_kernel(PIXELS[..., 0], "sobel", channel_axis=0)': (ShapeError, "no axis"),
-    'cf.apply_kernel(PIXELS, "sobel", border="nearest")': (OptionError, "'edge'"),
     'cf.apply_kernel(PIXELS, "sobel", depth="8")': (OptionError, "use the number 8"),
     'cf.apply_kernel(PIXELS, "blur", flip="no")': (OptionError, "flip='no': use True or False"),
     'cf.apply_kernel(PIXELS, "blur", padding=10**9 - 1)': (ShapeError, "any memory: use a smaller padding"),
@@ -129,11 +126,9 @@ FAULTS = {
         KernelError,
         "spans 3 frames: .* 'each'",
     ),
-    'cf.apply_kernel(PIXELS, "blur", border="constant", fill=128)': (OptionError, "0.502"),
     "cf.apply_kernel(PIXELS, None)": (KernelError, "None is not a kernel: use a Kernel, a name"),
     "cf.apply_kernel(PIXELS, [])": (OptionError, "no kernel"),
     "cf.apply_kernel(PIXELS, np.ones((3, 3, 3)))": (KernelError, "axes="),
-    'cf.apply_kernel(PIXELS, ["gaussian", "median"])': (KernelError, "not a convolution"),
     'cf.Kernel("mine", [1, 2, 1])': (KernelError, "list of rows"),
 }
 

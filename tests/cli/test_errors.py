@@ -110,7 +110,7 @@ apply half.png -k blur => half.png: broken png data
 apply a.png -k blur --padding 10000000 => not enough memory
 gallery a.png -k blur --vary padding=1,1000000 -o s.png => not enough memory
 shape 9 -k 3 -o there.png
-apply deep.png -k blur -o out.jpg => deep.png: jpeg cannot hold grey of 16 bits
+apply deep.png -k blur -o out.jpg => deep.png: jpeg cannot hold grey of 16 bits & or --depth 8
 explain a.png -k blur --at 99,0
 explain --values 1 -k blur --at 9,9
 explain bytes.csv -k blur => bytes.csv: is not a text file

@@ -88,24 +88,6 @@ def test_blocks_of_a_large_array_meet_without_a_seam(size, shape):
 # What holds for every kernel.
 
 
-@pytest.mark.parametrize(
-    ("border", "drawn"),
-    [
-        ("edge", "aaaaa|abcd|ddddd"),
-        ("symmetric", "ddcba|abcd|dcbaa"),
-        ("reflect", "bcdcb|abcd|cbabc"),
-        ("wrap", "dabcd|abcd|abcda"),
-        ("zero", ".....|abcd|....."),
-        ("constant", "fffff|abcd|fffff"),
-    ],
-)
-def test_borders_are_what_is_drawn_of_them(border, drawn):
-    """As in the documentation, further out than the array is long."""
-    values = dict(zip("abcd.f", (3, 5, 11, 17, 0, 42), strict=True))
-    result = correlate([3, 5, 11, 17], [1], padding=5, border=border, fill=42)
-    assert result.tolist() == [values[letter] for letter in drawn.replace("|", "")]
-
-
 def test_a_fill_may_be_a_fraction_where_one_of_the_types_is_real():
     for ones in ([[1.0], [1, 1, 1]], [[1], [1.0, 1.0, 1.0]]):
         assert correlate(*ones, border="constant", fill=0.25).tolist() == [1.5]

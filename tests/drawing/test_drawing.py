@@ -7,7 +7,7 @@ import pytest
 from samples import colour, grey
 
 from convfilter.drawing import displayed, fitted, full_scale, shrunk, text_width
-from convfilter.drawing.sheet import Tile, contact_sheet, default_columns, preview
+from convfilter.drawing.sheet import Tile, contact_sheet, preview
 
 
 @pytest.mark.parametrize(
@@ -25,11 +25,6 @@ def test_a_sheet_is_wide_enough_and_holds_every_tile_in_reading_order(count, siz
         places.append(found[0].tolist())
     assert places == sorted(places)
     assert len({row for row, _ in places}) == -(-count // columns)
-
-
-def test_columns_follow_the_number_of_tiles():
-    counts = (1, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 20, 21, 100)
-    assert [default_columns(count) for count in counts] == [3, 3, 4, 3, 3, 4, 4, 3, 4, 4, 5, 5, 6, 6]
 
 
 def test_long_labels_are_cut():

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from filters import BLUR, EDGES, IDENTITY, SHARPEN, SHIPPED, channels_of, kernel_of, picture, random_kernel
+from filters import BLUR, EDGES, IDENTITY, SHARPEN, SHIPPED, kernel_of, picture, random_kernel
 from oracles import BORDERS, FULL_SCALE
 
 from convfilter import apply_kernel
@@ -45,26 +45,3 @@ def test_a_kernel_of_one_sample_a_frame_weighs_with_alpha():
     result = apply_kernel(frames, "temporal-blur")
     np.testing.assert_array_equal(result, apply_kernel(frames, "temporal-blur", alpha="premultiply"))
     assert not np.array_equal(result[..., -1], frames[..., -1])
-
-
-@pytest.mark.parametrize("channels", [2, 4])
-def test_alpha_is_not_a_colour(channels):
-    """Kept beside what the colours give alone, removed, or with `plain` a colour like others (CMYK)."""
-    pixels = picture(0, 8, 9, channels)
-    colours = apply_kernel(pixels[..., :-1], EDGES).reshape(8, 9, -1)
-    kept = apply_kernel(pixels, EDGES, alpha="keep")
-    np.testing.assert_array_equal(kept, np.concatenate([colours, pixels[..., -1:]], axis=-1))
-    dropped = apply_kernel(pixels, EDGES, alpha="drop")
-    np.testing.assert_array_equal(dropped.reshape(8, 9, -1), colours)
-    plain = apply_kernel(pixels, SHARPEN, alpha="plain")
-    for channel in range(channels):
-        np.testing.assert_array_equal(plain[..., channel], apply_kernel(pixels[..., channel], SHARPEN))
-
-
-@pytest.mark.parametrize("alpha", ["keep", "premultiply", "plain", "drop"])
-def test_images_without_alpha_do_not_mind(alpha):
-    for channels in ([], [1], [3], [5]):
-        pixels = picture(0, 8, 9, *channels)
-        options = channels_of(pixels, BLUR)
-        expected = apply_kernel(pixels, BLUR, **options)
-        np.testing.assert_array_equal(apply_kernel(pixels, BLUR, alpha=alpha, **options), expected)

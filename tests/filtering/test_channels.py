@@ -5,10 +5,9 @@ import json
 import numpy as np
 import pytest
 from filters import BLUR, DEPTHS, SHARPEN, assert_filtered, picture, random_kernel
-from oracles import FULL_SCALE
 from samples import colour, grey, load, save
 
-from convfilter import ConvfilterError, Kernel, KernelError, ShapeError, apply_kernel, correlate, get_kernel
+from convfilter import ConvfilterError, Kernel, KernelError, ShapeError, apply_kernel, get_kernel
 from convfilter.filtering import filter_pixels
 from convfilter.options import FilterOptions
 
@@ -25,20 +24,6 @@ def test_kernels_with_channels_are_exact(outputs, dtype):
     assert_filtered(picture(0, 7, 8, 4, dtype=dtype), kernel, alpha="drop", **options)
 
 
-def test_luma_makes_one_channel_and_sepia_three():
-    """White stays white under luma, and alpha is carried over beside the colours."""
-    pixels = picture(0, 6, 7, 4)
-    white = np.full((2, 2, 3), 255, dtype=np.uint8)
-    assert set(apply_kernel(white, "luma").flat) == {255}
-    for name, colours in (("luma", 1), ("sepia", 3)):
-        plain = apply_kernel(pixels[..., :3], name)
-        assert plain.reshape(6, 7, -1).shape == (6, 7, colours)
-        result = apply_kernel(pixels, name)
-        assert result.shape == (6, 7, colours + 1)
-        np.testing.assert_array_equal(result[..., :-1], plain.reshape(6, 7, colours))
-        np.testing.assert_array_equal(result[..., -1], pixels[..., -1])
-
-
 def test_a_wrong_number_of_channels_is_refused():
     """Three slices fit RGB and RGBA; four colours are not RGBA."""
     for shape, alpha in [((5, 5), "auto"), ((5, 5, 2), "auto"), ((5, 5, 5), "auto"), ((5, 5, 4), "plain")]:
@@ -53,17 +38,6 @@ def test_a_channel_axis_that_is_summed_away_stays_away_in_a_chain():
     luma, edges = get_kernel("luma"), get_kernel("sobel-x")
     for chain in ([luma], [luma, edges], [edges, luma]):
         assert filter_pixels(pixels, chain, FilterOptions()).pixels.shape == (6, 7)
-
-
-@pytest.mark.parametrize("dtype", DEPTHS)
-def test_luma_adds_the_change_of_lightness_to_every_channel_and_gray_is_lightness(dtype):
-    pixels, full = picture(0, 6, 7, 3, dtype=dtype), FULL_SCALE[dtype]
-    lightness = pixels @ np.array([0.299, 0.587, 0.114])
-    value = correlate(lightness, np.array(SHARPEN.parts[0]))
-    expected = {"luma": pixels + (value - lightness)[..., np.newaxis], "gray": value}
-    for how, values in expected.items():
-        made = apply_kernel(pixels, SHARPEN, channels=how)
-        assert abs(made - values.clip(0, full)).max() < 0.501
 
 
 def test_lightness_of_equal_channels_is_the_grey_image():

@@ -32,14 +32,6 @@ def test_a_large_box_comes_out_right() -> None:
     assert np.array_equal(cf.apply_kernel(pixels, "box:size=201"), (2 * sums + 201**2) // (2 * 201**2))
 
 
-def test_a_part_that_sums_to_zero_but_for_rounding_has_no_say_in_alpha() -> None:
-    pixels = np.zeros((1, 4, 4), np.uint8)
-    pixels[..., 3] = [10, 200, 30, 90]
-    exact = Kernel("e", parts=([[1, 2, 1]], [[1, 2, -3]]), divisors=(4, 10), combine="sum")
-    rounded = Kernel("r", parts=([[0.25, 0.5, 0.25]], [[0.1, 0.2, -0.3]]), combine="sum")
-    assert np.array_equal(cf.apply_kernel(pixels, rounded)[..., 3], cf.apply_kernel(pixels, exact)[..., 3])
-
-
 def test_stretching_weighs_each_output_with_its_own_sum() -> None:
     def colour(weight: float) -> list[object]:
         return [[[weight, weight]], [[0, 0]], [[0, 0]]]

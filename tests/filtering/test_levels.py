@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-from filters import BLUR, DEPTHS, IDENTITY, SHARPEN, kernel_of, picture
-from oracles import FULL_SCALE, values_by_loops
-from PIL import Image
-from samples import colour, grey, random_pixels, save
+from filters import DEPTHS, IDENTITY, kernel_of, picture
+from oracles import FULL_SCALE
+from samples import colour, grey, save
 
 import convfilter as cf
 from convfilter import apply_kernel
@@ -47,18 +46,6 @@ def test_auto_takes_the_kernels_own_range():
             assert np.array_equal(apply_kernel(pixels, kernel, range=other), result) == (other == expected)
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64"])
-def test_raw_is_float32_in_units_of_the_picture(dtype):
-    pixels = picture(0, 8, 9, 3, dtype=dtype)
-    kernel = Kernel("two", parts=([[-1, 3, -2]], [[2, 1, -4]]), divisors=(3, 1), combine="sum", offset=0.25)
-    result = apply_kernel(pixels, kernel, range="raw")
-    assert result.dtype == np.float32
-    values = values_by_loops(pixels, kernel).astype(float)
-    np.testing.assert_allclose(result, values, rtol=3e-7, atol=1e-6 * FULL_SCALE[dtype])
-    assert values.min() < 0
-    assert values.max() > FULL_SCALE[dtype]
-
-
 def test_the_scale_of_32_bits():
     """2**31 - 1 is full, half of it is half, and twice of it is no more."""
     full = 2**31 - 1
@@ -75,14 +62,6 @@ def test_the_scale_of_32_bits():
     ]
     padded = apply_kernel(pixels, IDENTITY, padding=1, border="constant", fill=1.0)
     assert padded[0, 0] == full
-
-
-def decoded(value):
-    return value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
-
-
-def encoded(light):
-    return light * 12.92 if light <= 0.0031308 else 1.055 * light ** (1 / 2.4) - 0.055
 
 
 @pytest.mark.parametrize("border", ["wrap", "symmetric"])
@@ -103,30 +82,6 @@ def test_linear_light_there_and_back_changes_no_level(dtype):
     rows = np.arange(0, FULL_SCALE[dtype] + 1, FULL_SCALE[dtype] // 255, dtype=dtype)
     flat = np.tile(rows[:, None], 9)
     np.testing.assert_array_equal(apply_kernel(flat, kernel_of([1, 1, 1], divisors=(3,)), linear=True), flat)
-
-
-@pytest.mark.parametrize("dtype", DEPTHS)
-@pytest.mark.parametrize(
-    "kernel", [BLUR, SHARPEN, kernel_of([1, 2, 5], divisors=(8,))], ids=["blur", "sharpen", "row"]
-)
-def test_linear_light_is_decoded_filtered_and_encoded(kernel, dtype):
-    """The formula of sRGB around plain loops; rounded and clipped at the end only."""
-    full = FULL_SCALE[dtype]
-    pixels = picture(0, 7, 8, 3, dtype=dtype)
-    light = np.vectorize(decoded)(pixels / full)
-    values = values_by_loops(light, kernel).astype(float)
-    expected = np.vectorize(encoded)(values.clip(0, 1)) * full
-    result = apply_kernel(pixels, kernel, linear=True)
-    assert result.dtype == dtype
-    np.testing.assert_allclose(result, expected, rtol=0, atol=0.501)
-
-
-def test_linear_light_is_for_colours_only():
-    pixels = picture(0, 8, 9, 4)
-    result = apply_kernel(pixels, BLUR, linear=True, alpha="premultiply")
-    np.testing.assert_array_equal(result[..., 3], apply_kernel(pixels, BLUR)[..., 3])
-    kept = apply_kernel(pixels, BLUR, linear=True, alpha="keep")
-    np.testing.assert_array_equal(kept[..., 3], pixels[..., 3])
 
 
 def test_linear_light_of_32_bits_needs_no_table():
@@ -163,16 +118,6 @@ def test_sixteen_bits_hold_eight_exactly_and_eight_the_nearest():
     assert np.array_equal(apply_kernel(with_alpha, "identity", depth=8)[..., 1], nearest)
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
-def test_floats_are_not_clipped(dtype):
-    pixels = random_pixels(dtype, 6, 7)
-    result = apply_kernel(pixels, "sharpen", depth="float")
-    sums = cf.correlate(pixels, [[0, -1, 0], [-1, 5, -1], [0, -1, 0]])
-    assert result.min() < 0
-    assert result.max() > 1
-    np.testing.assert_array_equal(result, (sums / np.iinfo(dtype).max).astype(np.float32))
-
-
 def test_a_float_that_is_not_a_number_is_black_among_integers():
     pixels = np.array([[np.nan, np.inf, -np.inf, 0.5]], np.float32)
     assert apply_kernel(pixels, "identity", depth=8).tolist() == [[0, 255, 0, 128]]
@@ -200,20 +145,6 @@ def test_floats_of_32_bits_become_integers_in_double_precision(kernels, linear):
         apply_kernel(each, kernels, linear=linear, depth=16) for each in (pixels, pixels.astype(float))
     )
     np.testing.assert_array_equal(made, expected)
-
-
-def test_a_deep_scan_becomes_a_jpeg(quick, tmp_path):
-    scan = (np.arange(600).reshape(20, 30) * 109).astype(np.uint16)
-    save(tmp_path / "scan16.png", scan)
-    refused = quick("apply", "scan16.png", "-k", "identity", "-o", "x.jpg")
-    assert refused.code == 1
-    assert refused.err.rstrip().endswith("try png or tiff, or --depth 8")
-    planned = quick("apply", "scan16.png", "-k", "identity", "--depth", "8", "-o", "x.jpg", "-n", "--json")
-    assert (planned.code, '"planned"' in planned.out) == (0, True)
-    assert quick("apply", "scan16.png", "-k", "identity", "--depth", "8", "-o", "x.jpg").code == 0
-    with Image.open(tmp_path / "x.jpg") as made:
-        assert made.mode == "L"
-        assert np.abs(np.asarray(made) - scan / 257).max() < 6
 
 
 def test_a_depth_that_the_output_cannot_hold_is_planned_as_it_fails(quick, tmp_path):

@@ -65,13 +65,6 @@ def test_dog_is_the_narrow_gaussian_minus_the_wide_one():
     assert weights_of("dog:sigma=1,ratio=2") == pytest.approx(expected, abs=1e-3)
 
 
-@pytest.mark.parametrize("spec", ["gaussian:sigma=1.7", "log", "dog", "disk:radius=4.2"])
-def test_round_kernels_look_the_same_from_eight_sides(spec):
-    weights = weights_of(spec)
-    for (x, y), weight in weights.items():
-        assert weight == weights[-x, y] == weights[x, -y] == weights[y, x]
-
-
 @pytest.mark.parametrize(("length", "numbers"), [(1, [1]), (5, [1] * 5), (4, [1, 2, 2, 2, 1])])
 @pytest.mark.parametrize("angle", [-1e-20, 90, 180, -90])
 def test_motion_along_rows_and_columns_is_exact(length, numbers, angle):
