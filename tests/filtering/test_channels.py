@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 from filters import BLUR, DEPTHS, SHARPEN, assert_filtered, picture, random_kernel
+from oracles import FULL_SCALE
 from samples import colour, grey, load, save
 
-from convfilter import ConvfilterError, Kernel, KernelError, ShapeError, apply_kernel, get_kernel
+from convfilter import ConvfilterError, Kernel, KernelError, ShapeError, apply_kernel, correlate, get_kernel
 from convfilter.filtering import filter_pixels
 from convfilter.options import FilterOptions
 
@@ -38,6 +39,17 @@ def test_a_channel_axis_that_is_summed_away_stays_away_in_a_chain():
     luma, edges = get_kernel("luma"), get_kernel("sobel-x")
     for chain in ([luma], [luma, edges], [edges, luma]):
         assert filter_pixels(pixels, chain, FilterOptions()).pixels.shape == (6, 7)
+
+
+@pytest.mark.parametrize("dtype", DEPTHS)
+def test_luma_adds_the_change_of_lightness_to_every_channel_and_gray_is_lightness(dtype):
+    pixels, full = picture(0, 6, 7, 3, dtype=dtype), FULL_SCALE[dtype]
+    lightness = pixels @ np.array([0.299, 0.587, 0.114])
+    value = correlate(lightness, np.array(SHARPEN.parts[0]))
+    expected = {"luma": pixels + (value - lightness)[..., np.newaxis], "gray": value}
+    for how, values in expected.items():
+        made = apply_kernel(pixels, SHARPEN, channels=how)
+        assert abs(made - values.clip(0, full)).max() < 0.501
 
 
 def test_lightness_of_equal_channels_is_the_grey_image():

@@ -80,18 +80,6 @@ def test_smooth_images_give_the_weights_too(offset):
     assert np.abs(as_array(fit.kernel) - weights).max() < 1e-8
 
 
-def test_the_gradient_at_the_solution_is_that_of_the_mean_square():
-    """Away from exactness too: what least squares leaves over is at right angles to every window."""
-    rng = np.random.default_rng(3)
-    scene, noise = rng.random((60, 70)), rng.normal(0, 0.1, (58, 68))
-    made = cf.correlate(scene, hidden((3, 3)), padding="valid") + noise
-    kernel = found(scene, made, (3, 3)).kernel
-    # All blocks count but those held out, so that the whole image's gradient is small, not zero.
-    residual = cf.correlate(scene, as_array(kernel), padding="valid") - made
-    assert np.abs(cf.kernel_gradient(scene, residual, (3, 3), padding="valid")).max() / residual.size < 1e-2
-    assert found(scene, made, (3, 3)).gradient_norm < 1e-8
-
-
 @pytest.mark.parametrize("channels", ["each", "mix"])
 def test_an_offset_is_found_where_it_is_looked_for(channels):
     kernel = cf.Kernel("k", parts=([[0, 0.25, 0], [0.25, 0, 0.25], [0, 0.25, 0]],), offset=0.1, range="clip")
@@ -192,10 +180,10 @@ def test_large_images_are_sampled_in_blocks_spread_evenly(monkeypatch):
 def test_threads_change_nothing(monkeypatch):
     after = cf.apply_kernel(COFFEE, hidden_kernel(5))
     kernels = []
-    for threads in ("1", "2", "5"):
+    for threads in ("1", "3"):
         monkeypatch.setenv("CONVFILTER_THREADS", threads)
         kernels.append(cf.fit_kernel(COFFEE, after, (5, 5)).parts)
-    assert kernels[0] == kernels[1] == kernels[2]
+    assert kernels[0] == kernels[1]
 
 
 def test_images_too_small_are_used_with_their_border():
@@ -251,14 +239,16 @@ def test_bits_are_learned_from():
     assert np.abs(as_array(kernel) - 1 / 9).max() < 0.001
 
 
-def test_the_uncertainty_is_the_standard_error_of_least_squares():
+def test_weights_and_their_uncertainty_are_those_of_least_squares():
     rng = np.random.default_rng(1)
     scene = rng.random((10, 10)) + 1
     made = cf.correlate(scene, hidden((3, 3)), padding="valid") + rng.normal(0, 0.01, (8, 8))
     fit = found(scene, made, (3, 3), offset=True)
     rows = np.lib.stride_tricks.sliding_window_view(scene, (3, 3)).reshape(64, 9)
     rows = np.hstack([rows, np.ones((64, 1))])
-    _, (squares,), _, _ = np.linalg.lstsq(rows, made.ravel())
+    solution, (squares,), _, _ = np.linalg.lstsq(rows, made.ravel())
+    assert as_array(fit.kernel).ravel() == pytest.approx(solution[:9], abs=1e-9)
+    assert fit.gradient_norm < 1e-8
     errors = np.sqrt(squares / (64 - 10) * np.linalg.inv(rows.T @ rows).diagonal())[:9]
     assert fit.uncertainty == pytest.approx(errors.max() / np.abs(as_array(fit.kernel)).max(), rel=1e-6)
 
