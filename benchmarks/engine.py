@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 import convfilter as cf
-from benchmarks.suite import KERNELS, RIVALS, kernel_of, photograph
-from benchmarks.timing import medians
+from benchmarks.suite import KERNELS, RIVALS, kernel_of, medians, photograph
 from convfilter.convolution.plan import Plan
 from convfilter.filtering import FilterOptions, layer, plan_kernel
 

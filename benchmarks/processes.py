@@ -13,8 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchmarks.suite import photograph
-from benchmarks.timing import medians
+from benchmarks.suite import medians, photograph
 
 __all__ = ["folders", "images", "memory", "start"]
 

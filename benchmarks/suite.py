@@ -1,15 +1,17 @@
-"""The image and the kernels of all measurements, and how other libraries filter it."""
+"""The image and the kernels of all measurements, how other libraries filter it, and how runs are timed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import statistics
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 
 import convfilter as cf
 
-__all__ = ["KERNELS", "RIVALS", "kernel_of", "photograph"]
+__all__ = ["KERNELS", "RIVALS", "kernel_of", "medians", "photograph"]
 
 Run = Callable[[], object]
 
@@ -126,3 +128,24 @@ RIVALS = {
     "Pillow": ("PIL", pillow),
     "scikit-image": ("skimage", scikit_image),
 }
+
+
+def medians(
+    runs: Mapping[str, Callable[[], object]], *, rounds: int = 5, patience: float = 20.0
+) -> dict[str, float]:
+    """Return the median time of each run in seconds, after a round that only warms up.
+
+    Runs take turns, so that a machine whose speed drifts does not favour one side. A run that has taken more
+    than `patience` seconds takes no part in further rounds.
+    """
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    for number in range(rounds + 1):
+        for name, run in runs.items():
+            if sum(times[name]) > patience:
+                continue
+            start = time.perf_counter()
+            run()
+            spent = time.perf_counter() - start
+            if number or spent > patience:
+                times[name].append(spent)
+    return {name: statistics.median(each) for name, each in times.items()}
