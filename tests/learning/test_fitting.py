@@ -8,8 +8,9 @@ import pytest
 from samples import SAMPLE_IMAGES
 
 import convfilter as cf
+from convfilter import learning
 from convfilter.images.reading import read_picture
-from convfilter.learning import check_window, data, fit_pairs, make_pair, planes_of, solve
+from convfilter.learning import check_window, data, fit_pairs, make_pair, planes_of
 
 PHOTOGRAPH = read_picture(SAMPLE_IMAGES / "coffee.png").pixels
 COFFEE = PHOTOGRAPH[60:260, 150:450]
@@ -100,8 +101,8 @@ def test_sums_made_in_tiles_are_those_made_at_once(monkeypatch, size, channels):
     after = cf.apply_kernel(COFFEE, hidden_kernel(3))
     kernels = []
     for rows in (128, 8):
-        monkeypatch.setattr(solve, "_MOST_ROWS", rows)
-        monkeypatch.setattr(solve, "_TILE", 7)
+        monkeypatch.setattr(learning, "_MOST_ROWS", rows)
+        monkeypatch.setattr(learning, "_TILE", 7)
         kernels.append(found(COFFEE, after, size, channels=channels, offset=True).kernel)
     assert kernels[0].parts == kernels[1].parts
     assert kernels[0].offset == kernels[1].offset
