@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from convfilter.errors import complain, escaped
 from convfilter.files import check_output, refuse_input, write_output
 from convfilter.kernels import Kernel, Library, files_of, get_kernel
 from convfilter.kernels.files import encode_kernel, is_kernel_file
+from convfilter.kernels.kernel import tables_of
 
 __all__ = ["GROUPS", "command"]
 
@@ -120,17 +122,18 @@ def _write(kernel: Kernel, output: str, *, overwrite: bool) -> None:
 
 def _analysed(kernel: Kernel, rows: int, columns: int) -> dict[str, Any]:
     """Return what follows from the weights, and the plan for 8-bit RGB, or as many channels as needed."""
+    import numpy as np
+
     from convfilter.convolution.execute import available_threads
     from convfilter.filtering import plan_kernel
-    from convfilter.kernels.analysis import ranks, symmetry, value_range
     from convfilter.options import FilterOptions
 
     channels = kernel.shape[kernel.axes.index("channel")] if "channel" in kernel.axes else 3
     plan = plan_kernel(kernel, (rows, columns, channels), "uint8", FilterOptions())
     return {
-        "values": value_range(kernel, 255),
-        "symmetry": symmetry(kernel),
-        "ranks": ranks(kernel),
+        "values": _values(kernel, 255),
+        "symmetry": _symmetry(kernel),
+        "ranks": [int(np.linalg.matrix_rank(table)) for _, table in tables_of(kernel)],
         "plan": {
             "strategy": plan.strategy,
             "details": plan.details,
@@ -141,6 +144,38 @@ def _analysed(kernel: Kernel, rows: int, columns: int) -> dict[str, Any]:
             "threads": min(plan.blocks, available_threads()),
         },
     }
+
+
+def _symmetry(kernel: Kernel) -> str | None:
+    """Return ``even`` if rotation by 180 degrees changes nothing, ``odd`` if only the sign, else None."""
+    import numpy as np
+
+    rotated = tuple(number for number, axis in enumerate(kernel.axes) if axis in ("frame", "row", "column"))
+    pairs = [(part, np.flip(part, rotated)) for part in kernel.arrays()]
+    for name, sign in (("even", 1), ("odd", -1)):
+        if all(np.allclose(part, sign * other, rtol=1e-12, atol=0) for part, other in pairs):
+            return name
+    return None
+
+
+def _values(kernel: Kernel, full: float) -> tuple[float, float]:
+    """Return bounds of the values, before the range option, for samples from 0 to `full`.
+
+    One part and parts combined by sum reach them.
+    """
+    parts = [part / divisor for part, divisor in zip(kernel.arrays(), kernel.divisors, strict=True)]
+    if kernel.combine == "sum":
+        parts = [sum(parts[1:], start=parts[0])]
+    tables = [table for part in parts for table in (part if kernel.axes[0] == "output" else [part])]
+    lows = [float(full * table[table < 0].sum()) for table in tables]
+    highs = [float(full * table[table > 0].sum()) for table in tables]
+    low, high = min(lows), max(highs)
+    if kernel.combine == "magnitude":
+        pairs = zip(lows, highs, strict=True)
+        low, high = 0.0, math.sqrt(sum(max(-one, other) ** 2 for one, other in pairs))
+    elif kernel.combine == "maximum":
+        low = max(lows)
+    return low + kernel.offset * full, high + kernel.offset * full
 
 
 def _in_lines(kernel: Kernel, found: dict[str, Any], size: str) -> Iterator[str]:

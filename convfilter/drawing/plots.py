@@ -13,7 +13,7 @@ from convfilter.drawing import FRAME, PALE, WHITE, Drawing
 from convfilter.errors import figure
 from convfilter.geometry import LayerSizes
 from convfilter.kernels import Kernel
-from convfilter.kernels.analysis import slices
+from convfilter.kernels.kernel import tables_of
 from convfilter.kernels.notebook import response
 
 __all__ = ["chain_plot", "kernel_plot"]
@@ -36,7 +36,7 @@ def kernel_plot(kernel: Kernel) -> Drawing:
     The response is the magnitude of the discrete Fourier transform, with frequency 0 in the middle and axes
     in cycles per sample: 0.5 is a stripe two samples wide.
     """
-    tables = list(itertools.islice(slices(kernel), _MOST))
+    tables = list(itertools.islice(tables_of(kernel), _MOST))
     largest = max(float(np.abs(table).max()) for _, table in tables)
     heading = drawing.text(f"{kernel.name}  {kernel.width}x{kernel.height}", 20)
     rows = [drawing.boxed(heading, _TITLE + 8, 0)]

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["AXES", "LARGEST_SIDE", "NAME", "NAMES", "ZERO_SUM", "FieldError", "Kernel", "blaming", "choice"]
-__all__ += ["flat", "is_zero_sum", "kind_of", "number", "plain", "quoted", "shape_of", "with_own_sums"]
+__all__ += ["flat", "is_zero_sum", "kind_of", "number", "plain", "quoted", "shape_of", "tables_of"]
+__all__ += ["with_own_sums"]
 
 AXES = ("column", "row,column", "channel,row,column", "output,channel,row,column", "frame,row,column")
 LARGEST_SIDE = 1023
@@ -268,8 +269,7 @@ class Kernel:
     def _repr_html_(self) -> str:
         from convfilter.kernels.notebook import html_of  # only notebooks call it
 
-        pairs = zip(self.arrays(), self.divisors, strict=True)
-        tables = [part.reshape(-1, self.height, self.width) / divisor for part, divisor in pairs]
+        tables = [table for _, table in tables_of(self)]
         return html_of(f"{self!r}: {self.summary}".rstrip(": "), tables)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
@@ -435,6 +435,18 @@ def _checked_axes(value: object) -> tuple[str, ...]:
     if not isinstance(value, list | tuple):
         raise KernelError(f"expected a tuple of names, got {kind_of(value)}")
     return tuple(choice(",".join(map(str, value)), AXES).split(","))
+
+
+def tables_of(kernel: Kernel) -> Iterator[tuple[str, NDArray[np.float64]]]:
+    """Yield every 2-D table, divided by its divisor, with its name (empty if there is only one)."""
+    import numpy as np
+
+    outer = kernel.axes[: -2 if "row" in kernel.axes else -1]
+    for number, (part, divisor) in enumerate(zip(kernel.arrays(), kernel.divisors, strict=True), start=1):
+        tables = np.asarray(part / divisor, np.float64).reshape(-1, kernel.height, kernel.width)
+        for place, table in zip(np.ndindex(part.shape[: len(outer)]), tables, strict=True):
+            names = [f"{axis} {index}" for axis, index in zip(outer, place, strict=True)]
+            yield ", ".join(([f"part {number}"] if len(kernel.parts) > 1 else []) + names), table
 
 
 def with_own_sums(kernel: Kernel) -> Kernel:

@@ -20,9 +20,8 @@ _SIDE, _PLACES = 140, 71  # of a picture in pixels, and how many frequencies it 
 _RED, _BLUE = (202, 62, 71), (52, 104, 179)
 
 
-def html_of(title: str, parts: Sequence[NDArray[np.float64]]) -> str:
-    """Return the weights of up to four tables of the parts of a kernel, and the response of each."""
-    tables = [table for part in parts for table in part]
+def html_of(title: str, tables: Sequence[NDArray[np.float64]]) -> str:
+    """Return the weights of up to four tables of a kernel, and the response of each."""
     largest = max(float(np.abs(table).max()) for table in tables) or 1.0
     cells = []
     for table in tables[:_MOST_TABLES]:
