@@ -125,12 +125,16 @@ def dog(sigma: Sigma = 1, ratio: Ratio = 1.6) -> Weights:
 
     The middle is positive: it approximates the negative Laplacian of a Gaussian.
     """
-    wide = ratio * sigma
-    if wide > _LARGEST_RADIUS / 3:
-        raise KernelError(f"ratio times sigma must be at most {_LARGEST_RADIUS // 3}, not {wide:.6g}")
-    radius = math.ceil(3 * wide)
-    pairs = zip(_gaussian_of_radius(sigma, radius), _gaussian_of_radius(wide, radius), strict=True)
-    weights = _mean_removed([[a - b for a, b in zip(*rows, strict=True)] for rows in pairs])
+    largest = ratio * sigma
+    if largest > _LARGEST_RADIUS / 3:
+        raise KernelError(f"ratio times sigma must be at most {_LARGEST_RADIUS // 3}, not {largest:.6g}")
+    radius = math.ceil(3 * largest)
+    narrow, wide = _profile(sigma, radius), _profile(largest, radius)
+
+    def weight(x: int, y: int) -> float:
+        return narrow[y + radius] * narrow[x + radius] - wide[y + radius] * wide[x + radius]
+
+    weights = _mean_removed(_table(radius, weight))
     _positive_sum(weights, "choose a larger sigma or ratio")
     return weights
 
@@ -326,16 +330,11 @@ def _table(radius: int, weight: Callable[[int, int], float], rows: int | None = 
     return [[weight(x, y) for x in range(-radius, radius + 1)] for y in range(-down, down + 1)]
 
 
-def _gaussian_of_radius(sigma: float, radius: int) -> Weights:
-    profile = _profile(sigma, radius)
-    return _product(profile, profile)
-
-
 def _profile(sigma: float, radius: int) -> list[float]:
     """Return a Gaussian along a line, normalized to sum to 1."""
-    profile = [math.exp(-(x * x) / (2 * sigma * sigma)) for x in range(-radius, radius + 1)]
-    (profile,) = _divided([profile], math.fsum(profile))
-    return profile
+    (profile,) = _table(radius, lambda x, _: math.exp(-(x * x) / (2 * sigma * sigma)), 0)
+    total = math.fsum(profile)
+    return [weight / total for weight in profile]
 
 
 def _product(column: list[float], row: list[float]) -> Weights:

@@ -258,35 +258,33 @@ def _with_parameters(kernel: Kernel, text: str, known: Mapping[str, Kernel]) -> 
 
     if not kernel.generator:
         raise KernelError(f"'{kernel.name}' takes no parameters")
-    texts: dict[str, list[str]] = {}
+    first = parameter = next(iter(kernel.parameters), "")
+    texts: dict[str, str] = {}
     for piece in _pieces(text):
         named = re.fullmatch(r"([^=(]*)=(.*)", piece, re.DOTALL)
-        parameter, value = (each.strip() for each in named.groups()) if named else ("", piece.strip())
         if not named and texts:  # a comma without a name after it continues the value
-            [*texts.values()][-1].append(value)
+            texts[parameter] += f",{piece.strip()}"
             continue
-        if not named:
-            parameter = next(iter(kernel.parameters))
-        if not named and not value:
-            raise KernelError(f"parameters are written {kernel.name}:{parameter}=VALUE")
+        if not named and not piece.strip():
+            raise KernelError(f"parameters are written {kernel.name}:{first}=VALUE")
+        parameter, value = (each.strip() for each in (named.groups() if named else (first, piece)))
         if parameter in texts:
             raise KernelError(f"{escaped(parameter, longest=80)} is set twice")
-        texts[parameter] = [value]
-    values: dict[str, object] = {}
-    for parameter, words in texts.items():
-        if isinstance(kernel.parameters.get(parameter), str):
-            values[parameter] = ",".join(words)
-            continue
-        for word in words:
-            if not re.fullmatch(NUMBER, word):
-                raise KernelError(f"{escaped(parameter, longest=80)}: {quoted(word)} is not a number")
-        values[parameter] = [value_of(word) for word in words]
+        texts[parameter] = value
+    names = [each for each in texts if isinstance(kernel.parameters.get(each), str)]
+    values = {each: text if each in names else _numbers(each, text) for each, text in texts.items()}
     made = generate(kernel.generator, values, lambda spec: get_kernel(spec, known), kernel.parameters)
-    for parameter, words in texts.items():
-        if isinstance(made["parameters"].get(parameter), str):
-            words[:] = [made["parameters"][parameter]]  # with the name of each of its own parameters
-    asked = ",".join(f"{parameter}={','.join(words)}" for parameter, words in texts.items())
+    texts |= {each: made["parameters"][each] for each in names}  # with the names of their own parameters
+    asked = ",".join(f"{parameter}={value}" for parameter, value in texts.items())
     return kernel._replace(name=f"{kernel.name}:{asked}", **made)
+
+
+def _numbers(parameter: str, text: str) -> list[int | float]:
+    words = text.split(",")
+    for word in words:
+        if not re.fullmatch(NUMBER, word):
+            raise KernelError(f"{escaped(parameter, longest=80)}: {quoted(word)} is not a number")
+    return [value_of(word) for word in words]
 
 
 def _pieces(text: str) -> list[str]:
