@@ -262,7 +262,6 @@ def result_types(
     weights: np.ndarray,
     fill: float = 0.0,
     *,
-    names: tuple[str, str] = ("samples", "weights"),
     repeats: int = 1,
 ) -> tuple[np.dtype[Any], np.dtype[Any]]:
     """Return the type of sums of samples times weights, and the type to work in.
@@ -273,7 +272,7 @@ def result_types(
     """
     integer_array, integer_kernel = samples.dtype.kind in "iu", weights.dtype.kind in "iu"
     if integer_array and integer_kernel:
-        return np.dtype(np.int64), _integer_work(samples, weights, fill, names, repeats)
+        return np.dtype(np.int64), _integer_work(samples, weights, fill, repeats)
     if integer_array:
         narrow = weights.dtype == np.float32 and samples.dtype.itemsize <= 2
         kind = np.dtype(np.float32 if narrow else np.result_type(weights.dtype, np.float64))
@@ -289,9 +288,7 @@ def largest_magnitude(values: np.ndarray) -> int:
     return max(abs(int(values.min())), abs(int(values.max())))
 
 
-def _integer_work(
-    samples: np.ndarray, weights: np.ndarray, fill: float, names: tuple[str, str], repeats: int
-) -> np.dtype[Any]:
+def _integer_work(samples: np.ndarray, weights: np.ndarray, fill: float, repeats: int) -> np.dtype[Any]:
     if fill != int(fill):
         raise ImageError(
             f"a fill of {fill:g} cannot be used with integers: use a whole number or a float array"
@@ -305,8 +302,8 @@ def _integer_work(
         if kind is not None:
             return kind
     raise KernelError(
-        f"sums of {names[0]} up to {max(largest, abs(int(fill)))} with {names[1]} adding up to {total} may "
-        "pass int64: convert either of them to floats"
+        f"sums of values up to {max(largest, abs(int(fill)))} times weights adding up to {total} may pass "
+        "int64: convert either of them to floats"
     )
 
 
