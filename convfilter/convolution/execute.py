@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Finish", "Read", "available_threads", "mark_infinite", "run", "run_whole", "share_out"]
 
 _Task = TypeVar("_Task")
+_Result = TypeVar("_Result")
 
 # Elements of numpy's buffer, 8192 by default. numpy copies rows shorter than a third of it, which takes three
 # times as long as the arithmetic on them.
@@ -90,10 +91,11 @@ def run_whole(plan: Plan, read: Read, dtype: Any, threads: int | None = None) ->
 
 
 def share_out(
-    tasks: Sequence[_Task], begin: Callable[[], Callable[[_Task], object]], threads: int | None = None
-) -> None:
+    tasks: Sequence[_Task], begin: Callable[[], Callable[[_Task], _Result]], threads: int | None = None
+) -> list[_Result]:
     """Do tasks, started in their order, on several threads; each calls `begin` once for what does them."""
-    queue = deque(tasks)
+    queue = deque(enumerate(tasks))
+    results: dict[int, _Result] = {}
 
     def work_off() -> None:
         try:
@@ -103,17 +105,17 @@ def share_out(
                 work = begin()
                 while True:
                     try:
-                        task = queue.popleft()
+                        number, task = queue.popleft()
                     except IndexError:
                         return
-                    work(task)
+                    results[number] = work(task)
         finally:
             queue.clear()  # after an error in one thread the others stop too
 
     count = min(available_threads(threads), len(tasks))
     if count <= 1:
         work_off()
-        return
+        return [*results.values()]  # in the order of the tasks, as below
     from concurrent.futures import ThreadPoolExecutor  # costs milliseconds, which small images need not pay
 
     with ThreadPoolExecutor(count - 1) as pool:
@@ -123,6 +125,7 @@ def share_out(
         work_off()
         for other in others:
             other.result()
+    return [results[number] for number in range(len(tasks))]
 
 
 def available_threads(threads: int | None = None) -> int:

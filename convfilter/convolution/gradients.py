@@ -167,31 +167,28 @@ def kernel_gradient(
     ones = np.ones([axis.kernel for axis in axes])
     plan = make_plan(axes, [ones], samples.shape[-1], work)
     read = ArraySource(samples, border, fill)
-    shares: dict[tuple[int, ...], np.ndarray] = {}
 
     def count(samples: np.ndarray, weights: np.ndarray) -> np.ndarray:
         return _products(samples.astype(work), weights.astype(work), axes)
 
-    def begin() -> Callable[[tuple[slice, ...]], None]:
+    def begin() -> Callable[[tuple[slice, ...]], np.ndarray]:
         block = np.empty(plan.block_shape, work)
 
-        def share(where: tuple[slice, ...]) -> None:
+        def share(where: tuple[slice, ...]) -> np.ndarray:
             part = derivatives[where].astype(work)
             read(plan.starts(where), block)
             finite = np.isfinite(block)
             if finite.all():
-                own = _products(block, part, axes)
-            else:
-                own = _products(np.where(finite, block, 0), part, axes)
-                mark_infinite(own, block, part, count)
-            shares[tuple(outputs.start for outputs in where)] = own
+                return _products(block, part, axes)
+            own = _products(np.where(finite, block, 0), part, axes)
+            mark_infinite(own, block, part, count)
+            return own
 
         return share
 
-    share_out(list(plan.regions()), begin)
+    shares = share_out(list(plan.regions()), begin)
     with np.errstate(all="ignore"):
-        # In the order of the blocks, not in that in which threads were done with them.
-        total: np.ndarray = np.sum([shares[start] for start in sorted(shares)], axis=0)
+        total: np.ndarray = np.sum(shares, axis=0)
         return total.astype(kept)
 
 

@@ -407,10 +407,5 @@ def _sums(
 ) -> list[np.ndarray]:
     """Add up what threads make of lots of blocks, whose number does not depend on that of threads."""
     count = min(len(blocks), max(2, min(16, _NUMBERS // blocks[0].pair.rows ** 2)))
-    results: list[tuple[np.ndarray, ...]] = [()] * count
-
-    def one(number: int) -> None:
-        results[number] = work(blocks[number::count])
-
-    share_out(range(count), lambda: one)
+    results = share_out([blocks[number::count] for number in range(count)], lambda: work)
     return [sum(each[1:], start=each[0]) for each in zip(*results, strict=True)]
