@@ -105,7 +105,7 @@ def command(
     Example: convfilter explain photo.jpg -k sobel --at 120,200
     """
     from convfilter.batch.plan import Settings
-    from convfilter.explain import explain_numbers, explain_sample, text
+    from convfilter.explain import explain_numbers, explain_sample, steps
     from convfilter.explain.backward import backward_json, backward_lines, explain_gradients
     from convfilter.filtering import options_for
     from convfilter.images.formats import FORMATS
@@ -117,7 +117,7 @@ def command(
         raise click.UsageError("no kernel: add -k or --weights")
     named: list[str | Kernel] = [*kernels]
     if weights is not None:
-        named.append(Kernel("weights", text.parse_numbers(weights, "--weights")))
+        named.append(Kernel("weights", steps.parse_numbers(weights, "--weights")))
     chain = options.chosen_kernels(named, known, filtering)
     if step is not None and step > len(chain):
         count = f"{len(chain)} filter{'s' * (len(chain) > 1)}"
@@ -152,10 +152,10 @@ def command(
             if name not in _OF_NUMBERS and value != usual[name]
         }
         _refuse("is for images, not for plain numbers", {"channel": channel, "frame": frame or None, **other})
-        pixels = text.parse_numbers(values or "", "--values") if image is None else text.read_numbers(image)
+        pixels = steps.parse_numbers(values or "", "--values") if image is None else steps.read_numbers(image)
         explain = partial(explain_numbers, pixels, chain[0], filtering)
         if upstream is not None:
-            derivatives = text.parse_numbers(upstream, "--upstream")
+            derivatives = steps.parse_numbers(upstream, "--upstream")
             backward = explain_gradients(pixels, chain[0], derivatives, filtering)
     else:
         axes = Settings(chain, batch=BatchOptions("stack" if stack else "first")).axes
@@ -163,7 +163,7 @@ def command(
         filtering = with_masks(options_for(picture.mode, filtering), image, reading)
         filtering, _ = with_no_data(filtering, picture)
         pixels, mode = picture.pixels, picture.mode
-        names = text.channel_names(mode, grey=pixels.ndim == 2 + stack)
+        names = steps.channel_names(mode, grey=pixels.ndim == 2 + stack)
         sample = partial(explain_sample, pixels, chain, filtering, channel=channel, names=names, step=step)
         explain = (lambda place: sample((frame, *place))) if stack else sample
         if not picture.metadata.lossless or not FORMATS[picture.format].lossless:
@@ -199,12 +199,12 @@ def command(
     if backward is not None:
         lines = [backward_json(backward)] if as_json else [title, *backward_lines(backward)]
     elif as_json:
-        lines = [text.to_json(each) for each in explanations]
+        lines = [steps.to_json(each) for each in explanations]
     else:
         lines = [title]
         for each in explanations:
-            lines += ["", *text.as_lines(each)]
-        lines += ["", *text.output_lines(explanations)] if len(explanations) > 1 else []
+            lines += ["", *steps.as_lines(each)]
+        lines += ["", *steps.output_lines(explanations)] if len(explanations) > 1 else []
     # Where an image goes to stdout, the text goes to stderr.
     click.echo("\n".join(lines), err=STREAM in (output, animate))
 

@@ -1,7 +1,11 @@
-"""How one value of a filtered image is computed, in plain numbers, and checked against the engine."""
+"""How one value of a filtered image is computed, in plain numbers, and checked against the engine.
+
+What is made of whole numbers stays exact, as a fraction; irrational roots have 256 binary places.
+"""
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from copy import copy
@@ -11,42 +15,38 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convfilter.errors import OptionError, brief, figure
+from convfilter.convolution.borders import source_index
+from convfilter.errors import OptionError, ShapeError, brief, figure
 from convfilter.explain.steps import (
-    SNAP,
     Explanation,
     Number,
     Part,
     Slice,
     Step,
-    added_up,
-    check_place,
-    combine_parts,
-    divided,
-    mixed,
+    added,
+    bracketed,
+    output_names,
     plain,
-    product,
     quotient,
-    slice_of,
-    sum_slices,
     total,
     whole,
-    window_at,
 )
-from convfilter.explain.text import output_names
 from convfilter.filtering import Filtered, Stage, filter_pixels, last_stage
 from convfilter.filtering.blend import LUMA
 from convfilter.filtering.blocks import filter_layer, noise_of
 from convfilter.filtering.layer import filter_axes, filter_bank
 from convfilter.filtering.quantize import decode, encode
+from convfilter.geometry import Axis
 from convfilter.kernels import Kernel
 from convfilter.kernels.kernel import is_zero_sum
-from convfilter.options import FilterOptions
+from convfilter.options import Border, FilterOptions
 
 __all__ = ["Explanation", "explain_numbers", "explain_sample"]
 
 _TIE = 0.001  # results of floats may differ from exact ones this near to a half
 _ROUNDINGS = 2.0**-16  # and those that stay floats by this much of what was added up
+_PLACES = 256  # binary ones of irrational roots
+_SNAP = Fraction(1, 1 << 192)  # far above the errors of these roots
 
 
 def explain_numbers(
@@ -61,20 +61,20 @@ def explain_numbers(
         spanned = " and ".join(kernel.axes[:-2])
         raise OptionError(f"kernel '{kernel.name}' spans {spanned}s: numbers have none")
     axes = filter_axes((1, *values.shape), kernel, options)
-    at = check_place(place, axes)
+    at = _checked_place(place, axes)
     fill = options.fill if options.border == "constant" else 0.0
-    (samples,), (border,) = window_at(values[np.newaxis], axes, at, options.border, fill)
+    (samples,), (border,) = _window(values[np.newaxis], axes, at, options.border, fill)
     parts = []
     for array, divisor in zip(kernel.arrays(), kernel.divisors, strict=True):
         weights = array.reshape(kernel.height, kernel.width)
-        weights = weights[::-1, ::-1] if options.flip else weights
-        parts.append(sum_slices([slice_of("", samples, border, weights)], divisor))
-    steps = combine_parts(parts, kernel.combine)
-    value = plain((steps or parts)[-1].value)
+        piece = _slice("", samples, border, weights[::-1, ::-1] if options.flip else weights)
+        parts.append(_part([piece], _sums([piece]), divisor))
+    number, steps = _combined(parts, kernel.combine)
+    value = plain(number)
     if kernel.offset:
-        steps += [Step("offset", f"{figure(value)} + {kernel.offset:g}", value + kernel.offset)]
+        steps.append(Step("offset", f"{figure(value)} + {kernel.offset:g}", value + kernel.offset))
         value += kernel.offset
-    return Explanation(at, axes, 0, ("value",), tuple(parts), tuple(steps), (value,))
+    return Explanation(at, axes, 0, ("value",), parts, steps, (value,))
 
 
 def explain_sample(
@@ -98,15 +98,16 @@ def explain_sample(
         stage, made = _earlier_stage(pixels, kernels, following[0], options)
     else:
         stage, made = last_stage(pixels, kernels, options), filter_pixels(pixels, kernels, options)
-    at = check_place(place, stage.layer.axes)
+    axes = stage.layer.axes
+    at = _checked_place(place, axes)
     written = np.atleast_1d(made.pixels[at if stage.stack or following else at[1:]]).tolist()
     made_names = output_names(len(written), names)
     number = _channel_number(channel, made_names)
-    last = _LastFilter(stage, kernels[-1], options, names)
+    sample = _Sample(stage, kernels[-1], options, names, at, written[number])
     if made.alpha and number == len(written) - 1:
-        parts, steps = last.alpha(at, written[number])
+        sample.alpha()
     else:
-        parts, steps = last.colour(at, number, written[number])
+        sample.colour(number)
     notes = []
     if count > 1:
         after = f", passed to {following[0].name} unrounded" if following else ""
@@ -116,17 +117,8 @@ def explain_sample(
         notes.append(f"the window is what {chain} made, unrounded")
     if options.linear:
         notes.append("samples are in linear light")
-    notes += _differences(parts, steps, written[number], stage)
-    return Explanation(
-        at,
-        stage.layer.axes,
-        number,
-        made_names,
-        tuple(parts),
-        tuple(steps),
-        tuple(written),
-        tuple(notes),
-    )
+    notes += sample.differences()
+    return Explanation(at, axes, number, made_names, sample.parts, sample.steps, written, notes)
 
 
 def _earlier_stage(
@@ -142,225 +134,250 @@ def _earlier_stage(
     return stage._replace(layer=layer), Filtered(values, after.alpha is not None)
 
 
-def _channel_number(asked: str | None, names: tuple[str, ...]) -> int:
+def _channel_number(asked: str | None, names: Sequence[str]) -> int:
     """Return the number of a channel from its name or number; 0 by default."""
-    if asked is None:
-        return 0
-    if asked in names:
-        return names.index(asked)
-    if asked.isascii() and asked.isdecimal() and int(asked) < len(names):
-        return int(asked)
+    numbers = {name: number for number, each in enumerate(names) for name in (str(number), each)}
+    if asked is None or asked in numbers:
+        return numbers.get(asked or names[0], 0)
     raise OptionError(f"there is no channel {brief(asked)}: the output has {', '.join(names)}")
 
 
-class _LastFilter:
-    """The last filter of a chain, whose arithmetic is done anew, but for the curve of sRGB."""
+def _checked_place(place: Sequence[int], axes: Sequence[Axis]) -> tuple[int, ...]:
+    """Return a place of the output with its frame."""
+    at = (*(0,) * (len(axes) - len(place)), *place)
+    frames, rows, columns = (axis.output for axis in axes)
+    if any(not 0 <= index < axis.output for index, axis in zip(at, axes, strict=True)):
+        stack = f"{frames} frames of " if frames > 1 else ""
+        raise ShapeError(
+            f"there is no position {','.join(map(str, place))}: the output has {stack}{rows} rows and "
+            f"{columns} columns, counted from 0"
+        )
+    return at
 
-    def __init__(self, stage: Stage, kernel: Kernel, options: FilterOptions, names: Sequence[str]) -> None:
-        self.stage, self.layer, self.names = stage, stage.layer, names
+
+class _Sample:
+    """The calculation of one sample, at (frame, row, column) of what the last filter of a chain gives.
+
+    All but the curve of sRGB is computed anew, without the engine's sums.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        kernel: Kernel,
+        options: FilterOptions,
+        names: Sequence[str],
+        at: tuple[int, ...],
+        written: float,
+    ) -> None:
+        self.stage, self.layer, self.names, self.at, self.written = stage, stage.layer, names, at, written
         # That of the layer is scaled to the depth of the result.
         self.bank = filter_bank(kernel, options.channels, stage.colours.shape[-1], options.flip)
         self.full = int(self.layer.depth.full)
-        self.offset = whole(kernel.exact_offset * Fraction(self.full))
+        self.offset = whole(kernel.exact_offset * self.full)
+        self.parts: list[Part] = []
+        self.steps: list[Step] = []
+        self.value: Number = 0  # so far
+        self.lost = False  # whether too many samples are missing for a value
 
-    def colour(self, at: tuple[int, ...], channel: int, written: float) -> tuple[list[Part], list[Step]]:
-        """Compute a sample of a colour channel of the output."""
-        parts, steps = self.sums(at, channel)
-        missing = self.stage.missing
-        beside = self.bank.luma and missing is not None and missing.hidden[at].any()
-        if beside or any(part.lost for part in parts):
-            return parts, [Step("missing", "nothing to filter: the sample's mark stays", written)]
-        return parts, steps + self.finish((steps or parts)[-1].value, at, channel)
+    def add(self, name: str, formula: str, value: Number) -> None:
+        """Take a step."""
+        self.steps.append(Step(name, formula, value))
+        self.value = value
 
-    def alpha(self, at: tuple[int, ...], value: float) -> tuple[list[Part], list[Step]]:
+    def colour(self, channel: int) -> None:
+        """Compute a sample of a colour channel."""
+        self.sums(channel)
+        if self.lost:
+            self.steps = [Step("missing", "nothing to filter: the sample's mark stays", self.written)]
+            return
+        if self.offset:
+            formula = f"{figure(self.value)} + {figure(self.offset)}"
+            self.add("offset", formula, self.value + self.offset)
+        value, full = self.value, self.full
+        if self.layer.range == "absolute":
+            self.add("absolute", f"|{figure(value)}|", value if value >= 0 else -value)
+        elif self.layer.range == "signed":
+            self.add("signed", f"{figure(value)} / 2 + {figure(full)} / 2", quotient(value + full, 2))
+        elif self.layer.range == "stretch":
+            low, high = self.extremes()
+            if high > low:
+                span = f"({figure(high)} - {figure(low)})"
+                formula = f"({figure(value)} - {figure(low)}) * {figure(full)} / {span}".replace("- -", "+ ")
+                self.add("stretch", formula, quotient((value - low) * full, high - low))
+            else:
+                self.add("stretch", "the image is flat", 0 * value)
+        self.finish(channel)
+
+    def alpha(self) -> None:
         """Compute alpha: as it was where nothing is weighted with it, else the mean over the parts."""
-        alpha = self.stage.alpha
-        if alpha is None:
-            return [], [Step("alpha", "opaque everywhere", value)]
-        if not self.layer.premultiply:
-            kept = self.under(alpha, at, self.full)
-            step = Step("alpha", "kept from under the kernel's anchor", kept)
-            return [], [step, *self.finish(kept, at, -1)]
-        parts, mean = self.opacity(at)
-        steps = [Step("mean of parts", f"of {len(parts)}", mean)] if len(parts) > 1 else []
-        return parts[:1], [*steps, *self.finish(mean, at, -1)]
+        if self.stage.alpha is None:
+            self.add("alpha", "opaque everywhere", self.written)
+            return
+        if self.layer.premultiply:
+            parts, self.value = self.opacity()
+            self.parts = parts[:1]
+            if len(parts) > 1:
+                self.add("mean of parts", f"of {len(parts)}", self.value)
+        else:
+            (kept,) = self.under(self.stage.alpha, self.full)
+            self.add("alpha", "kept from under the kernel's anchor", kept)
+        self.finish(-1)
 
-    def sums(self, at: tuple[int, ...], channel: int) -> tuple[list[Part], list[Step]]:
-        """Compute every part of the kernel for one colour channel, and how they become one value."""
-        layer, bank, colours, missing = self.layer, self.bank, self.stage.colours, self.stage.missing
-        sources = range(colours.shape[-1]) if bank.summed else [channel]
-        windows = [self.window(colours[..., each], at, layer.fill) for each in sources]
-        samples, border = map(np.array, zip(*windows, strict=True))
+    def window(self, values: NDArray[Any], fill: float) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Return the samples under the kernel, and which of them the border made."""
+        return _window(values, self.layer.axes, self.at, self.layer.border, fill)
+
+    def under(self, values: NDArray[Any], fill: float) -> list[Any]:
+        """Return the samples under the kernel's anchor, one of each channel."""
+        axes = [axis._replace(kernel=1, before=axis.before - axis.anchor) for axis in self.layer.axes]
+        found: list[Any] = _window(values, axes, self.at, self.layer.border, fill)[0].ravel().tolist()
+        return found
+
+    def sums(self, channel: int) -> None:
+        """Compute every part of the kernel for one colour channel, and combine them."""
+        stage, layer, bank, missing = self.stage, self.layer, self.bank, self.stage.missing
+        sources = slice(None) if bank.summed else slice(channel, channel + 1)
+        colours = np.moveaxis(stage.colours, -1, 0)[sources]
+        samples, border = self.window(colours, layer.fill)
         alpha: NDArray[Any] | None = None
-        anchors: list[float | None] = []
-        hidden = np.zeros(samples.shape, bool)
-        if self.stage.alpha is not None and layer.premultiply:
-            alpha, _ = self.window(self.stage.alpha, at, self.full)
+        absent: NDArray[np.bool_] | None = None  # which samples are missing
+        if stage.alpha is not None and layer.premultiply:
+            alpha, _ = self.window(stage.alpha, self.full)
         elif missing is not None:
-            hidden = np.array([self.window(missing.hidden[..., each], at, 0)[0] for each in sources], bool)
-            samples = np.where(hidden, 0, samples)
-            for each in sources:
-                gone = self.under(missing.hidden[..., each], at, 0)
-                anchors.append(None if gone else self.under(colours[..., each], at, layer.fill))
-        axis = layer.axes[0]
-        first = at[0] * axis.stride - axis.before
-        parts = []
+            hidden = np.moveaxis(missing.hidden, -1, 0)[sources]
+            absent = self.window(hidden, 0)[0].astype(bool)
+            samples = np.where(absent, 0, samples)
+            anchors = [*zip(self.under(colours, layer.fill), self.under(hidden, 0), strict=True)]
+            self.lost = bank.luma and bool(missing.hidden[self.at].any())
         for weights in bank.weights[channel if bank.summed and not bank.luma else 0]:
             slices = []
             for place in np.ndindex(weights.shape[:2]):
                 number, frame = place
                 name = self.names[number] if bank.summed and number < len(self.names) else ""
-                name += f" frame {first + axis.dilation * frame}" if weights.shape[1] > 1 else ""
+                name += f" frame {self.at[0] - layer.axes[0].before + frame}" if weights.shape[1] > 1 else ""
                 share = None if alpha is None else alpha[frame] / self.full
-                lost = hidden[place] if hidden.any() else None
+                mask = absent[place] if absent is not None and absent.any() else None
                 slices.append(
-                    slice_of(name.strip(), samples[place], border[place], weights[place], share, lost)
+                    _slice(name.strip(), samples[place], border[frame], weights[place], share, mask)
                 )
             if alpha is not None:
-                parts.append(self.premultiplied_part(slices, samples, weights, alpha))
-            elif missing is not None:
-                parts.append(self.present_part(slices, weights, hidden, anchors))
+                steps = self.premultiplied(slices, samples, weights, alpha)
+            elif absent is not None:
+                steps = self.present(slices, weights, absent, anchors)
             else:
-                parts.append(sum_slices(slices, bank.divisor))
-        steps = combine_parts(parts, layer.combine)
+                steps = _sums(slices)
+            self.parts.append(_part(slices, steps, bank.divisor))
+        self.value, self.steps = _combined(self.parts, layer.combine)
         if bank.luma:  # add the channel's distance from lightness
-            value, here = (steps or parts)[-1].value, colours[at].tolist()
+            here = stage.colours[self.at].tolist()
             lightness = quotient(sum(weight * each for weight, each in zip(LUMA, here, strict=True)), 1000)
-            formula = f"{figure(value)} + {figure(here[channel])} - {figure(lightness)}".replace("+ -", "- ")
-            steps.append(Step("colour kept", formula, value + here[channel] - lightness))
-        return parts, steps
+            formula = f"{figure(self.value)} + {figure(here[channel])} - {figure(lightness)}"
+            value = self.value + here[channel] - lightness
+            self.add("colour kept", formula.replace("+ -", "- "), value)
 
-    def window(
-        self, values: NDArray[Any], at: tuple[int, ...], fill: float
-    ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        """Return the samples (T, H, W) of one channel under the kernel, and which the border made."""
-        return window_at(values, self.layer.axes, at, self.layer.border, fill)
-
-    def under(self, values: NDArray[Any], at: tuple[int, ...], fill: float) -> Any:
-        """Return the sample of one channel under the kernel's anchor."""
-        axes = [axis._replace(kernel=1, before=axis.before - axis.anchor) for axis in self.layer.axes]
-        return window_at(values, axes, at, self.layer.border, fill)[0].item()
-
-    def present_part(
+    def present(
         self,
-        slices: list[Slice],
+        slices: Sequence[Slice],
         weights: NDArray[Any],
-        hidden: NDArray[np.bool_],
-        anchors: Sequence[float | None],
-    ) -> Part:
-        """Compute a part from the samples that are not hidden; `anchors` are those under the anchor."""
+        absent: NDArray[np.bool_],
+        anchors: Sequence[tuple[float, bool]],
+    ) -> list[Step]:
+        """Add up products without those that are absent; `anchors` are samples, and whether they are too."""
         if mean := (weights >= 0).all() and weights.any():
-            lost = not weights[~hidden].any()
+            lost = not weights[~absent].any()
         else:
-            lost = any(here is None and own.any() for here, own in zip(anchors, weights, strict=True))
-        if not hidden.any():
-            return sum_slices(slices, self.bank.divisor)._replace(lost=lost)
-        value = total(*(each.products for each in slices))
+            lost = any(gone and own.any() for (_, gone), own in zip(anchors, weights, strict=True))
+        self.lost = self.lost or lost
+        if not absent.any():
+            return _sums(slices)
+        value = total([each.products for each in slices])
         steps = [Step("sum", "all products of samples that are there", value)]
         if mean and not lost:
-            there = total(np.where(hidden, 0, weights))
+            there = total(np.where(absent, 0, weights))
             formula = f"{figure(value)} * {figure(total(weights))} / {figure(there)}"
             steps.append(Step("mean", formula, quotient(value * total(weights), there)))
         elif not mean:
-            for here, own, mask in zip(anchors, weights, hidden, strict=True):
+            for (here, gone), own, mask in zip(anchors, weights, absent, strict=True):
                 weight = total(np.where(mask, own, 0))
-                if weight and here is not None:
+                if weight and not gone:
                     formula = f"{figure(value)} + {figure(here)} * {figure(weight)}"
-                    value = value + here * weight
+                    value += here * weight
                     steps.append(Step("missing as anchor", formula, value))
-        return Part(tuple(slices), (*steps, *divided(steps[-1].value, self.bank.divisor)), lost)
+        return steps
 
-    def premultiplied_part(
+    def premultiplied(
         self, slices: list[Slice], samples: NDArray[Any], weights: NDArray[Any], alpha: NDArray[Any]
-    ) -> Part:
-        """Compute a part whose colours are weighted with alpha."""
-        result = self.layer.result
-        products = product(weights, samples, np.broadcast_to(alpha, weights.shape))
+    ) -> list[Step]:
+        """Add up colours that are weighted with alpha."""
+        result, products = self.layer.result, _product(weights, samples, alpha)
         weighted = quotient(total(products), self.full)
         mean: Number = 0
         if not is_zero_sum(weights.ravel().tolist()):
-            mean = quotient(total(product(weights.sum(axis=0), alpha)), total(weights) * self.full)
+            mean = quotient(total(_product(weights.sum(axis=0), alpha)), total(weights) * self.full)
         steps = [
-            Step("sum", added_up(slices), weighted),
+            Step("sum", added([each.products for each in slices]), weighted),
             Step("alpha", "weights * alpha, as a share of all weights", mean),
         ]
-        opacity = mean * whole(result.full)
+        opacity = mean * int(result.full)
         if opacity >= Fraction(1, 2) if result.integer else opacity > 0:
             steps.append(Step("colour", f"{figure(weighted)} / {figure(mean)}", quotient(weighted, mean)))
         else:
-            steps.append(Step("invisible", "the sum without alpha", total(product(weights, samples))))
-        return Part(tuple(slices), (*steps, *divided(steps[-1].value, self.bank.divisor)))
+            steps.append(Step("invisible", "the sum without alpha", total(_product(weights, samples))))
+        return steps
 
-    def opacity(self, at: tuple[int, ...]) -> tuple[list[Part], Number]:
+    def opacity(self) -> tuple[list[Part], Number]:
         """Compute the alpha of a filter whose colours are weighted with alpha."""
         assert self.stage.alpha is not None
-        samples, border = self.window(self.stage.alpha, at, self.full)
+        samples, border = self.window(self.stage.alpha, self.full)
         parts = []
         for weights in (part for output in self.bank.weights for part in output):
             if not is_zero_sum(weights.ravel().tolist()):
                 frames = zip(samples, border, weights.sum(axis=0), strict=True)
-                parts.append(sum_slices([slice_of("", *each) for each in frames], total(weights)))
+                slices = [_slice("", *each) for each in frames]
+                parts.append(_part(slices, _sums(slices), total(weights)))
         return parts, quotient(sum(part.value for part in parts), len(parts))
 
-    def finish(self, value: Number, at: tuple[int, ...], channel: int) -> list[Step]:
-        """Return how a value becomes a sample of a channel; alpha is -1, and has no offset or range."""
-        layer, full, result = self.layer, self.full, whole(self.layer.result.full)
-        chosen = layer.range if channel >= 0 else "clip"
-        steps: list[Step] = []
-
-        def add(name: str, formula: str, made: Number) -> Number:
-            steps.append(Step(name, formula, made))
-            return made
-
-        if self.offset and channel >= 0:
-            value = add("offset", f"{figure(value)} + {figure(self.offset)}", value + self.offset)
-        if chosen == "absolute":
-            value = add("absolute", f"|{figure(value)}|", value if value >= 0 else -value)
-        elif chosen == "signed":
-            value = add("signed", f"{figure(value)} / 2 + {figure(full)} / 2", quotient(value + full, 2))
-        elif chosen == "stretch":
-            low, high = self.extremes()
-            formula = f"({figure(value)} - {figure(low)}) * {figure(full)} / ({figure(high)} - {figure(low)})"
-            if high > low:
-                value = add(
-                    "stretch", formula.replace("- -", "+ "), quotient((value - low) * full, high - low)
-                )
-            else:
-                value = add("stretch", "the image is flat", 0 * value)
-        amount = self.amount(at, channel)
+    def finish(self, channel: int) -> None:
+        """Blend, encode, scale and round the value of a channel; alpha is -1."""
+        layer, full, result = self.layer, self.full, int(self.layer.result.full)
+        amount = self.amount(channel)
         if amount is not None:
-            steps += self.blended(value, amount, at, channel)
-            value = steps[-1].value
-        if layer.linear and channel >= 0 and (amount is None or amount):
-            light = np.array([float(value)])
+            self.blend(channel, amount)
+        if layer.linear and channel >= 0 and amount != 0:
+            light = np.array([float(self.value)])
             encode(light, layer.depth)
-            value = add("sRGB", f"from linear light {figure(value)}", float(light[0]))
+            self.add("sRGB", f"from linear light {figure(self.value)}", float(light[0]))
         if result != full:
-            formula = f"{figure(value)} * {figure(result)} / {figure(full)}"
-            value = add("depth", formula, quotient(value * result, full))
-        if chosen == "raw":
+            formula = f"{figure(self.value)} * {figure(result)} / {figure(full)}"
+            self.add("depth", formula, quotient(self.value * result, full))
+        if layer.range == "raw" and channel >= 0:
             with np.errstate(over="ignore"):
-                add("raw", "no rounding, no clipping", float(np.float32(float(value))))
-        elif layer.result.integer and layer.range != "raw":
-            if layer.rounds and value != value:
-                add("not a number", "integer(nan)", 0)
-                return steps
-            if layer.rounds and abs(value) != math.inf:
-                half = 0.5 if isinstance(value, float) else Fraction(1, 2) + SNAP
-                rounded = math.floor(value + half)
-                # As in the other steps, unless these few digits round otherwise.
-                digits = 6 if math.floor(float(figure(value)) + 0.5) == rounded else 9
-                value = add("round", f"floor({figure(value, digits)} + 0.5)", rounded)
-            lowest, highest = int(layer.result.low), int(layer.result.high)
-            if value < lowest or value > highest:
-                add("clip", f"to {lowest}..{highest}", lowest if value < lowest else highest)
-        return steps
+                self.add("raw", "no rounding, no clipping", float(np.float32(float(self.value))))
+        elif layer.range != "raw" and layer.result.integer:
+            self.round()
+
+    def round(self) -> None:
+        """Round to an integer, unless another filter follows, and saturate."""
+        value, levels = self.value, self.layer.result
+        if self.layer.rounds and value != value:
+            self.add("not a number", "integer(nan)", 0)
+            return
+        if self.layer.rounds and abs(value) != math.inf:
+            half = 0.5 if isinstance(value, float) else Fraction(1, 2) + _SNAP
+            rounded = math.floor(value + half)
+            # As in the other steps, unless these few digits round otherwise.
+            digits = 6 if math.floor(float(figure(value)) + 0.5) == rounded else 9
+            self.add("round", f"floor({figure(value, digits)} + 0.5)", rounded)
+        lowest, highest = int(levels.low), int(levels.high)
+        if self.value < lowest or self.value > highest:
+            self.add("clip", f"to {lowest}..{highest}", lowest if self.value < lowest else highest)
 
     def extremes(self) -> tuple[Number, Number]:
         """Return the smallest and largest value of the whole image, before they are stretched."""
-        stage, target = self.stage, np.dtype(np.float64)
+        stage, missing = self.stage, copy(self.stage.missing)
+        target = np.dtype(np.float64)
         layer = self.layer._replace(range="raw", target=target, linear=False, offset=Fraction(0))
-        missing = copy(stage.missing)
         values = filter_layer(layer, stage.colours, stage.alpha, missing=missing)
         if missing is not None:
             values[..., : missing.hidden.shape[-1]][missing.hidden] = np.nan
@@ -369,75 +386,181 @@ class _LastFilter:
             return 0, 0
         found = []
         for place in (np.nanargmin(finite), np.nanargmax(finite)):
-            *at, channel = (int(index) for index in np.unravel_index(int(place), finite.shape))
-            parts, steps = self.sums(tuple(at), channel)
-            found.append((steps or parts)[-1].value + self.offset)
+            *at, channel = map(int, np.unravel_index(int(place), finite.shape))
+            other = copy(self)
+            other.at, other.parts = tuple(at), []
+            other.sums(channel)
+            found.append(other.value + self.offset)
         low, high = found
         # What the engine takes for its own roundings is flat.
         noise = noise_of(layer, stage.colours) * self.full / layer.result.full / layer.bank.divisor
         return (low, high) if high - low > noise else (low, low)
 
-    def amount(self, at: tuple[int, ...], channel: int) -> Number | None:
+    def amount(self, channel: int) -> Number | None:
         """Return how much of a value is taken where the result is blended; None for all of it."""
         blend = self.stage.blend
         if blend is None:
             return None
-        place = tuple(slice(each, each + 1) for each in at)
         amount = blend.mix
         if blend.mask is not None:
-            amount *= Fraction(blend.mask[at[1:]].item()) / blend.opaque
-        amount = amount if blend.inside(place) else Fraction(0)
+            amount *= Fraction(blend.mask[self.at[1:]].item()) / blend.opaque
+        if not blend.inside(tuple(slice(each, each + 1) for each in self.at)):
+            amount = Fraction(0)
         if amount == 1 and not blend.threshold:
             return None
-        if amount and blend.missing is not None and channel >= 0 and blend.missing[at][channel]:
+        if amount and blend.missing is not None and channel >= 0 and blend.missing[self.at][channel]:
             return None  # there is nothing to blend with
         return whole(amount)
 
-    def blended(self, value: Number, amount: Number, at: tuple[int, ...], channel: int) -> list[Step]:
-        """Return how an amount of a value is taken, and for the rest the image's own sample."""
+    def blend(self, channel: int, amount: Number) -> None:
+        """Take an amount of the value, and for the rest the image's own sample."""
         layer, blend, full = self.layer, self.stage.blend, self.full
         assert blend is not None
-        own, threshold = blend.samples[at], whole(blend.threshold * Fraction(full))
+        own, threshold = blend.samples[self.at], whole(blend.threshold * full)
         if not amount:
-            return [Step("blend", "nothing of the filter: the image's own sample", own[channel].item())]
+            self.add("blend", "nothing of the filter: the image's own sample", own[channel].item())
+            return
         kept = quotient(own[-1].item(), full)
         if layer.linear and channel >= 0:
             own = decode(own, layer.depth, self.stage.colours.dtype)
-        sample = own[channel].item()
+        value, sample = self.value, own[channel].item()
         if self.stage.alpha is None or not layer.premultiply or channel < 0:
-            return [mixed("blend", value, sample, amount, threshold)]
-        opacity = quotient(self.opacity(at)[1], full)
-        alpha = mixed("alpha", opacity, kept, amount, threshold, full)
+            self.mix("blend", value, sample, amount, threshold)
+            return
+        opacity = quotient(self.opacity()[1], full)
+        self.mix("alpha", opacity, kept, amount, quotient(threshold, full))
+        alpha = self.value
         least = Fraction(1, 2) / int(layer.result.full) if layer.result.integer else 0
-        if not alpha.value >= least or not alpha.value > 0:
-            return [alpha, mixed("blend, invisible", value, sample, amount, threshold)]
-        weighted = mixed("blend", value * opacity, sample * kept, amount, threshold)
-        formula = f"{figure(weighted.value)} / {figure(alpha.value)}"
-        return [alpha, weighted, Step("colour", formula, quotient(weighted.value, alpha.value))]
+        if alpha >= least and alpha > 0:
+            self.mix("blend", value * opacity, sample * kept, amount, threshold)
+            self.add("colour", f"{figure(self.value)} / {figure(alpha)}", quotient(self.value, alpha))
+        else:
+            self.mix("blend, invisible", value, sample, amount, threshold)
 
+    def mix(self, name: str, made: Number, kept: Number, amount: Number, least: Number) -> None:
+        """Go from a sample towards what the filter made of it, less the least difference that counts."""
+        change, formula, sign = made - kept, f"({figure(made)} - {figure(kept)})".replace("- -", "+ "), "+"
+        if least:
+            sign = "-" if change < 0 else "+"
+            formula = f"max(|{formula[1:-1]}| - {figure(least)}, 0)"
+            change = max(change - least, 0) if change > 0 else min(change + least, 0)
+        share = "" if amount == 1 else f"{figure(amount)} * "
+        self.add(name, f"{figure(kept)} {sign} {share}{formula}", kept + amount * change)
 
-def _differences(parts: Sequence[Part], last: Sequence[Step], written: float, stage: Stage) -> list[str]:
-    """Return a note if the engine's floats round otherwise; raise RuntimeError for any other difference."""
-    steps = (*parts[-1].steps, *last) if parts else last
-    found, result = steps[-1].value, stage.layer.result
-    if found == written or (found != found and written != written):
-        return []
-    number = next((number for number, step in enumerate(steps) if step.name == "round"), None)
-    if number is None:
-        # Floats that stay floats: how far they may differ follows from what was added up.
-        added = sum(math.fsum(np.abs(each.products).ravel()) for part in parts for each in part.slices)
-        values = [abs(float(step.value)) for step in steps if math.isfinite(step.value)]
-        enlarged = float(result.full) if stage.layer.range != "stretch" else math.inf
-        with np.errstate(over="ignore"):
-            kept = float(stage.layer.target.type(float(found)))
-        if kept == written or abs(kept - written) <= _ROUNDINGS * max(added, enlarged, *values):
+    def differences(self) -> list[str]:
+        """Return a note if the engine's floats round otherwise; raise RuntimeError if it differs more."""
+        steps = [*(self.parts[-1].steps if self.parts else ()), *self.steps]
+        found, written, result = steps[-1].value, self.written, self.layer.result
+        if found == written or (found != found and written != written):
             return []
+        number = next((number for number, step in enumerate(steps) if step.name == "round"), None)
+        if number is None:
+            # Floats that stay floats: how far they may differ follows from what was added up.
+            products = [each.products for part in self.parts for each in part.slices]
+            added = sum(math.fsum(np.abs(each).ravel()) for each in products)
+            values = [abs(float(step.value)) for step in steps if math.isfinite(step.value)]
+            enlarged = float(result.full) if self.layer.range != "stretch" else math.inf
+            with np.errstate(over="ignore"):
+                kept = float(self.layer.target.type(float(found)))
+            if kept == written or abs(kept - written) <= _ROUNDINGS * max(added, enlarged, *values):
+                return []
+        else:
+            value, rounded = steps[number - 1].value, steps[number].value
+            exact = not isinstance(value, float) and result.dtype.itemsize <= 2
+            exact = exact and not (self.layer.premultiply and self.stage.blend is not None)
+            near = abs(value - math.floor(value) - 0.5) <= _TIE
+            if near and not exact and abs(rounded - written) == 1:
+                rounds = f"in the engine's floats it rounds to {figure(written)}"
+                return [f"the value lies within {_TIE} of a tie: {rounds}"]
+        raise RuntimeError(f"explain computes {plain(found)!r} where apply writes {written!r}")
+
+
+def _window(
+    values: NDArray[Any], axes: Sequence[Axis], place: Sequence[int], border: Border, fill: float
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Return the samples (..., T, H, W) under a kernel, and which of them the border made.
+
+    Axes and place are frames, rows, columns; `fill` is a constant border's.
+    """
+    outside, sources = [], []
+    for index, axis in zip(place, axes, strict=True):
+        positions = index * axis.stride - axis.before + axis.dilation * np.arange(axis.kernel)
+        outside.append((positions < 0) | (positions >= axis.size))
+        sources.append(source_index(positions, axis.size, border))
+    under: tuple[Any, ...] = (..., *np.ix_(*sources))
+    samples = values[under]
+    filled = functools.reduce(np.logical_or.outer, [each < 0 for each in sources])
+    if filled.any():
+        samples = np.where(filled, np.asarray(whole(fill)), samples)  # as int64 or float64
+    return samples, functools.reduce(np.logical_or.outer, outside)
+
+
+def _product(*factors: NDArray[Any]) -> NDArray[Any]:
+    """Multiply weights, samples and maybe alpha, integers exactly; a zero hides even an infinite sample."""
+    kind = np.float64 if any(each.dtype.kind == "f" for each in factors) else object
+    with np.errstate(all="ignore"):
+        products = math.prod(each.astype(kind) for each in factors)
+    weights, _, *alpha = factors
+    counts = math.prod((each != 0 for each in alpha), start=weights != 0)
+    return np.where(counts, products, 0)
+
+
+def _slice(
+    name: str,
+    samples: NDArray[Any],
+    border: NDArray[np.bool_],
+    weights: NDArray[Any],
+    alpha: NDArray[Any] | None = None,
+    missing: NDArray[np.bool_] | None = None,
+) -> Slice:
+    """Multiply a piece of a window by its weights, and by alpha as a fraction of opaque."""
+    products = _product(weights, samples, *([] if alpha is None else [alpha]))
+    return Slice(name, samples, weights, products, border, alpha, missing)
+
+
+def _summed(name: str, values: Any) -> Step:
+    return Step(name, added(values), total(values))
+
+
+def _sums(slices: Sequence[Slice]) -> list[Step]:
+    """Add up the products of slices."""
+    if len(slices) == 1:
+        return [_summed("sum", slices[0].products)]
+    steps = [_summed(f"sum of {each.name}", each.products) for each in slices]
+    return [*steps, _summed("sum", [step.value for step in steps])]
+
+
+def _part(slices: Sequence[Slice], steps: Sequence[Step], divisor: Number) -> Part:
+    """Return a part, divided by its divisor."""
+    if divisor != 1:
+        value = steps[-1].value
+        divide = Step("divide", f"{figure(value)} / {figure(divisor)}", quotient(value, divisor))
+        steps = [*steps, divide]
+    return Part(slices, steps)
+
+
+def _combined(parts: Sequence[Part], combine: str | None) -> tuple[Number, list[Step]]:
+    """Return what becomes of the values of parts, and the step to it if there are several."""
+    values = [part.value for part in parts]
+    numbers = [figure(value) for value in values]
+    if combine is None:
+        return values[0], []
+    if combine == "magnitude":
+        squares = " + ".join(f"{bracketed(each)}^2" for each in numbers)
+        step = Step("magnitude", f"sqrt({squares})", _root(sum(value * value for value in values)))
+    elif combine == "maximum":
+        largest = max(values, key=lambda each: (each != each, each))  # nan is larger than any number
+        step = Step("maximum", f"max({', '.join(numbers)})", largest)
     else:
-        value, rounded = steps[number - 1].value, steps[number].value
-        exact = not isinstance(value, float) and result.dtype.itemsize <= 2
-        exact = exact and not (stage.layer.premultiply and stage.blend is not None)
-        near = abs(value - math.floor(value) - 0.5) <= _TIE
-        if near and not exact and abs(rounded - written) == 1:
-            rounds = f"in the engine's floats it rounds to {figure(written)}"
-            return [f"the value lies within {_TIE} of a tie: {rounds}"]
-    raise RuntimeError(f"explain computes {plain(found)!r} where apply writes {written!r}")
+        step = _summed("sum of parts", values)
+    return step.value, [step]
+
+
+def _root(square: Number) -> Number:
+    if isinstance(square, float):
+        return math.sqrt(square)
+    top, bottom = Fraction(square).as_integer_ratio()
+    exact = math.isqrt(top * bottom)
+    if exact * exact == top * bottom:
+        return quotient(exact, bottom)
+    return Fraction(math.isqrt(top * bottom << 2 * _PLACES), bottom << _PLACES)

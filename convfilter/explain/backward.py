@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -16,8 +15,19 @@ from numpy.typing import NDArray
 
 from convfilter.convolution.borders import source_index
 from convfilter.errors import OptionError, figure
-from convfilter.explain.steps import Number, Step, added, bracketed, plain, quotient, shortened, whole
-from convfilter.explain.text import table_lines, wrapped
+from convfilter.explain.steps import (
+    Number,
+    Step,
+    added,
+    bracketed,
+    plain,
+    quotient,
+    shortened,
+    table_lines,
+    total,
+    whole,
+    wrapped,
+)
 from convfilter.filtering.layer import filter_axes
 from convfilter.geometry import Axis
 from convfilter.kernels import Kernel
@@ -127,8 +137,6 @@ def _meetings(axis: Axis, options: FilterOptions) -> list[tuple[int, int, int, b
 def _summed(name: str, terms: Sequence[_Term], divisor: Number) -> Step:
     """Add up terms: in symbols, in numbers, as products."""
     products = [derivative * factor for _, derivative, factor in terms]
-    exact = all(isinstance(each, int) for each in products)
-    total: Number = sum(products) if exact else math.fsum(products)
     symbols = [each for each, *_ in terms]
     numbers = ["*".join(bracketed(figure(each)) for each in factors) for _, *factors in terms]
     sums = [" + ".join(shortened(symbols)), " + ".join(shortened(numbers))]
@@ -137,7 +145,7 @@ def _summed(name: str, terms: Sequence[_Term], divisor: Number) -> Step:
     if divisor != 1:
         sums = [f"({each})" if len(terms) > 1 else each for each in sums]
         sums = [f"{each} / {figure(divisor)}" for each in sums]
-    return Step(name, " = ".join(sums) if terms else "", quotient(total, divisor))
+    return Step(name, " = ".join(sums) if terms else "", quotient(total(products), divisor))
 
 
 def backward_lines(explained: Backward) -> list[str]:

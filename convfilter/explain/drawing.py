@@ -13,8 +13,7 @@ from convfilter import drawing as canvas
 from convfilter.drawing import FRAME, PALE, WHITE, Drawing
 from convfilter.errors import OptionError, figure
 from convfilter.explain.backward import LEGEND, Backward, equations
-from convfilter.explain.steps import Explanation, Slice, Step
-from convfilter.explain.text import wrapped
+from convfilter.explain.steps import Explanation, Slice, Step, wrapped
 from convfilter.filtering.layer import filter_axes
 from convfilter.geometry import Axis
 from convfilter.kernels import Kernel

@@ -20,8 +20,7 @@ from numpy.typing import NDArray
 from convfilter.drawing import greys, resized
 from convfilter.errors import ConvfilterError, OptionError, escaped
 from convfilter.explain.backward import Backward, backward_lines
-from convfilter.explain.steps import Explanation
-from convfilter.explain.text import as_lines
+from convfilter.explain.steps import Explanation, as_lines
 from convfilter.files import write_output
 from convfilter.filtering.quantize import levels_of
 from convfilter.images.picture import Picture

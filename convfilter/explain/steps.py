@@ -1,45 +1,50 @@
-"""Sums, quotients and roundings of a single value, one after the other, as a reader would do them.
-
-What is made of whole numbers stays exact, as a fraction; irrational
-roots have 256 binary places.
-"""
+"""The steps of a calculation, as records, text and JSON, and the numbers that it begins with."""
 
 from __future__ import annotations
 
-import functools
+import json
 import math
+import re
+import textwrap
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from convfilter.convolution.borders import source_index
-from convfilter.errors import ShapeError, figure
+from convfilter.errors import ImageError, KernelError, OptionError, describe, escaped, figure
 from convfilter.geometry import Axis
-from convfilter.options import Border
+from convfilter.kernels.matrix import parse_rows
 
-__all__ = ["SNAP", "Explanation", "Number", "Part", "Slice", "Step", "added", "added_up", "bracketed"]
-__all__ += [
-    "check_place",
-    "combine_parts",
-    "divided",
-    "mixed",
-    "plain",
-    "product",
-    "quotient",
-    "shortened",
-    "slice_of",
+__all__ = [
+    "Explanation",
+    "Number",
+    "Part",
+    "Slice",
+    "Step",
+    "added",
+    "as_lines",
+    "bracketed",
+    "channel_names",
 ]
-__all__ += ["sum_slices", "total", "whole", "window_at"]
+__all__ += ["output_lines", "output_names", "parse_numbers", "plain", "quotient", "read_numbers", "shortened"]
+__all__ += ["table_lines", "to_json", "total", "whole", "wrapped"]
 
 Number: TypeAlias = int | float | Fraction
 
 _TERMS = 25  # of a sum that is written out whole
-_PLACES = 256
-SNAP = Fraction(1, 1 << 192)
-"""The errors of irrational roots are far below this."""
+_LINE = 80
+_SIDES = (15, 9, 7, 5)  # the most rows and columns; the first that fits is taken
+_LONGEST = 1 << 22  # characters of a file of numbers
+_CHANNELS = {
+    "L": ("grey",),
+    "LA": ("grey", "alpha"),
+    "RGB": ("red", "green", "blue"),
+    "RGBA": ("red", "green", "blue", "alpha"),
+    "CMYK": ("cyan", "magenta", "yellow", "black"),
+    "LAB": ("L", "a", "b"),
+}
 
 
 class Step(NamedTuple):
@@ -75,14 +80,10 @@ class Slice(NamedTuple):
 
 
 class Part(NamedTuple):
-    """One part of a kernel at one place: what is added up, and the steps from the sum to the part's value.
+    """One part of a kernel at one place: what is added up, and the steps from the sum to the part's value."""
 
-    It is `lost` if too many samples are missing for a value.
-    """
-
-    slices: tuple[Slice, ...]
-    steps: tuple[Step, ...]
-    lost: bool = False
+    slices: Sequence[Slice]
+    steps: Sequence[Step]
 
     @property
     def value(self) -> Number:
@@ -101,11 +102,11 @@ class Explanation(NamedTuple):
     place: tuple[int, ...]
     axes: tuple[Axis, ...]
     channel: int
-    names: tuple[str, ...]
-    parts: tuple[Part, ...]
-    steps: tuple[Step, ...]
-    values: tuple[int | float, ...]
-    notes: tuple[str, ...] = ()
+    names: Sequence[str]
+    parts: Sequence[Part]
+    steps: Sequence[Step]
+    values: Sequence[int | float]
+    notes: Sequence[str] = ()
 
     @property
     def anchor(self) -> tuple[int, ...]:
@@ -119,60 +120,14 @@ class Explanation(NamedTuple):
         return self.values[self.channel]
 
 
+def whole(value: float | Fraction) -> Number:
+    """Return a number as an int if it is one."""
+    return int(value) if value == int(value) else value
+
+
 def plain(value: Number) -> int | float:
     """Return a number as an int or float."""
     return float(value) if isinstance(value, Fraction) else value
-
-
-def check_place(place: Sequence[int], axes: Sequence[Axis]) -> tuple[int, ...]:
-    """Return a place of the output with its frame."""
-    sizes = [axis.output for axis in axes]
-    at = (*(0 for _ in range(len(sizes) - len(place))), *place)
-    if any(not 0 <= index < size for index, size in zip(at, sizes, strict=True)):
-        frames = f"{sizes[0]} frames of " if sizes[0] > 1 else ""
-        raise ShapeError(
-            f"there is no position {','.join(map(str, place))}: the output has {frames}{sizes[1]} rows and "
-            f"{sizes[2]} columns, counted from 0"
-        )
-    return at
-
-
-def window_at(
-    values: NDArray[Any], axes: Sequence[Axis], place: Sequence[int], border: Border, fill: float
-) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """Return the samples under a kernel, and which of them the border made, as arrays of the kernel's shape.
-
-    One channel (T, H, W) goes in; axes and place are frames, rows, columns; `fill` is a constant border's.
-    """
-    outside, sources = [], []
-    for index, axis in zip(place, axes, strict=True):
-        positions = index * axis.stride - axis.before + axis.dilation * np.arange(axis.kernel)
-        outside.append((positions < 0) | (positions >= axis.size))
-        sources.append(source_index(positions, axis.size, border))
-    samples = values[np.ix_(*sources)]
-    filled = functools.reduce(np.logical_or.outer, [each < 0 for each in sources])
-    if filled.any():
-        whole = float(fill).is_integer() and samples.dtype.kind != "f"
-        samples = np.where(filled, np.int64(fill) if whole else np.float64(fill), samples)
-    return samples, functools.reduce(np.logical_or.outer, outside)
-
-
-def product(*factors: NDArray[Any]) -> NDArray[Any]:
-    """Multiply weights, samples and maybe alpha, integers exactly; a zero hides even an infinite sample."""
-    kind = np.float64 if any(each.dtype.kind == "f" for each in factors) else object
-    with np.errstate(all="ignore"):
-        products = math.prod(each.astype(kind) for each in factors)
-    zero = np.any([each == 0 for each in (factors[0], *factors[2:])], axis=0)
-    return np.where(zero, 0, products)
-
-
-def total(*arrays: NDArray[Any]) -> Number:
-    """Return the sum of arrays: exact for integers, rounded once for floats."""
-    numbers = np.concatenate([each.ravel() for each in arrays])
-    values = numbers.tolist()
-    if numbers.dtype.kind != "f":
-        return int(sum(values))
-    return math.fsum(values) if np.isfinite(numbers).all() else float(sum(values))
 
 
 def quotient(value: Number, divisor: Number) -> Number:
@@ -182,48 +137,23 @@ def quotient(value: Number, divisor: Number) -> Number:
     return whole(Fraction(value) / divisor)
 
 
-def slice_of(
-    name: str,
-    samples: NDArray[Any],
-    border: NDArray[np.bool_],
-    weights: NDArray[Any],
-    alpha: NDArray[Any] | None = None,
-    missing: NDArray[np.bool_] | None = None,
-) -> Slice:
-    """Multiply a piece of a window by its weights, and by alpha as a fraction of opaque."""
-    factors = [weights, samples] if alpha is None else [weights, samples, alpha]
-    return Slice(name, samples, weights, product(*factors), border, alpha, missing)
+def _flat(values: ArrayLike | Sequence[Number]) -> list[Number]:
+    """Return numbers as those of Python, which hold integers of any size."""
+    numbers: list[Number] = np.asarray(values, object).ravel().tolist()
+    return numbers
 
 
-def sum_slices(slices: Sequence[Slice], divisor: Number) -> Part:
-    """Add up the products of slices, and divide."""
-    sums = [total(each.products) for each in slices]
-    exact = all(isinstance(each, int) for each in sums) or not all(map(math.isfinite, sums))
-    whole = sum(sums) if exact else math.fsum(sums)
-    if len(slices) == 1:
-        steps = [Step("sum", added_up(slices), whole)]
-    else:
-        pairs = zip(slices, sums, strict=True)
-        steps = [Step(f"sum of {each.name}", added_up([each]), value) for each, value in pairs]
-        steps.append(Step("sum", added(sums), whole))
-    return Part(tuple(slices), (*steps, *divided(whole, divisor)))
+def total(values: ArrayLike | Sequence[Number]) -> Number:
+    """Return a sum: exact unless some numbers are floats, and else rounded once."""
+    numbers = _flat(values)
+    if not any(isinstance(each, float) for each in numbers):
+        return sum(numbers)
+    return math.fsum(numbers) if all(map(math.isfinite, numbers)) else float(sum(numbers))
 
 
-def divided(value: Number, divisor: Number) -> list[Step]:
-    """Return the step that divides; nothing for a divisor of 1."""
-    if divisor == 1:
-        return []
-    return [Step("divide", f"{figure(value)} / {figure(divisor)}", quotient(value, divisor))]
-
-
-def added(values: Sequence[Number]) -> str:
+def added(values: ArrayLike | Sequence[Number]) -> str:
     """Return an addition in words, without the terms in the middle if there are many."""
-    return " + ".join(shortened([figure(value) for value in values])).replace("+ -", "- ")
-
-
-def added_up(slices: Sequence[Slice]) -> str:
-    """Return the addition of all products of slices in words."""
-    return added([value for each in slices for value in each.products.ravel().tolist()])
+    return " + ".join(shortened([figure(value) for value in _flat(values)])).replace("+ -", "- ")
 
 
 def bracketed(text: str) -> str:
@@ -236,45 +166,171 @@ def shortened(terms: Sequence[str]) -> list[str]:
     return [*terms] if len(terms) <= _TERMS else [*terms[:4], "...", *terms[-4:]]
 
 
-def combine_parts(parts: Sequence[Part], combine: str | None) -> list[Step]:
-    """Return how several parts become one value; nothing for one part."""
-    values = [part.value for part in parts]
-    if combine is None:
-        return []
-    numbers = [figure(value) for value in values]
-    if combine == "magnitude":
-        squares = " + ".join(f"{bracketed(each)}^2" for each in numbers)
-        return [Step("magnitude", f"sqrt({squares})", _root(sum(value * value for value in values)))]
-    if combine == "maximum":
-        largest = next((value for value in values if value != value), None)
-        return [Step("maximum", f"max({', '.join(numbers)})", max(values) if largest is None else largest)]
-    return [Step("sum of parts", added(values), sum(values))]
+def wrapped(name: str, formula: str, width: int = _LINE) -> list[str]:
+    """Return a formula in lines that begin after its name; a sign stays with its number."""
+    joined = re.sub(r"(?<= )([-+*/=]) ", "\\1\0", formula)
+    lines = textwrap.wrap(
+        joined, width, initial_indent=name, subsequent_indent=" " * len(name), break_long_words=False,
+        break_on_hyphens=False,
+    )  # fmt: skip
+    return [line.replace("\0", " ") for line in lines]
 
 
-def _root(square: Number) -> Number:
-    if isinstance(square, float):
-        return math.sqrt(square)
-    top, bottom = Fraction(square).as_integer_ratio()
-    exact = math.isqrt(top * bottom)
-    if exact * exact == top * bottom:
-        return quotient(exact, bottom)
-    return Fraction(math.isqrt(top * bottom << 2 * _PLACES), bottom << _PLACES)
+def read_numbers(path: str) -> NDArray[Any]:
+    """Read rows of numbers from a file."""
+    name = escaped(path)
+    try:
+        with open(path, encoding="utf-8-sig") as stream:
+            text = stream.read(_LONGEST + 1)
+    except FileNotFoundError:
+        raise ImageError(f"{name}: no such file") from None
+    except OSError as error:
+        raise ImageError(f"{name}: cannot be opened: {describe(error)}") from None
+    except UnicodeDecodeError:
+        raise ImageError(f"{name}: is not a text file") from None
+    if len(text) > _LONGEST:
+        raise ImageError(f"{name}: holds more than {_LONGEST} characters: use fewer numbers")
+    return parse_numbers(text, name)
 
 
-def mixed(
-    name: str, made: Number, kept: Number, amount: Number, threshold: Number, scale: Number = 1
-) -> Step:
-    """Return the step from a sample to its mixture; `scale` is what the threshold is divided by."""
-    change, formula, sign = made - kept, f"({figure(made)} - {figure(kept)})".replace("- -", "+ "), "+"
-    if threshold:
-        least = quotient(threshold, scale)
-        sign = "-" if change < 0 else "+"
-        formula = f"max(|{formula[1:-1]}| - {figure(least)}, 0)"
-        change = max(change - least, 0) if change > 0 else min(change + least, 0)
-    share = "" if amount == 1 else f"{figure(amount)} * "
-    return Step(name, f"{figure(kept)} {sign} {share}{formula}", kept + amount * change)
+def parse_numbers(text: str, name: str) -> NDArray[Any]:
+    """Parse rows of numbers, which end with semicolons or line breaks; `name` is for errors."""
+    try:
+        values = parse_rows([row for row in re.split(r"[;\n]", text) if row.strip()])
+    except KernelError as error:
+        raise OptionError(f"{name}: {error}: write rows such as '0 1 2; 3 4 5'") from None
+    lengths = sorted({len(row) for row in values})
+    if len(lengths) != 1:
+        found = " and ".join(map(str, lengths)) or "no"
+        raise OptionError(f"{name}: the rows have {found} numbers: make them equally long, as in '0 1; 2 3'")
+    array = np.array(values)
+    array = array.astype(float) if array.dtype == object else array  # integers of many digits
+    if not np.isfinite(array).all():
+        raise OptionError(f"{name}: a number is too large for a float: use smaller ones")
+    return array
 
 
-def whole(value: float | Fraction) -> Number:
-    """Return a number as an int if it is one."""
-    return int(value) if value == int(value) else value
+def channel_names(mode: str, *, grey: bool) -> tuple[str, ...]:
+    """Return the names of an image's channels; none if its mode is not known and it is not grey."""
+    return _CHANNELS.get(mode, ("grey",) if grey else ())
+
+
+def output_names(count: int, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of the output's channels, from those of the input's."""
+    if count == len(names):
+        return names
+    usual = {len(_CHANNELS[mode]): _CHANNELS[mode] for mode in ("L", "LA", "RGB", "RGBA")}
+    return usual.get(count, tuple(f"channel {number}" for number in range(count)))
+
+
+def as_lines(explained: Explanation) -> list[str]:
+    """Return an explanation as lines for a terminal."""
+    frames, several = explained.axes[0].output > 1, len(explained.values) > 1
+    place, source = (
+        f"frame {frame}, " * frames + f"row {row}, column {column}"
+        for frame, row, column in (explained.place, explained.anchor)
+    )
+    channel = f", {explained.names[explained.channel]}" if several else ""
+    lines = [
+        f"{place}{channel}   (the anchor is over {source})",
+        *(f"  {note}" for note in explained.notes),
+    ]
+    for number, part in enumerate(explained.parts, start=1):
+        lines += ["", f"part {number}"] if len(explained.parts) > 1 else [""]
+        for each in part.slices:
+            lines += _slice_in_lines(each)
+        lines += _steps_in_lines(part.steps)
+    if any(each.border.any() for part in explained.parts for each in part.slices):
+        lines.append("  [in brackets: made by the border]")
+    if explained.steps:
+        lines += ["", *_steps_in_lines(explained.steps)]
+    pairs = zip(explained.names, explained.values, strict=True)
+    others = f"   ({', '.join(f'{name} {figure(value)}' for name, value in pairs)})" if several else ""
+    return [*lines, "", f"value {figure(explained.value)}{others}"]
+
+
+def _steps_in_lines(steps: Sequence[Step]) -> list[str]:
+    name_width = max(len(step.name) for step in steps)
+    return [
+        line
+        for step in steps
+        for line in wrapped(f"  {step.name.ljust(name_width)}  ", f"{step.formula} = {figure(step.value)}")
+    ]
+
+
+def output_lines(explanations: Sequence[Explanation]) -> list[str]:
+    """Return the values of all outputs, explained row by row, as a table."""
+    (first, *_), last = explanations, explanations[-1]
+    values = np.array([each.value for each in explanations]).reshape(last.place[1] + 1, last.place[2] + 1)
+    channel = f", {first.names[first.channel]}" if len(first.values) > 1 else ""
+    return [f"output{channel}", *table_lines(values)]
+
+
+def table_lines(numbers: NDArray[Any]) -> list[str]:
+    """Return a table (H, W) of numbers; of one that is too wide, the middle."""
+    ((_, *lines),), _ = _tables({"": _cells(numbers)})
+    return [line.rstrip() for line in lines]
+
+
+def _slice_in_lines(piece: Slice) -> list[str]:
+    """Return samples, weights and products, side by side if they fit."""
+    cells = {name: _cells(numbers) for name, numbers in piece.tables.items()}
+    cells["samples"] = np.where(piece.border, "[" + cells["samples"] + "]", " " + cells["samples"] + " ")
+    tables, cut = _tables(cells)
+    height, width = piece.weights.shape
+    heading = ", ".join(filter(None, (piece.name, f"the middle of {width}x{height}" if cut else "")))
+    if sum(len(table[0]) + 3 for table in tables) <= _LINE:
+        lines = ["   ".join(line) for line in zip(*tables, strict=True)]
+    else:
+        lines = [line for table in tables for line in table]
+    return [*([f"  {heading}"] if heading else []), *(line.rstrip() for line in lines)]
+
+
+def _cells(numbers: NDArray[Any]) -> NDArray[Any]:
+    """Return numbers as texts, in an array of objects."""
+    texts = [figure(value, 4) for value in _flat(numbers)]
+    return np.array(texts, object).reshape(numbers.shape)
+
+
+def _tables(tables: dict[str, NDArray[Any]]) -> tuple[list[list[str]], bool]:
+    """Return cells of one shape as lines below their names, and whether they are cut so that they fit."""
+    shape = next(iter(tables.values())).shape
+    for side in _SIDES:
+        # How many rows and columns are left out at either end, so that about `side` remain.
+        cut = [0 if count <= side else max(1, (count - min(side, _SIDES[1]) + 1) // 2) for count in shape]
+        kept = tuple(slice(each, count - each) for each, count in zip(cut, shape, strict=True))
+        dots = [(int(each > 0),) * 2 for each in cut]
+        lines = [
+            _table(name, np.pad(cells[kept], dots, constant_values="...")) for name, cells in tables.items()
+        ]
+        if max(len(table[0]) for table in lines) <= _LINE:
+            break
+    return lines, any(cut)
+
+
+def _table(name: str, cells: NDArray[Any]) -> list[str]:
+    widths = [max(map(len, column)) for column in cells.T]
+    lines = [name, *("  ".join(map(str.rjust, row, widths)) for row in cells)]
+    width = max(map(len, lines))
+    return [f"  {line.ljust(width)}" for line in lines]
+
+
+def to_json(explained: Explanation) -> str:
+    """Return an explanation as an object of JSON."""
+    axes = ("frame", "row", "column")
+    described = {
+        "place": dict(zip(axes, explained.place, strict=True)),
+        "anchor": dict(zip(axes, explained.anchor, strict=True)),
+        "channel": explained.names[explained.channel],
+        "parts": [
+            {name: [each._asdict() for each in getattr(part, name)] for name in ("slices", "steps")}
+            for part in explained.parts
+        ],
+        "steps": [step._asdict() for step in explained.steps],
+        "notes": explained.notes,
+        "values": explained.values,
+        "value": explained.value,
+    }
+    return json.dumps(
+        described, default=lambda each: each.tolist() if hasattr(each, "tolist") else float(each)
+    )
