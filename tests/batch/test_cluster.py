@@ -84,16 +84,7 @@ def test_a_cluster_from_its_start_to_its_end(begin, start, run, tmp_path, impati
     assert refusal(str(listed)).endswith("the scheduler has no workers, after 0.5 s: start some")
 
     (tmp_path / "preload.py").write_text(PRELOAD)
-    worker = (
-        "--preload",
-        "preload.py",
-        "--scheduler-file",
-        listed,
-        "--nthreads",
-        "1",
-        "--no-dashboard",
-        "--no-nanny",
-    )
+    worker = f"--preload preload.py --scheduler-file {listed} --nthreads 1 --no-dashboard --no-nanny".split()
     for _ in range(2):
         start("dask_worker", *worker)
     for number in range(30):

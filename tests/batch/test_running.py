@@ -1,31 +1,22 @@
-"""Many images: one after the other, counted, and none in the way of the others."""
+"""Runs over one image or many, one after the other: mistakes, limits of the system, deaths, leftovers."""
 
 import os
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
-from conftest import uncovered
-from samples import colour, grey, load, save
+from conftest import SECONDS, environment, uncovered
+from samples import colour, grey, load, save, tree
 
 import convfilter as cf
-from convfilter.batch import job, run_jobs
-from convfilter.batch.plan import Job, Settings
-from convfilter.options import BatchOptions
-
-SETTINGS = Settings((cf.get_kernel("blur"),), batch=BatchOptions(jobs=1))
+from convfilter.batch import job
 
 
 @pytest.fixture(autouse=True)
 def _here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-
-
-def jobs(names):
-    return [Job(f"{name}.png", f"out/{name}.png", "png") for name in names]
-
-
-def statuses(results):
-    return [result.status for result in results]
 
 
 @pytest.mark.parametrize("dry", [[], ["-n"]])
@@ -78,16 +69,84 @@ def test_a_file_size_limit_fails_those_that_pass_it_and_the_others_are_done(run)
     assert sorted(os.listdir("out")) == ["a.png", "b.png"]
 
 
-def test_stale_temporary_files_in_the_output_folders_are_swept_unless_it_is_a_dry_run():
+# Filters an image in copies of this process; each is killed at a later call of the system in `files`.
+KILLED = """
+import itertools, os, signal, sys
+import convfilter as cf
+from convfilter import files
+
+class Deadly:
+    def __init__(self, number):
+        self.left = number
+
+    def __getattr__(self, name):
+        found = getattr(os, name)
+        return self.counted(found) if callable(found) else found
+
+    def counted(self, call):
+        def counted(*arguments, **options):
+            self.left -= 1
+            if not self.left:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return call(*arguments, **options)
+        return counted
+
+cf.filter_file("in.png", "warm.png", "blur", threads=1)  # so that all modules are loaded
+for number in itertools.count(1):
+    for name in os.listdir("out"):
+        os.unlink(f"out/{name}")
+    if "old" in sys.argv:
+        with open("out/out.png", "x") as stream:
+            stream.write("old")
+    child = os.fork()
+    if not child:
+        files.os = Deadly(number)
+        cf.filter_file("in.png", "out/out.png", "blur", overwrite="old" in sys.argv, threads=1)
+        os._exit(0)
+    end = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    data = open("out/out.png", "rb").read() if os.path.exists("out/out.png") else b""
+    print(end, data.hex() or "none", *sorted({*os.listdir("out")} - {"out.png"}))
+    if not end:
+        break
+"""
+
+
+@uncovered
+@pytest.mark.parametrize("old", [False, True], ids=["new", "replaced"])
+def test_killed_at_any_moment_of_a_commit_the_output_is_old_or_new_and_whole(run, tmp_path, old):
+    save(tmp_path / "in.png", colour(8, 9))
+    (tmp_path / "out").mkdir()
+    cf.filter_file(tmp_path / "in.png", tmp_path / "whole.png", "blur")
+    whole, before = (tmp_path / "whole.png").read_bytes().hex(), b"old".hex() if old else "none"
+    command = [sys.executable, "-c", KILLED, *(["old"] if old else [])]
+    ran = subprocess.run(
+        command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=True, timeout=SECONDS
+    )
+    lines = [line.split() for line in ran.stdout.splitlines()]
+    assert [line[0] for line in lines] == [str(-signal.SIGKILL)] * (len(lines) - 1) + ["0"]
+    assert lines[-1][1:] == [whole]
+    places = {(found == whole, len(left)) for _, found, *left in lines}
+    # Killed before the file was begun, while it was written, and when it was in place.
+    assert places >= {(False, 0), (False, 1), (True, 0)}
+    for _, found, *left in lines:
+        assert found in (before, whole)
+        assert all(name.startswith(".cf-") and name.endswith(".tmp") for name in left)
+        assert len(left) <= 1
+    (tmp_path / "out" / ".cf-00000000.tmp").touch()
+    again = ("--overwrite" if old else "--skip-existing", "-o", "out/out.png")
+    assert run("apply", "in.png", "-k", "blur", *again).code == 0
+    assert list(tree(tmp_path / "out")) == ["out.png"]
+
+
+def test_stale_temporary_files_in_the_output_folders_are_swept_unless_it_is_a_dry_run(quick):
     save("a.png", grey())
     os.mkdir("out")
     for name in ("out/.cf-00000000.tmp", ".cf-00000000.tmp"):
         with open(name, "x"):
             pass
-    assert statuses(run_jobs(jobs("a"), SETTINGS, dry=True)) == ["planned"]
-    assert os.path.exists("out/.cf-00000000.tmp")
-    assert statuses(run_jobs(jobs("a"), SETTINGS)) == ["done"]
-    assert not os.path.exists("out/.cf-00000000.tmp")
+    for options, left in ((["-n"], [".cf-00000000.tmp"]), ([], ["a.png"])):
+        assert quick("apply", "a.png", "-k", "blur", "-o", "out", *options).code == 0
+        assert os.listdir("out") == left
     assert os.path.exists(".cf-00000000.tmp"), "not an output folder"
 
 
