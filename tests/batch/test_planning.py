@@ -4,10 +4,10 @@ import io
 import os
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
-from conftest import environment
 from samples import grey, save
 
 from convfilter import ConvfilterError, get_kernel
@@ -163,27 +163,14 @@ def test_a_list_that_cannot_be_read_or_names_nothing_is_refused():
         assert refusal(files_from="/dev/zero") == "--files-from /dev/zero: longer than 256 MiB: split it"
 
 
-@pytest.mark.skipif(os.name != "posix", reason="measures as POSIX systems do")
 def test_the_plan_of_many_images_takes_less_than_a_kilobyte_each():
-    script = """
-import resource
-from convfilter import get_kernel
-from convfilter.batch.plan import Settings, plan_jobs
-
-def peak():
-    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-with open("list", "w") as stream:
-    stream.writelines(f"photos/{number // 1000:03}/holiday_{number:08}.jpg\\n" for number in range(50_000))
-before = peak()
-jobs = plan_jobs([], Settings((get_kernel("blur"),)), output="out", format="png", files_from="list").jobs
-assert len(jobs) == 50_000
-print((peak() - before) / len(jobs))
-"""
-    ran = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, env=environment(), check=True
-    )
-    assert float(ran.stdout) < 800
+    names = [f"photos/{number // 1000:03}/holiday_{number:08}.jpg" for number in range(5_000)]
+    tracemalloc.start()
+    try:
+        assert len(plan(*names, output="out", format="png").jobs) == 5_000
+        assert tracemalloc.get_traced_memory()[1] < 5_000 * 600
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.fixture
