@@ -199,7 +199,8 @@ def _foresee(job: Job, frames: Frames, settings: Settings, result: Result) -> tu
     first, own, region = frames.size(), frames.format, settings.filtering.region
     result.frames = frames.count
     form = _output_format(job, own, settings)
-    if form in ("jpeg", "avif") and FORMATS[own].lossless and format_of_name(job.source) == form:
+    losses = FORMATS[own].losses, FORMATS[form].losses
+    if losses == ("never", "always") and format_of_name(job.source) == form:
         mend = f"use --format {own} to keep it lossless"
         result.warnings.append(f"is written as lossy {form}, as its name says: {mend}")
     if region is not None:
@@ -301,29 +302,13 @@ def _cannot_stack(settings: Settings) -> str:
     return f" and cannot be stacked: {mend}"
 
 
-# Bytes a pixel that are held while an image is read, and while one or several frames are written, in colour;
-# grey takes a third. `python -m benchmarks estimates` measures them.
-_HELD = {
-    "png": (4, 9, 22),
-    "tiff": (5, 13, 15),
-    "webp": (14, 45, 48),
-    "gif": (5, 33, 50),
-    "ppm": (0, 3, 3),
-    "avif": (10, 48, 350),
-    "npy": (0, 3, 3),
-}
-_HELD_BY_OTHERS = (4, 8.5, 8.5)
-_LOSSY_WEBP = 20
-# Bytes a pixel that are kept of every frame until the file is complete.
-_KEPT = {"gif": 1, "webp": 2, "avif": 4}
-
-
 def memory_needed(size: Size, form: str, settings: Settings) -> int:
     """Estimate the bytes that it takes to filter a file, at the peak."""
     several = size.frames > 1 and settings.batch.frames != "first"
     volume = size.frames if settings.stacks else 1
     pixels, own = size.width * size.height, np.dtype(size.dtype).itemsize
-    decoder = _HELD.get(size.format, _HELD_BY_OTHERS)[0] * pixels * (1 if size.channels > 2 else 1 / 3)
+    source, target = FORMATS[size.format], FORMATS[form].memory
+    decoder = source.memory.reading * pixels * (1 if size.channels > 2 else 1 / 3)
     if size.frames > 1:
         decoder *= 2
     read = volume * pixels * size.channels * own
@@ -342,16 +327,15 @@ def memory_needed(size: Size, form: str, settings: Settings) -> int:
         held = made
     frames, rows, columns, channels = last.shape
     channels += bool(alpha)
-    _, one, many = _HELD.get(form, _HELD_BY_OTHERS)
-    written: float = many if several else one
-    if form == "webp" and (settings.encoding.quality is not None or size.format in ("jpeg", "avif")):
-        written = _LOSSY_WEBP
-    if not (channels > 2 or form in ("gif", "webp") or (several and form == "avif")):
-        written /= 3
-    if form != "tiff":
+    written = target.frames if several else target.writing
+    if target.lossy and (settings.encoding.quality is not None or source.losses == "always"):
+        written = target.lossy
+    if channels < 3:
+        written *= target.grey
+    if target.deep:
         written *= last.target.itemsize
     if several:
-        written += _KEPT.get(form, 0) * size.frames
+        written += target.kept * size.frames
     written *= rows * columns
     if volume > 1:
         written += frames * rows * columns * channels * last.target.itemsize

@@ -166,7 +166,7 @@ def command(
         names = steps.channel_names(mode, grey=pixels.ndim == 2 + stack)
         sample = partial(explain_sample, pixels, chain, filtering, channel=channel, names=names, step=step)
         explain = (lambda place: sample((frame, *place))) if stack else sample
-        if not picture.metadata.lossless or not FORMATS[picture.format].lossless:
+        if not picture.metadata.lossless or FORMATS[picture.format].losses == "always":
             notes = (f"{picture.format} is lossy: the written sample may differ a little",)
     try:
         found = _explanations(explain, at, one=page or backward is not None)

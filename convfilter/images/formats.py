@@ -40,6 +40,18 @@ CODECS_MEND = "install convfilter[codecs]"
 _ANY_SIDE = 2**31 - 1
 
 
+class Memory(NamedTuple):
+    """Bytes a pixel of 8-bit colours held at the peak; `python -m benchmarks estimates` measures them."""
+
+    reading: float = 4
+    writing: float = 8.5
+    frames: float = 8.5  # while one of several is written
+    kept: float = 0  # of each frame until the file is complete
+    lossy: float = 0  # while an image is written with loss, if that takes less
+    grey: float = 1 / 3  # what grey takes of it
+    deep: bool = True  # whether deeper samples take more
+
+
 class Format(NamedTuple):
     """What one format is, what it holds, and what reads and writes it.
 
@@ -53,13 +65,14 @@ class Format(NamedTuple):
     deep: tuple[str, ...] = ()  # what else it stores with the codecs; C is any number of channels
     several: Literal["", "animation", "pages", "arrays"] = ""  # shown in turn, of any sizes, or of one shape
     side: int = _ANY_SIDE  # the longest side in pixels
-    lossless: bool = True  # whether every file of it gives back the samples that were written
+    losses: Literal["never", "unless asked", "always"] = "never"  # whether samples are written with loss
     quality: bool = False  # whether there is a quality to choose
     blocks: tuple[str, ...] = ()  # what it holds beside the pixels: fields of `Metadata`
     reader: str = "reading:PillowReader"  # the class that reads it
     writer: str = "writing:PlainWriter"  # the class that writes it
     holds_all: bool = False  # whether that class needs all of them at once
     prints: bool = False  # whether its library prints to standard error
+    memory: Memory = Memory()
 
     def holds(self, kind: str) -> bool:
         """Whether it stores a kind here and now."""
@@ -90,6 +103,7 @@ FORMATS: dict[str, Format] = {
         blocks=("exif", "icc", "xmp", "dpi", "chunks", "duration", "plays"),
         reader="png:PngReader",
         writer="png:PngWriter",
+        memory=Memory(writing=9, frames=22),
     ),
     "jpeg": Format(
         extensions=(".jpg", ".jpeg", ".jpe", ".jfif"),
@@ -97,7 +111,7 @@ FORMATS: dict[str, Format] = {
         magic=((0, b"\xff\xd8\xff"),),
         plugin="JpegImagePlugin",
         side=65_500,
-        lossless=False,
+        losses="always",
         quality=True,
         blocks=("exif", "icc", "xmp", "dpi", "comments", "photoshop"),
         reader="jpeg:JpegReader",
@@ -110,9 +124,10 @@ FORMATS: dict[str, Format] = {
         plugin="TiffImagePlugin",
         deep=("C", *_ANY),
         several="pages",
-        blocks=("exif", "icc", "xmp", "dpi"),
+        blocks=("exif", "icc", "xmp", "dpi", "tags"),
         reader="tiff:TiffReader",
         writer="tiff:TiffWriter",
+        memory=Memory(5, 13, 15, deep=False),
         prints=True,
     ),
     "webp": Format(
@@ -122,11 +137,12 @@ FORMATS: dict[str, Format] = {
         plugin="WebPImagePlugin",
         several="animation",
         side=16_383,
-        lossless=False,
+        losses="unless asked",
         quality=True,
         blocks=("exif", "icc", "xmp", "duration", "plays"),
         reader="webp:WebpReader",
         writer="webp:WebpWriter",
+        memory=Memory(14, 45, 48, kept=2, lossy=20, grey=1),
     ),
     "bmp": Format(
         extensions=(".bmp", ".dib"),
@@ -148,6 +164,7 @@ FORMATS: dict[str, Format] = {
         blocks=("xmp", "comments", "aspect", "duration", "plays"),
         reader="gif:GifReader",
         writer="gif:GifWriter",
+        memory=Memory(5, 33, 50, kept=1, grey=1),
     ),
     "ppm": Format(
         extensions=(".ppm", ".pgm", ".pbm", ".pnm"),
@@ -156,6 +173,7 @@ FORMATS: dict[str, Format] = {
         several="pages",
         reader="pnm:PnmReader",
         writer="pnm:PnmWriter",
+        memory=Memory(0, 3, 3),
     ),
     "tga": Format(
         extensions=(".tga", ".icb", ".vda", ".vst"),
@@ -171,11 +189,12 @@ FORMATS: dict[str, Format] = {
         plugin="AvifImagePlugin",
         several="animation",
         side=32_768,
-        lossless=False,
+        losses="always",
         quality=True,
         blocks=("exif", "icc", "xmp", "duration"),
         reader="webp:AvifReader",
         writer="webp:AvifWriter",
+        memory=Memory(10, 48, 350, kept=4, grey=1),
         holds_all=True,
         prints=True,
     ),
@@ -187,6 +206,7 @@ FORMATS: dict[str, Format] = {
         side=2**63 - 1,
         reader="npy:NpyReader",
         writer="npy:NpyWriter",
+        memory=Memory(0, 3, 3),
     ),
 }
 

@@ -266,8 +266,8 @@ class GifWriter(Writer):
         indices[drawn] = numbers
         whole = (0, 0, frame.shape[1], frame.shape[0])
         left, top, right, bottom = whole if vanishes or first else changed_box(drawn)
-        palette = colours.tobytes() + bytes(3 * spare)
-        image = to_image(indices[top:bottom, left:right], "P", palette)
+        image = to_image(indices[top:bottom, left:right], "P")
+        image.putpalette(colours.tobytes() + bytes(3 * spare))
         # As a file of its own: 13 bytes with the size of the palette, palette, 10 bytes, data, 1 byte.
         encoded = io.BytesIO()
         save(image, self.output._replace(stream=encoded), optimize=False, interlace=False)

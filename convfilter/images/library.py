@@ -37,8 +37,7 @@ def load_plugin(form: str) -> None:
     # Images are measured against the caller's limit, from the header; Pillow's own would warn or refuse.
     Image.MAX_IMAGE_PIXELS = None
     plugin: Any = import_module(f"PIL.{FORMATS[form].plugin}")
-    if form == "avif":  # images run side by side, each on one thread
-        plugin.DEFAULT_MAX_THREADS = 1
+    plugin.DEFAULT_MAX_THREADS = 1  # of AVIF: images run side by side, each on one thread
 
 
 @contextlib.contextmanager
@@ -167,14 +166,11 @@ class _WarningHook:
     def _take(
         self,
         message: Warning | str,
-        category: type[Warning],
-        filename: str,
-        lineno: int,
-        file: TextIO | None = None,
-        line: str | None = None,
+        *where: Any,
+        **named: Any,
     ) -> None:
         if _thread.warnings is None:
-            self._show(message, category, filename, lineno, file, line)
+            self._show(message, *where, **named)
         else:
             add_warning(_thread.warnings, one_line(message))
 

@@ -210,8 +210,8 @@ def prepared(picture: Picture, output: Output) -> Picture:
         pixels = flattened(pixels, background_colour(background))
         mode = "L" if pixels.ndim == 2 else "RGB"
         kind, _ = route(mode, dtype, form)
-    if picture.format == form == "jpeg" and picture.metadata.lossless:
-        warnings.append("is a lossless JPEG, and is written as a lossy one: try png")
+    if picture.format == form and FORMATS[form].losses == "always" and picture.metadata.lossless:
+        warnings.append(f"is a lossless {form.upper()}, and is written as a lossy one: try png")
     metadata = _fitting(picture, kind, output)
     if output.encoding.quality is not None and not FORMATS[form].quality:
         warnings.append(f"{form} has no quality to choose: --quality is ignored")
@@ -220,8 +220,6 @@ def prepared(picture: Picture, output: Output) -> Picture:
         mode = held
     if held != kind:
         pixels, mode = np.asarray(to_image(pixels, mode).convert(kind)), kind
-    if _in_four_bytes(pixels) is None or form not in ("jpeg", "png"):  # which take them as they are
-        pixels = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("="))
     picture.pixels = np.empty((0, 0), np.uint8)
     return Picture(pixels, mode, form, metadata)
 
@@ -239,13 +237,14 @@ def _loses_alpha(mode: str, kind: str) -> bool:
 def _fitting(picture: Picture, kind: str, output: Output) -> Metadata:
     """Return the metadata to write; what a format cannot hold is named in one warning."""
     metadata, form, warnings = picture.metadata, output.format, output.warnings
+    blocks = FORMATS[form].blocks
     if output.encoding.strip:
         return metadata.bare()
-    if form == "tiff" and metadata.exif is not None and metadata.origin is None:  # not from a TIFF itself
-        with contextlib.suppress(ImageError):  # which the writer reports
-            metadata = metadata._replace(tags=read_tags(directory_of(metadata.exif)))
-    written = Origin.of(picture.pixels, output.frames or 1)
-    if form == "tiff":
+    if "tags" in blocks:
+        if metadata.exif is not None and metadata.origin is None:  # not from a file with tags
+            with contextlib.suppress(ImageError):  # which the writer reports
+                metadata = metadata._replace(tags=read_tags(directory_of(metadata.exif)))
+        written = Origin.of(picture.pixels, output.frames or 1)
         tags, lines = fitting_tags(metadata.tags, metadata.origin, written, picture.grid)
         metadata = metadata._replace(tags=tags)
         warnings += lines
@@ -254,7 +253,7 @@ def _fitting(picture: Picture, kind: str, output: Output) -> Metadata:
     output.lost.extend(metadata.lost_in(form, output.frames, still=picture.frames == 1))
     if metadata.unknown:
         warnings.append(f"dropped because it may not fit the filtered image: {', '.join(metadata.unknown)}")
-    if "icc" not in FORMATS[form].blocks:
+    if "icc" not in blocks:
         metadata = metadata._replace(icc=None)
     if metadata.icc is not None and not icc_fits(metadata.icc, kind):
         warnings.append(f"the colour profile does not fit {kind} pixels: dropped")
@@ -298,29 +297,19 @@ def background_colour(text: str) -> tuple[int, int, int]:
 
 def flattened(pixels: NDArray[np.uint8], background: tuple[int, int, int]) -> NDArray[np.uint8]:
     """Lay an image (H, W, 2 or 4), not premultiplied, on a colour; grey stays grey (H, W) on grey."""
-    colours = pixels[..., :-1]
-    grey = colours.shape[2] == 1 and len(set(background)) == 1
-    height, width = pixels.shape[:2]
-    result = np.empty((height, width, 1 if grey else 3), np.uint8)
-    ground = np.array(background[: result.shape[2]], np.uint16)
-    step = max(1, _STRIP_SAMPLES // (3 * width))
-    for top in range(0, height, step):
-        part = slice(top, top + step)
-        alpha = pixels[part, :, -1:].astype(np.uint16)
-        # At most 255 * 255 + 127: 16 bits hold it.
-        result[part] = (colours[part] * alpha + ground * (255 - alpha) + 127) // 255
-    return result[..., 0] if grey else result
+    image = to_image(pixels, "LA" if pixels.shape[2] == 2 else "RGBA")
+    grey = image.mode == "LA" and len(set(background)) == 1
+    ground = Image.new("L", image.size, background[0]) if grey else Image.new("RGB", image.size, background)
+    ground.paste(image, mask=image)
+    return np.asarray(ground)
 
 
-def to_image(pixels: NDArray[Any], mode: str, palette: bytes | None = None) -> Image.Image:
+def to_image(pixels: NDArray[Any], mode: str) -> Image.Image:
     """Return an array as an image of Pillow's, which shares its memory for ``L RGBA CMYK I;16``."""
     dtype = pixels.dtype.newbyteorder("<" if mode == "I;16" else "=")
     pixels = np.ascontiguousarray(pixels, dtype)
     size = pixels.shape[1], pixels.shape[0]
-    image = Image.frombuffer(mode, size, pixels.reshape(-1).view(np.uint8), "raw", mode, 0, 1)
-    if palette is not None:
-        image.putpalette(palette)
-    return image
+    return Image.frombuffer(mode, size, pixels.reshape(-1).view(np.uint8), "raw", mode, 0, 1)
 
 
 def _in_four_bytes(pixels: NDArray[Any]) -> NDArray[np.uint8] | None:
@@ -390,11 +379,7 @@ class Clock:
 
 def changed_box(changed: NDArray[np.bool_]) -> tuple[int, int, int, int]:
     """Return left, top, right and bottom of what has changed; one pixel if nothing has."""
-    places = [np.flatnonzero(changed.any(axis=axis)) for axis in (0, 1)]
-    if not len(places[0]):
-        return 0, 0, 1, 1
-    (left, right), (top, bottom) = ((int(each[0]), int(each[-1]) + 1) for each in places)
-    return left, top, right, bottom
+    return to_image(changed.view(np.uint8), "L").getbbox() or (0, 0, 1, 1)
 
 
 def changed_part(picture: Picture, before: Picture | None, grid: int = 1) -> tuple[Picture, int, int]:
