@@ -273,7 +273,7 @@ def cell(row: Row, form: str) -> str:
         return "no alpha"
     if stored != kind:
         return f"as {stored}"
-    return "kept" if held.lossless or form == "webp" else "near"
+    return "kept" if held.losses != "always" else "near"
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
