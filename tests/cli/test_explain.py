@@ -204,11 +204,6 @@ def test_the_kernel_slides_over_all_outputs(quick, tmp_path):
             images.append(np.asarray(image.convert("RGB")))
     assert len(sizes) == 1
     assert not any(np.array_equal(images[0], each) for each in images[1:])
-    save(tmp_path / "small.png", colour(4, 5))
-    options = ["-k", "sobel", "--at", "0,0", "--animate", "small.gif", "--channel", "green"]
-    assert quick("explain", "small.png", *options).code == 0
-    with Image.open(tmp_path / "small.gif") as image:
-        assert image.n_frames == 20
 
 
 def test_a_dilated_kernel_slides_with_gaps_between_its_weights(quick, tmp_path):

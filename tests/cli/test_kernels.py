@@ -82,11 +82,6 @@ def test_a_users_file_is_laid_over_the_shipped_one(quick, tmp_path):
     assert " ".join(out.split("\n\n")[0].split()).endswith("Your own: mine 2x1 My own")
     assert re.search(r"  sobel +1x1\n", out)
     assert "prewitt " in out
-    assert quick("kernels", "sobel", "--kernels", "mine.toml").out.splitlines()[:3] == [
-        "sobel 1x1",
-        "  weights",
-        "    7",
-    ]
 
 
 def test_control_characters_of_a_users_file_are_escaped(quick, tmp_path):

@@ -43,16 +43,6 @@ def test_stdin_goes_to_stdout_and_the_calculation_to_stderr(run, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_image_on_stdout_is_alone_there(quick, tmp_path):
-    save(tmp_path / "a.png", grey())
-    for extra in ((), ("-v",), ("--json",), ("--format", "bmp")):
-        ran = quick("apply", "a.png", "-k", "blur", "-o", "-", *extra)
-        form, pixels = decoded(ran.raw)
-        assert form == ("BMP" if "bmp" in extra else "PNG")
-        assert np.array_equal(pixels, cf.apply_kernel(grey(), "blur"))
-        assert ran.err
-
-
 @posix
 @pytest.mark.parametrize(
     ("descriptor", "arguments", "message"),

@@ -178,12 +178,6 @@ def test_other_values_than_numbers_are_refused(values, operation):
         operation([1, 2], values)
 
 
-@pytest.mark.parametrize("weight", [np.nan, np.inf])
-def test_weights_are_finite(weight):
-    with pytest.raises(KernelError, match="finite"):
-        correlate(np.ones(5), [1.0, weight])
-
-
 def test_options_are_the_same_everywhere():
     """Names, defaults and their order, none of them by position."""
     found = set()
