@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import io
+import itertools
 import os
+import re
 import sys
 from importlib import import_module
 from typing import NoReturn
@@ -48,47 +50,8 @@ convfilter filters images with convolution kernels. Try:
 'convfilter --help' lists all commands, 'convfilter COMMAND --help' describes one."""
 
 
-def _right_command(name: str, *others: str) -> str:
-    """Return what is to be typed instead of a command that does not exist."""
-    import shlex
-
-    from convfilter.guesses import COMMANDS, NOT_CONVOLUTIONS, folded, synonyms
-    from convfilter.kernels import load_kernels
-
-    kernels, word = load_kernels(), folded(name.partition(":")[0])
-    if word in COMMANDS:
-        right = COMMANDS[word]
-        return proposed([f"{others[0]} {right}" if right == "--help" and others else right])
-    if word in NOT_CONVOLUTIONS:
-        return f"not a convolution: {NOT_CONVOLUTIONS[word]}"
-    rest = shlex.join(others) if len(others) < 7 else "INPUT..."
-    if meant := [name] if name.partition(":")[0] in kernels else synonyms(word, kernels):
-        return proposed([f"apply {rest or 'INPUT'} -k {meant[0]}"])
-    if meant := [] if os.path.exists(name) else nearest(name, _COMMANDS):
-        return proposed(meant)
-    # What resembles nothing is most likely an image.
-    if others and others[0].partition(":")[0] in kernels:
-        rest = f"-k {rest}"
-    elif "-k" not in others:
-        rest = "-k KERNEL"
-    return proposed([f"apply {shlex.quote(name)} {rest}"])
-
-
 class _Commands(click.Group):
     """Subcommands by name, each in a module of that name."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse arguments; options of commands come after the command."""
-        try:
-            return super().parse_args(ctx, args)
-        except click.NoSuchOption as error:
-            from convfilter.guesses import COMMANDS, folded
-
-            right = COMMANDS.get(folded(error.option_name))
-            mend = proposed([right]) if right else "begin with 'convfilter apply INPUT'"
-            raise click.UsageError(
-                f"no such option {error.option_name} before a command: {mend}", ctx
-            ) from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -96,8 +59,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        command = import_module(f"convfilter.cli.{cmd_name}").command
-        assert isinstance(command, click.Command)
+        command: click.Command = import_module(f"convfilter.cli.{cmd_name}").command
         return command
 
     def resolve_command(
@@ -167,10 +129,89 @@ def main() -> NoReturn:
 
 
 def _usage(error: click.ClickException) -> str:
-    """Return what is wrong with the command line, in one line, and where to find help without a remedy."""
+    """Return what is wrong with the command line and what to do about it, in one line."""
     text = " ".join(error.format_message().split())
     text = text[:1].lower() + text[1:]  # Click begins its own with a capital
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is None:
+        return text
+    if isinstance(error, click.NoSuchOption):
+        # Of `-sobel` Click only names the first letter.
+        name = next((each for each in sys.argv if each.startswith(error.option_name)), error.option_name)
+        text = f"no such option {escaped(name)}{_right_option(context, name.partition('=')[0])}"
+    elif isinstance(error, click.MissingParameter) and isinstance(error.param, click.Option):
+        text = _missing(context.command, "missing option", error.param.opts[0])
+    elif isinstance(error, click.BadOptionUsage):
+        text = _missing(context.command, "no value for option", error.option_name)
     remedy = ": " in text or "did you mean" in text
-    if isinstance(error, click.UsageError) and error.ctx is not None and not remedy:
-        return f"{text.rstrip('.')} (see '{error.ctx.command_path} --help')"
-    return text
+    return text if remedy else f"{text.rstrip('.')} (see '{context.command_path} --help')"
+
+
+def _right_command(name: str, *others: str) -> str:
+    """Return what is to be typed instead of a command that does not exist."""
+    import shlex
+
+    from convfilter.guesses import COMMANDS, NOT_CONVOLUTIONS, folded, synonyms
+    from convfilter.kernels import load_kernels
+
+    kernels, word = load_kernels(), folded(name.partition(":")[0])
+    if word in COMMANDS:
+        right = COMMANDS[word]
+        return proposed([f"{others[0]} {right}" if right == "--help" and others else right])
+    if word in NOT_CONVOLUTIONS:
+        return f"not a convolution: {NOT_CONVOLUTIONS[word]}"
+    rest = shlex.join(others) if len(others) < 7 else "INPUT..."
+    if meant := [name] if name.partition(":")[0] in kernels else synonyms(word, kernels):
+        return proposed([f"apply {rest or 'INPUT'} -k {meant[0]}"])
+    if meant := [] if os.path.exists(name) else nearest(name, _COMMANDS):
+        return proposed(meant)
+    # What resembles nothing is most likely an image.
+    if others and others[0].partition(":")[0] in kernels:
+        rest = f"-k {rest}"
+    elif "-k" not in others:
+        rest = "-k KERNEL"
+    return proposed([f"apply {shlex.quote(name)} {rest}"])
+
+
+def _right_option(context: click.Context, name: str) -> str:
+    """Return what to do instead of giving an option, if that is possible with the command."""
+    from convfilter.guesses import COMMANDS, NOT_CONVOLUTIONS, OPTIONS, folded, synonyms
+    from convfilter.images.formats import format_of_name
+    from convfilter.kernels import load_kernels
+
+    word, command = folded(name), context.command
+    if command is cli:
+        mend = proposed([COMMANDS[word]]) if word in COMMANDS else "begin with 'convfilter apply INPUT'"
+        return f" before a command: {mend}"
+    own = {flag: each for each in command.get_params(context) for flag in each.opts}
+    if f"-{name}" in own:
+        return f": {proposed([f'-{name}'])}"
+    advice = OPTIONS.get(word, "")
+    if any(each.name == "name" for each in command.params):  # the kernel, which is an argument
+        advice = re.sub(r"-k (?=[a-z]+:)", "", advice)
+    needed = re.search(r"(?<![\w-])(--?[a-z][a-z-]*)(?: ([a-z]+))?", advice)
+    values = getattr(getattr(own.get(needed[1]), "type", None), "choices", None) if needed else None
+    if advice and (not needed or (needed[1] in own and needed[2] in (None, *(values or [needed[2]])))):
+        return f": {advice}"
+    if "-k" in own and word in NOT_CONVOLUTIONS:
+        return f": not a convolution: {NOT_CONVOLUTIONS[word]}"
+    if "-k" in own and (kernels := synonyms(word, load_kernels())):
+        return f": use -k {kernels[0]}"
+    if "--format" in own and format_of_name(f"x.{word}"):
+        return f": use --format {word}"
+    meant = [flag for flag in own if len(name) == 2 and flag.startswith(f"-{name}")]
+    meant = meant or [flag for flag in nearest(name, own) if folded(flag)[:2] == word[:2]]
+    return f": {proposed(meant)}" if meant else ""
+
+
+def _missing(command: click.Command, fault: str, flag: str) -> str:
+    """Return the message for a missing option or value, with the command's example of it."""
+    from convfilter.kernels import load_kernels
+
+    names = load_kernels() if flag == "-k" else ()
+    for before, word in itertools.pairwise(sys.argv):
+        if word.partition(":")[0] in names and not before.startswith("-"):
+            return f"{brief(word)} is a kernel: use -k {escaped(word)}"
+    example = re.search(rf"{flag} [\w.]+", (command.help or "").rpartition("Example: ")[2])
+    mend = f": add one, such as {example[0]}" if example else ""
+    return f"{fault} {flag}{mend}" + ("; 'convfilter kernels' lists all kernels" if names else "")

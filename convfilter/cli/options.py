@@ -12,16 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convfilter.errors import (
-    ConvfilterError,
-    OptionError,
-    brief,
-    complain,
-    did_you_mean,
-    escaped,
-    nearest,
-    proposed,
-)
+from convfilter.errors import ConvfilterError, OptionError, brief, complain, did_you_mean
 from convfilter.options import FilterOptions, Option, choices, declared, one_or_two, read_whole
 
 if TYPE_CHECKING:
@@ -79,30 +70,20 @@ class Choice(click.Choice[Any]):
 
 
 class Command(click.Command):
-    """A command whose help lists options under headings, and that knows options of other programs."""
+    """A command whose help lists options under headings."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse arguments; what to do instead is said of an option that does not exist."""
-        typed = list(args)  # which are taken off one by one
-        long = {flag for each in self.params for flag in each.opts if flag.startswith("--")}
-        for each in (name.partition("=")[0] for name in typed[: [*typed, "--"].index("--")]):
-            if f"-{each}" in long:  # Click takes `-kernel` for `-k ernel`
-                raise click.UsageError(f"no such option {each} ({proposed([f'-{each}'])})", ctx)
+        """Parse arguments; Click would take `-kernel` for `-k ernel`."""
+        flags = {flag for each in self.params for flag in each.opts}
+        for word in itertools.takewhile("--".__ne__, args):
+            name = word.partition("=")[0]
+            if name.startswith("-") and f"-{name}" in flags:
+                raise click.NoSuchOption(name, ctx=ctx)
         try:
             return super().parse_args(ctx, args)
-        except click.NoSuchOption as error:
-            # Of `-sobel` Click only names the first letter.
-            name = next((each for each in typed if each.startswith(error.option_name)), error.option_name)
-            advice = self._advice(ctx, name.partition("=")[0])
-            raise click.UsageError(f"no such option {escaped(name)}{advice and f': {advice}'}", ctx) from None
-        except click.MissingParameter as error:
-            if not isinstance(error.param, click.Option):
-                raise
-            missing = self._missing("missing option", error.param.opts[0], typed)
-            raise click.UsageError(missing, ctx) from None
         except click.BadOptionUsage as error:
-            missing = self._missing("no value for option", error.option_name, [])
-            raise click.UsageError(missing, ctx) from None
+            error.ctx = ctx  # which Click leaves out
+            raise
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; a kernel that looks like several rows in one is pointed out first."""
@@ -112,43 +93,6 @@ class Command(click.Command):
             if hint and not ctx.params.get("quiet"):
                 complain(f"hint: {hint}")
         return super().invoke(ctx)
-
-    def _missing(self, fault: str, flag: str, typed: Sequence[str]) -> str:
-        """Return the message for a missing option or value, with the command's example of it."""
-        from convfilter.kernels import load_kernels
-
-        names = load_kernels() if flag == "-k" else ()
-        for before, word in itertools.pairwise(typed):
-            if word.partition(":")[0] in names and not before.startswith("-"):
-                return f"{brief(word)} is a kernel: use -k {escaped(word)}"
-        example = re.search(rf"{flag} [\w.]+", (self.help or "").rpartition("Example: ")[2])
-        mend = f": add one, such as {example[0]}" if example else ""
-        return f"{fault} {flag}{mend}" + ("; 'convfilter kernels' lists all kernels" if names else "")
-
-    def _advice(self, ctx: click.Context, name: str) -> str:
-        """Return what to do instead of giving an option, if that is possible with this command."""
-        from convfilter.guesses import NOT_CONVOLUTIONS, OPTIONS, folded, synonyms
-        from convfilter.images.formats import format_of_name
-        from convfilter.kernels import load_kernels
-
-        word, own = folded(name), {flag: each for each in self.get_params(ctx) for flag in each.opts}
-        kernels = synonyms(word, load_kernels()) if "-k" in own else []
-        advice = OPTIONS.get(word)
-        if any(each.name == "name" for each in self.params):  # the kernel, which is an argument
-            advice = re.sub(r"-k (?=[a-z]+:)", "", advice or "")
-        needed = re.search(r"(?<![\w-])(--?[a-z][a-z-]*)(?: ([a-z]+))?", advice or "")
-        values = getattr(getattr(own.get(needed[1]), "type", None), "choices", None) if needed else None
-        if advice and (not needed or (needed[1] in own and needed[2] in (None, *(values or [needed[2]])))):
-            return advice
-        if "-k" in own and word in NOT_CONVOLUTIONS:
-            return f"not a convolution: {NOT_CONVOLUTIONS[word]}"
-        if kernels:
-            return f"use -k {kernels[0]}"
-        if "--format" in own and format_of_name(f"x.{word}"):
-            return f"use --format {word}"
-        meant = [flag for flag in own if len(name) == 2 and flag.startswith(f"-{name}")]
-        meant = meant or [flag for flag in nearest(name, own) if folded(flag)[:2] == word[:2]]
-        return proposed(meant) if meant else ""
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return all parameters, those that show help last."""
