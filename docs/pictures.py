@@ -59,7 +59,7 @@ def sheet_name(heading: str) -> str:
     return f"kernels-{heading.lower().replace(' ', '-')}.png"
 
 
-def group_sheet(heading: str, names: tuple[str, ...]) -> np.ndarray:
+def group_sheet(heading: str, names: Sequence[str]) -> np.ndarray:
     """Return an image, or an enlarged part of it, filtered with some kernels."""
     file, area = {
         "Smoothing": ("text.png", (296, 209, 376, 254)),

@@ -21,21 +21,17 @@ __all__ = ["GROUPS", "command"]
 _PHOTOGRAPH = (3000, 4000)  # rows and columns
 _OWN = "Your own"
 
-GROUPS = {
-    "Smoothing": (
-        *("identity", "box", "blur", "binomial-3", "binomial-5", "binomial-7", "gaussian", "disk", "motion"),
-    ),
-    "Sharpening": ("sharpen", "unsharp", "deblur", "high-pass"),
-    "Edges by gradients": (
-        *("sobel", "sobel-x", "sobel-y", "prewitt", "prewitt-x", "prewitt-y", "scharr", "scharr-x"),
-        *("scharr-y", "farid", "farid-x", "farid-y", "roberts", "kirsch", "robinson"),
-        *("gaussian-x", "gaussian-y", "gaussian-gradient"),
-    ),
-    "Edges by second derivatives": ("laplacian", "laplacian-8", "log", "dog", "outline"),
-    "Relief and texture": ("emboss", "gabor"),
-    "Time": ("temporal-blur", "temporal-edge"),
-    "Colour": ("luma", "sepia", "opponent"),
+_GROUPS = {
+    "Smoothing": "identity box blur binomial-3 binomial-5 binomial-7 gaussian disk motion",
+    "Sharpening": "sharpen unsharp deblur high-pass",
+    "Edges by gradients": "sobel sobel-x sobel-y prewitt prewitt-x prewitt-y scharr scharr-x scharr-y farid "
+    "farid-x farid-y roberts kirsch robinson gaussian-x gaussian-y gaussian-gradient",
+    "Edges by second derivatives": "laplacian laplacian-8 log dog outline",
+    "Relief and texture": "emboss gabor",
+    "Time": "temporal-blur temporal-edge",
+    "Colour": "luma sepia opponent",
 }
+GROUPS = {heading: names.split() for heading, names in _GROUPS.items()}
 
 _SYMMETRIES = {
     "even": "even: rotation by 180 degrees (--flip) changes nothing",

@@ -203,19 +203,17 @@ def _table(steps: Sequence[LayerSizes], *, bias: bool) -> Iterator[str]:
 
 def _layer_lines(sizes: LayerSizes, *, bias: bool) -> Iterator[str]:
     names = AXIS_NAMES[len(sizes.size)]
-    labels = " x ".join(reversed(names))
-    counted = ""
-    if sizes.counted == "output":
-        yield f"{'output':<16} {_written(sizes.output)}  ({labels})"
+    labels = f"  ({' x '.join(reversed(names))})"
+    counted = "" if sizes.counted == "output" else f"  ({sizes.counted})"
+    if not counted:
+        yield f"{'output':<16} {_written(sizes.output)}{labels}"
         yield from calculation(sizes.rows["output"])
-    else:
-        counted = f"  ({sizes.counted})"
-        column = 12 if len(names) < 3 else 19
-        for name in ROWS:
-            axes = sizes.rows[name]
-            pairs = reversed(list(zip(names, axes, strict=True)))  # in the order of WxH
-            formulas = "   ".join(f"{each} {axis.formula()}" for each, axis in pairs)
-            yield f"{name:<16} {_written(output_of(axes)):<{column}} {formulas}"
+    column = 12 if len(names) < 3 else 19
+    for name in ROWS if counted else ():
+        axes = sizes.rows[name]
+        pairs = reversed(list(zip(names, axes, strict=True)))  # in the order of WxH
+        formulas = "   ".join(f"{each} {axis.formula()}" for each, axis in pairs)
+        yield f"{name:<16} {_written(output_of(axes)):<{column}} {formulas}"
     several = (sizes.channels, sizes.outputs) != (1, 1)
     channels = f", {sizes.channels} -> {sizes.outputs} channels" if several else ""
     yield f"{'weights':<16} {sizes.weights:,}{channels}"
@@ -223,7 +221,7 @@ def _layer_lines(sizes: LayerSizes, *, bias: bool) -> Iterator[str]:
         yield f"{'biases':<16} {sizes.biases:,}, with the weights {sizes.weights + sizes.biases:,} parameters"
     yield f"{'multiplications':<16} {sizes.multiplications:,}{counted}"
     yield f"{'fully connected':<16} {sizes.fully_connected:,} weights{counted}"
-    yield f"{'receptive field':<16} {_written(sizes.receptive_field)}  ({labels})"
+    yield f"{'receptive field':<16} {_written(sizes.receptive_field)}{labels}"
 
 
 def _written(size: Sequence[int] | None, sign: str = " x ") -> str:
@@ -267,22 +265,18 @@ def _read_layer(text: str, axes: int, known: Mapping[str, Kernel]) -> Layer:
 def _split(text: str) -> tuple[str, dict[str, str]]:
     """Split a text into the kernel with its parameters, and the layer's own options."""
     spec, _, rest = text.partition(":")
-    texts: dict[str, str] = {}
-    others: list[str] = []
-    name = ""
-    for piece in rest.split(","):
-        word, equals, value = (each.strip() for each in piece.partition("="))
-        if word in _READERS:
-            name = word
-            if name in texts:
-                raise OptionError(f"{name} is set twice")
-            texts[name] = value
-        elif name and not equals:  # a comma without a name after it continues the value
-            texts[name] += f",{word}"
+    own: dict[str, str] = {}
+    others = []
+    # A comma without a name after it continues a value.
+    for item in re.split(rf",(?=\w+=|(?:{'|'.join(_READERS)})(?:,|$))", rest.replace(" ", "")):
+        name, _, value = item.partition("=")
+        if name not in _READERS:
+            others.append(item)
+        elif name in own:
+            raise OptionError(f"{name} is set twice")
         else:
-            name = ""
-            others.append(piece)
-    return (f"{spec}:{','.join(others)}" if others else spec) if texts else text, texts
+            own[name] = value
+    return f"{spec}:{','.join(others)}".rstrip(":") if own else text, own
 
 
 def _read(name: str, text: str) -> Any:
