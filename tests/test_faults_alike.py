@@ -52,7 +52,7 @@ FILES = {
         "frames": ["all", LONG],
         "max_pixels": [0, 2.5, True],
         "format": ["jpg2"],
-        "quality": [LONG, 101, True],
+        "quality": [LONG, 0, 101, 9.5, True],
         "compress": ["much"],
         "background": ["whyte"],
         **{switch: ["no"] for switch in ("orient", "strip", "overwrite", "preserve")},

@@ -9,9 +9,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from encoded import Counting, encoded, read_frames, saved, tiff
+from encoded import Counting, read_frames, saved, tiff
 from PIL import Image, TiffImagePlugin
-from samples import noise
 from samples import random_pixels as some
 
 from convfilter.batch import filter_file
@@ -245,15 +244,6 @@ def test_a_compression_that_nobody_knows_is_not_supported_and_one_that_pillow_la
     unknown = data.replace(entry + struct.pack("<H", 34887), entry + struct.pack("<H", 12345))
     with pytest.raises(ImageError, match=r"^not supported: 8-bit RGB TIFF of compression 12345"):
         read_picture(io.BytesIO(unknown))
-
-
-@pytest.mark.parametrize("compression", ["raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "lzma", "zstd"])
-def test_a_deep_tiff_keeps_its_compression(compression):
-    for kind in ("RGB;uint16", "LA;float64"):
-        mode = kind.partition(";")[0]
-        picture = read_picture(io.BytesIO(encoded(noise(kind), mode, "tiff", compression=compression)))
-        assert picture.metadata.compression == compression
-        np.testing.assert_array_equal(picture.pixels, noise(kind))
 
 
 # Pages

@@ -9,11 +9,11 @@ from encoded import FullDisk, smooth, write
 from PIL import Image, ImageFile
 from samples import noise
 
-from convfilter.errors import ImageError, OptionError
+from convfilter.errors import ImageError
 from convfilter.images.formats import FORMATS
 from convfilter.images.picture import Metadata, Picture
 from convfilter.images.reading import read_picture
-from convfilter.images.writing import check_encoding, check_writable, write_picture
+from convfilter.images.writing import check_writable, write_picture
 from convfilter.options import EncodeOptions
 
 pytestmark = pytest.mark.usefixtures("without_codecs")  # as Pillow alone does it
@@ -71,21 +71,16 @@ def test_no_pixels_are_not_an_image():
 # What is lost is reported
 
 
-@pytest.mark.parametrize("form", ["jpeg", "bmp", "ppm"])
 @pytest.mark.parametrize("mode", ["LA", "RGBA"])
-def test_alpha_is_laid_on_the_background(form, mode):
+def test_alpha_is_laid_on_the_background(mode):
     pixels = noise(mode)
-    stream, warnings = write(pixels, mode, form, EncodeOptions(background="#404040"))
-    assert warnings == [f"{form} cannot hold alpha: blended onto #404040"]
+    stream, warnings = write(pixels, mode, "ppm", EncodeOptions(background="#404040"))
+    assert warnings == ["ppm cannot hold alpha: blended onto #404040"]
     alpha = pixels[..., -1:] / 255
     expected = np.floor(pixels[..., :-1] * alpha + 0x40 * (1 - alpha) + 0.5)
-    result = read_picture(stream)
-    assert result.mode == mode[:-1]
-    if form != "jpeg":
-        np.testing.assert_array_equal(result.pixels, expected.squeeze())
-    assert check_writable(mode, "uint8", (9, 9), 1, form) == [
-        f"{form} cannot hold alpha: blended onto the background"
-    ]
+    np.testing.assert_array_equal(read_picture(stream).pixels, expected.squeeze())
+    word = "ppm cannot hold alpha: blended onto the background"
+    assert check_writable(mode, "uint8", (9, 9), 1, "ppm") == [word]
 
 
 def test_grey_on_a_colour_becomes_coloured():
@@ -94,22 +89,17 @@ def test_grey_on_a_colour_becomes_coloured():
 
 
 def test_alpha_that_hides_nothing_goes_without_a_warning():
-    pixels = noise("RGBA")
-    pixels[..., 3] = 255
+    pixels = noise("RGBA") | np.array([0, 0, 0, 255], np.uint8)
     stream, warnings = write(pixels, "RGBA", "bmp")
     assert warnings == []
     np.testing.assert_array_equal(read_picture(stream).pixels, pixels[..., :3])
 
 
-def test_settings_that_do_not_exist_are_refused_and_those_without_effect_reported():
-    with pytest.raises(OptionError, match="unknown colour 'whyte'"):
-        check_encoding(EncodeOptions(background="whyte"))
-    for quality in (0, 101, True, 9.5):
-        with pytest.raises(OptionError, match="must be an integer from 1 to 100"):
-            check_encoding(EncodeOptions(quality=quality))
-    for form, row in FORMATS.items():
-        _, warnings = write(noise("L") // 9, "L", form, EncodeOptions(quality=50))
-        assert warnings == [f"{form} has no quality to choose: --quality is ignored"] * (not row.quality)
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_quality_without_effect_is_reported(form):
+    _, warnings = write(noise("L") // 9, "L", form, EncodeOptions(quality=50))
+    word = f"{form} has no quality to choose: --quality is ignored"
+    assert warnings == ([] if FORMATS[form].quality else [word])
 
 
 @pytest.mark.parametrize(("form", "encoding"), [("gif", None), ("png", SMALL)])
