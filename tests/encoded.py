@@ -92,27 +92,47 @@ def segment(marker, content):
     return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content
 
 
-def png(depth, colour, width, height, rows, before=b"", after=b""):
-    """Put a PNG together by hand."""
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
-    data = chunk(b"IDAT", zlib.compress(b"".join(b"\0" + row for row in rows)))
+def packed(rows):
+    return zlib.compress(b"".join(b"\0" + row for row in rows))
+
+
+def png(depth, colour, width, height, rows, before=b"", after=b"", interlace=0):
+    """Put a PNG together by hand; `before` and `after` are chunks around its pixels."""
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlace))
+    data = chunk(b"IDAT", packed(rows))
     return b"\x89PNG\r\n\x1a\n" + header + before + data + after + chunk(b"IEND", b"")
 
 
-def interlaced(pixels):
-    """A PNG of 8 or 16 bits in the seven passes of Adam7: (top, left, down, across)."""
-    passes = [
-        *((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4)),
-        *((2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)),
-    ]
+# The seven passes of an interlaced PNG: top, left, down, across.
+ADAM7 = [
+    *((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4)),
+    *((2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)),
+]
+
+
+def png_of(pixels, interlaced=False, **chunks):
+    """Put a PNG of 8 or 16 bits together by hand."""
+    passes = ADAM7 if interlaced else [(0, 0, 1, 1)]
     parts = [pixels[top::down, left::across] for top, left, down, across in passes]
-    stored = pixels.dtype.newbyteorder(">")
-    rows = b"".join(b"\0" + row.astype(stored).tobytes() for part in parts if part.size for row in part)
+    rows = [
+        row.astype(pixels.dtype.newbyteorder(">")).tobytes() for part in parts if part.size for row in part
+    ]
     height, width, channels = (*pixels.shape, 1)[:3]
     kind = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
-    header = struct.pack(">IIBBBBB", width, height, 8 * pixels.itemsize, kind, 0, 0, 1)
-    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*each) for each in chunks)
+    return png(8 * pixels.itemsize, kind, width, height, rows, interlace=int(interlaced), **chunks)
+
+
+def apng(depth, colour, width, height, frames, before=b""):
+    """Put an animated PNG together by hand, each frame of rows."""
+
+    def control(number):
+        return chunk(b"fcTL", struct.pack(">5I2H2B", number, width, height, 0, 0, 1, 10, 0, 0))
+
+    after = b""
+    for number, rows in enumerate(frames[1:]):
+        after += control(2 * number + 1) + chunk(b"fdAT", struct.pack(">I", 2 * number + 2) + packed(rows))
+    before += chunk(b"acTL", struct.pack(">II", len(frames), 0)) + control(0)
+    return png(depth, colour, width, height, frames[0], before=before, after=after)
 
 
 def tiff(tags, data, order="<"):

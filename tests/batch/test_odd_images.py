@@ -5,7 +5,7 @@ import struct
 
 import encoded
 import pytest
-from encoded import chunk, interlaced, png, tiff
+from encoded import chunk, png, png_of, tiff
 from PIL import Image
 from samples import colour, grey
 
@@ -29,7 +29,7 @@ DONE = {
     "black and white by fax": ("a.tif", lambda: saved(GREY.convert("1"), "TIFF", compression="group4")),
     "two bits": ("a.png", lambda: bits_of(2)),
     "four bits": ("a.png", lambda: bits_of(4)),
-    "seven passes": ("a.png", lambda: interlaced(grey(8, 8))),
+    "seven passes": ("a.png", lambda: png_of(grey(8, 8), interlaced=True)),
     "bottom up": ("a.bmp", lambda: saved(PLAIN, "BMP")),
     "five bits a colour": ("a.bmp", lambda: saved(PLAIN.quantize(16), "BMP")),
     "runs": ("a.tga", lambda: saved(PLAIN, "TGA", rle=True)),

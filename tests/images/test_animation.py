@@ -2,11 +2,10 @@
 
 import io
 import struct
-import zlib
 
 import numpy as np
 import pytest
-from encoded import FullDisk, chunk, read_frames
+from encoded import FullDisk, apng, chunk, read_frames
 from PIL import GifImagePlugin, Image
 from samples import animate, moving, noise
 
@@ -367,19 +366,11 @@ def test_the_still_image_of_an_animated_png_is_not_a_frame():
 
 
 def test_a_level_marked_as_transparent_is_the_same_in_every_frame():
-    # Two bits of grey, of which level 1 is transparent; the frames are all 1, all 2 and all 1 again.
-    parts = [b"\x89PNG\r\n\x1a\n", chunk(b"IHDR", struct.pack(">2I5B", 4, 2, 2, 0, 0, 0, 0))]
-    parts += [chunk(b"acTL", struct.pack(">2I", 3, 0)), chunk(b"tRNS", struct.pack(">H", 1))]
-    number = 0
-    for level in (1, 2, 1):
-        parts.append(chunk(b"fcTL", struct.pack(">5I2H2B", number, 4, 2, 0, 0, 1, 10, 0, 0)))
-        data = zlib.compress(bytes([0, level * 0b01010101] * 2))
-        numbered = struct.pack(">I", number + 1) + data
-        parts.append(chunk(b"fdAT", numbered) if number else chunk(b"IDAT", data))
-        number += 2 if number else 1
-    data = io.BytesIO(b"".join([*parts, chunk(b"IEND", b"")]))
-    with opened_frames(data, max_pixels=None) as frames:
-        found = [frames.read(number).pixels[0, 0].tolist() for number in (0, 1, 2, 0)]
+    """Two bits of grey, of which level 1 is transparent."""
+    frames = [[bytes([level * 0b01010101])] * 2 for level in (1, 2, 1)]
+    data = apng(2, 0, 4, 2, frames, before=chunk(b"tRNS", struct.pack(">H", 1)))
+    with opened_frames(io.BytesIO(data), max_pixels=None) as opened:
+        found = [opened.read(number).pixels[0, 0].tolist() for number in (0, 1, 2, 0)]
     assert found == [[85, 0], [170, 255], [85, 0], [85, 0]]
 
 

@@ -6,11 +6,10 @@ import struct
 import subprocess
 import sys
 import textwrap
-import zlib
 
 import numpy as np
 import pytest
-from encoded import chunk, encoded, interlaced, png, saved
+from encoded import apng, chunk, encoded, png, png_of, saved
 from PIL import Image
 from samples import noise as samples
 
@@ -21,7 +20,7 @@ from convfilter.images.writing import write_picture
 
 pytestmark = pytest.mark.usefixtures("without_codecs")  # as Pillow alone does it
 
-ORIENTED = b"Exif\0\0II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0\0\0\0\0"
+ORIENTED = b"II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0\0\0\0\0"
 
 
 @pytest.mark.parametrize("form", ["jpeg", "png"])
@@ -56,15 +55,6 @@ def test_a_palette_becomes_colours_and_its_transparency_alpha():
     assert read_picture(saved(image, "GIF", transparency=2)).pixels[0, 2, 3] == 0
 
 
-def png_of(pixels, **chunks):
-    """A PNG put together by hand; `before` and `after` are chunks around its pixels."""
-    height, width, channels = (*pixels.shape, 1)[:3]
-    rows = [row.astype(pixels.dtype.newbyteorder(">")).tobytes() for row in pixels]
-    return io.BytesIO(
-        png(8 * pixels.itemsize, {1: 0, 2: 4, 3: 2, 4: 6}[channels], width, height, rows, **chunks)
-    )
-
-
 def transparent(*levels):
     return chunk(b"tRNS", struct.pack(f">{len(levels)}H", *levels))
 
@@ -82,12 +72,12 @@ def test_a_transparent_grey_becomes_alpha_at_every_depth(depth):
 
 def test_a_transparent_colour_becomes_alpha_of_as_many_bits():
     pixels = np.array([[[1, 2, 3], [4, 5, 6]]], np.uint8)
-    found = read_picture(png_of(pixels, before=transparent(4, 5, 6))).pixels
+    found = read_picture(io.BytesIO(png_of(pixels, before=transparent(4, 5, 6)))).pixels
     assert found.tolist() == [[[1, 2, 3, 255], [4, 5, 6, 0]]]
     deep = pixels.astype(np.uint16) * 10_000
-    found = read_picture(png_of(deep, before=transparent(10_000, 20_000, 30_000))).pixels
+    found = read_picture(io.BytesIO(png_of(deep, before=transparent(10_000, 20_000, 30_000)))).pixels
     assert found.tolist() == [[[10_000, 20_000, 30_000, 0], [40_000, 50_000, 60_000, 65_535]]]
-    grey = png_of(np.array([[1, 300]], np.uint16), before=transparent(300))
+    grey = io.BytesIO(png_of(np.array([[1, 300]], np.uint16), before=transparent(300)))
     picture = read_picture(grey)
     assert (picture.mode, picture.warnings) == ("LA", [])
     assert picture.pixels.tolist() == [[[1, 65535], [300, 0]]]
@@ -97,7 +87,8 @@ def test_a_transparent_colour_becomes_alpha_of_as_many_bits():
 @pytest.mark.parametrize("kind", ["LA", "RGB", "RGBA"])
 def test_colours_of_sixteen_bits_in_a_png_are_read_in_full(kind):
     pixels = samples(f"{kind};uint16", 13, 17)
-    for data in (png_of(pixels), io.BytesIO(interlaced(pixels))):
+    for interlaced in (False, True):
+        data = io.BytesIO(png_of(pixels, interlaced))
         picture = read_picture(data)
         assert (picture.mode, picture.warnings) == (kind, [])
         np.testing.assert_array_equal(picture.pixels, pixels, strict=True)
@@ -108,8 +99,8 @@ def test_colours_of_sixteen_bits_in_a_png_are_read_in_full(kind):
 @pytest.mark.parametrize("kind", ["RGB", "RGB;uint16"])
 def test_a_png_with_tags_behind_its_pixels_keeps_them_and_its_depth(kind):
     pixels, text = samples(kind, 4, 6), b"Title\0late"
-    data = png_of(pixels, after=chunk(b"eXIf", ORIENTED[6:]) + chunk(b"tEXt", text))
-    with opened_frames(data, max_pixels=None) as frames:
+    data = png_of(pixels, after=chunk(b"eXIf", ORIENTED) + chunk(b"tEXt", text))
+    with opened_frames(io.BytesIO(data), max_pixels=None) as frames:
         assert frames.size()[:2] == (4, 6)
         assert frames.size().dtype == pixels.dtype.name
         picture = frames.read(0)
@@ -118,16 +109,10 @@ def test_a_png_with_tags_behind_its_pixels_keeps_them_and_its_depth(kind):
 
 
 def test_frames_of_deep_colours_are_refused_not_narrowed():
-    pixels = samples("RGB;uint16", 4, 6)
-    first, second = (
-        chunk(b"fcTL", struct.pack(">5I2H2B", number, 6, 4, 0, 0, 1, 9, 0, 0)) for number in (0, 1)
-    )
-    rows = zlib.compress(b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels))
-    after = second + chunk(b"fdAT", struct.pack(">I", 2) + rows)
-    data = png_of(pixels, before=chunk(b"acTL", struct.pack(">II", 2, 0)) + first, after=after)
+    data = apng(16, 2, 6, 4, [[bytes(36)] * 4] * 2)
     for read in (read_picture, read_size):
         with pytest.raises(ImageError, match="not supported: frames of 16 bits per colour; convert"):
-            read(data)
+            read(io.BytesIO(data))
 
 
 # Orientation.
