@@ -42,9 +42,10 @@ class Counting(io.BytesIO):
         return data
 
 
-def smooth(height=120, width=160):
+def smooth(height=120, width=160, channels=3):
     rows, columns = np.mgrid[0:height, 0:width]
-    waves = [np.sin(rows / a) + np.cos(columns / b) for a, b in ((17, 23), (11, 31), (29, 13))]
+    periods = [(17, 23), (11, 31), (29, 13), (23, 19)][:channels]
+    waves = [np.sin(rows / a) + np.cos(columns / b) for a, b in periods]
     return np.clip(np.stack(waves, -1) * 60 + 128, 0, 255).astype(np.uint8)
 
 

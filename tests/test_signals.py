@@ -1,7 +1,6 @@
 """Ctrl-C, SIGTERM and SIGHUP: at any moment, within two seconds, and nothing but whole outputs is left."""
 
 import os
-import pty
 import signal
 import time
 
@@ -116,20 +115,6 @@ def test_a_signal_to_the_parent_alone_or_to_all_ends_all(begin, tmp_path, number
         "nothing done, 6 not finished",
     )
     assert os.listdir(tmp_path / "out") == ["a.png"]
-
-
-def test_ctrl_c_at_a_terminal_ends_all(begin, tmp_path):
-    save_all(tmp_path / "in", "abcd")
-    ours, theirs = pty.openpty()
-    terminal = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)"
-    process = begin(*APPLY, "2", change=f"{terminal}\n{WAITING}", stdin=theirs)
-    os.close(theirs)
-    wait_for(lambda: (tmp_path / "out" / "a.png").exists() and len(temporary(tmp_path)) == 2)
-    os.write(ours, b"\x03")
-    assert ended(process)[0] == -signal.SIGINT
-    os.close(ours)
-    assert os.listdir(tmp_path / "out") == ["a.png"]
-    assert processes_of(process.pid) == []
 
 
 @pytest.mark.parametrize("change", [WAITING, STUBBORN], ids=["waiting", "stubborn"])

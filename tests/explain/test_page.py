@@ -398,18 +398,16 @@ def test_a_blend_is_set_and_copied(show, quick, tmp_path):
     assert page.inner_text("#error") == "threshold: enter a fraction of full scale, such as 0.02"
 
 
-def test_sums_are_written_out_and_backward_shows_how_gradients_flow(show):
-    numbers = Subject("numbers", np.array([[1, 2, 3, 4, 5]]), ("value",))
-    weights, options = cf.Kernel("weights", ([[10, 20, 30]],)), FilterOptions(padding="valid")
-    page = show(make_page(numbers, weights, SHIPPED, options, (0, 0), "text"))
-    lines = page.inner_text("#calculation .sum").split("\n")
-    assert lines == ["10·1 + 20·2 + 30·3", "= 10 + 40 + 90", "= 140"]
-    assert shown(page) == [140, 200, 260]
-    page.check("#backward")
-    for column, derivative in enumerate((1, -1, 2)):
-        point_at(page, "output", 0, column, click=True)
-        page.fill("#derivative", str(derivative))
-    assert page.input_value("#upstream") == "edited"
+def test_sums_are_written_out_forward_and_backward(show, quick, tmp_path):
+    given = ["--values", "1 2 3 4 5", "--weights", "10 20 30", "--padding", "valid", "--upstream", "1 -1 2"]
+    assert quick("explain", *given, "-o", "made.html").complaints == ["convfilter: page written to made.html"]
+    html = (tmp_path / "made.html").read_text(encoding="utf-8")
+    assert "dL/dw2 = d1*x2 + d2*x3 + d3*x4 = 1*2 + (-1)*3 + 2*4 = 2 - 3 + 8 = 7\n" in html
+    page = show(html)
+    page.click("#copy-command")
+    _, *copied = shlex.split(page.input_value("#copied"))
+    assert quick(*copied).out == quick("explain", *given).out
+    assert page.locator("#weight-gradient td").all_inner_texts() == ["5", "7", "9"]
     point_at(page, "input", 0, 2)
     assert status(page) == "Gradient with respect to input row 0, column 2: 30"
     text = page.inner_text("#calculation")
@@ -422,20 +420,15 @@ def test_sums_are_written_out_and_backward_shows_how_gradients_flow(show):
     text = page.inner_text("#calculation")
     assert "dL/dw[0,1] = d[0,0]·x[0,1] + d[0,1]·x[0,2] + d[0,2]·x[0,3]" in text
     assert "1·2 + (-1)·3 + 2·4" in text
-    assert page.locator("#weight-gradient td").all_inner_texts() == ["5", "7", "9"]
-
-
-def test_a_page_of_a_backward_pass_opens_with_its_upstream(show, quick, tmp_path):
-    given = ["--values", "1 2 3 4 5", "--weights", "10 20 30", "--padding", "valid", "--upstream", "1 -1 2"]
-    ran = quick("explain", *given, "-o", "made.html")
-    assert (ran.code, ran.complaints) == (0, ["convfilter: page written to made.html"])
-    html = (tmp_path / "made.html").read_text(encoding="utf-8")
-    assert "dL/dw2 = d1*x2 + d2*x3 + d3*x4 = 1*2 + (-1)*3 + 2*4 = 2 - 3 + 8 = 7\n" in html
-    page = show(html)
-    assert page.locator("#weight-gradient td").all_inner_texts() == ["5", "7", "9"]
-    page.click("#copy-command")
-    _, *copied = shlex.split(page.input_value("#copied"))
-    assert quick(*copied).out == quick("explain", *given).out
+    point_at(page, "output", 0, 1, click=True)
+    page.fill("#derivative", "0")
+    assert page.input_value("#upstream") == "edited"
+    assert page.locator("#weight-gradient td").all_inner_texts() == ["7", "10", "13"]
+    page.check("#forward")
+    point_at(page, "output", 0, 0, click=True)
+    lines = page.inner_text("#calculation .sum").split("\n")
+    assert lines == ["10·1 + 20·2 + 30·3", "= 10 + 40 + 90", "= 140"]
+    assert shown(page) == [140, 200, 260]
 
 
 @pytest.mark.parametrize("summed", [False, True])
