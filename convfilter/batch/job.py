@@ -62,14 +62,8 @@ TOO_LARGE = "too large"
 class Result:
     """What became of one image, as far as it is known."""
 
-    width: int | None = None
-    height: int | None = None
-    channels: int | None = None
-    frames: int | None = None
-    output_width: int | None = None
-    output_height: int | None = None
-    output_channels: int | None = None
-    output_frames: int | None = None
+    size: Size | None = None  # of the first frame that goes in, and of the first that comes out
+    output: Size | None = None
     samples: int = 0  # those in which saturated ones were counted
     clipped_below: float | None = None  # shares of samples
     clipped_above: float | None = None
@@ -144,7 +138,8 @@ def filter_job(
     preserve = attributes_of(job.source) if settings.batch.preserve else None  # reading changes a time
     with contextlib.ExitStack() as opened:
         frames = opened.enter_context(_opened(job, settings))
-        form, _ = _foresee(job, frames, settings, result)
+        output, _ = _foresee(job, frames, settings, result)
+        form = output.format
         if memory is not None and memory_needed(frames.size(), form, settings) > memory:
             result.status = TOO_LARGE
             return
@@ -167,7 +162,7 @@ def filter_job(
             form,
             settings,
             result,
-            count=result.output_frames or 1,
+            count=output.frames,
             volume=volume,
             preserve=preserve,
             repeated=repeated,
@@ -191,13 +186,13 @@ def _opened(job: Job, settings: Settings) -> contextlib.AbstractContextManager[F
 # What comes out, from the header
 
 
-def _foresee(job: Job, frames: Frames, settings: Settings, result: Result) -> tuple[str, list[str]]:
-    """Report sizes, and refuse what cannot be done before anything is computed.
+def _foresee(job: Job, frames: Frames, settings: Settings, result: Result) -> tuple[Size, list[str]]:
+    """Report what goes in and comes out, and return the latter and a line for each thing that will be lost.
 
-    Returns the format of the output, and a line for each thing that will be lost in it.
+    What cannot be done is refused before anything is computed.
     """
     first, own, region = frames.size(), frames.format, settings.filtering.region
-    result.frames = frames.count
+    result.size = first
     form = _output_format(job, own, settings)
     losses = FORMATS[own].losses, FORMATS[form].losses
     if losses == ("never", "always") and format_of_name(job.source) == form:
@@ -214,7 +209,8 @@ def _foresee(job: Job, frames: Frames, settings: Settings, result: Result) -> tu
         result.warnings.append(f"holds one frame, and {fault}")
     sizes = [first] if settings.batch.frames == "first" else frames.sizes()
     check_mask_sizes(settings.filtering, job.source, settings.reading, {each[:2] for each in sizes})
-    return form, _predict(sizes, form, settings, result)
+    result.output, lost = _predict(sizes, form, settings)
+    return result.output, lost
 
 
 def _output_format(job: Job, own: str, settings: Settings) -> str:
@@ -225,13 +221,12 @@ def _output_format(job: Job, own: str, settings: Settings) -> str:
     return form
 
 
-def _predict(sizes: Sequence[Size], form: str, settings: Settings, result: Result) -> list[str]:
-    """Report what goes in and comes out, and return what will be lost; refuse what cannot be done.
+def _predict(sizes: Sequence[Size], form: str, settings: Settings) -> tuple[Size, list[str]]:
+    """Return what comes out of a file, and what will be lost; refuse what cannot be done.
 
     `sizes` are those of all frames, or of the first alone if they are alike.
     """
     frames = 1 if settings.batch.frames == "first" else sizes[0].frames
-    result.width, result.height, result.channels = sizes[0][:3]
     if len(sizes) > 1 and settings.stacks:
         raise ImageError(f"its frames differ in size or mode{_cannot_stack(settings)}")
     if len(sizes) > 1 and FORMATS[form].several != "pages":
@@ -240,21 +235,19 @@ def _predict(sizes: Sequence[Size], form: str, settings: Settings, result: Resul
     max_pixels = settings.reading.max_pixels
     if settings.stacks or FORMATS[form].holds_all or FORMATS[sizes[0].format].several == "animation":
         check_pixels(sizes[0][:2], max_pixels, frames)
-    shapes, warnings = [], []
+    outputs, lost = [], []
     for number, size in enumerate(sizes):
         with frame_named(number, len(sizes)):
             check_pixels(size[:2], max_pixels)
-            shape, lost = _predict_frame(size, frames, form, settings)
-        shapes.append(shape)
-        warnings += lost
-    result.output_frames, result.output_height, result.output_width, result.output_channels = shapes[0]
-    return list(dict.fromkeys(warnings))
+            output = _output_size(size, frames, form, settings)
+            first = not settings.stacks
+            lost += check_writable(output.mode, output.dtype, output[:2], output.frames, form, first=first)
+        outputs.append(output)
+    return outputs[0], list(dict.fromkeys(lost))
 
 
-def _predict_frame(
-    size: Size, frames: int, form: str, settings: Settings
-) -> tuple[tuple[int, ...], list[str]]:
-    """Return the frames, rows, columns and channels that come out of a frame, and what will be lost."""
+def _output_size(size: Size, frames: int, form: str, settings: Settings) -> Size:
+    """Return what comes out of one of several frames."""
     if settings.filtering.region is not None:
         check_region(settings.filtering.region, (size.height, size.width))
     layers, alpha = _layers(size, settings)
@@ -263,8 +256,7 @@ def _predict_frame(
     sample = np.empty((1, 1, channels), layers[-1].target)
     page, *others = _pages_of(Picture(sample, fitting_mode(size.mode, channels, alpha), form), form, settings)
     count = (count if settings.stacks else frames) * (1 + len(others))
-    lost = check_writable(page.mode, sample.dtype, (width, height), count, form, first=not settings.stacks)
-    return (count, height, width, _shape(page)[2]), lost
+    return Size(width, height, _shape(page)[2], page.mode, sample.dtype.name, form, count)
 
 
 def _layers(size: Size, settings: Settings) -> tuple[list[Layer], bool | None]:
@@ -476,11 +468,10 @@ def _filter_stream(job: Job, settings: Settings, result: Result) -> None:
         for number, picture in enumerate(itertools.islice(pictures, count)):
             if number == 0:
                 rows, columns, channels = _shape(picture)
-                dtype = picture.pixels.dtype.name
-                _predict(
-                    [Size(columns, rows, channels, picture.mode, dtype, "ppm", 1)], form, settings, result
-                )
-            result.frames = result.output_frames = number + 1
+                size = Size(columns, rows, channels, picture.mode, picture.pixels.dtype.name, "ppm", 1)
+                output, _ = _predict([size], form, settings)
+            result.size = size._replace(frames=number + 1)
+            result.output = output._replace(frames=number + 1)
             yield picture
 
     filtered = _filter_each(arriving(), count, settings, result)

@@ -314,7 +314,7 @@ class Reporter:
         if result.status not in ("done", "planned"):
             return
         if not self._every:
-            size, made = f"{result.width}x{result.height}", f"{result.output_width}x{result.output_height}"
+            size, made = (f"{each.width}x{each.height}" for each in (result.size, result.output) if each)
             yield f"{arrow}   {size}" if made == size else f"{arrow}   {size} -> {made}"
             return
         yield f"{arrow}   {self._filters(result)}"
@@ -325,13 +325,14 @@ class Reporter:
 
     def _filters(self, result: Result) -> str:
         """Return the chain, its options and what it does with several frames."""
-        settings, frames = self._settings, result.frames or 1
+        settings = self._settings
+        frames, made = (each.frames if each else 1 for each in (result.size, result.output))
         line = filter_line(settings.kernels, settings.filtering)
         first = settings.batch.frames == "first"
         if frames > 1:
             how = "a stack" if settings.stacks else "the first" if first else "each"
             line += f", {how} of {frames} frames"
-        if settings.maps > 1 and (result.output_frames or 1) > (1 if first else frames):
+        if settings.maps > 1 and made > (1 if first else frames):
             line += f", a page for each of {settings.maps} output channels, on one grey scale"
         return line
 
@@ -340,8 +341,9 @@ def _calculations(result: Result, settings: Settings) -> Iterator[str]:
     """Yield the size arithmetic of every filter of the chain, indented."""
     from convfilter.batch.job import chain_axes
 
-    frames = result.frames if settings.stacks else 1
-    shape = (frames or 1, result.height or 1, result.width or 1)
+    if result.size is None:
+        return
+    shape = (result.size.frames if settings.stacks else 1, result.size.height, result.size.width)
     chain = chain_axes(shape, settings.kernels, settings.filtering)
     for kernel, axes in zip(settings.kernels, chain, strict=True):
         if len(settings.kernels) > 1:
@@ -351,16 +353,23 @@ def _calculations(result: Result, settings: Settings) -> Iterator[str]:
 
 
 def _as_object(result: Result, kernels: Sequence[Kernel]) -> dict[str, Any]:
-    names = (
-        *("width", "height", "output_width", "output_height", "channels", "output_channels", "frames"),
-        *("output_frames", "status", "error", "warnings", "clipped_below", "clipped_above", "seconds"),
-    )
+    sizes = {
+        f"{prefix}{name}": getattr(size, name, None)
+        for names in (("width", "height"), ("channels",), ("frames",))
+        for prefix, size in (("", result.size), ("output_", result.output))
+        for name in names
+    }
     return {
         "input": result.job.source,
         "output": result.job.target,
         "kernels": [kernel.name for kernel in kernels],
-        **{name: getattr(result, name) for name in names},
+        **sizes,
+        "status": result.status,
         "error": None if result.error is None else str(result.error),
+        "warnings": result.warnings,
+        "clipped_below": result.clipped_below,
+        "clipped_above": result.clipped_above,
+        "seconds": result.seconds,
     }
 
 

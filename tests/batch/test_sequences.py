@@ -91,7 +91,7 @@ def test_the_first_frame_alone_becomes_a_single_image(form):
     animate(f"a.{form}", frames, **WRITTEN[form])
     for dry in (True, False):
         result = ran(f"a.{form}", "b.bmp", "blur", frames="first", dry=dry)
-        assert (result.error, result.frames > 1, result.output_frames) == (None, True, 1)
+        assert (result.error, result.size.frames > 1, result.output.frames) == (None, True, 1)
     assert np.array_equal(load("b.bmp"), cf.apply_kernel(frames[0], "blur"))
 
 
@@ -118,7 +118,7 @@ def test_kernels_over_frames_give_what_sums_by_hand_give():
     assert np.allclose(np.load("b.npy"), (after - before) @ [0.299, 0.587, 0.114], atol=1e-3)
     for dry in (True, False):  # the one frame left fits into a format of one
         result = ran("a.png", "c.bmp", "temporal-blur", "temporal-edge", padding="valid", dry=dry)
-        assert (result.error, result.output_frames) == (None, 1)
+        assert (result.error, result.output.frames) == (None, 1)
 
 
 @pytest.mark.parametrize("length", [2, 3, 4])
@@ -153,10 +153,10 @@ def test_arrays_are_volumes_for_a_stack_and_written_as_such():
     for pixels in (np.stack([array] * 3, axis=-1), array):
         np.save("a.npy", pixels)
         result = ran("a.npy", "b.npy", "temporal-blur")
-        assert (result.frames, result.height, result.width) == (6, 5, 4)
+        assert (result.size.frames, *result.size[:2]) == (6, 4, 5)
         assert np.array_equal(np.load("b.npy"), cf.apply_kernel(pixels, "temporal-blur"))
     result = ran("a.npy", "c.npy", "identity")
-    assert (result.frames, result.height, result.width, result.channels) == (1, 6, 5, 4)
+    assert (result.size.frames, *result.size[:3]) == (1, 5, 6, 4)
     np.save("a.npy", array[:1])
     ran("a.npy", "d.npy", "identity", frames="stack")
     assert np.array_equal(np.load("d.npy"), array[:1])
@@ -248,7 +248,7 @@ def test_what_the_headers_forbid_is_refused_before_anything_is_computed(
 
 def test_frames_that_only_decoding_tells_apart_are_no_stack(monkeypatch):
     animate("a.tif", UNEVEN)
-    monkeypatch.setattr("convfilter.batch.job._predict", lambda *_: [])
+    monkeypatch.setattr("convfilter.batch.job._predict", lambda sizes, *_: (sizes[0], []))
     result = ran("a.tif", "b.tif", "temporal-blur")
     assert str(result.error).startswith("frame 2 of 2: it differs from the first in size or mode")
 
