@@ -180,9 +180,8 @@ def commit(
                 # While it is open it is locked: once closed, another run would sweep it away.
                 with starting():
                     _put_in_place(names[-1], target, overwrite, repeated)
-        except BaseException:
+        finally:  # a file that has been renamed is not there any more
             _remove(*names)
-            raise
 
 
 def _make_folders(path: str) -> None:
@@ -286,7 +285,6 @@ def _put_in_place(temporary: str, target: str, overwrite: bool, repeated: bool) 
 
         if not (repeated and filecmp.cmp(temporary, target, shallow=False)):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target) from None
-    os.unlink(temporary)
 
 
 def _remove(*paths: str) -> None:

@@ -6,7 +6,6 @@ Imports neither numpy nor Click.
 """
 
 import functools
-import math
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -102,12 +101,20 @@ def _read_padding(text: str) -> Padding:
     return numbers if len(numbers) == 2 else numbers[0]
 
 
-def _number(text: str) -> float:
-    """Return a number, or a percentage as a fraction; nan for anything else."""
+def _read_fraction(text: str) -> float:
+    """Read a number, or a percentage."""
     try:
         return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
     except ValueError:
-        return math.nan
+        raise OptionError(f"{brief(text)} is not a number or a percentage, such as 0.5 or 50%") from None
+
+
+def _read_mix(text: str) -> float:
+    """Read a strength from 0 to 1, or a percentage."""
+    strength = _read_fraction(text)
+    if not 0 <= strength <= 1:
+        raise OptionError(f"{brief(text)} is not a strength: use 0 to 1, or a percentage such as 50%")
+    return strength
 
 
 def _read_border(text: str) -> tuple[str, float]:
@@ -116,31 +123,11 @@ def _read_border(text: str) -> tuple[str, float]:
     if text in PADDINGS:
         raise OptionError(f"{brief(text)} is a padding: use --padding {text}")
     check_choice("border", mode, get_args(Border))
-    if mode != "constant":
-        if equals:
-            raise OptionError(f"border {brief(mode)} takes no value: only constant=V does")
-        return mode, 0.0
-    fill = _number(number)
-    if not math.isfinite(fill):
-        mend = "use constant=V with V a fraction of full scale, such as constant=0.5"
-        raise OptionError(f"{brief(text)}: {mend}")
-    return mode, fill
-
-
-def _read_mix(text: str) -> float:
-    """Read a strength from 0 to 1, or a percentage."""
-    strength = _number(text)
-    if not 0 <= strength <= 1:
-        raise OptionError(f"{brief(text)} is not a strength: use 0 to 1, or a percentage such as 50%")
-    return strength
-
-
-def _read_threshold(text: str) -> float:
-    """Read a fraction of full scale, or a percentage of it."""
-    threshold = _number(text)
-    if not 0 <= threshold < math.inf:
-        raise OptionError(f"{brief(text)} is not a threshold: use a fraction of full scale, such as 0.02")
-    return threshold
+    if equals and mode != "constant":
+        raise OptionError(f"border {brief(mode)} takes no value: only constant=V does")
+    if mode == "constant" and not number:
+        raise OptionError("a constant border needs a value: use constant=V with a fraction of full scale")
+    return mode, _read_fraction(number) if number else 0.0
 
 
 class Region(NamedTuple):
@@ -245,7 +232,7 @@ class FilterOptions(NamedTuple):
         Option(
             "Largest change to ignore, as a fraction of full scale; larger ones are reduced by it.",
             metavar="T",
-            read=_read_threshold,
+            read=_read_fraction,
         ),
     ] = 0.0
     missing: Annotated[

@@ -117,7 +117,11 @@ def _existing_output(job: Job, settings: Settings) -> Result | None:
         return None
     if settings.batch.skip_existing:
         return Result(job, "skipped")
-    return Result(job, error=already_exists(job.target, batch=True))
+    # Another name for the output would not help where something else is wrong, too.
+    result = Result(job, "planned") if job.source == STREAM else plan_job(job, settings)
+    if result.status == "planned":
+        result = Result(job, error=already_exists(job.target, batch=True))
+    return result
 
 
 def _executor(settings: Settings, count: int, memory: int | None) -> Pool | Cluster | None:
