@@ -80,7 +80,7 @@ def command(
         _write(kernel, output, overwrite=overwrite)
     rows, columns = (1, *(sides or _PHOTOGRAPH))[-2:]
     found = _analysed(kernel, rows, columns)
-    lines = [*kernel_in_lines(kernel), *_in_lines(kernel, found, f"{columns}x{rows}")]
+    lines = kernel_in_lines(kernel, _in_words(kernel, found, f"{columns}x{rows}"))
     objects = [_as_object(kernel) | {"weights": kernel.parts} | found]
     print_result(lines, objects, as_json=as_json, output=output)
 
@@ -174,23 +174,22 @@ def _values(kernel: Kernel, full: float) -> tuple[float, float]:
     return low + kernel.offset * full, high + kernel.offset * full
 
 
-def _in_lines(kernel: Kernel, found: dict[str, Any], size: str) -> Iterator[str]:
+def _in_words(kernel: Kernel, found: dict[str, Any], size: str) -> dict[str, str]:
     (low, high), plan = found["values"], found["plan"]
-    yield f"  values      {low:.6g} .. {high:.6g} from samples 0 .. 255"
-    yield f"  symmetry    {_SYMMETRIES[found['symmetry']]}"
     height, width, rank = kernel.height, kernel.width, max(found["ranks"])
-    if min(height, width) > 1 and rank == 1:
-        separated = f"{height} + {width} multiplications instead of {height * width}"
-        yield f"  rank        1, a column times a row: {separated}"
-    elif min(height, width) > 1:
-        yield f"  rank        {rank} of {min(height, width)}: not a column times a row"
-    yield f"  plan        {size}, 8 bits: {plan['strategy']} in {plan['type']}, {plan['details']}"
+    separated = f"1, a column times a row: {height} + {width} multiplications instead of {height * width}"
+    whole = f"{rank} of {min(height, width)}: not a column times a row"
     costs = ", ".join(f"{name} {cost:g}" for name, cost in plan["costs"].items())
-    yield f"  costs       {costs} (estimated, ns per sample)"
     block = "x".join(map(str, plan["block"].values()))
-    yield f"  blocks      {plan['blocks']} of {block}, {plan['threads']} threads"
-    if kernel.source:
-        yield f"  source      {escaped(kernel.source)}"
+    return {
+        "values": f"{low:.6g} .. {high:.6g} from samples 0 .. 255",
+        "symmetry": _SYMMETRIES[found["symmetry"]],
+        "rank": "" if min(height, width) == 1 else separated if rank == 1 else whole,
+        "plan": f"{size}, 8 bits: {plan['strategy']} in {plan['type']}, {plan['details']}",
+        "costs": f"{costs} (estimated, ns per sample)",
+        "blocks": f"{plan['blocks']} of {block}, {plan['threads']} threads",
+        "source": escaped(kernel.source),
+    }
 
 
 def _as_object(kernel: Kernel) -> dict[str, Any]:

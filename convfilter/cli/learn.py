@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -169,20 +169,19 @@ def _residual(fit: Fit) -> str:
     return f"{fit.rms:.3g} {fit.unit} RMS, {psnr}, {where}; learned from {fit.samples:,}"
 
 
-def _as_lines(fit: Fit, output: str | None, linear: bool) -> list[str]:
+def _as_lines(fit: Fit, output: str | None, linear: bool) -> Iterator[str]:
     condition = "the images do not determine it" if math.isinf(fit.condition) else f"{fit.condition:.3g}"
-    lines = [
-        *kernel_in_lines(fit.kernel),
-        f"  {'residual':<11} {_residual(fit)}",
-        f"  {'gradient':<11} {fit.gradient_norm:.2g} at the solution",
-        f"  {'condition':<11} {condition}",
-    ]
+    facts = {
+        "residual": _residual(fit),
+        "gradient": f"{fit.gradient_norm:.2g} at the solution",
+        "condition": condition,
+    }
+    yield from kernel_in_lines(fit.kernel, facts)
     if output not in (None, STREAM):
         file = escaped(str(output))
         chosen = f"-k {file}" if is_kernel_file(file) else f"--kernels {file} -k {fit.kernel.name}"
         use = f"convfilter apply IMAGE {chosen}{' --linear' if linear else ''}"
-        lines.append(f"{file} is written; use it with: {use}")
-    return lines
+        yield f"{file} is written; use it with: {use}"
 
 
 def _as_object(fit: Fit) -> dict[str, Any]:

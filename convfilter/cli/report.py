@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -86,23 +86,24 @@ def calculation(axes: Sequence[Axis]) -> Iterator[str]:
         yield line
 
 
-def kernel_in_lines(kernel: Kernel) -> list[str]:
-    """Return a description of a kernel with its weights, but without its source."""
-    lines = [f"{filter_in_words(kernel)}: {escaped(kernel.summary)}".rstrip(": ")]
+def kernel_in_lines(kernel: Kernel, facts: Mapping[str, str]) -> Iterator[str]:
+    """Yield a description of a kernel with its weights, then further facts, each with its label."""
+    yield f"{filter_in_words(kernel)}: {escaped(kernel.summary)}".rstrip(": ")
     if kernel.parameters:
-        lines.append(f"  parameters  {parameters_in_words(kernel)}")
+        yield f"  parameters  {parameters_in_words(kernel)}"
     fits, sums = kernel.width <= _WIDEST and kernel.weight_count <= _MOST_WEIGHTS, []
     for number, (part, divisor) in enumerate(zip(kernel.parts, kernel.divisors, strict=True), start=1):
         label = "weights" if len(kernel.parts) == 1 else f"part {number}"
-        lines.append(f"  {label}{'' if divisor == 1 else f' / {_number(divisor)}'}")
-        lines += _table(part, kernel.axes) if fits else ["    (--json prints them all)"]
+        yield f"  {label}{'' if divisor == 1 else f' / {_number(divisor)}'}"
+        yield from _table(part, kernel.axes) if fits else ["    (--json prints them all)"]
         sums.append(_number(math.fsum(flat(part)) / divisor))
-    lines.append(f"  sum         {', '.join(sums)}{'  (counts as zero)' if kernel.is_zero_sum else ''}")
-    if kernel.offset:
-        lines.append(f"  offset      {kernel.offset:g} of full scale")
-    if kernel.anchor:
-        lines.append(f"  anchor      row {kernel.anchor[0]}, column {kernel.anchor[1]}")
-    return [*lines, f"  range       {kernel.range}"]
+    own = {
+        "sum": f"{', '.join(sums)}{'  (counts as zero)' if kernel.is_zero_sum else ''}",
+        "offset": f"{kernel.offset:g} of full scale" if kernel.offset else "",
+        "anchor": f"row {kernel.anchor[0]}, column {kernel.anchor[1]}" if kernel.anchor else "",
+        "range": kernel.range,
+    }
+    yield from (f"  {label:<11} {fact}" for label, fact in (own | dict(facts)).items() if fact)
 
 
 def parameters_in_words(kernel: Kernel) -> str:
