@@ -185,13 +185,16 @@ def axes_of(
     for holder, sides in (("kernel", kernel), ("array", sizes)):
         if min(sides) < 1:
             raise ShapeError(f"{holder} shape {sides} is empty: every side must be at least 1")
-    strides, dilations = _per_axis("stride", stride, count), _per_axis("dilation", dilation, count)
+    strides, dilations = (
+        _integers(name, _of_each_axis(name, value, count), 1)
+        for name, value in (("stride", stride), ("dilation", dilation))
+    )
     weights = ((None,) * count + tuple(anchor or ()))[-count:]
     make = TransposedAxis if transposed else Axis
     axes = tuple(
         _padded(make(size, width, stride=step, dilation=spread, weight=weight), pad)
         for size, width, pad, step, spread, weight in zip(
-            sizes, kernel, _paddings(padding, count), strides, dilations, weights, strict=False
+            sizes, kernel, _of_each_axis("padding", padding, count), strides, dilations, weights, strict=False
         )
     )
     outputs = [axis.output for axis in axes]
@@ -232,28 +235,22 @@ def _integers(name: str, values: Any, least: int | None = None) -> tuple[int, ..
     return tuple(numbers)
 
 
-def _per_axis(name: str, value: PerAxis, count: int) -> tuple[int, ...]:
-    """Return one positive integer for each kernel axis."""
-    numbers = _integers(name, value, 1)
-    if not isinstance(value, Iterable):
-        numbers *= count
-    if len(numbers) != count:
-        fault = f"{name} {brief(value)} has {len(numbers)} values for {count} kernel axes"
-        raise ShapeError(f"{fault}: use one, or one for each")
-    return numbers
-
-
-def _paddings(padding: Any, count: int) -> tuple[Any, ...]:
-    """Return one padding, not yet checked, for each kernel axis."""
-    if isinstance(padding, str) or not isinstance(padding, Iterable):
-        return (padding,) * count
-    values = tuple(padding)
+def _of_each_axis(name: str, value: Any, count: int) -> tuple[Any, ...]:
+    """Return one value, not yet checked, for each kernel axis."""
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        return (value,) * count
+    values = tuple(value)
     if len(values) == count:
         return values
-    if len(values) == 2 and not any(isinstance(value, str | Sequence) for value in values):
+    if (
+        name == "padding"
+        and len(values) == 2
+        and not any(isinstance(each, str | Sequence) for each in values)
+    ):
         return (values,) * count
-    fault = f"padding {brief(padding)} has {len(values)} values for {count} kernel axes"
-    raise ShapeError(f"{fault}: use one, one for each, or a (before, after) pair for each")
+    mend = ", or a (before, after) pair" if name == "padding" else ""
+    fault = f"{name} {brief(value)} has {len(values)} values for {count} kernel axes"
+    raise ShapeError(f"{fault}: use one, or one for each{mend}")
 
 
 def _padded(axis: Axis, padding: Any) -> Axis:

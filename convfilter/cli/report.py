@@ -21,6 +21,7 @@ from convfilter.errors import (
     describe,
     discard,
     escaped,
+    figure,
     last_words,
 )
 from convfilter.files import STREAM, refuse_terminal
@@ -94,9 +95,9 @@ def kernel_in_lines(kernel: Kernel, facts: Mapping[str, str]) -> Iterator[str]:
     fits, sums = kernel.width <= _WIDEST and kernel.weight_count <= _MOST_WEIGHTS, []
     for number, (part, divisor) in enumerate(zip(kernel.parts, kernel.divisors, strict=True), start=1):
         label = "weights" if len(kernel.parts) == 1 else f"part {number}"
-        yield f"  {label}{'' if divisor == 1 else f' / {_number(divisor)}'}"
+        yield f"  {label}{'' if divisor == 1 else f' / {figure(divisor)}'}"
         yield from _table(part, kernel.axes) if fits else ["    (--json prints them all)"]
-        sums.append(_number(math.fsum(flat(part)) / divisor))
+        sums.append(figure(math.fsum(flat(part)) / divisor))
     own = {
         "sum": f"{', '.join(sums)}{'  (counts as zero)' if kernel.is_zero_sum else ''}",
         "offset": f"{kernel.offset:g} of full scale" if kernel.offset else "",
@@ -108,13 +109,11 @@ def kernel_in_lines(kernel: Kernel, facts: Mapping[str, str]) -> Iterator[str]:
 
 def parameters_in_words(kernel: Kernel) -> str:
     """Return the parameters of a kernel as users type them: ``sigma=1, truncate=3``."""
-    return ", ".join(f"{key}={_number(value)}" for key, value in kernel.parameters.items())
-
-
-def _number(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    return ",".join(map(_number, value)) if isinstance(value, tuple) else f"{value:.6g}"
+    words = []
+    for key, value in kernel.parameters.items():
+        values = value if isinstance(value, tuple) else (value,)
+        words.append(f"{key}={','.join(each if isinstance(each, str) else figure(each) for each in values)}")
+    return ", ".join(words)
 
 
 def _table(weights: Any, axes: Sequence[str], place: str = "") -> list[str]:
