@@ -105,10 +105,7 @@ FAULTS = {
     'cf.correlate(PIXELS, cf.get_kernel("sobel"))': (KernelError, "has 2 parts.*apply_kernel"),
     'cf.apply_kernel(PIXELS.astype(int), "sobel")': (ImageError, r"int64.*np.asarray\(pixels, np.uint8\)"),
     'cf.apply_kernel(PIXELS.astype(np.float16), "sobel")': (ImageError, "float16.*np.float32"),
-    'cf.apply_kernel(np.ma.masked_equal(PIXELS, PIXELS.max()), "blur")': (
-        ImageError,
-        r"missing=~pixels\.mask",
-    ),
+    'cf.apply_kernel(np.ma.masked_less(PIXELS, 99), "blur")': (ImageError, r"missing=~pixels\.mask"),
     'cf.filter_file("no.png", "no/such/out.png", "blur")': (OptionError, "no folder no/such: create it"),
     'cf.apply_kernel(STACK, "sobel")': (ShapeError, "channel_axis=-1 .* 64 channels.* correlate"),
     'cf.apply_kernel(STACK, "sobel", channel_axis=None)': (ShapeError, "correlate"),
@@ -122,10 +119,7 @@ FAULTS = {
     'cf.filter_file("no.png", "b.foo", "blur")': (OptionError, "unknown extension"),
     'cf.filter_file("no.png", "b.png", "blur", format="jpeg")': (OptionError, "is a name for png"),
     'cf.filter_file("no.png", "b.png", [])': (OptionError, "no kernel: name"),
-    'cf.filter_file("no.png", "b.png", "temporal-blur", frames="each")': (
-        KernelError,
-        "spans 3 frames: .* 'each'",
-    ),
+    'cf.filter_file("a.png", "b.png", "temporal-blur", frames="each")': (KernelError, "spans 3 .* 'each'"),
     "cf.apply_kernel(PIXELS, None)": (KernelError, "None is not a kernel: use a Kernel, a name"),
     "cf.apply_kernel(PIXELS, [])": (OptionError, "no kernel"),
     "cf.apply_kernel(PIXELS, np.ones((3, 3, 3)))": (KernelError, "axes="),

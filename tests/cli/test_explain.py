@@ -107,22 +107,6 @@ def test_the_addition_is_written_out_or_shortened(quick):
     assert "\n  sum     1 + 1 + 1 + 1 + ... + 9 + 9 + 9 + 9 = 405\n" in out
 
 
-@pytest.mark.parametrize("options", ["--linear --stride 2 --border wrap", "--range signed --depth 8"])
-def test_a_chain_is_followed_step_by_step(quick, tmp_path, options):
-    """The window of the second filter is made of the values that the first one is explained to give."""
-    save(tmp_path / "a.png", colour(6, 7, 4))
-    command = ["a.png", "-k", "sharpen", "-k", "box:size=2", *options.split(), "--json", "--at"]
-    last = json.loads(quick("explain", *command, "0,0").out)
-    assert last == json.loads(quick("explain", *command, "0,0", "--step", "2").out)
-    row, column = (last["anchor"][name] for name in ("row", "column"))
-    for down, across in ((0, 0), (0, 1), (1, 0), (1, 1)):
-        at = f"{row + down},{column + across}"
-        first = json.loads(quick("explain", *command, at, "--step", "1").out)
-        assert first["notes"][0] == "step 1 of 2: sharpen, passed to box:size=2 unrounded"
-        assert first["value"] == pytest.approx(last["parts"][0]["slices"][0]["window"][down][across])
-        assert "round" not in [each["name"] for each in first["steps"]]
-
-
 @pytest.mark.parametrize("kernel", ["box:size=101,3", "kirsch", "sepia"])
 def test_the_table_fits_a_terminal(quick, tmp_path, kernel):
     save(tmp_path / "a.png", colour(30, 40, 4))
