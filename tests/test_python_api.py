@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 from PIL import Image
-from samples import colour, grey
+from samples import colour
 
 import convfilter as cf
 from convfilter import ImageError, KernelError, OptionError, ShapeError
@@ -48,20 +48,11 @@ def test_a_list_of_kernels_is_a_chain():
     np.testing.assert_array_equal(cf.apply_kernel(PIXELS, ["blur"]), cf.apply_kernel(PIXELS, "blur"))
 
 
-def test_a_matrix_may_be_larger_than_the_pixels():
-    for shape in ((1, 45), (2, 2), (3, 1)):
-        assert (cf.apply_kernel(np.full(shape, 9, np.uint8), [[1, 2, 1]] * 3, range="raw") == 108).all()
-
-
 def test_a_kernel_is_its_weights_over_their_divisor():
-    ndimage = pytest.importorskip("scipy.ndimage")
     for name in ("blur", "sobel-x", "gaussian:2", "sepia"):
         kernel = cf.get_kernel(name)
         np.testing.assert_array_equal(np.asarray(kernel), kernel.arrays()[0] / kernel.divisors[0])
     assert np.asarray(cf.get_kernel("sobel-x"), np.float32).dtype == np.float32
-    image = grey().astype(float)
-    expected = ndimage.correlate(image, np.asarray(cf.get_kernel("blur")), mode="nearest")
-    np.testing.assert_allclose(cf.correlate(image, cf.get_kernel("blur")), expected)
     for weights in (SHARPEN, np.array(SHARPEN), [np.array(row) for row in SHARPEN]):
         assert cf.Kernel("mine", weights).parts == cf.get_kernel("sharpen").parts
         assert cf.Kernel("mine", (weights,)).parts == cf.get_kernel("sharpen").parts

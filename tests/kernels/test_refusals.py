@@ -251,45 +251,39 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3),
     max_leaves=12,
 )
+SHIPPED = load_kernels().keys()
 KEYS_OF_TABLES = ["weights", "parts", "generator", "parameters.size", "parameters.sigma", "combine", "axes"]
 KEYS_OF_TABLES += ["divisor", "offset", "range", "anchor"]
 
 
-def loaded_unless_refused(path, content):
-    """Return the library of a file, or None for a KernelError of one line; others pass through."""
-    path.write_bytes(content)
-    try:
-        return load_kernels(path)
-    except KernelError as error:
-        message = str(error)
-    assert message.splitlines() == [message]
-    return None
+def as_toml(table):
+    """JSON is TOML here, but for what is not finite."""
+    lines = ["[mine]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
+    return "\n".join(lines).replace("NaN", "nan").replace("Infinity", "inf").encode(errors="surrogatepass")
 
 
-@settings(deadline=None, max_examples=80)
-@given(
-    name=st.just("mine") | st.text(),
-    table=st.dictionaries(st.sampled_from(KEYS_OF_TABLES), VALUES, max_size=4),
-)
-@example(name="mine", table={"weights": [[10**400]]})
-def test_any_table_is_a_kernel_or_a_kernel_error_of_one_line(tmp_path_factory, name, table):
-    # JSON is TOML here, but for what is not finite.
-    lines = [f"[{json.dumps(name)}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
-    content = "\n".join(lines).replace("NaN", "nan").replace("Infinity", "inf").encode(errors="surrogatepass")
-    kernels = loaded_unless_refused(tmp_path_factory.getbasetemp() / "any.toml", content)
-    if kernels is not None:
-        kernel = kernels[name]
-        assert all(len(part) == kernel.shape[0] for part in kernel.parts)
-        assert all(abs(divisor) > 0 for divisor in kernel.divisors)
-
-
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=120)
 @given(
     extension=st.sampled_from([*FORMATS, ""]),
     content=st.binary(max_size=60) | st.text("[]{}=.,\"'\n\\ab1e-+#:_").map(str.encode),
     cut=st.integers(0, 140),
+    table=st.dictionaries(st.sampled_from(KEYS_OF_TABLES), VALUES, max_size=4),
 )
-def test_any_bytes_are_a_library_or_a_refusal_of_one_line(tmp_path_factory, extension, content, cut):
-    for data in (content, npy([[1.0, 2.0]])[:cut] + content):
-        kernels = loaded_unless_refused(tmp_path_factory.getbasetemp() / f"any{extension}", data)
-        assert kernels is None or "sobel" in kernels
+@example(extension="", content=b"", cut=0, table={"weights": [[10**400]]})
+def test_any_bytes_and_tables_are_kernels_or_a_refusal_of_one_line(
+    tmp_path_factory, extension, content, cut, table
+):
+    folder = tmp_path_factory.getbasetemp()
+    for name, data in (
+        (f"any{extension}", content),
+        (f"any{extension}", npy([[1.0, 2.0]])[:cut] + content),
+        ("table.toml", as_toml(table)),
+    ):
+        (folder / name).write_bytes(data)
+        try:
+            kernels = load_kernels(folder / name)
+        except KernelError as error:
+            message = str(error)
+            assert message.splitlines() == [message]
+        else:
+            assert all(kernels[own].weight_count > 0 for own in kernels.keys() - SHIPPED)
