@@ -12,7 +12,7 @@ import click
 from convfilter.cli import options
 from convfilter.cli.report import draw, filter_line, read_named
 from convfilter.errors import OptionError, ShapeError, brief, complain, escaped, with_name
-from convfilter.files import STREAM, check_output, refuse_input
+from convfilter.files import STREAM, check_output, refuse_input, write_output
 from convfilter.kernels import Kernel
 from convfilter.options import (
     BORDERS_IN_WORDS,
@@ -132,12 +132,12 @@ def command(
         _refuse(why, {"at": at, "channel": channel, "animate": animate})
     page = output is not None and output.lower().endswith((".html", ".htm"))
     if page:
-        from convfilter.explain.page import Subject, check_page, write_page
+        from convfilter.explain.page import Subject, check_page, make_page
 
         check_page(chain, filtering)
     _check_outputs(image, output, animate, page=page, overwrite=overwrite)
 
-    # First what there is to explain, numbers or an image; then its drawings; last the text.
+    # First what there is to explain, numbers or an image; then its text and drawings.
     title = f"{escaped(image or 'numbers')}   {filter_line(chain, filtering)}"
     stack = any("frame" in kernel.axes for kernel in chain)
     names: tuple[str, ...] = ("value",)
@@ -173,6 +173,13 @@ def command(
     except ShapeError as error:
         raise with_name(error, escaped(image)) if image is not None else error from None
     explanations = [each._replace(notes=(*each.notes, *notes)) for each in found]
+    lines = [title]
+    if backward is not None:
+        lines += backward_lines(backward)
+    else:
+        for each in explanations:
+            lines += ["", *steps.as_lines(each)]
+        lines += ["", *steps.output_lines(explanations)] if len(explanations) > 1 else []
     if output is not None or animate is not None:
         from convfilter.drawing import displayed, full_scale, save_animation
         from convfilter.explain.drawing import draw_backward, draw_explanation, sliding_axes, sliding_frames
@@ -184,10 +191,17 @@ def command(
         plane = still[..., min(first.channel, still.shape[2] - 1)] if still.ndim == 3 else still
         sliding = sliding_axes(plane.shape, chain, filtering) if animate else ()
         if output is not None and page:
-            subject = Subject(image or "numbers", pixels, names, drawn)
-            write_page(
-                output, subject, chain[0], known, filtering, explanations, backward, overwrite=overwrite
+            html = make_page(
+                Subject(image or "numbers", pixels, names, drawn),
+                chain[0],
+                known,
+                filtering,
+                first.place[1:],
+                "\n".join(lines),
+                channel=first.channel,
+                upstream=None if backward is None else backward.upstream,
             )
+            write_output(output, lambda stream: stream.write(html.encode()), overwrite=overwrite)
             complain(f"page written to {output}")
         elif output is not None:
             drawing = draw_backward(backward) if backward else draw_explanation(first, drawn, full)
@@ -196,15 +210,10 @@ def command(
             frames = sliding_frames(plane, sliding, explain, full)
             save_animation(animate, frames, sliding[0].output * sliding[1].output, overwrite=overwrite)
             complain(f"drawn to {animate}")
-    if backward is not None:
-        lines = [backward_json(backward)] if as_json else [title, *backward_lines(backward)]
+    if backward is not None and as_json:
+        lines = [backward_json(backward)]
     elif as_json:
         lines = [steps.to_json(each) for each in explanations]
-    else:
-        lines = [title]
-        for each in explanations:
-            lines += ["", *steps.as_lines(each)]
-        lines += ["", *steps.output_lines(explanations)] if len(explanations) > 1 else []
     # Where an image goes to stdout, the text goes to stderr.
     click.echo("\n".join(lines), err=STREAM in (output, animate))
 

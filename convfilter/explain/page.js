@@ -817,8 +817,15 @@ function showOverview() {
   });
 }
 
+/** A border as the command's help draws it. */
+function borderDrawn(border) {
+  const letterAt = (position) => "abcd"[sourceIndex(position, 4, border)] ?? (border === "zero" ? "0" : "v");
+  const drawn = Array.from({ length: 10 }, (_, at) => letterAt(at - 3)).join("");
+  return `${border}: ${drawn.replace("abcd", "|abcd|")}`;
+}
+
 function start() {
-  const { options } = data;
+  const { flip, ...options } = data.options;
   for (const entry of data.kernels) {
     const { own, tables } = entry.variants[0] ?? {};
     const other = own && tables[0][0].length !== image.planes.length ? `for ${tables[0][0].length} channels` : "";
@@ -826,13 +833,15 @@ function start() {
     const text = unavailable ? `${entry.name} (${unavailable})` : entry.name;
     $("kernel").append(make("option", { value: entry.name, disabled: Boolean(unavailable) }, text));
   }
+  for (const [id, values] of Object.entries(data.choices)) {
+    $(id).prepend(...values.map((value) => option(value, id === "border" ? borderDrawn(value) : value)));
+  }
   readTheme();
   chooseKernel(data.kernel, data.variant);
-  for (const id of ["border", "fill", "channels", "range", "mix", "threshold"]) $(id).value = options[id];
-  for (const id of ["stride", "dilation"]) $(id).value = options[id].join(",").replace(/^(\d+),\1$/, "$1");
-  $("padding").value = Array.isArray(options.padding) ? "number" : options.padding;
-  if (Array.isArray(options.padding)) $("samples").value = options.padding.join(",");
-  $("flip").checked = options.flip;
+  const named = data.choices.padding.includes(options.padding);
+  Object.assign(options, named ? {} : { padding: "number", samples: options.padding });
+  for (const [id, value] of Object.entries(options)) $(id).value = value; // pairs as N,M
+  $("flip").checked = flip;
   $("upstream").value = image.depth ? "single" : "counted";
   if (data.upstream) {
     $("backward").checked = true;

@@ -19,16 +19,15 @@ from numpy.typing import NDArray
 
 from convfilter.drawing import greys, resized
 from convfilter.errors import ConvfilterError, OptionError, escaped
-from convfilter.explain.backward import Backward, backward_lines
-from convfilter.explain.steps import Explanation, as_lines
-from convfilter.files import write_output
+from convfilter.filtering.layer import filter_axes
 from convfilter.filtering.quantize import levels_of
+from convfilter.geometry import Axis
 from convfilter.images.picture import Picture
 from convfilter.images.writing import write_picture
 from convfilter.kernels import Kernel, get_kernel, load_kernels
-from convfilter.options import FilterOptions
+from convfilter.options import Border, FilterOptions, Range, choices
 
-__all__ = ["Subject", "check_page", "make_page", "write_page"]
+__all__ = ["Subject", "check_page", "make_page"]
 
 _SIDE = 200  # of the crop, in samples
 _STEP = 60  # crops begin at multiples, so that with the usual strides the outputs are those of the image
@@ -37,20 +36,13 @@ _LARGEST_KERNEL = 63  # sides
 _LARGEST_LISTED = 31
 
 # What the page computes, or says that it leaves out.
-_OPTIONS = (
-    "padding",
-    "border",
-    "fill",
-    "stride",
-    "dilation",
-    "flip",
-    "channels",
-    "range",
-    "mix",
-    "threshold",
-)
-_PADDINGS = ("same", "valid", "full")
-_CHANNELS = ("each", "sum", "mean")
+_CHOICES = {
+    "padding": ("same", "valid", "full"),
+    "border": choices(Border),
+    "channels": ("each", "sum", "mean"),
+    "range": choices(Range),
+}
+_OPTIONS = (*_CHOICES, "fill", "stride", "dilation", "flip", "mix", "threshold")
 
 # Parameters that the page offers, by generator.
 _VARIANTS = {
@@ -78,9 +70,9 @@ def check_page(kernels: Sequence[Kernel], options: FilterOptions) -> None:
     for name, default in FilterOptions()._asdict().items():
         if name not in (*_OPTIONS, "alpha") and getattr(options, name) != default:
             raise OptionError(f"a page cannot show --{name.replace('_', '-')}: leave it out{other}")
-    for name, shown in (("padding", _PADDINGS), ("channels", _CHANNELS)):
+    for name, offered in _CHOICES.items():
         value = getattr(options, name)
-        if isinstance(value, str) and value not in shown:
+        if isinstance(value, str) and value not in offered:
             raise OptionError(f"a page cannot show {name} {value}: choose another{other}")
 
 
@@ -115,15 +107,11 @@ def make_page(
     samples = np.atleast_3d(subject.pixels)
     has_alpha = options.alpha != "plain" and samples.shape[2] in (2, 4) and subject.displayed is not None
     samples, alpha = (samples[..., :-1], samples[..., -1]) if has_alpha else (samples, None)
-    stride, dilation = _pair(options.stride), _pair(options.dilation)
-    window = (kernel.height, kernel.width)
-    size = samples.shape[:2]
-    top, left = (
-        _first_of(side, index * step, (weights - 1) * spread, step)
-        for side, index, step, weights, spread in zip(size, place, stride, window, dilation, strict=True)
-    )
+    axes = filter_axes((1, *samples.shape[:2]), kernel, options)[1:]
+    top, left = map(_first_of, axes, place)
     crop = samples[top : top + _SIDE, left : left + _SIDE]
-    area = {"top": top, "left": left, "height": size[0], "width": size[1], "picture": _thumbnail(subject)}
+    height, width = (axis.size for axis in axes)
+    area = {"top": top, "left": left, "height": height, "width": width, "picture": _thumbnail(subject)}
     transparent = alpha is not None and bool((alpha != levels_of(alpha.dtype).full).any())
     names = list(subject.names[: samples.shape[2]]) or [f"channel {each}" for each in range(samples.shape[2])]
     data = {
@@ -131,14 +119,15 @@ def make_page(
         "csv": subject.source.lower().endswith(".csv"),
         "further": ["--alpha", "drop"] if transparent else [],
         "image": _image_object(crop, names, numbers=subject.displayed is None),
-        "crop": area if crop.shape[:2] != size else None,
+        "crop": area if crop.shape[:2] != (height, width) else None,
         "kernels": _kernel_list(kernel, known),
         "kernel": kernel.name.partition(":")[0],
         "variant": kernel.name,
         "channel": channel,
         "upstream": None if upstream is None else upstream.ravel().tolist(),
-        "at": [place[0] - top // stride[0], place[1] - left // stride[1]],
-        "options": {name: _shown(name, getattr(options, name)) for name in _OPTIONS},
+        "at": [place[0] - top // axes[0].stride, place[1] - left // axes[1].stride],
+        "choices": _CHOICES,
+        "options": {name: getattr(options, name) for name in _OPTIONS},
     }
     style = _text_of("page.css")
     script = "\n\n".join(map(_text_of, ("arithmetic.js", "drawing.js", "page.js")))
@@ -156,34 +145,13 @@ def make_page(
     return re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], _text_of("page.html"))
 
 
-def write_page(
-    path: str,
-    subject: Subject,
-    kernel: Kernel,
-    known: Mapping[str, Kernel],
-    options: FilterOptions,
-    explanations: Sequence[Explanation],
-    backward: Backward | None = None,
-    *,
-    overwrite: bool,
-) -> None:
-    """Write the page of the first of some explanations, with all of them as text, or of a backward pass."""
-    first = explanations[0]
-    text = "\n\n\n".join("\n".join(as_lines(each)) for each in explanations)
-    upstream = None
-    if backward is not None:
-        text, upstream = "\n".join([text, *backward_lines(backward)]), backward.upstream
-    page = make_page(
-        subject, kernel, known, options, first.place[1:], text, channel=first.channel, upstream=upstream
-    )
-    write_output(path, lambda stream: stream.write(page.encode()), overwrite=overwrite)
-
-
-def _first_of(size: int, start: int, reach: int, stride: int) -> int:
+def _first_of(axis: Axis, place: int) -> int:
     """Return where on an axis the crop begins: the window near the middle, outputs in step."""
-    first = max(0, min(start + reach // 2 - _SIDE // 2, size - _SIDE))
-    step = math.lcm(_STEP, stride)
-    return first // step * step if step < _SIDE // 2 else first // stride * stride
+    middle = place * axis.stride + (axis.reach - 1) // 2
+    first = max(0, min(middle - _SIDE // 2, axis.size - _SIDE))
+    step = math.lcm(_STEP, axis.stride)
+    step = step if step < _SIDE // 2 else axis.stride
+    return first // step * step
 
 
 def _about(
@@ -212,22 +180,17 @@ def _about(
 def _image_object(crop: NDArray[Any], names: Sequence[str], *, numbers: bool) -> dict[str, Any]:
     """Return the samples, channel after channel, and their depth; plain numbers have none."""
     planes = np.ascontiguousarray(np.moveaxis(crop, -1, 0), np.float64 if numbers else None)
-    levels = levels_of(planes.dtype)
-    full = int(levels.full)
-    depth = {
-        "full": full,
-        "low": 0 if planes.dtype.kind == "u" else -full - 1,
-        "high": full,
-        "integer": levels.integer,
-        "single": planes.dtype == np.float32,
-    }
+    levels, single = levels_of(planes.dtype), planes.dtype == np.float32
+    limits = {"low": levels.low, "high": levels.high} if levels.integer else {}
     return {
         "height": planes.shape[1],
         "width": planes.shape[2],
         "names": names,
         "type": planes.dtype.name,
         "samples": base64.b64encode(planes.astype(planes.dtype.newbyteorder("<")).tobytes()).decode(),
-        "depth": None if numbers else depth,
+        "depth": None
+        if numbers
+        else {"full": levels.full, "integer": levels.integer, "single": single, **limits},
     }
 
 
@@ -247,21 +210,26 @@ def _thumbnail(subject: Subject) -> str:
 def _kernel_list(kernel: Kernel, known: Mapping[str, Kernel]) -> list[dict[str, Any]]:
     """Return the kernels that the page offers; the chosen one comes first among the variants of its name."""
     base = kernel.name.partition(":")[0]
-    entries: list[dict[str, Any]] = []
-    for name, listed in {base: kernel, **known}.items() if base not in known else known.items():
-        variants = {kernel.name: kernel} if name == base else {}
-        for each in (listed, *_variants(listed, known)):
-            if "frame" not in each.axes and max(each.height, each.width) <= _LARGEST_LISTED:
-                variants.setdefault(each.name, each)
-        entry: dict[str, Any] = {"name": name, "summary": listed.summary}
-        if not variants:
-            entry["unavailable"] = "spans frames" if "frame" in listed.axes else "too large"
+    entries = []
+    for name, listed in ({base: kernel, **known} if base not in known else known).items():
+        chosen = [kernel] if name == base else []
+        variants = {
+            each.name: each
+            for each in (*chosen, listed, *_variants(listed, known))
+            if each is kernel
+            or ("frame" not in each.axes and max(each.height, each.width) <= _LARGEST_LISTED)
+        }
         # A name that the command knows without a file: a shipped kernel, also with other parameters.
         usual = listed is load_kernels().get(name)
-        entry["variants"] = [
-            _kernel_object(each, named=usual and (each is listed or each.generator != ""))
-            for each in variants.values()
-        ]
+        entry = {
+            "name": name,
+            "summary": listed.summary,
+            "unavailable": "" if variants else "spans frames" if "frame" in listed.axes else "too large",
+            "variants": [
+                _kernel_object(each, named=usual and (each is listed or each.generator != ""))
+                for each in variants.values()
+            ],
+        }
         entries.append(entry)
     return entries
 
@@ -301,17 +269,6 @@ def _in_words(value: Any) -> str:
     if isinstance(value, tuple):
         return ",".join(map(_in_words, value))
     return value if isinstance(value, str) else f"{value:g}"
-
-
-def _shown(name: str, value: Any) -> Any:
-    """Return the value of an option for the page."""
-    if name in ("stride", "dilation", "padding") and not isinstance(value, str):
-        return _pair(value)
-    return float(value) if name in ("mix", "threshold") else value
-
-
-def _pair(value: Any) -> list[int]:
-    return list(value) if isinstance(value, Sequence) else [value, value]
 
 
 def _text_of(name: str) -> str:

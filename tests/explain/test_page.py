@@ -13,7 +13,7 @@ from samples import SAMPLE_IMAGES, load, save
 import convfilter as cf
 from convfilter.explain import explain_sample
 from convfilter.explain.page import Subject, make_page
-from convfilter.options import FilterOptions
+from convfilter.options import BORDERS_IN_WORDS, FilterOptions
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -302,7 +302,12 @@ def test_sizes_are_those_that_shape_prints(show, quick):
 
 def test_controls_and_edited_weights_filter_anew(show):
     pixels = picture(4, 9, 8, 3)
-    page = show(page_of(pixels, "blur", place=(2, 2)))
+    page = show(page_of(pixels, "blur", place=(2, 2), padding=(2, 1), stride=(2, 2), dilation=2))
+    set_up = [page.input_value(f"#{name}") for name in ("padding", "samples", "stride", "dilation")]
+    assert set_up == ["number", "2,1", "2,2", "2"]
+    drawn = [text.replace(":", "") for text in page.locator("#border option").all_inner_texts()]
+    assert f"Borders: {', '.join(drawn)} with" in BORDERS_IN_WORDS.replace("=V", "")
+    page.select_option("#padding", "same")
     choose(page, kernel="gaussian", parameters="gaussian:sigma=0.5", border="constant", fill="0.5")
     choose(page, stride="2,1", dilation="2", channels="sum", range="stretch")
     expected = cf.apply_kernel(
