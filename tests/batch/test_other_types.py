@@ -4,8 +4,6 @@ import numpy as np
 from PIL import Image
 from samples import colour, grey, load, save
 
-import convfilter as cf
-
 # How files of these types begin, each with a word of the message.
 BEGINNINGS = {
     b"\0\0\0\x18ftypheic\0\0\0\0mif1heic": "heif-convert",
@@ -100,7 +98,5 @@ def test_formats_have_short_names_too(quick, tmp_path):
     save(tmp_path / "a.png", grey())
     for alias, form in (("jpg", "JPEG"), ("tif", "TIFF")):
         assert quick("apply", "a.png", "-k", "identity", "--format", alias).code == 0
-        cf.filter_file("a.png", f"c.{form}", "identity", format=alias)
-        for name in (f"a.identity.{alias}", f"c.{form}"):
-            with Image.open(tmp_path / name) as image:
-                assert image.format == form
+        with Image.open(tmp_path / f"a.identity.{alias}") as image:
+            assert image.format == form

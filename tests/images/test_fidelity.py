@@ -332,16 +332,28 @@ def test_identity_keeps_every_frame_its_time_and_the_number_of_showings(tmp_path
 
 
 def test_webp_is_lossless_after_what_was_lossless_and_of_quality_90_after_the_rest(tmp_path):
-    image = Image.fromarray(noise("RGB"))
-    for name, options in {
-        "a.png": {}, "b.webp": {"lossless": True}, "c.bmp": {}, "e.jpg": {}, "f.webp": {"quality": 60}
-    }.items():  # fmt: skip
+    image, exif = Image.fromarray(noise("RGB")), Image.Exif()
+    exif[271] = "Maker"  # then the image is not the first chunk of a WebP
+    kinds = [
+        *(("a.png", {}, True), ("b.webp", {"lossless": True}, True), ("c.webp", {"quality": 60}, False)),
+        *(("d.webp", {"lossless": True, "exif": exif}, True), ("e.webp", {"exif": exif}, False)),
+        *(
+            ("f.bmp", {}, True),
+            ("g.gif", {}, True),
+            ("h.ppm", {}, True),
+            ("i.tga", {}, True),
+            ("j.jpg", {}, False),
+        ),
+        *(("k.tif", {}, True), ("l.tif", {"compression": "jpeg"}, False)),
+    ]
+    for name, options, lossless in kinds:
         image.save(tmp_path / name, **options)
-        expected = io.BytesIO()
-        lossless = {"lossless": True, "exact": True} if name[0] in "abc" else {"quality": 90}
-        Image.fromarray(read_picture(tmp_path / name).pixels).save(expected, "WEBP", **lossless)
+        picture, expected = read_picture(tmp_path / name), io.BytesIO()
+        assert picture.metadata.lossless == lossless
+        made = {"lossless": True, "exact": True} if lossless else {"quality": 90}
+        Image.fromarray(picture.pixels).save(expected, "WEBP", exif=options.get("exif", b""), **made)
         target = identity(tmp_path, tmp_path / name, ".webp", overwrite=True)
-        assert target.read_bytes() == expected.getvalue()
+        assert target.read_bytes() == expected.getvalue(), name
 
 
 @pytest.mark.parametrize(

@@ -311,32 +311,7 @@ def test_the_size_that_exif_states_stays_true_if_it_was(tmp_path, turn, stated, 
     assert (found[40962], found[40963]) == size
 
 
-def test_what_is_between_camera_and_maker_is_kept_to_the_byte_and_the_thumbnail_goes():
-    entries = struct.pack(">HHII", 271, 2, 4, 0x41424300) + struct.pack(">HHIHH", 274, 3, 1, 6, 0)
-    block = b"MM\0*" + struct.pack(">IH", 8, 2) + entries + struct.pack(">IHI", 38, 0, 0)
-    picture = read_picture(saved(Image.new("RGB", (4, 2)), "PNG", exif=b"Exif\0\0" + block))
-    kept = picture.metadata.exif[6:]
-    assert kept[:30] == block[:30]
-    assert kept[30:32] == b"\0\1"  # upright
-    assert kept[34:38] == bytes(4)  # no second directory
-    assert len(kept) == len(block)
-
-
 # Files as a whole
-
-
-def test_lossless_files_are_known(tmp_path):
-    pixels = noise("RGB")
-    for form in ("png", "tiff", "bmp", "gif", "ppm", "tga", "npy"):
-        assert read_picture(io.BytesIO(encoded(pixels, "RGB", form))).metadata.lossless
-    assert not read_picture(io.BytesIO(encoded(pixels, "RGB", "jpeg"))).metadata.lossless
-    image = Image.fromarray(pixels)
-    assert not read_picture(saved(image, "TIFF", compression="jpeg")).metadata.lossless
-    exif = Image.Exif()
-    exif[271] = "x"
-    for options in ({}, {"exif": exif}):  # with metadata the image is not the first chunk
-        assert read_picture(saved(image, "WEBP", lossless=True, **options)).metadata.lossless
-        assert not read_picture(saved(image, "WEBP", **options)).metadata.lossless
 
 
 def test_avif_of_more_than_eight_bits_is_told_by_its_configuration():
