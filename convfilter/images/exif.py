@@ -24,25 +24,6 @@ from convfilter.images.tiff_tags import (
     little_endian,
 )
 
-__all__ = [
-    "DESCRIPTIVE",
-    "EXIF",
-    "THUMBNAILS",
-    "Group",
-    "block_of",
-    "cleaned",
-    "directory_of",
-    "group_of",
-    "jpeg_places",
-    "jpeg_segments",
-    "laid_out",
-    "names_program_only",
-    "note_in_place",
-    "photoshop_resources",
-    "resized",
-    "without_upright",
-]
-
 EXIF = b"Exif\0\0"
 # Of a TIFF's tags these describe the image and are kept in EXIF by other formats.
 DESCRIPTIVE = {11, 269, 270, 271, 272, 285, 305, 306, 315, 316, 318, 319, 33432, 33723}

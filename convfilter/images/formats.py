@@ -16,24 +16,6 @@ from typing import Any, BinaryIO, Literal, NamedTuple
 
 from convfilter.errors import ImageError
 
-__all__ = [
-    "ALIASES",
-    "CODECS_MEND",
-    "FORMATS",
-    "Format",
-    "codecs_available",
-    "extension_in",
-    "extension_of",
-    "fitting_mode",
-    "format_of_name",
-    "grey_mode",
-    "kind_of",
-    "loaded",
-    "loose_channels",
-    "route",
-    "sniff",
-]
-
 CODECS_MEND = "install convfilter[codecs]"
 """What to do where the extra packages are missing, in words for a message."""
 
@@ -161,7 +143,7 @@ FORMATS: dict[str, Format] = {
         plugin="GifImagePlugin",
         several="animation",
         side=65_535,
-        blocks=("xmp", "comments", "aspect", "duration", "plays"),
+        blocks=("xmp", "comments", "aspect", "duration", "plays", "still duration"),
         reader="gif:GifReader",
         writer="gif:GifWriter",
         memory=Memory(5, 33, 50, kept=1, grey=1),

@@ -33,8 +33,6 @@ from convfilter.images.writing import (
 )
 from convfilter.options import MAX_PIXELS
 
-__all__ = ["GifReader", "GifWriter"]
-
 _XMP = b"XMP DataXMP"
 # XMP is not cut into blocks. Wherever a reader takes a byte of it for a length, it ends up in here.
 _XMP_END = bytes([1, *range(255, -1, -1), 0])

@@ -20,8 +20,6 @@ from convfilter.images.picture import Chunk, Coding, Component, Metadata, Pictur
 from convfilter.images.reading import PillowReader
 from convfilter.images.writing import QUALITY, Writer, save, taken
 
-__all__ = ["JpegReader", "JpegWriter"]
-
 _DQT, _EOI, _SOS, _APP, _ADOBE, _LOSSLESS = 0xDB, 0xD9, 0xDA, 0xE0, 0xEE, 0xC3
 _APP13, _COMMENT, _LONGEST = 0xED, 0xFE, 65_533
 # Encoders make about ten scans. Beyond this number, each scan counts as a whole image.

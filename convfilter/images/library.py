@@ -20,8 +20,6 @@ from typing import Any, TextIO
 from convfilter.errors import ConvfilterError, ImageError, describe, one_line, with_name
 from convfilter.images.formats import FORMATS
 
-__all__ = ["add_warning", "collected", "disk_errors", "frame_named", "load_plugin", "reasons"]
-
 _MOST = 5
 _FURTHER = r"(\d+) further warnings?"
 _LONGEST_PRINT = 1 << 16

@@ -18,8 +18,6 @@ from convfilter.images.reading import read_picture, read_size
 from convfilter.images.tiff_tags import no_data
 from convfilter.options import FilterOptions, ReadOptions
 
-__all__ = ["NO_DATA", "check_mask_files", "check_mask_sizes", "mask_files", "with_masks", "with_no_data"]
-
 NO_DATA = "nodata"
 """What names the samples that a file itself declares to be missing."""
 

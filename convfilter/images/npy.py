@@ -17,8 +17,6 @@ from convfilter.images.picture import Picture, Size
 from convfilter.images.reading import Frames
 from convfilter.images.writing import Writer
 
-__all__ = ["NpyReader", "NpyWriter"]
-
 _TYPES = ("uint8", "uint16", "uint32", "int8", "int16", "int32", "float32", "float64")
 # What is widened or mapped onto the types above without loss.
 _WIDENED = {"bool": "uint8", "float16": "float32"}

@@ -14,18 +14,6 @@ from convfilter.errors import ImageError, describe, escaped
 from convfilter.images.formats import FORMATS, extension_in, format_of_name, sniff
 from convfilter.options import MAX_PIXELS
 
-__all__ = [
-    "OTHER_EXTENSIONS",
-    "Axes",
-    "Source",
-    "check_channels",
-    "check_count",
-    "check_density",
-    "check_pixels",
-    "format_of",
-    "opened",
-]
-
 Axes: TypeAlias = Literal["channels", "frames", "frames if wide", "unclear"]
 """What an array of three axes is: (H, W, C), or (T, H, W), always or if there were more than 4 channels.
 

@@ -21,22 +21,6 @@ from convfilter.images.formats import FORMATS
 from convfilter.images.library import add_warning, reasons
 from convfilter.images.tiff_tags import SAME_GRID, Grid, Origin, TiffTag
 
-__all__ = [
-    "BLOCKS",
-    "Chunk",
-    "Coding",
-    "Component",
-    "Metadata",
-    "Picture",
-    "Size",
-    "check_mask_size",
-    "check_mask_values",
-    "copy_pixels",
-    "icc_fits",
-    "orientation_of",
-    "read_metadata",
-]
-
 Chunk: TypeAlias = tuple[bytes, bytes]
 """A chunk of a PNG: its kind and its content."""
 
@@ -166,7 +150,7 @@ class Metadata(NamedTuple):
                 names.append(name)
         if frames and self.duration is not None and "duration" not in held:
             names.append("the durations of frames")
-        elif still and not frames and self.duration and form != "gif":
+        elif still and not frames and self.duration and "still duration" not in held:
             names.append("the duration of a still image")
         if frames and self.plays and "plays" not in held:
             names.append("the number of showings")

@@ -36,8 +36,6 @@ from convfilter.images.reading import (
 )
 from convfilter.images.writing import UNTIMED, Output, Writer, changed_part, few_colours, to_image
 
-__all__ = ["PngReader", "PngWriter"]
-
 _PIXELS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT"}
 # What the numbers mean as colours, which filters do not change, the shape of pixels, and how long it is.
 _LENGTHS = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4, b"mDCV": 24, b"cLLI": 8, b"pHYs": 9}

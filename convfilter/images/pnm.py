@@ -17,8 +17,6 @@ from convfilter.images.picture import Picture, Size
 from convfilter.images.reading import Frames
 from convfilter.images.writing import Writer
 
-__all__ = ["PnmReader", "PnmWriter", "read_stream"]
-
 _WHITE = b" \t\n\v\f\r"
 _LONGEST_LINE, _LONGEST_NUMBER = 1 << 20, 100
 

@@ -26,21 +26,6 @@ from convfilter.images.opening import Axes, Source, check_pixels, format_of, ope
 from convfilter.images.picture import Metadata, Picture, Size, orientation_of, read_metadata
 from convfilter.options import MAX_PIXELS
 
-__all__ = [
-    "Frames",
-    "PillowReader",
-    "is_deep_colour",
-    "mode_of",
-    "opened_frames",
-    "pixels_of",
-    "raw_mode",
-    "read_halves",
-    "read_picture",
-    "read_size",
-    "turned",
-    "with_raw_mode",
-]
-
 _STRIP_BYTES = 1 << 19
 _SHARED = ("JPEG", "PNG")  # what Pillow decodes into memory of ours
 _DTYPES = {"I;16": "uint16", "I": "int32", "F": "float32"}
@@ -242,6 +227,7 @@ class BmpReader(PillowReader):
     """Reads BMPs, and DIBs, which are BMPs without the first 14 bytes."""
 
     def opened(self) -> ImageFile.ImageFile:
+        """Have Pillow parse the header, by one of two plugins."""
         self.source.stream.seek(0)
         self._start = 14 if self.source.stream.read(2) == b"BM" else 0
         return self.by_plugin("BMP" if self._start else "DIB")

@@ -49,8 +49,6 @@ from convfilter.images.tiff_tags import (
 )
 from convfilter.images.writing import Output, Writer, taken
 
-__all__ = ["TiffReader", "TiffWriter"]
-
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _STRIPS, _SAMPLES = 256, 257, 258, 259, 262, 273, 277
 _PLANES, _PALETTE, _TILES, _EXTRA = 284, 320, 324, 338
 _FORMAT, _SUBSAMPLING, _XMP, _DEPTH, _PROFILE = 339, 530, 700, 32997, 34675

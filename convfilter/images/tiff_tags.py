@@ -19,26 +19,6 @@ from convfilter.errors import ImageError
 if TYPE_CHECKING:
     import mmap
 
-__all__ = [
-    "IPTC",
-    "SAME_GRID",
-    "Data",
-    "Directory",
-    "Entry",
-    "Grid",
-    "Origin",
-    "TiffTag",
-    "address_at",
-    "fitting_tags",
-    "is_of_program",
-    "little_endian",
-    "names_beside",
-    "no_data",
-    "of_first_page",
-    "read_tags",
-    "without_no_data",
-]
-
 Data: TypeAlias = "bytes | mmap.mmap"
 
 _CODES = {

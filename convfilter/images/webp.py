@@ -22,9 +22,6 @@ from convfilter.images.picture import Metadata, Picture
 from convfilter.images.reading import PillowReader
 from convfilter.images.writing import QUALITY, Clock, Output, Writer, changed_part, save, taken
 
-__all__ = ["AvifReader", "AvifWriter", "WebpReader", "WebpWriter", "avif_is_deep"]
-
-
 _CHUNKS = (b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"EXIF", b"XMP ", b"ICCP")
 # The name of the box, marker and version, profile and level, and a byte of flags.
 _AV1_CONFIGURATION = rb"(?s)av1C\x81.(.)"

@@ -22,27 +22,6 @@ from convfilter.images.picture import Metadata, Picture, icc_fits
 from convfilter.images.tiff_tags import Origin, fitting_tags, names_beside, read_tags
 from convfilter.options import EncodeOptions, check_choices
 
-__all__ = [
-    "QUALITY",
-    "UNTIMED",
-    "Clock",
-    "Output",
-    "Writer",
-    "background_colour",
-    "changed_box",
-    "changed_part",
-    "check_encoding",
-    "check_writable",
-    "few_colours",
-    "flattened",
-    "prepared",
-    "save",
-    "taken",
-    "to_image",
-    "write_frames",
-    "write_picture",
-]
-
 QUALITY = 90
 """What is written where neither the caller nor the input has a quality."""
 
