@@ -1,7 +1,5 @@
 """Kernels and pictures for tests of filtering, and how results are held against exact arithmetic."""
 
-from fractions import Fraction
-
 import numpy as np
 import pytest
 from hypothesis import strategies as st
@@ -103,11 +101,6 @@ def channels_of(pixels, kernel):
     """Say that the last axis of pixels has channels, where that is not taken for granted."""
     named = pixels.ndim == 3 + ("frame" in kernel.axes) and pixels.shape[-1] > 4
     return {"channel_axis": -1} if named else {}
-
-
-def tie_of(kernel):
-    """Return how near a tie a sample may go either way."""
-    return 0 if kernel.is_integer else Fraction(1, 1000)
 
 
 def fits(kernel, channels):

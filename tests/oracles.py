@@ -90,10 +90,10 @@ def source_by_walking(index, size, border):
 # Correlation.
 
 
-def correlate_by_loops(array, kernel, pairs, *, border="edge", fill=0, stride=1, dilation=1, only=None):
+def correlate_by_loops(array, kernel, pairs, *, border="edge", fill=0, stride=1, dilation=1):
     """Correlate the leading axes of an array with a kernel, one product after another, in Python numbers.
 
-    `pairs` are the padding before and after on each kernel axis; `only` are the places to compute.
+    `pairs` are the padding before and after on each kernel axis.
     """
     rank = kernel.ndim
     strides, dilations = each_axis(stride, rank), each_axis(dilation, rank)
@@ -109,7 +109,7 @@ def correlate_by_loops(array, kernel, pairs, *, border="edge", fill=0, stride=1,
     result = np.full(tuple(map(len, sources)) + array.shape[rank:], None, dtype=object)
     if border == "zero":
         fill = 0
-    for place in only or np.ndindex(*result.shape[:rank]):
+    for place in np.ndindex(*result.shape[:rank]):
         taps = []
         for index, weight in weights:
             sample = tuple(sources[axis][place[axis]][index[axis]] for axis in range(rank))

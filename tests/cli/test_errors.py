@@ -30,6 +30,7 @@ apply a.png b.png -k sobel -o b.png
 apply a.png b.png -k sobel -o -
 apply folder -k sobel => no images found in folder: name files
 gallery a.png -k blur -o sheet.txt
+gallery a.png -k blur -o no/out.png => there is no folder no
 gallery a.png -k blur -o link.png --overwrite => is the input
 gallery a.png --vary sigma=1,2 -o sheet.png
 gallery a.png -k gaussian -k blur --vary sigma=1,2 -o sheet.png
@@ -50,6 +51,7 @@ explain a.png -k blur -k blur --at 0,0 --animate b.gif
 explain large.png -k blur --at 0,0 --animate b.gif
 explain a.png -k blur -k blur --at 0,0 --step 3
 explain a.png -k blur --at 0,0 -o b.txt
+explain a.png -k blur --at 0,0 -o no/out.html => there is no folder no
 explain a.png -k blur --at 0,0 -o a.png --overwrite => is the input
 explain --values '1,2;3' -k blur => the rows have 1 and 2 numbers: make them equally long
 explain --values '0 1; 2 x' -k blur => row 1, column 1: 'x' is not a number: write rows such as

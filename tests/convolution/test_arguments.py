@@ -6,7 +6,7 @@ import typing
 import numpy as np
 import pytest
 from arrays import integers, layouts_of, reals
-from oracles import correlate_by_loops, padding_pairs
+from oracles import correlate_by_loops, correlate_by_shifts
 
 import convfilter
 from convfilter import (
@@ -50,12 +50,9 @@ def test_integers_are_exact_however_large(bits, length):
     rng = np.random.default_rng(bits)
     array = rng.integers(-(2**bits), 2**bits, (40, 50))
     dense = rng.integers(-9, 10, (length, length))
-    places = [(0, 0), (0, 49), (39, 0), (39, 49), (20, 25), (17, 3), (5, 44)]
     for kernel in (dense, np.multiply.outer(dense[0] // 3, dense[1] // 3)):
-        result = correlate(array, kernel, border="reflect")
-        pairs = padding_pairs("same", kernel.shape)
-        loops = correlate_by_loops(array, kernel, pairs, border="reflect", only=places)
-        assert [result[place] for place in places] == [loops[place] for place in places]
+        expected = correlate_by_shifts(array, kernel, "reflect")
+        np.testing.assert_array_equal(correlate(array, kernel, border="reflect"), expected)
 
 
 def test_the_whole_of_int64_may_be_used():

@@ -23,19 +23,14 @@ def test_convolve_is_mathematical_convolution(length, signal):
 # Loops.
 
 
-def loops_of(array, kernel, options):
-    """Return what loops make of the options of `correlate`."""
-    others = {name: value for name, value in options.items() if name != "padding"}
-    pairs = padding_pairs(options["padding"], kernel.shape, options["dilation"])
-    return correlate_by_loops(array, kernel, pairs, **others)
-
-
 @settings(deadline=None, derandomize=True, max_examples=200)
 @given(problem=problems())
 def test_loops_agree_in_one_two_and_three_dimensions(problem):
     """Any padding, border, stride and dilation, kernels larger than the array, axes carried along."""
     array, kernel, options = problem
-    loops = loops_of(array, kernel, options)
+    pairs = padding_pairs(options["padding"], kernel.shape, options["dilation"])
+    others = {name: value for name, value in options.items() if name != "padding"}
+    loops = correlate_by_loops(array, kernel, pairs, **others)
     if not loops.size:
         with pytest.raises(ShapeError):
             correlate(array, kernel, **options)
