@@ -394,5 +394,5 @@ def _previewed(result: Result, settings: Settings) -> list[str]:
             paths, limit = (job.source, job.target), settings.reading.max_pixels
             pictures = [read_picture(path, max_pixels=limit) for path in paths]
             images = [displayed(shrunk(each.pixels, width, each.mode), each.mode) for each in pictures]
-            return preview(*images, width=width).splitlines()
+            return preview(*images, width=width)
     return []

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from convfilter.drawing import LINES, PALE, Drawing, below, beside, boxed, fitted, resized, shrunk, text
 
@@ -68,17 +68,16 @@ _LEVELS = np.array([0, 95, 135, 175, 215, 255])
 _TALLEST = 60  # pixels, half as many lines
 
 
-def preview(before: Drawing, after: Drawing, *, width: int) -> str:
+def preview(before: Drawing, after: Drawing, *, width: int) -> list[str]:
     """Return two images side by side as lines of text, none wider than `width` columns.
 
     A terminal that does not claim 24-bit colours gets the nearest of the 216 that all others share.
     """
     true_colour = os.environ.get("COLORTERM", "").lower() in ("truecolor", "24bit")
-    images = [_fitted(each, max(1, (width - 2) // 2)) for each in (before, after)]
-    lines = []
-    for row in range(0, max(len(each) for each in images), 2):
-        lines.append("  ".join(_line(each, row, true_colour) for each in images).rstrip())
-    return "".join(f"{line}\n" for line in lines)
+    left, right = (_fitted(each, max(1, (width - 2) // 2)) for each in (before, after))
+    lines = (_lines(each, true_colour) for each in (left, right))
+    pairs = itertools.zip_longest(*lines, fillvalue=" " * left.shape[1])
+    return ["  ".join(pair).rstrip() for pair in pairs]
 
 
 def _fitted(pixels: Drawing, width: int) -> Drawing:
@@ -88,21 +87,15 @@ def _fitted(pixels: Drawing, width: int) -> Drawing:
     return resized(pixels, max(1, round(rows * scale)), max(1, round(columns * scale)), "box")
 
 
-def _line(pixels: Drawing, row: int, true_colour: bool) -> str:
-    if row >= len(pixels):
-        return " " * int(pixels.shape[1])
-    foregrounds = [_colour(3, pixel, true_colour) for pixel in pixels[row]]
-    backgrounds = [""] * len(foregrounds)
-    if row + 1 < len(pixels):
-        backgrounds = [_colour(4, pixel, true_colour) for pixel in pixels[row + 1]]
-    cells = (f"{above}{under}{_BLOCK}" for above, under in zip(foregrounds, backgrounds, strict=True))
-    return f"{''.join(cells)}{_RESET}"
-
-
-def _colour(ground: int, pixel: NDArray[np.uint8], true_colour: bool) -> str:
-    """Return the sequence that sets the colour of the character (3) or its background (4)."""
+def _lines(pixels: Drawing, true_colour: bool) -> Iterator[str]:
+    """Yield two rows as a line; below the last of an odd number nothing is drawn."""
     if true_colour:
-        red, green, blue = (int(level) for level in pixel)
-        return f"\x1b[{ground}8;2;{red};{green};{blue}m"
-    red, green, blue = (int(np.abs(_LEVELS - int(level)).argmin()) for level in pixel)
-    return f"\x1b[{ground}8;5;{16 + 36 * red + 6 * green + blue}m"
+        colours = [["2;{};{};{}".format(*pixel) for pixel in row] for row in pixels.tolist()]
+    else:
+        nearest = np.abs(_LEVELS - pixels[..., np.newaxis].astype(int)).argmin(axis=-1)
+        colours = [[f"5;{16 + number}" for number in row] for row in (nearest @ (36, 6, 1)).tolist()]
+    for above, under in itertools.zip_longest(colours[::2], colours[1::2]):
+        cells = [f"\x1b[38;{colour}m" for colour in above]
+        if under:
+            cells = [f"{cell}\x1b[48;{colour}m" for cell, colour in zip(cells, under, strict=True)]
+        yield "".join(f"{cell}{_BLOCK}" for cell in cells) + _RESET

@@ -72,7 +72,7 @@ def test_shrinking_weights_colours_with_alpha_but_not_ink():
 
 
 def lines_of(before, after, width):
-    return re.sub(r"\x1b\[[0-9;]*m", "", preview(before, after, width=width)).splitlines()
+    return [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in preview(before, after, width=width)]
 
 
 @pytest.mark.parametrize(("terminal", "rows", "block"), [
@@ -85,7 +85,7 @@ def test_two_rows_make_a_line_of_half_blocks_in_the_colours_of_the_terminal(
 ):
     monkeypatch.setenv("COLORTERM", terminal)
     pixels = np.array(rows, np.uint8)[:, np.newaxis]
-    assert preview(pixels, pixels, width=80) == f"{block}  {block}\n"
+    assert preview(pixels, pixels, width=80) == [f"{block}  {block}"]
 
 
 @pytest.mark.parametrize("width", [4, 81])
