@@ -20,7 +20,6 @@ from convfilter.images.tiff_tags import (
     Directory,
     TiffTag,
     address_at,
-    is_of_program,
     little_endian,
 )
 
@@ -230,11 +229,12 @@ def names_program_only(exif: bytes) -> bool:
 
 def block_of(directory: Directory, tags: Iterable[TiffTag], warnings: list[str]) -> bytes | None:
     """Return a block with what a page of a TIFF, and `tags` of it, say of the image."""
-    kept = [tag for tag in tags if tag.number in DESCRIPTIVE and tag.type and not is_of_program(tag)]
-    group = {tag.number: tag for tag in kept} | group_of(directory, warnings)
-    for tag in kept:
-        if tag.number == IPTC:  # bytes, also if called numbers
+    group = group_of(directory, warnings)
+    for tag in tags:
+        if tag.number == IPTC and tag.type:  # bytes, also if called numbers
             group[IPTC] = tag._replace(type=_UNDEFINED, values=len(tag.data))
+        elif tag.number in DESCRIPTIVE and tag.type and not tag.kind.endswith(" description"):
+            group[tag.number] = tag
     if not group:
         return None
     note = note_in_place(group)

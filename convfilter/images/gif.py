@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import struct
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,11 +52,9 @@ _KEEP, _CLEAR = 1, 2  # what becomes of a frame before the next one is drawn
 def _aspect(metadata: Metadata) -> int:
     """Return how wide a pixel is for its height, in 64ths less 15; 0 for square ones."""
     across, down, unit = struct.unpack(">IIB", dict(metadata.chunks).get(b"pHYs", bytes(9)))
-    return (
-        0
-        if unit or 0 in (across, down) or across == down
-        else min(max(round(64 * down / across) - 15, 1), 255)
-    )
+    if unit or 0 in (across, down) or across == down:
+        return 0
+    return int(min(max(round(64 * down / across) - 15, 1), 255))
 
 
 def _extensions(metadata: Metadata) -> bytes:
@@ -76,7 +74,8 @@ class GifReader(PillowReader):
     def opened(self) -> ImageFile.ImageFile:
         """Have Pillow parse the header; it allocates the image even if only that is wanted."""
         most = self.source.max_pixels
-        self._layout = _layout_of(self.source.stream)
+        self.source.stream.seek(0)
+        self._layout = _Layout(self.source.stream.read())
         check_pixels(self._layout.size, MAX_PIXELS if most is None else most)
         image = super().opened()
         if image.mode != "L" or not self._layout.turns_coloured:
@@ -138,53 +137,43 @@ def _joined(blocks: bytes) -> bytes:
     return content
 
 
-class _Layout(NamedTuple):
-    """What the blocks of a GIF say: the size that covers all its frames, and whether it ends with its mark.
+class _Layout:
+    """What the blocks of a GIF say, as far as the file goes.
 
-    `turns_coloured` is true if a frame that follows a grey one has colours. An extension is a label and the
-    blocks that follow, each with its length before it.
+    The size covers all frames. `turns_coloured` tells whether a frame that follows a grey one has colours,
+    `whole` whether the file ends with its mark. An extension is a label and the blocks that follow, each with
+    its length before it.
     """
 
-    size: tuple[int, int]
-    turns_coloured: bool
-    whole: bool
-    aspect: int
-    extensions: list[tuple[int, bytes]]
-
-
-def _layout_of(stream: BinaryIO) -> _Layout:
-    """Walk through the blocks of a GIF, as far as the file goes."""
-    stream.seek(0)
-    data = stream.read()
-    screen = data[6:13].ljust(7, b"\0")
-    width, height = struct.unpack_from("<HH", screen)
-    place = 13
-
-    def palette_is_grey(flags: int) -> bool | None:
-        nonlocal place
-        length = 6 << (flags & 7) if flags & 128 else 0
-        place += length
-        return data[place - length : place] == _GREYS.tobytes()[:length] if length else None
-
-    shared = palette_is_grey(screen[4])
-    greys, extensions = [], []
-    while (kind := data[place : place + 1]) not in (b";", b""):
-        place += 1
-        if kind == b",":
-            left, top, across, down, flags = struct.unpack("<4HB", data[place : place + 9].ljust(9, b"\0"))
-            width, height = max(width, left + across), max(height, top + down)
-            place += 9
-            own = palette_is_grey(flags)
-            greys.append(shared if own is None else own)
-        if kind in (b",", b"!"):
-            start = place = place + 1
-            while place < len(data) and data[place]:
-                place += 1 + data[place]
+    def __init__(self, data: bytes) -> None:
+        width, height, flags, _, self.aspect = struct.unpack("<HHBBB", data[6:13].ljust(7, b"\0"))
+        self.extensions: list[tuple[int, bytes]] = []
+        shared, place = _palette_is_grey(data, 13, flags)
+        greys = []
+        while (kind := data[place : place + 1]) not in (b";", b""):
             place += 1
-            if kind == b"!" and start <= len(data):
-                extensions.append((data[start - 1], data[start:place]))
-    turns = bool(greys) and greys[0] is not False and False in greys
-    return _Layout((width, height), turns, kind == b";", screen[6], extensions)
+            if kind == b",":
+                place, head = place + 9, data[place : place + 9].ljust(9, b"\0")
+                left, top, across, down, flags = struct.unpack("<4HB", head)
+                width, height = max(width, left + across), max(height, top + down)
+                own, place = _palette_is_grey(data, place, flags)
+                greys.append(shared if own is None else own)
+            if kind in (b",", b"!"):
+                start = place = place + 1
+                while place < len(data) and data[place]:
+                    place += 1 + data[place]
+                place += 1
+                if kind == b"!" and start <= len(data):
+                    self.extensions.append((data[start - 1], data[start:place]))
+        self.size, self.whole = (width, height), kind == b";"
+        self.turns_coloured = bool(greys) and greys[0] is not False and False in greys
+
+
+def _palette_is_grey(data: bytes, place: int, flags: int) -> tuple[bool | None, int]:
+    """Tell whether a palette that begins at a place is plain grey, None without one, and where it ends."""
+    length = 6 << (flags & 7) if flags & 128 else 0
+    end = place + length
+    return data[place:end] == _GREYS.tobytes()[:length] if length else None, end
 
 
 class GifWriter(Writer):

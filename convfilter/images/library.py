@@ -14,6 +14,7 @@ import sys
 import threading
 import warnings as python_warnings
 from collections.abc import Iterator
+from contextvars import ContextVar
 from importlib import import_module
 from typing import Any, TextIO
 
@@ -109,30 +110,24 @@ def collected(warnings: list[str], *, prints: bool = False) -> Iterator[None]:
 
     Blocks that collect prints run one at a time.
     """
-    before, _thread.warnings = _thread.warnings, warnings
+    before = _collected.set(warnings)
     try:
         with _warning_hook, _printed(warnings) if prints else contextlib.nullcontext():
             yield
     finally:
-        _thread.warnings = before
+        _collected.reset(before)
 
 
-class _Thread(threading.local):
-    """Where the warnings of this thread go: each works on another image."""
-
-    warnings: list[str] | None = None
-
-
-_thread = _Thread()
+# Where the warnings of this thread go: each works on another image.
+_collected: ContextVar[list[str] | None] = ContextVar("_collected", default=None)
 
 
 class _LogHandler(logging.Handler):
     """Takes what the libraries log, which would go to standard error without a file's name."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        line = one_line(record.getMessage())
-        if _thread.warnings is not None:
-            add_warning(_thread.warnings, line)
+        if (warnings := _collected.get()) is not None:
+            add_warning(warnings, one_line(record.getMessage()))
 
 
 for _name in ("PIL", "imagecodecs", "tifffile"):
@@ -167,10 +162,10 @@ class _WarningHook:
         *where: Any,
         **named: Any,
     ) -> None:
-        if _thread.warnings is None:
+        if (warnings := _collected.get()) is None:
             self._show(message, *where, **named)
         else:
-            add_warning(_thread.warnings, one_line(message))
+            add_warning(warnings, one_line(message))
 
 
 _print_lock = threading.Lock()

@@ -83,12 +83,8 @@ class NpyReader(Frames):
         view = array.reshape(-1).view(np.uint8).data
         self._stream.seek(self._start + first * self._stored.itemsize)
         stream: Any = self._stream  # files and buffers can read into memory; `BinaryIO` does not say so
-        done = 0
-        while done < len(view):
-            got = stream.readinto(view[done:])
-            if not got:
-                raise ImageError("truncated npy data")
-            done += got
+        if stream.readinto(view) < len(view):
+            raise ImageError("truncated npy data")
         return array
 
 

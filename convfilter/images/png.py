@@ -13,14 +13,15 @@ import os
 import re
 import struct
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
-from typing import Any, BinaryIO, NamedTuple, TypeAlias
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
+from convfilter.convolution.execute import share_out
 from convfilter.errors import ImageError
 from convfilter.images.exif import jpeg_places
 from convfilter.images.library import add_warning, reasons
@@ -472,9 +473,6 @@ class _Way(NamedTuple):
     filter: int
 
 
-_Strip: TypeAlias = tuple[bytes, int, int]
-"""A strip, compressed, with the check sum and the length of what it holds."""
-
 _RUNS = [_Way(1, zlib.Z_RLE, each) for each in (_AVERAGE, _PAETH, _ANY)]
 _QUICK_MATCHES = [_Way(1, zlib.Z_DEFAULT_STRATEGY, each) for each in (_NONE, _PAETH)]
 _MATCHES = [_Way(level, zlib.Z_DEFAULT_STRATEGY, each) for level in (3, 6) for each in (_NONE, _PAETH, _ANY)]
@@ -516,7 +514,7 @@ def _stream(rows: NDArray[Any], way: _Way, threads: int) -> Iterator[bytes]:
     step = max(1, _STRIP // rows[0].nbytes)
     tops = range(0, len(rows), step)
 
-    def strip(top: int) -> _Strip:
+    def strip(top: int) -> tuple[bytes, int, int]:
         back = 0 if way.strategy == zlib.Z_RLE else min(top, -(-_WINDOW // rows[0].nbytes))
         data = _filtered(rows, top - back, min(top + step, len(rows)), way.filter)
         before, own = data[:back].tobytes(), data[back:].data
@@ -525,7 +523,7 @@ def _stream(rows: NDArray[Any], way: _Way, threads: int) -> Iterator[bytes]:
         return packer.compress(own) + packer.flush(end), zlib.adler32(own), own.nbytes
 
     piece, low, high = b"\x78\x01", 1, 0
-    for packed, checksum, length in _mapped(strip, tops, threads):
+    for packed, checksum, length in share_out(tops, lambda: strip, threads):
         piece += packed
         if len(piece) >= _STRIP:
             yield piece
@@ -533,21 +531,6 @@ def _stream(rows: NDArray[Any], way: _Way, threads: int) -> Iterator[bytes]:
         high += length * low + (checksum >> 16) - length  # as zlib's adler32_combine does
         low += (checksum & 0xFFFF) - 1
     yield piece + (high % 65521 << 16 | low % 65521).to_bytes(4, "big")
-
-
-def _mapped(work: Callable[[int], _Strip], tasks: Sequence[int], threads: int) -> Iterator[_Strip]:
-    """Yield the results of tasks in their order."""
-    if min(threads, len(tasks)) == 1:
-        yield from map(work, tasks)
-        return
-    from concurrent.futures import ThreadPoolExecutor  # costs milliseconds, which small images need not pay
-
-    with ThreadPoolExecutor(threads) as pool:
-        try:
-            done = pool.map(work, tasks)
-        except RuntimeError:  # the system lets no further thread start
-            done = map(work, tasks)
-        yield from done
 
 
 def _filtered(rows: NDArray[Any], top: int, bottom: int, number: int) -> NDArray[np.uint8]:

@@ -147,12 +147,7 @@ class TiffReader(Frames):
         for entry in directory.entries:
             if entry.number in _HIDDEN:
                 struct.pack_into(self.order + "H", self.data, entry.start, entry.number + 1)
-        try:
-            return _Page(self, number)
-        except _UnsupportedError as error:
-            if number == 0:
-                raise
-            raise _UnsupportedError(f"{error}, or read the first page alone with --frames first") from None
+        return _Page(self, number)
 
     def by_tifffile(self, number: int) -> Any:
         """Return a page as tifffile opens it."""
@@ -175,14 +170,6 @@ class TiffReader(Frames):
         return page.read(self.source.orient, warnings)
 
 
-class _UnsupportedError(ImageError):
-    """A sound page that cannot be read."""
-
-
-def _unsupported(what: object, mend: str) -> _UnsupportedError:
-    return _UnsupportedError(f"not supported: {what}; {mend}")
-
-
 class _Page:
     """A page, not decoded yet; one whose samples are not stored alike is refused."""
 
@@ -203,9 +190,9 @@ class _Page:
         self.samples = tags.whole(_SAMPLES, 3 if old_jpeg else 1)
         bits, types = ({*tags.wholes(each, (1,))[: self.samples]} for each in (_BITS, _FORMAT))
         if tags.whole(_DEPTH, 1) != 1:
-            raise _unsupported("a TIFF of volumes", "convert them to pages")
+            raise self._unsupported("a TIFF of volumes", "convert them to pages")
         if len(bits) != 1 or len(types) != 1:
-            raise _unsupported("a TIFF whose channels are of several types", "convert them to one")
+            raise self._unsupported("a TIFF whose channels are of several types", "convert them to one")
         (self.bits,), (self.type,) = bits, (_TYPES.get(each, "other") for each in types)
         self.colours, self.base, channels = _COLOURS.get(
             self.photometric, (f"photometric {self.photometric}", "", 1)
@@ -215,9 +202,9 @@ class _Page:
         self.mode, self.dtype = self._mode(), self._dtype()
         self._pillow = self._opened()
         if self._pillow is None and self.photometric in _CONVERTED:
-            raise _unsupported(self, "convert it to RGB")
+            raise self._unsupported(self, "convert it to RGB")
         if self._pillow is None and not formats.codecs_available():
-            raise _unsupported(self, formats.CODECS_MEND)
+            raise self._unsupported(self, formats.CODECS_MEND)
 
     def __str__(self) -> str:
         types = {"uint": "", "int": "signed ", "float": "float ", "other": "complex or untyped "}
@@ -228,6 +215,10 @@ class _Page:
         if self.planes and self.samples > 1:
             words += " in planes"
         return words if self.by_libtiff else f"{words} of compression {self.compression}"
+
+    def _unsupported(self, what: object, mend: str) -> ImageError:
+        others = ", or read the first page alone with --frames first" if self._number else ""
+        return ImageError(f"not supported: {what}; {mend}{others}")
 
     @property
     def by_libtiff(self) -> bool:
@@ -241,7 +232,7 @@ class _Page:
         if self.type == "uint" and self.bits < 16:
             found = "uint8" if self.bits <= 8 else "uint16"
         if found not in _HELD:
-            raise _unsupported(self, "convert it to 8, 16 or 32 bits per sample")
+            raise self._unsupported(self, "convert it to 8, 16 or 32 bits per sample")
         return found
 
     def _mode(self) -> str:
@@ -249,18 +240,18 @@ class _Page:
         mode = self.base
         too_few = self.samples < len(self.extra) + len(mode)
         if not mode or too_few or (self.photometric in _CONVERTED and self.bits > 8):
-            raise _unsupported(self, "convert it to grey or RGB")
+            raise self._unsupported(self, "convert it to grey or RGB")
         if self.photometric == _WHITE_IS_ZERO and self.type == "int":
-            raise _unsupported(f"{self} where white is zero", "convert it to black is zero")
+            raise self._unsupported(f"{self} where white is zero", "convert it to black is zero")
         alpha = [each in (_ASSOCIATED, _UNASSOCIATED) for each in self.extra]
         if mode == "P":
             if alpha not in ([], [True]):
-                raise _unsupported(self, "convert it to RGB")
+                raise self._unsupported(self, "convert it to RGB")
             return "RGBA" if alpha else "RGB"
         if alpha == [True] and mode in ("L", "RGB"):
             return f"{mode}A"
         if any(alpha) or (alpha and mode == "LAB"):
-            raise _unsupported(f"{self}, alpha among them", "leave out the alpha")
+            raise self._unsupported(f"{self}, alpha among them", "leave out the alpha")
         if mode == "L" and not alpha:
             return grey_mode(self._dtype())
         return mode + "X" * len(alpha)
@@ -372,14 +363,15 @@ class _Page:
             except (ValueError, NotImplementedError) as error:
                 refused = error
         if refused is not None:
-            raise _unsupported(f"{self} ({one_line(refused)})", "convert it to another one")
+            raise self._unsupported(f"{self} ({one_line(refused)})", "convert it to another one")
         with reasons("broken tiff data"):
             samples: NDArray[Any] = page.asarray(maxworkers=1)
         if self.planes and self.samples > 1:
             samples = np.moveaxis(samples, 0, -1)
         shape = self.size[::-1] + ((self.samples,) if self.samples > 1 else ())
         if samples.shape != shape:
-            raise _unsupported(f"{self} of shape {samples.shape}", "convert it to pages of two dimensions")
+            mend = "convert it to pages of two dimensions"
+            raise self._unsupported(f"{self} of shape {samples.shape}", mend)
         return samples
 
     def _full_scale(self, samples: NDArray[Any]) -> NDArray[Any]:

@@ -90,19 +90,18 @@ class Directory:
         """Return the first whole number that a tag holds."""
         return (*self.wholes(number), default)[0]
 
-    def ratio(self, number: int) -> float:
-        """Return the first fraction that a tag holds, 0 if there is none."""
+    def resolution(self) -> tuple[float, float] | None:
+        """Return the resolution in dots per inch that the tags state."""
+        unit = {2: 1, 3: 2.54}.get(self.whole(_UNIT, 2), 0)
+        across, down = (self._ratio(number) * unit for number in (_ACROSS, _DOWN))
+        return (across, down) if across and down else None
+
+    def _ratio(self, number: int) -> float:
         entry = self.sound.get(number)
         if entry is None or entry.type not in _FRACTIONS:
             return 0.0
         above, below = (*self._numbers(entry).tolist(), 0, 0)[:2]
         return float(above / below) if below else 0.0
-
-    def resolution(self) -> tuple[float, float] | None:
-        """Return the resolution in dots per inch that the tags state."""
-        unit = {2: 1, 3: 2.54}.get(self.whole(_UNIT, 2), 0)
-        across, down = self.ratio(_ACROSS) * unit, self.ratio(_DOWN) * unit
-        return (across, down) if across and down else None
 
     def _numbers(self, entry: Entry) -> NDArray[Any]:
         return np.frombuffer(self.content(entry.number), self.order + _CODES[entry.type])
@@ -204,11 +203,6 @@ class TiffTag(NamedTuple):
 def _program_of(description: bytes) -> str | None:
     """Return the program that a description counts frames and pixels for, None if it is a text."""
     return next((name for name, form in _PROGRAMS.items() if re.match(form, description)), None)
-
-
-def is_of_program(tag: TiffTag) -> bool:
-    """Tell whether a tag is a description that a program counts frames and pixels in."""
-    return tag.number == _DESCRIPTION and _program_of(tag.data) is not None
 
 
 def no_data(tags: Iterable[TiffTag]) -> str | None:
