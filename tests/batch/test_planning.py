@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import subprocess
 import sys
 import tracemalloc
@@ -46,10 +47,6 @@ def sources(*arguments, **options):
 
 def targets(*arguments, **options):
     return [job.target for job in plan(*arguments, **options).jobs]
-
-
-def formats(*arguments, **options):
-    return [(job.target, job.format) for job in plan(*arguments, **options).jobs]
 
 
 def refusal(*arguments, **options):
@@ -208,18 +205,59 @@ def test_folders_of_any_depth_are_walked(quick, tmp_path, monkeypatch):
 # Outputs
 
 
-def test_without_an_output_it_stands_beside_the_input():
-    assert targets("a.png") == ["a.sobel.png"]
-    assert targets("/far/b.two.JPG", "deep/c.tif") == ["/far/b.two.sobel.JPG", "deep/c.sobel.tif"]
-    assert targets("-rf.png") == ["-rf.sobel.png"]
-    chain = ("gaussian:sigma=3", "box:size=5,3", "gaussian")
-    assert targets("a.png", kernels=chain) == ["a.gaussian-sigma=3.box-size=5,3.gaussian.png"]
+# A command line, and its outputs in order; a format is that of the last one.
+OUTPUTS = [
+    "a.png -> a.sobel.png (png)",
+    "/far/b.two.JPG deep/c.tif -> /far/b.two.sobel.JPG deep/c.sobel.tif",
+    "-rf.png -> -rf.sobel.png",
+    "photos -> photos.sobel/a.png photos.sobel/deep/b.png",
+    "photos/ -> photos.sobel/a.png photos.sobel/deep/b.png",
+    "- -> -",
+    "- a.png -> - a.sobel.png",
+    "a.png -k gaussian:sigma=3 -k box:size=5,3 -k gaussian -> a.gaussian-sigma=3.box-size=5,3.gaussian.png",
+    # One image goes to a file unless the output is a folder.
+    "deep/a.png -o b.png -> b.png",
+    "deep/a.png -o out -> out/a.png",
+    "deep/a.png -o out/ -> out/a.png",
+    "deep/a.png -o v1.2 -> v1.2/a.png",
+    "deep/a.png -o photos/b.png -> photos/b.png",
+    "deep/a.png -o photos -> photos/a.png",
+    "deep/a.png -o . -> ./a.png",
+    "- -o b.png -> b.png",
+    "a.png -o - -> -",
+    # Several go to a folder: one tree directly, several under their names, whatever they contain.
+    "a.png deep/b.jpg -o out -> out/a.png out/b.jpg",
+    "photos -o old.png -> old.png/a.png old.png/deep/b.png",
+    "photos ./photos/ -o out -> out/a.png out/deep/b.png",
+    "photos far/two/ -o out -> out/photos/a.png out/photos/deep/b.png out/two/a.png",
+    "photos empty -o out -> out/photos/a.png out/photos/deep/b.png",
+    "photos c.png -o out -> out/photos/a.png out/photos/deep/b.png out/c.png",
+    # The format is the option, else the output's, else the input's.
+    "a.png -o b.JPEG -> b.JPEG (jpeg)",
+    "a.png -o o/ --format tiff -> o/a.tif (tiff)",
+    "a.png -o file -> file (None)",  # the input's content decides
+    "a.png -o file --format png -> file (png)",
+    "a.png -o - --format webp -> - (webp)",
+    "a.JPEG b.tiff c.png --format jpeg -> a.sobel.JPEG b.sobel.jpg c.sobel.jpg (jpeg)",
+    "a.png --range raw -> a.sobel.npy (npy)",
+    "a.png -o b.tif --range raw -> b.tif (tiff)",
+    "a.png --format tiff --range raw -> a.sobel.tif (tiff)",
+]
 
 
-def test_a_folder_without_an_output_gets_one_beside_it():
-    make("photos/a.png", "photos/deep/b.jpg")
-    for name in ("photos", "photos/"):
-        assert targets(name) == ["photos.sobel/a.png", "photos.sobel/deep/b.jpg"]
+@pytest.mark.parametrize("row", OUTPUTS)
+def test_where_the_outputs_of_a_command_line_go(row):
+    make("photos/a.png", "photos/deep/b.png", "far/two/a.png", "empty/notes.txt", "old.png/x", "file")
+    command, expected = row.split(" -> ")
+    arguments, *options = re.split(" (?=-[ok] |--)", command)
+    names = {"-o": "output", "--format": "format", "--range": "range"}
+    given = [option.split() for option in options]
+    kernels = [value for option, value in given if option == "-k"] or ["sobel"]
+    chosen = {names[option]: value for option, value in given if option != "-k"}
+    jobs = plan(*arguments.split(), kernels=kernels, **chosen).jobs
+    outputs = [job.target for job in jobs]
+    assert outputs == [name for name in expected.split() if not name.startswith("(")]
+    assert not expected.endswith(")") or expected.endswith(f"({jobs[-1].format})")
 
 
 @pytest.mark.parametrize("name", [".", "../place", "deep/../"])
@@ -229,66 +267,6 @@ def test_dots_are_resolved_to_the_real_name_first(name):
     assert list(map(os.path.abspath, targets(name))) == [f"{beside}/a.png", f"{beside}/deep/b.png"]
     os.chdir("deep")
     assert targets("..") == [f"{beside}/a.png", f"{beside}/deep/b.png"]
-
-
-def test_one_image_goes_to_a_file_unless_the_output_is_a_folder():
-    make("there/x")
-    for output, target in {
-        "b.png": "b.png",
-        "out": "out/a.png",
-        "v1.2": "v1.2/a.png",
-        "there/b.png": "there/b.png",
-        "out/": "out/a.png",
-        "there": "there/a.png",
-        ".": "./a.png",
-    }.items():
-        assert targets("deep/a.png", output=output) == [target]
-
-
-def test_several_images_or_a_folder_go_to_a_folder():
-    make("photos/c.png")
-    assert targets("a.png", "deep/b.jpg", output="out") == ["out/a.png", "out/b.jpg"]
-    make("old.png/x")
-    assert targets("photos", output="old.png") == ["old.png/c.png"]
-
-
-def test_the_tree_of_one_folder_comes_directly_and_of_several_under_their_names():
-    make("one/a.png", "one/deep/b.png", "far/two/a.png", "empty/notes.txt")
-    assert targets("one", output="out") == ["out/a.png", "out/deep/b.png"]
-    assert targets("one", "far/two/", output="out") == [
-        *("out/one/a.png", "out/one/deep/b.png", "out/two/a.png")
-    ]
-    assert targets("one", "./one/", output="out") == ["out/a.png", "out/deep/b.png"]
-    assert targets("one", "empty", output="out")[0] == "out/one/a.png", "names must not depend on contents"
-    assert targets("one", ".", output="out")[0] == "out/one/a.png"
-    assert targets("one", "c.png", output="out")[-1] == "out/c.png"
-
-
-def test_the_format_is_the_option_else_the_outputs_else_the_inputs():
-    assert formats("a.png") == [("a.sobel.png", "png")]
-    assert formats("a.png", output="b.JPEG") == [("b.JPEG", "jpeg")]
-    assert formats("a.png", output="o/", format="tiff") == [("o/a.tif", "tiff")]
-    make("file")
-    assert formats("a.png", output="file") == [("file", None)], "the input's content decides"
-    assert formats("a.png", output="file", format="png") == [("file", "png")]
-    assert formats("a.png", output="out", format="tiff") == [("out/a.tif", "tiff")]
-    assert formats("a.png", output="-", format="webp") == [("-", "webp")]
-    assert targets("a.JPEG", "b.tiff", "c.png", format="jpeg") == [
-        *("a.sobel.JPEG", "b.sobel.jpg", "c.sobel.jpg")
-    ]
-
-
-def test_raw_values_without_a_name_or_format_go_to_npy():
-    assert formats("a.png", range="raw") == [("a.sobel.npy", "npy")]
-    assert formats("a.png", output="b.tif", range="raw") == [("b.tif", "tiff")]
-    assert formats("a.png", format="tiff", range="raw") == [("a.sobel.tif", "tiff")]
-
-
-def test_stdin_goes_to_stdout_unless_an_output_is_named():
-    assert targets("-") == ["-"]
-    assert targets("-", "a.png") == ["-", "a.sobel.png"]
-    assert targets("-", output="b.png") == ["b.png"]
-    assert targets("a.png", output="-") == ["-"]
 
 
 # Refusals
