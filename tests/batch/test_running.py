@@ -174,9 +174,6 @@ def test_a_dry_run_exits_as_the_run_would(quick):
         assert dry.complaints == expected, arguments
 
 
-# From Python
-
-
 def test_filter_file_replaces_only_on_request():
     save("a.png", grey())
     for target in ("b.png", "a.png"):

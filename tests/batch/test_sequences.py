@@ -57,9 +57,6 @@ def colours_of(path):
     return np.array(frames_of(path))[..., :3]
 
 
-# Each
-
-
 def test_a_filtered_gif_is_near_to_what_was_computed_and_keeps_its_transparency():
     frames = [np.dstack([frame, np.full(frame.shape[:2], 255, np.uint8)]) for frame in moving()]
     for number, frame in enumerate(frames):
@@ -82,9 +79,6 @@ def test_shares_of_clipped_samples_are_those_of_all_frames():
     assert result.clipped_above == pytest.approx(np.mean(raw >= 255.5))
 
 
-# First
-
-
 @pytest.mark.parametrize("form", WRITTEN)
 def test_the_first_frame_alone_becomes_a_single_image(form):
     frames = moving()
@@ -101,9 +95,6 @@ def test_a_file_of_one_frame_is_written_as_a_single_image():
         assert ran("a.gif", target, "blur").status == "done"
         with Image.open(target) as image:
             assert getattr(image, "n_frames", 1) == 1
-
-
-# Stack
 
 
 def test_kernels_over_frames_give_what_sums_by_hand_give():
@@ -212,9 +203,6 @@ def test_a_single_image_is_a_stack_of_one_frame_with_a_warning(dry):
     result = ran("a.png", "c.png", "temporal-blur", dry=dry, padding="valid")
     assert "smaller than the kernel's 3" in str(result.error)
     assert ran("a.png", "d.png", "blur", dry=dry, frames="stack").warnings == []
-
-
-# What fails
 
 
 @pytest.mark.parametrize("dry", [False, True])

@@ -146,7 +146,7 @@ def test_the_page_computes_and_explains_what_the_program_does(show):
     html = page_of(picture(0, 4, 4))
     kernels = kernels_of(html)
     names = [name for name, each in kernels.items() if len(each["tables"][0][0][0]) <= 15]
-    cases = [random_case(seed, names) for seed in range(300)]
+    cases = [random_case(seed, names) for seed in range(200)]
     asked = [[as_image(pixels), name, options] for pixels, name, options in cases]
     results = show(html).evaluate(COMPUTE, [kernels, asked])
     fitting = near = blended = explained = 0
@@ -181,9 +181,9 @@ def test_the_page_computes_and_explains_what_the_program_does(show):
             assert_explained(
                 found["explained"], explain_sample(pixels, [kernel], chosen, found["place"], names=colours)
             )
-    assert fitting > 200
+    assert fitting > 130
     assert explained > 20
-    assert blended > 80
+    assert blended > 50
     assert near <= 2
 
 

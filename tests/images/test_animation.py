@@ -61,9 +61,6 @@ def clearing(count=5):
     return frames
 
 
-# Round trips
-
-
 RNG = np.random.default_rng(0)
 DEEP = [RNG.integers(0, 65536, (9, 7), np.uint16) for _ in range(3)]
 KINDS = {
@@ -268,9 +265,6 @@ def test_deep_frames_are_refused_by_a_png_before_any_work():
         check_writable("RGB", "uint16", (4, 4), 2, "png")
 
 
-# Metadata
-
-
 @pytest.mark.parametrize("form", ["png", "webp", "avif"])
 def test_metadata_of_the_first_frame_are_kept_unless_stripped(form):
     profile = bytes(16) + b"RGB " + bytes(16) + b"acsp" + bytes(100)
@@ -284,9 +278,6 @@ def test_metadata_of_the_first_frame_are_kept_unless_stripped(form):
     bare = read_frames(write(moving(), form, EncodeOptions(strip=True), **kept, plays=3)[0])[0].metadata
     assert (bare.exif, bare.icc, bare.xmp) == (None, None, None)
     assert bare.plays == (0 if form == "avif" else 3)
-
-
-# Streams
 
 
 @pytest.mark.parametrize("form", SEVERAL)
@@ -317,9 +308,6 @@ def test_a_frame_is_forgotten_before_the_next_is_asked_for(form):
 
     write_frames(io.BytesIO(), made(), 6, form)
     assert len(asked) == 6
-
-
-# What the containers say
 
 
 def test_an_animated_png_is_a_plain_one_to_programs_without_animation():

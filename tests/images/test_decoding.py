@@ -37,9 +37,6 @@ def test_colours_are_decoded_into_the_array_itself(form, monkeypatch):
         assert encoded(ours, "RGB", other) == encoded(copied, "RGB", other)
 
 
-# Modes.
-
-
 def test_a_palette_becomes_colours_and_its_transparency_alpha():
     image = Image.new("P", (3, 1))
     image.putpalette([10, 20, 30, 40, 50, 60, 70, 80, 90])
@@ -115,9 +112,6 @@ def test_frames_of_deep_colours_are_refused_not_narrowed():
             read(io.BytesIO(data))
 
 
-# Orientation.
-
-
 def upright(pixels, orientation):
     """What EXIF's eight orientations mean, written with quarter turns and mirrors."""
     turns = {3: 2, 4: 2, 5: 1, 6: 3, 7: 3, 8: 1}
@@ -151,9 +145,6 @@ def test_an_orientation_in_xmp_counts_and_is_reset():
     assert picture.pixels.shape == (4, 2, 3)
     assert b"Orientation" not in picture.metadata.xmp
     assert b"dc:title" in picture.metadata.xmp
-
-
-# Cost.
 
 
 @pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="needs Linux's peak memory")

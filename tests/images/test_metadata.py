@@ -311,9 +311,6 @@ def test_the_size_that_exif_states_stays_true_if_it_was(tmp_path, turn, stated, 
     assert (found[40962], found[40963]) == size
 
 
-# Files as a whole
-
-
 def test_avif_of_more_than_eight_bits_is_told_by_its_configuration():
     data = bytearray(encoded(noise("RGB"), "RGB", "avif"))
     assert not avif_is_deep(io.BytesIO(data))

@@ -22,9 +22,6 @@ from convfilter.images.reading import read_picture, read_size
 pytestmark = pytest.mark.usefixtures("without_codecs")  # as Pillow alone does it
 
 
-# What is opened.
-
-
 def test_pipes_sockets_devices_and_folders_do_not_hang(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
     (tmp_path / "folder.png").mkdir()
@@ -71,9 +68,6 @@ def test_reading_imports_neither_the_codecs_nor_other_plugins(tmp_path):
         "assert not unused & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script, tmp_path / "a.jpg"], check=True)
-
-
-# Limits and damage.
 
 
 @pytest.mark.parametrize("form", list(FORMATS))

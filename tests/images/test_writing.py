@@ -21,9 +21,6 @@ pytestmark = pytest.mark.usefixtures("without_codecs")  # as Pillow alone does i
 SMALL = EncodeOptions(compress="small")
 
 
-# What each format holds
-
-
 @pytest.mark.parametrize("form", list(FORMATS))
 def test_the_smallest_images_can_be_written(form):
     for size in ((1, 1), (1, 40), (40, 1)):
@@ -66,9 +63,6 @@ def test_formats_take_sides_up_to_their_limit(form, side):
 def test_no_pixels_are_not_an_image():
     with pytest.raises(ImageError, match="0 x 4 pixels are not an image"):
         write(np.zeros((4, 0, 3), np.uint8), "RGB", "png")
-
-
-# What is lost is reported
 
 
 @pytest.mark.parametrize("mode", ["LA", "RGBA"])
@@ -124,9 +118,6 @@ def test_a_gif_reduces_colours_with_a_warning_and_keeps_what_is_wholly_transpare
         np.testing.assert_array_equal(result[..., 3:], pixels[..., 3:channels])
 
 
-# Metadata
-
-
 def test_a_tiff_does_not_take_over_how_another_file_was_laid_out():
     exif = Image.Exif()
     exif[256], exif[257], exif[278], exif[259], exif[271] = 9999, 9999, 1, 7, "Maker"
@@ -144,9 +135,6 @@ def test_metadata_too_long_for_a_jpeg_are_dropped_with_a_warning():
     assert all(line.endswith(" for jpeg: dropped") for line in warnings)
     metadata = read_picture(stream).metadata
     assert (metadata.exif, metadata.xmp, metadata.comments, metadata.dpi) == (None, None, (), None)
-
-
-# How each format is encoded
 
 
 @pytest.mark.parametrize("quality", [94, 100])
@@ -190,9 +178,6 @@ def test_small_is_never_larger_than_fast_or_plain():
     plain = io.BytesIO()
     Image.fromarray(few).save(plain, "PNG", optimize=True)
     assert write(few, "RGB", "png", SMALL)[0].tell() < 0.6 * plain.tell()
-
-
-# Streams
 
 
 @pytest.mark.parametrize("form", list(FORMATS))
