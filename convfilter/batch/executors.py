@@ -119,19 +119,16 @@ class Pool:
                 self._send(job, self._cores, None, repeated=True)
             pipe: Any = connection.wait([*self._busy])[0]
             job = self._busy[pipe]
-            result: Result | None = None
             try:
-                result = pipe.recv()
+                result: Result = pipe.recv()
                 self._idle.append(pipe)
             except (EOFError, OSError):
                 pipe.close()
                 self._end([self._workers.pop(pipe)], [job])
-            del self._busy[pipe]
-            if result is None:
                 self._start()
-                if alone:
-                    return Result(job, error=ImageError(_DIED))
-            elif result.status != TOO_LARGE:
+                result = Result(job, "failed" if alone else TOO_LARGE, ImageError(_DIED))
+            del self._busy[pipe]
+            if result.status != TOO_LARGE:
                 self._disk_full = self._disk_full or result.disk_full
                 return result
             self._alone.append(job)

@@ -39,7 +39,7 @@ from convfilter.images.opening import check_pixels
 from convfilter.images.picture import Picture, Size
 from convfilter.images.reading import Frames, opened_frames
 from convfilter.images.tiff_tags import no_data, of_first_page, without_no_data
-from convfilter.images.writing import check_writable, write_picture
+from convfilter.images.writing import check_writable, write_frames
 from convfilter.kernels import Kernel
 from convfilter.options import FilterOptions
 
@@ -162,7 +162,7 @@ def filter_job(
             form,
             settings,
             result,
-            count=output.frames,
+            count=output.frames if output.frames > 1 or (volume and form == "npy") else 0,
             volume=volume,
             preserve=preserve,
             repeated=repeated,
@@ -311,11 +311,10 @@ def memory_needed(size: Size, form: str, settings: Settings) -> int:
     masks += volume * pixels * size.channels * 2 * (settings.filtering.missing is not None)
     wide = 4 if own == last.target.itemsize == 1 else 8
     held = read // own * wide if settings.filtering.linear else 0
-    in_floats = settings.filtering.linear or last.range in ("raw", "stretch")
     filtering, threads = 0, available_threads(settings.batch.jobs)
     for layer in layers:
         made = math.prod(layer.shape[:3]) * (layer.shape[3] + bool(alpha)) * layer.target.itemsize
-        filtering = max(filtering, held + made + threads * layer.plan.memory * (1 + in_floats))
+        filtering = max(filtering, held + made + threads * layer.plan.memory)
         held = made
     frames, rows, columns, channels = last.shape
     channels += bool(alpha)
@@ -486,26 +485,17 @@ def _write(
     settings: Settings,
     result: Result,
     *,
-    count: int = 1,
+    count: int = 0,
     volume: bool = False,
     preserve: Attributes | None = None,
     repeated: bool = False,
 ) -> None:
-    """Write the output, unless it exists by now: a file of `count` frames, or single images in turn."""
+    """Write the output, unless it exists by now: a file of `count` frames, or (0) single images in turn."""
     threads = available_threads(settings.batch.jobs)
 
     def encode(out: BinaryIO) -> None:
-        lost: list[str] = []
-        if count == 1 and not (volume and form == "npy"):
-            for picture in pictures:
-                lost += write_picture(out, picture, form, settings.encoding, release=True, threads=threads)
-        else:
-            from convfilter.images.writing import write_frames
-
-            lost += write_frames(
-                out, pictures, count, form, settings.encoding, volume=volume, threads=threads
-            )
-        result.warnings += [line for line in dict.fromkeys(lost) if line not in result.warnings]
+        lost = write_frames(out, pictures, count, form, settings.encoding, volume=volume, threads=threads)
+        result.warnings += [line for line in lost if line not in result.warnings]
 
     try:
         write_output(

@@ -10,7 +10,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from convfilter.convolution.execute import available_threads
 from convfilter.errors import KernelError, OptionError, brief, describe, escaped, nearest, proposed
@@ -96,8 +96,6 @@ class Settings(NamedTuple):
 def check_settings(settings: Settings) -> None:
     """Refuse what is wrong with every image, whatever its size."""
     options = settings.filtering
-    if not settings.kernels:
-        raise OptionError("no kernel: name at least one")
     check_options(options, settings.kernels)
     check_mask_files(options)
     axes_of((1, 1), (1, 1), padding=options.padding, stride=options.stride, dilation=options.dilation)
@@ -247,11 +245,9 @@ def _listed(files_from: str, null: bool) -> list[str]:
 
 def format_of_stdin() -> str | None:
     """Return the format of the image on standard input by its first bytes, which stay there."""
-    peek = getattr(getattr(sys.stdin, "buffer", None), "peek", None)
-    if peek is None:
-        return None
-    with contextlib.suppress(OSError):
-        return sniff(io.BytesIO(peek(16)), None)
+    stdin: Any = sys.stdin
+    with contextlib.suppress(AttributeError, OSError):  # it is closed, or cannot be looked into
+        return sniff(io.BytesIO(stdin.buffer.peek(16)), None)
     return None
 
 
@@ -324,13 +320,11 @@ def _walk(
 
 def identity(path: str) -> tuple[int, int] | None:
     """Return what identifies a file, by whatever name; None if there is none."""
-    if path == STREAM:
-        return None
-    try:
-        status = os.stat(path)
-    except (OSError, ValueError):
-        return None
-    return status.st_dev, status.st_ino
+    with contextlib.suppress(OSError, ValueError):
+        if path != STREAM:
+            status = os.stat(path)
+            return status.st_dev, status.st_ino
+    return None
 
 
 # Outputs

@@ -313,8 +313,6 @@ def last_stage(
     threads: int | None = None,
 ) -> Stage:
     """Run all filters of a chain but the last one, and return what that one has to do."""
-    if not kernels:
-        raise OptionError("no kernel: name at least one")
     check_options(options, kernels)
     values, stack, grey = _stack_of(pixels, kernels)
     depth = levels_of(values.dtype)

@@ -146,7 +146,7 @@ FORMATS: dict[str, Format] = {
         blocks=("xmp", "comments", "aspect", "duration", "plays", "still duration"),
         reader="gif:GifReader",
         writer="gif:GifWriter",
-        memory=Memory(5, 33, 50, kept=1, grey=1),
+        memory=Memory(5, 40, 50, kept=1, grey=1),
     ),
     "ppm": Format(
         extensions=(".ppm", ".pgm", ".pbm", ".pnm"),

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, cached_property
 from typing import Any, Protocol, TypeAlias, cast
 
-from convfilter.errors import KernelError, brief, escaped, nearest, proposed
+from convfilter.errors import KernelError, OptionError, brief, escaped, nearest, proposed
 from convfilter.kernels.files import AXES_OF_ARRAYS, FORMATS, is_kernel_file, parse_kernels, read_content
 from convfilter.kernels.kernel import LARGEST_SIDE, FieldError, Kernel, plain, quoted, shape_of
 from convfilter.kernels.matrix import MATRIX, NUMBER, is_matrix, parse_matrix, value_of
@@ -190,7 +190,10 @@ def _readings(spec: str, known: Mapping[str, Kernel]) -> list[str]:
 
 def get_chain(spec: KernelLike) -> tuple[Kernel, ...]:
     """Return one or several kernels: a sequence is a chain if it holds names, kernels or matrices."""
-    return tuple(map(get_kernel, _links(spec)))
+    kernels = tuple(map(get_kernel, _links(spec)))
+    if not kernels:
+        raise OptionError("no kernel: name at least one")
+    return kernels
 
 
 def _links(spec: KernelLike) -> Sequence[Any]:
