@@ -71,11 +71,6 @@ def framed(drawing):
 NUMBERS = ["--values", "0 1 2; 3 4 5; 6 7 8", "--weights", "0 1; 2 3", "--padding", "valid"]
 
 
-def test_the_values_of_the_worked_example_are_objects_too(quick):
-    found = [json.loads(line)["value"] for line in quick("explain", *NUMBERS, "--json").out.splitlines()]
-    assert found == [19, 25, 37, 43]
-
-
 @pytest.mark.parametrize(
     "text", ["0,1,2\n3,4,5\n6,7,8\n", "0 1 2\r\n3 4 5\r\n6 7 8", "0;3;6", "\ufeff0, 1\n3, 4"]
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -86,9 +85,7 @@ def test_samples_that_are_not_finite_cause_no_warning(range_: str) -> None:
     pixels = np.linspace(0, 1, 400, dtype=np.float32).reshape(20, 20)
     pixels[3, 4] = np.nan
     pixels[15, 9] = pixels[15, 11] = np.inf  # whose difference is not a number
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        result = cf.apply_kernel(pixels, "sobel", range=range_)
+    result = cf.apply_kernel(pixels, "sobel", range=range_)  # a warning is an error in all tests
     assert np.isfinite(result[8:12]).all()
     if range_ == "stretch":  # the scale is that of the finite values
         finite = result[np.isfinite(result)]

