@@ -78,9 +78,6 @@ def test_options_of_reading_and_writing_are_followed(quick, tmp_path):
     assert ran.err.startswith("convfilter: a.png: 70 x 40 pixels are more than 2799")
 
 
-# Frames
-
-
 def test_what_is_done_with_frames_is_printed(quick, tmp_path):
     animate(tmp_path / "a.gif", moving(5)[:2] + moving(5)[3:], durations=50)
     for frames, words in (("each", "each"), ("first", "the first"), ("stack", "a stack")):

@@ -235,9 +235,6 @@ def test_words_stay_off_a_stdout_that_holds_an_image_whatever_names_it(quick, tm
     assert "takes one image" in ran.err
 
 
-# Images one after another
-
-
 def ppm(level, height=8, width=10):
     return b"P6\n%d %d\n255\n" % (width, height) + bytes([level, 0, 9]) * (height * width)
 

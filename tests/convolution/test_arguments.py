@@ -23,9 +23,6 @@ from convfilter.options import Alpha, Border, Channels, Range
 BOTH = pytest.mark.parametrize("operation", [correlate, convolve])
 
 
-# Types.
-
-
 @pytest.mark.parametrize("samples", ["int8", "uint8", "int16", "uint16", "int32", "uint32", "bool"])
 def test_integers_give_exact_int64(samples):
     """Limits of both types, multiplied and added: nothing wraps."""
@@ -116,9 +113,6 @@ def test_types_follow_from_types(samples, weights, expected):
     np.testing.assert_array_equal(back, input_gradient(whole, eighths, (6, 5)) / 8)
 
 
-# Arrays as they come.
-
-
 @pytest.mark.parametrize("floating", [False, True])
 def test_the_layout_of_the_array_does_not_matter(floating):
     """Strided, rotated, broadcast, in Fortran's order, in either byte order, read-only: the same bits."""
@@ -147,9 +141,6 @@ def test_inputs_stay_as_they_were_and_results_are_new(dtype, operation):
         result[...] = 77
         np.testing.assert_array_equal(array, copies[0])
         np.testing.assert_array_equal(kernel, copies[1])
-
-
-# Errors.
 
 
 @BOTH

@@ -8,8 +8,6 @@ from oracles import correlate_by_loops, correlate_by_shifts, padding_pairs
 
 from convfilter import KernelError, ShapeError, convolve, correlate, correlate_channels, output_shape
 
-# What it is.
-
 
 @pytest.mark.parametrize(("length", "signal"), [(1, 5), (2, 7), (4, 4), (5, 30)])
 def test_convolve_is_mathematical_convolution(length, signal):
@@ -18,9 +16,6 @@ def test_convolve_is_mathematical_convolution(length, signal):
     product = np.polymul(np.poly1d(array[::-1]), np.poly1d(kernel[::-1])).coeffs[::-1]
     product = np.pad(product, (0, signal + length - 1 - len(product)))
     np.testing.assert_array_equal(convolve(array, kernel, padding="full", border="zero"), product)
-
-
-# Loops.
 
 
 @settings(deadline=None, derandomize=True, max_examples=200)
@@ -64,9 +59,6 @@ def test_blocks_of_a_large_array_meet_without_a_seam(size, shape):
     for stride in ((1,) * kernel.ndim, steps):
         result = correlate(array, kernel, border="symmetric", stride=stride)
         np.testing.assert_array_equal(result, expected[tuple(slice(None, None, step) for step in stride)])
-
-
-# What holds for every kernel.
 
 
 def test_a_fill_may_be_a_fraction_where_one_of_the_types_is_real():

@@ -38,9 +38,6 @@ def assert_adjoint(array, kernel, seed=2, **options):
     assert inner(outputs, upstream) == inner(kernel, by_kernel), options
 
 
-# Adjoint, exactly.
-
-
 @settings(deadline=None, derandomize=True, max_examples=150)
 @given(problem=problems())
 def test_both_are_adjoint_whatever_is_asked_for(problem):
@@ -52,9 +49,6 @@ def test_both_are_adjoint_whatever_is_asked_for(problem):
     except ShapeError:
         return
     assert_adjoint(array, kernel, **options)
-
-
-# Blocks.
 
 
 @pytest.mark.parametrize("stride", [1, 2])
@@ -90,9 +84,6 @@ def test_memory_for_the_kernels_gradient_is_that_of_a_few_blocks(monkeypatch):
         tracemalloc.stop()
     np.testing.assert_array_equal(result, array.size)
     assert most < array.nbytes
-
-
-# Types.
 
 
 def test_the_whole_of_int64_may_be_used():
@@ -161,9 +152,6 @@ def test_what_is_not_finite_goes_where_it_belongs():
     assert np.isinf(input_gradient(np.float16([60000] * 3), [1], 1, padding=1))
 
 
-# Arrays as they come.
-
-
 def test_the_layout_of_arrays_does_not_matter():
     """Strided, turned, in Fortran's order, of foreign byte order, read-only, broadcast: the same bits."""
     array, upstream, kernel = reals(0, 9, 8, 3), reals(1, 9, 8, 3), reals(2, 3, 4)
@@ -175,9 +163,6 @@ def test_the_layout_of_arrays_does_not_matter():
         assert result.dtype.isnative
         np.testing.assert_array_equal(kernel_gradient(array, layout, (3, 4)), by_kernel)
         np.testing.assert_array_equal(kernel_gradient(layout, array, (3, 4)), turned)
-
-
-# Errors.
 
 
 @pytest.mark.parametrize("gradient", ["input", "kernel"])

@@ -27,8 +27,6 @@ from oracles import BORDERS, FULL_SCALE, root, round_half_up
 from convfilter import ImageError, ShapeError, apply_kernel
 from convfilter.kernels import Kernel, get_kernel
 
-# Exactness.
-
 
 @pytest.mark.parametrize("name", INTEGER)
 def test_shipped_integer_kernels_are_exact(name):
@@ -135,9 +133,6 @@ def test_magnitudes_are_correctly_rounded(divisor, dtype):
     assert result.tolist() == [min(value, FULL_SCALE[dtype]) for value in expected]
 
 
-# What kernels do.
-
-
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int32", "float32", "float64"])
 def test_the_identity_returns_the_image(dtype):
     for shape in [(6, 7), (6, 7, 1), (6, 7, 2), (6, 7, 4), (6, 7, 5)]:
@@ -169,9 +164,6 @@ def test_frame_kernels_are_exact_on_volumes(channels):
     assert_filtered(pixels, random_kernel(2, shape=(2, 2, 2), axes=VOLUME), flip=True, alpha="keep")
     for padding in ("valid", "full"):
         assert_filtered(pixels, random_kernel(3, shape=(2, 3, 3), axes=VOLUME), padding=padding, alpha="drop")
-
-
-# Arrays, threads.
 
 
 @pytest.mark.parametrize(
@@ -212,9 +204,6 @@ def test_blocks_of_a_large_image_meet_without_a_seam(kernel, reach, channels):
         inner = part[reach:-reach, reach:-reach]
         there = whole[row + reach : row + 100 - reach, column + reach : column + 100 - reach]
         np.testing.assert_allclose(there, inner, rtol=0, atol=0 if exact else 0.001)
-
-
-# What is refused.
 
 
 @pytest.mark.parametrize("shape", [(5,), (1, 2, 5, 5, 3), (0, 5), (5, 0, 3), (5, 5, 0)])

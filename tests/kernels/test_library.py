@@ -24,9 +24,6 @@ def kernel_file(tmp_path):
     return write
 
 
-# ---- What a file may say ------------------------------------------------------
-
-
 @pytest.mark.parametrize(("table", "axes", "shape"), [
     ("weights = [1, 2, 3]", "column", (3,)),
     ("weights = [[1, 2, 3]]", "row,column", (1, 3)),
@@ -90,9 +87,6 @@ def test_the_mapping_is_read_only(kernel_file):
     assert 3 not in kernels
 
 
-# ---- Looking up, with parameters ----------------------------------------------------
-
-
 def test_a_name_without_parameters_is_the_kernel_itself():
     assert get_kernel("sobel") is load_kernels()["sobel"]
     assert get_kernel(load_kernels()["sobel"]) is get_kernel("sobel")
@@ -127,8 +121,6 @@ def test_any_mapping_of_kernels_can_be_looked_into():
     with pytest.raises(KernelError, match="unknown kernel 'sobel'"):
         get_kernel("sobel", {"mine": mine})
 
-
-# ---- Where the shipped ones are, and what looking them up costs -------------------
 
 SHIPPED = Path(convfilter.__file__).parent.parent / "kernels.toml"
 

@@ -21,8 +21,7 @@ def refusal(function, *arguments):
     return message
 
 
-# ---- Names, parameters and matrices: what is typed, and the message that it gets -------------------
-
+# What is typed, and the message that it gets.
 NAMES = """
 sobl => unknown kernel 'sobl' (did you mean 'sobel'? 'convfilter kernels' lists all)
 Sobel => unknown kernel 'Sobel' (did you mean 'sobel'? 'convfilter kernels' lists all)
@@ -109,9 +108,6 @@ def test_any_text_is_a_kernel_or_a_refusal_of_one_line(text):
         assert len(message) < 400
 
 
-# ---- Fields of a kernel, beside those that the keys of a file show ----------------------------------
-
-
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
@@ -134,8 +130,6 @@ def test_parameters_need_a_generator_that_there_is():
     kernel = Kernel("mine", parts=([[1]],), generator="gausian")
     assert "unknown value 'gausian'" in refusal(get_kernel, "mine:sigma=2", {"mine": kernel})
 
-
-# ---- Files: one bad table refuses all of it --------------------------------------------------------
 
 # The keys of a table, with | for a line break, and the message that they get.
 KEYS = """
