@@ -46,7 +46,7 @@ function formulaOf({ size, kernel, before, after, stride, dilation, output }) {
   return `floor((${padded} - ${dilation}*(${kernel} - 1) - 1) / ${stride}) + 1 = ${output}`;
 }
 
-/** A plane of samples with its border on. */
+/** A plane of samples with its border on; the image begins at `top` and `left`. */
 function padPlane(plane, [rows, columns], border, fill) {
   const height = rows.before + rows.size + rows.after;
   const width = columns.before + columns.size + columns.after;
@@ -59,8 +59,13 @@ function padPlane(plane, [rows, columns], border, fill) {
       samples[at] = outside ? fill : plane[source * columns.size + sources[column]];
     }
   }
-  return { samples, width, height };
+  return { samples, width, top: rows.before, left: columns.before };
 }
+
+const sampleAt = ({ samples, width, top, left }, [row, column]) => samples[(row + top) * width + column + left];
+const isBorder = ([row, column], [rows, columns]) => (
+  row < 0 || column < 0 || row >= rows.size || column >= columns.size
+);
 
 /** For each weight and row of outputs, call `visit(weight's index, first output, its padded sample, outputs, step)`. */
 function eachRow([rows, columns], width, visit) {
@@ -100,9 +105,8 @@ function inputGradient(upstream, weights, axes, border) {
   return gradient;
 }
 
-/** The derivative by the weights: a correlation of the samples and the outputs' derivatives. */
-function kernelGradient(plane, upstream, axes, border, fill) {
-  const { samples, width } = padPlane(plane, axes, border, fill);
+/** The derivative by the weights: a correlation of the samples with their border and the outputs' derivatives. */
+function kernelGradient({ samples, width }, upstream, axes) {
   const gradient = new Float64Array(axes[0].kernel * axes[1].kernel);
   eachRow(axes, width, (index, output, from, count, step) => {
     for (let end = output + count; output < end; output++, from += step) {
@@ -216,10 +220,6 @@ function finish(value, settings, own, note) {
   return clipped === rounded ? rounded : step("clip", () => `to ${low}..${high}`, clipped);
 }
 
-function fillOf(image, { border, fill }) {
-  return border === "constant" ? fill * (image.depth ? image.depth.full : 1) : 0;
-}
-
 /** Filter an image {height, width, planes, depth}; without a depth its values are plain numbers. */
 function filterImage(image, kernel, options) {
   const axes = axesOf(image.height, image.width, kernel, options);
@@ -238,12 +238,13 @@ function filterImage(image, kernel, options) {
     throw new Error("the output has another size or other channels than the image, and cannot be blended with it: " +
       "keep size and channels, or set mix to 1 and threshold to 0");
   }
-  const planes = image.planes.map((plane) => padPlane(plane, axes, options.border, fillOf(image, options)));
+  const fill = options.border === "constant" ? options.fill * (image.depth?.full ?? 1) : 0;
+  const padded = image.planes.map((plane) => padPlane(plane, axes, options.border, fill));
   const count = axes[0].output * axes[1].output;
   const values = Array.from({ length: made }, (_, channel) => {
     const parts = bank.outputs[bank.summed ? channel : 0].map(({ slices, divisor }) => {
       const sums = new Float64Array(count);
-      slices.forEach((weights, slice) => addProducts(sums, planes[bank.summed ? slice : channel], weights, axes));
+      slices.forEach((weights, slice) => addProducts(sums, padded[bank.summed ? slice : channel], weights, axes));
       return divisor === 1 ? sums : sums.map((sum) => sum / divisor);
     });
     if (parts.length === 1) return parts[0];
@@ -258,7 +259,7 @@ function filterImage(image, kernel, options) {
   const outputs = values.map((each, channel) => (
     each.map((value, at) => finish(value, settings, image.planes[channel]?.[at]))
   ));
-  return { axes, bank, settings, values, outputs, height: axes[0].output, width: axes[1].output };
+  return { axes, bank, padded, settings, outputs, height: axes[0].output, width: axes[1].output };
 }
 
 /** The smallest and largest finite value; both the same where they differ by roundings only. */
@@ -285,9 +286,8 @@ function leastAndMost(planes) {
 }
 
 /** How one output is computed: for each part its slices and steps, then the steps to the sample. */
-function explainAt(image, kernel, options, { axes, bank, settings }, row, column, channel) {
+function explainAt(image, kernel, { axes, bank, padded, settings }, row, column, channel) {
   const [rows, columns] = axes;
-  const fill = fillOf(image, options);
   const top = row * rows.stride - rows.before;
   const left = column * columns.stride - columns.before;
   const parts = bank.outputs[bank.summed ? channel : 0].map(({ slices, divisor }) => {
@@ -296,11 +296,8 @@ function explainAt(image, kernel, options, { axes, bank, settings }, row, column
       const places = weights.map((_, index) => [
         top + Math.floor(index / columns.kernel) * rows.dilation, left + (index % columns.kernel) * columns.dilation,
       ]);
-      const samples = places.map(([y, x]) => {
-        const [from, at] = [sourceIndex(y, rows.size, options.border), sourceIndex(x, columns.size, options.border)];
-        return from < 0 || at < 0 ? fill : image.planes[source][from * columns.size + at];
-      });
-      const border = places.map(([y, x]) => y < 0 || x < 0 || y >= rows.size || x >= columns.size);
+      const samples = places.map((place) => sampleAt(padded[source], place));
+      const border = places.map((place) => isBorder(place, axes));
       const products = weights.map((weight, index) => (weight === 0 ? 0 : weight * samples[index]));
       return { name: bank.summed ? image.names[source] : "", samples, weights, products, border, sum: sumOf(products) };
     });
@@ -377,5 +374,3 @@ function decodeImage({ height, width, names, type, samples, depth }) {
   ));
   return { height, width, names, depth, planes };
 }
-
-window.convfilter = { axisOf, decodeImage, explainAt, figure, filterImage, formulaOf, inputGradient, kernelGradient };

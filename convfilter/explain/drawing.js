@@ -119,7 +119,7 @@ function scroll(grid, top, left) {
 }
 
 /** Scroll so that cells are in view: in the middle if they were out of sight. */
-function reveal(grid, row, column, rows, columns) {
+function reveal(grid, row, column, rows = 1, columns = 1) {
   const along = (start, count, seen, length) => (
     start >= seen && start + count <= seen + length ? seen : start - (length - count) / 2
   );
@@ -138,7 +138,7 @@ function cellAt(grid, event) {
     ? { plane, row: row + grid.top, column: column + grid.left } : null;
 }
 
-/** Draw a grid with its marks: cells {row, column, rows, columns, colour, thin}. */
+/** Draw a grid with its marks {row, column, rows, columns, colour, thin, plane}: by default one cell of all planes. */
 function draw(grid, marks) {
   const { canvas, content, cell, rows, columns } = grid;
   const ratio = window.devicePixelRatio || 1;
@@ -159,21 +159,24 @@ function draw(grid, marks) {
     context.beginPath();
     context.rect(-2, -2, columns * cell + 4, rows * cell + 4);
     context.clip();
-    const inView = ({ plane: own = number, row, column, ...mark }) => (
-      own === number && row < grid.top + rows && row + mark.rows > grid.top &&
-      column < grid.left + columns && column + mark.columns > grid.left
+    const inView = ({ plane = number, row, column, rows: tall = 1, columns: wide = 1 }) => (
+      plane === number && row < grid.top + rows && row + tall > grid.top &&
+      column < grid.left + columns && column + wide > grid.left
     );
     for (const mark of marks.filter(inView)) {
-      const box = [mark.column - grid.left, mark.row - grid.top, mark.columns, mark.rows].map((side) => side * cell);
-      context.lineWidth = mark.thin ? 3 : 5;
-      context.strokeStyle = theme.panel;
-      context.strokeRect(...box);
-      context.lineWidth = mark.thin ? 1.5 : 3;
-      context.strokeStyle = mark.colour;
-      context.strokeRect(...box);
+      const box = [mark.column - grid.left, mark.row - grid.top, mark.columns ?? 1, mark.rows ?? 1];
+      outline(context, box.map((side) => side * cell), mark.thin ? 1.5 : 3, mark.colour);
     }
     context.restore();
   });
+}
+
+/** Outline a box so that it shows on any colour. */
+function outline(context, box, width, colour) {
+  for (const [lineWidth, strokeStyle] of [[width < 3 ? 3 : 5, theme.panel], [width, colour]]) {
+    Object.assign(context, { lineWidth, strokeStyle });
+    context.strokeRect(...box);
+  }
 }
 
 function drawPlane(context, grid, { picture, pixels, values, longest }) {
@@ -200,7 +203,7 @@ function drawPlane(context, grid, { picture, pixels, values, longest }) {
       const at = (row + from[1]) * content.columns + column + from[0];
       const ink = inkOn(pixels.subarray(4 * at, 4 * at + 3));
       context.fillStyle = context.strokeStyle = ink;
-      if (content.hatched(row + top, column + left)) hatch(context, column * cell, row * cell, cell);
+      if (content.hatched?.(row + top, column + left)) hatch(context, column * cell, row * cell, cell);
       if (content.dotted?.(row + top, column + left)) dot(context, column * cell, row * cell, cell);
       const text = figure(values[at], 4);
       if (text.length * size * 0.6 > cell - 2) continue;
@@ -256,7 +259,7 @@ function windowMarks(top, left, rows, columns, [down, across], colour) {
   const each = (count, step) => Array.from({ length: count }, (_, at) => at * step);
   if (down === 1 && across === 1) return [{ row: top, column: left, rows, columns, colour }];
   return each(rows, down).flatMap((y) => each(columns, across).map((x) => (
-    { row: top + y, column: left + x, rows: 1, columns: 1, colour, thin: true }
+    { row: top + y, column: left + x, colour, thin: true }
   )));
 }
 
@@ -275,12 +278,7 @@ function drawMap() {
   const context = canvas.getContext("2d");
   context.imageSmoothingEnabled = false;
   context.drawImage(mapPicture, 0, 0, canvas.width, canvas.height);
-  const box = [left, top, columns, rows].map((side) => side * scale * 2);
-  for (const [width, colour] of [[6, theme.panel], [3, theme.accent]]) {
-    context.lineWidth = width;
-    context.strokeStyle = colour;
-    context.strokeRect(...box);
-  }
+  outline(context, [left, top, columns, rows].map((side) => side * scale * 2), 3, theme.accent);
 }
 
 // ---- Tables of numbers ----------------------------------------------------------------------------------------------

@@ -127,19 +127,17 @@ function focus(kind, row, column, plane = 0) {
 
 /** The gradients by the samples of each plane shown, and by the weights of the table in the editor. */
 function gradientsOf() {
-  const { axes } = state.result;
-  const { border } = state.options;
+  const { axes, padded } = state.result;
   const { slices, divisor } = chosenPart();
   const planes = shownPlanes();
   const samples = planes.map((_, slice) => (
-    inputGradient(state.upstream, slices[slice], axes, border).map((value) => value / divisor)
+    inputGradient(state.upstream, slices[slice], axes, state.options.border).map((value) => value / divisor)
   ));
   // Channels that share the weights add up.
   const shared = state.kernel.own ? [planes[state.table.channel]] : planes;
   const weights = new Float64Array(slices[0].length);
   for (const plane of shared) {
-    kernelGradient(image.planes[plane], state.upstream, axes, border, fillOf(image, state.options))
-      .forEach((value, index) => { weights[index] += value / divisor; });
+    kernelGradient(padded[plane], state.upstream, axes).forEach((value, index) => { weights[index] += value / divisor; });
   }
   return { samples, weights: state.options.flip ? weights.reverse() : weights, divisor, shared };
 }
@@ -147,7 +145,7 @@ function gradientsOf() {
 /** What the two grids show, from the results. */
 function buildContents() {
   const { axes, outputs, height, width, settings } = state.result;
-  const inside = { top: 0, left: 0, rows: height, columns: width, hatched: () => false, origin: outputOrigin() };
+  const inside = { top: 0, left: 0, rows: height, columns: width, origin: outputOrigin() };
   const [rows, columns] = axes;
   const padded = { top: -rows.before, left: -columns.before, rows: rows.before + rows.size + rows.after,
                    columns: columns.before + columns.size + columns.after, origin: inputOrigin };
@@ -158,7 +156,7 @@ function buildContents() {
   if (rows.stride > 1 || columns.stride > 1) {
     padded.dotted = (row, column) => stops(row, rows) && stops(column, columns);
   }
-  padded.hatched = (row, column) => row < 0 || column < 0 || row >= rows.size || column >= columns.size;
+  padded.hatched = (...place) => isBorder(place, axes);
   const coloured = $("colours").checked && isColour && !backward();
   if (backward()) {
     state.gradients = gradientsOf();
@@ -167,7 +165,7 @@ function buildContents() {
     if (state.focus.kind === "sample" && $("show").value === "gradient") {
       const [colourOf, names] = [diverging(largestOf(samples)), planes.length > 1 ? image.names : []];
       grids.input.content = {
-        top: 0, left: 0, rows: rows.size, columns: columns.size, hatched: () => false, origin: inputOrigin,
+        top: 0, left: 0, rows: rows.size, columns: columns.size, origin: inputOrigin,
         planes: samples.map((each, at) => planeOf(each, columns.size, colourOf, names[at])),
       };
     } else {
@@ -187,14 +185,11 @@ function buildContents() {
 
 /** Planes of the image with their border on. */
 function paddedPlanes(numbers, coloured = false) {
-  const { axes } = state.result;
-  const pad = (plane) => padPlane(plane, axes, state.options.border, fillOf(image, state.options));
-  const all = coloured ? image.planes.map((plane) => pad(plane).samples) : [];
-  return numbers.map((number) => {
-    const { samples, width } = pad(image.planes[number]);
-    const name = numbers.length > 1 ? image.names[number] : "";
-    return planeOf(samples, width, coloured ? inColour(all) : imageScale, name);
-  });
+  const { padded } = state.result;
+  const colourOf = coloured ? inColour(padded.map(({ samples }) => samples)) : imageScale;
+  return numbers.map((number) => (
+    planeOf(padded[number].samples, padded[number].width, colourOf, numbers.length > 1 ? image.names[number] : "")
+  ));
 }
 
 /** Draw everything for the output, sample or weight in focus. */
@@ -216,19 +211,18 @@ function turned(row, column) {
 
 function updateForward() {
   const { result, options, row, column, channel } = state;
-  const explained = explainAt(image, state.kernel, options, result, row, column, channel);
+  const explained = explainAt(image, state.kernel, result, row, column, channel);
   const [rows, columns] = result.axes;
   reveal(grids.input, explained.top, explained.left, rows.reach, columns.reach);
-  reveal(grids.output, row, column, 1, 1);
+  reveal(grids.output, row, column);
   const { top, left } = explained;
   const marks = windowMarks(top, left, rows.kernel, columns.kernel, options.dilation, theme.accent);
   if (state.weight) {
     const [a, b] = turned(...state.weight);
-    const place = { row: top + a * rows.dilation, column: left + b * columns.dilation };
-    marks.push({ ...place, rows: 1, columns: 1, colour: theme.second });
+    marks.push({ row: top + a * rows.dilation, column: left + b * columns.dilation, colour: theme.second });
   }
   draw(grids.input, marks);
-  draw(grids.output, [{ row, column, rows: 1, columns: 1, colour: theme.accent }]);
+  draw(grids.output, [{ row, column, colour: theme.accent }]);
   const of = result.outputs.length > 1 ? `, ${outputNames()[channel]}` : "";
   say(`Output ${placeOf([row, column], outputOrigin())}${of}: ${figure(explained.value)}`, state.pinned,
     `The anchor of the kernel is over ${placeOf(explained.anchor, inputOrigin)} of the input.`);
@@ -270,16 +264,14 @@ function explainSample(row, column, plane, gradient, divisor) {
   ));
   const outputs = new Map(terms.map((term) => [`${term.i},${term.j}`, term]));
   const [first, last] = [terms[0], terms.at(-1)];
-  reveal(grids.input, row, column, 1, 1);
+  reveal(grids.input, row, column);
   if (terms.length) reveal(grids.output, first.i, first.j, last.i - first.i + 1, last.j - first.j + 1);
   const copies = grids.input.content.top < 0 || grids.input.content.left < 0 ? terms : [];
   draw(grids.input, [
-    ...copies.map(({ y, x }) => ({ row: y, column: x, rows: 1, columns: 1, colour: theme.second, thin: true, plane })),
-    { row, column, rows: 1, columns: 1, colour: theme.accent, plane },
+    ...copies.map(({ y, x }) => ({ row: y, column: x, colour: theme.second, thin: true, plane })),
+    { row, column, colour: theme.accent, plane },
   ]);
-  draw(grids.output, [...outputs.values()].map(({ i, j }) => (
-    { row: i, column: j, rows: 1, columns: 1, colour: theme.accent, thin: true }
-  )));
+  draw(grids.output, [...outputs.values()].map(({ i, j }) => ({ row: i, column: j, colour: theme.accent, thin: true })));
   markWeights(terms.map((term) => term.place));
   const name = shownPlanes().length > 1 ? `, ${image.names[shownPlanes()[plane]]}` : "";
   const here = shifted([row, column], inputOrigin);
@@ -308,18 +300,18 @@ function explainSample(row, column, plane, gradient, divisor) {
 
 /** A weight's gradient: the correlation of all outputs' derivatives with the samples that the weight met. */
 function explainWeight(row, column, gradient, divisor, shared) {
-  const { axes: [rows, columns], height, width } = state.result;
+  const { axes, padded, height, width } = state.result;
+  const [rows, columns] = axes;
   const [a, b] = turned(row, column);
   const [top, left] = [a * rows.dilation - rows.before, b * columns.dilation - columns.before];
   const placeAt = (at) => [Math.floor(at / width), at % width];
   const metAt = (at) => [top + placeAt(at)[0] * rows.stride, left + placeAt(at)[1] * columns.stride];
-  const pair = (place) => ({ row: place[0], column: place[1], rows: 1, columns: 1, colour: theme.second });
-  const met = pair(metAt(outputAt()));
-  const output = pair([state.row, state.column]);
-  reveal(grids.input, met.row, met.column, 1, 1);
-  reveal(grids.output, output.row, output.column, 1, 1);
-  draw(grids.input, [...windowMarks(top, left, height, width, state.options.stride, theme.accent), met]);
-  draw(grids.output, [{ row: 0, column: 0, rows: height, columns: width, colour: theme.accent }, output]);
+  const [met, output] = [metAt(outputAt()), [state.row, state.column]];
+  const pair = ([row, column]) => ({ row, column, colour: theme.second });
+  reveal(grids.input, ...met);
+  reveal(grids.output, ...output);
+  draw(grids.input, [...windowMarks(top, left, height, width, state.options.stride, theme.accent), pair(met)]);
+  draw(grids.output, [{ row: 0, column: 0, rows: height, columns: width, colour: theme.accent }, pair(output)]);
   markWeights([[row, column]]);
   const value = gradient[row * columns.kernel + column];
   say(`Gradient with respect to weight row ${row}, column ${column}: ${figure(value)}`, false,
@@ -330,11 +322,9 @@ function explainWeight(row, column, gradient, divisor, shared) {
   const small = Math.max(height, width) <= 11;
   const used = small ? all : all.filter((at) => state.upstream[at] !== 0);
   const slices = shared.map((plane) => {
-    const padded = padPlane(image.planes[plane], [rows, columns], state.options.border, fillOf(image, state.options));
-    const sampleAt = ([y, x]) => padded.samples[(y + rows.before) * padded.width + x + columns.before];
-    const samples = used.map((at) => sampleAt(metAt(at)));
+    const samples = used.map((at) => sampleAt(padded[plane], metAt(at)));
     const products = samples.map((sample, number) => sample * state.upstream[used[number]]);
-    const border = used.map((at) => grids.input.content.hatched(...metAt(at)));
+    const border = used.map((at) => isBorder(metAt(at), axes));
     const name = shared.length > 1 ? image.names[plane] : "";
     const upstream = used.map((at) => state.upstream[at]);
     return { name, samples: upstream, weights: samples, products, border, sum: sumOf(products) };

@@ -127,14 +127,13 @@ COMPUTE = """([kernels, cases]) => cases.map(([image, name, options], number) =>
   try {
     const decoded = decodeImage(image);
     const result = filterImage(decoded, kernels[name], options);
-    const { outputs, height, width, axes, bank } = result;
+    const { outputs, height, width, axes, bank, padded } = result;
     const upstream = Float64Array.from({ length: height * width }, (_, at) => at - 3);
-    const fill = options.border === "constant" ? options.fill : 0;
     const gradients = [inputGradient(upstream, bank.outputs[0][0].slices[0], axes, options.border),
-                       kernelGradient(decoded.planes[0], upstream, axes, options.border, fill)];
+                       kernelGradient(padded[0], upstream, axes)];
     const [made, flowing] = [outputs, gradients].map((all) => all.map((each) => [...each]));
     const place = [number % height, number % width];
-    const explained = explainAt(decoded, kernels[name], options, result, ...place, 0);
+    const explained = explainAt(decoded, kernels[name], result, ...place, 0);
     return { height, width, outputs: made, gradients: flowing, place, explained };
   } catch (error) {
     return { error: error.message };
@@ -194,7 +193,8 @@ def gradients(pixels, kernel, options):
     plane = np.atleast_3d(pixels)[..., 0].astype(float)
     steps = {key: for_python(options)[key] for key in ("padding", "stride", "dilation")}
     upstream = np.arange(np.prod(shape := cf.output_shape(plane.shape, weights.shape, **steps))) - 3.0
-    steps |= {"border": options["border"], "fill": options["fill"]}
+    full = np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 1
+    steps |= {"border": options["border"], "fill": options["fill"] * full}
     upstream = upstream.reshape(shape)
     return (
         cf.input_gradient(upstream, weights, plane.shape, **steps),
