@@ -199,7 +199,7 @@ def command(
                 first.place[1:],
                 "\n".join(lines),
                 channel=first.channel,
-                upstream=None if backward is None else backward.upstream,
+                upstream=None if backward is None else backward.tables["d"],
             )
             write_output(output, lambda stream: stream.write(html.encode()), overwrite=overwrite)
             complain(f"page written to {output}")

@@ -44,27 +44,15 @@ _Term: TypeAlias = tuple[str, Number, Number]
 
 
 class Backward(NamedTuple):
-    """Gradients (H, W) by the samples and by the weights, as written in the kernel, with the step to each.
+    """A backward pass: numbers that go in, ``x``, ``w`` and ``d``, and gradients, ``dL/dx`` and ``dL/dw``.
 
-    `border` says whether some sample was made by the border. In `samples` and `weights` a step is the
-    gradient of one of them, row by row.
+    A step is the sum that makes one number of a gradient, row by row. `border` says whether the border made
+    some sample.
     """
 
-    values: NDArray[Any]
-    kernel: NDArray[Any]
-    upstream: NDArray[Any]
-    samples: tuple[Step, ...]
-    weights: tuple[Step, ...]
+    tables: dict[str, NDArray[Any]]
+    steps: dict[str, list[Step]]
     border: bool
-
-    @property
-    def tables(self) -> dict[str, NDArray[Any]]:
-        """The numbers that go in and those that come out, by symbol."""
-        found = {"x": self.values, "w": self.kernel, "d": self.upstream}
-        for name, steps in (("x", self.samples), ("w", self.weights)):
-            gradient = np.array([plain(step.value) for step in steps])
-            found[f"dL/d{name}"] = gradient.reshape(found[name].shape)
-        return found
 
 
 def explain_gradients(
@@ -113,11 +101,12 @@ def explain_gradients(
             by_sample[y, x].append((f"[{product}]" if outside else product, derivative, weights[a, b].item()))
         by_weight[a, b].append((f"{d}*[{name}]" if outside else f"{d}*{name}", derivative, sample))
         border |= outside
-    samples, weighted = (
-        tuple(_summed(f"dL/d{symbol(name, place)}", terms, divisor) for place, terms in sums.items())
-        for name, sums in (("x", by_sample), ("w", by_weight))
-    )
-    return Backward(values, weights, upstream, samples, weighted, border)
+    tables, steps = {"x": values, "w": weights, "d": upstream}, {}
+    for name, sums in (("x", by_sample), ("w", by_weight)):
+        summed = [_summed(f"dL/d{symbol(name, place)}", terms, divisor) for place, terms in sums.items()]
+        gradient = np.array([plain(step.value) for step in summed])
+        tables[f"dL/d{name}"], steps[f"dL/d{name}"] = gradient.reshape(tables[name].shape), summed
+    return Backward(tables, steps, border)
 
 
 def _meetings(axis: Axis, options: FilterOptions) -> list[tuple[int, int, int, bool]]:
@@ -158,7 +147,7 @@ def backward_lines(explained: Backward) -> list[str]:
     }
     for name, title in titles.items():
         lines += ["", title, *table_lines(tables[name])]
-    for name, steps in (("dL/dx", explained.samples), ("dL/dw", explained.weights)):
+    for name, steps in explained.steps.items():
         lines += ["", *equations(steps), "", name, *table_lines(tables[name])]
     return [*lines, "", LEGEND] if explained.border else lines
 
@@ -167,12 +156,12 @@ def equations(steps: Sequence[Step], width: int = 80) -> list[str]:
     """Return each sum as an equation: in one line of a width in characters, or its sides below each other."""
     found = []
     for step in steps:
-        start, value = f"{step.name} = ", f"{step.formula} = {figure(step.value)}"
-        lines = wrapped(start, value if step.formula else "0   (no output uses it)", width)
+        start = f"{step.name} = "
+        lines = wrapped(start, step.equation if step.formula else "0   (no output uses it)", width)
         if len(lines) > 1:
-            *sides, last = step.formula.split(" = ")
+            *sides, last, value = step.equation.split(" = ")
             starts = [start, *[f"{'= ':>{len(start)}}"] * len(sides)]
-            pairs = zip(starts, [*sides, f"{last} = {figure(step.value)}"], strict=True)
+            pairs = zip(starts, [*sides, f"{last} = {value}"], strict=True)
             lines = [line for each, side in pairs for line in wrapped(each, side, width)]
         found += lines
     return found
@@ -180,12 +169,8 @@ def equations(steps: Sequence[Step], width: int = 80) -> list[str]:
 
 def backward_json(explained: Backward) -> str:
     """Return the backward pass as an object of JSON."""
-    tables = explained.tables
-    described: dict[str, Any] = {
-        "upstream": explained.upstream.tolist(),
-        "input_gradient": tables["dL/dx"].tolist(),
-        "kernel_gradient": tables["dL/dw"].tolist(),
-    }
-    for name, steps in (("samples", explained.samples), ("weights", explained.weights)):
-        described[name] = [step._replace(value=plain(step.value))._asdict() for step in steps]
+    names = {"upstream": "d", "input_gradient": "dL/dx", "kernel_gradient": "dL/dw"}
+    described = {key: explained.tables[name].tolist() for key, name in names.items()}
+    for key, steps in zip(("samples", "weights"), explained.steps.values(), strict=True):
+        described[key] = [step._replace(value=plain(step.value))._asdict() for step in steps]
     return json.dumps(described)

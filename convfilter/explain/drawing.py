@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convfilter import drawing as canvas
-from convfilter.drawing import FRAME, PALE, WHITE, Drawing
+from convfilter.drawing import FRAME, INK, PALE, WHITE, Drawing
 from convfilter.errors import OptionError, figure
 from convfilter.explain.backward import LEGEND, Backward, equations
-from convfilter.explain.steps import Explanation, Slice, Step, wrapped
+from convfilter.explain.steps import Explanation, Slice, wrapped
 from convfilter.filtering.layer import filter_axes
 from convfilter.geometry import Axis
 from convfilter.kernels import Kernel
@@ -37,7 +37,10 @@ def draw_explanation(explained: Explanation, image: Drawing | None, full: float)
     """Draw an explanation, beside the image that the window lies in if there is one; `full` is white."""
     slices = [each for part in explained.parts for each in part.slices[:_MOST_SLICES]]
     rows = [_slice_row(each, full) for each in slices]
-    rows.append(canvas.below([canvas.boxed(line, _LINE, 0) for line in _lines(explained)]))
+    _, row, column = explained.place
+    channel = f" {explained.names[explained.channel]}" if len(explained.values) > 1 else ""
+    value = f"value at row {row}, column {column}:{channel} {figure(explained.value)}"
+    rows.append(canvas.below([_written(_lines(explained)), _written([value], FRAME)]))
     drawn = canvas.below(rows, _MARGIN)
     if image is not None:
         drawn = canvas.beside([_thumbnail(explained, image), drawn], _GAP)
@@ -59,7 +62,6 @@ def _slice_row(piece: Slice, full: float) -> Drawing:
     drawn: list[Drawing] = []
     for name, numbers in piece.tables.items():
         cells = canvas.middle(numbers)
-        cells = cells.astype(np.float64) if cells.dtype == object else cells
         table = canvas.grid(cells, colours[name](cells), 44, None if drawn else border)
         if drawn:
             sign = canvas.text("=" if name == "products" else "*", 26, PALE)
@@ -73,27 +75,27 @@ def _titled(title: str, table: Drawing) -> Drawing:
     return canvas.below([canvas.boxed(canvas.text(title, 16, PALE), _TITLE, 0), table])
 
 
-def _lines(explained: Explanation) -> list[Drawing]:
-    """Return the steps as lines of text, the value last."""
-    lines = []
-    for number, part in enumerate(explained.parts, start=1):
-        which = f"part {number}: " if len(explained.parts) > 1 else ""
-        lines += [line for step in part.steps for line in _step_in_lines(which, step)]
-    lines += [line for step in explained.steps for line in _step_in_lines("", step)]
+def _written(lines: Sequence[str], colour: tuple[int, int, int] = INK) -> Drawing:
+    return canvas.below([canvas.boxed(canvas.text(line, _TEXT, colour), _LINE, 0) for line in lines])
+
+
+def _lines(explained: Explanation) -> list[str]:
+    """Return the steps as lines of text, and what the drawing leaves out."""
+    several = len(explained.parts) > 1
+    named = [
+        (f"part {number}: {step.name}" if several else step.name, step)
+        for number, part in enumerate(explained.parts, start=1)
+        for step in part.steps
+    ]
+    named += [(step.name, step) for step in explained.steps]
+    lines = [line for name, step in named for line in wrapped(f"{name}: ", step.equation, _CHARACTERS)]
     drawn = [canvas.middle(each.border) for part in explained.parts for each in part.slices[:_MOST_SLICES]]
     if any(each.any() for each in drawn):
         lines.append("samples with a red dot: made by the border")
     dropped = max((len(part.slices) for part in explained.parts), default=0) - _MOST_SLICES
     if dropped > 0:
         lines.append(f"{dropped} further tables of each part are not drawn")
-    _, row, column = explained.place
-    channel = f" {explained.names[explained.channel]}" if len(explained.values) > 1 else ""
-    value = f"value at row {row}, column {column}:{channel} {figure(explained.value)}"
-    return [*(canvas.text(line, _TEXT) for line in lines), canvas.text(value, _TEXT, FRAME)]
-
-
-def _step_in_lines(which: str, step: Step) -> list[str]:
-    return wrapped(f"{which}{step.name}: ", f"{step.formula} = {figure(step.value)}", _CHARACTERS)
+    return lines
 
 
 def draw_backward(explained: Backward) -> Drawing:
@@ -102,16 +104,13 @@ def draw_backward(explained: Backward) -> Drawing:
     for name, numbers in explained.tables.items():
         cell = max(26, min(44, 480 // max(numbers.shape)))
         tables[name] = _titled(_NAMES.get(name, name), canvas.grid(numbers, canvas.diverging(numbers), cell))
-    lines = equations([*explained.samples, *explained.weights], _CHARACTERS)
-    if len(lines) > _MOST_LINES:
-        lines = [
-            *lines[:_MOST_LINES],
-            f"... and {len(lines) - _MOST_LINES} more lines, which the command prints",
-        ]
+    lines = [line for steps in explained.steps.values() for line in equations(steps, _CHARACTERS)]
+    more = len(lines) - _MOST_LINES
+    if more > 0:
+        lines[_MOST_LINES:] = [f"... and {more} more lines, which the command prints"]
     lines += [LEGEND] if explained.border else []
     rows = [canvas.beside([tables[name] for name in names], _GAP) for names in _BACKWARD]
-    rows.append(canvas.below([canvas.boxed(canvas.text(line, _TEXT), _LINE, 0) for line in lines]))
-    return canvas.framed(canvas.below(rows, _MARGIN), _MARGIN)
+    return canvas.framed(canvas.below([*rows, _written(lines)], _MARGIN), _MARGIN)
 
 
 def _thumbnail(explained: Explanation, image: Drawing) -> Drawing:
@@ -120,9 +119,8 @@ def _thumbnail(explained: Explanation, image: Drawing) -> Drawing:
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
     drawn = canvas.resized(image, height, width, "nearest" if scale > 1 else "lanczos")
     pairs = list(zip(explained.place, explained.axes, strict=True))[1:]
-    scale = max(height, width) / max(
-        axis.size for _, axis in pairs
-    )  # strides of a chain made the input smaller
+    # Strides of a chain made the input smaller.
+    scale = max(height, width) / max(axis.size for _, axis in pairs)
     y, x = ((at * axis.stride - axis.before + axis.reach / 2) * scale for at, axis in pairs)
     reach = max(axis.reach for _, axis in pairs) / 2
     for margin, colour, line in ((2, WHITE, 6), (0, FRAME, 2)):  # visible on any background
@@ -174,10 +172,8 @@ def sliding_frames(
         shades[found == ""] = _EMPTY
         top, left = row * rows.stride, column * columns.stride
         padded = np.pad(values.astype(object), padding, constant_values="")
-        for (down, across), made in np.ndenumerate(piece.border):
-            if made:
-                place = (top + down * rows.dilation, left + across * columns.dilation)
-                padded[place] = piece.window[down, across]
+        under = padded[top : top + rows.reach : rows.dilation, left : left + columns.reach : columns.dilation]
+        under[piece.border] = piece.window[piece.border]
         window = np.array([left, top, left + columns.reach, top + rows.reach]) * cell
         result = np.array([column, row, column + 1, row + 1]) * cell
         tables = [
@@ -186,8 +182,8 @@ def sliding_frames(
             _titled("output", canvas.outlined(canvas.grid(found, shades, cell), result.tolist())),
         ]
         drawn = canvas.beside(tables, _GAP)  # of one size in all frames
-        sentence = canvas.text(_sum_in_words(explained, drawn.shape[1]), _TEXT)
-        yield canvas.framed(canvas.below([drawn, canvas.boxed(sentence, _LINE, 0)], _MARGIN), _MARGIN)
+        sentence = _written([_sum_in_words(explained, drawn.shape[1])])
+        yield canvas.framed(canvas.below([drawn, sentence], _MARGIN), _MARGIN)
 
 
 def _sum_in_words(explained: Explanation, width: int) -> str:

@@ -239,7 +239,7 @@ function updateBackward() {
   const { axes } = state.result;
   const { samples, weights, divisor, shared } = state.gradients;
   const { kind, row, column } = state.focus;
-  showWeightGradient(weights);
+  $("weight-gradient").replaceChildren(numbersOf("dL/dw", weights, axes[1].kernel, diverging(largestOf([weights]))));
   if (kind === "weight") {
     explainWeight(row, column, weights, divisor, shared);
   } else {
@@ -443,7 +443,7 @@ function showEditor() {
   const field = (weight, y, x) => {
     const value = figure(weight, rows[0].length > 5 ? 2 : 6);
     const input = make("input", { value, inputMode: "decimal", autocomplete: "off", ariaLabel: `weight row ${y}, column ${x}` });
-    [input.dataset.row, input.dataset.column] = [y, x];
+    input.dataset.place = [y, x];
     return make("td", {}, input);
   };
   const fields = () => rows.map((row, y) => make("tr", {}, ...row.map((weight, x) => field(weight, y, x))));
@@ -466,7 +466,8 @@ function colourWeights() {
   const rows = state.kernel.tables[state.table.part][state.table.output][state.table.channel];
   const colourOf = diverging(largestOf([rows.flat()]));
   for (const input of $("weights").querySelectorAll("input")) {
-    paint(input, colourOf(rows[input.dataset.row][input.dataset.column]));
+    const [row, column] = input.dataset.place.split(",");
+    paint(input, colourOf(rows[row][column]));
   }
 }
 
@@ -474,13 +475,8 @@ function colourWeights() {
 function markWeights(places) {
   const marked = new Set(places.map(String));
   for (const input of $("weights").querySelectorAll("input")) {
-    input.classList.toggle("used", marked.has(`${input.dataset.row},${input.dataset.column}`));
+    input.classList.toggle("used", marked.has(input.dataset.place));
   }
-}
-
-function showWeightGradient(weights) {
-  const table = numbersOf("dL/dw", weights, state.result.axes[1].kernel, diverging(largestOf([weights])));
-  $("weight-gradient").replaceChildren(table);
 }
 
 /** A kernel's name as it may stand in a kernel file. */
@@ -654,37 +650,36 @@ function zoom(factor) {
 
 function listen() {
   const on = (kinds, id, handler) => kinds.split(" ").forEach((kind) => $(id).addEventListener(kind, handler));
-  const filtering = ["padding", "samples", "border", "fill", "stride", "dilation", "flip", "channels", "range"];
-  for (const id of [...filtering, "mix", "threshold", "colours", "show", "upstream", "forward"]) on("input", id, recompute);
-  on("input", "backward", () => {
-    Object.assign(state, { focus: { ...state.focus, kind: "sample" }, pinned: false });
-    recompute();
+  // What a control itself has to do comes first; then its event reaches the form.
+  for (const id of ["controls", "colours", "show", "upstream"]) on("input", id, recompute);
+  on("input", "backward", () => Object.assign(state, { focus: { ...state.focus, kind: "sample" }, pinned: false }));
+  on("change", "backward", () => {
     if (state.stale) return;
     if (image.height * image.width > 200) focusOn(outputAt());
     else focus("sample", image.height >> 1, image.width >> 1); // in the middle a sample feeds most outputs
   });
   on("submit", "controls", (event) => event.preventDefault());
-  const choose = (variant) => {
-    chooseKernel($("kernel").value, variant);
+  const choose = () => chooseKernel($("kernel").value, $("parameters").value);
+  on("input", "kernel", () => chooseKernel($("kernel").value));
+  on("input", "parameters", choose);
+  on("click", "reset", () => {
+    choose();
     recompute();
-  };
-  on("input", "kernel", () => choose());
-  on("input", "parameters", () => choose($("parameters").value));
-  on("click", "reset", () => choose($("parameters").value));
+  });
   // A table of weights belongs to an output channel where there are several.
   const chooseTable = (part, output, channel) => {
     const several = state.kernel.tables[0].length > 1;
     state.table = { part, output: several ? output : 0, channel };
     if (several || !state.kernel.own) state.channel = output;
     showEditor();
-    recompute();
   };
   on("input", "channel", () => chooseTable(state.table.part, Number($("channel").value), state.table.channel));
   on("input", "table", () => {
     const [part, output, channel] = $("table").value.split(",").map(Number);
     chooseTable(part, state.kernel.tables[0].length > 1 ? output : state.channel, channel);
+    recompute();
   });
-  const place = (target) => (target.dataset.row ? [Number(target.dataset.row), Number(target.dataset.column)] : null);
+  const place = (target) => target.dataset.place?.split(",").map(Number);
   const number = (input, put, fits = Number.isFinite) => {
     const value = input.value.trim() === "" ? NaN : Number(input.value);
     input.setAttribute("aria-invalid", String(!fits(value)));

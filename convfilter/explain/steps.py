@@ -54,6 +54,11 @@ class Step(NamedTuple):
     formula: str
     value: Number
 
+    @property
+    def equation(self) -> str:
+        """The formula with the result."""
+        return f"{self.formula} = {figure(self.value)}"
+
 
 class Slice(NamedTuple):
     """A two-dimensional piece of a window, of one channel and frame; `name` is empty if it is the only one.
@@ -250,12 +255,8 @@ def as_lines(explained: Explanation) -> list[str]:
 
 
 def _steps_in_lines(steps: Sequence[Step]) -> list[str]:
-    name_width = max(len(step.name) for step in steps)
-    return [
-        line
-        for step in steps
-        for line in wrapped(f"  {step.name.ljust(name_width)}  ", f"{step.formula} = {figure(step.value)}")
-    ]
+    width = max(len(step.name) for step in steps)
+    return [line for step in steps for line in wrapped(f"  {step.name.ljust(width)}  ", step.equation)]
 
 
 def output_lines(explanations: Sequence[Explanation]) -> list[str]:
@@ -286,10 +287,9 @@ def _slice_in_lines(piece: Slice) -> list[str]:
     return [*([f"  {heading}"] if heading else []), *(line.rstrip() for line in lines)]
 
 
-def _cells(numbers: NDArray[Any]) -> NDArray[Any]:
+def _cells(numbers: NDArray[Any]) -> Any:
     """Return numbers as texts, in an array of objects."""
-    texts = [figure(value, 4) for value in _flat(numbers)]
-    return np.array(texts, object).reshape(numbers.shape)
+    return np.frompyfunc(lambda value: figure(value, 4), 1, 1)(numbers)
 
 
 def _tables(tables: dict[str, NDArray[Any]]) -> tuple[list[list[str]], bool]:
@@ -323,7 +323,7 @@ def to_json(explained: Explanation) -> str:
         "anchor": dict(zip(axes, explained.anchor, strict=True)),
         "channel": explained.names[explained.channel],
         "parts": [
-            {name: [each._asdict() for each in getattr(part, name)] for name in ("slices", "steps")}
+            {name: [each._asdict() for each in records] for name, records in part._asdict().items()}
             for part in explained.parts
         ],
         "steps": [step._asdict() for step in explained.steps],
