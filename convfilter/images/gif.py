@@ -71,21 +71,20 @@ def _extensions(metadata: Metadata) -> bytes:
 class GifReader(PillowReader):
     """Reads GIFs, those too that turn from grey to colours."""
 
-    def opened(self) -> ImageFile.ImageFile:
-        """Have Pillow parse the header; it allocates the image even if only that is wanted."""
+    def _opened(self) -> ImageFile.ImageFile:
         most = self.source.max_pixels
         self.source.stream.seek(0)
         self._layout = _Layout(self.source.stream.read())
+        # Pillow allocates the image even if only its header is wanted.
         check_pixels(self._layout.size, MAX_PIXELS if most is None else most)
-        image = super().opened()
+        image = super()._opened()
         if image.mode != "L" or not self._layout.turns_coloured:
             return image
         self.source.stream.seek(0)
         with reasons("broken gif data"):
             return _ColouredGif(self.source.stream)
 
-    def beside(self, warnings: list[str]) -> dict[str, Any]:
-        """Return comments, XMP, colour profile and pixel aspect."""
+    def _beside(self, warnings: list[str]) -> dict[str, Any]:
         if not self._layout.whole:
             warnings.append("ends without its end mark: frames may be missing")
         found: dict[str, Any] = {}
@@ -108,9 +107,9 @@ class GifReader(PillowReader):
             found["chunks"] = ((b"pHYs", struct.pack(">IIB", 64, self._layout.aspect + 15, 0)),)
         return found | {"comments": tuple(filter(None, comments)), "unknown": tuple(dict.fromkeys(unknown))}
 
-    def timing(self) -> dict[str, Any]:
-        """Return the times; a GIF counts the repetitions, and has one showing without."""
-        found, loop = super().timing(), self.image.info.get("loop")
+    def _timing(self) -> dict[str, Any]:
+        found, loop = super()._timing(), self._image.info.get("loop")
+        # The repetitions are counted; without a number there is one showing.
         plays = 1 if loop is None else loop + 1 if loop else 0
         return {"duration": found["duration"] or 0.0, "plays": plays}
 

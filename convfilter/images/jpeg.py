@@ -55,19 +55,17 @@ class JpegReader(PillowReader):
 
     def __init__(self, source: Source, warnings: list[str]) -> None:
         super().__init__(source, warnings)
-        if self.image.format == "MPO":  # a phone's JPEG with further views or a gain map behind it
+        if self._image.format == "MPO":  # a phone's JPEG with further views or a gain map behind it
             warnings.append(f"holds {self.count} images: only the first is read")
             self.count = 1
 
-    def opened(self) -> ImageFile.ImageFile:
-        """Have Pillow parse the header, unless decoding would take too long."""
+    def _opened(self) -> ImageFile.ImageFile:
         if self.source.max_pixels is not None:
             _check_scans(self.source.stream, self.source.max_pixels)
-        return super().opened()
+        return super()._opened()
 
-    def beside(self, warnings: list[str]) -> dict[str, Any]:
-        """Return what the segments say, and the coding of the pixels."""
-        segments: list[tuple[str, bytes]] = getattr(self.image, "applist", [])
+    def _beside(self, warnings: list[str]) -> dict[str, Any]:
+        segments: list[tuple[str, bytes]] = getattr(self._image, "applist", [])
         unknown = {
             next(
                 (words for start, words in _SEGMENT_NAMES.items() if content.startswith(start)),
@@ -90,22 +88,22 @@ class JpegReader(PillowReader):
 
     def _aspect(self) -> tuple[Chunk, ...]:
         """Return the pixel aspect, as a chunk of PNG."""
-        aspect, unit = (self.image.info.get(name) for name in ("jfif_density", "jfif_unit"))
+        aspect, unit = (self._image.info.get(name) for name in ("jfif_density", "jfif_unit"))
         if unit != 0 or not aspect or 0 in aspect or aspect[0] == aspect[1]:
             return ()
         return ((b"pHYs", struct.pack(">IIB", *aspect, 0)),)
 
     def _coding(self) -> Coding | None:
         """Return how the pixels are coded, if the tables can be used again."""
-        found = getattr(self.image, "quantization", None)
-        components = tuple(Component(*layer[1:]) for layer in getattr(self.image, "layer", ()))
+        found = getattr(self._image, "quantization", None)
+        components = tuple(Component(*layer[1:]) for layer in getattr(self._image, "layer", ()))
         if not found or not components or sorted(found) != [*range(min(len(found), 4))]:
             return None
         if any(each.table not in found or 0 in each[:2] for each in components):
             return None
-        ycck = self.image.mode == "CMYK" and self.image.info.get("adobe_transform") == 2
+        ycck = self._image.mode == "CMYK" and self._image.info.get("adobe_transform") == 2
         tables = [list(found[number]) for number in range(len(found))]
-        return Coding(tables, components, ycck, "progressive" in self.image.info)
+        return Coding(tables, components, ycck, "progressive" in self._image.info)
 
 
 def _check_scans(stream: BinaryIO, max_pixels: int) -> None:

@@ -45,12 +45,11 @@ class NpyReader(Frames):
         self._whole, self._frame = shape, shape[1:] if self._several else shape
         self.count = shape[0] if self._several else 1
         self._transposed: NDArray[Any] | None = None
-        size = self.header(0)
+        size = self._header(0)
         check_pixels(size[:2], source.max_pixels)
         check_channels(size.channels, source.max_pixels)
 
-    def header(self, number: int) -> Size:
-        """Return the size and kind that all of them have."""
+    def _header(self, number: int) -> Size:
         height, width, channels = (*self._frame, 1)[:3]
         dtype = _WIDENED.get(self._stored.name, self._stored.name)
         mode = fitting_mode("", channels)
@@ -58,10 +57,10 @@ class NpyReader(Frames):
             width, height, channels, grey_mode(dtype) if mode == "L" else mode, dtype, "npy", self.count
         )
 
-    def decode(self, number: int, warnings: list[str]) -> Picture:
+    def _decode(self, number: int, warnings: list[str]) -> Picture:
         """Read one; a single channel comes as (H, W), truth values as 0 and 255."""
         pixels = np.ascontiguousarray(self._samples(number))
-        size = self.header(number)
+        size = self._header(number)
         if self._stored.name == "bool":
             pixels = np.where(pixels.view(np.uint8) != 0, np.uint8(255), np.uint8(0))
         pixels = pixels.astype(size.dtype, copy=False)

@@ -259,52 +259,48 @@ class PngReader(PillowReader):
         self._chunks = _chunks_of(source.stream)
         self._checked = False
         super().__init__(source._replace(stream=_pixels_alone(source.stream, self._chunks)), warnings)
-        if self.count > 1 and getattr(self.image, "default_image", False):
+        if self.count > 1 and getattr(self._image, "default_image", False):
             warnings.append("the still image for programs without animation is left out")
             self.count -= 1
-            self.first = 1
-        level, spread = self.image.info.get("transparency"), {"L;2": 85, "L;4": 17}
+            self._first = 1
+        level, spread = self._image.info.get("transparency"), {"L;2": 85, "L;4": 17}
         # Pillow spreads the samples over 0..255, but not the level that is marked as transparent.
-        self._clear = level * spread.get(raw_mode(self.image), 1) if isinstance(level, int) else level
+        self._clear = level * spread.get(raw_mode(self._image), 1) if isinstance(level, int) else level
 
-    def beside(self, warnings: list[str]) -> dict[str, Any]:
-        """Return what the chunks say."""
+    def _beside(self, warnings: list[str]) -> dict[str, Any]:
         return _beside_pixels(self._file, self._chunks, warnings)
 
-    def kind(self) -> tuple[str, str]:
-        """Return mode and type of the pixels."""
-        mode, dtype = super().kind()
-        if not is_deep_colour(self.image):
+    def _kind(self) -> tuple[str, str]:
+        mode, dtype = super()._kind()
+        if not is_deep_colour(self._image):
             return mode, dtype
         if self.count > 1:  # which Pillow composes in 8 bits
             raise ImageError(
                 "not supported: frames of 16 bits per colour; convert them to the pages of a TIFF"
             )
-        return ("LA" if raw_mode(self.image) in ("I;16B", "LA;16B") else mode), "uint16"
+        return ("LA" if raw_mode(self._image) in ("I;16B", "LA;16B") else mode), "uint16"
 
-    def decode(self, number: int, warnings: list[str]) -> Picture:
-        """Decode a frame, once the check sums of all are right."""
+    def _decode(self, number: int, warnings: list[str]) -> Picture:
         if not self._checked:
             _check_png(self._file, self._chunks, whole=self.count == 1)
             self._checked = True
-        return super().decode(number, warnings)
+        return super()._decode(number, warnings)
 
-    def samples(self, mode: str, turn: int) -> NDArray[Any]:
-        """Return the pixels of the present frame, turned."""
-        if is_deep_colour(self.image):
+    def _samples(self, mode: str, turn: int) -> NDArray[Any]:
+        if is_deep_colour(self._image):
             return turned(self._deep_samples(), turn)
         if self._clear is not None:
-            self.image.info["transparency"] = self._clear
-        return super().samples(mode, turn)
+            self._image.info["transparency"] = self._clear
+        return super()._samples(mode, turn)
 
     def _deep_samples(self) -> NDArray[np.uint16]:
         """Decode samples of 16 bits; what is marked as transparent gets an alpha of 0."""
-        if raw_mode(self.image) == "LA;16B":  # in four bytes, as RGBA of 8 bits
-            return _loaded(with_raw_mode(self.image, "RGBA")).view(">u2").astype(np.uint16)
-        if raw_mode(self.image) == "I;16B":
-            pixels = _loaded(self.image)[..., np.newaxis]
+        if raw_mode(self._image) == "LA;16B":  # in four bytes, as RGBA of 8 bits
+            return _loaded(with_raw_mode(self._image, "RGBA")).view(">u2").astype(np.uint16)
+        if raw_mode(self._image) == "I;16B":
+            pixels = _loaded(self._image)[..., np.newaxis]
         else:
-            pixels = read_halves(self.image, self.opened, _loaded)
+            pixels = read_halves(self._image, self._opened, _loaded)
         if self._clear is None:
             return pixels
         alpha = np.where((pixels == np.array(self._clear)).all(axis=-1, keepdims=True), 0, 65535)

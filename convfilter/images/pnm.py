@@ -67,7 +67,7 @@ class PnmReader(Frames):
                 raise
             self._images.append((error, 0))  # the images before it can be read
         self.count = len(self._images)
-        check_pixels(self.header(0)[:2], self._max_pixels)
+        check_pixels(self._header(0)[:2], self._max_pixels)
 
     def _at_samples(self, number: int) -> _Header:
         """Return an image's header, with the stream at its samples."""
@@ -77,14 +77,12 @@ class PnmReader(Frames):
         self._stream.seek(place)
         return header
 
-    def header(self, number: int) -> Size:
-        """Return an image's size and kind."""
+    def _header(self, number: int) -> Size:
         header = self._at_samples(number)
         channels = header.row // header.width
         return Size(header.width, header.height, channels, header.mode, header.dtype, "ppm", self.count)
 
-    def decode(self, number: int, warnings: list[str]) -> Picture:
-        """Read an image."""
+    def _decode(self, number: int, warnings: list[str]) -> Picture:
         return _read(self._stream, self._at_samples(number), self._max_pixels)
 
 

@@ -42,7 +42,7 @@ _MODES = {
 class Frames:
     """The frames of an open file, of a single image one; errors name the frame if there are several.
 
-    The class of a format sets what follows, and defines `header` and `decode`.
+    The class of a format sets what follows, and defines `_header` and `_decode`.
     """
 
     count = 1
@@ -54,18 +54,18 @@ class Frames:
     def __init__(self, source: Source, warnings: list[str]) -> None:
         self.source, self.format, self._warnings = source, source.format, warnings
 
-    def header(self, number: int) -> Size:
+    def _header(self, number: int) -> Size:
         """Return a frame's size and kind without decoding it."""
         raise NotImplementedError
 
-    def decode(self, number: int, warnings: list[str]) -> Picture:
+    def _decode(self, number: int, warnings: list[str]) -> Picture:
         """Decode a frame; `warnings` gets a line for whatever is lost or malformed."""
         raise NotImplementedError
 
     def size(self, number: int = 0) -> Size:
         """Return a frame's size and kind, from its header."""
         with frame_named(number, self.count), _library_calls(self.format, []):
-            return self.header(number)
+            return self._header(number)
 
     def sizes(self) -> list[Size]:
         """Return every frame's size and kind, or the first one's alone if they are all alike."""
@@ -76,7 +76,7 @@ class Frames:
         """Decode a frame, counted from 0; quickest in their order."""
         warnings = [*self._warnings]
         with frame_named(number, self.count), _library_calls(self.format, warnings):
-            picture = self.decode(number, warnings)
+            picture = self._decode(number, warnings)
         picture.warnings, picture.frames = warnings, self.count
         return picture
 
@@ -141,25 +141,25 @@ class PillowReader(Frames):
 
     def __init__(self, source: Source, warnings: list[str]) -> None:
         super().__init__(source, warnings)
-        self.image = self.opened()
-        check_pixels(self.image.size, source.max_pixels)
+        self._image = self._opened()
+        check_pixels(self._image.size, source.max_pixels)
         with reasons(f"broken {self.format} data"):
-            self.count: int = getattr(self.image, "n_frames", 1)
-        self.first = 0  # of the frames that Pillow counts
-        info = self.image.info
+            self.count: int = getattr(self._image, "n_frames", 1)
+        self._first = 0  # of the frames that Pillow counts
+        info = self._image.info
         self._found = Metadata(
             **{name: info[name] for name in ("exif", "xmp") if isinstance(info.get(name), bytes)},
             icc=info.get("icc_profile"),
             dpi=info.get("dpi"),
             compression=info["compression"] if isinstance(info.get("compression"), str) else None,
         )
-        self._found = self._found._replace(**self.beside(warnings))
+        self._found = self._found._replace(**self._beside(warnings))
 
-    def opened(self) -> ImageFile.ImageFile:
+    def _opened(self) -> ImageFile.ImageFile:
         """Have Pillow parse the header, once nothing in it could take far more than the size suggests."""
-        return self.by_plugin(self.format.upper())
+        return self._by_plugin(self.format.upper())
 
-    def by_plugin(self, name: str) -> ImageFile.ImageFile:
+    def _by_plugin(self, name: str) -> ImageFile.ImageFile:
         """Have a plugin of Pillow's parse the header; `Image.open` would import those of five formats."""
         load_plugin(self.format)
         self.source.stream.seek(0)
@@ -167,13 +167,13 @@ class PillowReader(Frames):
         with reasons(f"broken {self.format} data"):
             return factory(self.source.stream, "")
 
-    def beside(self, warnings: list[str]) -> dict[str, Any]:
+    def _beside(self, warnings: list[str]) -> dict[str, Any]:
         """Return the fields of `Metadata` that Pillow does not tell."""
         return {}
 
-    def timing(self) -> dict[str, Any]:
+    def _timing(self) -> dict[str, Any]:
         """Return how long the present frame is shown and how often all are, as fields of `Metadata`."""
-        duration, plays = self.image.info.get("duration"), self.image.info.get("loop")
+        duration, plays = self._image.info.get("duration"), self._image.info.get("loop")
         if not (isinstance(duration, int | float) and 0 <= duration < math.inf):
             duration = None
         return {
@@ -181,39 +181,37 @@ class PillowReader(Frames):
             "plays": plays if isinstance(plays, int) else 0,
         }
 
-    def header(self, number: int) -> Size:
-        """Return the size and kind that all frames have."""
-        mode, dtype = self.kind()
-        width, height = self.image.size
+    def _header(self, number: int) -> Size:
+        mode, dtype = self._kind()
+        width, height = self._image.size
         if (self._turn([]) or 1) >= 5:
             width, height = height, width
         return Size(width, height, Image.getmodebands(mode), mode, dtype, self.format, self.count)
 
-    def kind(self) -> tuple[str, str]:
+    def _kind(self) -> tuple[str, str]:
         """Return mode and type of the pixels."""
-        mode = mode_of(self.image)
+        mode = mode_of(self._image)
         return mode, _DTYPES.get(mode, "uint8")
 
-    def decode(self, number: int, warnings: list[str]) -> Picture:
-        """Decode a frame."""
-        if number + self.first != self.image.tell():
+    def _decode(self, number: int, warnings: list[str]) -> Picture:
+        if number + self._first != self._image.tell():
             with reasons(f"broken {self.format} data"):
-                self.image.seek(number + self.first)
-            check_pixels(self.image.size, self.source.max_pixels)
-        mode, _ = self.kind()
+                self._image.seek(number + self._first)
+            check_pixels(self._image.size, self.source.max_pixels)
+        mode, _ = self._kind()
         turn = self._turn(warnings)
-        pixels = self.samples(mode, turn or 1)
-        metadata = read_metadata(self._found, self.image.size, turn, warnings)
-        return Picture(pixels, mode, self.format, metadata._replace(**self.timing()))
+        pixels = self._samples(mode, turn or 1)
+        metadata = read_metadata(self._found, self._image.size, turn, warnings)
+        return Picture(pixels, mode, self.format, metadata._replace(**self._timing()))
 
-    def samples(self, mode: str, turn: int) -> NDArray[Any]:
+    def _samples(self, mode: str, turn: int) -> NDArray[Any]:
         """Return the pixels of the present frame, turned."""
-        shared = _shared_memory(self.image) if turn == 1 and mode == "RGB" else None
+        shared = _shared_memory(self._image) if turn == 1 and mode == "RGB" else None
         with reasons(f"broken {self.format} data"):
-            self.image.load()
-        if shared is not None and self.image.im is shared[0]:
+            self._image.load()
+        if shared is not None and self._image.im is shared[0]:
             return shared[1]
-        return pixels_of(self.image, mode, turn)
+        return pixels_of(self._image, mode, turn)
 
     def _turn(self, warnings: list[str]) -> int | None:
         """Return the orientation from which frames are turned, None if they are left as they are."""
@@ -226,13 +224,12 @@ _BMP_V4, _BMP_V5 = 108, 124
 class BmpReader(PillowReader):
     """Reads BMPs, and DIBs, which are BMPs without the first 14 bytes."""
 
-    def opened(self) -> ImageFile.ImageFile:
-        """Have Pillow parse the header, by one of two plugins."""
+    def _opened(self) -> ImageFile.ImageFile:
         self.source.stream.seek(0)
         self._start = 14 if self.source.stream.read(2) == b"BM" else 0
-        return self.by_plugin("BMP" if self._start else "DIB")
+        return self._by_plugin("BMP" if self._start else "DIB")
 
-    def beside(self, warnings: list[str]) -> dict[str, Any]:
+    def _beside(self, warnings: list[str]) -> dict[str, Any]:
         """Return the colour profile."""
         stream = self.source.stream
         stream.seek(self._start)

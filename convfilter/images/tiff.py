@@ -159,12 +159,10 @@ class TiffReader(Frames):
                 self._tifffile = tifffile.TiffFile(self.source.stream, name="file.tif")
             return self._tifffile.pages[number]
 
-    def header(self, number: int) -> Size:
-        """Return a page's size and kind."""
+    def _header(self, number: int) -> Size:
         return self._page(number).described(self.source.orient)
 
-    def decode(self, number: int, warnings: list[str]) -> Picture:
-        """Decode a page."""
+    def _decode(self, number: int, warnings: list[str]) -> Picture:
         page = self._page(number)
         check_pixels(page.size, self.source.max_pixels)
         return page.read(self.source.orient, warnings)
@@ -187,8 +185,8 @@ class _Page:
         self.compression = tags.whole(_COMPRESSION, 1)
         old_jpeg = self.compression == 6
         self.photometric = 6 if old_jpeg else tags.whole(_PHOTOMETRIC, 0)
-        self.samples = tags.whole(_SAMPLES, 3 if old_jpeg else 1)
-        bits, types = ({*tags.wholes(each, (1,))[: self.samples]} for each in (_BITS, _FORMAT))
+        self._samples = tags.whole(_SAMPLES, 3 if old_jpeg else 1)
+        bits, types = ({*tags.wholes(each, (1,))[: self._samples]} for each in (_BITS, _FORMAT))
         if tags.whole(_DEPTH, 1) != 1:
             raise self._unsupported("a TIFF of volumes", "convert them to pages")
         if len(bits) != 1 or len(types) != 1:
@@ -197,7 +195,7 @@ class _Page:
         self.colours, self.base, channels = _COLOURS.get(
             self.photometric, (f"photometric {self.photometric}", "", 1)
         )
-        others = max(0, self.samples - channels)
+        others = max(0, self._samples - channels)
         self.extra = (tags.wholes(_EXTRA) + (0,) * others)[:others]
         self.mode, self.dtype = self._mode(), self._dtype()
         self._pillow = self._opened()
@@ -212,7 +210,7 @@ class _Page:
         words = f"{self.bits}-bit {types[self.type]}{self.colours} {file}"
         if self.extra:
             words += f" with {len(self.extra)} more channel{'s' * (len(self.extra) > 1)}"
-        if self.planes and self.samples > 1:
+        if self.planes and self._samples > 1:
             words += " in planes"
         return words if self.by_libtiff else f"{words} of compression {self.compression}"
 
@@ -238,7 +236,7 @@ class _Page:
     def _mode(self) -> str:
         """Return what the channels mean; of each that means nothing an X."""
         mode = self.base
-        too_few = self.samples < len(self.extra) + len(mode)
+        too_few = self._samples < len(self.extra) + len(mode)
         if not mode or too_few or (self.photometric in _CONVERTED and self.bits > 8):
             raise self._unsupported(self, "convert it to grey or RGB")
         if self.photometric == _WHITE_IS_ZERO and self.type == "int":
@@ -323,8 +321,8 @@ class _Page:
                 return None
         subsampled = self.photometric == 6 and self._tags.wholes(_SUBSAMPLING, (2, 2)) != (1, 1)
         if (
-            len(image.getbands()) != self.samples
-            or (self.planes and (self.bits > 8 or self.samples == 2 or self.extra == (_ASSOCIATED,)))
+            len(image.getbands()) != self._samples
+            or (self.planes and (self.bits > 8 or self._samples == 2 or self.extra == (_ASSOCIATED,)))
             or (self.compression == 1 and subsampled)
         ):
             return None
@@ -366,9 +364,9 @@ class _Page:
             raise self._unsupported(f"{self} ({one_line(refused)})", "convert it to another one")
         with reasons("broken tiff data"):
             samples: NDArray[Any] = page.asarray(maxworkers=1)
-        if self.planes and self.samples > 1:
+        if self.planes and self._samples > 1:
             samples = np.moveaxis(samples, 0, -1)
-        shape = self.size[::-1] + ((self.samples,) if self.samples > 1 else ())
+        shape = self.size[::-1] + ((self._samples,) if self._samples > 1 else ())
         if samples.shape != shape:
             mend = "convert it to pages of two dimensions"
             raise self._unsupported(f"{self} of shape {samples.shape}", mend)

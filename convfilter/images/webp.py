@@ -30,15 +30,13 @@ _AV1_CONFIGURATION = rb"(?s)av1C\x81.(.)"
 class WebpReader(PillowReader):
     """Reads WebPs."""
 
-    def opened(self) -> ImageFile.ImageFile:
-        """Have Pillow parse the header; its decoder allocates the image at once."""
-        size = _size_of(self.source.stream)
+    def _opened(self) -> ImageFile.ImageFile:
+        size = _size_of(self.source.stream)  # Pillow's decoder allocates the image at once
         check_pixels(size, self.source.max_pixels)
         check_density(self.source.stream, size, self.source.max_pixels)
-        return super().opened()
+        return super()._opened()
 
-    def beside(self, warnings: list[str]) -> dict[str, Any]:
-        """Return whether the first image is in the lossless coding, and the names of unknown chunks."""
+    def _beside(self, warnings: list[str]) -> dict[str, Any]:
         kinds = [kind for kind, _, _ in _chunks_of(self.source.stream)]
         unknown = [
             f"chunk {kind.decode('ascii', 'replace').strip()}" for kind in kinds if kind not in _CHUNKS
@@ -141,21 +139,18 @@ def _riff(kind: bytes, content: bytes | None) -> bytes:
 class AvifReader(PillowReader):
     """Reads AVIFs, in 8 bits."""
 
-    def opened(self) -> ImageFile.ImageFile:
-        """Have Pillow parse the header, and refuse a huge image out of next to nothing."""
-        image = super().opened()
+    def _opened(self) -> ImageFile.ImageFile:
+        image = super()._opened()
         check_density(self.source.stream, image.size, self.source.max_pixels)
         return image
 
-    def beside(self, warnings: list[str]) -> dict[str, Any]:
-        """Return that the file has lost something, and warn of what reading loses."""
+    def _beside(self, warnings: list[str]) -> dict[str, Any]:
         if avif_is_deep(self.source.stream):
             warnings.append("more than 8 bits per channel are read as 8")
         return {"lossless": False}
 
-    def timing(self) -> dict[str, Any]:
-        """Return the times; for a single image Pillow makes them up."""
-        return super().timing() if self.count > 1 else {}
+    def _timing(self) -> dict[str, Any]:
+        return super()._timing() if self.count > 1 else {}  # for a single image Pillow makes them up
 
 
 def avif_is_deep(stream: BinaryIO) -> bool:
