@@ -40,22 +40,18 @@ def load_plugin(form: str) -> None:
 
 
 @contextlib.contextmanager
-def reasons(what: str, *, system: bool = True) -> Iterator[None]:
+def reasons(what: str) -> Iterator[None]:
     """Turn whatever a library raises into an `ImageError` of one line that begins with `what`.
 
-    Without `system`, errors of the operating system pass, as those of a stream of ours always do.
+    Errors of the operating system pass, and those of a stream of ours.
     """
     try:
         yield
     except MemoryError:
         raise ImageError("not enough memory for it") from None
     except Exception as error:  # decoders raise all kinds of errors over broken data
-        if _raised_by_us(error):
+        if _raised_by_us(error) or (isinstance(error, OSError) and error.errno):
             raise
-        if isinstance(error, OSError) and error.errno:
-            if not system:
-                raise
-            raise ImageError(describe(error)) from None
         reason = one_line(error)
         raise ImageError(f"{what} ({reason})" if reason else what) from None
 

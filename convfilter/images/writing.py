@@ -259,7 +259,7 @@ def save(image: Image.Image, output: Output, **options: object) -> None:
     """Have Pillow encode an image with the options that are not None; what the stream raises is passed on."""
     load_plugin(output.format)
     options = {name: value for name, value in options.items() if value is not None}
-    with reasons(f"cannot be written as {output.format}", system=False):
+    with reasons(f"cannot be written as {output.format}"):
         image.save(cast("BinaryIO", _Stream(output.stream)), output.format.upper(), **options)
 
 
