@@ -77,5 +77,5 @@ $(VENV)/.lint: pyproject.toml | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.bench: pyproject.toml | $(VENV)/bin/python
-	$(PIP) --editable . --group bench
+	$(PIP) --editable . --group oracles
 	@touch $@

@@ -28,7 +28,7 @@ _DEFAULT = {
 }
 # These two take long and serve those who change the plan or the estimates.
 _PARTS = _DEFAULT | {"strategies": engine.strategies, "estimates": estimates.main}
-_LIBRARIES = ("numpy", "pillow", "imagecodecs", "opencv-python-headless", "scipy", "scikit-image")
+_LIBRARIES = ("numpy", "pillow", "imagecodecs", "opencv-python-headless", "scipy")
 _PROGRAMS = {"vips": "--version", "gm": "-version", "convert": "-version"}
 
 

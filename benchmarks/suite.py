@@ -109,24 +109,11 @@ def pillow(pixels: np.ndarray, kernel: cf.Kernel, threads: int) -> Run | None:
     return lambda: image.filter(own)
 
 
-def scikit_image(pixels: np.ndarray, kernel: cf.Kernel, threads: int) -> Run | None:
-    """Return what scikit-image has for some kernels, in its floats."""
-    from skimage import filters
-
-    if kernel.name == "sobel":
-        return lambda: [filters.sobel(pixels[..., channel]) for channel in range(3)]
-    if kernel.name.startswith("gaussian:"):
-        sigma = float(kernel.parameters["sigma"])  # type: ignore[arg-type]  # always a number here
-        return lambda: filters.gaussian(pixels, sigma, truncate=3.0, channel_axis=-1)
-    return None
-
-
 # By name: the module to import, and what makes a run of it.
 RIVALS = {
     "cv2": ("cv2", opencv),
     "scipy": ("scipy", scipy),
     "Pillow": ("PIL", pillow),
-    "scikit-image": ("skimage", scikit_image),
 }
 
 
