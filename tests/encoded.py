@@ -49,17 +49,22 @@ def smooth(height=120, width=160, channels=3):
     return np.clip(np.stack(waves, -1) * 60 + 128, 0, 255).astype(np.uint8)
 
 
-def encoded(pixels, mode, form, encoding=None, threads=1, **metadata):
-    stream = io.BytesIO()
-    write_picture(stream, Picture(pixels, mode, "npy", Metadata(**metadata)), form, encoding, threads=threads)
-    return stream.getvalue()
-
-
-def write(pixels, mode, form, encoding=None, **metadata):
+def write(pixels, mode, form, encoding=None, threads=1, **metadata):
+    """A stream that holds a picture, and what was lost."""
     stream = io.BytesIO()
     picture = Picture(pixels, mode, "npy", Metadata(**metadata))
-    warnings = write_picture(stream, picture, form, encoding)
-    return stream, warnings
+    return stream, write_picture(stream, picture, form, encoding, threads=threads)
+
+
+def encoded(*arguments, **options):
+    """A picture as a file."""
+    return write(*arguments, **options)[0].getvalue()
+
+
+def npy(array, **options):
+    stream = io.BytesIO()
+    np.save(stream, array, **options)
+    return stream
 
 
 def saved(image, form, **options):

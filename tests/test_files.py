@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 from samples import grey, save
@@ -86,11 +87,7 @@ def test_whatever_stops_the_writing_nothing_is_left_of_it(tmp_path, error, old):
 def test_errors_of_the_last_steps_leave_the_old_file(tmp_path, monkeypatch, call):
     if call != "link":
         (tmp_path / "a").write_bytes(b"old")
-
-    def fail(*args, **kwargs):
-        raise OSError(errno.EIO, "Input/output error")
-
-    monkeypatch.setattr(os, call, fail)
+    monkeypatch.setattr(os, call, Mock(side_effect=OSError(errno.EIO, "Input/output error")))
     with pytest.raises(OSError, match="Input/output error"):
         files.commit(tmp_path / "a", write_new, overwrite=call != "link")
     assert os.listdir(tmp_path) == ([] if call == "link" else ["a"])
@@ -123,10 +120,7 @@ def test_a_file_made_meanwhile_is_not_replaced(tmp_path):
 
 @pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP])
 def test_without_hard_links_a_new_file_is_renamed_and_an_old_one_kept(tmp_path, monkeypatch, number):
-    def no_link(*args, **kwargs):
-        raise OSError(number, "no links here")
-
-    monkeypatch.setattr(os, "link", no_link)
+    monkeypatch.setattr(os, "link", Mock(side_effect=OSError(number, "no links here")))
     files.commit(tmp_path / "a", write_new)
     assert (tmp_path / "a").read_bytes() == b"new"
     with pytest.raises(FileExistsError):
@@ -184,11 +178,8 @@ def test_a_replaced_file_keeps_permissions_owner_and_extended_attributes(tmp_pat
     assert path.read_bytes() == b"new"
     assert times(path)[1] > OLD[1]
     assert seen == [0o600]  # nobody else reads it while it is written
-
-    def refuse(*args):
-        raise PermissionError(errno.EPERM, "not the superuser")
-
-    monkeypatch.setattr(os, "fchown", refuse)  # then another group gets no more than others
+    # Where the owner cannot be changed, another group gets no more than others.
+    monkeypatch.setattr(os, "fchown", Mock(side_effect=PermissionError(errno.EPERM, "not the superuser")))
     files.commit(path, write_new, overwrite=True)
     others = {name: value for name, value in before[3].items() if name == "user.note"}
     assert attributes(path) == ("0o100600", os.geteuid(), os.getegid(), others)
@@ -306,11 +297,7 @@ def test_without_fcntl_files_are_closed_before_they_are_renamed(tmp_path, monkey
 def test_a_sweep_never_raises(tmp_path, monkeypatch):
     files.sweep(tmp_path / "missing")
     (tmp_path / ".cf-0000dead.tmp").write_bytes(b"x")
-
-    def gone(path, *args):
-        raise FileNotFoundError(errno.ENOENT, "gone", path)
-
-    monkeypatch.setattr(os, "open", gone)
+    monkeypatch.setattr(os, "open", Mock(side_effect=FileNotFoundError(errno.ENOENT, "gone")))
     files.sweep(tmp_path)
 
 

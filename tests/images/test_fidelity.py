@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from encoded import read_frames, saved
+from encoded import npy, read_frames, saved
 from PIL import Image, ImageCms
 from samples import animate, frames_of, mode_of, moving, noise
 
@@ -105,9 +105,7 @@ ARRAYS = {
 def source_of(kind):
     """A file of a kind, and the pixels that it stands for."""
     if kind in ARRAYS:
-        stream = io.BytesIO()
-        np.save(stream, ARRAYS[kind])
-        return stream, ARRAYS[kind]
+        return npy(ARRAYS[kind]), ARRAYS[kind]
     indices = few(1).squeeze()
     if kind == "1":
         bits = indices > 120

@@ -8,8 +8,10 @@ import os
 import sys
 import threading
 import warnings as python_warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 from encoded import saved, smooth
@@ -24,10 +26,6 @@ from convfilter.images.reading import read_picture
 IMAGES = Path(cf.__file__).parent / "images"
 
 
-def fail(*args, **kwargs):
-    raise AttributeError("ours")
-
-
 # A function, and a format on whose way it is; the first two in a stream that Pillow reads.
 WAY = [("png.bisect", "png"), ("tiff.min", "tiff"), ("tiff.Directory", "tiff")]
 WAY += [("picture.cleaned", form) for form in ("png", "jpeg", "tiff")]
@@ -39,6 +37,7 @@ def test_a_mistake_of_ours_is_never_called_broken_data(name, form, tmp_path, mon
     exif[271] = "Maker"
     save(tmp_path / "a", colour(), exif=exif.tobytes(), format=form.upper())
     module, _, function = name.partition(".")
+    fail = Mock(side_effect=AttributeError("ours"))
     broken = SimpleNamespace(bisect_right=fail) if function == "bisect" else fail
     module = importlib.import_module(f"convfilter.images.{module}")
     monkeypatch.setattr(module, function, broken, raising=function != "min")
@@ -85,11 +84,10 @@ def test_what_a_library_prints_explains_why_an_image_fails(capfd):
 
 
 def test_warnings_and_prints_of_threads_do_not_mix(capfd):
-    found = {}
     ready = threading.Barrier(4)
 
     def work(number):
-        lines = found[number] = []
+        lines = []
         ready.wait()
         for _ in range(50):
             with collected(lines):
@@ -97,14 +95,11 @@ def test_warnings_and_prints_of_threads_do_not_mix(capfd):
                 logging.getLogger("PIL.x").warning("logged %s", number)
             with collected(lines, prints=True):
                 os.write(2, f"printed {number}\n".encode())
+        return lines
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for number, lines in found.items():
-        assert lines == [f"warned {number}", f"logged {number}", f"printed {number}"]
+    with ThreadPoolExecutor(4) as pool:
+        for number, lines in enumerate(pool.map(work, range(4))):
+            assert lines == [f"warned {number}", f"logged {number}", f"printed {number}"]
     assert capfd.readouterr().err == ""
     with pytest.warns(UserWarning, match="outside"):
         python_warnings.warn("outside", stacklevel=1)

@@ -7,7 +7,7 @@ import zlib
 
 import numpy as np
 import pytest
-from encoded import chunk, png, saved, segment
+from encoded import chunk, npy, png, saved, segment
 from PIL import Image
 
 import convfilter as cf
@@ -47,9 +47,7 @@ def jpeg(scans=0, exif=0, size=(1500, 1000)):
 
 
 def array(channels):
-    stream = io.BytesIO()
-    np.save(stream, np.zeros((1, 1, 1, channels), np.uint8))
-    return stream.getvalue()
+    return npy(np.zeros((1, 1, 1, channels), np.uint8)).getvalue()
 
 
 def apng(side, frames):

@@ -5,18 +5,12 @@ import struct
 
 import numpy as np
 import pytest
-from encoded import Counting, read_frames
+from encoded import Counting, npy, read_frames
 
 from convfilter.errors import ImageError
 from convfilter.images.reading import read_picture, read_size
 
 pytestmark = pytest.mark.usefixtures("without_codecs")  # as Pillow alone does it
-
-
-def npy(array, **options):
-    stream = io.BytesIO()
-    np.save(stream, array, **options)
-    return stream
 
 
 GREYS = {"uint8": "L", ">u2": "I;16", "int8": "I", ">i4": "I", "float32": "F", ">f8": "F"}

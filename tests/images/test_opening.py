@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import zlib
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -119,11 +120,8 @@ def test_whatever_is_broken_the_error_is_ours_and_one_line(form):
      zlib.error("x"), RecursionError("x"), KeyError("x"), EOFError(), KeyboardInterrupt()],
 )  # fmt: skip
 def test_whatever_a_decoder_raises_becomes_an_image_error_unless_it_is_an_interrupt(monkeypatch, error):
-    def fail(self):
-        raise error
-
     data = encoded(noise("RGB"), "RGB", "png")
-    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", fail)
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", Mock(side_effect=error))
     interrupt = isinstance(error, KeyboardInterrupt)
     words = None if interrupt else r"^(broken png data|not enough memory)"
     with pytest.raises(KeyboardInterrupt if interrupt else ImageError, match=words) as caught:

@@ -2,6 +2,7 @@
 
 import errno
 import io
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -202,10 +203,7 @@ def test_the_same_pixels_give_the_same_bytes_in_any_stream(tmp_path, form):
     "error", [OSError("encoder error -2"), ValueError("x"), OverflowError("x"), MemoryError()]
 )
 def test_an_encoders_error_is_an_image_error(monkeypatch, error):
-    def fail(*args, **kwargs):
-        raise error
-
-    monkeypatch.setattr(Image.Image, "save", fail)
+    monkeypatch.setattr(Image.Image, "save", Mock(side_effect=error))
     with pytest.raises(ImageError, match=r"^cannot be written as bmp|^not enough memory"):
         write(noise("RGB"), "RGB", "bmp")
 
