@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -40,7 +41,7 @@ def test_a_mistake_over_a_single_image_comes_with_its_traceback(quick, monkeypat
 def test_a_mistake_of_the_program_in_any_command_is_an_internal_error(quick, monkeypatch, error):
     from convfilter.cli import shape
 
-    monkeypatch.setattr(shape.command, "callback", lambda **_: (_ for _ in ()).throw(error))
+    monkeypatch.setattr(shape.command, "callback", Mock(side_effect=error))
     ran = quick("shape", "9x9", "-k", "3")
     assert (ran.code, ran.out) == (1, "")
     first, traceback, *_ = filter(None, ran.complaints)
