@@ -208,7 +208,7 @@ def _suitable(
     found = factors_of(kernel) if sum(axis.kernel > 1 for axis in axes) > 1 else None
     if found is not None:
         factors = [np.ascontiguousarray(factor, dtype) for factor in found]
-        yield Separable(factors, axes, finite=finite)
+        yield Separable(factors, axes)
         if products and len(axes) == 2:
             yield Crossed(factors, axes)
 

@@ -14,7 +14,6 @@ import numpy as np
 from convfilter.convolution.shifted import ShiftedSums, shifted_sums
 from convfilter.convolution.window import (
     PRODUCT,
-    Banded,
     Call,
     Prepared,
     Scratch,
@@ -74,11 +73,11 @@ class Separable:
 
     name = "separable"
 
-    def __init__(self, factors: Sequence[np.ndarray], axes: Sequence[Axis], *, finite: bool) -> None:
+    def __init__(self, factors: Sequence[np.ndarray], axes: Sequence[Axis]) -> None:
         self._axes = axes
         # The first axis goes first: its pass drops the rows that the others do not need.
         self._passes = [
-            (number, _pass_along(factor, axis, bands=finite and number == 0))
+            (number, _pass_along(factor, axis))
             for number, (factor, axis) in enumerate(zip(factors, axes, strict=True))
             if len(factor) > 1 or factor[0] != 1
         ]
@@ -94,27 +93,19 @@ class Separable:
             axis, step = self._axes[number], math.prod(block.shape[number + 1 :])
             rows = len(block) - (axis.reach - 1 if number == 0 else 0)
             shape = (rows, *block.shape[1:])
-            if isinstance(each, Banded):
-                made, sums = each.prepare(block.reshape(len(block), -1), [rows], scratch)
-                calls += made
-            else:
-                # Passes use scratch memory from 0 on, and keep their results below.
-                last = number == self._passes[-1][0]
-                sums = np.empty(block.size, block.dtype) if last else scratch[-1 - number][: block.size]
-                calls += each.calls(block.reshape(-1), [axis.dilation * step], sums, scratch)
-                sums = sums[: math.prod(shape)]
-            block = sums.reshape(shape)
+            # Passes use scratch memory from 0 on, and keep their results below.
+            last = number == self._passes[-1][0]
+            sums = np.empty(block.size, block.dtype) if last else scratch[-1 - number][: block.size]
+            calls += each.calls(block.reshape(-1), [axis.dilation * step], sums, scratch)
+            block = sums[: math.prod(shape)].reshape(shape)
         return calls, outputs_of(block, self._axes, outputs)
 
 
-def _pass_along(factor: np.ndarray, axis: Axis, *, bands: bool) -> WindowSum | ShiftedSums | Banded:
-    """Return the strategy for one pass; `bands` admits matrix products, along the first axis."""
+def _pass_along(factor: np.ndarray, axis: Axis) -> WindowSum | ShiftedSums:
     axes = [axis._replace(stride=1)]
     shifted = shifted_sums(factor, axes)
     if shifted is not None and shifted.passes <= len(factor) * (1.3 if factor.dtype.kind in "iu" else 0.9):
         return shifted
-    if bands and factor.dtype.kind == "f" and len(factor) > 4:
-        return Banded(factor, axes)
     return WindowSum(factor, axes)
 
 
