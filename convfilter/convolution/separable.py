@@ -15,6 +15,7 @@ from convfilter.convolution.shifted import ShiftedSums, shifted_sums
 from convfilter.convolution.window import (
     PRODUCT,
     Call,
+    FlatSums,
     Prepared,
     Scratch,
     WindowSum,
@@ -68,7 +69,7 @@ def factors_of(weights: np.ndarray) -> list[np.ndarray] | None:
     return [*factors, rest]
 
 
-class Separable:
+class Separable(FlatSums):
     """Correlate along one axis after the other, each pass as a window or as shifted sums."""
 
     name = "separable"
@@ -86,19 +87,16 @@ class Separable:
     def __str__(self) -> str:
         return " + ".join(str(each) for _, each in self._passes)
 
-    def prepare(self, block: np.ndarray, outputs: Sequence[int], scratch: Scratch) -> Prepared:
-        """See `FlatSums.prepare`."""
+    def calls(self, flat: np.ndarray, steps: Sequence[int], out: np.ndarray, scratch: Scratch) -> list[Call]:
+        """See `FlatSums.calls`."""
         calls: list[Call] = []
         for number, each in self._passes:
-            axis, step = self._axes[number], math.prod(block.shape[number + 1 :])
-            rows = len(block) - (axis.reach - 1 if number == 0 else 0)
-            shape = (rows, *block.shape[1:])
             # Passes use scratch memory from 0 on, and keep their results below.
             last = number == self._passes[-1][0]
-            sums = np.empty(block.size, block.dtype) if last else scratch[-1 - number][: block.size]
-            calls += each.calls(block.reshape(-1), [axis.dilation * step], sums, scratch)
-            block = sums[: math.prod(shape)].reshape(shape)
-        return calls, outputs_of(block, self._axes, outputs)
+            sums = out if last else scratch[-1 - number]
+            calls += each.calls(flat, [steps[number]], sums, scratch)
+            flat = sums[: flat.size - (self._axes[number].kernel - 1) * steps[number]]
+        return calls
 
 
 def _pass_along(factor: np.ndarray, axis: Axis) -> WindowSum | ShiftedSums:
