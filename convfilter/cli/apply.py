@@ -97,12 +97,11 @@ def command(
     from convfilter.batch import run_jobs
     from convfilter.batch.plan import Settings, check_settings, plan_jobs
     from convfilter.cli.report import Reporter
-    from convfilter.kernels import files_of
+    from convfilter.kernels import files_of, get_kernel
     from convfilter.signals import at_stop
 
-    chain = options.chosen_kernels(kernels, known, filtering)
     settings = Settings(
-        chain,
+        tuple(get_kernel(name, known) for name in kernels),
         filtering,
         encoding,
         reading,

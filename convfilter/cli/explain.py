@@ -13,7 +13,7 @@ from convfilter.cli import options
 from convfilter.cli.report import draw, filter_line, read_named
 from convfilter.errors import OptionError, ShapeError, brief, complain, escaped, with_name
 from convfilter.files import STREAM, check_output, refuse_input, write_output
-from convfilter.kernels import Kernel
+from convfilter.kernels import Kernel, get_kernel
 from convfilter.options import (
     BORDERS_IN_WORDS,
     BatchOptions,
@@ -107,7 +107,7 @@ def command(
     from convfilter.batch.plan import Settings
     from convfilter.explain import explain_numbers, explain_sample, steps
     from convfilter.explain.backward import backward_json, backward_lines, explain_gradients
-    from convfilter.filtering import options_for
+    from convfilter.filtering import check_options, options_for
     from convfilter.images.formats import FORMATS
     from convfilter.images.masks import with_masks, with_no_data
 
@@ -115,10 +115,10 @@ def command(
         raise click.UsageError("use either an image or --values")
     if not kernels and weights is None:
         raise click.UsageError("no kernel: add -k or --weights")
-    named: list[str | Kernel] = [*kernels]
+    chain = tuple(get_kernel(name, known) for name in kernels)
     if weights is not None:
-        named.append(Kernel("weights", steps.parse_numbers(weights, "--weights")))
-    chain = options.chosen_kernels(named, known, filtering)
+        chain += (Kernel("weights", steps.parse_numbers(weights, "--weights")),)
+    check_options(filtering, chain)
     if step is not None and step > len(chain):
         count = f"{len(chain)} filter{'s' * (len(chain) > 1)}"
         raise OptionError(f"--step {step}: the chain has {count}, counted from 1")

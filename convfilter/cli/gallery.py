@@ -98,9 +98,10 @@ def command(
     """
     from convfilter.drawing import check_drawing, displayed, save_drawing, shrunk
     from convfilter.drawing.sheet import Tile, contact_sheet, default_columns
-    from convfilter.filtering import filter_image
+    from convfilter.filtering import check_options, filter_image
     from convfilter.images.formats import loose_channels
     from convfilter.images.masks import with_masks, with_no_data
+    from convfilter.kernels import get_kernel
 
     def leave_out(name: str, error: ConvfilterError) -> None:
         if kernels:
@@ -115,7 +116,8 @@ def command(
     trials = []
     for label, name, varied in _variations(names, vary, filtering):
         try:
-            (kernel,) = options.chosen_kernels([name], known, varied)
+            kernel = get_kernel(name, known)
+            check_options(varied, [kernel])
             trials.append((label or kernel.name, kernel, varied))
         except KernelError as error:
             leave_out(name, error)

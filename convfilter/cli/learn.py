@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_FIGURES = ("rms", "psnr", "gradient_norm", "condition", "uncertainty", "samples", "held_out")
-
 
 def _read_name(text: str) -> str:
     if not re.fullmatch(NAME, text):
@@ -185,8 +183,8 @@ def _as_lines(fit: Fit, output: str | None, linear: bool) -> Iterator[str]:
 
 
 def _as_object(fit: Fit) -> dict[str, Any]:
-    kernel = fit.kernel
-    figures = {name: getattr(fit, name) for name in _FIGURES}
+    kernel, figures = fit.kernel, fit._asdict()
+    del figures["kernel"]
     return {
         "name": kernel.name,
         "size": {"width": kernel.width, "height": kernel.height},
@@ -194,6 +192,4 @@ def _as_object(fit: Fit) -> dict[str, Any]:
         "weights": kernel.parts[0],
         "offset": kernel.offset,
         **{name: None if value == math.inf else value for name, value in figures.items()},
-        "unit": fit.unit,
-        "warnings": fit.warnings,
     }

@@ -6,7 +6,7 @@ import functools
 import itertools
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from inspect import cleandoc
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +18,8 @@ from convfilter.options import FilterOptions, Option, choices, declared, one_or_
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from convfilter.kernels import Kernel
 
-__all__ = ["Choice", "Command", "add", "changed", "chosen_kernels", "complete_kernel", "field", "json"]
+__all__ = ["Choice", "Command", "add", "changed", "complete_kernel", "field", "json"]
 __all__ += ["kernel", "kernel_file", "output", "quiet", "read_size", "record"]
 
 _WIDEST_FLAGS = 24  # columns of the short help
@@ -264,17 +263,3 @@ def output(metavar: str, text: str, *, required: bool = False) -> _Decorator:
 
 json = add("--json as_json", "Print JSON instead of text.", heading="Running")
 quiet = add("-q --quiet", "Print errors only.", heading="Running")
-
-
-def chosen_kernels(
-    names: Sequence[str | Kernel],
-    known: Mapping[str, Kernel],
-    filtering: FilterOptions,
-) -> tuple[Kernel, ...]:
-    """Return the named kernels, checked against the options."""
-    from convfilter.filtering import check_options
-    from convfilter.kernels import get_kernel
-
-    kernels = tuple(get_kernel(name, known) for name in names)
-    check_options(filtering, kernels)
-    return kernels
