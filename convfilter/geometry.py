@@ -298,7 +298,8 @@ class LayerSizes(NamedTuple):
 
     `rows` holds the axes for each padding considered, where `Axis.output` may be below 1; `padding` is the
     one chosen, if any, and `counted` the row that the counts are about and that the next layer follows.
-    `receptive_field` counts the samples of the chain's input that one output depends on, along each axis.
+    `biases` is None where they are not counted. `receptive_field` counts the samples of the chain's input
+    that one output depends on, along each axis.
     """
 
     layer: Layer
@@ -307,6 +308,7 @@ class LayerSizes(NamedTuple):
     padding: Padding | None
     channels: int
     outputs: int
+    biases: int | None
     receptive_field: tuple[int, ...]
 
     @property
@@ -325,11 +327,6 @@ class LayerSizes(NamedTuple):
         layer = self.layer
         weights = layer.parts * layer.frames * math.prod(layer.window)
         return weights * self.channels // layer.groups * self.outputs
-
-    @property
-    def biases(self) -> int:
-        """One for each output channel; none where there are no weights."""
-        return self.outputs if self.layer.parts else 0
 
     @property
     def multiplications(self) -> int:
@@ -358,13 +355,15 @@ def follow(
     dilation: PerAxis = 1,
     channels: int | None = None,
     outputs: int | None = None,
+    bias: bool = False,
 ) -> list[LayerSizes]:
     """Follow a size through layers, the output of one being the input of the next.
 
     The options are for layers that do not have their own. Padding None considers ``valid``, ``same`` and
     ``full`` and counts ``valid``; a chain continues with ``same``. Stride None is 1, for pooling its window.
     `channels` go into the first layer; `outputs` come out of those that do not fix theirs. A size with one
-    axis more than the windows begins with its frames.
+    axis more than the windows begins with its frames. With `bias`
+    each output of a layer with weights has one.
     """
     steps: list[LayerSizes] = []
     chain: list[tuple[Axis, ...]] = []  # what each layer goes on with
@@ -399,7 +398,8 @@ def follow(
         field = (1,) * len(size)
         for axes in reversed(chain):
             field = tuple(axis.span(seen) for axis, seen in zip(axes, field, strict=True))
-        steps.append(LayerSizes(layer, size, rows, chosen, channels, made, field))
+        biases = (made if layer.parts else 0) if bias else None
+        steps.append(LayerSizes(layer, size, rows, chosen, channels, made, biases, field))
         size, channels = tuple(axis.output for axis in chain[-1]), made
     return steps
 

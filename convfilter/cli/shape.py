@@ -118,6 +118,7 @@ def command(
                 dilation=dilation,
                 channels=in_channels,
                 outputs=out_channels,
+                bias=bias,
             )
         except (ImageError, ShapeError) as error:
             complain(f"{text}: {error}")
@@ -128,8 +129,8 @@ def command(
 
             draw(output, chain_plot(steps), overwrite=overwrite)
         source = "" if inputs[text] else f"{escaped(text)}: "
-        lines = _as_text(source, steps, bias=bias)
-        print_result(lines, _as_object(steps, bias=bias), as_json=as_json, output=output)
+        lines = _as_text(source, steps)
+        print_result(lines, _as_object(steps), as_json=as_json, output=output)
     return code
 
 
@@ -143,13 +144,13 @@ def _image_size(path: str) -> tuple[int, ...]:
     return (found.frames, found.height, found.width)[found.frames == 1 :]
 
 
-def _as_object(steps: Sequence[LayerSizes], *, bias: bool) -> dict[str, Any]:
+def _as_object(steps: Sequence[LayerSizes]) -> dict[str, Any]:
     """Return the JSON object of the only layer, or one for each and the last output."""
-    found = [_step_object(sizes, bias=bias) for sizes in steps]
+    found = [_step_object(sizes) for sizes in steps]
     return found[0] if len(found) == 1 else {"steps": found, "output": found[-1]["output"]}
 
 
-def _step_object(sizes: LayerSizes, *, bias: bool) -> dict[str, Any]:
+def _step_object(sizes: LayerSizes) -> dict[str, Any]:
     padding = {} if sizes.padding is None else {"padding": per_axis_in_words(sizes.padding)}
     return {
         "input": _sides(sizes.size),
@@ -157,7 +158,7 @@ def _step_object(sizes: LayerSizes, *, bias: bool) -> dict[str, Any]:
         **padding,
         **{name: _sides(output_of(sizes.rows[name])) for name in ("output", *ROWS) if name in sizes.rows},
         "weights": sizes.weights,
-        **({"biases": sizes.biases} if bias else {}),
+        **({} if sizes.biases is None else {"biases": sizes.biases}),
         "multiplications": sizes.multiplications,
         "fully_connected": sizes.fully_connected,
         "receptive_field": _sides(sizes.receptive_field),
@@ -171,23 +172,23 @@ def _sides(size: Sequence[int] | None) -> dict[str, int] | None:
     return dict(zip(("width", "height", "frames"), sides, strict=False))
 
 
-def _as_text(source: str, steps: Sequence[LayerSizes], *, bias: bool) -> Iterator[str]:
+def _as_text(source: str, steps: Sequence[LayerSizes]) -> Iterator[str]:
     """Yield the report line by line: the only layer in detail, or a table of all."""
     head = f"{source}{_written(steps[0].size, 'x')}"
     yield f"{head} -> {_written(steps[-1].output, 'x')}" if "output" in steps[-1].rows else head
     if len(steps) > 1:
-        yield from (f"  {line}" for line in _table(steps, bias=bias))
+        yield from (f"  {line}" for line in _table(steps))
         return
     yield f"  {steps[0].layer.name}"
-    yield from (f"    {line}" for line in _layer_lines(steps[0], bias=bias))
+    yield from (f"    {line}" for line in _layer_lines(steps[0]))
 
 
-def _table(steps: Sequence[LayerSizes], *, bias: bool) -> Iterator[str]:
+def _table(steps: Sequence[LayerSizes]) -> Iterator[str]:
     """Yield a line for each layer, and one for all."""
     first = steps[0]
     rows: list[tuple[str, ...]] = [("layer", "output", "parameters", "multiplications", "receptive field")]
     rows.append(("input", f"{_written(first.size)} x {first.channels}", "", "", ""))
-    parameters = [sizes.weights + (sizes.biases if bias else 0) for sizes in steps]
+    parameters = [sizes.weights + (sizes.biases or 0) for sizes in steps]
     for number, (sizes, count) in enumerate(zip(steps, parameters, strict=True), start=1):
         output = f"{_written(sizes.output)} x {sizes.outputs}"
         numbers = (f"{count:,}", f"{sizes.multiplications:,}", _written(sizes.receptive_field))
@@ -201,7 +202,7 @@ def _table(steps: Sequence[LayerSizes], *, bias: bool) -> Iterator[str]:
     yield f"output: {' x '.join([*reversed(AXIS_NAMES[len(first.size)]), 'channels'])}"
 
 
-def _layer_lines(sizes: LayerSizes, *, bias: bool) -> Iterator[str]:
+def _layer_lines(sizes: LayerSizes) -> Iterator[str]:
     names = AXIS_NAMES[len(sizes.size)]
     labels = f"  ({' x '.join(reversed(names))})"
     counted = "" if sizes.counted == "output" else f"  ({sizes.counted})"
@@ -217,7 +218,7 @@ def _layer_lines(sizes: LayerSizes, *, bias: bool) -> Iterator[str]:
     several = (sizes.channels, sizes.outputs) != (1, 1)
     channels = f", {sizes.channels} -> {sizes.outputs} channels" if several else ""
     yield f"{'weights':<16} {sizes.weights:,}{channels}"
-    if bias:
+    if sizes.biases is not None:
         yield f"{'biases':<16} {sizes.biases:,}, with the weights {sizes.weights + sizes.biases:,} parameters"
     yield f"{'multiplications':<16} {sizes.multiplications:,}{counted}"
     yield f"{'fully connected':<16} {sizes.fully_connected:,} weights{counted}"
