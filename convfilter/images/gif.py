@@ -21,13 +21,11 @@ from convfilter.images.picture import Metadata, Picture
 from convfilter.images.reading import PillowReader
 from convfilter.images.writing import (
     Clock,
-    Output,
     Writer,
     background_colour,
     changed_box,
     few_colours,
     flattened,
-    save,
     taken,
     to_image,
 )
@@ -72,17 +70,17 @@ class GifReader(PillowReader):
     """Reads GIFs, those too that turn from grey to colours."""
 
     def _opened(self) -> ImageFile.ImageFile:
-        most = self.source.max_pixels
-        self.source.stream.seek(0)
-        self._layout = _Layout(self.source.stream.read())
+        most = self.max_pixels
+        self.stream.seek(0)
+        self._layout = _Layout(self.stream.read())
         # Pillow allocates the image even if only its header is wanted.
         check_pixels(self._layout.size, MAX_PIXELS if most is None else most)
         image = super()._opened()
         if image.mode != "L" or not self._layout.turns_coloured:
             return image
-        self.source.stream.seek(0)
+        self.stream.seek(0)
         with reasons("broken gif data"):
-            return _ColouredGif(self.source.stream)
+            return _ColouredGif(self.stream)
 
     def _beside(self, warnings: list[str]) -> dict[str, Any]:
         if not self._layout.whole:
@@ -178,9 +176,8 @@ def _palette_is_grey(data: bytes, place: int, flags: int) -> tuple[bool | None, 
 class GifWriter(Writer):
     """Puts the frames of a GIF together; each is written when the next one is known."""
 
-    def __init__(self, output: Output) -> None:
-        super().__init__(output)
-        self._clock = Clock(10, 65_535, output.warnings)
+    def _begin(self) -> None:
+        self._clock = Clock(10, 65_535, self.warnings)
         self._held: tuple[Packed, int] | None = None  # a frame that is not written yet, and its ticks
         self._shown: Packed | None = None  # before the held frame is drawn
         self._meant: Packed | None = None  # what should be shown there, had there been colours enough
@@ -188,12 +185,12 @@ class GifWriter(Writer):
 
     def add(self, picture: Picture) -> None:
         """Take the next frame."""
-        several, duration = self.output.frames > 0, picture.metadata.duration
+        several, duration = self.count > 0, picture.metadata.duration
         packed = self._packed(picture)
         if self._held is None:
             self._grey = picture.mode == "L" and not several
             self._translucent = picture.mode == "RGBA" and several
-            self._begin(packed.shape, picture.metadata)
+            self._write_screen(packed.shape, picture.metadata)
         else:
             self._write(*self._held, packed)
         self._held = packed, self._clock.ticks(duration if several else duration or 0)
@@ -202,16 +199,16 @@ class GifWriter(Writer):
         """Write the last frame and the end."""
         if self._held is not None:
             self._write(*self._held, None)
-        self.output.stream.write(b";")
+        self.stream.write(b";")
 
-    def _begin(self, shape: tuple[int, ...], metadata: Metadata) -> None:
+    def _write_screen(self, shape: tuple[int, ...], metadata: Metadata) -> None:
         """Write what stands before the frames, none of which shares a palette."""
         screen = struct.pack("<HHBBB", shape[1], shape[0], 0, 0, _aspect(metadata))
-        self.output.stream.write(b"GIF89a" + screen)
-        if self.output.frames and metadata.plays != 1:
+        self.stream.write(b"GIF89a" + screen)
+        if self.count and metadata.plays != 1:
             loop = struct.pack("<BBHB", 3, 1, min(max(metadata.plays - 1, 0), 65_535), 0)
-            self.output.stream.write(b"!\xff\x0bNETSCAPE2.0" + loop)
-        self.output.stream.write(_extensions(metadata))
+            self.stream.write(b"!\xff\x0bNETSCAPE2.0" + loop)
+        self.stream.write(_extensions(metadata))
 
     def _packed(self, picture: Picture) -> Packed:
         """Return a frame whose pixels are opaque or wholly transparent."""
@@ -219,8 +216,8 @@ class GifWriter(Writer):
         alpha = pixels[..., 3]
         partly = (alpha != 0) & (alpha != 255)
         if partly.any():
-            background = self.output.encoding.background
-            self.output.warnings.append(f"gif cannot hold partial transparency: blended onto {background}")
+            background = self.encoding.background
+            self.warnings.append(f"gif cannot hold partial transparency: blended onto {background}")
             pixels[partly, :3] = flattened(pixels, background_colour(background))[partly]
             alpha[partly] = 255
         pixels[alpha == 0] = 0
@@ -246,7 +243,7 @@ class GifWriter(Writer):
         if self._grey:  # with the greys in order it is read as grey again
             numbers, colours = frame.astype(np.uint8).ravel(), _GREYS
         if reduce:
-            self.output.warnings.append(_REDUCED)
+            self.warnings.append(_REDUCED)
         clear = len(colours)  # the number of what is not drawn, if one is to spare
         indices = np.full(frame.shape, clear % 256, np.uint8)
         indices[drawn] = numbers
@@ -256,13 +253,13 @@ class GifWriter(Writer):
         image.putpalette(colours.tobytes() + bytes(3 * spare))
         # As a file of its own: 13 bytes with the size of the palette, palette, 10 bytes, data, 1 byte.
         encoded = io.BytesIO()
-        save(image, self.output._replace(stream=encoded), optimize=False, interlace=False)
+        self.save(image, encoded, optimize=False, interlace=False)
         data = encoded.getvalue()
         table = 6 << (data[10] & 7)
         control = (_CLEAR if vanishes else _KEEP) << 2 | spare
-        self.output.stream.write(b"!\xf9\4" + struct.pack("<BHBB", control, ticks, clear * spare, 0))
-        self.output.stream.write(b"," + struct.pack("<HHHHB", left, top, *image.size, data[10] & 0x87))
-        self.output.stream.write(data[13 : 13 + table] + data[23 + table : -1])
+        self.stream.write(b"!\xf9\4" + struct.pack("<BHBB", control, ticks, clear * spare, 0))
+        self.stream.write(b"," + struct.pack("<HHHHB", left, top, *image.size, data[10] & 0x87))
+        self.stream.write(data[13 : 13 + table] + data[23 + table : -1])
         if vanishes:
             self._shown = self._meant = np.zeros_like(frame)
         else:

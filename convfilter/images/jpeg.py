@@ -15,10 +15,10 @@ from PIL import Image, ImageChops, ImageFile
 
 from convfilter.images.exif import THUMBNAILS, jpeg_places, jpeg_segments, photoshop_resources
 from convfilter.images.library import collected
-from convfilter.images.opening import Source, check_count, check_pixels
+from convfilter.images.opening import check_count, check_pixels
 from convfilter.images.picture import Chunk, Coding, Component, Metadata, Picture
 from convfilter.images.reading import PillowReader
-from convfilter.images.writing import QUALITY, Writer, save, taken
+from convfilter.images.writing import QUALITY, Writer, taken
 
 _DQT, _EOI, _SOS, _APP, _ADOBE, _LOSSLESS = 0xDB, 0xD9, 0xDA, 0xE0, 0xEE, 0xC3
 _APP13, _COMMENT, _LONGEST = 0xED, 0xFE, 65_533
@@ -53,15 +53,15 @@ _HEADER = 1 << 20
 class JpegReader(PillowReader):
     """Reads JPEGs, and how their pixels are coded."""
 
-    def __init__(self, source: Source, warnings: list[str]) -> None:
-        super().__init__(source, warnings)
+    def _begin(self, warnings: list[str]) -> None:
+        super()._begin(warnings)
         if self._image.format == "MPO":  # a phone's JPEG with further views or a gain map behind it
             warnings.append(f"holds {self.count} images: only the first is read")
             self.count = 1
 
     def _opened(self) -> ImageFile.ImageFile:
-        if self.source.max_pixels is not None:
-            _check_scans(self.source.stream, self.source.max_pixels)
+        if self.max_pixels is not None:
+            _check_scans(self.stream, self.max_pixels)
         return super()._opened()
 
     def _beside(self, warnings: list[str]) -> dict[str, Any]:
@@ -74,8 +74,8 @@ class JpegReader(PillowReader):
             for name, content in segments
             if name != "COM" and not content.startswith(_SEGMENTS)
         }
-        self.source.stream.seek(0)
-        markers = (marker for marker, _, _ in jpeg_segments(self.source.stream.read(_HEADER)))
+        self.stream.seek(0)
+        markers = (marker for marker, _, _ in jpeg_segments(self.stream.read(_HEADER)))
         return {
             "icc": _profile(segments),
             "comments": tuple(content for name, content in segments if name == "COM"),
@@ -160,7 +160,7 @@ class JpegWriter(Writer):
 
     def add(self, picture: Picture) -> None:
         """Write the image."""
-        metadata, warnings, small = picture.metadata, self.output.warnings, self.output.small
+        metadata, warnings, small = picture.metadata, self.warnings, self.small
         options: dict[str, Any] = {"exif": metadata.exif, "xmp": metadata.xmp, "icc_profile": metadata.icc}
         for name, limit in (("exif", _LONGEST), ("xmp", _LONGEST - 29)):
             if options[name] is not None and len(options[name]) > limit:
@@ -170,7 +170,7 @@ class JpegWriter(Writer):
         if dpi is not None and max(dpi) >= 65_535:
             warnings.append(f"a resolution of {max(dpi):.0f} dots per inch is too high for jpeg: dropped")
             dpi = None
-        coding, quality = metadata.coding, self.output.encoding.quality
+        coding, quality = metadata.coding, self.encoding.quality
         bands = Image.getmodebands(picture.mode)
         progressive = small or (coding is not None and coding.progressive)
         options |= {"dpi": dpi, "extra": _extra(metadata, warnings) or None}
@@ -184,14 +184,14 @@ class JpegWriter(Writer):
         elif len(coding.components) != bands:
             options |= {"qtables": coding.tables}
         elif joins:
-            self.output.stream.write(self._joined(image, coding, options))
+            self.stream.write(self._joined(image, coding, options))
             return
         else:
             options |= {"qtables": coding.tables_by_component(), "subsampling": coding.pillow_subsampling()}
         # Of coarser tables libjpeg prints a line.
         coarse = any(max(table) > 255 for table in options.get("qtables", ()))
         with collected(warnings, prints=coarse):
-            self._save(image, self.output.stream, options)
+            self._save(image, self.stream, options)
 
     def _save(self, image: Image.Image, stream: BinaryIO, options: dict[str, Any]) -> None:
         """Have Pillow encode an image; a progressive one in one go: its own buffer is too small for noise."""
@@ -200,7 +200,7 @@ class JpegWriter(Writer):
             most = 2 * len(image.getbands()) * image.width * image.height + (1 << 18)
             ImageFile.MAXBLOCK = max(before, most)
         try:
-            save(image, self.output._replace(stream=stream), **options)
+            self.save(image, stream, **options)
         finally:
             ImageFile.MAXBLOCK = before
 

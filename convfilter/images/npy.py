@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from convfilter.errors import ImageError
 from convfilter.images.formats import fitting_mode, grey_mode
 from convfilter.images.library import reasons
-from convfilter.images.opening import Source, check_channels, check_pixels
+from convfilter.images.opening import check_channels, check_pixels
 from convfilter.images.picture import Picture, Size
 from convfilter.images.reading import Frames
 from convfilter.images.writing import Writer
@@ -26,28 +26,24 @@ _MOST_CHANNELS = 4  # of an array that is an image without doubt
 class NpyReader(Frames):
     """Reads the images of an array."""
 
-    def __init__(self, source: Source, warnings: list[str]) -> None:
-        super().__init__(source, warnings)
-        self._stream = source.stream
-        shape, self._fortran, self._stored = _header(source.stream)
-        self._start = source.stream.tell()
+    def _begin(self, warnings: list[str]) -> None:
+        shape, self._fortran, self._stored = _header(self.stream)
+        self._start = self.stream.tell()
         wide = len(shape) == 3 and shape[2] > _MOST_CHANNELS
-        if wide and source.axes == "unclear":
+        if wide and self.axes == "unclear":
             raise ImageError(
                 f"an array of shape {shape} may be {shape[0]} frames or an image of {shape[2]} channels: "
                 f"apply it with --frames each or stack, or save it as {(*shape, 1)} for frames, "
                 f"as {(1, *shape)} for channels"
             )
-        self.volume = len(shape) == 3 and (
-            source.axes == "frames" or (wide and source.axes == "frames if wide")
-        )
+        self.volume = len(shape) == 3 and (self.axes == "frames" or (wide and self.axes == "frames if wide"))
         self._several = len(shape) == 4 or self.volume
         self._whole, self._frame = shape, shape[1:] if self._several else shape
         self.count = shape[0] if self._several else 1
         self._transposed: NDArray[Any] | None = None
         size = self._header(0)
-        check_pixels(size[:2], source.max_pixels)
-        check_channels(size.channels, source.max_pixels)
+        check_pixels(size[:2], self.max_pixels)
+        check_channels(size.channels, self.max_pixels)
 
     def _header(self, number: int) -> Size:
         height, width, channels = (*self._frame, 1)[:3]
@@ -67,7 +63,7 @@ class NpyReader(Frames):
         return Picture(pixels[:, :, 0] if pixels.shape[2:] == (1,) else pixels, size.mode, "npy")
 
     def _samples(self, number: int) -> NDArray[Any]:
-        length = self._stream.seek(0, os.SEEK_END) - self._start
+        length = self.stream.seek(0, os.SEEK_END) - self._start
         if length < math.prod(self._whole) * self._stored.itemsize:
             raise ImageError("truncated npy data")
         if not self._fortran:
@@ -80,8 +76,8 @@ class NpyReader(Frames):
         """Return an array of the file's samples from the first one on."""
         array = np.empty(shape, self._stored)
         view = array.reshape(-1).view(np.uint8).data
-        self._stream.seek(self._start + first * self._stored.itemsize)
-        stream: Any = self._stream  # files and buffers can read into memory; `BinaryIO` does not say so
+        self.stream.seek(self._start + first * self._stored.itemsize)
+        stream: Any = self.stream  # files and buffers can read into memory; `BinaryIO` does not say so
         if stream.readinto(view) < len(view):
             raise ImageError("truncated npy data")
         return array
@@ -119,10 +115,10 @@ class NpyWriter(Writer):
         kind = pixels.shape, pixels.dtype
         if self._kind is None:
             self._kind = kind
-            shape = (self.output.frames, *pixels.shape) if self.output.frames else pixels.shape
+            shape = (self.count, *pixels.shape) if self.count else pixels.shape
             described = np.lib.format.dtype_to_descr(pixels.dtype)
             header = {"descr": described, "fortran_order": False, "shape": shape}
-            np.lib.format.write_array_header_1_0(self.output.stream, header)
+            np.lib.format.write_array_header_1_0(self.stream, header)
         elif kind != self._kind:
             raise ImageError(f"{pixels.dtype} of shape {pixels.shape} after others; try tiff")
-        self.output.stream.write(pixels.reshape(-1).view(np.uint8).data)
+        self.stream.write(pixels.reshape(-1).view(np.uint8).data)

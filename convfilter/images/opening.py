@@ -8,7 +8,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from typing import BinaryIO, Literal, NamedTuple, TypeAlias
+from typing import BinaryIO, Literal, TypeAlias
 
 from convfilter.errors import ImageError, describe, escaped
 from convfilter.images.formats import FORMATS, extension_in, format_of_name, sniff
@@ -22,16 +22,6 @@ Axes: TypeAlias = Literal["channels", "frames", "frames if wide", "unclear"]
 
 _KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
 _KINDS |= {stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
-
-
-class Source(NamedTuple):
-    """An open file and how to read it; `axes` is for arrays of three axes."""
-
-    stream: BinaryIO
-    format: str
-    max_pixels: int | None = None
-    orient: bool = True
-    axes: Axes = "channels"
 
 
 @contextlib.contextmanager

@@ -25,7 +25,6 @@ from convfilter.convolution.execute import share_out
 from convfilter.errors import ImageError
 from convfilter.images.exif import jpeg_places
 from convfilter.images.library import add_warning, reasons
-from convfilter.images.opening import Source
 from convfilter.images.picture import Chunk, Picture, copy_pixels
 from convfilter.images.reading import (
     PillowReader,
@@ -35,7 +34,7 @@ from convfilter.images.reading import (
     turned,
     with_raw_mode,
 )
-from convfilter.images.writing import UNTIMED, Output, Writer, changed_part, few_colours, to_image
+from convfilter.images.writing import UNTIMED, Writer, changed_part, few_colours, to_image
 
 _PIXELS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT"}
 # What the numbers mean as colours, which filters do not change, the shape of pixels, and how long it is.
@@ -254,11 +253,11 @@ def _inflated(packed: bytes, warnings: list[str], what: str) -> bytes:
 class PngReader(PillowReader):
     """Reads PNGs: 16-bit colour too, and all that stands beside the pixels."""
 
-    def __init__(self, source: Source, warnings: list[str]) -> None:
-        self._file = source.stream
-        self._chunks = _chunks_of(source.stream)
-        self._checked = False
-        super().__init__(source._replace(stream=_pixels_alone(source.stream, self._chunks)), warnings)
+    def _begin(self, warnings: list[str]) -> None:
+        self._file, self._checked = self.stream, False
+        self._chunks = _chunks_of(self._file)
+        self.stream = _pixels_alone(self._file, self._chunks)
+        super()._begin(warnings)
         if self.count > 1 and getattr(self._image, "default_image", False):
             warnings.append("the still image for programs without animation is left out")
             self.count -= 1
@@ -319,28 +318,27 @@ class PngWriter(Writer):
     Pillow's own writer would hold all frames in memory, and compares those of 16 bits in 8.
     """
 
-    def __init__(self, output: Output) -> None:
-        super().__init__(output)
+    def _begin(self) -> None:
         self._before: Picture | None = None
         self._number = 0
 
     def add(self, picture: Picture) -> None:
         """Write the only image, or the next frame."""
-        several = self.output.frames > 0
+        several = self.count > 0
         part, left, top = changed_part(picture, self._before)
         height, width = part.pixels.shape[:2]
         encoded = self._encoded(part)
         if self._before is None:
-            self.output.stream.write(_SIGNATURE)
+            self.stream.write(_SIGNATURE)
             colours = (0, 4, 2, 6)[Image.getmodebands(picture.mode) - 1] if not encoded.palette else _PALETTED
             self._put(b"IHDR", struct.pack(">2I5B", width, height, encoded.depth, colours, 0, 0, 0))
-            for chunk in [*_chunks_beside(part, self.output.warnings), *encoded.palette]:
+            for chunk in [*_chunks_beside(part, self.warnings), *encoded.palette]:
                 self._put(*chunk)
             if several:
-                self._put(b"acTL", struct.pack(">II", self.output.frames, picture.metadata.plays))
+                self._put(b"acTL", struct.pack(">II", self.count, picture.metadata.plays))
         if several:
             # Dispose: leave it; blend: take it as it is.
-            delay = _delay(picture.metadata.duration, self.output.warnings)
+            delay = _delay(picture.metadata.duration, self.warnings)
             self._put(b"fcTL", self._numbered(struct.pack(">4I2H2B", width, height, left, top, *delay, 0, 0)))
         for piece in encoded.data:
             self._put(*((b"IDAT", piece) if self._before is None else (b"fdAT", self._numbered(piece))))
@@ -352,9 +350,9 @@ class PngWriter(Writer):
 
     def _encoded(self, picture: Picture) -> _Encoded:
         """Return the pixels as they are written, with a palette if that makes a still image smaller."""
-        pixels, threads, small = picture.pixels, self.output.threads, self.output.small
+        pixels, threads, small = picture.pixels, self.threads, self.small
         plain = _Encoded(compressed_pixels(pixels, small=small, threads=threads), 8 * pixels.itemsize)
-        if not small or self.output.frames or picture.mode not in ("RGB", "RGBA") or pixels.itemsize > 1:
+        if not small or self.count or picture.mode not in ("RGB", "RGBA") or pixels.itemsize > 1:
             return plain
         background = b"bKGD" in dict(picture.metadata.chunks)  # which would be an entry of the palette
         found = None if background else few_colours(to_image(pixels, picture.mode))
@@ -377,7 +375,7 @@ class PngWriter(Writer):
 
     def _put(self, kind: bytes, content: bytes) -> None:
         checksum = struct.pack(">I", zlib.crc32(content, zlib.crc32(kind)))
-        self.output.stream.write(struct.pack(">I", len(content)) + kind + content + checksum)
+        self.stream.write(struct.pack(">I", len(content)) + kind + content + checksum)
 
 
 class _Encoded(NamedTuple):

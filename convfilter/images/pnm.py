@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from convfilter.errors import ImageError, escaped
 from convfilter.images.library import disk_errors, frame_named
-from convfilter.images.opening import Source, check_pixels
+from convfilter.images.opening import check_pixels
 from convfilter.images.picture import Picture, Size
 from convfilter.images.reading import Frames
 from convfilter.images.writing import Writer
@@ -53,28 +53,26 @@ class PnmReader(Frames):
 
     varies = True
 
-    def __init__(self, source: Source, warnings: list[str]) -> None:
-        super().__init__(source, warnings)
-        self._stream, self._max_pixels = source.stream, source.max_pixels
+    def _begin(self, warnings: list[str]) -> None:
         self._images: list[tuple[_Header | ImageError, int]] = []
-        self._stream.seek(0)
+        self.stream.seek(0)
         try:
-            while header := _next_header(self._stream, warnings):
-                self._images.append((header, self._stream.tell()))
-                _skip(self._stream, header)
+            while header := _next_header(self.stream, warnings):
+                self._images.append((header, self.stream.tell()))
+                _skip(self.stream, header)
         except ImageError as error:
             if not self._images:
                 raise
             self._images.append((error, 0))  # the images before it can be read
         self.count = len(self._images)
-        check_pixels(self._header(0)[:2], self._max_pixels)
+        check_pixels(self._header(0)[:2], self.max_pixels)
 
     def _at_samples(self, number: int) -> _Header:
         """Return an image's header, with the stream at its samples."""
         header, place = self._images[number]
         if isinstance(header, ImageError):
             raise header
-        self._stream.seek(place)
+        self.stream.seek(place)
         return header
 
     def _header(self, number: int) -> Size:
@@ -83,7 +81,7 @@ class PnmReader(Frames):
         return Size(header.width, header.height, channels, header.mode, header.dtype, "ppm", self.count)
 
     def _decode(self, number: int, warnings: list[str]) -> Picture:
-        return _read(self._stream, self._at_samples(number), self._max_pixels)
+        return _read(self.stream, self._at_samples(number), self.max_pixels)
 
 
 def read_stream(stream: BinaryIO, max_pixels: int | None, warnings: list[str]) -> Iterator[Picture]:
@@ -247,6 +245,6 @@ class PnmWriter(Writer):
         pixels = picture.pixels
         height, width = pixels.shape[:2]
         kind, largest = 5 if pixels.ndim == 2 else 6, int(np.iinfo(pixels.dtype).max)
-        self.output.stream.write(b"P%d\n%d %d\n%d\n" % (kind, width, height, largest))
+        self.stream.write(b"P%d\n%d %d\n%d\n" % (kind, width, height, largest))
         stored = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder(">"))
-        self.output.stream.write(stored.reshape(-1).view(np.uint8).data)
+        self.stream.write(stored.reshape(-1).view(np.uint8).data)

@@ -22,7 +22,7 @@ from PIL import Image, ImageFile
 from convfilter.errors import ImageError
 from convfilter.images.formats import FORMATS, loaded
 from convfilter.images.library import collected, disk_errors, frame_named, load_plugin, reasons
-from convfilter.images.opening import Axes, Source, check_pixels, format_of, opened
+from convfilter.images.opening import Axes, check_pixels, format_of, opened
 from convfilter.images.picture import Metadata, Picture, Size, orientation_of, read_metadata
 from convfilter.options import MAX_PIXELS
 
@@ -42,7 +42,7 @@ _MODES = {
 class Frames:
     """The frames of an open file, of a single image one; errors name the frame if there are several.
 
-    The class of a format sets what follows, and defines `_header` and `_decode`.
+    The class of a format sets what follows, and defines `_begin`, `_header` and `_decode`.
     """
 
     count = 1
@@ -51,8 +51,21 @@ class Frames:
     volume = False
     """Whether they are those of an array (T, H, W)."""
 
-    def __init__(self, source: Source, warnings: list[str]) -> None:
-        self.source, self.format, self._warnings = source, source.format, warnings
+    def __init__(
+        self,
+        stream: BinaryIO,
+        format: str,
+        max_pixels: int | None,
+        orient: bool,
+        axes: Axes,
+        warnings: list[str],
+    ) -> None:
+        self.stream, self.format, self.max_pixels = stream, format, max_pixels
+        self.orient, self.axes, self._warnings = orient, axes, warnings
+        self._begin(warnings)
+
+    def _begin(self, warnings: list[str]) -> None:
+        """Read what concerns the file as a whole."""
 
     def _header(self, number: int) -> Size:
         """Return a frame's size and kind without decoding it."""
@@ -103,9 +116,7 @@ def opened_frames(
     with opened(source) as (stream, name):
         form = format_of(stream, name, warnings)
         with _library_calls(form, warnings):
-            frames: Frames = loaded(FORMATS[form].reader)(
-                Source(stream, form, max_pixels, orient, axes), warnings
-            )
+            frames: Frames = loaded(FORMATS[form].reader)(stream, form, max_pixels, orient, axes, warnings)
         yield frames
 
 
@@ -139,10 +150,9 @@ def read_size(
 class PillowReader(Frames):
     """Reads frames as Pillow composes them."""
 
-    def __init__(self, source: Source, warnings: list[str]) -> None:
-        super().__init__(source, warnings)
+    def _begin(self, warnings: list[str]) -> None:
         self._image = self._opened()
-        check_pixels(self._image.size, source.max_pixels)
+        check_pixels(self._image.size, self.max_pixels)
         with reasons(f"broken {self.format} data"):
             self.count: int = getattr(self._image, "n_frames", 1)
         self._first = 0  # of the frames that Pillow counts
@@ -162,10 +172,10 @@ class PillowReader(Frames):
     def _by_plugin(self, name: str) -> ImageFile.ImageFile:
         """Have a plugin of Pillow's parse the header; `Image.open` would import those of five formats."""
         load_plugin(self.format)
-        self.source.stream.seek(0)
+        self.stream.seek(0)
         factory, _ = Image.OPEN[name]
         with reasons(f"broken {self.format} data"):
-            return factory(self.source.stream, "")
+            return factory(self.stream, "")
 
     def _beside(self, warnings: list[str]) -> dict[str, Any]:
         """Return the fields of `Metadata` that Pillow does not tell."""
@@ -197,7 +207,7 @@ class PillowReader(Frames):
         if number + self._first != self._image.tell():
             with reasons(f"broken {self.format} data"):
                 self._image.seek(number + self._first)
-            check_pixels(self._image.size, self.source.max_pixels)
+            check_pixels(self._image.size, self.max_pixels)
         mode, _ = self._kind()
         turn = self._turn(warnings)
         pixels = self._samples(mode, turn or 1)
@@ -215,7 +225,7 @@ class PillowReader(Frames):
 
     def _turn(self, warnings: list[str]) -> int | None:
         """Return the orientation from which frames are turned, None if they are left as they are."""
-        return orientation_of(self._found, warnings) if self.source.orient else None
+        return orientation_of(self._found, warnings) if self.orient else None
 
 
 _BMP_V4, _BMP_V5 = 108, 124
@@ -225,13 +235,13 @@ class BmpReader(PillowReader):
     """Reads BMPs, and DIBs, which are BMPs without the first 14 bytes."""
 
     def _opened(self) -> ImageFile.ImageFile:
-        self.source.stream.seek(0)
-        self._start = 14 if self.source.stream.read(2) == b"BM" else 0
+        self.stream.seek(0)
+        self._start = 14 if self.stream.read(2) == b"BM" else 0
         return self._by_plugin("BMP" if self._start else "DIB")
 
     def _beside(self, warnings: list[str]) -> dict[str, Any]:
         """Return the colour profile."""
-        stream = self.source.stream
+        stream = self.stream
         stream.seek(self._start)
         header = stream.read(_BMP_V5).ljust(_BMP_V5, b"\0")
         (length,) = struct.unpack_from("<I", header)

@@ -26,7 +26,7 @@ from convfilter.images import formats
 from convfilter.images.exif import Group, block_of, directory_of, group_of, laid_out, note_in_place
 from convfilter.images.formats import FORMATS, grey_mode, kind_of, loose_channels
 from convfilter.images.library import add_warning, frame_named, load_plugin, reasons
-from convfilter.images.opening import Source, check_pixels
+from convfilter.images.opening import check_pixels
 from convfilter.images.picture import Metadata, Picture, Size, orientation_of, read_metadata
 from convfilter.images.reading import (
     Frames,
@@ -47,7 +47,7 @@ from convfilter.images.tiff_tags import (
     no_data,
     read_tags,
 )
-from convfilter.images.writing import Output, Writer, taken
+from convfilter.images.writing import Writer, taken
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _STRIPS, _SAMPLES = 256, 257, 258, 259, 262, 273, 277
 _PLANES, _PALETTE, _TILES, _EXTRA = 284, 320, 324, 338
@@ -105,16 +105,15 @@ class TiffReader(Frames):
 
     varies = True
 
-    def __init__(self, source: Source, warnings: list[str]) -> None:
-        super().__init__(source, warnings)
-        self.data = _bytes_of(source.stream)
+    def _begin(self, warnings: list[str]) -> None:
+        self.data = _bytes_of(self.stream)
         self.order = "<" if self.data[:2] == b"II" else ">"
         self.big = 43 in self.data[2:4]
         self.directories = self._directories()
         self.count = len(self.directories)
         self._tifffile: Any = None
         with frame_named(0, self.count):
-            check_pixels(self._page(0).size, source.max_pixels)
+            check_pixels(self._page(0).size, self.max_pixels)
 
     def _directories(self) -> list[Directory]:
         """Return the directory of each page; one that has been met before ends the file."""
@@ -152,20 +151,20 @@ class TiffReader(Frames):
     def by_tifffile(self, number: int) -> Any:
         """Return a page as tifffile opens it."""
         tifffile = import_module("tifffile")
-        self.source.stream.seek(0)
+        self.stream.seek(0)
         with reasons("broken tiff data"):
             if self._tifffile is None:
                 # Without a name it would take a descriptor's number for the file's.
-                self._tifffile = tifffile.TiffFile(self.source.stream, name="file.tif")
+                self._tifffile = tifffile.TiffFile(self.stream, name="file.tif")
             return self._tifffile.pages[number]
 
     def _header(self, number: int) -> Size:
-        return self._page(number).described(self.source.orient)
+        return self._page(number).described(self.orient)
 
     def _decode(self, number: int, warnings: list[str]) -> Picture:
         page = self._page(number)
-        check_pixels(page.size, self.source.max_pixels)
-        return page.read(self.source.orient, warnings)
+        check_pixels(page.size, self.max_pixels)
+        return page.read(self.orient, warnings)
 
 
 class _Page:
@@ -413,16 +412,15 @@ class TiffWriter(Writer):
     belongs, which is written once that is known: the stream need not be seekable.
     """
 
-    def __init__(self, output: Output) -> None:
-        super().__init__(output)
+    def _begin(self) -> None:
         load_plugin("tiff")
-        self._place = output.stream.write(b"II*\0")
+        self._place = self.stream.write(b"II*\0")
 
     def add(self, picture: Picture) -> None:
         """Write the next page."""
-        group, first = _group(picture.metadata, self.output.warnings), self._place == 4
+        group, first = _group(picture.metadata, self.warnings), self._place == 4
         note = note_in_place(group) if first else b""
-        data = _encoded(picture, self.output.small)
+        data = _encoded(picture, self.small)
         start = self._place + 4 + len(note)  # behind the address of this page
         behind = start + len(data)
         table, values = laid_out({**_moved(data, start), **group}, behind, first=first)
@@ -430,14 +428,14 @@ class TiffWriter(Writer):
         end = behind + len(values) + len(table)
         if end + 4 > _LARGEST:
             raise ImageError("tiff holds 4 GiB at most; try npy")
-        self.output.stream.write(struct.pack("<I", behind + len(values)) + note)
-        self.output.stream.write(data)
-        self.output.stream.write(values + table)
+        self.stream.write(struct.pack("<I", behind + len(values)) + note)
+        self.stream.write(data)
+        self.stream.write(values + table)
         self._place = end
 
     def finish(self) -> None:
         """End the file."""
-        self.output.stream.write(bytes(4))
+        self.stream.write(bytes(4))
 
 
 def _moved(data: bytes, start: int) -> dict[int, TiffTag]:

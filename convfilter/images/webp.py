@@ -20,7 +20,7 @@ from convfilter.images.exif import without_upright
 from convfilter.images.opening import check_density, check_pixels
 from convfilter.images.picture import Metadata, Picture
 from convfilter.images.reading import PillowReader
-from convfilter.images.writing import QUALITY, Clock, Output, Writer, changed_part, save, taken
+from convfilter.images.writing import QUALITY, Clock, Writer, changed_part, taken
 
 _CHUNKS = (b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"EXIF", b"XMP ", b"ICCP")
 # The name of the box, marker and version, profile and level, and a byte of flags.
@@ -31,13 +31,13 @@ class WebpReader(PillowReader):
     """Reads WebPs."""
 
     def _opened(self) -> ImageFile.ImageFile:
-        size = _size_of(self.source.stream)  # Pillow's decoder allocates the image at once
-        check_pixels(size, self.source.max_pixels)
-        check_density(self.source.stream, size, self.source.max_pixels)
+        size = _size_of(self.stream)  # Pillow's decoder allocates the image at once
+        check_pixels(size, self.max_pixels)
+        check_density(self.stream, size, self.max_pixels)
         return super()._opened()
 
     def _beside(self, warnings: list[str]) -> dict[str, Any]:
-        kinds = [kind for kind, _, _ in _chunks_of(self.source.stream)]
+        kinds = [kind for kind, _, _ in _chunks_of(self.stream)]
         unknown = [
             f"chunk {kind.decode('ascii', 'replace').strip()}" for kind in kinds if kind not in _CHUNKS
         ]
@@ -71,9 +71,8 @@ def _size_of(stream: BinaryIO) -> tuple[int, int]:
 class WebpWriter(Writer):
     """Writes a WebP, without loss after an input without loss."""
 
-    def __init__(self, output: Output) -> None:
-        super().__init__(output)
-        self._clock = Clock(1, (1 << 24) - 1, output.warnings)
+    def _begin(self) -> None:
+        self._clock = Clock(1, (1 << 24) - 1, self.warnings)
         self._before: Picture | None = None
         self._size = (1, 1)
         self._metadata = Metadata()  # of the first frame
@@ -83,9 +82,9 @@ class WebpWriter(Writer):
     def add(self, picture: Picture) -> None:
         """Write the only image, or put the next frame behind the others."""
         metadata = picture.metadata
-        if not self.output.frames:
+        if not self.count:
             beside = {"exif": metadata.exif, "icc_profile": metadata.icc, "xmp": metadata.xmp}
-            self._encode(picture, self.output.stream, **beside)
+            self._encode(picture, self.stream, **beside)
             return
         part, left, top = changed_part(picture, self._before, 2)
         height, width = part.pixels.shape[:2]
@@ -105,15 +104,15 @@ class WebpWriter(Writer):
         self._frames.write(_riff(b"ANMF", head + b"\2" + content))  # 2: taken as it is, not blended
 
     def _encode(self, picture: Picture, stream: BinaryIO, **beside: bytes | None) -> None:
-        quality = self.output.encoding.quality
+        quality = self.encoding.quality
         lossless = quality is None and picture.metadata.lossless
         how = {"lossless": True, "exact": True} if lossless else {"quality": quality or QUALITY}
-        method = 6 if self.output.small else None
-        save(taken(picture), self.output._replace(stream=stream), **how, **beside, method=method)
+        method = 6 if self.small else None
+        self.save(taken(picture), stream, **how, **beside, method=method)
 
     def finish(self) -> None:
         """Write an animation, whose length stands at its beginning."""
-        if not self.output.frames:
+        if not self.count:
             return
         metadata = self._metadata
         profile = _riff(b"ICCP", metadata.icc)
@@ -126,9 +125,9 @@ class WebpWriter(Writer):
         length = 4 + len(before) + self._frames.tell() + len(behind)
         if length >= 1 << 32:
             raise ImageError("webp holds 4 GiB at most; try png")
-        self.output.stream.write(b"RIFF" + struct.pack("<I", length) + b"WEBP" + before)
-        self.output.stream.write(self._frames.getbuffer())
-        self.output.stream.write(behind)
+        self.stream.write(b"RIFF" + struct.pack("<I", length) + b"WEBP" + before)
+        self.stream.write(self._frames.getbuffer())
+        self.stream.write(behind)
 
 
 def _riff(kind: bytes, content: bytes | None) -> bytes:
@@ -141,11 +140,11 @@ class AvifReader(PillowReader):
 
     def _opened(self) -> ImageFile.ImageFile:
         image = super()._opened()
-        check_density(self.source.stream, image.size, self.source.max_pixels)
+        check_density(self.stream, image.size, self.max_pixels)
         return image
 
     def _beside(self, warnings: list[str]) -> dict[str, Any]:
-        if avif_is_deep(self.source.stream):
+        if avif_is_deep(self.stream):
             warnings.append("more than 8 bits per channel are read as 8")
         return {"lossless": False}
 
@@ -162,9 +161,8 @@ def avif_is_deep(stream: BinaryIO) -> bool:
 class AvifWriter(Writer):
     """Writes an AVIF; its frames are encoded one after another, but only by Pillow and from all of them."""
 
-    def __init__(self, output: Output) -> None:
-        super().__init__(output)
-        self._clock = Clock(1, 2**31 - 1, output.warnings)
+    def _begin(self) -> None:
+        self._clock = Clock(1, 2**31 - 1, self.warnings)
         self._frames: list[Picture] = []
         self._ticks: list[int] = []
 
@@ -177,17 +175,16 @@ class AvifWriter(Writer):
         """Write them all."""
         metadata = self._frames[0].metadata
         first, *further = map(taken, self._frames)
-        quality = self.output.encoding.quality or QUALITY
+        quality = self.encoding.quality or QUALITY
         several: dict[str, Any] = {"save_all": True, "append_images": further, "duration": self._ticks}
-        save(
+        self.save(
             first,
-            self.output,
             quality=quality,
             subsampling="4:4:4" if first.mode != "L" and quality >= QUALITY else None,
-            speed=3 if self.output.small else 6,
+            speed=3 if self.small else 6,
             max_threads=1,  # the images of a batch are what runs side by side
             exif=metadata.exif and without_upright(metadata.exif),  # which Pillow would put together anew
             icc_profile=metadata.icc,
             xmp=metadata.xmp,
-            **several if self.output.frames else {},
+            **several if self.count else {},
         )

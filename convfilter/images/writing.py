@@ -1,14 +1,14 @@
 """From an array of pixels to an encoded file.
 
 What a format can hold is checked first; nothing is narrowed without an error or a warning. Then the format's
-`Writer` writes the image, or the frames of several one by one: mostly with `save`, which calls Pillow.
+`Writer` writes the image, or the frames of several one by one.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -26,30 +26,6 @@ QUALITY = 90
 """What is written where neither the caller nor the input has a quality."""
 
 _STRIP_SAMPLES = 1 << 19
-
-
-class Output(NamedTuple):
-    """Where and how to write; `warnings` gets a line for whatever is lost."""
-
-    stream: BinaryIO
-    format: str
-    encoding: EncodeOptions
-    warnings: list[str]
-    lost: list[str]  # names of what the format cannot hold
-    frames: int = 0  # how many are written; 0 for an image that is not one of several
-    threads: int = 1
-
-    @property
-    def small(self) -> bool:
-        """Whether the size counts more than the time."""
-        return self.encoding.compress == "small"
-
-    def all_warnings(self) -> list[str]:
-        """Return the warnings, and one that names what the format cannot hold."""
-        *names, last = dict.fromkeys(self.lost) or [""]
-        words = " and ".join(filter(None, [", ".join(names), last]))
-        lost = [f"{self.format} cannot hold {words}: dropped"] if words else []
-        return list(dict.fromkeys(self.warnings + lost))
 
 
 def check_encoding(options: EncodeOptions) -> None:
@@ -128,18 +104,17 @@ def write_frames(
     an ``.npy`` is (T, H, W); other frames are (T, H, W, 1), which cannot be taken for an image.
     """
     row = FORMATS[format]
-    output = Output(stream, format, encoding or EncodeOptions(), [], [], count, threads)
-    writer: Writer = loaded(row.writer)(output)
+    writer: Writer = loaded(row.writer)(stream, format, encoding or EncodeOptions(), count, threads)
     size: tuple[int, ...] | None = None
     for number, picture in enumerate(pictures):
-        with frame_named(number, count or 1), collected(output.warnings, prints=row.prints):
+        with frame_named(number, count or 1), collected(writer.warnings, prints=row.prints):
             size = _checked_size(picture, size, format)
             if count and row.several == "arrays" and picture.pixels.ndim == 2 and not volume:
                 picture.pixels = picture.pixels[..., np.newaxis]
-            writer.add(prepared(picture, output))
-    with collected(output.warnings, prints=row.prints):
+            writer.add(_prepared(picture, writer))
+    with collected(writer.warnings, prints=row.prints):
         writer.finish()
-    return output.all_warnings()
+    return writer.all_warnings()
 
 
 def _checked_size(picture: Picture, size: tuple[int, ...] | None, form: str) -> tuple[int, ...]:
@@ -151,10 +126,24 @@ def _checked_size(picture: Picture, size: tuple[int, ...] | None, form: str) -> 
 
 
 class Writer:
-    """Writes the images of one format into a file."""
+    """Writes the images of one format into a stream: `count` of them, 0 for one that stands alone.
 
-    def __init__(self, output: Output) -> None:
-        self.output = output
+    The class of a format defines `_begin`, `add` and `finish`. `warnings` gets a line for whatever is lost,
+    `lost` the names of what the format cannot hold.
+    """
+
+    def __init__(
+        self, stream: BinaryIO, format: str, encoding: EncodeOptions, count: int, threads: int
+    ) -> None:
+        self.stream, self.format, self.encoding = stream, format, encoding
+        self.count, self.threads = count, threads
+        self.small = encoding.compress == "small"
+        self.warnings: list[str] = []
+        self.lost: list[str] = []
+        self._begin()
+
+    def _begin(self) -> None:
+        """Write what stands before all images: in most formats nothing."""
 
     def add(self, picture: Picture) -> None:
         """Take the only image, or the next one of several."""
@@ -163,19 +152,49 @@ class Writer:
     def finish(self) -> None:
         """Write what stands behind all images: in most formats nothing."""
 
+    def save(self, image: Image.Image, stream: BinaryIO | None = None, **options: object) -> None:
+        """Have Pillow encode an image with the options that are not None, also into another stream."""
+        load_plugin(self.format)
+        options = {name: value for name, value in options.items() if value is not None}
+        target = cast("BinaryIO", _Stream(self.stream if stream is None else stream))
+        with reasons(f"cannot be written as {self.format}"):
+            image.save(target, self.format.upper(), **options)
+
+    def all_warnings(self) -> list[str]:
+        """Return the warnings, and one that names what the format cannot hold."""
+        *names, last = dict.fromkeys(self.lost) or [""]
+        words = " and ".join(filter(None, [", ".join(names), last]))
+        lost = [f"{self.format} cannot hold {words}: dropped"] if words else []
+        return list(dict.fromkeys(self.warnings + lost))
+
+
+class _Stream:
+    """A stream without a descriptor: Pillow does not check how much a descriptor has taken."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._place = 0
+
+    def write(self, data: bytes) -> None:
+        self._stream.write(data)
+        self._place += len(data)
+
+    def tell(self) -> int:
+        return self._place
+
 
 class PlainWriter(Writer):
     """Writes an image with its resolution, run-length coded if its input was, where the format has these."""
 
     def add(self, picture: Picture) -> None:
         """Write the image."""
-        metadata, small = picture.metadata, self.output.small
-        save(taken(picture), self.output, dpi=metadata.dpi, rle=small or metadata.compression == "tga_rle")
+        metadata, small = picture.metadata, self.small
+        self.save(taken(picture), dpi=metadata.dpi, rle=small or metadata.compression == "tga_rle")
 
 
-def prepared(picture: Picture, output: Output) -> Picture:
+def _prepared(picture: Picture, writer: Writer) -> Picture:
     """Return an image, or a frame of several, as a format holds it, and empty the one it is made of."""
-    form, warnings = output.format, output.warnings
+    form, warnings = writer.format, writer.warnings
     pixels = picture.pixels
     if pixels.shape[2:] == (1,) and FORMATS[form].several != "arrays":
         pixels = pixels[:, :, 0]
@@ -183,7 +202,7 @@ def prepared(picture: Picture, output: Output) -> Picture:
     kind, lost = route(mode, dtype, form)
     warnings += lost
     if _loses_alpha(mode, kind):
-        background = output.encoding.background
+        background = writer.encoding.background
         if pixels[..., -1].min() < 255:
             warnings.append(f"{form} cannot hold alpha: blended onto {background}")
         pixels = flattened(pixels, background_colour(background))
@@ -191,8 +210,8 @@ def prepared(picture: Picture, output: Output) -> Picture:
         kind, _ = route(mode, dtype, form)
     if picture.format == form and FORMATS[form].losses == "always" and picture.metadata.lossless:
         warnings.append(f"is a lossless {form.upper()}, and is written as a lossy one: try png")
-    metadata = _fitting(picture, kind, output)
-    if output.encoding.quality is not None and not FORMATS[form].quality:
+    metadata = _fitting(picture, kind, writer)
+    if writer.encoding.quality is not None and not FORMATS[form].quality:
         warnings.append(f"{form} has no quality to choose: --quality is ignored")
     held = kind_of(mode, dtype)
     if held in ("L", "I;16", "I", "F"):  # grey of each type has a mode of its own
@@ -213,23 +232,23 @@ def _loses_alpha(mode: str, kind: str) -> bool:
     return mode in ("LA", "RGBA") and kind in ("L", "RGB")
 
 
-def _fitting(picture: Picture, kind: str, output: Output) -> Metadata:
+def _fitting(picture: Picture, kind: str, writer: Writer) -> Metadata:
     """Return the metadata to write; what a format cannot hold is named in one warning."""
-    metadata, form, warnings = picture.metadata, output.format, output.warnings
+    metadata, form, warnings = picture.metadata, writer.format, writer.warnings
     blocks = FORMATS[form].blocks
-    if output.encoding.strip:
+    if writer.encoding.strip:
         return metadata.bare()
     if "tags" in blocks:
         if metadata.exif is not None and metadata.origin is None:  # not from a file with tags
             with contextlib.suppress(ImageError):  # which the writer reports
                 metadata = metadata._replace(tags=read_tags(directory_of(metadata.exif)))
-        written = Origin.of(picture.pixels, output.frames or 1)
+        written = Origin.of(picture.pixels, writer.count or 1)
         tags, lines = fitting_tags(metadata.tags, metadata.origin, written, picture.grid)
         metadata = metadata._replace(tags=tags)
         warnings += lines
     else:
-        output.lost.extend(names_beside(metadata.tags, DESCRIPTIVE))
-    output.lost.extend(metadata.lost_in(form, output.frames, still=picture.frames == 1))
+        writer.lost.extend(names_beside(metadata.tags, DESCRIPTIVE))
+    writer.lost.extend(metadata.lost_in(form, writer.count, still=picture.frames == 1))
     if metadata.unknown:
         warnings.append(f"dropped because it may not fit the filtered image: {', '.join(metadata.unknown)}")
     if "icc" not in blocks:
@@ -238,29 +257,6 @@ def _fitting(picture: Picture, kind: str, output: Output) -> Metadata:
         warnings.append(f"the colour profile does not fit {kind} pixels: dropped")
         metadata = metadata._replace(icc=None)
     return metadata
-
-
-class _Stream:
-    """A stream without a descriptor: Pillow does not check how much a descriptor has taken."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self._place = 0
-
-    def write(self, data: bytes) -> None:
-        self._stream.write(data)
-        self._place += len(data)
-
-    def tell(self) -> int:
-        return self._place
-
-
-def save(image: Image.Image, output: Output, **options: object) -> None:
-    """Have Pillow encode an image with the options that are not None; what the stream raises is passed on."""
-    load_plugin(output.format)
-    options = {name: value for name, value in options.items() if value is not None}
-    with reasons(f"cannot be written as {output.format}"):
-        image.save(cast("BinaryIO", _Stream(output.stream)), output.format.upper(), **options)
 
 
 def background_colour(text: str) -> tuple[int, int, int]:
