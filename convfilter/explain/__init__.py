@@ -321,7 +321,7 @@ class _Sample:
         ]
         opacity = mean * int(result.full)
         if opacity >= Fraction(1, 2) if result.integer else opacity > 0:
-            steps.append(Step("colour", f"{figure(weighted)} / {figure(mean)}", quotient(weighted, mean)))
+            steps.append(_divided("colour", weighted, mean))
         else:
             steps.append(Step("invisible", "the sum without alpha", total(_product(weights, samples))))
         return steps
@@ -433,7 +433,7 @@ class _Sample:
         least = Fraction(1, 2) / int(layer.result.full) if layer.result.integer else 0
         if alpha >= least and alpha > 0:
             self.mix("blend", value * opacity, sample * kept, amount, threshold)
-            self.add("colour", f"{figure(self.value)} / {figure(alpha)}", quotient(self.value, alpha))
+            self.add(*_divided("colour", self.value, alpha))
         else:
             self.mix("blend, invisible", value, sample, amount, threshold)
 
@@ -530,13 +530,13 @@ def _sums(slices: Sequence[Slice]) -> list[Step]:
     return [*steps, _summed("sum", [step.value for step in steps])]
 
 
+def _divided(name: str, value: Number, divisor: Number) -> Step:
+    return Step(name, f"{figure(value)} / {figure(divisor)}", quotient(value, divisor))
+
+
 def _part(slices: Sequence[Slice], steps: Sequence[Step], divisor: Number) -> Part:
     """Return a part, divided by its divisor."""
-    if divisor != 1:
-        value = steps[-1].value
-        divide = Step("divide", f"{figure(value)} / {figure(divisor)}", quotient(value, divisor))
-        steps = [*steps, divide]
-    return Part(slices, steps)
+    return Part(slices, steps if divisor == 1 else [*steps, _divided("divide", steps[-1].value, divisor)])
 
 
 def _combined(parts: Sequence[Part], combine: str | None) -> tuple[Number, list[Step]]:
@@ -559,7 +559,7 @@ def _combined(parts: Sequence[Part], combine: str | None) -> tuple[Number, list[
 def _root(square: Number) -> Number:
     if isinstance(square, float):
         return math.sqrt(square)
-    top, bottom = Fraction(square).as_integer_ratio()
+    top, bottom = square.as_integer_ratio()
     exact = math.isqrt(top * bottom)
     if exact * exact == top * bottom:
         return quotient(exact, bottom)

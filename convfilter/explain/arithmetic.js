@@ -363,14 +363,11 @@ function tomlOf(kernel, name) {
   return `${lines.join("\n")}\n`;
 }
 
-/** The samples of an image, out of base64. */
+/** The samples of an image, out of base64: channel after channel, little-endian. */
 function decodeImage({ height, width, names, type, samples, depth }) {
   const bytes = Uint8Array.from(atob(samples), (character) => character.charCodeAt(0));
-  const kinds = { uint8: Uint8Array, uint16: Uint16Array, uint32: Uint32Array, int8: Int8Array, int16: Int16Array,
-                  int32: Int32Array, float32: Float32Array, float64: Float64Array };
-  const all = new kinds[type](bytes.buffer); // channel after channel, little-endian
-  const planes = names.map((_, channel) => (
-    Float64Array.from(all.subarray(channel * height * width, (channel + 1) * height * width))
-  ));
+  const all = Float64Array.from(new window[type](bytes.buffer));
+  const size = height * width;
+  const planes = names.map((_, channel) => all.subarray(channel * size, (channel + 1) * size));
   return { height, width, names, depth, planes };
 }

@@ -6,7 +6,7 @@
 
 const state = {
   kernel: null, edited: false, // the kernel in use, and whether its weights are the reader's own
-  options: null, result: null, stale: false,
+  options: null, result: null,
   row: 0, column: 0, channel: 0, // the output that is explained
   pinned: false, timer: 0,
   cell: null, // side of a cell in pixels; null chooses one in which numbers fit
@@ -24,6 +24,7 @@ const outputOrigin = () => {
     ? inputOrigin.map((start, axis) => start / strides[axis]) : [0, 0]; // outputs out of step with the image's
 };
 const backward = () => $("backward").checked;
+const isStale = () => $("error").textContent !== ""; // what is shown is of earlier settings
 const shownPlanes = () => (state.result.bank.summed ? image.planes.map((_, plane) => plane) : [state.channel]);
 const outputAt = () => state.row * state.result.width + state.column; // counted row by row
 const chosenPart = () => state.result.bank.outputs[state.result.bank.summed ? state.channel : 0][state.table.part];
@@ -66,15 +67,13 @@ function readOptions() {
 function recompute() {
   try {
     const options = readOptions();
-    const result = filterImage(image, state.kernel, options);
-    Object.assign(state, { options, result, stale: false });
+    Object.assign(state, { options, result: filterImage(image, state.kernel, options) });
+    $("error").textContent = "";
   } catch (error) {
-    state.stale = true;
     $("error").textContent = error.message;
   }
-  document.body.classList.toggle("stale", state.stale);
-  if (state.stale) return;
-  $("error").textContent = "";
+  document.body.classList.toggle("stale", isStale());
+  if (isStale()) return;
   const { result } = state;
   state.row = clamp(state.row, 0, result.height - 1);
   state.column = clamp(state.column, 0, result.width - 1);
@@ -102,7 +101,7 @@ function fillUpstream() {
 
 /** Go to an output; outside the output it is the nearest one. */
 function move(row, column, { pin = state.pinned } = {}) {
-  if (state.stale) return;
+  if (isStale()) return;
   Object.assign(state, {
     row: clamp(row, 0, state.result.height - 1), column: clamp(column, 0, state.result.width - 1), pinned: pin,
   });
@@ -194,7 +193,7 @@ function paddedPlanes(numbers, coloured = false) {
 
 /** Draw everything for the output, sample or weight in focus. */
 function update() {
-  if (state.stale) return;
+  if (isStale()) return;
   layOut();
   $("position").value = outputAt();
   const gradient = backward() && $("show").value === "gradient" && state.focus.kind === "sample";
@@ -579,7 +578,7 @@ function play(on) {
 
 /** Go to the next output, or back, row by row; at the end from the start. */
 function step(by) {
-  if (state.stale) return;
+  if (isStale()) return;
   const { height, width } = state.result;
   const at = (outputAt() + by + height * width) % (height * width);
   if (backward()) focusOn(at);
@@ -606,7 +605,7 @@ function outputNear(row, column) {
 }
 
 function point(side, cell, click) {
-  if (!cell || state.stale || (state.pinned && !click)) return;
+  if (!cell || isStale() || (state.pinned && !click)) return;
   const input = side === "input";
   if (backward() && input) {
     state.pinned = click && !(state.pinned && cell.row === state.focus.row && cell.column === state.focus.column);
@@ -654,7 +653,7 @@ function listen() {
   for (const id of ["controls", "colours", "show", "upstream"]) on("input", id, recompute);
   on("input", "backward", () => Object.assign(state, { focus: { ...state.focus, kind: "sample" }, pinned: false }));
   on("change", "backward", () => {
-    if (state.stale) return;
+    if (isStale()) return;
     if (image.height * image.width > 200) focusOn(outputAt());
     else focus("sample", image.height >> 1, image.width >> 1); // in the middle a sample feeds most outputs
   });
@@ -692,7 +691,7 @@ function listen() {
     colourWeights();
   });
   on("focusin mouseover", "weights", ({ target }) => {
-    if (!place(target) || state.stale) return;
+    if (!place(target) || isStale()) return;
     state.weight = place(target);
     if (!backward()) update();
     else if (!state.pinned) focus("weight", ...place(target));
@@ -713,14 +712,14 @@ function listen() {
   });
   on("input", "derivative", () => {
     const value = Number($("derivative").value);
-    if ($("derivative").value.trim() === "" || !Number.isFinite(value) || state.stale) return;
+    if ($("derivative").value.trim() === "" || !Number.isFinite(value) || isStale()) return;
     state.upstream[outputAt()] = value;
     $("upstream").value = "edited";
     buildContents();
     update();
   });
   for (const side of ["input", "output"]) listenToGrid(side);
-  on("input", "position", () => state.stale || step($("position").value - outputAt()));
+  on("input", "position", () => isStale() || step($("position").value - outputAt()));
   on("click", "back", () => step(-1));
   on("click", "next", () => step(1));
   on("click", "play", () => play(!state.timer));
@@ -729,7 +728,7 @@ function listen() {
   on("click", "whole", () => zoom(0));
   on("click", "numbers", () => zoom(null));
   on("click", "copy-command", () => {
-    if (state.stale) return;
+    if (isStale()) return;
     const text = commandOf();
     copy(text, text.includes("--kernels") ? `Save the kernel, copied as TOML, as ${plainName(state.kernel)}.toml.` : "");
   });
@@ -788,7 +787,7 @@ function showOverview() {
     width: percent(image.width, width), height: percent(image.height, height),
   });
   $("thumbnail").addEventListener("click", (event) => {
-    if (state.stale) return;
+    if (isStale()) return;
     const box = $("thumbnail").getBoundingClientRect();
     const row = Math.floor(((event.clientY - box.top) / box.height) * height);
     const column = Math.floor(((event.clientX - box.left) / box.width) * width);

@@ -180,17 +180,17 @@ def _about(
 def _image_object(crop: NDArray[Any], names: Sequence[str], *, numbers: bool) -> dict[str, Any]:
     """Return the samples, channel after channel, and their depth; plain numbers have none."""
     planes = np.ascontiguousarray(np.moveaxis(crop, -1, 0), np.float64 if numbers else None)
-    levels, single = levels_of(planes.dtype), planes.dtype == np.float32
-    limits = {"low": levels.low, "high": levels.high} if levels.integer else {}
+    levels = levels_of(planes.dtype)
+    depth = {"full": levels.full, "integer": levels.integer, "single": planes.dtype == np.float32}
+    if levels.integer:  # the limits of others are infinite, which JSON does not know
+        depth |= {"low": levels.low, "high": levels.high}
     return {
         "height": planes.shape[1],
         "width": planes.shape[2],
         "names": names,
-        "type": planes.dtype.name,
+        "type": f"{planes.dtype.name.title()}Array",
         "samples": base64.b64encode(planes.astype(planes.dtype.newbyteorder("<")).tobytes()).decode(),
-        "depth": None
-        if numbers
-        else {"full": levels.full, "integer": levels.integer, "single": single, **limits},
+        "depth": None if numbers else depth,
     }
 
 
