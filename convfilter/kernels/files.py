@@ -263,33 +263,25 @@ def _generated(table: dict[str, Any], find: Callable[[str], Kernel]) -> dict[str
 def _written(table: dict[str, Any], form: str) -> dict[str, Any]:
     """Return the fields of a kernel whose weights are written in the file."""
     parts = table[form] if form == "parts" else [table[form]]
-    if not isinstance(parts, list) or not parts:
-        what = "empty" if parts == [] else kind_of(parts)
-        raise FieldError(form, f"expected a list of tables, got {what}")
     divisor = table.get("divisor", 1)
     if isinstance(divisor, str):
         with blaming("divisor"):
             choice(divisor, ("sum",))
         divisor = 1  # until the sums are known
-    return {
-        "parts": tuple(parts),
-        "axes": _axes(table, form, parts[0]),
-        "divisors": (divisor,) * len(parts),
-        "combine": table.get("combine"),
-    }
-
-
-def _axes(table: dict[str, Any], form: str, part: Any) -> tuple[str, ...]:
-    """Return the axes as stated, or as they follow from the depth of the lists."""
     if "axes" in table:
         with blaming("axes"):
-            return tuple(choice(table["axes"], AXES).split(","))
-    depth = len(shape_of(part))
-    if depth == 0:
-        raise FieldError(form, f"expected a list of numbers, got {kind_of(part)}")
-    if depth > 2:
-        raise FieldError("axes", f"missing; lists {depth} deep need one of {' '.join(AXES[2:])}")
-    return ("column",) if depth == 1 else ("row", "column")
+            axes = choice(table["axes"], AXES)
+    else:  # they follow from the depth of the lists
+        depth = len(shape_of(parts)) - 1
+        if depth > 2:
+            raise FieldError("axes", f"missing; lists {depth} deep need one of {' '.join(AXES[2:])}")
+        axes = "column" if depth == 1 else "row,column"
+    return {
+        "parts": tuple(parts) if isinstance(parts, list) else parts,
+        "axes": axes.split(","),
+        "divisors": [divisor],
+        "combine": table.get("combine"),
+    }
 
 
 def table_of(kernel: Kernel) -> str:

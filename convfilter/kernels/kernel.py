@@ -118,12 +118,12 @@ def _table(
         raise error(f"ragged, {len(value)} {axis}s where the first has {len(first)}")
     if axis != axes[-1]:
         return tuple(_table(each, axes, first[0], (*index, place)) for place, each in enumerate(value))
-    numbers = []
-    for place, each in enumerate(value):
-        try:
+    numbers: list[int | float] = []
+    try:
+        for each in value:
             numbers.append(number(each))
-        except KernelError as reason:
-            raise error(reason, place) from None
+    except KernelError as reason:
+        raise error(reason, len(numbers)) from None
     return tuple(numbers)
 
 
@@ -171,7 +171,7 @@ class Kernel:
         ``("column",)``, ``("row", "column")``, ``("channel", "row", "column")``,
         ``("output", "channel", "row", "column")`` or ``("frame", "row", "column")``.
     divisors : tuple of int or float
-        One divisor for each part; 1 by default.
+        One divisor for each part, or one for all; 1 by default.
     combine : {None, "magnitude", "maximum", "sum"}
         How several parts are combined: the root of the sum of squares, the largest signed value, or
         the sum. None for one part.
@@ -394,7 +394,9 @@ class Kernel:
         return _table(parts, ("part", *self.axes))  # as one table, so that all have the same shape
 
     def _checked_divisors(self, value: Sequence[object]) -> tuple[int | float, ...]:
-        divisors = tuple(map(number, value)) or (1,) * len(self.parts)
+        divisors = tuple(map(number, value)) or (1,)
+        if len(divisors) == 1:
+            divisors *= len(self.parts)
         if len(divisors) != len(self.parts):
             raise KernelError(f"{len(divisors)} divisors for {len(self.parts)} parts")
         for divisor, part in zip(divisors, self.parts, strict=True):

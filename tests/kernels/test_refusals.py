@@ -133,7 +133,7 @@ def test_parameters_need_a_generator_that_there_is():
 
 # The keys of a table, with | for a line break, and the message that they get.
 KEYS = """
-weights = 3 => weights: expected a list of numbers, got a number
+weights = 3 => weights: expected a list of rows, got a number
 weights = [[1, 2], [3]] => weights: row 1: ragged, 1 columns where the first has 2
 weights = [[1, true]] => weights: row 0, column 1: a boolean is not a number
 weights = [[1979-05-27]] => weights: row 0, column 0: a date is not a number
