@@ -293,7 +293,8 @@ def _integer_work(samples: np.ndarray, weights: np.ndarray, fill: float, repeats
         raise ImageError(
             f"a fill of {fill:g} cannot be used with integers: use a whole number or a float array"
         )
-    total = _sum_of_magnitudes(weights) * repeats
+    fits = largest_magnitude(weights) * weights.size <= np.iinfo(np.int64).max
+    total = int(np.abs(weights.astype(np.int64 if fits else object)).sum()) * repeats
     limits = np.iinfo(samples.dtype)
     # Samples beyond those that there are need not fit; each passes through the work type, though, also where
     # the kernel is all zeros.
@@ -305,9 +306,3 @@ def _integer_work(samples: np.ndarray, weights: np.ndarray, fill: float, repeats
         f"sums of values up to {max(largest, abs(int(fill)))} times weights adding up to {total} may pass "
         "int64: convert either of them to floats"
     )
-
-
-def _sum_of_magnitudes(values: np.ndarray) -> int:
-    """The sum of all magnitudes, exact however large it is."""
-    fits = largest_magnitude(values) * values.size <= np.iinfo(np.int64).max
-    return int(np.abs(values.astype(np.int64 if fits else object)).sum())
