@@ -1,7 +1,6 @@
 """Odd images and files of other types: done, done with a warning, or refused with a reason; never less."""
 
 import json
-import struct
 
 import encoded
 import numpy as np
@@ -12,9 +11,11 @@ from samples import colour, grey, load, save
 
 from convfilter.images import formats
 
-NONSENSE = b"Exif\0\0nonsense"
 PLAIN = Image.fromarray(colour(16, 24))
 GREY = Image.fromarray(grey(16, 24))
+TWO = {"save_all": True, "append_images": [PLAIN.rotate(180)]}
+NO_FRAMES = chunk(b"acTL", bytes(8))
+TAGS = {256: [2], 257: [1], 259: [1]}  # two pixels, not compressed
 
 
 def saved(image, form, **options):
@@ -35,34 +36,21 @@ DONE = {
     "grey of 16 bits, big end first": ("a.tif", saved(Image.new("I;16B", (4, 4), 300), "TIFF")),
     "separate planes": (
         "a.tif",
-        tiff(
-            {256: [2], 257: [1], 258: [8] * 3, 259: [1], 262: [2], 277: [3], 279: [2] * 3, 284: [2]}, bytes(6)
-        ),
+        tiff({**TAGS, 258: [8] * 3, 262: [2], 277: [3], 279: [2] * 3, 284: [2]}, bytes(6)),
     ),
-    "white is zero": (
-        "a.tif",
-        tiff({256: [2], 257: [1], 258: [8], 259: [1], 262: [0], 277: [1], 279: [2]}, b"\0\7"),
-    ),
+    "white is zero": ("a.tif", tiff({**TAGS, 258: [8], 262: [0], 277: [1], 279: [2]}, b"\0\7")),
     "bytes behind its end": ("a.png", saved(PLAIN, "PNG") + b"trailing"),
 }
 WARNED = {
     "another name": ("a.png", saved(PLAIN, "JPEG"), "holds jpeg data in spite of its name"),
-    "malformed EXIF": ("a.jpg", saved(PLAIN, "JPEG", exif=NONSENSE), "malformed EXIF dropped"),
+    "malformed EXIF": ("a.jpg", saved(PLAIN, "JPEG", exif=b"Exif\0\0nonsense"), "malformed EXIF dropped"),
     "a malformed profile": (
         "a.png",
-        saved(PLAIN, "PNG", icc_profile=NONSENSE * 50),
+        saved(PLAIN, "PNG", icc_profile=b"no" * 99),
         "malformed ICC profile dropped",
     ),
-    "two views": (
-        "a.jpg",
-        saved(PLAIN, "MPO", save_all=True, append_images=[PLAIN.rotate(180)]),
-        "holds 2 images: only the first is read",
-    ),
-    "an animation that is none": (
-        "a.png",
-        png(8, 0, 1, 1, [b"\7"], before=chunk(b"acTL", struct.pack(">II", 0, 0))),
-        "Invalid APNG",
-    ),
+    "two views": ("a.jpg", saved(PLAIN, "MPO", **TWO), "holds 2 images: only the first is read"),
+    "an animation that is none": ("a.png", png(8, 0, 1, 1, [b"\7"], before=NO_FRAMES), "Invalid APNG"),
     "no end mark": ("a.gif", saved(GREY, "GIF")[:-1], "ends without its end mark"),
 }
 REFUSED = {
