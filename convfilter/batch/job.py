@@ -28,7 +28,7 @@ from convfilter.files import (
     attributes_of,
     write_output,
 )
-from convfilter.filtering import filter_axes, filter_image, options_for, plan_chain
+from convfilter.filtering import filter_image, options_for, plan_chain
 from convfilter.filtering.blend import check_region
 from convfilter.filtering.layer import Layer
 from convfilter.geometry import Axis
@@ -40,13 +40,10 @@ from convfilter.images.picture import Picture, Size
 from convfilter.images.reading import Frames, opened_frames
 from convfilter.images.tiff_tags import no_data, of_first_page, without_no_data
 from convfilter.images.writing import check_writable, write_frames
-from convfilter.kernels import Kernel
-from convfilter.options import FilterOptions
 
 __all__ = [
     "TOO_LARGE",
     "Result",
-    "chain_axes",
     "filter_job",
     "image_error",
     "memory_needed",
@@ -348,13 +345,15 @@ def _read(frames: Frames, number: int, settings: Settings, result: Result) -> Pi
     return picture
 
 
-def _filter(picture: Picture, settings: Settings, result: Result) -> None:
-    """Filter an image or volume in its place, which frees the memory of the old one."""
+def _filter(picture: Picture, settings: Settings, result: Result) -> tuple[int, int]:
+    """Filter an image or volume in its place, which frees the memory of the old one.
+
+    Returns where the frames lie that come out; see `_grid`.
+    """
     if result.hint is None and result.job.source == settings.hint_for:
         from convfilter.filtering.hints import range_hint
 
         result.hint = range_hint(picture.pixels, picture.mode, settings.kernels, settings.filtering)
-    picture.grid = _grid(picture, settings)[1:]
     shape = picture.pixels.shape
     options, _ = with_no_data(settings.filtering, picture)
     filtered, picture.mode = filter_image(
@@ -367,6 +366,7 @@ def _filter(picture: Picture, settings: Settings, result: Result) -> None:
         replace_input=True,
     )
     picture.pixels = filtered.pixels
+    frames, *picture.grid = _grid(filtered.axes)
     if len(shape) < 4:
         picture.metadata = picture.metadata.resized(shape, picture.pixels.shape)
     if filtered.clipped_below is not None and filtered.clipped_above is not None:
@@ -375,29 +375,16 @@ def _filter(picture: Picture, settings: Settings, result: Result) -> None:
         below, above = result.clipped_below or 0, result.clipped_above or 0
         result.clipped_below = below + (filtered.clipped_below - below) * part
         result.clipped_above = above + (filtered.clipped_above - above) * part
+    return frames
 
 
-def chain_axes(
-    shape: tuple[int, int, int], kernels: Sequence[Kernel], options: FilterOptions
-) -> list[tuple[Axis, ...]]:
-    """Return, for each kernel of a chain, the axes of frames, rows and columns."""
-    chain = []
-    for kernel in kernels:
-        axes = filter_axes(shape, kernel, options)
-        chain.append(axes)
-        shape = (axes[0].output, axes[1].output, axes[2].output)
-    return chain
-
-
-def _grid(picture: Picture, settings: Settings) -> list[tuple[int, int]]:
-    """Return where what comes out of an image or volume lies in it, along frames, rows and columns.
+def _grid(chain: Sequence[tuple[Axis, ...]]) -> list[tuple[int, int]]:
+    """Return where what comes out of a chain lies in what went in, along frames, rows and columns.
 
     That is the place of the first sample, and the step to the next.
     """
-    shape = picture.pixels.shape
-    stack = shape[:3] if len(shape) == 4 else (1, *shape[:2])
     grid = [(0, 1)] * 3
-    for axes in chain_axes(stack, settings.kernels, settings.filtering):
+    for axes in chain:
         grid = [
             (place + step * (axis.anchor - axis.before), step * axis.stride)
             for (place, step), axis in zip(grid, axes, strict=True)
@@ -432,8 +419,7 @@ def _filter_stack(
         volume.pixels[number] = picture.pixels.reshape(shape)
         metadata.append(picture.metadata)
     volume.metadata = metadata[0]  # which may say what is missing
-    start, step = _grid(volume, settings)[0]
-    _filter(volume, settings, result)
+    start, step = _filter(volume, settings, result)
     pixels = volume.pixels[..., 0] if volume.pixels.shape[3:] == (1,) else volume.pixels
     anchors = [min(max(start + step * number, 0), first.frames - 1) for number in range(len(pixels))]
     if anchors[0]:  # what the first page says holds for all: it is carried or reported

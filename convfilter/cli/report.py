@@ -339,13 +339,14 @@ class Reporter:
 
 def _calculations(result: Result, settings: Settings) -> Iterator[str]:
     """Yield the size arithmetic of every filter of the chain, indented."""
-    from convfilter.batch.job import chain_axes
+    from convfilter.filtering import filter_axes
 
     if result.size is None:
         return
-    shape = (result.size.frames if settings.stacks else 1, result.size.height, result.size.width)
-    chain = chain_axes(shape, settings.kernels, settings.filtering)
-    for kernel, axes in zip(settings.kernels, chain, strict=True):
+    shape = [result.size.frames if settings.stacks else 1, result.size.height, result.size.width]
+    for kernel in settings.kernels:
+        axes = filter_axes(shape, kernel, settings.filtering)
+        shape = [axis.output for axis in axes]
         if len(settings.kernels) > 1:
             yield f"  {filter_in_words(kernel)}"
         for line in calculation(axes if "frame" in kernel.axes else axes[1:]):

@@ -21,7 +21,7 @@ from convfilter.filtering.blocks import blocks_of, filter_layer, inputs_of
 from convfilter.filtering.layer import Layer, filter_axes, make_layer
 from convfilter.filtering.quantize import Clipping, decode, levels_of
 from convfilter.filtering.weighted import Missing, check_missing
-from convfilter.geometry import Padding, PerAxis
+from convfilter.geometry import Axis, Padding, PerAxis
 from convfilter.images.formats import fitting_mode, loose_channels
 from convfilter.kernels import Kernel, KernelLike, get_chain
 from convfilter.options import Alpha, Border, Channels, Depth, FilterOptions, Range, check_choices
@@ -48,6 +48,7 @@ class Filtered(NamedTuple):
 
     pixels: np.ndarray  # as `apply_kernel` returns them
     alpha: bool | None = None  # whether the last channel is alpha; None with ``alpha="plain"``
+    axes: Sequence[tuple[Axis, ...]] = ()  # frames, rows and columns of each filter
     clipped_below: float | None = None
     clipped_above: float | None = None
 
@@ -289,7 +290,7 @@ def filter_pixels(
     result = result if stage.stack else result[0]
     result = result[..., 0] if (stage.grey or summed) and result.shape[-1] == 1 else result
     shares = (count / clipping.samples for count in (clipping.below, clipping.above) if clipping.samples)
-    return Filtered(result, alpha, *shares)
+    return Filtered(result, alpha, stage.axes, *shares)
 
 
 class Stage(NamedTuple):
@@ -303,6 +304,7 @@ class Stage(NamedTuple):
     grey: bool  # the input has no axis of channels, or an earlier filter has summed them
     blend: Blend | None  # the image itself, if the result is blended with it
     missing: Missing | None  # which colours are missing, if any are
+    axes: list[tuple[Axis, ...]]  # of all filters
 
 
 def last_stage(
@@ -346,7 +348,8 @@ def last_stage(
         colours = filter_layer(layer, colours, alpha, missing=missing, blocks=blocks)
         if alpha is not None:
             colours, alpha = colours[..., :-1], colours[..., -1]
-    return Stage(layers[-1], colours, alpha, opaque and has_alpha, stack, grey, blend, missing)
+    axes = [layer.axes for layer in layers]
+    return Stage(layers[-1], colours, alpha, opaque and has_alpha, stack, grey, blend, missing, axes)
 
 
 def plan_chain(
