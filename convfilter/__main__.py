@@ -7,8 +7,6 @@ import os
 import signal
 import sys
 
-__all__ = ["main"]
-
 
 def main() -> None:
     """Run the command line; while it is loaded, a signal ends the process without a word."""

@@ -11,10 +11,6 @@ import sys
 from collections.abc import Iterable
 from typing import Any, TextIO
 
-__all__ = ["ConvfilterError", "ImageError", "KernelError", "OptionError", "ShapeError"]
-__all__ += ["brief", "check_choice", "complain", "describe", "did_you_mean", "discard", "escaped", "figure"]
-__all__ += ["internal_error", "last_words", "nearest", "one_line", "proposed", "with_name"]
-
 _LONGEST = 60
 _BLANKS = "\xa0\u2009\u202f\u3000\u200d"  # not printable to Python, and harmless; the last joins emoji
 

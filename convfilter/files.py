@@ -27,22 +27,6 @@ try:
 except ImportError:  # Windows; a file cannot be renamed there while it is open, so it is closed first
     fcntl = None  # type: ignore[assignment]  # a module or nothing: no type says both
 
-__all__ = [
-    "STREAM",
-    "Attributes",
-    "OutputExistsError",
-    "already_exists",
-    "attributes_of",
-    "check_output",
-    "check_parent",
-    "commit",
-    "print_bytes",
-    "refuse_input",
-    "refuse_terminal",
-    "sweep",
-    "sync_folder",
-    "write_output",
-]
 
 STREAM = "-"
 """The name of standard input and output."""

@@ -15,20 +15,6 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 from convfilter.errors import OptionError, brief, check_choice, did_you_mean
 from convfilter.geometry import PADDINGS, Padding, PerAxis
 
-__all__ = [
-    "BORDERS_IN_WORDS",
-    "MAX_PIXELS",
-    "Alpha",
-    "BatchOptions",
-    "Border",
-    "Channels",
-    "Compress",
-    "Depth",
-]
-__all__ += ["EncodeOptions", "FilterOptions", "Frames", "LearnedChannels", "Option", "Range"]
-__all__ += ["ReadOptions", "Region", "check_choices", "choices", "declared", "environment_threads"]
-__all__ += ["one_or_two", "read_whole"]
-
 Alpha = Literal["auto", "keep", "premultiply", "plain", "drop"]
 Border = Literal["edge", "symmetric", "reflect", "wrap", "zero", "constant"]
 BORDERS_IN_WORDS = (

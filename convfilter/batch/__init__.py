@@ -55,7 +55,6 @@ from convfilter.options import (
 if TYPE_CHECKING:
     from convfilter.batch.executors import Cluster, Pool
 
-__all__ = ["filter_file", "run_jobs"]
 
 # Results that wait for an earlier one; an image that takes hours must not fill memory with them.
 _AHEAD = 20_000

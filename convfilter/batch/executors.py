@@ -25,8 +25,6 @@ from convfilter.batch.plan import Job, Settings
 from convfilter.errors import ImageError, OptionError, describe, escaped, one_line
 from convfilter.files import sweep
 
-__all__ = ["Cluster", "Pool"]
-
 # Descriptors that it takes to start a worker, and to go on with files and modules that are loaded later.
 _DESCRIPTORS = 12
 

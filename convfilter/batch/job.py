@@ -41,17 +41,6 @@ from convfilter.images.reading import Frames, opened_frames
 from convfilter.images.tiff_tags import no_data, of_first_page, without_no_data
 from convfilter.images.writing import check_writable, write_frames
 
-__all__ = [
-    "TOO_LARGE",
-    "Result",
-    "filter_job",
-    "image_error",
-    "memory_needed",
-    "not_attempted",
-    "plan_job",
-    "run_job",
-]
-
 TOO_LARGE = "too large"
 """The status of an image that needs more memory than it may take now; nothing of it has been decoded."""
 

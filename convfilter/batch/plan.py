@@ -24,20 +24,9 @@ from convfilter.images.writing import check_encoding
 from convfilter.kernels import Kernel
 from convfilter.options import BatchOptions, EncodeOptions, FilterOptions, ReadOptions, check_choices
 
-__all__ = [
-    "Job",
-    "Plan",
-    "Settings",
-    "check_jobs",
-    "check_settings",
-    "format_of_file",
-    "format_of_stdin",
-    "plan_jobs",
-]
-
 _LONGEST_LIST = 1 << 28
 
-Input: TypeAlias = tuple[str, str | None]
+_Input: TypeAlias = tuple[str, str | None]
 """The path of an image, and the folder argument that it was found under, if any."""
 
 
@@ -251,18 +240,18 @@ def format_of_stdin() -> str | None:
     return None
 
 
-def _find_inputs(arguments: Sequence[str], left_out: Sequence[str]) -> tuple[list[Input], list[str], str]:
+def _find_inputs(arguments: Sequence[str], left_out: Sequence[str]) -> tuple[list[_Input], list[str], str]:
     """List the images that arguments stand for, each once, and the last two fields of a `Plan`.
 
     In a folder these are the visible files with the extension of a readable format. Output folders are left
     out unless they are arguments.
     """
-    inputs: dict[str, Input] = {}
+    inputs: dict[str, _Input] = {}
     problems: list[str] = []
     others: set[str] = set()
-    outputs = {identity(folder) for folder in left_out} - {None}
+    outputs = {_identity(folder) for folder in left_out} - {None}
     for argument in arguments:
-        found: Iterable[Input] = [(argument, None)]
+        found: Iterable[_Input] = [(argument, None)]
         if argument != STREAM and os.path.isdir(argument):
             found = (
                 (os.path.join(place, name), argument)
@@ -315,10 +304,10 @@ def _walk(
             problems.append(f"{escaped(place)}: {describe(error)}")
         yield place, sorted(names)
         below = [os.path.join(place, name) for name in sorted(folders, reverse=True)]
-        places += [each for each in below if identity(each) not in left_out]
+        places += [each for each in below if _identity(each) not in left_out]
 
 
-def identity(path: str) -> tuple[int, int] | None:
+def _identity(path: str) -> tuple[int, int] | None:
     """Return what identifies a file, by whatever name; None if there is none."""
     with contextlib.suppress(OSError, ValueError):
         if path != STREAM:
@@ -460,20 +449,20 @@ def check_jobs(jobs: Sequence[Job], settings: Settings) -> None:
     """
     if settings.batch.preserve and any(STREAM in (job.source, job.target) for job in jobs):
         raise OptionError("--preserve: standard input and output have no times to keep: name files instead")
-    outputs = {identity(job.target) for job in jobs} - {None}
+    outputs = {_identity(job.target) for job in jobs} - {None}
     masks = mask_files(settings.filtering).values()
     targets = {job.target for job in jobs if job.target != STREAM} if masks else set()
-    written = outputs | {identity(os.path.dirname(target) or os.curdir) for target in targets}
+    written = outputs | {_identity(os.path.dirname(target) or os.curdir) for target in targets}
     kept = [(mask, "masks in") for mask in masks]
     kept += [(path, "the kernel file") for path in settings.kernel_files]
     for path, what in kept:
-        if identity(path) in written - {None}:
+        if _identity(path) in written - {None}:
             raise OptionError(f"outputs would replace {what} {escaped(path)}: choose another output")
     if not outputs:
         return
-    inputs = {key: job.source for job in jobs if (key := identity(job.source)) in outputs}
+    inputs = {key: job.source for job in jobs if (key := _identity(job.source)) in outputs}
     for job in jobs if inputs else ():
-        source = inputs.get(identity(job.target))
+        source = inputs.get(_identity(job.target))
         if source is None:
             continue
         replaceable = _place(job.source) == _place(job.target) and not os.path.islink(job.target)
