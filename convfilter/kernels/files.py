@@ -20,7 +20,6 @@ from convfilter.kernels.kernel import (
     blaming,
     choice,
     flat,
-    kind_of,
     shape_of,
     with_own_sums,
 )
@@ -229,7 +228,7 @@ def _kernel_of(name: str, table: Any, find: Callable[[str], Kernel]) -> Kernel:
     if not re.fullmatch(NAME, name):
         raise FieldError("name", NAMES)
     if not isinstance(table, dict):
-        raise FieldError("table", f"expected a table, got {kind_of(table)}")
+        raise FieldError("table", f"expected a table, got {brief(table)}")
     form = next((each for each in _FORMS if each in table), "weights")
     for key, value in table.items():
         if key not in _KEYS and isinstance(value, dict):

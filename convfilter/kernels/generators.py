@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Annotated, Any, NamedTuple
 
 from convfilter.errors import KernelError, brief, did_you_mean, escaped, figure
-from convfilter.kernels.kernel import LARGEST_SIDE, Kernel, blaming, choice, kind_of, number, quoted
+from convfilter.kernels.kernel import LARGEST_SIDE, Kernel, blaming, choice, number, quoted
 
 __all__ = ["GENERATORS", "generate"]
 
@@ -241,7 +241,7 @@ def generate(
     """
     name = choice(generator, tuple(GENERATORS))
     if not isinstance(values, Mapping):
-        raise KernelError(f"expected a table of parameters, got {kind_of(values)}")
+        raise KernelError(f"expected a table of parameters, got {brief(values)}")
     known = inspect.signature(GENERATORS[name]).parameters
     limits = {key: parameter.annotation.__metadata__[0] for key, parameter in known.items()}
     usual = {key: parameter.default for key, parameter in known.items()} | dict(defaults)
@@ -297,7 +297,7 @@ def _mend(generator: str, parameter: str, given: Mapping[str, Any], usual: Mappi
 def _kernel_named(name: str, value: object, find: Callable[[str], Kernel]) -> Kernel:
     """Return the kernel that a parameter names; its own parameters are in brackets."""
     if not isinstance(value, str):
-        raise KernelError(f"{name}: expected the name of a kernel, got {kind_of(value)}")
+        raise KernelError(f"{name}: expected the name of a kernel, got {brief(value)}")
     written = re.fullmatch(r"([^()]*)(?:\(([^()]*)\))?", value.strip())
     if written is None:
         mend = "write a kernel's own parameters in one pair of brackets, such as disk(radius=3)"

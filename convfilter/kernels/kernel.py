@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["AXES", "LARGEST_SIDE", "NAME", "NAMES", "ZERO_SUM", "FieldError", "Kernel", "blaming", "choice"]
-__all__ += ["flat", "is_zero_sum", "kind_of", "number", "plain", "quoted", "shape_of", "tables_of"]
+__all__ += ["flat", "is_zero_sum", "number", "plain", "quoted", "shape_of", "tables_of"]
 __all__ += ["with_own_sums"]
 
 AXES = ("column", "row,column", "channel,row,column", "output,channel,row,column", "frame,row,column")
@@ -36,8 +36,6 @@ _EXACT = 2**53  # integers up to here are exact in float64
 _LEVELS = 255  # of 8 bits: offsets are often meant as one of them
 _FLOAT32_LARGEST = (2 - 2.0**-23) * 2.0**127
 _FLOAT32_SMALLEST = 2.0**-126  # of the normal numbers
-_KINDS = {bool: "a boolean", int: "a number", float: "a number", str: "a string"}
-_KINDS |= {list: "a list", tuple: "a list", dict: "a table", type(None): "nothing"}
 
 
 class FieldError(KernelError):
@@ -71,24 +69,17 @@ def quoted(text: str) -> str:
     return f"'{escaped(text, longest=80)}'"
 
 
-def kind_of(value: object) -> str:
-    """Return the kind of a value from a file in words, such as ``a list``."""
-    return _KINDS.get(type(value), f"a {type(value).__name__}")
-
-
 def choice(value: object, choices: Sequence[str]) -> str:
     """Return the value if it is one of the choices."""
-    if not isinstance(value, str):
-        raise KernelError(f"expected one of {' '.join(choices)}, got {kind_of(value)}")
-    if value not in choices:
-        raise KernelError(f"unknown value {quoted(value)}{did_you_mean(value, choices)}")
+    if not isinstance(value, str) or value not in choices:
+        raise KernelError(f"unknown value {brief(value)}{did_you_mean(value, choices)}")
     return value
 
 
 def number(value: object) -> int | float:
     """Return a finite number within float32; an integral one as int."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise KernelError(f"{kind_of(value)} is not a number")
+        raise KernelError(f"{brief(value)} is not a number")
     if isinstance(value, float) and not math.isfinite(value):
         raise KernelError(f"{value} is not a finite number")
     if abs(value) > _FLOAT32_LARGEST:
@@ -108,7 +99,7 @@ def _table(
 
     axis = axes[len(index)]
     if not isinstance(value, list | tuple):
-        raise error(f"expected a list of {axis}s, got {kind_of(value)}")
+        raise error(f"expected a list of {axis}s, got {brief(value)}")
     if not value:
         raise error("empty")
     if len(value) > LARGEST_SIDE:
@@ -384,7 +375,7 @@ class Kernel:
     def _checked_parts(self, value: Any) -> tuple[Any, ...]:
         parts = plain(value)
         if not isinstance(parts, list | tuple):
-            raise KernelError(f"expected a list of tables, got {kind_of(parts)}")
+            raise KernelError(f"expected a list of tables, got {brief(parts)}")
         if isinstance(parts, list) and len(shape_of(parts)) == len(self.axes):
             parts = [parts]
         if not parts:
@@ -435,7 +426,7 @@ def _checked_name(value: object) -> str:
 
 def _checked_axes(value: object) -> tuple[str, ...]:
     if not isinstance(value, list | tuple):
-        raise KernelError(f"expected a tuple of names, got {kind_of(value)}")
+        raise KernelError(f"expected a tuple of names, got {brief(value)}")
     return tuple(choice(",".join(map(str, value)), AXES).split(","))
 
 
@@ -474,5 +465,5 @@ def _is_exact(value: int | float) -> bool:
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise KernelError(f"{kind_of(value)} is not a string")
+        raise KernelError(f"{brief(value)} is not a string")
     return value
