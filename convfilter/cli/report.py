@@ -253,14 +253,9 @@ class Reporter:
         if result.error is not None:
             hidden = " (-v prints the traceback)" if result.traceback and not self._every else ""
             self.complain(f"{source}: {result.error}{hidden}", result.traceback if self._every else "")
-        lines: list[str] = []
-        if self._as_json:
-            lines = [_json(_as_object(result, self._settings.kernels))]
-        elif not self._quiet:
-            lines = [*self._lines(result)]
-        if self._preview:
-            lines += _previewed(result, self._settings)
-        for line in lines:
+        for line in self._lines(result):
+            self._echo(line)
+        for line in _previewed(result, self._settings) if self._preview else ():
             self._echo(line)
 
     def complain(self, text: str, traceback: str = "") -> None:
@@ -307,7 +302,11 @@ class Reporter:
                 self.complain(f"standard output: {describe(error)}")
 
     def _lines(self, result: Result) -> Iterator[str]:
-        """Yield what is printed of an image: the calculation, or in a batch the sizes in one line."""
+        """Yield what is printed of an image: JSON, the calculation, or in a batch the sizes in one line."""
+        if self._as_json:
+            yield _json(_as_object(result, self._settings.kernels))
+        if self._as_json or self._quiet:
+            return
         arrow = f"{escaped(result.job.source)} -> {escaped(result.job.target)}"
         if result.status == "skipped" and self._every:
             yield f"{arrow}   skipped: it exists"
@@ -374,8 +373,8 @@ def _as_object(result: Result, kernels: Sequence[Kernel]) -> dict[str, Any]:
     }
 
 
-def _previewed(result: Result, settings: Settings) -> list[str]:
-    """Return an image before and after as lines of text; nothing if it cannot be read again."""
+def _previewed(result: Result, settings: Settings) -> Iterator[str]:
+    """Yield an image before and after as lines of text; nothing if it cannot be read again."""
     import shutil
     import tempfile
 
@@ -386,14 +385,13 @@ def _previewed(result: Result, settings: Settings) -> list[str]:
 
     job, status, width = result.job, result.status, shutil.get_terminal_size().columns
     if STREAM in (job.source, job.target):
-        return []
+        return
     with tempfile.TemporaryDirectory() as folder, suppress(ConvfilterError):
         if status == "planned":
             job = job._replace(target=os.path.join(folder, "after"))
             status = run_job(job, settings).status
         if status == "done":
-            paths, limit = (job.source, job.target), settings.reading.max_pixels
-            pictures = [read_picture(path, max_pixels=limit) for path in paths]
+            limit = settings.reading.max_pixels
+            pictures = [read_picture(path, max_pixels=limit) for path in (job.source, job.target)]
             images = [displayed(shrunk(each.pixels, width, each.mode), each.mode) for each in pictures]
-            return preview(*images, width=width)
-    return []
+            yield from preview(*images, width=width)
