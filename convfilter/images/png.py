@@ -83,19 +83,6 @@ def _chunks_of(stream: BinaryIO) -> list[_ChunkPlace]:
     return chunks
 
 
-def _pixels_alone(stream: BinaryIO, chunks: list[_ChunkPlace]) -> BinaryIO:
-    """Return a view of a PNG as decoders see it: without what is read by `_beside_pixels`."""
-    spans = [(0, 8)]
-    for kind, place, length in chunks:
-        if kind in _PIXELS:
-            spans.append((place - 8, place + length + 4))
-        elif kind[0] < ord("a"):
-            raise ImageError(f"not supported: png data with a chunk {kind.decode()}")
-    if not chunks or chunks[-1].kind != b"IEND":  # truncated: what is there may be a header
-        spans.append((spans[-1][1], stream.seek(0, os.SEEK_END)))
-    return io.BufferedReader(_Spans(stream, spans))
-
-
 class _Spans(io.RawIOBase):
     """Spans of a file, read as if nothing stood between them."""
 
@@ -124,88 +111,6 @@ class _Spans(io.RawIOBase):
         buffer[: len(data)] = data
         self._place += len(data)
         return len(data)
-
-
-def _check_png(stream: BinaryIO, chunks: list[_ChunkPlace], *, whole: bool) -> None:
-    """Refuse a PNG in which a check sum of the pixels is wrong.
-
-    If it need not be `whole`, its decoder finds out at the frame that is missing.
-    """
-    if whole and (not chunks or chunks[-1].kind != b"IEND"):
-        raise ImageError("broken png data (the end is missing)")
-    stream.seek(16)
-    width, height = struct.unpack(">II", stream.read(8))
-    packed = sum(each.length for each in chunks if each.kind == b"IDAT")
-    if packed > height * (8 * width + 1) * 9 // 8 + _SLACK:
-        raise ImageError("broken png data (far more than its pixels need)")
-    for each in chunks:
-        if each.kind in _PIXELS and _content(stream, each) is None:
-            raise ImageError(f"broken png data (the check sum of its {each.kind.decode()} is wrong)")
-
-
-def _content(stream: BinaryIO, chunk: _ChunkPlace) -> bytes | None:
-    """Return what a chunk holds, None if its check sum is wrong."""
-    stream.seek(chunk.place)
-    content = stream.read(chunk.length)
-    sound = stream.read(4) == zlib.crc32(content, zlib.crc32(chunk.kind)).to_bytes(4, "big")
-    return content if sound else None
-
-
-def _beside_pixels(stream: BinaryIO, chunks: list[_ChunkPlace], warnings: list[str]) -> dict[str, Any]:
-    """Return what a PNG says beside its pixels, with a warning for whatever is damaged and dropped.
-
-    They are fields of `Metadata`.
-    """
-    found: dict[str, Any] = {}
-    kept: list[Chunk] = []
-    unknown: dict[str, None] = {}
-    kinds: set[bytes] = set()
-    for each in chunks:
-        kind = each.kind
-        if kind in _PIXELS or kind in _DROPPED or (kind in kinds and kind in _ONCE):
-            continue
-        kinds.add(kind)
-        # The last letter says whether a chunk stays true when the pixels change.
-        if kind not in _ONCE and kind[3] < ord("a"):
-            unknown[f"chunk {kind.decode()}"] = None
-            continue
-        content = _content(stream, each)
-        if content is not None and kind == b"bKGD":
-            content = _full_scale(content, stream, chunks) or None
-        if kind == b"sBIT" and not (content and len(content) <= 4 and min(content)):
-            content = None
-        if content is None or len(content) != _LENGTHS.get(kind, len(content)):
-            add_warning(warnings, f"damaged {kind.decode()} chunk dropped")
-        elif kind == b"iCCP":
-            found["icc_name"], _, packed = content.partition(b"\0")
-            found["icc"] = _inflated(packed[1:], warnings, "ICC profile")
-        elif kind == b"eXIf":
-            found["exif"] = _EXIF + content.removeprefix(_EXIF)
-        elif kind == b"pHYs" and content[8:] == b"\1":
-            found["dpi"] = tuple(each * _METRE for each in struct.unpack_from(">II", content))
-        elif kind in _TEXTS and not 0 < content.find(b"\0") < 80:
-            add_warning(warnings, "malformed text dropped")
-        elif kind not in _TEXTS or not _is_profile(kind, content, found, warnings):
-            kept.append((kind, content))
-    found = {name: value for name, value in found.items() if value}
-    return found | {"chunks": tuple(kept), "unknown": tuple(unknown)}
-
-
-def _full_scale(content: bytes, stream: BinaryIO, chunks: list[_ChunkPlace]) -> bytes:
-    """Return a background colour with levels of 16 bits, out of the palette if there is one."""
-    stream.seek(24)
-    depth, colours = stream.read(2)
-    if colours == _PALETTED:
-        palette = next((each for each in chunks if each.kind == b"PLTE"), None)
-        if palette is None or len(content) != 1 or 3 * content[0] + 3 > palette.length:
-            return b""
-        stream.seek(palette.place + 3 * content[0])
-        return bytes(level for each in stream.read(3) for level in (each, each))
-    if len(content) != (6 if colours & 2 else 2):
-        return b""
-    levels = struct.unpack(f">{len(content) // 2}H", content)
-    full = (1 << depth) - 1
-    return struct.pack(f">{len(levels)}H", *(min(level, full) * 65535 // full for level in levels))
 
 
 def _is_profile(kind: bytes, content: bytes, found: dict[str, Any], warnings: list[str]) -> bool:
@@ -256,7 +161,7 @@ class PngReader(PillowReader):
     def _begin(self, warnings: list[str]) -> None:
         self._file, self._checked = self.stream, False
         self._chunks = _chunks_of(self._file)
-        self.stream = _pixels_alone(self._file, self._chunks)
+        self.stream = self._pixels_alone()
         super()._begin(warnings)
         if self.count > 1 and getattr(self._image, "default_image", False):
             warnings.append("the still image for programs without animation is left out")
@@ -266,8 +171,75 @@ class PngReader(PillowReader):
         # Pillow spreads the samples over 0..255, but not the level that is marked as transparent.
         self._clear = level * spread.get(raw_mode(self._image), 1) if isinstance(level, int) else level
 
+    def _pixels_alone(self) -> BinaryIO:
+        """Return a view of a PNG as decoders see it: without what is read by `_beside`."""
+        spans = [(0, 8)]
+        for kind, place, length in self._chunks:
+            if kind in _PIXELS:
+                spans.append((place - 8, place + length + 4))
+            elif kind[0] < ord("a"):
+                raise ImageError(f"not supported: png data with a chunk {kind.decode()}")
+        if not self._chunks or self._chunks[-1].kind != b"IEND":  # truncated: what is there may be a header
+            spans.append((spans[-1][1], self._file.seek(0, os.SEEK_END)))
+        return io.BufferedReader(_Spans(self._file, spans))
+
     def _beside(self, warnings: list[str]) -> dict[str, Any]:
-        return _beside_pixels(self._file, self._chunks, warnings)
+        found: dict[str, Any] = {}
+        kept: list[Chunk] = []
+        unknown: dict[str, None] = {}
+        kinds: set[bytes] = set()
+        for each in self._chunks:
+            kind = each.kind
+            if kind in _PIXELS or kind in _DROPPED or (kind in kinds and kind in _ONCE):
+                continue
+            kinds.add(kind)
+            # The last letter says whether a chunk stays true when the pixels change.
+            if kind not in _ONCE and kind[3] < ord("a"):
+                unknown[f"chunk {kind.decode()}"] = None
+                continue
+            content = self._content(each)
+            if content is not None and kind == b"bKGD":
+                content = self._full_scale(content) or None
+            if kind == b"sBIT" and not (content and len(content) <= 4 and min(content)):
+                content = None
+            if content is None or len(content) != _LENGTHS.get(kind, len(content)):
+                add_warning(warnings, f"damaged {kind.decode()} chunk dropped")
+            elif kind == b"iCCP":
+                found["icc_name"], _, packed = content.partition(b"\0")
+                found["icc"] = _inflated(packed[1:], warnings, "ICC profile")
+            elif kind == b"eXIf":
+                found["exif"] = _EXIF + content.removeprefix(_EXIF)
+            elif kind == b"pHYs" and content[8:] == b"\1":
+                found["dpi"] = tuple(each * _METRE for each in struct.unpack_from(">II", content))
+            elif kind in _TEXTS and not 0 < content.find(b"\0") < 80:
+                add_warning(warnings, "malformed text dropped")
+            elif kind not in _TEXTS or not _is_profile(kind, content, found, warnings):
+                kept.append((kind, content))
+        found = {name: value for name, value in found.items() if value}
+        return found | {"chunks": tuple(kept), "unknown": tuple(unknown)}
+
+    def _full_scale(self, content: bytes) -> bytes:
+        """Return a background colour with levels of 16 bits, out of the palette if there is one."""
+        self._file.seek(24)
+        depth, colours = self._file.read(2)
+        if colours == _PALETTED:
+            palette = next((each for each in self._chunks if each.kind == b"PLTE"), None)
+            if palette is None or len(content) != 1 or 3 * content[0] + 3 > palette.length:
+                return b""
+            self._file.seek(palette.place + 3 * content[0])
+            return bytes(level for each in self._file.read(3) for level in (each, each))
+        if len(content) != (6 if colours & 2 else 2):
+            return b""
+        levels = struct.unpack(f">{len(content) // 2}H", content)
+        full = (1 << depth) - 1
+        return struct.pack(f">{len(levels)}H", *(min(level, full) * 65535 // full for level in levels))
+
+    def _content(self, chunk: _ChunkPlace) -> bytes | None:
+        """Return what a chunk holds, None if its check sum is wrong."""
+        self._file.seek(chunk.place)
+        content = self._file.read(chunk.length)
+        sound = self._file.read(4) == zlib.crc32(content, zlib.crc32(chunk.kind)).to_bytes(4, "big")
+        return content if sound else None
 
     def _kind(self) -> tuple[str, str]:
         mode, dtype = super()._kind()
@@ -281,9 +253,25 @@ class PngReader(PillowReader):
 
     def _decode(self, number: int, warnings: list[str]) -> Picture:
         if not self._checked:
-            _check_png(self._file, self._chunks, whole=self.count == 1)
+            self._check(whole=self.count == 1)
             self._checked = True
         return super()._decode(number, warnings)
+
+    def _check(self, *, whole: bool) -> None:
+        """Refuse a PNG in which a check sum of the pixels is wrong.
+
+        If it need not be `whole`, its decoder finds out at the frame that is missing.
+        """
+        if whole and (not self._chunks or self._chunks[-1].kind != b"IEND"):
+            raise ImageError("broken png data (the end is missing)")
+        self._file.seek(16)
+        width, height = struct.unpack(">II", self._file.read(8))
+        packed = sum(each.length for each in self._chunks if each.kind == b"IDAT")
+        if packed > height * (8 * width + 1) * 9 // 8 + _SLACK:
+            raise ImageError("broken png data (far more than its pixels need)")
+        for each in self._chunks:
+            if each.kind in _PIXELS and self._content(each) is None:
+                raise ImageError(f"broken png data (the check sum of its {each.kind.decode()} is wrong)")
 
     def _samples(self, mode: str, turn: int) -> NDArray[Any]:
         if is_deep_colour(self._image):

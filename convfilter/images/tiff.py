@@ -159,12 +159,12 @@ class TiffReader(Frames):
             return self._tifffile.pages[number]
 
     def _header(self, number: int) -> Size:
-        return self._page(number).described(self.orient)
+        return self._page(number).described()
 
     def _decode(self, number: int, warnings: list[str]) -> Picture:
         page = self._page(number)
         check_pixels(page.size, self.max_pixels)
-        return page.read(self.orient, warnings)
+        return page.read(warnings)
 
 
 class _Page:
@@ -253,17 +253,17 @@ class _Page:
             return grey_mode(self._dtype())
         return mode + "X" * len(alpha)
 
-    def described(self, orient: bool) -> Size:
+    def described(self) -> Size:
         """Return what `read` would give."""
         width, height = self.size
-        if orient and self._orientation() >= 5:
+        if (self._turn() or 1) >= 5:
             width, height = height, width
         channels = loose_channels(self.mode) or Image.getmodebands(self.mode)
         return Size(width, height, channels, self.mode, self.dtype, "tiff", self._file.count)
 
-    def read(self, orient: bool, warnings: list[str]) -> Picture:
+    def read(self, warnings: list[str]) -> Picture:
         """Decode it, and what stands beside the pixels."""
-        turn = self._orientation() if orient else None
+        turn = self._turn()
         if self._pillow is None:
             pixels = np.ascontiguousarray(turned(self._full_scale(self._decoded_by_tifffile()), turn or 1))
         else:
@@ -296,8 +296,10 @@ class _Page:
         )
         return Picture(pixels, self.mode, "tiff", read_metadata(found, self.size, turn, warnings))
 
-    def _orientation(self) -> int:
-        """Return the orientation that the tags or XMP state."""
+    def _turn(self) -> int | None:
+        """Return the orientation that the tags or XMP state, None if the page is left as it is."""
+        if not self._file.orient:
+            return None
         if _ORIENTATION not in self._tags.sound:
             return orientation_of(Metadata(xmp=self._tags.content(_XMP)), [])
         found = self._tags.whole(_ORIENTATION, 1)
