@@ -13,9 +13,9 @@ import os
 import re
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from fractions import Fraction
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -315,12 +315,12 @@ class PngWriter(Writer):
         several = self.count > 0
         part, left, top = changed_part(picture, self._before)
         height, width = part.pixels.shape[:2]
-        encoded = self._encoded(part)
+        pieces, depth, palette = min(self._encodings(part), key=_length)
         if self._before is None:
             self.stream.write(_SIGNATURE)
-            colours = (0, 4, 2, 6)[Image.getmodebands(picture.mode) - 1] if not encoded.palette else _PALETTED
-            self._put(b"IHDR", struct.pack(">2I5B", width, height, encoded.depth, colours, 0, 0, 0))
-            for chunk in [*_chunks_beside(part, self.warnings), *encoded.palette]:
+            colours = _PALETTED if palette else (0, 4, 2, 6)[Image.getmodebands(picture.mode) - 1]
+            self._put(b"IHDR", struct.pack(">2I5B", width, height, depth, colours, 0, 0, 0))
+            for chunk in [*_chunks_beside(part, self.warnings), *palette]:
                 self._put(*chunk)
             if several:
                 self._put(b"acTL", struct.pack(">II", self.count, picture.metadata.plays))
@@ -328,7 +328,7 @@ class PngWriter(Writer):
             # Dispose: leave it; blend: take it as it is.
             delay = _delay(picture.metadata.duration, self.warnings)
             self._put(b"fcTL", self._numbered(struct.pack(">4I2H2B", width, height, left, top, *delay, 0, 0)))
-        for piece in encoded.data:
+        for piece in pieces:
             self._put(*((b"IDAT", piece) if self._before is None else (b"fdAT", self._numbered(piece))))
         self._before = picture
 
@@ -336,26 +336,23 @@ class PngWriter(Writer):
         """Write the end."""
         self._put(b"IEND", b"")
 
-    def _encoded(self, picture: Picture) -> _Encoded:
-        """Return the pixels as they are written, with a palette if that makes a still image smaller."""
-        pixels, threads, small = picture.pixels, self.threads, self.small
-        plain = _Encoded(compressed_pixels(pixels, small=small, threads=threads), 8 * pixels.itemsize)
-        if not small or self.count or picture.mode not in ("RGB", "RGBA") or pixels.itemsize > 1:
-            return plain
-        background = b"bKGD" in dict(picture.metadata.chunks)  # which would be an entry of the palette
-        found = None if background else few_colours(to_image(pixels, picture.mode))
-        if found is None:
-            return plain
-        numbers, colours = found
-        depth = next(bits for bits in (1, 2, 4, 8) if len(colours) <= 1 << bits)
-        palette = [(b"PLTE", colours[:, :3].tobytes())]
-        if colours[:, 3].min() < 255:
-            palette.append((b"tRNS", colours[:, 3].tobytes()))
-        data = b"".join(_stream(_packed(numbers, depth)[..., np.newaxis], _PLAIN, threads))
-        whole = b"".join(plain.data)
-        if len(data) + sum(12 + len(content) for _, content in palette) < len(whole):
-            return _Encoded([data], depth, palette)
-        return plain._replace(data=[whole])
+    def _encodings(self, picture: Picture) -> Iterator[_Encoding]:
+        """Yield the ways to encode an image that are worth trying."""
+        pixels = picture.pixels
+        rows = pixels.reshape(len(pixels), pixels.shape[1], -1)
+        for way in _SMALL if self.small else [_quick_way(rows)]:
+            yield [*_stream(rows, way, self.threads)], 8 * pixels.itemsize, []
+        still = self.small and not self.count and picture.mode in ("RGB", "RGBA") and pixels.itemsize == 1
+        # With a palette, a background would be one of its entries.
+        if not still or b"bKGD" in dict(picture.metadata.chunks):
+            return
+        if found := few_colours(to_image(pixels, picture.mode)):
+            numbers, colours = found
+            depth = next(bits for bits in (1, 2, 4, 8) if len(colours) <= 1 << bits)
+            palette = [(b"PLTE", colours[:, :3].tobytes())]
+            if colours[:, 3].min() < 255:
+                palette.append((b"tRNS", colours[:, 3].tobytes()))
+            yield [*_stream(_packed(numbers, depth)[..., np.newaxis], _PLAIN, self.threads)], depth, palette
 
     def _numbered(self, content: bytes) -> bytes:
         self._number += 1
@@ -366,12 +363,14 @@ class PngWriter(Writer):
         self.stream.write(struct.pack(">I", len(content)) + kind + content + checksum)
 
 
-class _Encoded(NamedTuple):
-    """The pixels of a PNG, compressed in pieces, how many bits a sample has, and the chunks of a palette."""
+_Encoding: TypeAlias = tuple[list[bytes], int, list[Chunk]]
+"""The pixels of a PNG, compressed in pieces, how many bits a sample has, and the chunks of a palette."""
 
-    data: Iterable[bytes]
-    depth: int
-    palette: Sequence[Chunk] = ()
+
+def _length(encoding: _Encoding) -> int:
+    """Return how many bytes an encoding takes."""
+    pieces, _, palette = encoding
+    return sum(map(len, pieces)) + sum(12 + len(content) for _, content in palette)
 
 
 def _packed(numbers: NDArray[np.uint8], depth: int) -> NDArray[np.uint8]:
@@ -466,16 +465,12 @@ _SMALL = [
 ]
 
 
-def compressed_pixels(pixels: NDArray[Any], *, small: bool, threads: int) -> Iterator[bytes]:
-    """Yield the zlib stream of an image's pixels in pieces; the number of threads does not change them.
+def _quick_way(rows: NDArray[Any]) -> _Way:
+    """Return a way that is worth its time.
 
     A few rows decide whether to look for runs alone, which takes a quarter of the time: photographs grow by a
     few hundredths, but repetitive drawings many times.
     """
-    rows = pixels.reshape(len(pixels), pixels.shape[1], -1)
-    if small:
-        yield min((b"".join(_stream(rows, way, threads)) for way in _SMALL), key=len)
-        return
     count = min(max(len(rows) // 128, 8), len(rows))
     top = (len(rows) - count) // 2
     sample = rows[top : top + count]
@@ -488,11 +483,14 @@ def compressed_pixels(pixels: NDArray[Any], *, small: bool, threads: int) -> Ite
     best = min(_RUNS, key=lambda way: sizes[way] * (1.05 if way.filter == _ANY else 1))
     if sizes[best] >= _LARGER * min(sizes[way] for way in _QUICK_MATCHES):
         best = min(_MATCHES, key=lambda way: size(way) * 1.02 ** ((way.level == 6) + (way.filter == _ANY)))
-    yield from _stream(rows, best, threads)
+    return best
 
 
 def _stream(rows: NDArray[Any], way: _Way, threads: int) -> Iterator[bytes]:
-    """Yield a zlib stream: a header, strips that end on whole bytes, and the check sum of them all."""
+    """Yield a zlib stream: a header, strips that end on whole bytes, and the check sum of them all.
+
+    The number of threads does not change it.
+    """
     step = max(1, _STRIP // rows[0].nbytes)
     tops = range(0, len(rows), step)
 
