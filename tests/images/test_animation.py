@@ -310,16 +310,6 @@ def test_a_frame_is_forgotten_before_the_next_is_asked_for(form):
     assert len(asked) == 6
 
 
-def test_an_animated_png_is_a_plain_one_to_programs_without_animation():
-    data = write(moving(), "png")[0].getvalue()
-    kinds, place = [], 8
-    while place < len(data):
-        length, kind = struct.unpack_from(">I4s", data, place)
-        kinds.append(kind)
-        place += 12 + length
-    assert kinds == [b"IHDR", b"acTL", b"fcTL", b"IDAT", *[b"fcTL", b"fdAT"] * 4, b"IEND"]
-
-
 def test_delays_of_a_png_are_fractions():
     exact = {time: time for time in (100 / 3, 0.5, 70_000)}
     for time, expected in (exact | {70_001.5: 70_000, 1e9: 65_535_000}).items():

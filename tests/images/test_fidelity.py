@@ -209,23 +209,6 @@ def expectation(picture, cell, form):
     return pixels, mode, words
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_a_half_transparent_pixel_goes_where_the_page_says(form):
-    pixels = np.full((4, 4, 4), 200, np.uint8)
-    pixels[..., 3] = 128
-    stream = io.BytesIO()
-    warnings = write_picture(stream, Picture(pixels, "RGBA", "png"), form)
-    again = read_picture(stream)
-    if PIXELS["RGBA"][1][form] == "no alpha" or form == "gif":
-        fault = "alpha" if form != "gif" else "partial transparency"
-        assert warnings == [f"{form} cannot hold {fault}: blended onto white"]
-        assert again.mode == "RGB"
-        assert abs(int(again.pixels[2, 2, 0]) - (200 * 128 + 255 * 127) / 255) <= 2
-    else:
-        assert (warnings, again.mode) == ([], "RGBA")
-        assert abs(int(again.pixels[2, 2, 3]) - 128) <= (3 if form in LOSSY else 0)
-
-
 # Beside the pixels
 
 

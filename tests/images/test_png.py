@@ -93,11 +93,8 @@ def test_significant_bits_follow_channels_and_depth(content, mode, written):
 
 
 def test_a_profile_keeps_its_name():
-    profile = bytes(36) + b"acsp" + bytes(92)
+    profile = bytes(16) + b"GRAY" + bytes(16) + b"acsp" + bytes(92)
     data = png(8, 0, 6, 4, ROWS, chunk(b"iCCP", b"My scanner\0\0" + zlib.compress(profile)))
-    assert copied(data) == ([], ["the colour profile does not fit L pixels: dropped"])
-    grey = profile[:16] + b"GRAY" + profile[20:]
-    data = png(8, 0, 6, 4, ROWS, chunk(b"iCCP", b"My scanner\0\0" + zlib.compress(grey)))
     ((kind, content),), warnings = copied(data)
     assert (kind, content.split(b"\0")[0], warnings) == (b"iCCP", b"My scanner", [])
 
