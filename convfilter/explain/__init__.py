@@ -68,7 +68,7 @@ def explain_numbers(
     for array, divisor in zip(kernel.arrays(), kernel.divisors, strict=True):
         weights = array.reshape(kernel.height, kernel.width)
         piece = _slice("", samples, border, weights[::-1, ::-1] if options.flip else weights)
-        parts.append(_part([piece], _sums([piece]), divisor))
+        parts.append(_part([piece], _sum_slices([piece]), divisor))
     number, steps = _combined(parts, kernel.combine)
     value = plain(number)
     if kernel.offset:
@@ -266,7 +266,7 @@ class _Sample:
             elif absent is not None:
                 steps = self.present(slices, weights, absent, anchors)
             else:
-                steps = _sums(slices)
+                steps = _sum_slices(slices)
             self.parts.append(_part(slices, steps, bank.divisor))
         self.value, self.steps = _combined(self.parts, layer.combine)
         if bank.luma:  # add the channel's distance from lightness
@@ -290,7 +290,7 @@ class _Sample:
             lost = any(gone and own.any() for (_, gone), own in zip(anchors, weights, strict=True))
         self.lost = self.lost or lost
         if not absent.any():
-            return _sums(slices)
+            return _sum_slices(slices)
         value = total([each.products for each in slices])
         steps = [Step("sum", "all products of samples that are there", value)]
         if mean and not lost:
@@ -335,7 +335,7 @@ class _Sample:
             if not is_zero_sum(weights.ravel().tolist()):
                 frames = zip(samples, border, weights.sum(axis=0), strict=True)
                 slices = [_slice("", *each) for each in frames]
-                parts.append(_part(slices, _sums(slices), total(weights)))
+                parts.append(_part(slices, _sum_slices(slices), total(weights)))
         return parts, quotient(sum(part.value for part in parts), len(parts))
 
     def finish(self, channel: int) -> None:
@@ -522,7 +522,7 @@ def _summed(name: str, values: Any) -> Step:
     return Step(name, added(values), total(values))
 
 
-def _sums(slices: Sequence[Slice]) -> list[Step]:
+def _sum_slices(slices: Sequence[Slice]) -> list[Step]:
     """Add up the products of slices."""
     if len(slices) == 1:
         return [_summed("sum", slices[0].products)]

@@ -539,7 +539,7 @@ function commandOf() {
   const plain = isSingle(state.kernel) && state.kernel.divisors[0] === 1 && !state.kernel.offset;
   const kernel = plain ? ["--weights", written(state.kernel.tables[0][0][0])] : kernelWords();
   const at = shifted([state.row, state.column], outputOrigin()).join(",");
-  const source = data.csv ? [data.source] : ["--values", written(rowsOf(image.planes[0], image.width))];
+  const source = /\.csv$/i.test(data.source) ? [data.source] : ["--values", written(rowsOf(image.planes[0], image.width))];
   const shown = backward() && isSingle(state.kernel)
     ? ["--upstream", written(rowsOf(state.upstream, state.result.width))] : ["--at", at];
   return command("explain", ...source, ...kernel, ...optionWords(), ...shown);
@@ -821,7 +821,7 @@ function start() {
     $(id).prepend(...values.map((value) => option(value, id === "border" ? borderDrawn(value) : value)));
   }
   readTheme();
-  chooseKernel(data.kernel, data.variant);
+  chooseKernel(data.kernel.split(":")[0], data.kernel);
   const named = data.choices.padding.includes(options.padding);
   Object.assign(options, named ? {} : { padding: "number", samples: options.padding });
   for (const [id, value] of Object.entries(options)) $(id).value = value; // pairs as N,M

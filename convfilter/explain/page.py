@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from convfilter.drawing import greys, resized
 from convfilter.errors import ConvfilterError, OptionError, escaped
+from convfilter.explain.steps import output_names
 from convfilter.filtering.layer import filter_axes
 from convfilter.filtering.quantize import levels_of
 from convfilter.geometry import Axis
@@ -84,7 +85,7 @@ class Subject(NamedTuple):
 
     source: str
     pixels: NDArray[Any]
-    names: Sequence[str]
+    names: tuple[str, ...]
     displayed: NDArray[np.uint8] | None = None
 
 
@@ -113,16 +114,15 @@ def make_page(
     height, width = (axis.size for axis in axes)
     area = {"top": top, "left": left, "height": height, "width": width, "picture": _thumbnail(subject)}
     transparent = alpha is not None and bool((alpha != levels_of(alpha.dtype).full).any())
-    names = list(subject.names[: samples.shape[2]]) or [f"channel {each}" for each in range(samples.shape[2])]
+    count = samples.shape[2]
+    names = output_names(count, subject.names[:count])
     data = {
         "source": subject.source,
-        "csv": subject.source.lower().endswith(".csv"),
         "further": ["--alpha", "drop"] if transparent else [],
         "image": _image_object(crop, names, numbers=subject.displayed is None),
         "crop": area if crop.shape[:2] != (height, width) else None,
         "kernels": _kernel_list(kernel, known),
-        "kernel": kernel.name.partition(":")[0],
-        "variant": kernel.name,
+        "kernel": kernel.name,
         "channel": channel,
         "upstream": None if upstream is None else upstream.ravel().tolist(),
         "at": [place[0] - top // axes[0].stride, place[1] - left // axes[1].stride],
