@@ -24,7 +24,7 @@ from convfilter.options import (
 )
 
 if TYPE_CHECKING:
-    from convfilter.explain import Explanation
+    from convfilter.explain.steps import Explanation
 
 __all__ = ["command"]
 

@@ -41,8 +41,6 @@ from convfilter.kernels import Kernel
 from convfilter.kernels.kernel import is_zero_sum
 from convfilter.options import Border, FilterOptions
 
-__all__ = ["Explanation", "explain_numbers", "explain_sample"]
-
 _TIE = 0.001  # results of floats may differ from exact ones this near to a half
 _ROUNDINGS = 2.0**-16  # and those that stay floats by this much of what was added up
 _PLACES = 256  # binary ones of irrational roots

@@ -33,8 +33,6 @@ from convfilter.geometry import Axis
 from convfilter.kernels import Kernel
 from convfilter.options import FilterOptions
 
-__all__ = ["LEGEND", "Backward", "backward_json", "backward_lines", "equations", "explain_gradients"]
-
 LEGEND = "[in brackets: made by the border]"
 _MOST = 100  # samples, outputs or weights whose sums are written out
 

@@ -19,8 +19,6 @@ from convfilter.geometry import Axis
 from convfilter.kernels import Kernel
 from convfilter.options import FilterOptions
 
-__all__ = ["draw_backward", "draw_explanation", "sliding_axes", "sliding_frames"]
-
 _MARGIN, _GAP = 28, 40
 _THUMBNAIL = 320
 _TITLE, _LINE, _TEXT = 26, 26, 17

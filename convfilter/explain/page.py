@@ -28,8 +28,6 @@ from convfilter.images.writing import write_picture
 from convfilter.kernels import Kernel, get_kernel, load_kernels
 from convfilter.options import Border, FilterOptions, Range, choices
 
-__all__ = ["Subject", "check_page", "make_page"]
-
 _SIDE = 200  # of the crop, in samples
 _STEP = 60  # crops begin at multiples, so that with the usual strides the outputs are those of the image
 _THUMBNAIL = 170

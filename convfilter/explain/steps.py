@@ -17,20 +17,6 @@ from convfilter.errors import ImageError, KernelError, OptionError, describe, es
 from convfilter.geometry import Axis
 from convfilter.kernels.matrix import parse_rows
 
-__all__ = [
-    "Explanation",
-    "Number",
-    "Part",
-    "Slice",
-    "Step",
-    "added",
-    "as_lines",
-    "bracketed",
-    "channel_names",
-]
-__all__ += ["output_lines", "output_names", "parse_numbers", "plain", "quotient", "read_numbers", "shortened"]
-__all__ += ["table_lines", "to_json", "total", "whole", "wrapped"]
-
 Number: TypeAlias = int | float | Fraction
 
 _TERMS = 25  # of a sum that is written out whole
