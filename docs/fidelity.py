@@ -68,8 +68,8 @@ def _sample_exif() -> bytes:
 
 PROFILE = struct.pack(">I", 200) + bytes(12) + b"RGB " + bytes(16) + b"acsp" + bytes(160)
 _TAGS = (
-    TiffTag(33550, 12, 3, struct.pack("<3d", 30, 30, 0)),
-    TiffTag(65000, 12, 1, struct.pack("<d", 0.5)),
+    TiffTag(33550, 12, struct.pack("<3d", 30, 30, 0)),
+    TiffTag(65000, 12, struct.pack("<d", 0.5)),
 )
 
 # An example of each block, as a reader yields it, and what messages call it.

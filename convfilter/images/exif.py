@@ -1,4 +1,4 @@
-"""EXIF blocks: removing thumbnails, building a block from the tags of a TIFF, and writing it into a TIFF.
+"""EXIF blocks, also from and into TIFF, and what is found in them: thumbnails, JPEGs, Photoshop data.
 
 A block is itself a small TIFF: addresses in it count from its beginning, behind ``Exif`` and two zeros.
 """
@@ -232,7 +232,7 @@ def block_of(directory: Directory, tags: Iterable[TiffTag], warnings: list[str])
     group = group_of(directory, warnings)
     for tag in tags:
         if tag.number == IPTC and tag.type:  # bytes, also if called numbers
-            group[IPTC] = tag._replace(type=_UNDEFINED, values=len(tag.data))
+            group[IPTC] = tag._replace(type=_UNDEFINED)
         elif tag.number in DESCRIPTIVE and tag.type and not tag.kind.endswith(" description"):
             group[tag.number] = tag
     if not group:

@@ -447,7 +447,7 @@ def _moved(data: bytes, start: int) -> dict[int, TiffTag]:
     for number in (_STRIPS, _TILES):
         if places := directory.wholes(number):
             stored = (np.array(places, np.uint64) + start).astype("<u4").tobytes()
-            tags[number] = TiffTag(number, _LONG, len(places), stored)
+            tags[number] = TiffTag(number, _LONG, stored)
     return {number: tag for number, tag in tags.items() if number not in _RESOLUTION}  # tifffile makes one up
 
 
@@ -502,10 +502,10 @@ def _group(metadata: Metadata, warnings: list[str]) -> Group:
             add_warning(warnings, "malformed EXIF dropped")
     for number, type, block in ((_XMP, 1, metadata.xmp), (_PROFILE, 7, metadata.icc)):
         if block is not None:
-            group[number] = TiffTag(number, type, len(block), block)
+            group[number] = TiffTag(number, type, block)
     if dpi is not None:
-        group[_UNIT] = TiffTag(_UNIT, 3, 1, struct.pack("<H", 2))
+        group[_UNIT] = TiffTag(_UNIT, 3, struct.pack("<H", 2))
         for number, value in zip((_ACROSS, _DOWN), dpi, strict=True):
             fraction = Fraction(value).limit_denominator(10_000)
-            group[number] = TiffTag(number, 5, 1, struct.pack("<II", *fraction.as_integer_ratio()))
+            group[number] = TiffTag(number, 5, struct.pack("<II", *fraction.as_integer_ratio()))
     return group | {tag.number: tag for tag in metadata.tags}

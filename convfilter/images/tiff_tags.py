@@ -187,9 +187,13 @@ class TiffTag(NamedTuple):
 
     number: int
     type: int
-    values: int
     data: bytes
     place: int = 0  # where a maker's note was, which may hold addresses
+
+    @property
+    def values(self) -> int:
+        """How many values it has."""
+        return len(self.data) // _SIZES[self.type]
 
     @property
     def kind(self) -> str:
@@ -240,7 +244,7 @@ def _carried(entry: Entry, directory: Directory) -> TiffTag:
     swapped = number in _IMAGEJ and directory.order == ">"  # their content has the byte order of the file
     image = b"\xff\xd8\xff" in tag.data or b"\x89PNG\r\n" in tag.data  # not filtered
     refused = number in _REFUSED or addresses or swapped or image
-    return TiffTag(number, 0, 0, b"") if refused else tag
+    return TiffTag(number, 0, b"") if refused else tag
 
 
 def little_endian(entry: Entry, directory: Directory) -> TiffTag:
@@ -248,7 +252,7 @@ def little_endian(entry: Entry, directory: Directory) -> TiffTag:
     number, type = entry.number, entry.type
     length = entry.end - entry.place
     stored = bytes(directory.data[entry.place : entry.end]) if length <= _MOST_BYTES else b""
-    broken = TiffTag(number, 0, 0, b"")
+    broken = TiffTag(number, 0, b"")
     if type not in _SIZES or not stored or len(stored) != length:
         return broken
     if number != IPTC:  # which are bytes, also if called numbers
@@ -257,7 +261,7 @@ def little_endian(entry: Entry, directory: Directory) -> TiffTag:
         stored = values.astype(f"<{code}").tobytes()
         if type != entry.type and np.any(np.frombuffer(stored, f"<{code}") != values):
             return broken
-    return TiffTag(number, type, entry.values, stored, entry.place if number == _MAKER_NOTE else 0)
+    return TiffTag(number, type, stored, entry.place if number == _MAKER_NOTE else 0)
 
 
 def of_first_page(tags: Iterable[TiffTag]) -> Iterator[TiffTag]:
@@ -351,4 +355,4 @@ def _imagej_description(tag: TiffTag, read: Origin | None, written: Origin) -> T
         if written.frames > 1:
             axis = axes[0] if len(axes) == 1 else b"slices"
             text += b"images=%d\n%s=%d\n" % (written.frames, axis, written.frames)
-    return tag._replace(values=len(text) + 1, data=text + b"\0")
+    return tag._replace(data=text + b"\0")
