@@ -211,7 +211,7 @@ def _prepared(picture: Picture, writer: Writer) -> Picture:
     if picture.format == form and FORMATS[form].losses == "always" and picture.metadata.lossless:
         warnings.append(f"is a lossless {form.upper()}, and is written as a lossy one: try png")
     metadata = _fitting(picture, kind, writer)
-    if writer.encoding.quality is not None and not FORMATS[form].quality:
+    if writer.encoding.quality is not None and FORMATS[form].losses == "never":
         warnings.append(f"{form} has no quality to choose: --quality is ignored")
     held = kind_of(mode, dtype)
     if held in ("L", "I;16", "I", "F"):  # grey of each type has a mode of its own
