@@ -174,6 +174,8 @@ apply photo.png -k sobel --depth 8bit => did you mean '8'
 apply photo.png -k gaussian:sigma:3 => 'gaussian:sigma=3'
 apply photo.png -morphology Convolve 3x3:0 => -k '0 -1 0; -1 5 -1; 0 -1 0' (add --flip for Convolve)
 apply photo.png blur out.png => 'blur' is a kernel: use -k blur
+apply blur photo.png => 'blur' is a kernel: use -k blur
+explain --values 1 -weights 1 => no such option -weights: did you mean '--weights'
 apply photo.png -k => -k blur
 apply photo.png -k blur -o out.xyz => end in '/'
 shape 28x28 => -k 3x3
