@@ -198,7 +198,7 @@ def test_images_too_small_are_used_with_their_border():
     ((COFFEE, COFFEE, (3, 3)), {"channels": "sum"}, "one channel and not 3"),
     ((COFFEE, COFFEE, (3, 3)), {"channels": "all"}, "unknown channels 'all'"),
     ((COFFEE, COFFEE, (3, 3)), {"border": "mirror"}, "unknown border"),
-    ((COFFEE, COFFEE, (3, 3)), {"ridge": math.nan}, "at least 0"),
+    ((COFFEE, COFFEE, (3, 3)), {"ridge": math.inf}, "at least 0"),
     ((COFFEE, COFFEE / 255, (3, 3)), {}, "no scale in common"),
     ((COFFEE, COFFEE, (3, 3, 3)), {}, "size of 3 numbers"),
     ((COFFEE, COFFEE, (0, 3)), {}, "at least 1"),
