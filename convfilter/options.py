@@ -42,12 +42,11 @@ class Option(NamedTuple):
     metavar: str | None = None
     read: Callable[[str], Any] | None = None  # reads its text; not for `Literal` types, flags and integers
     default_in_words: str = ""  # where the value itself says too little
-    turns_off: bool = False  # the flag at the command line turns the field off
     everyday: bool = False  # `--help` has it, with the first sentence of its help, not only `--help-all`
     # Of the field, filled in by `declared`.
     name: str = ""
     type: Any = None  # without None
-    default: Any = None
+    default: Any = None  # if true, the flag turns the field off
 
 
 def one_or_two(text: str, sign: str = ",") -> tuple[int, ...]:
@@ -261,7 +260,7 @@ class EncodeOptions(NamedTuple):
 class ReadOptions(NamedTuple):
     """How to read an image."""
 
-    orient: Annotated[bool, Option("Ignore the orientation tag.", flags="--no-orient", turns_off=True)] = True
+    orient: Annotated[bool, Option("Ignore the orientation tag.", flags="--no-orient")] = True
     max_pixels: Annotated[
         int, Option("Largest image or animation to read, in pixels; checked before decoding.", metavar="N")
     ] = MAX_PIXELS

@@ -125,15 +125,13 @@ def _existing_output(job: Job, settings: Settings) -> Result | None:
 
 def _executor(settings: Settings, count: int, memory: int | None) -> Pool | Cluster | None:
     """Return what does the jobs elsewhere; None if that is not worth it."""
-    if settings.batch.scheduler is not None:
-        from convfilter.batch.executors import Cluster
-
-        return Cluster(settings, settings.batch.scheduler)
-    cores = available_threads(settings.batch.jobs)
-    if cores == 1 or count == 1:
+    cores, scheduler = available_threads(settings.batch.jobs), settings.batch.scheduler
+    if scheduler is None and (cores == 1 or count == 1):
         return None
-    from convfilter.batch.executors import Pool
+    from convfilter.batch.executors import Cluster, Pool  # here, because a single image needs neither
 
+    if scheduler is not None:
+        return Cluster(settings, scheduler)
     return Pool(settings, cores=cores, count=count, memory=memory)
 
 

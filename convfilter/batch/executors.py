@@ -39,9 +39,6 @@ _NO_WORKERS = "a worker process died, and the system allows no new one: run agai
 
 _LOST = "the cluster has lost its scheduler or all of its workers"
 
-# Jobs that wait at a cluster, at least.
-_LEAST = 64
-
 _Pipe: TypeAlias = "connection.Connection[Any, Any]"
 
 
@@ -244,7 +241,7 @@ class Cluster:
             raise OptionError(
                 f"{option}: the scheduler has no workers, after {self._patience:g} s: start some"
             )
-        self._width = max(_LEAST, 4 * threads)
+        self._width = 64 + 4 * threads  # jobs that it has at a time
         self._submitted: set[Job] = set()
         self._answers: SimpleQueue[tuple[Job, Any]] = SimpleQueue()
         self._lost = False

@@ -211,7 +211,7 @@ def _declared_option(field: Option, text: str = "", **changes: Any) -> _Decorato
         "show_default": field.default is not None,
     }
     if field.type is bool:
-        settings |= {"flag_value": not field.turns_off, "show_default": False}
+        settings |= {"flag_value": not field.default, "show_default": False}
     elif field.read is not None or field.type is int:
         settings["read"] = field.read or read_whole
     elif values := choices(field.type):
