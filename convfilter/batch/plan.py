@@ -374,10 +374,9 @@ def _beside(folder: str, suffix: str) -> str:
 
 def _output_name(path: str, format: str | None, infix: str) -> str:
     """Return the input's name, with another extension where the format asks for it."""
-    stem, extension = os.path.splitext(os.path.basename(path) if path != STREAM else "stdin")
-    if not format_of_name(path):
-        stem, extension = stem + extension, ""
-    if format and format_of_name(path) != format:
+    name, own = os.path.basename(path) if path != STREAM else "stdin", format_of_name(path)
+    stem, extension = os.path.splitext(name) if own else (name, "")
+    if format and format != own:
         extension = extension_of(format)
     return f"{stem}{infix}{extension}"
 
