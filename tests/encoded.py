@@ -98,6 +98,11 @@ def segment(marker, content):
     return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content
 
 
+def resource(kind, content):
+    """A resource of Photoshop."""
+    return b"8BIM" + struct.pack(">HHI", kind, 0, len(content)) + content + b"\0" * (len(content) % 2)
+
+
 def packed(rows):
     return zlib.compress(b"".join(b"\0" + row for row in rows))
 

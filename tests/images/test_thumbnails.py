@@ -6,7 +6,7 @@ import struct
 
 import numpy as np
 import pytest
-from encoded import chunk, saved, segment, smooth
+from encoded import chunk, resource, saved, segment, smooth
 from PIL import Image, PngImagePlugin
 
 from convfilter.images.exif import jpeg_segments
@@ -18,7 +18,7 @@ THUMBNAIL = saved(
     Image.fromarray(np.random.default_rng(3).integers(0, 256, (40, 40, 3), np.uint8)), "JPEG"
 ).getvalue()
 IMAGE = smooth(6, 8)
-SHORT, LONG, BYTES = 3, 4, 7
+LONG, BYTES = 4, 7
 
 
 def block(directories, order="<"):
@@ -32,8 +32,7 @@ def block(directories, order="<"):
             if callable(value):
                 value = value(end)
             if isinstance(value, int):
-                format = f"{order}HHI" + ("HH" if kind == SHORT else "I")
-                entries += struct.pack(format, tag, kind, 1, value, *([0] if kind == SHORT else []))
+                entries += struct.pack(f"{order}HHII", tag, kind, 1, value)
             else:
                 entries += struct.pack(f"{order}HHII", tag, kind, len(value), end + len(data))
                 data += value + b"\0" * (len(value) % 2)
@@ -43,25 +42,20 @@ def block(directories, order="<"):
     return out
 
 
-def photoshop(kind):
-    resource = b"8BIM" + struct.pack(">H", kind) + b"\0\0"
-    content = bytes(28) + THUMBNAIL
-    return resource + struct.pack(">I", len(content)) + content + b"\0" * (len(content) % 2)
-
-
+PHOTOSHOP = resource(0x040C, bytes(28) + THUMBNAIL)
 MAKER = {271: (2, b"Maker\0")}
 LENGTH = len(THUMBNAIL)
 # The last tag of a directory holds the bytes, so that they are found behind it.
 JPEG = {513: (LONG, lambda end: end), 514: (LONG, LENGTH), 40000: (BYTES, THUMBNAIL)}
 RAW = THUMBNAIL[30:]  # any bytes will do for samples
-STRIPS = {259: (SHORT, 1), 273: (LONG, lambda end: end), 279: (LONG, len(RAW)), 40000: (BYTES, RAW)}
+STRIPS = {259: (LONG, 1), 273: (LONG, lambda end: end), 279: (LONG, len(RAW)), 40000: (BYTES, RAW)}
 CARRIERS = {
     "second directory": [MAKER, JPEG],
     "second directory, strips": [MAKER, STRIPS],
     "first directory": [MAKER | JPEG | {513: (LONG, lambda end: end + 6)}],
     "Windows": [MAKER | {0x501B: (BYTES, RAW)}],
-    "Photoshop": [MAKER | {34377: (BYTES, photoshop(0x040C))}],
-    "Photoshop 4": [MAKER | {34377: (BYTES, photoshop(0x0409))}],
+    "Photoshop": [MAKER | {34377: (BYTES, PHOTOSHOP)}],
+    "Photoshop 4": [MAKER | {34377: (BYTES, resource(0x0409, bytes(28) + RAW))}],
     "maker note": [MAKER | {37500: (BYTES, b"Maker\0\1\2" + THUMBNAIL + b"end")}],
 }
 
@@ -114,7 +108,7 @@ def test_no_output_holds_the_thumbnail_of_exif(container, carrier):
 @pytest.mark.parametrize("target", FORMATS)
 def test_no_output_holds_a_thumbnail_of_a_tiff(target):
     tags = Image.Exif()
-    tags[271], tags[34377] = "Maker", photoshop(0x040C)
+    tags[271], tags[34377] = "Maker", PHOTOSHOP
     stream = saved(Image.fromarray(IMAGE), "TIFF", tiffinfo=tags, compression="raw")
     assert leaks(stream.getvalue())
     assert not leaks(written(stream, target)[0].getvalue())
@@ -136,13 +130,12 @@ def test_no_output_holds_the_thumbnail_of_xmp(target, broken):
 
 def test_other_places_for_previews_are_in_no_output():
     data = saved(Image.fromarray(IMAGE), "JPEG").getvalue()
-
     segments = [
         segment(0xE0, b"JFXX\0\x10" + THUMBNAIL),
-        segment(0xED, b"Photoshop 3.0\0" + photoshop(0x040C)),
+        segment(0xED, b"Photoshop 3.0\0" + PHOTOSHOP),
         segment(0xE2, b"FPXR\0" + THUMBNAIL),
     ]
-    text = as_text(photoshop(0x040C))["pnginfo"].chunks[0][1]
+    text = as_text(PHOTOSHOP)["pnginfo"].chunks[0][1]
     png = bytearray(saved(Image.fromarray(IMAGE), "PNG").getvalue())
     png[33:33] = chunk(b"zTXt", text.replace(b"APP1", b"8bim"))
     for stream in (data[:2] + b"".join(segments) + data[2:] + THUMBNAIL, bytes(png)):
