@@ -77,11 +77,9 @@ def test_memory_for_the_kernels_gradient_is_that_of_a_few_blocks(monkeypatch):
     monkeypatch.setenv("CONVFILTER_THREADS", "1")
     array = np.ones((3000, 3000), np.float32)
     tracemalloc.start()
-    try:
-        result = kernel_gradient(array, array, (5, 5))
-        _, most = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
+    result = kernel_gradient(array, array, (5, 5))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
     np.testing.assert_array_equal(result, array.size)
     assert most < array.nbytes
 
@@ -153,7 +151,7 @@ def test_what_is_not_finite_goes_where_it_belongs():
 
 
 def test_the_layout_of_arrays_does_not_matter():
-    """Strided, turned, in Fortran's order, of foreign byte order, read-only, broadcast: the same bits."""
+    """Strided, turned, in Fortran's order, of foreign byte order, read-only: the same bits."""
     array, upstream, kernel = reals(0, 9, 8, 3), reals(1, 9, 8, 3), reals(2, 3, 4)
     by_array = input_gradient(upstream, kernel, (9, 8, 3))
     by_kernel, turned = kernel_gradient(array, upstream, (3, 4)), kernel_gradient(upstream, array, (3, 4))
