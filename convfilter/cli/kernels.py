@@ -9,12 +9,12 @@ from typing import Any
 import click
 
 from convfilter.cli import options
-from convfilter.cli.report import draw, kernel_in_lines, parameters_in_words, print_result, size_in_words
+from convfilter.cli.report import draw, kernel_in_lines, print_result, size_in_words
 from convfilter.errors import complain, escaped
 from convfilter.files import check_output, refuse_input, write_output
 from convfilter.kernels import Kernel, Library, files_of, get_kernel
 from convfilter.kernels.files import encode_kernel, is_kernel_file
-from convfilter.kernels.kernel import tables_of
+from convfilter.kernels.kernel import parameters_in_words, tables_of
 
 __all__ = ["GROUPS", "command"]
 

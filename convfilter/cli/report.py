@@ -26,7 +26,7 @@ from convfilter.errors import (
 )
 from convfilter.files import STREAM, refuse_terminal
 from convfilter.geometry import AXIS_NAMES, Axis
-from convfilter.kernels.kernel import flat
+from convfilter.kernels.kernel import flat, parameters_in_words
 from convfilter.options import FilterOptions, ReadOptions, Region, declared
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from convfilter.kernels import Kernel
 
 __all__ = ["Reporter", "calculation", "draw", "filter_in_words", "filter_line", "kernel_in_lines"]
-__all__ += ["parameters_in_words", "per_axis_in_words", "print_result", "read_named", "size_in_words"]
+__all__ += ["per_axis_in_words", "print_result", "read_named", "size_in_words"]
 
 _WIDEST, _MOST_WEIGHTS = 15, 500  # columns of weights that fit a terminal, and weights worth printing
 _CLEAR_LINE, _SHOW_CURSOR = "\r\x1b[K", "\x1b[?25h"
@@ -105,15 +105,6 @@ def kernel_in_lines(kernel: Kernel, facts: Mapping[str, str]) -> Iterator[str]:
         "range": kernel.range,
     }
     yield from (f"  {label:<11} {fact}" for label, fact in (own | dict(facts)).items() if fact)
-
-
-def parameters_in_words(kernel: Kernel) -> str:
-    """Return the parameters of a kernel as users type them: ``sigma=1, truncate=3``."""
-    words = []
-    for key, value in kernel.parameters.items():
-        values = value if isinstance(value, tuple) else (value,)
-        words.append(f"{key}={','.join(each if isinstance(each, str) else figure(each) for each in values)}")
-    return ", ".join(words)
 
 
 def _table(weights: Any, axes: Sequence[str], place: str = "") -> list[str]:

@@ -26,6 +26,7 @@ from convfilter.geometry import Axis
 from convfilter.images.picture import Picture
 from convfilter.images.writing import write_picture
 from convfilter.kernels import Kernel, get_kernel, load_kernels
+from convfilter.kernels.kernel import parameters_in_words
 from convfilter.options import Border, FilterOptions, Range, choices
 
 _SIDE = 200  # of the crop, in samples
@@ -244,11 +245,10 @@ def _variants(kernel: Kernel, known: Mapping[str, Kernel]) -> Iterator[Kernel]:
 def _kernel_object(kernel: Kernel, *, named: bool) -> dict[str, Any]:
     """Return a kernel for the page, its tables by part, output and channel; `named`: its name is enough."""
     outputs = kernel.shape[0] if "output" in kernel.axes else 1
-    parameters = ",".join(f"{name}={_in_words(value)}" for name, value in kernel.parameters.items())
     return {
         "name": kernel.name,
         "named": named,
-        "label": kernel.name.partition(":")[2] or parameters,
+        "label": kernel.name.partition(":")[2] or parameters_in_words(kernel),
         "axes": ",".join(kernel.axes),
         "own": "channel" in kernel.axes,
         "tables": [
@@ -260,13 +260,6 @@ def _kernel_object(kernel: Kernel, *, named: bool) -> dict[str, Any]:
         "anchor": kernel.anchor,
         "range": kernel.range,
     }
-
-
-def _in_words(value: Any) -> str:
-    """Return the value of a parameter as users type it."""
-    if isinstance(value, tuple):
-        return ",".join(map(_in_words, value))
-    return value if isinstance(value, str) else f"{value:g}"
 
 
 def _text_of(name: str) -> str:

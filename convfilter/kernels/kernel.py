@@ -10,7 +10,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from convfilter.errors import KernelError, brief, did_you_mean, escaped
+from convfilter.errors import KernelError, brief, did_you_mean, escaped, figure
 from convfilter.options import Range, choices
 
 if TYPE_CHECKING:
@@ -20,7 +20,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["AXES", "LARGEST_SIDE", "NAME", "NAMES", "ZERO_SUM", "FieldError", "Kernel", "blaming", "choice"]
-__all__ += ["flat", "is_zero_sum", "number", "plain", "quoted", "shape_of", "tables_of"]
+__all__ += [
+    "flat",
+    "is_zero_sum",
+    "number",
+    "parameters_in_words",
+    "plain",
+    "quoted",
+    "shape_of",
+    "tables_of",
+]
 __all__ += ["with_own_sums"]
 
 AXES = ("column", "row,column", "channel,row,column", "output,channel,row,column", "frame,row,column")
@@ -440,6 +449,15 @@ def tables_of(kernel: Kernel) -> Iterator[tuple[str, NDArray[np.float64]]]:
         for place, table in zip(np.ndindex(part.shape[: len(outer)]), tables, strict=True):
             names = [f"{axis} {index}" for axis, index in zip(outer, place, strict=True)]
             yield ", ".join(([f"part {number}"] if len(kernel.parts) > 1 else []) + names), table
+
+
+def parameters_in_words(kernel: Kernel) -> str:
+    """Return the parameters of a kernel as users type them: ``sigma=1, truncate=3``."""
+    words = []
+    for key, value in kernel.parameters.items():
+        values = value if isinstance(value, tuple) else (value,)
+        words.append(f"{key}={','.join(each if isinstance(each, str) else figure(each) for each in values)}")
+    return ", ".join(words)
 
 
 def with_own_sums(kernel: Kernel) -> Kernel:
