@@ -9,21 +9,39 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
-from borders import border_plot, padding_plot  # beside this file
 from PIL import Image, ImageDraw, ImageFont, ImageSequence
 
 import convfilter as cf
 from convfilter.cli.kernels import GROUPS
-from convfilter.drawing import INK, PALE, below, beside, boxed, diverging, framed, grid, outlined, text
+from convfilter.drawing import (
+    INK,
+    PALE,
+    below,
+    beside,
+    boxed,
+    diverging,
+    framed,
+    grid,
+    outlined,
+    resized,
+    text,
+)
 from convfilter.drawing.plots import kernel_plot
 from convfilter.drawing.sheet import Tile, contact_sheet
+from convfilter.options import Border
 
 DOCS = Path(__file__).resolve().parent
 SAMPLES = DOCS.parent / "sample_images"
 TILE = 240
 LARGEST = 150_000  # bytes of a true-colour image
+
+# A small image and what is around it; a row of samples and a kernel over it; sizes in drawings of both.
+SIDE, AROUND, COUNT, WEIGHTS = 4, 3, 7, 3
+CELL, GAP = 22, 34
+SAMPLE, ADDED, WEIGHT, BETWEEN = (150, 178, 216), (226, 229, 233), (214, 40, 57), (246, 208, 212)
 
 
 def main() -> None:
@@ -88,6 +106,64 @@ def part(file: str, area: tuple[int, int, int, int]) -> np.ndarray:
     """Return a part of a sample image, between columns and rows: left, top, right, bottom."""
     with Image.open(SAMPLES / file) as image:
         return np.asarray(image.crop(area))
+
+
+def border_plot() -> np.ndarray:
+    """Return every border around the same image, which is framed; a constant border is half white."""
+    cells = [bordered(mode) for mode in get_args(Border)]
+    plot = below([beside(cells[:3], GAP), beside(cells[3:], GAP)], GAP)
+    return boxed(plot, plot.shape[0] + 2 * GAP, plot.shape[1] + 2 * GAP, centred=True)
+
+
+def bordered(mode: str) -> np.ndarray:
+    """Return a small colourful image with its border, as the engine reads it."""
+    rows, columns = np.indices((SIDE, SIDE)) / (SIDE - 1)
+    ramp = np.stack([40 + 200 * columns, 60 + 150 * rows, 220 - 160 * columns * rows], axis=-1)
+    whole = cf.correlate(ramp, [[1.0]], padding=AROUND, border=mode, fill=127.5)
+    side = len(whole) * CELL
+    inner = np.array([AROUND, AROUND, AROUND + SIDE, AROUND + SIDE]) * CELL
+    drawn = outlined(resized(whole.astype(np.uint8), side, side, "nearest"), inner.tolist())
+    title = text("constant=0.5" if mode == "constant" else mode, 17)
+    return below([boxed(title, 34, 0), drawn])
+
+
+def padding_plot() -> np.ndarray:
+    """Return a row of samples and below it every place of a kernel: paddings, a stride and a dilation."""
+    plots = [drawn_places("valid"), drawn_places("same"), drawn_places("full")]
+    plots += [drawn_places("valid", stride=2), drawn_places("valid", dilation=2)]
+    meanings = {SAMPLE: "sample", ADDED: "added by the padding", WEIGHT: "weight"}
+    meanings[BETWEEN] = "skipped by the dilation"
+    legend = [beside([cell_row([colour], CELL), text(name, 15)], 6) for colour, name in meanings.items()]
+    plot = below([beside(plots, GAP), beside(legend, GAP)], GAP)
+    return boxed(plot, plot.shape[0] + GAP, plot.shape[1] + GAP, centred=True)
+
+
+def drawn_places(padding: str, stride: int = 1, dilation: int = 1) -> np.ndarray:
+    """Return where the weights stand: a line for each output."""
+    reach = dilation * (WEIGHTS - 1)
+    before = {"valid": 0, "same": reach // 2, "full": reach}[padding]
+    options = {"padding": padding, "stride": stride, "dilation": dilation}
+    (count,) = cf.output_shape((COUNT,), (WEIGHTS,), **options)
+    lines = [[ADDED] * before + [SAMPLE] * COUNT + [ADDED] * before]
+    for place in range(count):
+        line = [(255, 255, 255)] * len(lines[0])
+        start = place * stride
+        line[start : start + reach + 1] = [BETWEEN] * (reach + 1)
+        line[start : start + reach + 1 : dilation] = [WEIGHT] * WEIGHTS
+        lines.append(line)
+    side = CELL - 6
+    samples, *places = (cell_row(line, side) for line in lines)
+    more = [f"{name} {value}" for name, value in (("stride", stride), ("dilation", dilation)) if value > 1]
+    titles = [text(", ".join([padding, *more]), 15), text(f"{COUNT} samples, {count} outputs", 13)]
+    return below([boxed(below(titles, 4), 0, 150), below([samples, below(places, 3)], 6)], 10)
+
+
+def cell_row(colours: list[tuple[int, int, int]], side: int) -> np.ndarray:
+    """Return cells side by side, with a white line between them."""
+    row = np.full((side, side * len(colours), 3), 255, np.uint8)
+    for place, colour in enumerate(colours):
+        row[1:-1, place * side + 1 : (place + 1) * side - 1] = colour
+    return row
 
 
 def habits_plot() -> np.ndarray:
