@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import logging
 import os
 import re
@@ -16,7 +15,7 @@ import warnings as python_warnings
 from collections.abc import Iterator
 from contextvars import ContextVar
 from importlib import import_module
-from typing import Any, TextIO
+from typing import Any
 
 from convfilter.errors import ConvfilterError, ImageError, describe, one_line, with_name
 from convfilter.images.formats import FORMATS
@@ -152,18 +151,14 @@ class _WarningHook:
             if not self._blocks:
                 self._filters.__exit__(None, None, None)
 
-    def _take(
-        self,
-        message: Warning | str,
-        *where: Any,
-        **named: Any,
-    ) -> None:
+    def _take(self, message: Warning | str, *where: Any, **named: Any) -> None:
         if (warnings := _collected.get()) is None:
             self._show(message, *where, **named)
         else:
             add_warning(warnings, one_line(message))
 
 
+_warning_hook = _WarningHook()
 _print_lock = threading.Lock()
 
 
@@ -191,15 +186,14 @@ def _printed(warnings: list[str]) -> Iterator[None]:
             file = opened.enter_context(tempfile.TemporaryFile(buffering=0))
             encoding = getattr(sys.__stderr__, "encoding", None)
             spare = opened.enter_context(open(os.dup(2), "w", 1, encoding, errors="backslashreplace"))
-        except (
-            OSError
-        ):  # without a spare descriptor or a folder for temporary files, lines stay where they are
+        except OSError:  # without a descriptor or a folder to spare, lines stay where they are
             yield
             return
         python = sys.stderr
-        if _descriptor(python) == 2:
-            python.flush()
-            sys.stderr = spare
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # it has no descriptor
+            if python.fileno() == 2:
+                python.flush()
+                sys.stderr = spare
         os.dup2(file.fileno(), 2)
         try:
             yield
@@ -216,14 +210,3 @@ def _printed(warnings: list[str]) -> Iterator[None]:
         raise ImageError(f"{fault}: {lines[0]}") if lines else fault
     for line in lines:
         add_warning(warnings, line)
-
-
-def _descriptor(stream: TextIO | None) -> int | None:
-    """Return the number of a stream's descriptor, None if it has none."""
-    try:
-        return None if stream is None else stream.fileno()
-    except (OSError, ValueError, AttributeError, io.UnsupportedOperation):
-        return None
-
-
-_warning_hook = _WarningHook()
