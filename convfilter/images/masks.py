@@ -14,7 +14,7 @@ from convfilter.errors import ImageError, OptionError, escaped, with_name
 from convfilter.files import STREAM
 from convfilter.images.formats import format_of_name
 from convfilter.images.picture import Picture, check_mask_size, check_mask_values
-from convfilter.images.reading import read_picture, read_size
+from convfilter.images.reading import Frames, opened_frames
 from convfilter.images.tiff_tags import no_data
 from convfilter.options import FilterOptions, ReadOptions
 
@@ -66,36 +66,32 @@ def check_mask_sizes(
 ) -> None:
     """Refuse masks whose header does not say the width and height of each frame."""
     for path in mask_files(options).values():
-        path = _of_image(path, source)
-        with _named(path):
-            found = read_size(path, orient=reading.orient)
-            _check_frames(found.frames)
+        with _opened(path, source, reading) as frames:
+            found = frames.size()
         for width, height in sizes:
             check_mask_size((found.height, found.width), (height, width))
 
 
 def _read(name: str, path: str, source: str, reading: ReadOptions) -> NDArray[Any]:
-    path = _of_image(path, source)
-    with _named(path):
-        picture = read_picture(path, max_pixels=reading.max_pixels, orient=reading.orient)
+    with _opened(path, source, reading) as frames:
+        picture = frames.read(0)
         if picture.mode not in _GREY_OR_COLOUR:
             raise ImageError(f"{picture.mode} is not a mask: use a grey image")
-        _check_frames(picture.frames)
         if name == "mask":
             kind = picture.pixels.dtype
             check_mask_values(picture.pixels, np.iinfo(kind).max if kind.kind in "iu" else 1)
     return picture.pixels
 
 
-def _check_frames(count: int) -> None:
-    if count > 1:
-        raise ImageError(f"holds {count} frames: use a single image")
-
-
 @contextlib.contextmanager
-def _named(path: str) -> Iterator[None]:
+def _opened(path: str, source: str, reading: ReadOptions) -> Iterator[Frames]:
+    """Open the mask of an image; errors name it."""
+    path = _of_image(path, source)
     try:
-        yield
+        with opened_frames(path, max_pixels=reading.max_pixels, orient=reading.orient) as frames:
+            if frames.count > 1:
+                raise ImageError(f"holds {frames.count} frames: use a single image")
+            yield frames
     except ImageError as error:
         raise with_name(error, f"mask {escaped(path)}") from None
 
