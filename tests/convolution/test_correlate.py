@@ -18,6 +18,16 @@ def test_convolve_is_mathematical_convolution(length, signal):
     np.testing.assert_array_equal(convolve(array, kernel, padding="full", border="zero"), product)
 
 
+def test_either_factor_may_be_differentiated_first():
+    """[f * g]' = f' * g = f * g', exactly where no border but zero takes part."""
+    signal, blur, slope = integers(0, 12), integers(1, 5), np.array([1, -1])
+    for options in ({"padding": "full", "border": "zero"}, {"padding": "valid"}):
+        after = convolve(convolve(signal, blur, **options), slope, **options)
+        before = convolve(convolve(signal, slope, **options), blur, **options)
+        own = convolve(signal, convolve(blur, slope, padding="full", border="zero"), **options)
+        assert after.tolist() == before.tolist() == own.tolist()
+
+
 @settings(deadline=None, derandomize=True, max_examples=200)
 @given(problem=problems())
 def test_loops_agree_in_one_two_and_three_dimensions(problem):
