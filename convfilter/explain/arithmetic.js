@@ -285,6 +285,12 @@ function leastAndMost(planes) {
   return least > most ? [0, 0] : [least, most];
 }
 
+/** Samples with their weights multiplied and added up; a sample under a weight of zero does not count. */
+function multiplied(slice) {
+  const products = slice.weights.map((weight, at) => (weight === 0 ? 0 : weight * slice.samples[at]));
+  return { ...slice, products, sum: sumOf(products) };
+}
+
 /** How one output is computed: for each part its slices and steps, then the steps to the sample. */
 function explainAt(image, kernel, { axes, bank, padded, settings }, row, column, channel) {
   const [rows, columns] = axes;
@@ -298,8 +304,7 @@ function explainAt(image, kernel, { axes, bank, padded, settings }, row, column,
       ]);
       const samples = places.map((place) => sampleAt(padded[source], place));
       const border = places.map((place) => isBorder(place, axes));
-      const products = weights.map((weight, index) => (weight === 0 ? 0 : weight * samples[index]));
-      return { name: bank.summed ? image.names[source] : "", samples, weights, products, border, sum: sumOf(products) };
+      return multiplied({ name: bank.summed ? image.names[source] : "", samples, weights, border });
     });
     const sums = tables.map(({ sum }) => sum);
     const steps = tables.length > 1 ? tables.map((each) => [`sum of ${each.name}`, "all products", each.sum]) : [];

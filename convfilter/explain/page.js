@@ -223,7 +223,7 @@ function updateForward() {
   draw(grids.input, marks);
   draw(grids.output, [{ row, column, colour: theme.accent }]);
   const of = result.outputs.length > 1 ? `, ${outputNames()[channel]}` : "";
-  say(`Output ${placeOf([row, column], outputOrigin())}${of}: ${figure(explained.value)}`, state.pinned,
+  say(`Output ${placeOf([row, column], outputOrigin())}${of}: ${figure(explained.value)}`,
     `The anchor of the kernel is over ${placeOf(explained.anchor, inputOrigin)} of the input.`);
   const parts = explained.parts.map((part, number) => make("section", {},
     ...(explained.parts.length > 1 ? [make("h3", {}, `Part ${number + 1}`)] : []),
@@ -235,16 +235,10 @@ function updateForward() {
 }
 
 function updateBackward() {
-  const { axes } = state.result;
-  const { samples, weights, divisor, shared } = state.gradients;
-  const { kind, row, column } = state.focus;
-  $("weight-gradient").replaceChildren(numbersOf("dL/dw", weights, axes[1].kernel, diverging(largestOf([weights]))));
-  if (kind === "weight") {
-    explainWeight(row, column, weights, divisor, shared);
-  } else {
-    const plane = clamp(state.focus.plane, 0, samples.length - 1);
-    explainSample(row, column, plane, samples[plane][row * axes[1].size + column], divisor);
-  }
+  const { weights } = state.gradients;
+  const { kernel } = state.result.axes[1];
+  $("weight-gradient").replaceChildren(numbersOf("dL/dw", weights, kernel, diverging(largestOf([weights]))));
+  (state.focus.kind === "weight" ? explainWeight : explainSample)(state.focus);
   if (document.activeElement !== $("derivative")) {
     $("derivative").value = figure(state.upstream[outputAt()]);
   }
@@ -252,8 +246,11 @@ function updateBackward() {
 }
 
 /** A sample's gradient: the outputs that it feeds, each one's derivative times the weight between them. */
-function explainSample(row, column, plane, gradient, divisor) {
+function explainSample({ row, column, plane: asked }) {
   const { axes, width } = state.result;
+  const { samples, divisor } = state.gradients;
+  const plane = clamp(asked, 0, samples.length - 1);
+  const gradient = samples[plane][row * axes[1].size + column];
   const weights = chosenPart().slices[plane];
   const terms = feeds(row, axes[0], state.options.border).flatMap(([i, a, y]) => (
     feeds(column, axes[1], state.options.border).map(([j, b, x]) => ({
@@ -274,32 +271,28 @@ function explainSample(row, column, plane, gradient, divisor) {
   markWeights(terms.map((term) => term.place));
   const name = shownPlanes().length > 1 ? `, ${image.names[shownPlanes()[plane]]}` : "";
   const here = shifted([row, column], inputOrigin);
-  if (!terms.length) {
-    say(`Gradient with respect to input ${placeOf([row, column], inputOrigin)}${name}: 0`, state.pinned, "No output uses this sample.");
-    showGradient(`dL/dx[${here}]`, 0);
-    return;
-  }
-  say(`Gradient with respect to input ${placeOf([row, column], inputOrigin)}${name}: ${figure(gradient)}`, state.pinned,
-    `The sample feeds ${outputs.size} output${outputs.size === 1 ? "" : "s"}` +
-    `${terms.length > outputs.size ? `, some of them through the border, by ${terms.length} products` : ""}. ` +
-    "The derivative of each output flows back through the weight between them.");
-  const slice = {
+  const through = terms.length > outputs.size ? `, some of them through the border, by ${terms.length} products` : "";
+  say(`Gradient with respect to input ${placeOf([row, column], inputOrigin)}${name}: ${figure(gradient)}`, !terms.length
+    ? "No output uses this sample."
+    : `The sample feeds ${outputs.size} output${outputs.size === 1 ? "" : "s"}${through}. ` +
+      "The derivative of each output flows back through the weight between them.");
+  if (!terms.length) return showGradient(`dL/dx[${here}]`, gradient);
+  const slice = multiplied({
     samples: terms.map((term) => term.derivative), weights: terms.map((term) => term.weight),
     border: terms.map(({ y, x }) => y !== row || x !== column),
-    products: terms.map((term) => term.derivative * term.weight),
-  };
-  slice.sum = sumOf(slice.products);
+  });
   const symbols = terms.map(({ i, j, place }) => `d[${shifted([i, j], outputOrigin())}]·w[${place}]`);
   const breadth = new Set(terms.map((term) => term.j)).size;
   const square = terms.length === outputs.size;
   const columns = square ? breadth : terms.length;
-  showGradient(`dL/dx[${here}]`, gradient, writtenOut(symbols, 18),
+  return showGradient(`dL/dx[${here}]`, gradient, writtenOut(symbols, 18),
     sliceOf(slice, columns, ["upstream", "weights (rotated)", "products"], square), stepsOf(divided(slice.sum, divisor)));
 }
 
 /** A weight's gradient: the correlation of all outputs' derivatives with the samples that the weight met. */
-function explainWeight(row, column, gradient, divisor, shared) {
+function explainWeight({ row, column }) {
   const { axes, padded, height, width } = state.result;
+  const { weights, divisor, shared } = state.gradients;
   const [rows, columns] = axes;
   const [a, b] = turned(row, column);
   const [top, left] = [a * rows.dilation - rows.before, b * columns.dilation - columns.before];
@@ -312,22 +305,20 @@ function explainWeight(row, column, gradient, divisor, shared) {
   draw(grids.input, [...windowMarks(top, left, height, width, state.options.stride, theme.accent), pair(met)]);
   draw(grids.output, [{ row: 0, column: 0, rows: height, columns: width, colour: theme.accent }, pair(output)]);
   markWeights([[row, column]]);
-  const value = gradient[row * columns.kernel + column];
-  say(`Gradient with respect to weight row ${row}, column ${column}: ${figure(value)}`, false,
+  const value = weights[row * columns.kernel + column];
+  say(`Gradient with respect to weight row ${row}, column ${column}: ${figure(value)}`,
     `The weight met ${height * width} samples, one for each output (one such pair is marked blue). ` +
     "Its gradient is the correlation of these samples with the upstream gradients.");
   // Outputs without a derivative add nothing; large sums are clearer without them.
   const all = Array.from(state.upstream.keys());
   const small = Math.max(height, width) <= 11;
   const used = small ? all : all.filter((at) => state.upstream[at] !== 0);
-  const slices = shared.map((plane) => {
-    const samples = used.map((at) => sampleAt(padded[plane], metAt(at)));
-    const products = samples.map((sample, number) => sample * state.upstream[used[number]]);
-    const border = used.map((at) => isBorder(metAt(at), axes));
-    const name = shared.length > 1 ? image.names[plane] : "";
-    const upstream = used.map((at) => state.upstream[at]);
-    return { name, samples: upstream, weights: samples, products, border, sum: sumOf(products) };
-  });
+  const slices = shared.map((plane) => multiplied({
+    name: shared.length > 1 ? image.names[plane] : "",
+    samples: used.map((at) => state.upstream[at]),
+    weights: used.map((at) => sampleAt(padded[plane], metAt(at))),
+    border: used.map((at) => isBorder(metAt(at), axes)),
+  }));
   const sums = slices.map(({ sum }) => sum);
   const whole = sums.length > 1 ? [["sum", added(sums), sumOf(sums)]] : [];
   const symbols = used.slice(0, 12).map((at) => (
@@ -349,8 +340,8 @@ function showGradient(name, value, symbols = "", ...content) {
 const shifted = (place, origin) => place.map((index, axis) => index + origin[axis]);
 const placeOf = (place, origin) => `row ${shifted(place, origin).join(", column ")}`;
 
-function say(title, pinned, text) {
-  $("status").textContent = `${title}${pinned ? " (pinned)" : ""}`;
+function say(title, text) {
+  $("status").textContent = `${title}${state.pinned ? " (pinned)" : ""}`;
   $("where").textContent = text;
 }
 
