@@ -10,7 +10,7 @@ from samples import noise
 
 from convfilter.images.picture import Metadata, Picture
 from convfilter.images.reading import opened_frames
-from convfilter.images.writing import write_picture
+from convfilter.images.writing import write_frames
 
 
 class FullDisk(io.BytesIO):
@@ -53,7 +53,7 @@ def write(pixels, mode, form, encoding=None, threads=1, **metadata):
     """A stream that holds a picture, and what was lost."""
     stream = io.BytesIO()
     picture = Picture(pixels, mode, "npy", Metadata(**metadata))
-    return stream, write_picture(stream, picture, form, encoding, threads=threads)
+    return stream, write_frames(stream, [picture], 0, form, encoding, threads=threads)
 
 
 def encoded(*arguments, **options):

@@ -67,25 +67,14 @@ def check_writable(
 
 
 def write_picture(
-    stream: BinaryIO,
-    picture: Picture,
-    format: str | None = None,
-    encoding: EncodeOptions | None = None,
-    *,
-    release: bool = False,
-    threads: int = 1,
+    stream: BinaryIO, picture: Picture, format: str | None = None, encoding: EncodeOptions | None = None
 ) -> list[str]:
-    """Encode an image into a buffered stream, by default in its own format; return what was lost.
+    """Encode an image, which is kept, into a buffered stream, by default in its own format.
 
-    With `release`, `picture.pixels` is replaced by an empty array as soon as the encoder has a copy, which
-    saves three bytes a pixel in RGB while encoding.
+    Returns what was lost.
     """
-    form = format or picture.format
-    height, width = picture.pixels.shape[:2]
-    check_writable(_mode_of(picture), picture.pixels.dtype, (width, height), 1, form)
-    if not release:
-        picture = picture.with_pixels(picture.pixels, picture.mode)
-    return write_frames(stream, [picture], 0, form, encoding, threads=threads)
+    kept = picture.with_pixels(picture.pixels, picture.mode)
+    return write_frames(stream, [kept], 0, format or picture.format, encoding)
 
 
 def write_frames(
@@ -100,29 +89,27 @@ def write_frames(
 ) -> list[str]:
     """Encode `count` images, 0 for a single one, as a file into a buffered stream; return what was lost.
 
-    Each is forgotten before the next is asked for, as far as the format allows. A `volume` of grey frames in
-    an ``.npy`` is (T, H, W); other frames are (T, H, W, 1), which cannot be taken for an image.
+    Each is emptied as soon as the encoder has a copy, and forgotten before the next is asked for, as far as
+    the format allows. A `volume` of grey frames in an ``.npy`` is (T, H, W); other frames are (T, H, W, 1),
+    which cannot be taken for an image.
     """
     row = FORMATS[format]
     writer: Writer = loaded(row.writer)(stream, format, encoding or EncodeOptions(), count, threads)
-    size: tuple[int, ...] | None = None
+    sizes: set[tuple[int, int]] = set()
     for number, picture in enumerate(pictures):
         with frame_named(number, count or 1), collected(writer.warnings, prints=row.prints):
-            size = _checked_size(picture, size, format)
+            height, width = picture.pixels.shape[:2]
+            check_writable(_mode_of(picture), picture.pixels.dtype, (width, height), count, format)
+            sizes.add((width, height))
+            if len(sizes) > 1 and row.several != "pages":
+                fault = f"{width} x {height} pixels, and {format} holds frames of one size"
+                raise ImageError(f"{fault}; try tiff")
             if count and row.several == "arrays" and picture.pixels.ndim == 2 and not volume:
                 picture.pixels = picture.pixels[..., np.newaxis]
             writer.add(_prepared(picture, writer))
     with collected(writer.warnings, prints=row.prints):
         writer.finish()
     return writer.all_warnings()
-
-
-def _checked_size(picture: Picture, size: tuple[int, ...] | None, form: str) -> tuple[int, ...]:
-    """Return an image's size; refuse another than that before it where a file holds one size only."""
-    height, width = shape = picture.pixels.shape[:2]
-    if size not in (None, shape) and FORMATS[form].several != "pages":
-        raise ImageError(f"{width} x {height} pixels, and {form} holds frames of one size; try tiff")
-    return shape
 
 
 class Writer:

@@ -14,7 +14,7 @@ from convfilter.errors import ImageError
 from convfilter.images.formats import FORMATS
 from convfilter.images.picture import Metadata, Picture
 from convfilter.images.reading import read_picture
-from convfilter.images.writing import check_writable, write_picture
+from convfilter.images.writing import check_writable, write_frames, write_picture
 from convfilter.options import EncodeOptions
 
 pytestmark = pytest.mark.usefixtures("without_codecs")  # as Pillow alone does it
@@ -208,7 +208,7 @@ def test_an_encoders_error_is_an_image_error(monkeypatch, error):
         write(noise("RGB"), "RGB", "bmp")
 
 
-def test_pixels_are_released_before_they_are_encoded_if_asked(monkeypatch):
+def test_only_frames_are_released_before_they_are_encoded(monkeypatch):
     sizes = []
     save = Image.Image.save
     picture = Picture(noise("RGB"), "RGB", "png", Metadata())
@@ -218,9 +218,12 @@ def test_pixels_are_released_before_they_are_encoded_if_asked(monkeypatch):
         save(image, *args, **options)
 
     monkeypatch.setattr(Image.Image, "save", watched)
-    for release, size in ((False, 23 * 31 * 3), (True, 0)):
+    for frames, size in ((False, 23 * 31 * 3), (True, 0)):
         sizes.clear()
         stream = io.BytesIO()
-        write_picture(stream, picture, release=release)
+        if frames:
+            write_frames(stream, [picture], 0, "png")
+        else:
+            write_picture(stream, picture)
         assert {*sizes, picture.pixels.size} == {size}
         np.testing.assert_array_equal(read_picture(stream).pixels, noise("RGB"))
