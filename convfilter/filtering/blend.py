@@ -22,7 +22,7 @@ from convfilter.images.picture import check_mask_size, check_mask_values
 from convfilter.options import FilterOptions
 
 __all__ = ["LUMA", "Blend", "Block", "Division", "Mixture", "Original", "blends", "check_blending"]
-__all__ += ["check_region", "divided", "grey_mask", "like"]
+__all__ += ["check_region", "copy_where", "divided", "grey_mask", "like"]
 
 _LEAST_MIX = 1e-100
 # A block is cut into at most this many pieces, of at least this width, to find where a mask is 0 or full.
@@ -247,6 +247,16 @@ def like(value: np.ndarray, samples: np.ndarray) -> np.ndarray:
         for channel in range(value.shape[-1]):
             np.copyto(made[..., channel], samples[..., 0], casting="unsafe")
     return made
+
+
+def copy_where(where: np.ndarray, values: np.ndarray, target: np.ndarray) -> None:
+    """Copy values, of one channel or all, where a mask says so; numpy is slow along short axes."""
+    if where.shape == target.shape and target.strides[-2] == target.shape[-1] * target.itemsize:
+        np.copyto(target, values, "unsafe", where)
+        return
+    for channel in range(target.shape[-1]):
+        own, here = (each[..., channel % each.shape[-1]] for each in (values, where))
+        np.copyto(target[..., channel], own, "unsafe", here)
 
 
 def _scale(values: np.ndarray, factor: float) -> np.ndarray:

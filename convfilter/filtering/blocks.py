@@ -12,7 +12,7 @@ import numpy as np
 
 from convfilter.convolution.borders import ArraySource, RowsKept, source_index
 from convfilter.convolution.execute import Read, run
-from convfilter.filtering.blend import LUMA, Blend, Block, Mixture, Original, like
+from convfilter.filtering.blend import LUMA, Blend, Block, Mixture, Original, copy_where, like
 from convfilter.filtering.layer import Layer, finish_of
 from convfilter.filtering.quantize import Clipping, Extremes, Finish, Quotients, decode, rescaled
 from convfilter.filtering.weighted import (
@@ -213,7 +213,7 @@ class _Run:
         if mask is None:
             target[...] = samples
         elif not mask.all():
-            _copy_where(mask == 0, samples, target)
+            copy_where(mask == 0, samples, target)
 
     def _store(self, piece: _Piece, mask: np.ndarray | None) -> None:
         """Store the samples of a piece; a `mask` of None is full everywhere."""
@@ -353,7 +353,7 @@ class _Run:
                     instead, lost = like(own if bank.summed else top, here), lacking
                     by_channel(np.multiply, instead, own)
                     if self.colours.dtype.kind == "f":  # infinity counts only where something is missing
-                        _copy_where((own == 0) | lacking, np.zeros(1), instead)
+                        copy_where((own == 0) | lacking, np.zeros(1), instead)
                     if bank.summed:
                         instead = instead.sum(axis=-1, keepdims=True)
                         lost = (lacking & hidden.touched[number, part]).any(axis=-1, keepdims=True)
@@ -395,7 +395,7 @@ class _Run:
             samples = anchored(self.missing.samples, layer.axes, layer.border, 0, piece.where)
             samples = samples if samples.shape[-1] == self.channels else samples[..., :1]
         samples = rescaled(samples, layer.depth, layer.result)
-        _copy_where(gone, samples, target[..., : self.channels])
+        copy_where(gone, samples, target[..., : self.channels])
 
     def _stretched(self) -> Finish:
         """Return the arithmetic that maps the smallest value to 0 and the largest to full scale.
@@ -434,16 +434,6 @@ class _Run:
         root = layer.combine == "magnitude"
         mixture = Mixture(self.blend, fulls, finish.add, divide, parts * finish.bound, root=root)
         return finish._replace(blend=mixture)
-
-
-def _copy_where(where: np.ndarray, values: np.ndarray, target: np.ndarray) -> None:
-    """Copy values, of one channel or all, where a mask says so; numpy is slow along short axes."""
-    if where.shape == target.shape and target.strides[-2] == target.shape[-1] * target.itemsize:
-        np.copyto(target, values, "unsafe", where)
-        return
-    for channel in range(target.shape[-1]):
-        own, here = (each[..., channel % each.shape[-1]] for each in (values, where))
-        np.copyto(target[..., channel], own, "unsafe", here)
 
 
 def noise_of(layer: Layer, colours: np.ndarray) -> float:

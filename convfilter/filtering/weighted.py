@@ -20,7 +20,7 @@ from convfilter.convolution import array_of
 from convfilter.convolution.borders import ArraySource, source_index
 from convfilter.convolution.plan import make_plan
 from convfilter.errors import ImageError, OptionError, brief
-from convfilter.filtering.blend import Block, grey_mask, like
+from convfilter.filtering.blend import Block, copy_where, grey_mask, like
 from convfilter.filtering.layer import Layer
 from convfilter.geometry import Axis
 from convfilter.options import Border
@@ -98,11 +98,6 @@ def normalised(
         narrow = largest * total * times < 2**24 and total * divisor < 2**13
         return Part(top, times, over.astype(np.float32) if narrow else over, divisor)
     return Part(top, total, over, divisor)
-
-
-def places_of(values: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Return the same as `np.nonzero`, which is slow for several axes."""
-    return tuple(np.unravel_index(np.flatnonzero(values), values.shape))
 
 
 def planar(values: np.ndarray) -> np.ndarray:
@@ -216,10 +211,7 @@ class MissingSource:
         hidden = np.empty((*samples.shape[:-1], self._planes), bool)
         self._hidden(starts[-3:], hidden)
         self._threads.hidden = hidden if hidden.any() else None
-        if self._planes == 1:
-            samples[places_of(hidden[..., 0])] = 0
-        else:  # for contiguous memory numpy is fast itself
-            samples[places_of(hidden) if self._summed else hidden] = 0
+        copy_where(hidden, np.zeros(1), samples)
 
     @property
     def hidden(self) -> np.ndarray | None:
