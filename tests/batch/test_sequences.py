@@ -57,19 +57,6 @@ def colours_of(path):
     return np.array(frames_of(path))[..., :3]
 
 
-def test_a_filtered_gif_is_near_to_what_was_computed_and_keeps_its_transparency():
-    frames = [np.dstack([frame, np.full(frame.shape[:2], 255, np.uint8)]) for frame in moving()]
-    for number, frame in enumerate(frames):
-        frame[number : number + 3, 9:13] = 0
-    animate("a.gif", frames, TIMES, disposal=2)
-    ran("a.gif", "b.gif", "sobel")
-    for old, new in zip(frames_of("a.gif"), frames_of("b.gif"), strict=True):
-        expected = cf.apply_kernel(old, "sobel")
-        assert np.array_equal(new[..., 3], expected[..., 3])
-        seen = new[..., 3] > 0
-        assert np.abs(new[seen].astype(int) - expected[seen]).mean() < 3
-
-
 def test_shares_of_clipped_samples_are_those_of_all_frames():
     frames = [grey(8, 8, seed=0), np.zeros((16, 8), np.uint8), grey(8, 8, seed=2)]
     animate("a.tif", frames)

@@ -116,18 +116,11 @@ def assert_explained(seed):
     return True
 
 
-@pytest.mark.parametrize("name", ["tilted", "halves", "real"])
-def test_alpha_is_the_mean_over_the_parts_that_do_not_sum_to_zero(name):
-    kernel, pixels = TABLES[name], np.random.default_rng(0).integers(0, 256, (4, 5, 2), np.uint8)
-    made = cf.apply_kernel(pixels, kernel, alpha="premultiply")
-    means = []
-    for row, column in np.ndindex(4, 5):
-        found = explain_sample(
-            pixels, [kernel], FilterOptions(alpha="premultiply"), (row, column), channel="1"
-        )
-        assert worked(found) == found.value == made[row, column, 1]
-        means += [step for step in found.steps if step.name == "mean of parts"]
-    assert len(means) == (0 if name == "tilted" else 20)  # of which one part sums to zero
+@pytest.mark.parametrize(("name", "averaged"), [("halves", True), ("tilted", False)])
+def test_alpha_is_the_mean_over_the_parts_that_do_not_sum_to_zero(name, averaged):
+    options = FilterOptions(alpha="premultiply")
+    found = explain_sample(colour(4, 5, 2), [TABLES[name]], options, (1, 2), channel="1")
+    assert ("mean of parts" in [step.name for step in found.steps]) == averaged
 
 
 def test_a_difference_that_no_tie_explains_is_an_error_of_ours(monkeypatch):
