@@ -26,7 +26,7 @@ from convfilter.errors import (
 )
 from convfilter.files import STREAM, refuse_terminal
 from convfilter.geometry import AXIS_NAMES, Axis
-from convfilter.kernels.kernel import flat, parameters_in_words
+from convfilter.kernels.kernel import flat, parameters_in_words, tables_of
 from convfilter.options import FilterOptions, ReadOptions, Region, declared
 
 if TYPE_CHECKING:
@@ -96,7 +96,15 @@ def kernel_in_lines(kernel: Kernel, facts: Mapping[str, str]) -> Iterator[str]:
     for number, (part, divisor) in enumerate(zip(kernel.parts, kernel.divisors, strict=True), start=1):
         label = "weights" if len(kernel.parts) == 1 else f"part {number}"
         yield f"  {label}{'' if divisor == 1 else f' / {figure(divisor)}'}"
-        yield from _table(part, kernel.axes) if fits else ["    (--json prints them all)"]
+        if not fits:
+            yield "    (--json prints them all)"
+        alone = kernel._replace(parts=(part,), divisors=(), combine=None)
+        for place, table in tables_of(alone) if fits else ():
+            if place:
+                yield f"    {place}"
+            cells = [[f"{weight:.4g}" for weight in row] for row in table]
+            width = max(len(cell) for row in cells for cell in row)
+            yield from ("    " + "  ".join(cell.rjust(width) for cell in row) for row in cells)
         sums.append(figure(math.fsum(flat(part)) / divisor))
     own = {
         "sum": f"{', '.join(sums)}{'  (counts as zero)' if kernel.is_zero_sum else ''}",
@@ -105,21 +113,6 @@ def kernel_in_lines(kernel: Kernel, facts: Mapping[str, str]) -> Iterator[str]:
         "range": kernel.range,
     }
     yield from (f"  {label:<11} {fact}" for label, fact in (own | dict(facts)).items() if fact)
-
-
-def _table(weights: Any, axes: Sequence[str], place: str = "") -> list[str]:
-    """Return rows of numbers, right-aligned; deeper tables follow each other, each under its place."""
-    if len(axes) > 2:
-        tables = []
-        for number, each in enumerate(weights):
-            below = f"{place}{', ' if place else ''}{axes[0]} {number}"
-            tables += [f"    {below}"] if len(axes) == 3 else []
-            tables += _table(each, axes[1:], below)
-        return tables
-    rows = [weights] if len(axes) == 1 else weights
-    cells = [[f"{weight:.4g}" for weight in row] for row in rows]
-    width = max(len(cell) for row in cells for cell in row)
-    return ["    " + "  ".join(cell.rjust(width) for cell in row) for row in cells]
 
 
 def read_named(
