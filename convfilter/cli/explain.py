@@ -12,7 +12,7 @@ import click
 from convfilter.cli import options
 from convfilter.cli.report import draw, filter_line, read_named
 from convfilter.errors import OptionError, ShapeError, brief, complain, escaped, with_name
-from convfilter.files import STREAM, check_output, refuse_input, write_output
+from convfilter.files import STREAM, write_output
 from convfilter.kernels import Kernel, get_kernel
 from convfilter.options import (
     BORDERS_IN_WORDS,
@@ -130,12 +130,21 @@ def command(
     if upstream is not None:
         why = "cannot be used with --upstream, which shows all gradients"
         _refuse(why, {"at": at, "channel": channel, "animate": animate})
-    page = output is not None and output.lower().endswith((".html", ".htm"))
-    if page:
+    page = False
+    if output == animate == STREAM:
+        raise OptionError("standard output takes one image: name a file for the other one")
+    if output is not None or animate is not None:
+        from convfilter.drawing import check_drawing, displayed, full_scale, save_animation
+        from convfilter.explain.drawing import draw_backward, draw_explanation, sliding_axes, sliding_frames
         from convfilter.explain.page import Subject, check_page, make_page
 
-        check_page(chain, filtering)
-    _check_outputs(image, output, animate, page=page, overwrite=overwrite)
+        inputs = [] if image is None else [image]
+        if output is not None:
+            page = check_drawing(output, inputs, overwrite=overwrite, page=True) == "html"
+        if animate is not None:
+            check_drawing(animate, inputs, overwrite=overwrite, animated=True)
+        if page:
+            check_page(chain, filtering)
 
     # First what there is to explain, numbers or an image; then its text and drawings.
     title = f"{escaped(image or 'numbers')}   {filter_line(chain, filtering)}"
@@ -181,9 +190,6 @@ def command(
             lines += ["", *steps.as_lines(each)]
         lines += ["", *steps.output_lines(explanations)] if len(explanations) > 1 else []
     if output is not None or animate is not None:
-        from convfilter.drawing import displayed, full_scale, save_animation
-        from convfilter.explain.drawing import draw_backward, draw_explanation, sliding_axes, sliding_frames
-
         first, full = explanations[0], full_scale(pixels)
         # Of a stack, the frame under the anchor is drawn.
         still = pixels[min(max(first.anchor[0], 0), len(pixels) - 1)] if stack else pixels
@@ -223,23 +229,6 @@ def _refuse(why: str, given: Mapping[str, object]) -> None:
     for name, value in given.items():
         if value is not None:
             raise OptionError(f"--{name} {why}: leave it out")
-
-
-def _check_outputs(
-    image: str | None, output: str | None, animate: str | None, *, page: bool, overwrite: bool
-) -> None:
-    """Refuse outputs that cannot be written, before anything is computed."""
-    if output == animate == STREAM:
-        raise OptionError("standard output takes one image: name a file for the other one")
-    for path in (output, animate):
-        if path is not None:
-            from convfilter.drawing import check_drawing
-
-            refuse_input(path, [] if image is None else [image])
-            if page and path == output:
-                check_output(path, overwrite=overwrite)
-            else:
-                check_drawing(path, overwrite=overwrite, animated=path != output, page=path == output)
 
 
 def _explanations(

@@ -23,7 +23,6 @@ from convfilter.errors import (
     figure,
     with_name,
 )
-from convfilter.files import refuse_input
 from convfilter.options import BORDERS_IN_WORDS, FilterOptions, ReadOptions, read_whole
 
 if TYPE_CHECKING:
@@ -109,8 +108,7 @@ def command(
         if not quiet:
             complain(f"{name} is left out: {error}")
 
-    refuse_input(output, [image])
-    check_drawing(output, overwrite=overwrite)
+    check_drawing(output, [image], overwrite=overwrite)
     # Without names, all that change an image of one frame.
     names = kernels or [name for name in known if name != "identity" and "frame" not in known[name].axes]
     trials = []

@@ -102,7 +102,7 @@ def command(
 
         if len(sizes) > 1:
             raise OptionError(f"-o draws the layers of one size, not of {len(sizes)}: use one")
-        check_drawing(output, overwrite=overwrite)
+        check_drawing(output, sizes, overwrite=overwrite)
     code = 0
     for text in sizes:
         try:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from convfilter.errors import OptionError, escaped, figure
-from convfilter.files import STREAM, check_output, refuse_terminal, write_output
+from convfilter.files import STREAM, check_output, refuse_input, refuse_terminal, write_output
 from convfilter.images.formats import FORMATS, format_of_name
 from convfilter.images.picture import Metadata, Picture
 from convfilter.images.writing import write_frames, write_picture
@@ -217,10 +217,18 @@ def shrunk(pixels: NDArray[Any], width: int, mode: str = "RGB") -> NDArray[Any]:
 # Files
 
 
-def check_drawing(path: str, *, overwrite: bool, animated: bool = False, page: bool = False) -> str:
-    """Return the format of a drawing, PNG for ``-``; refuse a path that it cannot be written to."""
+def check_drawing(
+    path: str, inputs: Iterable[str] = (), *, overwrite: bool, animated: bool = False, page: bool = False
+) -> str:
+    """Return the format of a drawing, PNG for ``-``, or ``html`` for a page that may be written instead.
+
+    Refuses a path that is one of the inputs, or that cannot be written to.
+    """
+    refuse_input(path, inputs)
     form = "png" if path == STREAM else format_of_name(path)
-    if form is None or (animated and not FORMATS[form].several) or form == "npy":
+    if page and path.lower().endswith((".html", ".htm")):
+        form = "html"
+    elif form is None or (animated and not FORMATS[form].several) or form == "npy":
         use = ".gif or .png" if animated else ".png, .jpg or .html" if page else ".png or .jpg"
         raise OptionError(f"'{escaped(path)}' is not a name for a drawing: let it end in {use}")
     if path == STREAM:

@@ -88,6 +88,7 @@ shape 5 -k 3x3
 shape 5x5 -k 0x3
 shape 28x28x3 -k 3x3 => --in-channels
 shape 40 50 -k 3 -o b2.png
+shape a.png -k 3x3 -o a.png --overwrite => is the input
 shape 9x9 -k 3x3 -k 3x3:outs=4 => unknown option 'outs=4' (did you mean 'out'?)
 shape 9x9 -k 3x3 -k 3x3:out=0 => out: '0' is not a whole number of at least 1
 shape 9x9 -k 3x3 -k 5x5:out=6:padding=valid => write out=6,padding=valid: a comma separates options
