@@ -52,8 +52,7 @@ class Pool:
 
     def __init__(self, settings: Settings, *, cores: int, count: int, memory: int | None = None) -> None:
         self._settings, self._cores, self._count = settings, cores, min(cores, count)
-        available = available_memory() if memory is None else 2 * memory
-        self._share = None if available is None else available // 2 // self._count
+        self._share = (available_memory() // 2 if memory is None else memory) // self._count
         self._workers: dict[_Pipe, BaseProcess] = {}
         self._idle: list[_Pipe] = []
         self._busy: dict[_Pipe, Job] = {}
@@ -171,8 +170,8 @@ def _follow_parent() -> None:
         os._exit(1)
 
 
-def available_memory() -> int | None:
-    """Return how many bytes could be taken now: the least that the system and its limits say, if they do."""
+def available_memory() -> int:
+    """Return how many bytes could be taken now: the least that the system and its limits say."""
     found = []
     with contextlib.suppress(OSError, ValueError, IndexError), open("/proc/meminfo") as lines:
         found += [1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")]
@@ -188,7 +187,7 @@ def available_memory() -> int | None:
     if not found:
         with contextlib.suppress(AttributeError, OSError, ValueError):  # half of all, where none is said free
             found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2)
-    return max(0, min(found)) if found else None
+    return max(0, min(found, default=sys.maxsize))
 
 
 _CONTROL_GROUPS = (

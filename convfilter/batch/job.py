@@ -326,10 +326,14 @@ def memory_needed(size: Size, form: str, settings: Settings) -> int:
 
 def _read(frames: Frames, number: int, settings: Settings, result: Result) -> Picture:
     picture = frames.read(number)
-    _, warnings = with_no_data(settings.filtering, picture)
-    if settings.rescales and not settings.encoding.strip and no_data(picture.metadata.tags) is not None:
+    asked, declared = settings.filtering.missing, no_data(picture.metadata.tags)
+    warnings = [line for line in picture.warnings if asked is None or "no-data value" not in line]
+    if asked is not None and with_no_data(settings.filtering, picture).missing is None:
+        fault = f"its no-data value {declared} is not a number" if declared else "declares no no-data value"
+        warnings.append(f"{fault}: no sample is treated as missing")
+    if settings.rescales and not settings.encoding.strip and declared is not None:
         picture.metadata = picture.metadata._replace(tags=without_no_data(picture.metadata.tags))
-        warnings = [*warnings, "the no-data value no longer fits: dropped"]
+        warnings.append("the no-data value no longer fits: dropped")
     result.warnings += [line for line in warnings if line not in result.warnings]
     return picture
 
@@ -344,7 +348,7 @@ def _filter(picture: Picture, settings: Settings, result: Result) -> tuple[int, 
 
         result.hint = range_hint(picture.pixels, picture.mode, settings.kernels, settings.filtering)
     shape = picture.pixels.shape
-    options, _ = with_no_data(settings.filtering, picture)
+    options = with_no_data(settings.filtering, picture)
     filtered, picture.mode = filter_image(
         picture.pixels,
         picture.mode,

@@ -170,7 +170,7 @@ def command(
         axes = Settings(chain, batch=BatchOptions("stack" if stack else "first")).axes
         picture = read_named(image, reading, frame=frame, stack=stack, axes=axes)
         filtering = with_masks(options_for(picture.mode, filtering), image, reading)
-        filtering, _ = with_no_data(filtering, picture)
+        filtering = with_no_data(filtering, picture)
         pixels, mode = picture.pixels, picture.mode
         names = steps.channel_names(mode, grey=pixels.ndim == 2 + stack)
         sample = partial(explain_sample, pixels, chain, filtering, channel=channel, names=names, step=step)

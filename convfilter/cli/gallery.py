@@ -132,7 +132,7 @@ def command(
         try:
             if "frame" in kernel.axes:
                 raise ShapeError(f"kernel '{kernel.name}' spans frames, and this is a single image")
-            varied, _ = with_no_data(with_masks(varied, image, reading), picture)
+            varied = with_no_data(with_masks(varied, image, reading), picture)
             filter_again = partial(filter_image, picture.pixels if full else small, picture.mode, [kernel])
             filtered, mode = filter_again(varied, count_clipped=True)
             maps = kernel.maps if loose_channels(mode) else 1

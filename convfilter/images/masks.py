@@ -45,20 +45,14 @@ def with_masks(options: FilterOptions, source: str, reading: ReadOptions) -> Fil
     return options._replace(**arrays)
 
 
-def with_no_data(options: FilterOptions, picture: Picture) -> tuple[FilterOptions, list[str]]:
-    """Return options with the number that an image declares, and its warnings as they are then."""
-    value = no_data(picture.metadata.tags)
-    warnings = [line for line in picture.warnings if options.missing is None or "no-data value" not in line]
+def with_no_data(options: FilterOptions, picture: Picture) -> FilterOptions:
+    """Return options with the number that an image declares, None if it declares none."""
     if not (isinstance(options.missing, str) and options.missing == NO_DATA):
-        return options, warnings
+        return options
     number = None
-    if value is not None:
-        with contextlib.suppress(ValueError):
-            number = float(value)
-    if number is None:
-        fault = "declares no no-data value" if value is None else f"its no-data value {value} is not a number"
-        warnings.append(f"{fault}: no sample is treated as missing")
-    return options._replace(missing=number), warnings
+    with contextlib.suppress(ValueError):
+        number = float(no_data(picture.metadata.tags) or "")
+    return options._replace(missing=number)
 
 
 def check_mask_sizes(

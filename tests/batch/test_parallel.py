@@ -134,7 +134,7 @@ def test_an_output_whose_worker_died_before_it_could_tell_counts_as_done(begin, 
 def test_a_full_disk_stops_the_run_and_the_rest_is_not_attempted(begin, tmp_path, jobs, memory):
     """Also of the images that must run one by one for want of memory."""
     save_all(tmp_path / "in", "abcdefghijkl")
-    change = FULL.format(number=errno.EDQUOT if jobs == 1 else errno.ENOSPC, memory=memory)
+    change = FULL.format(number=errno.EDQUOT if jobs == 1 else errno.ENOSPC, memory=memory or 1 << 40)
     code, out, _ = ended(begin(*APPLY, "-j", str(jobs), "--json", change=change))
     assert code == 1
     results = [json.loads(line) for line in out]
