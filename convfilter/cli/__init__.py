@@ -148,7 +148,7 @@ def _usage(error: click.ClickException) -> str:
 
 
 def _right_command(name: str, *others: str) -> str:
-    """Return what is to be typed instead of a command that does not exist."""
+    """Return what to type instead of a command that does not exist."""
     import shlex
 
     from convfilter.guesses import COMMANDS, NOT_CONVOLUTIONS, folded, synonyms
@@ -174,7 +174,7 @@ def _right_command(name: str, *others: str) -> str:
 
 
 def _right_option(context: click.Context, name: str) -> str:
-    """Return what to do instead of giving an option, if that is possible with the command."""
+    """Return what to do instead of using an option that the command lacks; nothing if it cannot be done."""
     from convfilter.guesses import COMMANDS, NOT_CONVOLUTIONS, OPTIONS, folded, synonyms
     from convfilter.images.formats import format_of_name
     from convfilter.kernels import load_kernels

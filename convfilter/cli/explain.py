@@ -125,14 +125,14 @@ def command(
     numbers = image is None or image.lower().endswith(".csv")
     if numbers and len(chain) > 1:
         raise OptionError("numbers are filtered by one kernel: use one -k or --weights")
-    if upstream is not None and not numbers:
-        raise OptionError("--upstream takes numbers: use --values or a .csv file instead of an image")
     if upstream is not None:
+        if not numbers:
+            raise OptionError("--upstream takes numbers: use --values or a .csv file instead of an image")
         why = "cannot be used with --upstream, which shows all gradients"
         _refuse(why, {"at": at, "channel": channel, "animate": animate})
-    page = False
     if output == animate == STREAM:
         raise OptionError("standard output takes one image: name a file for the other one")
+    page = False
     if output is not None or animate is not None:
         from convfilter.drawing import check_drawing, displayed, full_scale, save_animation
         from convfilter.explain.drawing import draw_backward, draw_explanation, sliding_axes, sliding_frames

@@ -88,7 +88,7 @@ def _fitted(pixels: Drawing, width: int) -> Drawing:
 
 
 def _lines(pixels: Drawing, true_colour: bool) -> Iterator[str]:
-    """Yield two rows as a line; below the last of an odd number nothing is drawn."""
+    """Yield a line for every two rows; an odd last row has nothing below it."""
     if true_colour:
         colours = [["2;{};{};{}".format(*pixel) for pixel in row] for row in pixels.tolist()]
     else:
