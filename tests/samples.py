@@ -1,5 +1,6 @@
 """Small pictures with known samples, and how tests write and read picture files."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,13 @@ def save_all(folder, names="abcdef", height=8, width=10):
     """Pictures with a name of one letter each; each is a row higher than the one before."""
     for number, name in enumerate(names):
         save(folder / f"{name}.png", colour(height + number, width))
+
+
+def npy(array):
+    """The bytes of an array in NumPy's format."""
+    stream = io.BytesIO()
+    np.save(stream, array)
+    return stream.getvalue()
 
 
 def load(path):

@@ -1,6 +1,5 @@
 """Kernels in files of every format: read, written, and used from the command line."""
 
-import io
 import os
 import threading
 
@@ -9,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from samples import frames_of, load
+from samples import frames_of, load, npy
 
 import convfilter as cf
 from convfilter import Kernel, KernelError, load_kernels
@@ -23,12 +22,6 @@ def read(path, content):
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     (name,) = set(load_kernels(path)) - set(load_kernels())
     return load_kernels(path)[name]
-
-
-def npy(array):
-    stream = io.BytesIO()
-    np.save(stream, array)
-    return stream.getvalue()
 
 
 @pytest.mark.parametrize(

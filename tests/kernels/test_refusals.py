@@ -1,6 +1,5 @@
 """Kernels that are refused: a message of one line names what is wrong, why, and the remedy."""
 
-import io
 import json
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from samples import npy
 
 from convfilter import Kernel, KernelError, get_kernel, load_kernels
 from convfilter.kernels.files import FORMATS
@@ -190,12 +190,6 @@ TABLES = [
     *((line * (2**20 // len(line)), "") for line in (b"a" * 99 + b" ", b"'", b".a" * 16 + b"\n", b"- ")),
     ("#" * (2**20 + 1), "larger than 1 MiB"),
 ]  # fmt: skip
-
-
-def npy(array):
-    stream = io.BytesIO()
-    np.save(stream, array)
-    return stream.getvalue()
 
 
 WRONG = [
