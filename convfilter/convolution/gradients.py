@@ -230,16 +230,11 @@ def _folded(gradient: np.ndarray, number: int, axis: Axis, source: np.ndarray) -
 def _products(block: np.ndarray, upstream: np.ndarray, axes: Sequence[Axis]) -> np.ndarray:
     """What a block adds to the gradient: for each weight, the samples that it met times their derivatives."""
     view = windows(block, axes, upstream.shape[: len(axes)])
-    run, carried = view.shape[-1], block.shape[-1]
-    # The upstream laid out like the samples under a weight, with zeros between and past the row ends.
-    if all(axis.stride == 1 for axis in axes):
-        spread = np.zeros((len(upstream), *block.shape[1:]), upstream.dtype)
-        spread[tuple(map(slice, upstream.shape))] = upstream
-        spread = spread.reshape(-1)[:run]
-    else:
-        spread = np.zeros((*upstream.shape[:-2], run // carried, carried), upstream.dtype)
-        spread[..., :: axes[-1].stride, :] = upstream
-        spread = spread.reshape(*upstream.shape[:-2], run)
+    # The upstream laid out like the samples under a weight: with zeros where the stride sets outputs apart.
+    carried = upstream.shape[-1]
+    spread = np.zeros((*upstream.shape[:-2], view.shape[-1] // carried, carried), upstream.dtype)
+    spread[..., :: axes[-1].stride, :] = upstream
+    spread = spread.reshape(*upstream.shape[:-2], -1)
     total = np.zeros(view.shape[: len(axes)], np.result_type(block, upstream))
     for part in quiet_parts(view.shape[-1], 1, QUIET_VECTOR):
         products = np.matmul(view[..., np.newaxis, part], spread[..., part, np.newaxis])

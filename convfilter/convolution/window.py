@@ -49,18 +49,14 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 def windows(block: np.ndarray, axes: Sequence[Axis], outputs: Sequence[int]) -> np.ndarray:
     """Return the samples under each weight as a view of a C-contiguous block (B1, ..., Bd, carried).
 
-    Its shape is (K1, ..., Kd, n), one flat run of n samples, if all strides are 1; else there is a run for
-    each output of the axes before the last: (K1, ..., Kd, o1, ..., n). Runs go on past the row ends, and
-    ignore the stride of the last axis.
+    Its shape is (K1, ..., Kd, o1, ..., n): a run of n samples for each output of the axes before the last,
+    which ignores the stride of the last axis.
     """
     *steps, item = block.strides
     taps = [axis.dilation * step for axis, step in zip(axes, steps, strict=True)]
-    spans = [(count - 1) * axis.stride * step for count, axis, step in zip(outputs, axes, steps, strict=True)]
-    between: list[int] = []
-    if any(axis.stride > 1 for axis in axes):
-        between = [axis.stride * step for axis, step in zip(axes[:-1], steps[:-1], strict=True)]
-    run = sum(spans[len(between) :]) // item + block.shape[-1]
-    shape = (*(axis.kernel for axis in axes), *outputs[: len(between)], run)
+    between = [axis.stride * step for axis, step in zip(axes[:-1], steps[:-1], strict=True)]
+    run = ((outputs[-1] - 1) * axes[-1].stride + 1) * block.shape[-1]
+    shape = (*(axis.kernel for axis in axes), *outputs[:-1], run)
     return as_strided(block, shape, (*taps, *between, item), writeable=False)
 
 
