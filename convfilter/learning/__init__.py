@@ -33,9 +33,9 @@ _STILL, _STEPS = 1e-9, 3
 _UNCERTAIN = 0.05
 # How much of the ones the weights must leave for an offset to be known; rounding leaves less.
 _SLACK = 1e-10
-# With more rows than this, products are computed in tiles: a product that OpenBLAS computes on the calling
-# thread alone would hold too few samples.
-_MOST_ROWS, _TILE = 128, 32
+# Rows of a tile of products: a product of more that OpenBLAS computes on the calling thread alone would hold
+# too few samples.
+_TILE = 32
 # Numbers of all sums that are under way at a time.
 _NUMBERS = 2**25
 
@@ -348,10 +348,9 @@ def _products(blocks: Sequence[Block]) -> tuple[np.ndarray]:
     """Add up the products of the equations of some blocks, those below the diagonal at least."""
     rows = blocks[0].pair.rows
     total, product = np.zeros((rows, rows)), np.zeros((rows, rows))
-    size = rows if rows <= _MOST_ROWS else _TILE
-    tiles = [slice(top, top + size) for top in range(0, rows, size)]
+    tiles = [slice(top, top + _TILE) for top in range(0, rows, _TILE)]
     for matrix in itertools.chain.from_iterable(block.equations() for block in blocks):
-        for part in quiet_parts(matrix.shape[1], size**2):
+        for part in quiet_parts(matrix.shape[1], min(rows, _TILE) ** 2):
             for number, below in enumerate(tiles):
                 for across in tiles[: number + 1]:
                     np.matmul(matrix[below, part], matrix[across, part].T, out=product[below, across])
