@@ -23,7 +23,7 @@ from PIL import Image, ImageFile
 
 from convfilter.convolution.execute import share_out
 from convfilter.errors import ImageError
-from convfilter.images.exif import jpeg_places
+from convfilter.images.exif import EXIF, jpeg_places
 from convfilter.images.library import add_warning, reasons
 from convfilter.images.picture import Chunk, Picture, copy_pixels
 from convfilter.images.reading import (
@@ -46,7 +46,6 @@ _TEXTS = {b"tEXt", b"zTXt", b"iTXt"}
 _XMP = b"XML:com.adobe.xmp"
 _RAW_PROFILE = b"Raw profile type "
 _XMP_SEGMENT = b"http://ns.adobe.com/xap/1.0/\0"
-_EXIF = b"Exif\0\0"
 _METRE = 0.0254
 _PALETTED = 3
 # What is compressed may be so large; profiles and texts of files that are no bombs are smaller.
@@ -130,7 +129,7 @@ def _is_profile(kind: bytes, content: bytes, found: dict[str, Any], warnings: li
     # The name of the profile and its length stand before it, a line each.
     digits = b"".join(text.strip().split(b"\n", 2)[-1].split())
     profile = bytes.fromhex(digits.decode()) if re.fullmatch(_HEX, digits) else b""
-    if profile.startswith((_EXIF, b"II*\0", b"MM\0*")):
+    if profile.startswith((EXIF, b"II*\0", b"MM\0*")):
         found.setdefault("exif", profile)
     elif profile.startswith(_XMP_SEGMENT) or key.endswith(b"xmp"):
         found.setdefault("xmp", profile.removeprefix(_XMP_SEGMENT))
@@ -208,7 +207,7 @@ class PngReader(PillowReader):
                 found["icc_name"], _, packed = content.partition(b"\0")
                 found["icc"] = _inflated(packed[1:], warnings, "ICC profile")
             elif kind == b"eXIf":
-                found["exif"] = _EXIF + content.removeprefix(_EXIF)
+                found["exif"] = EXIF + content.removeprefix(EXIF)
             elif kind == b"pHYs" and content[8:] == b"\1":
                 found["dpi"] = tuple(each * _METRE for each in struct.unpack_from(">II", content))
             elif kind in _TEXTS and not 0 < content.find(b"\0") < 80:
@@ -402,7 +401,7 @@ def _chunks_beside(picture: Picture, warnings: list[str]) -> Iterator[Chunk]:
         across, down = (min(int(value / _METRE + 0.5), 2**31 - 1) for value in metadata.dpi)
         yield b"pHYs", struct.pack(">IIB", across, down, 1)
     if metadata.exif is not None:
-        yield b"eXIf", metadata.exif.removeprefix(_EXIF)
+        yield b"eXIf", metadata.exif.removeprefix(EXIF)
     if metadata.xmp is not None:
         yield b"iTXt", _XMP + b"\0" * 5 + metadata.xmp
     for kind, content in metadata.chunks:

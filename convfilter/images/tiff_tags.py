@@ -198,15 +198,12 @@ class TiffTag(NamedTuple):
     @property
     def kind(self) -> str:
         """What it belongs to, else its name."""
-        if self.number == _DESCRIPTION and (program := _program_of(self.data)):
-            return f"{program} description"
+        if self.number == _DESCRIPTION:  # of a program that counts frames and pixels in it
+            for program, form in _PROGRAMS.items():
+                if re.match(form, self.data):
+                    return f"{program} description"
         name = TiffTags.lookup(self.number).name
         return _KINDS.get(self.number) or (f"tag {self.number}" + f" ({name})" * (name != "unknown"))
-
-
-def _program_of(description: bytes) -> str | None:
-    """Return the program that a description counts frames and pixels for, None if it is a text."""
-    return next((name for name, form in _PROGRAMS.items() if re.match(form, description)), None)
 
 
 def no_data(tags: Iterable[TiffTag]) -> str | None:
