@@ -37,7 +37,8 @@ _XMP_END = bytes([1, *range(255, -1, -1), 0])
 _ICC = b"ICCRGBG1012"
 _LOOPS = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
 _TEXT, _COMMENT, _APPLICATION = 0x01, 0xFE, 0xFF
-Packed = NDArray[np.uint32]
+
+_Packed = NDArray[np.uint32]
 """Red, green, blue and alpha of each pixel in one number; alpha is its highest byte."""
 
 _OPAQUE = 0xFF000000
@@ -178,9 +179,9 @@ class GifWriter(Writer):
 
     def _begin(self) -> None:
         self._clock = Clock(10, 65_535, self.warnings)
-        self._held: tuple[Packed, int] | None = None  # a frame that is not written yet, and its ticks
-        self._shown: Packed | None = None  # before the held frame is drawn
-        self._meant: Packed | None = None  # what should be shown there, had there been colours enough
+        self._held: tuple[_Packed, int] | None = None  # a frame that is not written yet, and its ticks
+        self._shown: _Packed | None = None  # before the held frame is drawn
+        self._meant: _Packed | None = None  # what should be shown there, had there been colours enough
         self._grey = self._translucent = False
 
     def add(self, picture: Picture) -> None:
@@ -210,7 +211,7 @@ class GifWriter(Writer):
             self.stream.write(b"!\xff\x0bNETSCAPE2.0" + loop)
         self.stream.write(_extensions(metadata))
 
-    def _packed(self, picture: Picture) -> Packed:
+    def _packed(self, picture: Picture) -> _Packed:
         """Return a frame whose pixels are opaque or wholly transparent."""
         pixels = np.array(taken(picture).convert("RGBA"))
         alpha = pixels[..., 3]
@@ -223,7 +224,7 @@ class GifWriter(Writer):
         pixels[alpha == 0] = 0
         return pixels.view("<u4")[..., 0].astype(np.uint32)
 
-    def _write(self, frame: Packed, ticks: int, following: Packed | None) -> None:
+    def _write(self, frame: _Packed, ticks: int, following: _Packed | None) -> None:
         """Write a frame, now that it is known what it must leave behind."""
         opaque = frame >= _OPAQUE
         # What is drawn stays, so that pixels can become transparent only by clearing the whole frame.
@@ -268,7 +269,7 @@ class GifWriter(Writer):
 
 
 def _numbered(
-    packed: Packed, most: int, *, reduce: bool
+    packed: _Packed, most: int, *, reduce: bool
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | None:
     """Return the number of each pixel's colour, and the colours (N, 3); None if there are too many.
 

@@ -22,13 +22,14 @@ from convfilter.images.writing import QUALITY, Writer, taken
 
 _DQT, _EOI, _SOS, _APP, _ADOBE, _LOSSLESS = 0xDB, 0xD9, 0xDA, 0xE0, 0xEE, 0xC3
 _APP13, _COMMENT, _LONGEST = 0xED, 0xFE, 65_533
+_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+_PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
+_HEADER = 1 << 20
 # Encoders make about ten scans. Beyond this number, each scan counts as a whole image.
 _SCANS = 100
 # A segment of EXIF holds 64 KiB. Cameras write one, editors up to three.
 _EXIF_SEGMENTS = 16
 _PIXELS_A_SEGMENT = 1 << 22
-_ALL_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
-_PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 _PHOTOSHOP = b"Photoshop 3.0\0"
 _ICC = b"ICC_PROFILE\0"
 # How the segments of a JPEG begin that are read, or say how the file is made (JFIF, MPF, Ducky, Adobe).
@@ -44,10 +45,6 @@ _SEGMENT_NAMES = {
 }
 # Photoshop's resources that are dropped: thumbnails, and copies of ICC, EXIF twice, XMP.
 _COPIES = (*THUMBNAILS, 0x040F, 0x0422, 0x0423, 0x0424)
-
-
-_FRAMES = (0xC0, 0xC1, 0xC2)
-_HEADER = 1 << 20
 
 
 class JpegReader(PillowReader):
@@ -116,7 +113,7 @@ def _check_scans(stream: BinaryIO, max_pixels: int) -> None:
     for marker, start, _ in jpeg_segments(data):
         content = data[start : start + 6]
         segments += marker == 0xE1 and content == b"Exif\0\0"
-        if marker in _ALL_FRAMES and len(content) == 6:
+        if marker in _FRAMES and len(content) == 6:
             size = int.from_bytes(content[3:5], "big"), int.from_bytes(content[1:3], "big")
             components, progressive = content[5:], marker in _PROGRESSIVE
         if marker == 0xDA:

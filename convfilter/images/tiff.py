@@ -405,6 +405,7 @@ def _unpremultiplied(pixels: NDArray[Any], full: float) -> NDArray[Any]:
 # What a page may stay compressed with, by Pillow's names.
 _LOSSLESS = {each: each for each in ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "lzma", "zstd")}
 _LOSSLESS |= {"tiff_deflate": "tiff_adobe_deflate"}
+_HEAD = b"II*\0"
 
 
 class TiffWriter(Writer):
@@ -416,11 +417,11 @@ class TiffWriter(Writer):
 
     def _begin(self) -> None:
         load_plugin("tiff")
-        self._place = self.stream.write(b"II*\0")
+        self._place = len(_HEAD)
 
     def add(self, picture: Picture) -> None:
         """Write the next page."""
-        group, first = _group(picture.metadata, self.warnings), self._place == 4
+        group, first = _group(picture.metadata, self.warnings), self._place == len(_HEAD)
         note = note_in_place(group) if first else b""
         data = _encoded(picture, self.small)
         start = self._place + 4 + len(note)  # behind the address of this page
@@ -430,7 +431,7 @@ class TiffWriter(Writer):
         end = behind + len(values) + len(table)
         if end + 4 > _LARGEST:
             raise ImageError("tiff holds 4 GiB at most; try npy")
-        self.stream.write(struct.pack("<I", behind + len(values)) + note)
+        self.stream.write(_HEAD * first + struct.pack("<I", behind + len(values)) + note)
         self.stream.write(data)
         self.stream.write(values + table)
         self._place = end

@@ -26,7 +26,7 @@ _CODES = {
     **{5: "u4", 10: "i4", 11: "f4", 12: "f8", 16: "u8", 17: "i8", 18: "u8"},
 }
 _WHOLE, _FRACTIONS, _ADDRESSES = (3, 4, 6, 8, 9, 13, 16), (5, 10), (4, 13, 16, 18)
-_NARROWED = {16: (4, "u4"), 17: (9, "i4"), 18: (13, "u4")}
+_NARROWED = {16: 4, 17: 9, 18: 13}
 # Bytes of a value of each type.
 _SIZES = {type: int(code[1]) * (2 if type in _FRACTIONS else 1) for type, code in _CODES.items()}
 
@@ -153,12 +153,8 @@ _PROGRAMS = {
     "OME": rb"[^\0]*<(\w+:)?OME\b",
     "tifffile": rb'\s*\{"shape": \[',
 }
-
-
 # What tifffile writes of every image, which says no more than the layout.
 _PLAIN_SHAPE = rb'\{"shape": \[\d+, \d+(, [34])?\](, "axes": "YXS?")?\}\0*'
-
-
 # How many images ImageJ counts, along which axes, and all that it says of a stack.
 _IMAGEJ_COUNT = rb"(?m)^(images|channels|slices|frames)=(\d{1,9})$"
 _IMAGEJ_STACK = rb"(?m)^(?:images|channels|slices|frames|hyperstack|mode|loop|fps|finterval)=.*\n?"
@@ -254,10 +250,11 @@ def little_endian(entry: Entry, directory: Directory) -> TiffTag:
         return broken
     if number != IPTC:  # which are bytes, also if called numbers
         values = np.frombuffer(stored, directory.order + _CODES[type])
-        type, code = _NARROWED.get(type, (type, _CODES[type]))
-        stored = values.astype(f"<{code}").tobytes()
-        if type != entry.type and np.any(np.frombuffer(stored, f"<{code}") != values):
+        type = _NARROWED.get(type, type)
+        narrowed = values.astype(f"<{_CODES[type]}")
+        if type != entry.type and np.any(narrowed != values):
             return broken
+        stored = narrowed.tobytes()
     return TiffTag(number, type, stored, entry.place if number == _MAKER_NOTE else 0)
 
 
