@@ -37,10 +37,7 @@ __all__ = ["command"]
     heading="Writing",
     everyday=True,
 )
-@options.record("filtering", FilterOptions)
-@options.record("encoding", EncodeOptions)
-@options.record("reading", ReadOptions)
-@options.record("batch", BatchOptions)
+@options.records(filtering=FilterOptions, encoding=EncodeOptions, reading=ReadOptions, batch=BatchOptions)
 @options.add(
     "--files-from",
     "File with a list of inputs, one name per line; '-' is standard input.",

@@ -69,9 +69,8 @@ def _read_values(text: str) -> tuple[str, list[str]]:
     read=partial(read_whole, least=16, most=320),
 )
 @options.add("--full", "Filter in full size, then shrink the results.")
-@options.record("filtering", FilterOptions)
+@options.records(filtering=FilterOptions, reading=ReadOptions)
 @options.kernel_file("Filtering")
-@options.record("reading", ReadOptions)
 @options.json
 @options.quiet
 def command(

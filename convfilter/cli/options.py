@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 __all__ = ["Choice", "Command", "add", "changed", "complete_kernel", "field", "json"]
-__all__ += ["kernel", "kernel_file", "output", "quiet", "read_size", "record"]
+__all__ += ["kernel", "kernel_file", "output", "quiet", "read_size", "records"]
 
 _WIDEST_FLAGS = 24  # columns of the short help
 _HEADINGS = ("Options", "Numbers", "Filtering", "Writing", "Reading", "Running")
@@ -163,20 +163,21 @@ def add(
     return click.option(*flags.split(), cls=_HeadedOption, metavar=metavar, help=text, **settings)
 
 
-def record(parameter: str, record: type[tuple[Any, ...]]) -> _Decorator:
-    """Add the options of a record to a command, which gets them as that record."""
-    fields = declared(record)
+def records(**kinds: type[tuple[Any, ...]]) -> _Decorator:
+    """Add the options of records to a command, which gets each record as the parameter named here."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
-        def call(*args: Any, **values: Any) -> Any:
-            own = _fields({each.name: values.pop(each.name) for each in fields})
-            return function(*args, **values, **{parameter: record(**own)})
+        def command(**values: Any) -> Any:
+            for parameter, kind in kinds.items():
+                own = _fields({each.name: values.pop(each.name) for each in declared(kind)})
+                values[parameter] = kind(**own)
+            return function(**values)
 
-        command: Callable[..., Any] = call
-        for each in reversed(fields):
-            command = _declared_option(each)(command)
-        return command
+        decorated: Callable[..., Any] = command
+        for each in reversed([each for kind in kinds.values() for each in declared(kind)]):
+            decorated = _declared_option(each)(decorated)
+        return decorated
 
     return decorate
 
