@@ -18,24 +18,18 @@ function sourceIndex(position, size, border) {
   return position >= 0 && position < size ? position : -1;
 }
 
-/** One axis: samples, weights, padding, stride, dilation, and the samples that come out; `weight` is the anchor's. */
-function axisOf(size, kernel, padding, stride, dilation, weight = null) {
-  const spread = dilation * (kernel - 1);
-  const anchor = weight === null ? Math.floor(spread / 2) : dilation * weight;
-  const named = { same: anchor, valid: 0, full: spread };
-  const before = named[padding] ?? padding;
-  const after = padding === "same" ? spread - before : before;
-  const output = Math.floor((size + before + after - spread - 1) / stride) + 1;
-  return { size, kernel, before, after, stride, dilation, output, reach: spread + 1, anchor };
-}
-
 /** Rows and columns of a kernel on an image; options hold [rows, columns] for padding, stride and dilation. */
-function axesOf(height, width, kernel, options) {
-  const sides = [kernel.tables[0][0][0].length, kernel.tables[0][0][0][0].length];
-  return [height, width].map((size, axis) => {
+function axesOf(height, width, { tables: [[[table]]], anchor: anchors }, options) {
+  return [[height, table.length], [width, table[0].length]].map(([size, kernel], axis) => {
+    const [stride, dilation] = [options.stride[axis], options.dilation[axis]];
     const padding = Array.isArray(options.padding) ? options.padding[axis] : options.padding;
-    const weight = kernel.anchor && (options.flip ? sides[axis] - 1 - kernel.anchor[axis] : kernel.anchor[axis]);
-    return axisOf(size, sides[axis], padding, options.stride[axis], options.dilation[axis], weight);
+    const spread = dilation * (kernel - 1);
+    const weight = anchors && (options.flip ? kernel - 1 - anchors[axis] : anchors[axis]);
+    const anchor = weight === null ? Math.floor(spread / 2) : dilation * weight;
+    const before = { same: anchor, valid: 0, full: spread }[padding] ?? padding;
+    const after = padding === "same" ? spread - before : before;
+    const output = Math.floor((size + before + after - spread - 1) / stride) + 1;
+    return { size, kernel, before, after, stride, dilation, output, reach: spread + 1, anchor };
   });
 }
 

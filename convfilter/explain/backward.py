@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from convfilter.convolution.borders import source_index
 from convfilter.errors import OptionError, figure
 from convfilter.explain.steps import (
+    LEGEND,
     Number,
     Step,
     added,
@@ -33,7 +34,6 @@ from convfilter.geometry import Axis
 from convfilter.kernels import Kernel
 from convfilter.options import FilterOptions
 
-LEGEND = "[in brackets: made by the border]"
 _MOST = 100  # samples, outputs or weights whose sums are written out
 
 _Place: TypeAlias = tuple[int, int]

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from convfilter import drawing as canvas
 from convfilter.drawing import FRAME, INK, PALE, WHITE, Drawing
 from convfilter.errors import OptionError, figure
-from convfilter.explain.backward import LEGEND, Backward, equations
-from convfilter.explain.steps import Explanation, Slice, wrapped
+from convfilter.explain.backward import Backward, equations
+from convfilter.explain.steps import LEGEND, Explanation, Slice, wrapped
 from convfilter.filtering.layer import filter_axes
 from convfilter.geometry import Axis
 from convfilter.kernels import Kernel

@@ -19,6 +19,7 @@ from convfilter.kernels.matrix import parse_rows
 
 Number: TypeAlias = int | float | Fraction
 
+LEGEND = "[in brackets: made by the border]"
 _TERMS = 25  # of a sum that is written out whole
 _LINE = 80
 _SIDES = (15, 9, 7, 5)  # the most rows and columns; the first that fits is taken
@@ -232,7 +233,7 @@ def as_lines(explained: Explanation) -> list[str]:
             lines += _slice_in_lines(each)
         lines += _steps_in_lines(part.steps)
     if any(each.border.any() for part in explained.parts for each in part.slices):
-        lines.append("  [in brackets: made by the border]")
+        lines.append(f"  {LEGEND}")
     if explained.steps:
         lines += ["", *_steps_in_lines(explained.steps)]
     pairs = zip(explained.names, explained.values, strict=True)
@@ -247,8 +248,8 @@ def _steps_in_lines(steps: Sequence[Step]) -> list[str]:
 
 def output_lines(explanations: Sequence[Explanation]) -> list[str]:
     """Return the values of all outputs, explained row by row, as a table."""
-    (first, *_), last = explanations, explanations[-1]
-    values = np.array([each.value for each in explanations]).reshape(last.place[1] + 1, last.place[2] + 1)
+    first = explanations[0]
+    values = np.reshape([each.value for each in explanations], [axis.output for axis in first.axes[1:]])
     channel = f", {first.names[first.channel]}" if len(first.values) > 1 else ""
     return [f"output{channel}", *table_lines(values)]
 
