@@ -61,7 +61,7 @@ _numbers = partial(options.add, metavar="ROWS", heading="Numbers")
 @_numbers("--values", 'Numbers instead of an image: "0 1 2; 3 4 5; 6 7 8".', everyday=True)
 @_numbers("--weights", 'Weights instead of a kernel: "0 1; 2 3".', everyday=True)
 @_numbers("--upstream", "Derivative of a loss with respect to each output, to show the backward pass.")
-@options.records(filtering=FilterOptions, reading=ReadOptions)
+@options.records(filtering=FilterOptions)
 @options.kernel_file("Filtering")
 @options.add(
     "--step",
@@ -78,6 +78,7 @@ _numbers = partial(options.add, metavar="ROWS", heading="Numbers")
     default=0,
     heading="Filtering",
 )
+@options.records(reading=ReadOptions)
 @options.json
 def command(
     image: str | None,

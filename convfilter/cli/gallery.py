@@ -69,8 +69,9 @@ def _read_values(text: str) -> tuple[str, list[str]]:
     read=partial(read_whole, least=16, most=320),
 )
 @options.add("--full", "Filter in full size, then shrink the results.")
-@options.records(filtering=FilterOptions, reading=ReadOptions)
+@options.records(filtering=FilterOptions)
 @options.kernel_file("Filtering")
+@options.records(reading=ReadOptions)
 @options.json
 @options.quiet
 def command(
