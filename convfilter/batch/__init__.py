@@ -87,9 +87,8 @@ def run_jobs(
         if executor is not None:
             stack.enter_context(contextlib.closing(executor))
         while True:
-            number, job = -1, None
-            if not submitted or (executor and executor.is_free() and len(results) < _AHEAD):
-                number, job = next(todo, (-1, None))
+            ready = not submitted or (executor and executor.is_free() and len(results) < _AHEAD)
+            number, job = next(todo, (-1, None)) if ready else (-1, None)
             if job is not None:
                 result = not_attempted(job) if disk_full else _existing_output(job, settings)
                 if result is None and job.source != STREAM and executor and executor.is_free():

@@ -90,27 +90,25 @@ class Pool:
         """Return whether a worker can take a job."""
         return bool(self._idle) and not self._alone
 
-    def submit(self, job: Job) -> None:
-        """Have a job done by an idle worker, with its share of cores and memory."""
-        self._send(job, max(1, self._cores // self._count), self._share)
-
-    def _send(self, job: Job, threads: int, memory: int | None, *, repeated: bool = False) -> None:
+    def submit(self, job: Job, *, alone: bool = False) -> None:
+        """Have a job done by an idle worker with its share of cores and memory, or `alone` with all."""
+        threads, memory = max(1, self._cores // self._count), self._share
         pipe = self._idle.pop()
         self._busy[pipe] = job
         with contextlib.suppress(OSError):  # it has died, which `next_result` sees
-            pipe.send((job, threads, memory, repeated))
+            pipe.send((job, self._cores if alone else threads, None if alone else memory, alone))
 
     def next_result(self) -> Result:
         """Wait for the next result."""
         while True:
             alone = not self._busy
-            if alone:  # on all cores and in all memory
+            if alone:
                 job = self._alone.pop(0)
                 if self._disk_full:
                     return not_attempted(job)
                 if not self._idle:  # one of these jobs has killed a process, which must not be this one
                     return Result(job, error=ImageError(_NO_WORKERS))
-                self._send(job, self._cores, None, repeated=True)
+                self.submit(job, alone=True)
             pipe: Any = connection.wait([*self._busy])[0]
             job = self._busy[pipe]
             try:
