@@ -134,14 +134,16 @@ def _earlier_stage(
 
 def _channel_number(asked: str | None, names: Sequence[str]) -> int:
     """Return the number of a channel from its name or number; 0 by default."""
+    if asked is None:
+        return 0
     numbers = {name: number for number, each in enumerate(names) for name in (str(number), each)}
-    if asked is None or asked in numbers:
-        return numbers.get(asked or names[0], 0)
-    raise OptionError(f"there is no channel {brief(asked)}: the output has {', '.join(names)}")
+    if asked not in numbers:
+        raise OptionError(f"there is no channel {brief(asked)}: the output has {', '.join(names)}")
+    return numbers[asked]
 
 
 def _checked_place(place: Sequence[int], axes: Sequence[Axis]) -> tuple[int, ...]:
-    """Return a place of the output with its frame."""
+    """Return a place of the output with its frame, or refuse one that lies outside."""
     at = (*(0,) * (len(axes) - len(place)), *place)
     frames, rows, columns = (axis.output for axis in axes)
     if any(not 0 <= index < axis.output for index, axis in zip(at, axes, strict=True)):
