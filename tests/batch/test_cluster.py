@@ -125,7 +125,7 @@ def test_a_cluster_from_its_start_to_its_end(begin, start, run, tmp_path, impati
     scheduler.kill()
     code, _, err = ended(lost)
     assert code == 1
-    assert 0 < len(err) < 148
+    assert 0 < len(err) < 150  # an output may be there before its result is
     assert [line.split(": ")[1] for line in err] == [f"many/{n:03}.png" for n in range(150)][-len(err) :]
     assert "the cluster has lost its scheduler or all of its workers" in err[-1]
 
