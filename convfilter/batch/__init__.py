@@ -16,21 +16,8 @@ from typing import TYPE_CHECKING
 
 from numpy.typing import ArrayLike
 
-from convfilter.batch.job import (
-    Result,
-    filter_job,
-    image_error,
-    not_attempted,
-    plan_job,
-    run_job,
-)
-from convfilter.batch.plan import (
-    Job,
-    Settings,
-    check_jobs,
-    check_settings,
-    format_of_file,
-)
+from convfilter.batch.job import Result, filter_job, image_error, not_attempted, plan_job, run_job
+from convfilter.batch.plan import Job, Settings, check_jobs, check_settings, format_of_file
 from convfilter.convolution.execute import available_threads
 from convfilter.errors import check_choice, escaped, with_name
 from convfilter.files import STREAM, already_exists, check_parent, sweep, sync_folder

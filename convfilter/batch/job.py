@@ -21,13 +21,7 @@ import numpy as np
 from convfilter.batch.plan import Job, Settings, format_of_stdin
 from convfilter.convolution.execute import available_threads
 from convfilter.errors import ConvfilterError, ImageError, describe, internal_error
-from convfilter.files import (
-    STREAM,
-    Attributes,
-    OutputExistsError,
-    attributes_of,
-    write_output,
-)
+from convfilter.files import STREAM, Attributes, OutputExistsError, attributes_of, write_output
 from convfilter.filtering import filter_image, options_for, plan_chain
 from convfilter.filtering.blend import check_region
 from convfilter.filtering.layer import Layer
