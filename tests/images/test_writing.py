@@ -96,17 +96,6 @@ def test_few_colours_are_kept_exactly(form, encoding):
         np.testing.assert_array_equal(read_picture(stream).pixels, pixels)
 
 
-def test_a_gif_reduces_colours_with_a_warning_and_keeps_what_is_wholly_transparent():
-    pixels = np.concatenate([smooth(), np.full((120, 160, 1), 255, np.uint8)], axis=2)
-    pixels[:50, :70, 3] = 0
-    for mode, channels in (("RGB", 3), ("RGBA", 4)):
-        stream, warnings = write(pixels[..., :channels], mode, "gif")
-        assert warnings == ["gif holds at most 256 colours: reduced"]
-        result = read_picture(stream).pixels
-        assert np.abs(result[50:, :, :3].astype(int) - pixels[50:, :, :3]).mean() < 8
-        np.testing.assert_array_equal(result[..., 3:], pixels[..., 3:channels])
-
-
 def test_a_tiff_does_not_take_over_how_another_file_was_laid_out():
     exif = Image.Exif()
     exif[256], exif[257], exif[278], exif[259], exif[271] = 9999, 9999, 1, 7, "Maker"
