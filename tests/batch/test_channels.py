@@ -5,30 +5,22 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
-from samples import frames_of
-
-MAKES = "[out{count}]\naxes = 'output,channel,row,column'\nweights = {weights}\n"
+from samples import frames_of, save
 
 
 @pytest.fixture
 def colours(tmp_path):
     """A small image, and kernels out1 to out5 whose channel N is red, green or blue in turn."""
     pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
-    Image.fromarray(pixels).save(tmp_path / "in.png")
-    Image.fromarray(np.dstack([pixels, np.full((5, 7), 9, np.uint8)])).save(tmp_path / "clear.png")
-    tables = [
-        MAKES.format(
-            count=count,
-            weights=[[[[int(made % 3 == channel)]] for channel in range(3)] for made in range(count)],
-        )
-        for count in range(1, 6)
-    ]
-    (tmp_path / "k.toml").write_text("".join(tables))
+    save(tmp_path / "in.png", pixels)
+    save(tmp_path / "clear.png", np.dstack([pixels, np.full((5, 7), 9, np.uint8)]))
+    for count in range(1, 6):
+        np.save(tmp_path / f"out{count}.npy", np.eye(3)[np.arange(count) % 3][..., np.newaxis, np.newaxis])
     return pixels
 
 
 def made(quick, count, target, *options, source="in.png"):
-    return quick("apply", source, "--kernels", "k.toml", "-k", f"out{count}", "-o", target, *options)
+    return quick("apply", source, "-k", f"out{count}.npy", "-o", target, *options)
 
 
 @pytest.mark.parametrize(
