@@ -222,7 +222,6 @@ def _idle(axes: Sequence[Axis]) -> tuple[int, ...]:
 
 
 def _sides(axes: Sequence[Axis], outputs: Sequence[int]) -> list[int]:
-    """How many samples it takes along each axis for some outputs."""
     return [axis.span(count) for count, axis in zip(outputs, axes, strict=True)]
 
 

@@ -338,7 +338,6 @@ def _profile(sigma: float, radius: int) -> list[float]:
 
 
 def _product(column: list[float], row: list[float]) -> Weights:
-    """Return a column times a row."""
     return [[a * b for b in row] for a in column]
 
 
@@ -357,7 +356,6 @@ def _direction(angle: float) -> tuple[float, float]:
 
 
 def _sum(weights: Weights) -> float:
-    """Return the correctly rounded sum of a table."""
     return math.fsum(each for row in weights for each in row)
 
 
@@ -370,7 +368,6 @@ def _positive_sum(weights: Weights, mend: str) -> float:
 
 
 def _divided(weights: Weights, divisor: float) -> Weights:
-    """Return the table divided by a number."""
     return [[each / divisor for each in row] for row in weights]
 
 

@@ -254,7 +254,6 @@ class Kernel:
         raise AttributeError(f"a kernel cannot be changed: make another one with that {name}")
 
     def _replace(self, **changes: Any) -> Kernel:
-        """Return a kernel with other values for some fields."""
         return Kernel(**self.__getstate__() | changes)
 
     def __repr__(self) -> str:
@@ -477,7 +476,6 @@ def is_zero_sum(weights: list[int | float]) -> bool:
 
 
 def _is_exact(value: int | float) -> bool:
-    """Return whether the number is an integer that float64 holds exactly."""
     return isinstance(value, int) and abs(value) < _EXACT
 
 

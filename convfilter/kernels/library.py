@@ -212,7 +212,6 @@ def files_of(spec: KernelLike) -> tuple[str, ...]:
 
 
 def _kernel_of_weights(weights: Any) -> Kernel:
-    """Return the kernel of an array or nested lists."""
     large = max(getattr(weights, "shape", ()), default=0) > LARGEST_SIDE
     table: Any = None if large else plain(weights)
     depth = len(shape_of(table))
@@ -225,7 +224,6 @@ def _kernel_of_weights(weights: Any) -> Kernel:
 
 
 def _only_kernel(path: str) -> Kernel:
-    """Return the kernel of a file that holds one."""
     found = [*parse_kernels(read_content(path, pipe=False), path, _find).values()]
     if len(found) != 1:
         mend = "load it with --kernels, and choose one by name"

@@ -307,7 +307,6 @@ def _rounded(values: np.ndarray) -> np.ndarray:
 
 
 def _uncertainty(weights: np.ndarray, check: _Check, equations: _Equations, degrees: int) -> float:
-    """Return the largest standard error of a weight, in units of the largest weight."""
     largest = float(np.abs(weights).max())
     if degrees <= 0 or not largest:
         return math.inf
