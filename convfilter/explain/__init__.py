@@ -341,10 +341,8 @@ class _Sample:
     def finish(self, channel: int) -> None:
         """Blend, encode, scale and round the value of a channel; alpha is -1."""
         layer, full, result = self.layer, self.full, int(self.layer.result.full)
-        amount = self.amount(channel)
-        if amount is not None:
-            self.blend(channel, amount)
-        if layer.linear and channel >= 0 and amount != 0:
+        untouched = self.blend(channel)
+        if layer.linear and channel >= 0 and not untouched:
             light = np.array([float(self.value)])
             encode(light, layer.depth)
             self.add("sRGB", f"from linear light {figure(self.value)}", float(light[0]))
@@ -396,46 +394,37 @@ class _Sample:
         noise = noise_of(layer, stage.colours) * self.full / layer.result.full / layer.bank.divisor
         return (low, high) if high - low > noise else (low, low)
 
-    def amount(self, channel: int) -> Number | None:
-        """Return how much of a value is taken where the result is blended; None for all of it."""
-        blend = self.stage.blend
-        if blend is None:
-            return None
-        amount = blend.mix
-        if blend.mask is not None:
-            amount *= Fraction(blend.mask[self.at[1:]].item()) / blend.opaque
-        if not blend.inside(tuple(slice(each, each + 1) for each in self.at)):
-            amount = Fraction(0)
-        if amount == 1 and not blend.threshold:
-            return None
-        if amount and blend.missing is not None and channel >= 0 and blend.missing[self.at][channel]:
-            return None  # there is nothing to blend with
-        return whole(amount)
-
-    def blend(self, channel: int, amount: Number) -> None:
-        """Take an amount of the value, and for the rest the image's own sample."""
+    def blend(self, channel: int) -> bool:
+        """Blend the value with the image's own sample, and return whether nothing but that is left."""
         layer, blend, full = self.layer, self.stage.blend, self.full
-        assert blend is not None
-        own, threshold = blend.samples[self.at], whole(blend.threshold * full)
-        if not amount:
+        if blend is None:
+            return False
+        own = blend.samples[self.at]
+        if not blend.inside(tuple(slice(each, each + 1) for each in self.at)):
             self.add("blend", "nothing of the filter: the image's own sample", own[channel].item())
-            return
+            return True
+        mask = 1 if blend.mask is None else Fraction(blend.mask[self.at[1:]].item()) / blend.opaque
+        amount, threshold = whole(blend.mix * mask), whole(blend.threshold * full)
+        missing = blend.missing is not None and channel >= 0 and blend.missing[self.at][channel]
+        if missing or (amount == 1 and not threshold):
+            return False
         kept = quotient(own[-1].item(), full)
         if layer.linear and channel >= 0:
             own = decode(own, layer.depth, self.stage.colours.dtype)
         value, sample = self.value, own[channel].item()
-        if self.stage.alpha is None or not layer.premultiply or channel < 0:
-            self.mix("blend", value, sample, amount, threshold)
-            return
-        opacity = quotient(self.opacity()[1], full)
-        self.mix("alpha", opacity, kept, amount, quotient(threshold, full))
-        alpha = self.value
-        least = Fraction(1, 2) / int(layer.result.full) if layer.result.integer else 0
-        if alpha >= least and alpha > 0:
-            self.mix("blend", value * opacity, sample * kept, amount, threshold)
-            self.add(*_divided("colour", self.value, alpha))
+        if self.stage.alpha is not None and layer.premultiply and channel >= 0:
+            opacity = quotient(self.opacity()[1], full)
+            self.mix("alpha", opacity, kept, amount, quotient(threshold, full))
+            alpha = self.value
+            least = Fraction(1, 2) / int(layer.result.full) if layer.result.integer else 0
+            if alpha >= least and alpha > 0:
+                self.mix("blend", value * opacity, sample * kept, amount, threshold)
+                self.add(*_divided("colour", self.value, alpha))
+            else:
+                self.mix("blend, invisible", value, sample, amount, threshold)
         else:
-            self.mix("blend, invisible", value, sample, amount, threshold)
+            self.mix("blend", value, sample, amount, threshold)
+        return False
 
     def mix(self, name: str, made: Number, kept: Number, amount: Number, least: Number) -> None:
         """Go from a sample towards what the filter made of it, less the least difference that counts."""

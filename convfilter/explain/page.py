@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from convfilter.drawing import greys, resized
+from convfilter.drawing import greys, shrunk
 from convfilter.errors import ConvfilterError, OptionError, escaped
 from convfilter.explain.steps import output_names
 from convfilter.filtering.layer import filter_axes
@@ -199,10 +199,10 @@ def _thumbnail(subject: Subject) -> str:
     if whole is None:
         above = subject.pixels - subject.pixels.min()
         whole = greys(above, float(above.max()) or 1)
-    share = min(1.0, _THUMBNAIL / max(whole.shape[:2]))
-    height, width = (max(1, round(side * share)) for side in whole.shape[:2])
+    height, width = whole.shape[:2]
+    small = shrunk(whole, max(1, round(_THUMBNAIL * width / max(height, width))))
     encoded = io.BytesIO()
-    write_picture(encoded, Picture(resized(whole, height, width), "RGB", "png"), "png")
+    write_picture(encoded, Picture(small, "RGB", "png"), "png")
     return "data:image/png;base64," + base64.b64encode(encoded.getvalue()).decode()
 
 
