@@ -13,7 +13,8 @@ import numpy as np
 import convfilter as cf
 from benchmarks.suite import KERNELS, RIVALS, kernel_of, medians, photograph
 from convfilter.convolution.plan import Plan
-from convfilter.filtering import FilterOptions, layer, plan_kernel
+from convfilter.filtering import layer, plan_kernel
+from convfilter.options import FilterOptions
 
 __all__ = ["blends", "growth", "rivals", "strategies"]
 

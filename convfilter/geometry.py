@@ -14,9 +14,6 @@ from typing import Any, NamedTuple, TypeAlias
 
 from convfilter.errors import ShapeError, brief, did_you_mean, with_name
 
-__all__ = ["AXIS_NAMES", "PADDINGS", "ROWS", "Axis", "Layer", "LayerSizes", "Padding", "PerAxis"]
-__all__ += ["TransposedAxis", "axes_of", "follow", "output_of", "output_shape"]
-
 PADDINGS = ("same", "valid", "full", "same-upper")
 
 AxisPadding: TypeAlias = str | int | tuple[int, int]

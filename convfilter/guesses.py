@@ -8,8 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-__all__ = ["COMMANDS", "NOT_CONVOLUTIONS", "OPTIONS", "folded", "synonyms"]
-
 
 def folded(word: str) -> str:
     """Return a word without case, blanks, hyphens and underscores."""

@@ -28,8 +28,6 @@ from convfilter.errors import (
 )
 from convfilter.options import environment_threads
 
-__all__ = ["main"]
-
 _COMMANDS = {
     "apply": "Filter images, folders or standard input.",
     "explain": "Show how one output value is computed.",

@@ -16,8 +16,6 @@ from convfilter.options import BORDERS_IN_WORDS, BatchOptions, EncodeOptions, Fi
 if TYPE_CHECKING:
     from convfilter.kernels import Library
 
-__all__ = ["command"]
-
 
 @click.command(cls=options.Command, epilog=BORDERS_IN_WORDS)
 @click.argument("inputs", nargs=-1, metavar="INPUT...")

@@ -26,8 +26,6 @@ from convfilter.options import (
 if TYPE_CHECKING:
     from convfilter.explain.steps import Explanation
 
-__all__ = ["command"]
-
 _MOST = 16  # values explained without --at
 _OF_NUMBERS = ("padding", "border", "fill", "stride", "dilation", "flip")  # what counts without an image
 

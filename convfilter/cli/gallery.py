@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from convfilter.filtering import Filtered
     from convfilter.kernels import Kernel
 
-__all__ = ["command"]
-
 _DARK = 1 / 8  # of full scale: tiles that stay below are stretched
 # Differences, as edge filters make them, are stretched if they span less of full scale than this, or if a
 # larger share of them than this is above it.

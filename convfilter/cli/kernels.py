@@ -16,8 +16,6 @@ from convfilter.kernels import Kernel, Library, files_of, get_kernel
 from convfilter.kernels.files import encode_kernel, is_kernel_file
 from convfilter.kernels.kernel import parameters_in_words, tables_of
 
-__all__ = ["GROUPS", "command"]
-
 _PHOTOGRAPH = (3000, 4000)  # rows and columns
 _OWN = "Your own"
 

@@ -21,8 +21,6 @@ from convfilter.options import Border, LearnedChannels, ReadOptions, choices
 if TYPE_CHECKING:
     from convfilter.learning import Fit, Pair
 
-__all__ = ["command"]
-
 
 def _read_name(text: str) -> str:
     if not re.fullmatch(NAME, text):

@@ -18,10 +18,6 @@ from convfilter.options import FilterOptions, Option, choices, declared, one_or_
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-
-__all__ = ["Choice", "Command", "add", "changed", "complete_kernel", "field", "json"]
-__all__ += ["kernel", "kernel_file", "output", "quiet", "read_size", "records"]
-
 _WIDEST_FLAGS = 24  # columns of the short help
 _HEADINGS = ("Options", "Numbers", "Filtering", "Writing", "Reading", "Running")
 

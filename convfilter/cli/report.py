@@ -39,9 +39,6 @@ if TYPE_CHECKING:
     from convfilter.images.picture import Picture
     from convfilter.kernels import Kernel
 
-__all__ = ["Reporter", "calculation", "draw", "filter_in_words", "filter_line", "kernel_in_lines"]
-__all__ += ["per_axis_in_words", "print_result", "read_named", "size_in_words"]
-
 _WIDEST, _MOST_WEIGHTS = 15, 500  # columns of weights that fit a terminal, and weights worth printing
 _CLEAR_LINE, _SHOW_CURSOR = "\r\x1b[K", "\x1b[?25h"
 
@@ -322,7 +319,7 @@ class Reporter:
 
 def _calculations(result: Result, settings: Settings) -> Iterator[str]:
     """Yield the size arithmetic of every filter of the chain, indented."""
-    from convfilter.filtering import filter_axes
+    from convfilter.filtering.layer import filter_axes
 
     if result.size is None:
         return

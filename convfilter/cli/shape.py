@@ -16,8 +16,6 @@ from convfilter.geometry import AXIS_NAMES, ROWS, Layer, LayerSizes, Padding, Pe
 from convfilter.kernels import Kernel, get_kernel
 from convfilter.options import FilterOptions, declared, read_whole
 
-__all__ = ["command"]
-
 
 def _read_transposed(text: str) -> bool:
     if text:

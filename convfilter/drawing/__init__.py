@@ -17,10 +17,6 @@ from convfilter.images.formats import FORMATS, format_of_name
 from convfilter.images.picture import Metadata, Picture
 from convfilter.images.writing import write_frames, write_picture
 
-__all__ = ["FRAME", "INK", "LINES", "PALE", "WHITE", "Drawing", "below", "beside", "boxed", "check_drawing"]
-__all__ += ["displayed", "diverging", "fitted", "framed", "full_scale", "greys", "grid", "labelled", "middle"]
-__all__ += ["outlined", "resized", "save_animation", "save_drawing", "shrunk", "text", "text_width"]
-
 Drawing: TypeAlias = NDArray[np.uint8]  # of shape (H, W, 3)
 Colour: TypeAlias = tuple[int, int, int]
 

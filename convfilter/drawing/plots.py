@@ -16,8 +16,6 @@ from convfilter.kernels import Kernel
 from convfilter.kernels.kernel import tables_of
 from convfilter.kernels.notebook import response
 
-__all__ = ["chain_plot", "kernel_plot"]
-
 _SIDE = 300
 _MARGIN, _GAP, _TITLE = 30, 70, 30
 _AXIS, _BAR = 46, 14

@@ -11,8 +11,6 @@ import numpy as np
 
 from convfilter.drawing import LINES, PALE, Drawing, below, beside, boxed, fitted, resized, shrunk, text
 
-__all__ = ["Tile", "contact_sheet", "default_columns", "preview"]
-
 _NARROWEST_SHEET = 1000
 _GAP = 18
 _COLUMNS = ((3, 3), (4, 4), (6, 3), (8, 4), (9, 3), (12, 4), (20, 5))  # most tiles, columns

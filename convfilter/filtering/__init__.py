@@ -18,29 +18,13 @@ from convfilter.errors import ImageError, KernelError, OptionError, ShapeError, 
 from convfilter.filtering.arguments import ChannelAxis, PillowImage, pixels_of
 from convfilter.filtering.blend import Blend, Block, blends, check_blending
 from convfilter.filtering.blocks import blocks_of, filter_layer, inputs_of
-from convfilter.filtering.layer import Layer, filter_axes, make_layer
+from convfilter.filtering.layer import Layer, make_layer
 from convfilter.filtering.quantize import Clipping, decode, levels_of
 from convfilter.filtering.weighted import Missing, check_missing
 from convfilter.geometry import Axis, Padding, PerAxis
 from convfilter.images.formats import fitting_mode, loose_channels
 from convfilter.kernels import Kernel, KernelLike, get_chain
 from convfilter.options import Alpha, Border, Channels, Depth, FilterOptions, Range, check_choices
-
-__all__ = [
-    "FilterOptions",
-    "Filtered",
-    "Stage",
-    "apply_kernel",
-    "check_options",
-    "filter_axes",
-    "filter_image",
-    "filter_pixels",
-    "last_stage",
-    "options_for",
-    "plan_chain",
-    "plan_kernel",
-    "resolved_range",
-]
 
 
 class Filtered(NamedTuple):

@@ -13,8 +13,6 @@ from convfilter.convolution import array_of
 from convfilter.errors import ImageError, OptionError, ShapeError, brief
 from convfilter.kernels import Kernel
 
-__all__ = ["ChannelAxis", "PillowImage", "pixels_of"]
-
 ChannelAxis: TypeAlias = Literal["auto"] | int | None
 
 # Modes of Pillow whose samples are levels as they are; others become RGB or RGBA.

@@ -21,9 +21,6 @@ from convfilter.errors import ImageError, OptionError, ShapeError, brief
 from convfilter.images.picture import check_mask_size, check_mask_values
 from convfilter.options import FilterOptions
 
-__all__ = ["LUMA", "Blend", "Block", "Division", "Mixture", "Original", "blends", "check_blending"]
-__all__ += ["check_region", "copy_where", "divided", "grey_mask", "like"]
-
 _LEAST_MIX = 1e-100
 # A block is cut into at most this many pieces, of at least this width, to find where a mask is 0 or full.
 _TILES, _NARROW = 16, 64

@@ -27,8 +27,6 @@ from convfilter.filtering.weighted import (
     planar,
 )
 
-__all__ = ["blocks_of", "filter_layer", "inputs_of", "noise_of"]
-
 # Lifts ties above the rounding errors of a blend that is weighted with alpha.
 _NUDGE = 2.0**-30
 

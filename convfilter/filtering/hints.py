@@ -13,8 +13,6 @@ from convfilter.kernels import Kernel
 from convfilter.kernels.matrix import MATRIX
 from convfilter.options import FilterOptions
 
-__all__ = ["is_dark", "range_hint"]
-
 _TILE, _TILES = 64, 4  # side of the parts of an image that are looked at, and how many a side
 _MOST_CUT, _MOST_DARK, _DARK = 0.1, 0.95, 0.05  # shares of samples, and of full scale
 

@@ -19,8 +19,6 @@ from convfilter.kernels import Kernel
 from convfilter.kernels.kernel import ZERO_SUM
 from convfilter.options import Border, Channels, FilterOptions, Range
 
-__all__ = ["FilterBank", "Layer", "filter_axes", "filter_bank", "finish_of", "make_layer"]
-
 # Largest error of a sum, in levels of 8 or 16 bits: results may only differ near a tie.
 _TOLERANCE = 0.0005
 

@@ -23,9 +23,6 @@ from convfilter.errors import ImageError
 from convfilter.filtering.blend import Division, Mixture, Original, divided
 from convfilter.options import Depth
 
-__all__ = ["Clipping", "Count", "Extremes", "Finish", "Levels", "Quotients", "decode", "encode", "levels_of"]
-__all__ += ["rescaled"]
-
 # Samples that are blended at a time, so that intermediate results stay in the cache.
 _STRIP = 1 << 16
 _TYPES = {8: np.uint8, 16: np.uint16, "float": np.float32}

@@ -25,19 +25,6 @@ from convfilter.filtering.layer import Layer
 from convfilter.geometry import Axis
 from convfilter.options import Border
 
-__all__ = [
-    "HiddenWeights",
-    "Missing",
-    "MissingSource",
-    "Part",
-    "PremultipliedSource",
-    "anchored",
-    "by_channel",
-    "check_missing",
-    "normalised",
-    "planar",
-]
-
 
 class Part(NamedTuple):
     """The value of one part of a kernel, ``top * times / (over * divisor) + lift / shift``."""
