@@ -162,18 +162,14 @@ def test_a_scheduler_file_that_names_no_scheduler_is_refused(tmp_path, impatient
 @pytest.mark.parametrize("said", [None, b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\0" * 64])
 def test_what_is_silent_or_speaks_something_else_is_refused(impatient, said):
     def serve():
-        with contextlib.suppress(OSError):
-            connection, _ = server.accept()
+        with contextlib.suppress(OSError), server.accept()[0] as connection:
             connection.sendall(said)
-            connections.append(connection)
+            connection.recv(1 << 16)
 
-    connections = []
     with socket.create_server(("127.0.0.1", 0)) as server:
         if said is not None:
             threading.Thread(target=serve).start()
         reason = refusal(f"tcp://127.0.0.1:{server.getsockname()[1]}")
-        for connection in connections:
-            connection.close()
     assert ("no scheduler answers within 0.5 s" if said is None else "scheduler") in reason
 
 
