@@ -38,7 +38,7 @@ def assert_adjoint(array, kernel, seed=2, **options):
     assert inner(outputs, upstream) == inner(kernel, by_kernel), options
 
 
-@settings(deadline=None, derandomize=True, max_examples=150)
+@settings(deadline=None, derandomize=True, max_examples=100)
 @given(problem=problems())
 def test_both_are_adjoint_whatever_is_asked_for(problem):
     """Any padding, border, stride and dilation, up to four axes, others carried along."""

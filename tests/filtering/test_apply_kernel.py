@@ -53,7 +53,7 @@ def test_shipped_real_kernels_differ_next_to_a_tie_only(name, dtype):
     assert_filtered(pixels, kernel, Fraction(1, 1000), border=border, fill=0.3)
 
 
-@settings(deadline=None, derandomize=True, max_examples=200)
+@settings(deadline=None, derandomize=True, max_examples=120)
 @given(
     seed=st.integers(0, 2**32),
     size=st.tuples(st.integers(1, 6), st.integers(1, 6)),
