@@ -303,28 +303,26 @@ function numbersOf(name, values, columns, colourOf, border = []) {
     make("table", { ariaLabel: name }, make("tbody", {}, ...body)));
 }
 
-/** Samples, weights and products side by side, and their sum written out. */
-function sliceOf({ name, samples, weights, products, border, sum }, columns, names, tables = true) {
-  const upstream = names[0] === "upstream";
+/** Samples, weights and products side by side, under names for the factors, and their sum written out. */
+function sliceOf({ name, samples, weights, products, border, sum }, columns, [first, second], tables = true) {
+  const upstream = first === "upstream";
+  const samplesMet = second === "samples";
   const signed = (values) => diverging(largestOf([values]));
   const factors = samples.map((sample, at) => (
     upstream ? `${bracketed(sample)}·${bracketed(weights[at])}` : `${bracketed(weights[at])}·${bracketed(sample)}`
   ));
   const inNumbers = products.length > 1 ? [writtenOut(products.map((product) => figure(product)))] : [];
   const lines = [writtenOut(factors), ...inNumbers, figure(sum)];
-  const children = [make("p", { className: "sum" }, ...lines.flatMap((line, at) => (
-    [make("span", {}, `${at ? "= " : ""}${line}`)]
-  )))];
+  const children = [make("p", { className: "sum" }, ...lines.map((line, at) => make("span", {}, at ? `= ${line}` : line)))];
   if (tables) {
-    const samplesMet = names[1] === "samples";
     const factor = (...content) => make("div", { className: "factor" }, ...content);
     children.unshift(make("div", { className: "factors" },
-      factor(numbersOf(names[0], samples, columns, upstream ? signed(samples) : imageScale, upstream ? [] : border)),
-      factor("×", numbersOf(names[1], weights, columns, samplesMet ? imageScale : signed(weights), samplesMet ? border : [])),
-      factor("=", numbersOf(names[2], products, columns, signed(products)))));
+      factor(numbersOf(first, samples, columns, upstream ? signed(samples) : imageScale, upstream ? [] : border)),
+      factor("×", numbersOf(second, weights, columns, samplesMet ? imageScale : signed(weights), samplesMet ? border : [])),
+      factor("=", numbersOf("products", products, columns, signed(products)))));
   }
   if (border.some(Boolean) && (tables || upstream)) {
-    const note = upstream && names[1] !== "samples" ? "Some products pass through the border, which repeats the sample."
+    const note = upstream && !samplesMet ? "Some products pass through the border, which repeats the sample."
       : "Dashed: made by the border.";
     children.push(make("p", { className: "note" }, note));
   }

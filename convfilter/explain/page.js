@@ -100,7 +100,7 @@ function fillUpstream() {
 }
 
 /** Go to an output; outside the output it is the nearest one. */
-function move(row, column, { pin = state.pinned } = {}) {
+function move(row, column, pin = state.pinned) {
   if (isStale()) return;
   Object.assign(state, {
     row: clamp(row, 0, state.result.height - 1), column: clamp(column, 0, state.result.width - 1), pinned: pin,
@@ -227,7 +227,7 @@ function updateForward() {
     `The anchor of the kernel is over ${placeOf(explained.anchor, inputOrigin)} of the input.`);
   const parts = explained.parts.map((part, number) => make("section", {},
     ...(explained.parts.length > 1 ? [make("h3", {}, `Part ${number + 1}`)] : []),
-    ...part.slices.map((slice) => sliceOf(slice, columns.kernel, ["samples", "weights", "products"])),
+    ...part.slices.map((slice) => sliceOf(slice, columns.kernel, ["samples", "weights"])),
     stepsOf(part.steps.filter(([, formula]) => formula !== "all products")),
   ));
   $("calculation").replaceChildren(make("div", { className: "parts" }, ...parts), stepsOf(explained.steps),
@@ -286,7 +286,7 @@ function explainSample({ row, column, plane: asked }) {
   const square = terms.length === outputs.size;
   const columns = square ? breadth : terms.length;
   return showGradient(`dL/dx[${here}]`, gradient, writtenOut(symbols, 18),
-    sliceOf(slice, columns, ["upstream", "weights (rotated)", "products"], square), stepsOf(divided(slice.sum, divisor)));
+    sliceOf(slice, columns, ["upstream", "weights (rotated)"], square), stepsOf(divided(slice.sum, divisor)));
 }
 
 /** A weight's gradient: the correlation of all outputs' derivatives with the samples that the weight met. */
@@ -327,7 +327,7 @@ function explainWeight({ row, column }) {
   const more = used.length > symbols.length ? " + …" : "";
   showGradient(`dL/dw[${row},${column}]`, value, `${symbols.join(" + ")}${more}`,
     ...(used.length < all.length ? [make("p", { className: "note" }, "Outputs whose upstream is 0 are left out.")] : []),
-    ...slices.map((slice) => sliceOf(slice, width, ["upstream", "samples", "products"], small)),
+    ...slices.map((slice) => sliceOf(slice, width, ["upstream", "samples"], small)),
     stepsOf([...whole, ...divided(value * divisor, divisor)]));
 }
 
@@ -605,7 +605,7 @@ function point(side, cell, click) {
   }
   const [row, column] = input ? outputNear(cell.row, cell.column) : [cell.row, cell.column];
   if (backward() && !click) return; // an output is chosen there to edit its derivative
-  move(row, column, { pin: !backward() && click && !(state.pinned && row === state.row && column === state.column) });
+  move(row, column, !backward() && click && !(state.pinned && row === state.row && column === state.column));
 }
 
 const KEYS = {
