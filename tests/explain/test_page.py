@@ -79,16 +79,6 @@ def data_of(html):
     return json.loads(re.search('<script type="application/json" id="data">(.*?)</script>', html)[1])
 
 
-def kernels_of(html):
-    """Every kernel of a page by its name, as the page knows it."""
-    return {each["name"]: each for entry in data_of(html)["kernels"] for each in entry["variants"]}
-
-
-def as_image(pixels):
-    """An image as the page holds it."""
-    return data_of(page_of(pixels, "identity", known={"identity": SHIPPED["identity"]}))["image"]
-
-
 def random_options(pick):
     options = {
         "padding": pick("same", "same", "full", "valid", [1, 1], [2, 0]),
@@ -143,10 +133,12 @@ COMPUTE = """([kernels, cases]) => cases.map(([image, name, options], number) =>
 
 def test_the_page_computes_and_explains_what_the_program_does(show):
     html = page_of(picture(0, 4, 4))
-    kernels = kernels_of(html)
+    kernels = {each["name"]: each for entry in data_of(html)["kernels"] for each in entry["variants"]}
     names = [name for name, each in kernels.items() if len(each["tables"][0][0][0]) <= 15]
     cases = [random_case(seed, names) for seed in range(200)]
-    asked = [[as_image(pixels), name, options] for pixels, name, options in cases]
+    known = {"identity": SHIPPED["identity"]}
+    images = (data_of(page_of(pixels, "identity", known=known))["image"] for pixels, _, _ in cases)
+    asked = [[image, name, options] for image, (_, name, options) in zip(images, cases, strict=True)]
     results = show(html).evaluate(COMPUTE, [kernels, asked])
     fitting = near = blended = explained = 0
     for (pixels, name, options), found in zip(cases, results, strict=True):

@@ -117,14 +117,10 @@ def test_channels_without_a_meaning_are_filtered_like_the_others_and_keep_their_
         filter_file(tmp_path / "in.tif", tmp_path / "out.jpg", "blur")
 
 
-def packed(levels, bits):
-    """Rows of levels in a number of bits each, from the left, whole bytes a row."""
-    digits = levels.reshape(len(levels), -1, 1) >> np.arange(bits)[::-1] & 1
-    return np.packbits(digits.reshape(len(levels), -1), axis=1).tobytes()
-
-
 def of_bits(levels, bits, photometric=1):
-    data, channels = packed(levels, bits), levels.shape[2]
+    """A TIFF with levels in a number of bits each, from the left, whole bytes a row."""
+    digits = levels.reshape(len(levels), -1, 1) >> np.arange(bits)[::-1] & 1
+    data, channels = np.packbits(digits.reshape(len(levels), -1), axis=1).tobytes(), levels.shape[2]
     tags = {256: [7], 257: [5], 258: [bits] * channels, 259: [1], 262: [photometric], 277: [channels]}
     return io.BytesIO(tiff({**tags, 278: [5], 279: [len(data)]}, data))
 
