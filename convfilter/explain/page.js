@@ -5,7 +5,7 @@
 // ---- State ----------------------------------------------------------------------------------------------------------
 
 const state = {
-  kernel: null, edited: false, // the kernel in use, and whether its weights are the reader's own
+  kernel: null, // the one in use; `edited` if the reader has changed it
   options: null, result: null,
   row: 0, column: 0, channel: 0, // the output that is explained
   pinned: false, timer: 0,
@@ -407,7 +407,6 @@ function chooseKernel(name, variant) {
   const entry = data.kernels.find((each) => each.name === name);
   const chosen = entry.variants.find((each) => each.name === variant) ?? entry.variants[0];
   state.kernel = structuredClone(chosen);
-  state.edited = false;
   state.table = { part: 0, output: 0, channel: 0 };
   $("kernel").value = name;
   $("parameters").replaceChildren(...entry.variants.map((each) => option(each.name, each.label, each === chosen)));
@@ -474,9 +473,10 @@ const plainName = (kernel) => kernel.name.replace(/[^A-Za-z0-9_.+-]/g, "-");
 
 /** Change the kernel by the reader's hand. */
 function edit(change) {
-  change(state.kernel);
-  if (!state.edited) state.kernel.name = `${plainName(state.kernel).slice(0, 57)}-edited`;
-  state.edited = true;
+  const { kernel } = state;
+  change(kernel);
+  const name = `${plainName(kernel).slice(0, 57)}-edited`;
+  if (!kernel.edited) Object.assign(kernel, { edited: true, named: false, name });
   recompute();
 }
 
@@ -497,8 +497,8 @@ const isSingle = ({ tables, own, anchor }) => tables.length === 1 && !own && !an
 
 /** How a command gets the kernel: by its name, as numbers, or from the file that its TOML goes into. */
 function kernelWords() {
-  const { kernel, edited } = state;
-  if (kernel.named && !edited) return ["-k", kernel.name];
+  const { kernel } = state;
+  if (kernel.named) return ["-k", kernel.name];
   const [[[rows]]] = kernel.tables;
   if (isSingle(kernel) && !kernel.offset && kernel.range === "auto" && rows.flat().length <= 49) {
     const numbers = rows.flat().length === 1 ? `[${rows[0][0]}]` : written(rows);
