@@ -44,6 +44,17 @@ def images() -> None:
             if extension == "png":
                 scripts[_WITHOUT] = f"PYTHONPATH=hidden {scripts[_OWN]}"
             _compare(f"12 MP {extension}", scripts, folder)
+        mask = np.tile(np.linspace(0, 255, 4000).astype(np.uint8), (3000, 1))
+        Image.fromarray(mask).save(folder / "mask.png")
+        mask[...] = 255
+        mask[np.random.default_rng(0).random(mask.shape) < 0.01] = 0
+        Image.fromarray(mask).save(folder / "holes.png")
+        options = ["--mix 50%", "--threshold 0.02", "--region 2000x1500+1000+750"]
+        options += ["--mask mask.png", "--missing holes.png"]
+        scripts = {each: _own(f"in.jpg -o out.jpg {each}") for each in ("", *options)}
+        times = _times(scripts, folder, rounds=5)
+        ratios = ", ".join(f"`{each}` {times[each] / times['']:.2f}" for each in options)
+        print(f"- 12 MP jpg, times with an option as multiples of the time without: {ratios}")
 
 
 def folders() -> None:
