@@ -7,6 +7,7 @@ of products: the derivative of a convolution is a convolution.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -205,14 +206,23 @@ def _padded_gradient(
     upstream: np.ndarray, weights: np.ndarray, axes: Sequence[Axis], dtype: np.dtype[Any]
 ) -> np.ndarray:
     """The derivative by the array with its border on; zero where no output reaches."""
-    carried = upstream.shape[len(axes) :]
-    # The stride sets outputs apart: zeros come between them.
-    spread = np.zeros((*((axis.output - 1) * axis.stride + 1 for axis in axes), *carried), upstream.dtype)
-    spread[tuple(slice(None, None, axis.stride) for axis in axes)] = upstream
-    dilation = [axis.dilation for axis in axes]
-    sums = correlate(spread, np.flip(weights), padding="full", border="zero", dilation=dilation)
-    gradient = np.zeros((*(axis.before + axis.size + axis.after for axis in axes), *carried), dtype)
-    gradient[tuple(map(slice, sums.shape))] = sums
+    padded = [axis.before + axis.size + axis.after for axis in axes]
+    gradient = np.zeros((*padded, *upstream.shape[len(axes) :]), dtype)
+    common = [math.gcd(axis.stride, axis.dilation) for axis in axes]
+    phases = [axis.stride // divisor for axis, divisor in zip(axes, common, strict=True)]
+    dilation = [axis.dilation // divisor for axis, divisor in zip(axes, common, strict=True)]
+    # Weights a phase apart meet the same samples, others never do. So each phase is a correlation of its own,
+    # and no zeros between outputs that a stride has set apart need be multiplied.
+    for first in itertools.product(*map(range, map(min, weights.shape, phases))):
+        part = weights[tuple(slice(start, None, phase) for start, phase in zip(first, phases, strict=True))]
+        sums = correlate(upstream, np.flip(part), padding="full", border="zero", dilation=dilation)
+        met = gradient[
+            tuple(
+                slice(start * axis.dilation, None, axis.stride)
+                for start, axis in zip(first, axes, strict=True)
+            )
+        ]
+        met[tuple(map(slice, sums.shape))] = sums
     return gradient
 
 
