@@ -377,14 +377,15 @@ class _Sample:
         target = np.dtype(np.float64)
         layer = self.layer._replace(range="raw", target=target, linear=False, offset=Fraction(0))
         values = filter_layer(layer, stage.colours, stage.alpha, missing=missing)
+        values = values if stage.alpha is None else values[..., :-1]
+        values[~np.isfinite(values)] = np.nan
         if missing is not None:
-            values[..., : missing.hidden.shape[-1]][missing.hidden] = np.nan
-        finite = np.where(np.isfinite(values), values, np.nan)[..., : -1 if stage.alpha is not None else None]
-        if np.isnan(finite).all():
+            values[missing.hidden] = np.nan
+        if np.isnan(values).all():
             return 0, 0
         found = []
-        for place in (np.nanargmin(finite), np.nanargmax(finite)):
-            *at, channel = map(int, np.unravel_index(int(place), finite.shape))
+        for place in (np.nanargmin(values), np.nanargmax(values)):
+            *at, channel = map(int, np.unravel_index(int(place), values.shape))
             other = copy(self)
             other.at, other.parts = tuple(at), []
             other.sums(channel)
