@@ -19,7 +19,8 @@ from convfilter.kernels.kernel import NAME, NAMES
 from convfilter.options import Border, LearnedChannels, ReadOptions, choices
 
 if TYPE_CHECKING:
-    from convfilter.learning import Fit, Pair
+    from convfilter.learning import Fit
+    from convfilter.learning.data import Pair
 
 
 def _read_name(text: str) -> str:
@@ -98,7 +99,8 @@ def command(
         refuse_input(output, [each for pair in pairs for each in pair])
         check_output(output, overwrite=overwrite)
 
-    from convfilter.learning import check_window, fit_pairs
+    from convfilter.learning import fit_pairs
+    from convfilter.learning.data import check_window
 
     check_window(size)
     mode: Border = "zero" if border[0] == "constant" else border[0]
@@ -135,7 +137,7 @@ def _read_pair(
     linear: bool,
     quiet: bool,
 ) -> Pair:
-    from convfilter.learning import make_pair, planes_of
+    from convfilter.learning.data import make_pair, planes_of
 
     planes = []
     for name in names:

@@ -20,17 +20,6 @@ from convfilter.errors import ConvfilterError, ImageError, KernelError, ShapeErr
 from convfilter.geometry import Padding, PerAxis, axes_of
 from convfilter.options import Border
 
-__all__ = [
-    "array_of",
-    "convolve",
-    "correlate",
-    "correlate_channels",
-    "largest_magnitude",
-    "result_types",
-    "samples_of",
-    "weights_of",
-]
-
 
 def correlate(
     array: ArrayLike,

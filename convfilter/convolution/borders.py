@@ -30,8 +30,6 @@ from convfilter.options import Border, choices
 if TYPE_CHECKING:
     from convfilter.convolution.plan import Plan
 
-__all__ = ["ArraySource", "RowsKept", "border_fill", "copy_samples", "source_index"]
-
 # Positions of a block along one axis, and the samples that belong there; None is the fill.
 _Piece: TypeAlias = tuple[slice, slice | np.ndarray | None]
 

@@ -20,8 +20,6 @@ from convfilter.options import environment_threads
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-__all__ = ["Finish", "Read", "available_threads", "mark_infinite", "run", "run_whole", "share_out"]
-
 _Task = TypeVar("_Task")
 _Result = TypeVar("_Result")
 

@@ -18,8 +18,6 @@ import numpy as np
 from convfilter.convolution.window import Call, outputs_of
 from convfilter.geometry import Axis
 
-__all__ = ["Fourier"]
-
 # How far a sum can be off, in roundings of the largest possible sum. Measured over noise, edges and
 # constants, and kernels up to 127x127: below 3.
 _ROUNDINGS = 16

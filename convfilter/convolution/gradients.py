@@ -24,8 +24,6 @@ from convfilter.errors import ShapeError
 from convfilter.geometry import Axis, Padding, PerAxis, axes_of
 from convfilter.options import Border
 
-__all__ = ["input_gradient", "kernel_gradient"]
-
 
 def input_gradient(
     upstream: ArrayLike,

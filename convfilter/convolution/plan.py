@@ -25,9 +25,7 @@ from convfilter.convolution.window import Banded, Call, Scratch, WindowSum
 from convfilter.errors import ShapeError
 from convfilter.geometry import Axis
 
-__all__ = ["Plan", "exact_type", "make_plan"]
-
-Direct: TypeAlias = WindowSum | ShiftedSums | Banded | Separable | Crossed
+_Direct: TypeAlias = WindowSum | ShiftedSums | Banded | Separable | Crossed
 """A strategy that sums a block for one kernel."""
 
 # Bytes of a block: enough that numpy's work on it outweighs the cost of its calls and of handing the
@@ -51,7 +49,7 @@ class Plan(NamedTuple):
     dtype: np.dtype[Any]  # of the sums
     work: np.dtype[Any]  # of the blocks
     block: tuple[int, ...]  # outputs of a block along each axis
-    ways: tuple[Direct | Fourier, ...]  # a strategy for each kernel, or `Fourier` for all
+    ways: tuple[_Direct | Fourier, ...]  # a strategy for each kernel, or `Fourier` for all
     costs: dict[str, float]  # estimated for each strategy, for all kernels together
     kernels: int  # how many share the blocks
     loose: tuple[np.ndarray, ...] = ()  # the kernels, where samples may be nan or infinite
@@ -168,7 +166,7 @@ def _decided(
     work = np.dtype(np.float32) if narrow else dtype
     idle = _idle(axes)
     core = [axis for number, axis in enumerate(axes) if number not in idle]
-    ways: list[dict[str, Direct]] = []
+    ways: list[dict[str, _Direct]] = []
     for kernel in kernels:
         found = _suitable(kernel.squeeze(idle), core, work, finite=finite)
         ways.append({each.name: each for each in found if each is not None})
@@ -194,7 +192,7 @@ def _decided(
 
 def _suitable(
     kernel: np.ndarray, axes: Sequence[Axis], dtype: np.dtype[Any], *, finite: bool
-) -> Iterator[Direct | None]:
+) -> Iterator[_Direct | None]:
     """Yield the strategies that a kernel can be summed by; None for one that cannot.
 
     Matrix products are for floats, and finite ones: the zeros of a band would spread nan and infinity.

@@ -25,8 +25,6 @@ from convfilter.convolution.window import (
 )
 from convfilter.geometry import Axis
 
-__all__ = ["Crossed", "Separable", "factors_of"]
-
 # How far the product of the factors may be from the kernel, in units of the kernel's largest weight.
 _TOLERANCE = 8 * np.finfo(np.float64).eps
 

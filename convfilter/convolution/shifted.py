@@ -21,8 +21,6 @@ import numpy as np
 from convfilter.convolution.window import CALL, PASS, Call, FlatSums, Scratch
 from convfilter.geometry import Axis
 
-__all__ = ["ShiftedSums", "shifted_sums"]
-
 # Runs of equal weights up to which a kernel is worth compiling; each is at least one pass.
 _MOST_RUNS = 512
 # Kernels with more weights are not compiled if that would save nothing.

@@ -19,9 +19,6 @@ from numpy.lib.stride_tricks import as_strided
 
 from convfilter.geometry import Axis
 
-__all__ = ["CALL", "PASS", "PRODUCT", "QUIET", "QUIET_VECTOR", "Banded", "Call", "FlatSums", "Prepared"]
-__all__ += ["Scratch", "WindowSum", "band_matrix", "band_products", "outputs_of", "quiet_parts", "windows"]
-
 Call: TypeAlias = Callable[[], object]
 """One step of the work on a block, with all that it works on: finding views takes long on small blocks."""
 
@@ -41,7 +38,7 @@ _ROWS = 4
 
 # Multiplications up to which OpenBLAS keeps a product on the calling thread: of two matrices, and of a matrix
 # with a vector. Above, its own threads compete with ours.
-QUIET, QUIET_VECTOR = 4 * 65536, 4 * 2304 - 1
+_QUIET, QUIET_VECTOR = 4 * 65536, 4 * 2304 - 1
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -66,7 +63,7 @@ def outputs_of(sums: np.ndarray, axes: Sequence[Axis], outputs: Sequence[int]) -
     return sums[tuple(slice(0, span, axis.stride) for span, axis in zip(spans, axes, strict=True))]
 
 
-def steps_of(block: np.ndarray, axes: Sequence[Axis]) -> list[int]:
+def _steps_of(block: np.ndarray, axes: Sequence[Axis]) -> list[int]:
     """Return the samples between neighbouring weights along each axis of a C-contiguous block."""
     pairs = zip(axes, block.strides, strict=False)
     return [axis.dilation * (stride // block.itemsize) for axis, stride in pairs]
@@ -80,7 +77,7 @@ class FlatSums:
     def prepare(self, block: np.ndarray, outputs: Sequence[int], scratch: Scratch) -> Prepared:
         """Return the calls that sum a C-contiguous block (B1, ..., Bd, carried), and the outputs then."""
         sums = np.empty(block.shape, block.dtype)
-        steps = steps_of(block, self._axes)
+        steps = _steps_of(block, self._axes)
         calls = self.calls(block.reshape(-1), steps, sums.reshape(-1), scratch)
         return calls, outputs_of(sums, self._axes, outputs)
 
@@ -166,7 +163,7 @@ class Banded:
         """See `FlatSums.prepare`."""
         first, *others = self._axes
         sums = np.empty((outputs[0], *block.shape[1:]), block.dtype)
-        steps = steps_of(block, self._axes)[1:]
+        steps = _steps_of(block, self._axes)[1:]
         lines = block.reshape(len(block), -1)
         run = lines.shape[1] - sum((axis.kernel - 1) * step for axis, step in zip(others, steps, strict=True))
         shifted = [(band, lines[:, int(np.dot(place, steps)) :]) for place, band in self._bands]
@@ -215,7 +212,7 @@ def band_matrix(weights: np.ndarray, axis: Axis, rows: int) -> np.ndarray:
     return band
 
 
-def quiet_parts(length: int, height: int, limit: int = QUIET) -> Iterator[slice]:
+def quiet_parts(length: int, height: int, limit: int = _QUIET) -> Iterator[slice]:
     """Cut a product's columns evenly: `height` multiplications a column, at most `limit` a part."""
     parts = -(-length // max(1, limit // height))
     ends = [length * number // parts for number in range(parts + 1)]

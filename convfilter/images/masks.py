@@ -18,7 +18,7 @@ from convfilter.images.reading import Frames, opened_frames
 from convfilter.images.tiff_tags import no_data
 from convfilter.options import FilterOptions, ReadOptions
 
-NO_DATA = "nodata"
+_NO_DATA = "nodata"
 """What names the samples that a file itself declares to be missing."""
 
 _GREY_OR_COLOUR = ("L", "LA", "RGB", "RGBA", "I;16", "I", "F")
@@ -27,7 +27,7 @@ _GREY_OR_COLOUR = ("L", "LA", "RGB", "RGBA", "I;16", "I", "F")
 def mask_files(options: FilterOptions) -> dict[str, str]:
     """Return the files and folders of masks that options name, by the option."""
     named = {"mask": options.mask, "missing": options.missing}
-    return {name: path for name, path in named.items() if isinstance(path, str) and path != NO_DATA}
+    return {name: path for name, path in named.items() if isinstance(path, str) and path != _NO_DATA}
 
 
 def check_mask_files(options: FilterOptions) -> None:
@@ -47,7 +47,7 @@ def with_masks(options: FilterOptions, source: str, reading: ReadOptions) -> Fil
 
 def with_no_data(options: FilterOptions, picture: Picture) -> FilterOptions:
     """Return options with the number that an image declares, None if it declares none."""
-    if not (isinstance(options.missing, str) and options.missing == NO_DATA):
+    if not (isinstance(options.missing, str) and options.missing == _NO_DATA):
         return options
     number = None
     with contextlib.suppress(ValueError):

@@ -25,9 +25,6 @@ from convfilter.kernels.kernel import (
 )
 from convfilter.kernels.matrix import NUMBER, parse_rows
 
-__all__ = ["AXES_OF_ARRAYS", "FORMATS", "encode_kernel", "is_kernel_file", "parse_kernels", "read_content"]
-__all__ += ["table_of"]
-
 _LARGEST, _LARGEST_ARRAY = 2**20, 2**26  # bytes
 _MAGIC = b"\x93NUMPY"
 _LEVELS = 255  # offsets of libvips count 8-bit levels

@@ -17,8 +17,6 @@ from typing import Annotated, Any, NamedTuple
 from convfilter.errors import KernelError, brief, did_you_mean, escaped, figure
 from convfilter.kernels.kernel import LARGEST_SIDE, Kernel, blaming, choice, number, quoted
 
-__all__ = ["GENERATORS", "generate"]
-
 Weights = list[list[float]]
 
 _LARGEST_RADIUS = LARGEST_SIDE // 2

@@ -19,19 +19,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["AXES", "LARGEST_SIDE", "NAME", "NAMES", "ZERO_SUM", "FieldError", "Kernel", "blaming", "choice"]
-__all__ += [
-    "flat",
-    "is_zero_sum",
-    "number",
-    "parameters_in_words",
-    "plain",
-    "quoted",
-    "shape_of",
-    "tables_of",
-]
-__all__ += ["with_own_sums"]
-
 AXES = ("column", "row,column", "channel,row,column", "output,channel,row,column", "frame,row,column")
 LARGEST_SIDE = 1023
 NAME = r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}"

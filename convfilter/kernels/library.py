@@ -14,8 +14,6 @@ from convfilter.kernels.files import AXES_OF_ARRAYS, FORMATS, is_kernel_file, pa
 from convfilter.kernels.kernel import LARGEST_SIDE, FieldError, Kernel, plain, quoted, shape_of
 from convfilter.kernels.matrix import MATRIX, NUMBER, is_matrix, parse_matrix, value_of
 
-__all__ = ["KernelLike", "Library", "files_of", "get_chain", "get_kernel", "load_kernels", "shipped_path"]
-
 
 class _Array(Protocol):
     """An array of numpy, which is not imported here."""

@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from convfilter.errors import KernelError
 from convfilter.kernels.kernel import FieldError, Kernel, flat, quoted, with_own_sums
 
-__all__ = ["MATRIX", "NUMBER", "is_matrix", "one_row_hint", "parse_matrix", "parse_rows", "value_of"]
-
 MATRIX = "matrix"
 """The name of a kernel that was typed as numbers."""
 

@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 
 from convfilter.errors import figure
 
-__all__ = ["html_of", "response"]
-
 _MOST_TABLES, _WIDEST = 4, 15
 _SIDE, _PLACES = 140, 71  # of a picture in pixels, and how many frequencies it has a side
 _RED, _BLUE = (202, 62, 71), (52, 104, 179)

@@ -23,8 +23,6 @@ from convfilter.kernels import Kernel
 from convfilter.learning.data import Block, Pair, check_window, choose_blocks, make_pair, planes_of
 from convfilter.options import Border, LearnedChannels
 
-__all__ = ["Fit", "Pair", "check_window", "fit_kernel", "fit_pairs", "make_pair", "planes_of"]
-
 # Digits of a weight, counted from the largest one's first: kernels of whole numbers come out as such.
 _DIGITS = 10
 # A step that changes the weights by less, in units of the largest, is none; and how many are taken.

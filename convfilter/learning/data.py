@@ -20,8 +20,6 @@ from convfilter.geometry import Axis, axes_of
 from convfilter.kernels.kernel import LARGEST_SIDE
 from convfilter.options import Border, LearnedChannels, choices
 
-__all__ = ["Block", "Pair", "Planes", "check_window", "choose_blocks", "make_pair", "planes_of"]
-
 _MOST_WEIGHTS = 4096
 # Beyond these, squares of samples cannot be added up.
 _SMALLEST, _LARGEST = 1e-140, 1e140

@@ -9,7 +9,8 @@ from samples import SAMPLE_IMAGES
 import convfilter as cf
 from convfilter import learning
 from convfilter.images.reading import read_picture
-from convfilter.learning import check_window, data, fit_pairs, make_pair, planes_of
+from convfilter.learning import data, fit_pairs
+from convfilter.learning.data import check_window, make_pair, planes_of
 
 PHOTOGRAPH = read_picture(SAMPLE_IMAGES / "coffee.png").pixels
 COFFEE = PHOTOGRAPH[60:260, 150:450]
