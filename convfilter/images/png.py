@@ -339,7 +339,7 @@ class PngWriter(Writer):
         """Yield the ways to encode an image that are worth trying."""
         pixels = picture.pixels
         rows = pixels.reshape(len(pixels), pixels.shape[1], -1)
-        for way in _SMALL if self.small else [_quick_way(rows)]:
+        for way in _ways(rows, small=self.small):
             yield [*_stream(rows, way, self.threads)], 8 * pixels.itemsize, []
         still = self.small and not self.count and picture.mode in ("RGB", "RGBA") and pixels.itemsize == 1
         # With a palette, a background would be one of its entries.
@@ -464,25 +464,27 @@ _SMALL = [
 ]
 
 
-def _quick_way(rows: NDArray[Any]) -> _Way:
-    """Return a way that is worth its time.
+def _ways(rows: NDArray[Any], *, small: bool) -> list[_Way]:
+    """Return the ways that are worth their time, by a few rows: one, or for a small file the likely two.
 
-    A few rows decide whether to look for runs alone, which takes a quarter of the time: photographs grow by a
-    few hundredths, but repetitive drawings many times.
+    To look for runs alone takes a quarter of the time: photographs grow by a few hundredths, but repetitive
+    drawings many times.
     """
-    count = min(max(len(rows) // 128, 8), len(rows))
+    count = min(max(len(rows) // (4 if small else 128), 8), len(rows))
     top = (len(rows) - count) // 2
     sample = rows[top : top + count]
 
     def size(way: _Way) -> int:
         return sum(map(len, _stream(sample, way, 1)))
 
+    if small:
+        return sorted(_SMALL, key=size)[:2]
     sizes = {way: size(way) for way in _RUNS + _QUICK_MATCHES}
     # To try all filters on each row takes twice as long.
     best = min(_RUNS, key=lambda way: sizes[way] * (1.05 if way.filter == _ANY else 1))
     if sizes[best] >= _LARGER * min(sizes[way] for way in _QUICK_MATCHES):
         best = min(_MATCHES, key=lambda way: size(way) * 1.02 ** ((way.level == 6) + (way.filter == _ANY)))
-    return best
+    return [best]
 
 
 def _stream(rows: NDArray[Any], way: _Way, threads: int) -> Iterator[bytes]:

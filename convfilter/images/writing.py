@@ -259,11 +259,19 @@ def background_colour(text: str) -> tuple[int, int, int]:
 
 def flattened(pixels: NDArray[np.uint8], background: tuple[int, int, int]) -> NDArray[np.uint8]:
     """Lay an image (H, W, 2 or 4), not premultiplied, on a colour; grey stays grey (H, W) on grey."""
-    image = to_image(pixels, "LA" if pixels.shape[2] == 2 else "RGBA")
-    grey = image.mode == "LA" and len(set(background)) == 1
-    ground = Image.new("L", image.size, background[0]) if grey else Image.new("RGB", image.size, background)
-    ground.paste(image, mask=image)
-    return np.asarray(ground)
+    mode = "LA" if pixels.shape[2] == 2 else "RGBA"
+    grey = mode == "LA" and len(set(background)) == 1
+    height, width = pixels.shape[:2]
+    result = np.empty((height, width) if grey else (height, width, 3), np.uint8)
+    step = max(1, _STRIP_SAMPLES // (3 * width))
+    for top in range(0, height, step):
+        strip = to_image(pixels[top : top + step], mode)
+        ground = (
+            Image.new("L", strip.size, background[0]) if grey else Image.new("RGB", strip.size, background)
+        )
+        ground.paste(strip, mask=strip)
+        result[top : top + step] = np.asarray(ground)
+    return result
 
 
 def to_image(pixels: NDArray[Any], mode: str) -> Image.Image:
