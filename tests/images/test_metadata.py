@@ -289,15 +289,16 @@ def test_what_programs_write_into_exif_alone_is_not_lost_with_the_resolution(tmp
     assert not recwarn.list
 
 
+@pytest.mark.parametrize("name", ["in.jpg", "in.tif"])
 @pytest.mark.parametrize(
     ("turn", "stated", "size"), [(1, (9, 6), (5, 3)), (6, (9, 6), (3, 5)), (1, (99, 6), (99, 6))]
 )
-def test_the_size_that_exif_states_stays_true_if_it_was(tmp_path, turn, stated, size):
+def test_the_size_that_exif_states_stays_true_if_it_was(tmp_path, turn, stated, size, name):
     exif = Image.Exif()
     exif[274] = turn
     exif.get_ifd(34665).update(zip((40962, 40963), stated, strict=True))
-    Image.new("RGB", (9, 6)).save(tmp_path / "in.jpg", exif=exif)
-    filter_file(tmp_path / "in.jpg", tmp_path / "out.jpg", "identity", stride=2)
+    Image.new("RGB", (9, 6)).save(tmp_path / name, exif=exif)
+    filter_file(tmp_path / name, tmp_path / "out.jpg", "identity", stride=2)
     with Image.open(tmp_path / "out.jpg") as image:
         found = image.getexif().get_ifd(34665)
     assert (found[40962], found[40963]) == size
