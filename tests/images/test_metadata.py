@@ -297,7 +297,8 @@ def test_the_size_that_exif_states_stays_true_if_it_was(tmp_path, turn, stated, 
     exif = Image.Exif()
     exif[274] = turn
     exif.get_ifd(34665).update(zip((40962, 40963), stated, strict=True))
-    Image.new("RGB", (9, 6)).save(tmp_path / name, exif=exif)
+    Image.new("RGB", (9, 6)).save(tmp_path / "in.jpg", exif=exif)
+    filter_file(tmp_path / "in.jpg", tmp_path / "in.tif", "identity", orient=False)
     filter_file(tmp_path / name, tmp_path / "out.jpg", "identity", stride=2)
     with Image.open(tmp_path / "out.jpg") as image:
         found = image.getexif().get_ifd(34665)
