@@ -16,6 +16,9 @@ WRONG = {
     2: """
 apply -k sobel
 apply a.png -k sobel --border constant
+apply a.png -k sobel --border edge=3 => takes no value
+apply a.png -k sobel --border valid => is a padding: use --padding valid
+apply a.png -k sobel --mix half => is not a number or a percentage
 apply a.png -k sobel --padding=-1
 apply a.png -k sobel --stride 0
 apply a.png -k luma --channels sum
