@@ -5,17 +5,18 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from convfilter.convolution import array_of
 from convfilter.convolution.borders import border_fill
 from convfilter.convolution.plan import Plan
 from convfilter.errors import ImageError, KernelError, OptionError, ShapeError, brief
-from convfilter.filtering.arguments import ChannelAxis, PillowImage, pixels_of
 from convfilter.filtering.blend import Blend, Block, blends, check_blending
 from convfilter.filtering.blocks import blocks_of, filter_layer, inputs_of
 from convfilter.filtering.layer import Layer, make_layer
@@ -25,6 +26,23 @@ from convfilter.geometry import Axis, Padding, PerAxis
 from convfilter.images.formats import fitting_mode, loose_channels
 from convfilter.kernels import Kernel, KernelLike, get_chain
 from convfilter.options import Alpha, Border, Channels, Depth, FilterOptions, Range, check_choices
+
+ChannelAxis: TypeAlias = Literal["auto"] | int | None
+
+# Modes of Pillow whose samples are levels as they are; others become RGB or RGBA.
+_MODES = ("1", "L", "LA", "RGB", "RGBA", "RGBX", "CMYK", "I", "F")
+_MOST_CHANNELS = 4
+
+
+class PillowImage(Protocol):
+    """An image of Pillow, which is not imported here."""
+
+    @property
+    def mode(self) -> str:
+        """What its samples mean."""
+
+    def getbands(self) -> tuple[str, ...]:
+        """Return the names of its channels."""
 
 
 class Filtered(NamedTuple):
@@ -161,10 +179,64 @@ def apply_kernel(
         if isinstance(value, str | os.PathLike):
             raise OptionError(f"{name}={brief(value)}: use an array; filter_file takes files")
     kernels = get_chain(kernel)
-    values, axis, no_alpha = pixels_of(pixels, kernels, channel_axis)
+    values, axis, no_alpha = _pixels_of(pixels, kernels, channel_axis)
     options = options._replace(alpha="plain") if no_alpha else options
     result = filter_pixels(values, kernels, options, threads=threads).pixels
     return result if axis is None or result.ndim < values.ndim else np.moveaxis(result, -1, axis)
+
+
+def _pixels_of(
+    pixels: Any, kernels: Sequence[Kernel], channel_axis: ChannelAxis
+) -> tuple[np.ndarray, int | None, bool]:
+    """Return an image as an array with its channels, if it has any, on the last axis.
+
+    Also return the axis where they were, None for the last, and whether the last of 2 or 4 is a colour.
+    """
+    if isinstance(pixels, Kernel | str | os.PathLike):
+        mend = (
+            "pixels come first, then the kernel"
+            if isinstance(pixels, Kernel)
+            else "filter_file filters files"
+        )
+        raise ImageError(f"expected pixels (an array or a Pillow image), got {brief(pixels)}: {mend}")
+    if np.ma.is_masked(pixels):
+        mend = "use pixels.data and missing=~pixels.mask, or pixels.filled(value)"
+        raise ImageError(f"pixels are a masked array, whose mask would be ignored: {mend}")
+    mode = getattr(pixels, "mode", "") if hasattr(pixels, "getbands") else ""
+    if mode and mode not in _MODES and not mode.startswith("I;16"):
+        mode = "LA" if mode == "La" else "RGBA" if pixels.has_transparency_data else "RGB"
+        pixels = pixels.convert(mode)
+    values = array_of(pixels, "an image", ImageError)
+    listed = isinstance(pixels, list | tuple) and values.ndim > 1  # as a kernel may be
+    if listed and kernels and min(kernels[0].height, kernels[0].width) > max(values.shape[:2]):
+        raise ShapeError(f"{kernels[0]!r} is larger than pixels of shape {values.shape}: pixels come first")
+    frames = any("frame" in kernel.axes for kernel in kernels)
+    axes = 3 if frames else 2
+    if channel_axis == "auto":
+        summed = any(
+            "channel" in kernel.axes for kernel in kernels
+        )  # whose number is checked with the kernel
+        if values.ndim == axes + 1 and values.shape[-1] > _MOST_CHANNELS and not summed:
+            count = values.shape[-1]
+            mend = f"set channel_axis=-1 if it has {count} channels, 0 if the first axis is channels"
+            fault = f"pixels of shape {values.shape} may be an image or a volume"
+            raise ShapeError(f"{fault}: {mend}; correlate filters volumes")
+        where = None
+    elif channel_axis is None:
+        if values.ndim != axes:
+            mend = "set channel_axis, or use correlate, which filters arrays of any number of axes"
+            raise ShapeError(f"pixels of shape {values.shape} have more than {axes} axes: {mend}")
+        where = None
+    else:
+        try:
+            where = operator.index(channel_axis)
+            values = np.moveaxis(values, where, -1)
+        except (TypeError, np.exceptions.AxisError):
+            fault = f"channel_axis={brief(channel_axis)} is not an axis of pixels of shape {values.shape}"
+            raise OptionError(f"{fault}: use 'auto', None, or one of them") from None
+        if values.ndim != axes + 1:
+            raise ShapeError(f"pixels of shape {np.shape(pixels)} have no axis beside {axes} for channels")
+    return values, where, mode in ("CMYK", "RGBX")
 
 
 def check_options(options: FilterOptions, kernels: Sequence[Kernel]) -> None:
