@@ -439,6 +439,7 @@ def _background(content: bytes, picture: Picture) -> bytes:
 # The pixels: filtered and compressed in strips, on several threads
 
 _STRIP = 1 << 18
+_AT_ONCE = 16  # strips that are compressed before they are written
 _WINDOW = 1 << 15  # bytes back to which a match may reach
 # Matches are looked for where runs alone make a sample this much larger.
 _LARGER = 1.3
@@ -504,13 +505,14 @@ def _stream(rows: NDArray[Any], way: _Way, threads: int) -> Iterator[bytes]:
         return packer.compress(own) + packer.flush(end), zlib.adler32(own), own.nbytes
 
     piece, low, high = b"\x78\x01", 1, 0
-    for packed, checksum, length in share_out(tops, lambda: strip, threads):
-        piece += packed
-        if len(piece) >= _STRIP:
-            yield piece
-            piece = b""
-        high += length * low + (checksum >> 16) - length  # as zlib's adler32_combine does
-        low += (checksum & 0xFFFF) - 1
+    for first in range(0, len(tops), _AT_ONCE):
+        for packed, checksum, length in share_out(tops[first : first + _AT_ONCE], lambda: strip, threads):
+            piece += packed
+            if len(piece) >= _STRIP:
+                yield piece
+                piece = b""
+            high += length * low + (checksum >> 16) - length  # as zlib's adler32_combine does
+            low += (checksum & 0xFFFF) - 1
     yield piece + (high % 65521 << 16 | low % 65521).to_bytes(4, "big")
 
 
