@@ -353,6 +353,10 @@ def _filter(picture: Picture, settings: Settings, result: Result) -> tuple[int, 
         replace_input=True,
     )
     picture.pixels = filtered.pixels
+    if filtered.marked:
+        alike = "1 result equals" if filtered.marked == 1 else f"{filtered.marked} results equal"
+        fault = f"{alike} {options.missing:g}, the mark of missing samples"
+        result.warnings.append(f"{fault}, and will be taken for missing: try another --range")
     frames, *picture.grid = _grid(filtered.axes)
     if len(shape) < 4:
         picture.metadata = picture.metadata.resized(shape, picture.pixels.shape)

@@ -20,7 +20,7 @@ from convfilter.errors import ImageError, KernelError, OptionError, ShapeError, 
 from convfilter.filtering.blend import Blend, Block, blends, check_blending
 from convfilter.filtering.blocks import blocks_of, filter_layer, inputs_of
 from convfilter.filtering.layer import Layer, make_layer
-from convfilter.filtering.quantize import Clipping, decode, levels_of
+from convfilter.filtering.quantize import Clipping, decode, levels_of, rescaled
 from convfilter.filtering.weighted import Missing, check_missing
 from convfilter.geometry import Axis, Padding, PerAxis
 from convfilter.images.formats import fitting_mode, loose_channels
@@ -53,6 +53,7 @@ class Filtered(NamedTuple):
     axes: Sequence[tuple[Axis, ...]] = ()  # frames, rows and columns of each filter
     clipped_below: float | None = None
     clipped_above: float | None = None
+    marked: int = 0  # samples that equal the mark of missing ones without being missing
 
 
 def apply_kernel(
@@ -338,6 +339,7 @@ def filter_pixels(
         missing=stage.missing,
         replace_input=replace_input and stage.alpha is None and pixels.flags.writeable,
     )
+    marked = _marked(result, stage, options.missing)
     summed = result.shape[-1] - (stage.alpha is not None) == 1 and (stage.grey or stage.layer.bank.summed)
     if stage.opaque:
         result = np.pad(result, [(0, 0)] * 3 + [(0, 1)], constant_values=stage.layer.result.full)
@@ -345,8 +347,27 @@ def filter_pixels(
     # Take off the axes that the pixels did not have.
     result = result if stage.stack else result[0]
     result = result[..., 0] if (stage.grey or summed) and result.shape[-1] == 1 else result
-    shares = (count / clipping.samples for count in (clipping.below, clipping.above) if clipping.samples)
-    return Filtered(result, alpha, stage.axes, *shares)
+    filtered = Filtered(result, alpha, stage.axes, marked=marked)
+    if not clipping.samples:
+        return filtered
+    below, above = clipping.below / clipping.samples, clipping.above / clipping.samples
+    return filtered._replace(clipped_below=below, clipped_above=above)
+
+
+def _marked(result: np.ndarray, stage: Stage, missing: Any) -> int:
+    """Count the colour samples that equal the mark of missing ones without being missing."""
+    depth, levels = stage.layer.depth, stage.layer.result
+    number = isinstance(missing, int | float | np.number)
+    if not number or not (np.isfinite(missing) and depth.low <= missing <= depth.high):
+        return 0
+    mark = np.array([missing], depth.dtype)
+    colours = result[..., : -1 if stage.alpha is not None else None]
+    alike = colours == rescaled(mark, depth, levels)
+    if stage.missing is None:
+        return int(np.count_nonzero(alike))
+    if stage.blend is None:
+        return int(np.count_nonzero(alike)) - int(np.count_nonzero(stage.missing.hidden))
+    return int(np.count_nonzero(alike & (stage.blend.samples[..., : colours.shape[-1]] != mark)))
 
 
 class Stage(NamedTuple):
