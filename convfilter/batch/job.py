@@ -28,7 +28,7 @@ from convfilter.filtering.layer import Layer
 from convfilter.geometry import Axis
 from convfilter.images.formats import FORMATS, fitting_mode, format_of_name, loose_channels
 from convfilter.images.library import frame_named
-from convfilter.images.masks import check_mask_sizes, mask_files, with_masks, with_no_data
+from convfilter.images.masks import check_mask_sizes, mask_files, no_data_warnings, with_masks, with_no_data
 from convfilter.images.opening import check_pixels
 from convfilter.images.picture import Picture, Size
 from convfilter.images.reading import Frames, opened_frames
@@ -320,12 +320,8 @@ def memory_needed(size: Size, form: str, settings: Settings) -> int:
 
 def _read(frames: Frames, number: int, settings: Settings, result: Result) -> Picture:
     picture = frames.read(number)
-    asked, declared = settings.filtering.missing, no_data(picture.metadata.tags)
-    warnings = [line for line in picture.warnings if asked is None or "no-data value" not in line]
-    if asked is not None and with_no_data(settings.filtering, picture).missing is None:
-        fault = f"its no-data value {declared} is not a number" if declared else "declares no no-data value"
-        warnings.append(f"{fault}: no sample is treated as missing")
-    if settings.rescales and not settings.encoding.strip and declared is not None:
+    warnings = picture.warnings + no_data_warnings(settings.filtering, picture)
+    if settings.rescales and not settings.encoding.strip and no_data(picture.metadata.tags) is not None:
         picture.metadata = picture.metadata._replace(tags=without_no_data(picture.metadata.tags))
         warnings.append("the no-data value no longer fits: dropped")
     result.warnings += [line for line in warnings if line not in result.warnings]
@@ -337,12 +333,12 @@ def _filter(picture: Picture, settings: Settings, result: Result) -> tuple[int, 
 
     Returns where the frames lie that come out; see `_grid`.
     """
+    options = with_no_data(settings.filtering, picture)
     if result.hint is None and result.job.source == settings.hint_for:
         from convfilter.filtering.hints import range_hint
 
-        result.hint = range_hint(picture.pixels, picture.mode, settings.kernels, settings.filtering)
+        result.hint = range_hint(picture.pixels, picture.mode, settings.kernels, options)
     shape = picture.pixels.shape
-    options = with_no_data(settings.filtering, picture)
     filtered, picture.mode = filter_image(
         picture.pixels,
         picture.mode,

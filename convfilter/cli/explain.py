@@ -166,7 +166,7 @@ def command(
             backward = explain_gradients(pixels, chain[0], derivatives, filtering)
     else:
         axes = Settings(chain, batch=BatchOptions("stack" if stack else "first")).axes
-        picture = read_named(image, reading, frame=frame, stack=stack, axes=axes)
+        picture = read_named(image, reading, frame=frame, stack=stack, axes=axes, filtering=[filtering])
         filtering = with_masks(options_for(picture.mode, filtering), image, reading)
         filtering = with_no_data(filtering, picture)
         pixels, mode = picture.pixels, picture.mode

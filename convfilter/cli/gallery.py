@@ -119,7 +119,7 @@ def command(
             leave_out(name, error)
     columns = columns or default_columns(1 + sum(kernel.maps for _, kernel, _ in trials))
     width = tile or (320 if columns <= 4 else 240)
-    picture = read_named(image, reading, quiet=quiet)
+    picture = read_named(image, reading, quiet=quiet, filtering=[varied for *_, varied in trials])
     # Places of masks and regions are those of the whole image.
     full = full or any((each.mask, each.region, each.missing) != (None, None, None) for _, _, each in trials)
     small = shrunk(picture.pixels, width, picture.mode)

@@ -59,7 +59,7 @@ def per_axis_in_words(value: object) -> str:
     """Return a padding, stride or dilation as users type it: ``same``, ``2`` or ``2,1``."""
     if isinstance(value, tuple | list) and not isinstance(value, Region):
         return ",".join(str(each) for each in value)
-    return str(value)
+    return figure(value) if isinstance(value, float) else str(value)
 
 
 def filter_line(kernels: Sequence[Kernel], options: FilterOptions) -> str:
@@ -120,13 +120,16 @@ def read_named(
     frame: int | None = None,
     stack: bool = False,
     axes: Axes = "channels",
+    filtering: Sequence[FilterOptions] = (),
 ) -> Picture:
     """Read a frame of an image, or all as a `stack`; print warnings and raise errors with the file's name.
 
-    Without a `frame` the first is read, with a warning if there are more.
+    Without a `frame` the first is read, with a warning if there are more. `filtering` are the options that
+    it is filtered with, if it is: a no-data value that these ignore gets a warning.
     """
     import numpy as np
 
+    from convfilter.images.masks import no_data_warnings
     from convfilter.images.opening import check_pixels
     from convfilter.images.reading import opened_frames, read_picture
 
@@ -145,7 +148,9 @@ def read_named(
         raise ImageError(f"{escaped(path)}: {reason}") from None
     if picture.frames > 1 and frame is None:
         picture.warnings.append(f"holds {picture.frames} frames: only the first is used")
-    for warning in picture.warnings if not quiet else ():
+    for each in filtering:
+        picture.warnings += no_data_warnings(each, picture)
+    for warning in dict.fromkeys(picture.warnings) if not quiet else ():
         complain(f"{path}: warning: {warning}")
     return picture
 

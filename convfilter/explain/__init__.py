@@ -112,7 +112,7 @@ def explain_sample(
         notes.append(f"step {len(kernels)} of {count}: {kernels[-1].name}{after}")
     if len(kernels) > 1:
         chain = ", then ".join(kernel.name for kernel in kernels[:-1])
-        notes.append(f"the window is what {chain} made, unrounded")
+        notes.append(f"the samples are the unrounded output of {chain}")
     if options.linear:
         notes.append("samples are in linear light")
     notes += sample.differences()
@@ -189,7 +189,7 @@ class _Sample:
         """Compute a sample of a colour channel."""
         self.sums(channel)
         if self.lost:
-            self.steps = [Step("missing", "nothing to filter: the sample's mark stays", self.written)]
+            self.steps = [Step("missing", "the sample is missing, and so is the result", self.written)]
             return
         if self.offset:
             formula = f"{figure(self.value)} + {figure(self.offset)}"
@@ -292,7 +292,7 @@ class _Sample:
         if not absent.any():
             return _sum_slices(slices)
         value = total([each.products for each in slices])
-        steps = [Step("sum", "all products of samples that are there", value)]
+        steps = [Step("sum", "the products of all present samples", value)]
         if mean and not lost:
             there = total(np.where(absent, 0, weights))
             formula = f"{figure(value)} * {figure(total(weights))} / {figure(there)}"

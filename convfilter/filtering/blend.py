@@ -74,7 +74,7 @@ def grey_mask(mask: Any, shape: Sequence[int], name: str = "mask") -> tuple[np.n
             values, full = colours @ weights, full * (sum(LUMA) if weights.dtype.kind == "i" else 1)
     if values.ndim != 2 or values.size == 0:
         raise ImageError(f"{name}: shape {np.shape(mask)} is not a mask: use (H, W), grey, or (H, W, 3)")
-    check_mask_size(values.shape, tuple(shape))
+    check_mask_size(values.shape, tuple(shape), name)
     return values, full
 
 

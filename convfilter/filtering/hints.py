@@ -22,22 +22,24 @@ def range_hint(pixels: np.ndarray, mode: str, kernels: Sequence[Kernel], options
     kernel, chosen = kernels[-1], resolved_range(options, kernels[-1])
     if chosen in ("raw", "stretch") or any("frame" in each.axes for each in kernels):
         return ""
+    if any(np.ndim(each) for each in (options.mask, options.missing)) or options.region is not None:
+        return ""  # these are places in the whole image
     parts = _parts(pixels[0] if pixels.ndim == 4 else pixels)
-    options = options._replace(mask=None, region=None)  # which are places in the whole image
     try:
         filtered, mode = filter_image(parts, mode, kernels, options, count_clipped=True)
     except ConvfilterError:  # such as parts smaller than the kernel
         return ""
     below, above = filtered.clipped_below or 0, filtered.clipped_above or 0
     if below + above > _MOST_CUT:
-        share = f"{100 * (below + above):.0f}% of the samples are clipped"
+        share = f"about {100 * (below + above):.0f}% of the samples are clipped"
         if kernel.is_zero_sum and below > above:
             return f"{share}, most of them below zero: --range signed keeps these"
         total = (kernel.arrays()[0] / kernel.divisors[0]).sum()
         if len(kernel.parts) == 1 and "channel" not in kernel.axes and total > 1.001:
             mend = "add ' / sum'" if kernel.name == MATRIX else "divide by their sum"
             return f"{share}: the weights add up to {figure(total)}; {mend} to keep the brightness"
-        return f"{share}: --range stretch keeps them{_divided(kernel) if kernel.is_zero_sum else ''}"
+        if kernel.is_zero_sum:
+            return f"{share}: --range stretch keeps them{_divided(kernel)}"
     was_dark = is_dark(parts, mode) and not kernel.is_zero_sum
     if mode not in ("CMYK", "LAB") and is_dark(filtered.pixels, mode) and not was_dark:
         share = f"{100 * _MOST_DARK:.0f}% of the samples are below {100 * _DARK:.0f}% of full scale"

@@ -55,15 +55,28 @@ def with_no_data(options: FilterOptions, picture: Picture) -> FilterOptions:
     return options._replace(missing=number)
 
 
+def no_data_warnings(options: FilterOptions, picture: Picture) -> list[str]:
+    """Return a line if the no-data value of an image is not used, or not there."""
+    declared = no_data(picture.metadata.tags)
+    if options.missing is None:
+        what = "which is filtered like any other sample"
+        return [] if declared is None else [f"declares the no-data value {declared}, {what}"]
+    if with_no_data(options, picture).missing is not None:
+        return []
+    fault = f"its no-data value {declared} is not a number" if declared else "has no no-data value"
+    return [f"{fault}: nothing is treated as missing"]
+
+
 def check_mask_sizes(
     options: FilterOptions, source: str, reading: ReadOptions, sizes: Iterable[tuple[int, ...]]
 ) -> None:
     """Refuse masks whose header does not say the width and height of each frame."""
-    for path in mask_files(options).values():
+    for option, path in mask_files(options).items():
         with _opened(path, source, reading) as frames:
             found = frames.size()
+        name = "mask" if option == "mask" else "mask of missing samples"
         for width, height in sizes:
-            check_mask_size((found.height, found.width), (height, width))
+            check_mask_size((found.height, found.width), (height, width), name)
 
 
 def _read(name: str, path: str, source: str, reading: ReadOptions) -> NDArray[Any]:

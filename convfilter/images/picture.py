@@ -312,11 +312,11 @@ def copy_pixels(pixels: NDArray[Any], target: NDArray[Any]) -> None:
         target[..., channel] = pixels[..., channel]
 
 
-def check_mask_size(mask: tuple[int, ...], image: tuple[int, ...]) -> None:
+def check_mask_size(mask: tuple[int, ...], image: tuple[int, ...], name: str = "mask") -> None:
     """Refuse a mask (H, W) that is not of the image's size."""
     if mask != image:
-        sizes = "the mask is {1}x{0} but the image is {3}x{2}".format(*mask, *image)
-        raise ImageError(f"{sizes}: use a mask of the same size")
+        sizes = "{1}x{0} but the image is {3}x{2}".format(*mask, *image)
+        raise ImageError(f"the {name} is {sizes}: use a mask of the same size")
 
 
 def check_mask_values(mask: NDArray[Any], full: int) -> None:

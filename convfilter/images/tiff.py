@@ -44,7 +44,6 @@ from convfilter.images.tiff_tags import (
     TiffTag,
     address_at,
     little_endian,
-    no_data,
     read_tags,
 )
 from convfilter.images.writing import Writer, taken
@@ -280,8 +279,6 @@ class _Page:
             exif = block_of(self._tags, tags, warnings)
         except ImageError:
             warnings.append("malformed EXIF dropped")
-        if (value := no_data(tags)) is not None:
-            warnings.append(f"declares the no-data value {value}, which is filtered like any other sample")
         origin = Origin.of(pixels, self._file.count)
         compression = COMPRESSION_INFO.get(self.compression)
         found = Metadata(

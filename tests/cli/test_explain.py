@@ -122,7 +122,7 @@ STEPS = {
     "high-pass": (" / 2 + 255 / 2 = ",),
     "sobel-x --range stretch": ("stretch  (",),
     "blur --linear": ("samples are in linear light", "sRGB"),
-    "blur -k sobel-x": ("step 2 of 2: sobel-x", "the window is what blur made, unrounded"),
+    "blur -k sobel-x": ("step 2 of 2: sobel-x", "the samples are the unrounded output of blur"),
 }
 
 

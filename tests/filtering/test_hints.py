@@ -37,6 +37,19 @@ def test_following_a_hint_ends_it(quick, tmp_path):
     assert hint(quick, COFFEE, "-k", "log", "--range", "stretch") == ""
 
 
+def test_a_hint_says_what_helps_and_is_judged_as_the_result_is(quick, tmp_path):
+    save(tmp_path / "harsh.png", np.random.default_rng(0).integers(0, 2, (90, 90), np.uint8) * 255)
+    assert hint(quick, COFFEE, "-k", "scharr").startswith("about ")
+    assert hint(quick, "harsh.png", "-k", "sharpen") == ""  # what is clipped is no loss
+    assert hint(quick, "harsh.png", "-k", "scharr") != ""
+    assert hint(quick, "harsh.png", "-k", "scharr", "--region", "9x9+0+0") == ""
+    assert hint(quick, "harsh.png", "-k", "scharr", "--mask", "harsh.png") == ""
+    tifffile = pytest.importorskip("tifffile")
+    tifffile.imwrite(tmp_path / "a.tif", load(COFFEE)[..., 0], extratags=[(42113, 2, 0, "7", True)])
+    marked = hint(quick, "a.tif", "-k", "scharr", "--missing", "7")
+    assert marked == hint(quick, "a.tif", "-k", "scharr", "--missing", "nodata") != ""
+
+
 def test_weights_that_brighten_can_be_divided_by_their_sum(quick):
     found = hint(quick, COFFEE, "-k", "1 2 1; 2 4 2; 1 2 1")
     assert found.endswith("the weights add up to 16; add ' / sum' to keep the brightness")

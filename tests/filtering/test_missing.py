@@ -44,7 +44,7 @@ def test_windows_that_are_whole_give_the_plain_result_and_holes_hide_what_is_in_
     ("options", "message"),
     [
         ({"missing": True}, "missing=True"),
-        ({"missing": np.zeros((3, 3))}, "the mask is 3x3"),
+        ({"missing": np.zeros((3, 3))}, "the mask of missing samples is 3x3"),
         ({"missing": 0, "alpha": "premultiply"}, "missing samples and alpha"),
     ],
 )
@@ -68,7 +68,14 @@ def test_files_say_what_is_missing(quick):
         np.testing.assert_array_equal(load("b.tif"), expected)
         with tifffile.TiffFile("b.tif") as file:
             assert file.pages[0].tags[42113].value == "99"
-    assert "declares the no-data value 99" in quick("apply", "a.tif", "-k", "blur", "-o", "c.tif").err
+    line = "a.tif: warning: declares the no-data value 99, which is filtered like any other sample"
+    for command, *rest in (("apply", "-o", "c.tif"), ("explain", "--at", "0,0"), ("gallery", "-o", "c.png")):
+        assert line in quick(command, "a.tif", "-k", "blur", *rest).err
+        rest = [*rest, "--missing", "99", *(["--overwrite"] if "-o" in rest else [])]
+        assert quick(command, "a.tif", "-k", "blur", *rest).err == ""
+    ran = quick("gallery", "a.tif", "-k", "blur", "--vary", "missing=nodata,99", "-o", "v.png")
+    assert (ran.code, ran.err) == (0, "")
+    assert "no-data" not in quick("learn", "a.tif", "plain.tif", "--size", "3").err
     for name, scale in (("s.tif", "stretch"), ("r.tif", "signed")):
         ran = quick("apply", "a.tif", "-k", "blur", "--range", scale, "-o", name)
         assert "the no-data value no longer fits: dropped" in ran.err
@@ -81,13 +88,19 @@ def test_files_say_what_is_missing(quick):
         with tifffile.TiffFile(f"m{name}") as file:
             assert file.pages[0].tags[42113].value == "99"
     ran = quick("apply", "plain.tif", "-k", "blur", "--missing", "nodata", "-o", "d.tif")
-    assert "declares no no-data value: no sample is treated as missing" in ran.err
+    assert "has no no-data value: nothing is treated as missing" in ran.err
     ran = quick("explain", "a.tif", "-k", "blur", "--missing", "nodata", "--at", "2,2")
     assert f"value {expected[2, 2]}" in ran.out
     assert "mean" in ran.out
     assert "missing" in quick("explain", "a.tif", "-k", "sobel", "--missing", "99", "--at", "2,3").out
     assert quick("gallery", "a.tif", "-k", "blur", "--missing", "nodata", "-o", "g.png").code == 0
     assert quick("apply", "a.tif", "-k", "blur", "--missing", "none.png").code == 2
+    save("small.png", np.full((3, 3), 255, np.uint8))
+    ran = quick("apply", "a.tif", "-k", "blur", "--missing", "small.png", "-o", "f.tif")
+    assert "the mask of missing samples is 3x3 but" in ran.err
+    ran = quick("explain", "a.tif", "-k", "blur", "--missing", "-9999", "--mix", "0", "--at", "0,0")
+    assert "mix 0, " in ran.out.splitlines()[0]
+    assert "missing -9999" in ran.out.splitlines()[0].replace("-9999.0", "")
     filter_file("a.tif", "e.tif", "blur", missing="nodata")
     np.testing.assert_array_equal(load("e.tif"), expected)
 
