@@ -1,4 +1,4 @@
-"""Output sizes from padding, stride and dilation, with plain integers.
+"""Output sizes, and costs and receptive fields of chains of layers, with plain integers.
 
 Per axis, with ``N`` samples, a kernel of ``K`` weights, dilation ``d``, stride ``s`` and ``P`` samples of
 padding before and after together, ``floor((N + P - d*(K - 1) - 1) / s) + 1`` samples come out. Everything
@@ -363,7 +363,7 @@ def follow(
     each output of a layer with weights has one.
     """
     steps: list[LayerSizes] = []
-    chain: list[tuple[Axis, ...]] = []  # what each layer goes on with
+    chain: list[tuple[Axis, ...]] = []  # the axes chosen for each layer
     channels = channels or layers[0].channels or 1
     for number, layer in enumerate(layers, start=1):
         made = layer.outputs or (outputs or 1 if layer.parts else channels)

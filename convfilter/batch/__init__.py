@@ -1,4 +1,4 @@
-"""Runs over many images, independent of the command line.
+"""`filter_file`, and runs over many images, independent of the command line.
 
 `plan` finds the inputs, names every output before an image is read and refuses what would do harm. `job`
 takes one image from file to file, or predicts from its header what comes out. Here jobs run one after
@@ -223,22 +223,22 @@ def filter_file(
         format = ALIASES.get(format, format)
         check_choice("format", format, FORMATS)
     filtering = FilterOptions(
-        padding,
-        border,
-        fill,
-        stride,
-        dilation,
-        flip,
-        channels,
-        range,
-        alpha,
-        linear,
-        mix,
-        os.fspath(mask) if isinstance(mask, os.PathLike) else mask,
-        region,
-        threshold,
-        os.fspath(missing) if isinstance(missing, os.PathLike) else missing,
-        depth,
+        padding=padding,
+        border=border,
+        fill=fill,
+        stride=stride,
+        dilation=dilation,
+        flip=flip,
+        channels=channels,
+        range=range,
+        alpha=alpha,
+        linear=linear,
+        mix=mix,
+        mask=os.fspath(mask) if isinstance(mask, os.PathLike) else mask,
+        region=region,
+        threshold=threshold,
+        missing=os.fspath(missing) if isinstance(missing, os.PathLike) else missing,
+        depth=depth,
     )
     settings = Settings(
         kernels,

@@ -213,7 +213,7 @@ class Cluster:
             raise OptionError(
                 "--scheduler needs Dask: install it with pip install 'convfilter[dask]'"
             ) from None
-        # What it logs of a connection that fails comes in the error as well, and of workers in the results.
+        # Failed connections are also reported by the error, and failed workers by the results.
         for name in logging.root.manager.loggerDict:
             if name.partition(".")[0] in ("distributed", "tornado", "asyncio"):
                 logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -270,7 +270,7 @@ class Cluster:
     def submit(self, job: Job) -> None:
         """Have a job done by some worker."""
         self._submitted.add(job)
-        # Dask itself repeats the jobs of lost workers, until one has cost it several of them.
+        # Dask itself retries the jobs of lost workers, until one job has lost several workers.
         try:
             future = self._client.submit(run_job, job, self._settings, repeated=True, pure=False)
             future.add_done_callback(lambda done: self._answers.put((job, done)))

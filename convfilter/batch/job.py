@@ -48,7 +48,7 @@ class Result:
     clipped_below: float | None = None  # shares of samples
     clipped_above: float | None = None
     seconds: float = 0.0
-    disk_full: bool = False  # then going on makes no sense
+    disk_full: bool = False  # the rest of the run would fail too
     hint: str | None = None  # how to see more of the result; empty if there is nothing to gain
     traceback: str = ""  # of a mistake of the program itself
 
@@ -167,7 +167,7 @@ def _opened(job: Job, settings: Settings) -> contextlib.AbstractContextManager[F
 
 
 def _foresee(job: Job, frames: Frames, settings: Settings, result: Result) -> tuple[Size, list[str]]:
-    """Report what goes in and comes out, and return the latter and a line for each thing that will be lost.
+    """Record the sizes of input and output; return the output's, and a line for each loss.
 
     What cannot be done is refused before anything is computed.
     """

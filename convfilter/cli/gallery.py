@@ -136,7 +136,7 @@ def command(
             maps = kernel.maps if loose_channels(mode) else 1
             unclear = False
             if varied.range == "auto" and maps > 1:
-                # Maps are drawn on one scale, and only unscaled values tell its ends.
+                # Maps are drawn on one scale, and only unscaled values show its limits.
                 filtered, mode = filter_again(varied._replace(range="raw"))
             elif varied.range == "auto" and _is_unclear(filtered, mode, kernel, (small, picture.mode)):
                 # As floats, results are neither clipped nor rounded.
@@ -181,7 +181,7 @@ def _is_unclear(filtered: Filtered, mode: str, kernel: Kernel, original: tuple[n
 def _stretched(pixels: np.ndarray, mode: str, *, unclear: bool = False) -> tuple[np.ndarray, str]:
     """Return samples of more than 8 bits from 0 for the smallest to 1, and the words that say so.
 
-    Of an `unclear` result in fractions of full scale a few samples lie outside, and the words are in levels.
+    For an `unclear` result a few extreme samples are clipped, and the label is in 8-bit levels.
     """
     import numpy as np
 

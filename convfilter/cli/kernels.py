@@ -155,7 +155,7 @@ def _symmetry(kernel: Kernel) -> str | None:
 def _values(kernel: Kernel, full: float) -> tuple[float, float]:
     """Return bounds of the values, before the range option, for samples from 0 to `full`.
 
-    One part and parts combined by sum reach them.
+    For one part, or parts combined by sum, the bounds are attained.
     """
     parts = [part / divisor for part, divisor in zip(kernel.arrays(), kernel.divisors, strict=True)]
     if kernel.combine == "sum":

@@ -1,4 +1,4 @@
-"""``convfilter shape``: output sizes, without computing anything."""
+"""``convfilter shape``: sizes and costs of kernels and of chains of layers, such as ``5x5:out=6``."""
 
 from __future__ import annotations
 

@@ -158,7 +158,7 @@ def _checked_place(place: Sequence[int], axes: Sequence[Axis]) -> tuple[int, ...
 class _Sample:
     """The calculation of one sample, at (frame, row, column) of what the last filter of a chain gives.
 
-    All but the curve of sRGB is computed anew, without the engine's sums.
+    Everything except the sRGB curve is recomputed, without the engine.
     """
 
     def __init__(
@@ -428,7 +428,7 @@ class _Sample:
         return False
 
     def mix(self, name: str, made: Number, kept: Number, amount: Number, least: Number) -> None:
-        """Go from a sample towards what the filter made of it, less the least difference that counts."""
+        """Blend a sample with its filtered value, after reducing the difference by the threshold."""
         change, formula, sign = made - kept, f"({figure(made)} - {figure(kept)})".replace("- -", "+ "), "+"
         if least:
             sign = "-" if change < 0 else "+"

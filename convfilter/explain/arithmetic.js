@@ -1,7 +1,7 @@
 "use strict";
 
-// The arithmetic of the interactive page: pure functions that compute what the program computes, which tests hold.
-// `page.js` shows it; in the page the two stand one after the other.
+// The arithmetic of the interactive page: pure functions with the same results as the program (tested).
+// `drawing.js` draws them and `page.js` holds the state; the page contains all three, in that order.
 
 const SNAP = 2 ** -32; // roots and decimal fractions this near to a tie count as ties
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convfilter import drawing as canvas
+from convfilter import drawing
 from convfilter.drawing import FRAME, INK, PALE, WHITE, Drawing
 from convfilter.errors import OptionError, figure
 from convfilter.explain.backward import Backward, equations
@@ -38,43 +38,43 @@ def draw_explanation(explained: Explanation, image: Drawing | None, full: float)
     _, row, column = explained.place
     channel = f" {explained.names[explained.channel]}" if len(explained.values) > 1 else ""
     value = f"value at row {row}, column {column}:{channel} {figure(explained.value)}"
-    rows.append(canvas.below([_written(_lines(explained)), _written([value], FRAME)]))
-    drawn = canvas.below(rows, _MARGIN)
+    rows.append(drawing.below([_written(_lines(explained)), _written([value], FRAME)]))
+    drawn = drawing.below(rows, _MARGIN)
     if image is not None:
-        drawn = canvas.beside([_thumbnail(explained, image), drawn], _GAP)
-    return canvas.framed(drawn, _MARGIN)
+        drawn = drawing.beside([_thumbnail(explained, image), drawn], _GAP)
+    return drawing.framed(drawn, _MARGIN)
 
 
 def _slice_row(piece: Slice, full: float) -> Drawing:
     """Draw samples * weights [* alpha] = products."""
-    border = canvas.middle(piece.border)
+    border = drawing.middle(piece.border)
     (height, width), (rows, columns) = piece.border.shape, border.shape
     cut = f"the middle {columns}x{rows} of {width}x{height}" if border.size < piece.border.size else ""
     titles = {"samples": ", ".join(filter(None, (f"samples {piece.name}".strip(), cut)))}
     colours: dict[str, Callable[[NDArray[Any]], Drawing]] = {
-        "samples": partial(canvas.greys, full=full),
-        "weights": partial(canvas.diverging, largest=float(np.abs(piece.weights).max())),
-        "alpha": partial(canvas.greys, full=1.0),
-        "products": canvas.diverging,
+        "samples": partial(drawing.greys, full=full),
+        "weights": partial(drawing.diverging, largest=float(np.abs(piece.weights).max())),
+        "alpha": partial(drawing.greys, full=1.0),
+        "products": drawing.diverging,
     }
     drawn: list[Drawing] = []
     for name, numbers in piece.tables.items():
-        cells = canvas.middle(numbers)
-        table = canvas.grid(cells, colours[name](cells), 44, None if drawn else border)
+        cells = drawing.middle(numbers)
+        table = drawing.grid(cells, colours[name](cells), 44, None if drawn else border)
         if drawn:
-            sign = canvas.text("=" if name == "products" else "*", 26, PALE)
+            sign = drawing.text("=" if name == "products" else "*", 26, PALE)
             space = np.full((_TITLE, _GAP, 3), WHITE, np.uint8)
-            drawn.append(canvas.below([space, canvas.boxed(sign, len(table), _GAP, centred=True)]))
+            drawn.append(drawing.below([space, drawing.boxed(sign, len(table), _GAP, centred=True)]))
         drawn.append(_titled(titles.get(name, name), table))
-    return canvas.beside(drawn)
+    return drawing.beside(drawn)
 
 
 def _titled(title: str, table: Drawing) -> Drawing:
-    return canvas.below([canvas.boxed(canvas.text(title, 16, PALE), _TITLE, 0), table])
+    return drawing.below([drawing.boxed(drawing.text(title, 16, PALE), _TITLE, 0), table])
 
 
 def _written(lines: Sequence[str], colour: tuple[int, int, int] = INK) -> Drawing:
-    return canvas.below([canvas.boxed(canvas.text(line, _TEXT, colour), _LINE, 0) for line in lines])
+    return drawing.below([drawing.boxed(drawing.text(line, _TEXT, colour), _LINE, 0) for line in lines])
 
 
 def _lines(explained: Explanation) -> list[str]:
@@ -87,7 +87,7 @@ def _lines(explained: Explanation) -> list[str]:
     ]
     named += [(step.name, step) for step in explained.steps]
     lines = [line for name, step in named for line in wrapped(f"{name}: ", step.equation, _CHARACTERS)]
-    drawn = [canvas.middle(each.border) for part in explained.parts for each in part.slices[:_MOST_SLICES]]
+    drawn = [drawing.middle(each.border) for part in explained.parts for each in part.slices[:_MOST_SLICES]]
     if any(each.any() for each in drawn):
         lines.append("samples with a red dot: made by the border")
     dropped = max((len(part.slices) for part in explained.parts), default=0) - _MOST_SLICES
@@ -101,21 +101,23 @@ def draw_backward(explained: Backward) -> Drawing:
     tables = {}
     for name, numbers in explained.tables.items():
         cell = max(26, min(44, 480 // max(numbers.shape)))
-        tables[name] = _titled(_NAMES.get(name, name), canvas.grid(numbers, canvas.diverging(numbers), cell))
+        tables[name] = _titled(
+            _NAMES.get(name, name), drawing.grid(numbers, drawing.diverging(numbers), cell)
+        )
     lines = [line for steps in explained.steps.values() for line in equations(steps, _CHARACTERS)]
     more = len(lines) - _MOST_LINES
     if more > 0:
         lines[_MOST_LINES:] = [f"... and {more} more lines, which the command prints"]
     lines += [LEGEND] if explained.border else []
-    rows = [canvas.beside([tables[name] for name in names], _GAP) for names in _BACKWARD]
-    return canvas.framed(canvas.below([*rows, _written(lines)], _MARGIN), _MARGIN)
+    rows = [drawing.beside([tables[name] for name in names], _GAP) for names in _BACKWARD]
+    return drawing.framed(drawing.below([*rows, _written(lines)], _MARGIN), _MARGIN)
 
 
 def _thumbnail(explained: Explanation, image: Drawing) -> Drawing:
     """Return the image, scaled, with a frame around the window."""
     scale = _THUMBNAIL / max(image.shape[:2])
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
-    drawn = canvas.resized(image, height, width, "nearest" if scale > 1 else "lanczos")
+    drawn = drawing.resized(image, height, width, "nearest" if scale > 1 else "lanczos")
     pairs = list(zip(explained.place, explained.axes, strict=True))[1:]
     # Strides of a chain made the input smaller.
     scale = max(height, width) / max(axis.size for _, axis in pairs)
@@ -123,7 +125,7 @@ def _thumbnail(explained: Explanation, image: Drawing) -> Drawing:
     reach = max(axis.reach for _, axis in pairs) / 2
     for margin, colour, line in ((2, WHITE, 6), (0, FRAME, 2)):  # visible on any background
         half = max(reach * scale, 6.0) + margin
-        drawn = canvas.outlined(drawn, (x - half, y - half, x + half, y + half), colour, line)
+        drawn = drawing.outlined(drawn, (x - half, y - half, x + half, y + half), colour, line)
     return drawn
 
 
@@ -157,7 +159,7 @@ def sliding_frames(
     inputs = "input, pale: made by the border" if any(axis.before or axis.after for axis in axes) else "input"
     padding = [(axis.before, axis.after) for axis in axes]
     outside = np.pad(np.zeros(values.shape, bool), padding, constant_values=True)
-    colours = canvas.greys(np.pad(values, padding), full)
+    colours = drawing.greys(np.pad(values, padding), full)
     colours[outside] = _EMPTY
     cell = max(22, min(44, 640 // max(outside.shape[1], columns.output)))
     results = np.zeros((rows.output, columns.output))
@@ -166,7 +168,7 @@ def sliding_frames(
         explained = explain((row, column))
         piece = explained.parts[0].slices[0]
         results[row, column] = found[row, column] = explained.value
-        shades = canvas.greys(np.abs(results), max(full, np.nan_to_num(np.abs(results)).max()))
+        shades = drawing.greys(np.abs(results), max(full, np.nan_to_num(np.abs(results)).max()))
         shades[found == ""] = _EMPTY
         top, left = row * rows.stride, column * columns.stride
         padded = np.pad(values.astype(object), padding, constant_values="")
@@ -175,13 +177,13 @@ def sliding_frames(
         window = np.array([left, top, left + columns.reach, top + rows.reach]) * cell
         result = np.array([column, row, column + 1, row + 1]) * cell
         tables = [
-            _titled(inputs, canvas.outlined(canvas.grid(padded, colours, cell), window.tolist())),
-            _titled("weights", canvas.grid(piece.weights, canvas.diverging(piece.weights), cell)),
-            _titled("output", canvas.outlined(canvas.grid(found, shades, cell), result.tolist())),
+            _titled(inputs, drawing.outlined(drawing.grid(padded, colours, cell), window.tolist())),
+            _titled("weights", drawing.grid(piece.weights, drawing.diverging(piece.weights), cell)),
+            _titled("output", drawing.outlined(drawing.grid(found, shades, cell), result.tolist())),
         ]
-        drawn = canvas.beside(tables, _GAP)  # of one size in all frames
+        drawn = drawing.beside(tables, _GAP)  # of one size in all frames
         sentence = _written([_sum_in_words(explained, drawn.shape[1])])
-        yield canvas.framed(canvas.below([drawn, sentence], _MARGIN), _MARGIN)
+        yield drawing.framed(drawing.below([drawn, sentence], _MARGIN), _MARGIN)
 
 
 def _sum_in_words(explained: Explanation, width: int) -> str:
@@ -192,5 +194,5 @@ def _sum_in_words(explained: Explanation, width: int) -> str:
         return value
     pairs = zip(piece.weights.ravel(), piece.window.ravel(), strict=True)
     products = " + ".join(f"{figure(weight, 3)}*{figure(sample, 3)}" for weight, sample in pairs)
-    space = width - canvas.text_width(f" {value}", _TEXT)
-    return f"{canvas.fitted(products.replace('+ -', '- '), _TEXT, space)} {value}"
+    space = width - drawing.text_width(f" {value}", _TEXT)
+    return f"{drawing.fitted(products.replace('+ -', '- '), _TEXT, space)} {value}"

@@ -1,6 +1,6 @@
 "use strict";
 
-// The interactive page of `convfilter explain`: its state, drawing and controls. `arithmetic.js` computes.
+// The interactive page of `convfilter explain`: its state and controls. `arithmetic.js` computes, `drawing.js` draws.
 
 // ---- State ----------------------------------------------------------------------------------------------------------
 

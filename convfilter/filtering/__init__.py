@@ -159,22 +159,22 @@ def apply_kernel(
     array([  0, 255, 255,   0], dtype=uint8)
     """
     options = FilterOptions(
-        padding,
-        border,
-        fill,
-        stride,
-        dilation,
-        flip,
-        channels,
-        range,
-        alpha,
-        linear,
-        mix,
-        mask,
-        region,
-        threshold,
-        missing,
-        depth,
+        padding=padding,
+        border=border,
+        fill=fill,
+        stride=stride,
+        dilation=dilation,
+        flip=flip,
+        channels=channels,
+        range=range,
+        alpha=alpha,
+        linear=linear,
+        mix=mix,
+        mask=mask,
+        region=region,
+        threshold=threshold,
+        missing=missing,
+        depth=depth,
     )
     for name, value in (("mask", mask), ("missing", missing)):
         if isinstance(value, str | os.PathLike):

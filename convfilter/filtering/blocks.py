@@ -203,7 +203,7 @@ class _Run:
     def restore(self, where: Block, mask: np.ndarray | None = None) -> None:
         """Store the image's own samples where a mask is 0, or everywhere without a mask."""
         assert self.blend is not None
-        if self.result is self.colours:  # they are there
+        if self.result is self.colours:  # already in place
             return
         target = self.result[where]
         samples = self.blend.samples[where][..., : target.shape[-1]]

@@ -229,7 +229,7 @@ def make_layer(
     else:
         kernels = list(weights.reshape(-1, *weights.shape[3:]))
         plan_axes, carried = axes, 2 * count + 1 if premultiply else count
-    # The noise of a Fourier transform would reach windows that lack nothing.
+    # Rounding errors of a Fourier transform would also change windows without missing samples.
     strategy = "direct" if missing else None
     plan = make_plan(plan_axes, kernels, carried, work, bound=bound, tolerance=tolerance, strategy=strategy)
     return Layer(

@@ -1,4 +1,4 @@
-"""EXIF blocks, also from and into TIFF, and what is found in them: thumbnails, JPEGs, Photoshop data.
+"""EXIF blocks: cleaning, conversion from and to TIFF tags, embedded thumbnails and Photoshop data.
 
 A block is itself a small TIFF: addresses in it count from its beginning, behind ``Exif`` and two zeros.
 """
@@ -221,7 +221,7 @@ def group_of(directory: Directory, warnings: list[str], level: int = 0) -> dict[
 
 
 def names_program_only(exif: bytes) -> bool:
-    """Tell whether a block says no more of an upright image than which program wrote it."""
+    """Return whether a block of an upright image names only the program that wrote it."""
     directory = directory_of(exif)
     upright = directory.whole(_ORIENTATION, 1) == 1
     return upright and {entry.number for entry in directory.entries} <= {_ORIENTATION, _SOFTWARE}
@@ -254,7 +254,7 @@ def without_upright(exif: bytes) -> bytes:
 
 
 def note_in_place(group: Group) -> bytes:
-    """Return what is put behind the 8 bytes of a header to leave a maker's note at the address that it had.
+    """Return the bytes to insert after the 8-byte header so that a maker's note keeps its address.
 
     Many hold addresses of their own, which count from the beginning of the file.
     """

@@ -30,14 +30,14 @@ class Memory(NamedTuple):
     frames: float = 8.5  # while one of several is written
     kept: float = 0  # of each frame until the file is complete
     lossy: float = 0  # while an image is written with loss, if that takes less
-    grey: float = 1 / 3  # what grey takes of it
+    grey: float = 1 / 3  # share of this that grey images take
     deep: bool = True  # whether deeper samples take more
 
 
 class Format(NamedTuple):
     """What one format is, what it holds, and what reads and writes it.
 
-    Functions are named as ``module:name`` in this package; `loaded` imports them when they are needed.
+    Reader and writer are classes, written ``module:name``; `loaded` imports them when they are needed.
     """
 
     extensions: tuple[str, ...]  # the first is that of new files

@@ -32,7 +32,7 @@ from convfilter.images.writing import (
 from convfilter.options import MAX_PIXELS
 
 _XMP = b"XMP DataXMP"
-# XMP is not cut into blocks. Wherever a reader takes a byte of it for a length, it ends up in here.
+# XMP is not cut into blocks. A reader that takes any byte of it for a block length ends up in this trailer.
 _XMP_END = bytes([1, *range(255, -1, -1), 0])
 _ICC = b"ICCRGBG1012"
 _LOOPS = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
@@ -108,7 +108,7 @@ class GifReader(PillowReader):
 
     def _timing(self) -> dict[str, Any]:
         found, loop = super()._timing(), self._image.info.get("loop")
-        # The repetitions are counted; without a number there is one showing.
+        # The file counts repetitions; without a count the animation plays once.
         plays = 1 if loop is None else loop + 1 if loop else 0
         return {"duration": found["duration"] or 0.0, "plays": plays}
 
@@ -181,7 +181,7 @@ class GifWriter(Writer):
         self._clock = Clock(10, 65_535, self.warnings)
         self._held: tuple[_Packed, int] | None = None  # a frame that is not written yet, and its ticks
         self._shown: _Packed | None = None  # before the held frame is drawn
-        self._meant: _Packed | None = None  # what should be shown there, had there been colours enough
+        self._meant: _Packed | None = None  # the same frame before its colours were reduced
         self._grey = self._translucent = False
 
     def add(self, picture: Picture) -> None:

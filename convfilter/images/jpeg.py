@@ -32,12 +32,12 @@ _EXIF_SEGMENTS = 16
 _PIXELS_A_SEGMENT = 1 << 22
 _PHOTOSHOP = b"Photoshop 3.0\0"
 _ICC = b"ICC_PROFILE\0"
-# How the segments of a JPEG begin that are read, or say how the file is made (JFIF, MPF, Ducky, Adobe).
+# Prefixes of JPEG segments that are read, or that describe only the encoding (JFIF, MPF, Ducky, Adobe).
 _SEGMENTS = (
     *(b"Exif\0", b"http://ns.adobe.com/xap/1.0/\0", _ICC, _PHOTOSHOP),
     *(b"JFIF", b"JFXX", b"MPF\0", b"Ducky", b"Adobe\0"),
 )
-# What messages call others that are known.
+# Names of other known segments, for messages.
 _SEGMENT_NAMES = {
     b"http://ns.adobe.com/xmp/extension/\0": "extended XMP",
     b"urn:iso:std:iso:ts:21496:-1\0": "a gain map",
@@ -176,7 +176,7 @@ class JpegWriter(Writer):
         image = taken(picture, padded=not joins)
         if quality is not None or coding is None:
             quality = quality or QUALITY
-            # The chroma of what edge filters make is no smoother than the rest: full at high qualities.
+            # In the output of edge filters, chroma is as detailed as luma: full at high qualities.
             options |= {"quality": quality, "subsampling": 0 if quality >= QUALITY else 2}
         elif len(coding.components) != bands:
             options |= {"qtables": coding.tables}
@@ -185,7 +185,7 @@ class JpegWriter(Writer):
             return
         else:
             options |= {"qtables": coding.tables_by_component(), "subsampling": coding.pillow_subsampling()}
-        # Of coarser tables libjpeg prints a line.
+        # libjpeg prints a warning about coarser tables.
         coarse = any(max(table) > 255 for table in options.get("qtables", ()))
         with collected(warnings, prints=coarse):
             self._save(image, self.stream, options)

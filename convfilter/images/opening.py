@@ -72,10 +72,10 @@ def format_of(stream: BinaryIO, name: str | None, warnings: list[str]) -> str:
     return found
 
 
-# Limits, each of which `--max-pixels` moves
+# Limits that `--max-pixels` raises
 
 _PIXELS_A_CHANNEL = 1 << 12
-# A single colour takes a few bytes of WebP or AVIF whatever its size; so large an image is hardly of use.
+# A single colour takes a few bytes of WebP or AVIF whatever its size; such an image is hardly useful.
 _ANY_DENSITY = 1 << 26
 _DENSITY = 10_000
 

@@ -267,7 +267,7 @@ class Picture:
     The pixels have shape (H, W) or (H, W, C) and are integers of 8 to 32 bits, float32 or float64, in native
     byte order; those of RGB may lie four bytes apart, as in Pillow's memory. The mode says what the channels
     mean: ``L LA RGB RGBA CMYK LAB``, ``I;16``, ``I`` and ``F`` for grey of uint16, of other integers and of
-    floats, ``C5`` for five channels without a meaning, ``RGBX`` for colours and one of them.
+    floats, ``C5`` for five channels without a meaning, ``RGBX`` for colours and one such channel.
     """
 
     def __init__(
@@ -301,15 +301,6 @@ class Size(NamedTuple):
     dtype: str
     format: str
     frames: int
-
-
-def copy_pixels(pixels: NDArray[Any], target: NDArray[Any]) -> None:
-    """Copy pixels (H, W, C), channels one by one where there are gaps between pixels."""
-    if pixels.strides[1] == pixels.shape[2] * pixels.itemsize:
-        target[...] = pixels
-        return
-    for channel in range(pixels.shape[2]):
-        target[..., channel] = pixels[..., channel]
 
 
 def check_mask_size(mask: tuple[int, ...], image: tuple[int, ...], name: str = "mask") -> None:

@@ -21,11 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
+from convfilter.convolution.borders import copy_samples
 from convfilter.convolution.execute import share_out
 from convfilter.errors import ImageError
 from convfilter.images.exif import EXIF, jpeg_places
 from convfilter.images.library import add_warning, reasons
-from convfilter.images.picture import Chunk, Picture, copy_pixels
+from convfilter.images.picture import Chunk, Picture
 from convfilter.images.reading import (
     PillowReader,
     is_deep_colour,
@@ -83,7 +84,7 @@ def _chunks_of(stream: BinaryIO) -> list[_ChunkPlace]:
 
 
 class _Spans(io.RawIOBase):
-    """Spans of a file, read as if nothing stood between them."""
+    """Separate parts of a file, read as one."""
 
     def __init__(self, stream: BinaryIO, spans: list[tuple[int, int]]) -> None:
         self._stream, self._spans = stream, spans
@@ -522,7 +523,7 @@ def _filtered(rows: NDArray[Any], top: int, bottom: int, number: int) -> NDArray
     # What lies above the first row and left of the first column counts as zero.
     start = max(top - 1, 0)
     padded = np.zeros((bottom - top + 1, width + 1, rows.shape[2]), rows.dtype.newbyteorder(">"))
-    copy_pixels(rows[start:bottom], padded[start - top + 1 :, 1:])
+    copy_samples(rows[start:bottom], padded[start - top + 1 :, 1:])
     flat = padded.view(np.uint8).reshape(len(padded), -1)
     own, left, above, corner = flat[1:, step:], flat[1:, :-step], flat[:-1, step:], flat[:-1, :-step]
     result = np.empty((bottom - top, own.shape[1] + 1), np.uint8)

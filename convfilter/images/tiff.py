@@ -446,7 +446,9 @@ def _moved(data: bytes, start: int) -> dict[int, TiffTag]:
         if places := directory.wholes(number):
             stored = (np.array(places, np.uint64) + start).astype("<u4").tobytes()
             tags[number] = TiffTag(number, _LONG, stored)
-    return {number: tag for number, tag in tags.items() if number not in _RESOLUTION}  # tifffile makes one up
+    return {
+        number: tag for number, tag in tags.items() if number not in _RESOLUTION
+    }  # which tifffile invents
 
 
 def _encoded(picture: Picture, small: bool) -> bytes:

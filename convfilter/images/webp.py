@@ -57,7 +57,7 @@ def _chunks_of(stream: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _size_of(stream: BinaryIO) -> tuple[int, int]:
-    """Return a WebP's width and height; anything if the header is broken, which its decoder finds out."""
+    """Return a WebP's width and height; undefined if the header is broken, which the decoder then refuses."""
     stream.seek(0)
     head = stream.read(30).ljust(30, b"\0")
     if head[12:16] == b"VP8X":
@@ -159,7 +159,7 @@ def avif_is_deep(stream: BinaryIO) -> bool:
 
 
 class AvifWriter(Writer):
-    """Writes an AVIF; its frames are encoded one after another, but only by Pillow and from all of them."""
+    """Writes an AVIF; Pillow encodes the frames one by one, but needs all of them first."""
 
     def _begin(self) -> None:
         self._clock = Clock(1, 2**31 - 1, self.warnings)
@@ -183,7 +183,7 @@ class AvifWriter(Writer):
             subsampling="4:4:4" if first.mode != "L" and quality >= QUALITY else None,
             speed=3 if self.small else 6,
             max_threads=1,  # the images of a batch are what runs side by side
-            exif=metadata.exif and without_upright(metadata.exif),  # which Pillow would put together anew
+            exif=metadata.exif and without_upright(metadata.exif),  # otherwise Pillow rebuilds the block
             icc_profile=metadata.icc,
             xmp=metadata.xmp,
             **several if self.count else {},

@@ -113,7 +113,7 @@ def write_frames(
 
 
 class Writer:
-    """Writes the images of one format into a stream: `count` of them, 0 for one that stands alone.
+    """Writes the images of one format into a stream: `count` of them; 0 means a single image, not one frame.
 
     The class of a format defines `_begin`, `add` and `finish`. `warnings` gets a line for whatever is lost,
     `lost` the names of what the format cannot hold.
@@ -130,14 +130,14 @@ class Writer:
         self._begin()
 
     def _begin(self) -> None:
-        """Write what stands before all images: in most formats nothing."""
+        """Write the header: in most formats nothing."""
 
     def add(self, picture: Picture) -> None:
         """Take the only image, or the next one of several."""
         raise NotImplementedError
 
     def finish(self) -> None:
-        """Write what stands behind all images: in most formats nothing."""
+        """Write the trailer: in most formats nothing."""
 
     def save(self, image: Image.Image, stream: BinaryIO | None = None, **options: object) -> None:
         """Have Pillow encode an image with the options that are not None, also into another stream."""

@@ -1,4 +1,4 @@
-"""Kernel files: read, check and write them, and look kernels up by name."""
+"""Kernels by name: shipped ones, those in the user's files, and variants with parameters."""
 
 from __future__ import annotations
 

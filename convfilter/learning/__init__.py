@@ -25,11 +25,11 @@ from convfilter.options import Border, LearnedChannels
 
 # Digits of a weight, counted from the largest one's first: kernels of whole numbers come out as such.
 _DIGITS = 10
-# A step that changes the weights by less, in units of the largest, is none; and how many are taken.
+# Refinement stops when a step changes the weights by less than this part of the largest, or after so many.
 _STILL, _STEPS = 1e-9, 3
 # Weights that may be off by more, in units of the largest, are not known.
 _UNCERTAIN = 0.05
-# How much of the ones the weights must leave for an offset to be known; rounding leaves less.
+# Share of the constant column that no weights may explain, for an offset to be known; rounding leaves less.
 _SLACK = 1e-10
 # Rows of a tile of products: a product of more that OpenBLAS computes on the calling thread alone would hold
 # too few samples.
@@ -239,7 +239,7 @@ class _Equations:
         known = values > _zero(values)
         part = vectors[:, known]
         self._inverse = (part / values[known]) @ part.T / scale
-        # How many combinations of weights are determined, and what part of the ones no weights add up to.
+        # How many combinations of weights are determined, and what no weights explain of the constant column.
         self.rank, self._slack = int(known.sum()), 0.0
         if offset:
             slack = 1 - float(self._ones @ self._inverse @ self._ones)
@@ -401,7 +401,7 @@ def _residuals(blocks: Sequence[Block], factors: np.ndarray) -> tuple[np.ndarray
 def _sums(
     blocks: Sequence[Block], work: Callable[[Sequence[Block]], tuple[np.ndarray, ...]]
 ) -> list[np.ndarray]:
-    """Add up what threads make of lots of blocks, whose number does not depend on that of threads."""
+    """Add up the results of groups of blocks, which do not depend on the number of threads."""
     count = min(len(blocks), max(2, min(16, _NUMBERS // blocks[0].pair.rows ** 2)))
     results = share_out([blocks[number::count] for number in range(count)], lambda: work)
     return [sum(each[1:], start=each[0]) for each in zip(*results, strict=True)]
