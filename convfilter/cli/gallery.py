@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -95,7 +96,7 @@ def command(
     """
     from convfilter.drawing import check_drawing, displayed, save_drawing, shrunk
     from convfilter.drawing.sheet import Tile, contact_sheet, default_columns
-    from convfilter.filtering import check_options, filter_image
+    from convfilter.filtering import check_options, filter_image, resolved_range
     from convfilter.images.formats import loose_channels
     from convfilter.images.masks import with_masks, with_no_data
     from convfilter.kernels import get_kernel
@@ -124,20 +125,23 @@ def command(
     full = full or any((each.mask, each.region, each.missing) != (None, None, None) for _, _, each in trials)
     small = shrunk(picture.pixels, width, picture.mode)
     rows, across = picture.pixels.shape[:2]
-    shown, ends = _stretched(small, picture.mode)
+    source = picture.pixels if full else small
+    mark = _mark(with_no_data(filtering, picture), source.dtype, source.dtype)
+    shown, ends = _stretched(source, width, picture.mode, mark=mark)
     tiles = [Tile(displayed(shown, picture.mode), "original", f"{across}x{rows}{ends}")]
     for label, kernel, varied in trials:
         try:
             if "frame" in kernel.axes:
                 raise ShapeError(f"kernel '{kernel.name}' spans frames, and this is a single image")
             varied = with_no_data(with_masks(varied, image, reading), picture)
-            filter_again = partial(filter_image, picture.pixels if full else small, picture.mode, [kernel])
+            filter_again = partial(filter_image, source, picture.mode, [kernel])
             filtered, mode = filter_again(varied, count_clipped=True)
             maps = kernel.maps if loose_channels(mode) else 1
             unclear = False
             if varied.range == "auto" and maps > 1:
                 # Maps are drawn on one scale, and only unscaled values show its limits.
-                filtered, mode = filter_again(varied._replace(range="raw"))
+                varied = varied._replace(range="raw")
+                filtered, mode = filter_again(varied)
             elif varied.range == "auto" and _is_unclear(filtered, mode, kernel, (small, picture.mode)):
                 # As floats, results are neither clipped nor rounded.
                 filtered, mode = filter_again(varied._replace(depth="float"))
@@ -146,7 +150,8 @@ def command(
             leave_out(label, with_name(error, escaped(image)) if kernels else error)
             continue
         made = filtered.pixels[..., :maps] if maps > 1 else filtered.pixels
-        shown, ends = _stretched(shrunk(made, width, mode), mode, unclear=unclear)
+        mark = _mark(varied, source.dtype, made.dtype, raw=resolved_range(varied, kernel) == "raw")
+        shown, ends = _stretched(made, width, mode, mark=mark, unclear=unclear)
         for number in range(maps):
             name = f"{label} output {number}" if maps > 1 else label
             drawn = displayed(shown[..., number] if maps > 1 else shown, mode)
@@ -178,25 +183,45 @@ def _is_unclear(filtered: Filtered, mode: str, kernel: Kernel, original: tuple[n
     return high - low < 255 * _FAINT or (filtered.clipped_above or 0) > _MOST_CLIPPED
 
 
-def _stretched(pixels: np.ndarray, mode: str, *, unclear: bool = False) -> tuple[np.ndarray, str]:
-    """Return samples of more than 8 bits from 0 for the smallest to 1, and the words that say so.
+def _mark(filtering: FilterOptions, source: np.dtype, made: np.dtype, *, raw: bool = False) -> float:
+    """Return the number that marks missing samples in a result, nan if there is none."""
+    from convfilter.filtering.quantize import levels_of
 
-    For an `unclear` result a few extreme samples are clipped, and the label is in 8-bit levels.
+    if not isinstance(filtering.missing, int | float):
+        return math.nan
+    return filtering.missing * (1 if raw else levels_of(made).full / levels_of(source).full)
+
+
+def _stretched(
+    made: np.ndarray, width: int, mode: str, *, mark: float, unclear: bool = False
+) -> tuple[np.ndarray, str]:
+    """Shrink samples; return those of more than 8 bits scaled to 0..1, and a label with the limits.
+
+    Missing samples, which have the value `mark`, do not count. For an `unclear` result a few extreme samples
+    are clipped, and the label is in 8-bit levels.
     """
     import numpy as np
 
+    from convfilter.drawing import shrunk
+    from convfilter.filtering.quantize import levels_of
+
+    pixels = shrunk(made, width, mode)
     if pixels.dtype == np.uint8 or mode in _UNSCALED:
         return pixels, ""
     alpha = mode in ("LA", "RGBA")
     colours = (pixels[..., :-1] if alpha else pixels).astype(np.float64)
-    finite = colours[np.isfinite(colours)]
+    # Shrinking blends marks with their neighbours.
+    counted = colours if math.isnan(mark) else made[..., :-1] if alpha else made
+    finite = counted[np.isfinite(counted) & (counted != mark)]
     low, high, *inner = np.percentile(finite, (0, 100, *_ENDS)).tolist() if finite.size else (0.0, 1.0)
     if unclear and inner[0] < inner[1]:
         low, high = inner
     shown = np.clip((colours - low) / (high - low or 1), 0, 1)
+    full = levels_of(pixels.dtype).full
     if alpha:
-        full = np.iinfo(pixels.dtype).max if pixels.dtype.kind in "iu" else 1
         shown = np.concatenate([shown, pixels[..., -1:] / full], axis=-1)
+    if (low, high) == (0, full):
+        return shown, ""
     if unclear:
         low, high = round(255 * low, 1), round(255 * high, 1)
     return shown, f", {figure(low, 4)} black .. {figure(high, 4)} white"

@@ -104,7 +104,27 @@ def test_contrast_of_more_than_8_bits_is_stretched_and_that_is_said(quick, tmp_p
         shown = np.floor((dim - dim.min()) / np.ptp(dim) * 255 + 0.5).astype(np.uint8)
         assert holds(load(tmp_path / "sheet.png"), np.repeat(shown[..., None], 3, axis=2)), name
     save(tmp_path / "b.png", dim)
-    assert "stretched" not in quick("gallery", "b.png", "-k", "identity", "-o", "b2.png").out
+    whole = dim.astype(np.uint16) * 9
+    whole[0, :2] = 0, 65535
+    save(tmp_path / "whole.png", whole)
+    for name in ("b.png", "whole.png"):
+        words = ("gallery", name, "-k", "identity", "-o", "b2.png", "--overwrite")
+        assert "stretched" not in quick(*words).out, name
+
+
+@pytest.mark.parametrize("more", [(), ("--depth", "float"), ("--range", "raw")])
+def test_missing_samples_do_not_count_in_the_contrast(quick, tmp_path, more):
+    dim = grey(40, 60)
+    deep = dim.astype(np.uint16) * 9 + 70
+    deep[10:20, 10:30] = 65500
+    save(tmp_path / "a.png", deep)
+    ran = quick("gallery", "a.png", "-k", "identity", "--missing", "65500", *more, "-o", "b.png", *SIZE)
+    assert ran.code == 0
+    shown = np.floor((dim - dim.min()) / np.ptp(dim) * 255 + 0.5).astype(np.uint8)
+    shown[10:20, 10:30] = 255
+    tile, sheet = np.repeat(shown[..., None], 3, axis=2), load(tmp_path / "b.png")
+    assert holds(sheet[:, : sheet.shape[1] // 2], tile)
+    assert holds(sheet[:, sheet.shape[1] // 2 :], tile)
 
 
 @pytest.mark.parametrize(
