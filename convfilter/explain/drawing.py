@@ -60,7 +60,8 @@ def _slice_row(piece: Slice, full: float) -> Drawing:
     drawn: list[Drawing] = []
     for name, numbers in piece.tables.items():
         cells = drawing.middle(numbers)
-        table = drawing.grid(cells, colours[name](cells), 44, None if drawn else border)
+        shown = drawing.middle(piece.dashed(name, numbers))
+        table = drawing.grid(shown, colours[name](cells), 44, None if drawn else border)
         if drawn:
             sign = drawing.text("=" if name == "products" else "*", 26, PALE)
             space = np.full((_TITLE, _GAP, 3), WHITE, np.uint8)
@@ -87,9 +88,11 @@ def _lines(explained: Explanation) -> list[str]:
     ]
     named += [(step.name, step) for step in explained.steps]
     lines = [line for name, step in named for line in wrapped(f"{name}: ", step.equation, _CHARACTERS)]
-    drawn = [drawing.middle(each.border) for part in explained.parts for each in part.slices[:_MOST_SLICES]]
-    if any(each.any() for each in drawn):
+    drawn = [each for part in explained.parts for each in part.slices[:_MOST_SLICES]]
+    if any(drawing.middle(each.border).any() for each in drawn):
         lines.append("samples with a red dot: made by the border")
+    if any(drawing.middle(each.missing).any() for each in drawn if each.missing is not None):
+        lines.append("samples shown as -: missing")
     dropped = max((len(part.slices) for part in explained.parts), default=0) - _MOST_SLICES
     if dropped > 0:
         lines.append(f"{dropped} further tables of each part are not drawn")

@@ -20,6 +20,7 @@ from convfilter.kernels.matrix import parse_rows
 Number: TypeAlias = int | float | Fraction
 
 LEGEND = "[in brackets: made by the border]"
+_MISSING = "[-: missing]"
 _TERMS = 25  # of a sum that is written out whole
 _LINE = 80
 _SIDES = (15, 9, 7, 5)  # the most rows and columns; the first that fits is taken
@@ -69,6 +70,12 @@ class Slice(NamedTuple):
         if self.alpha is not None:
             factors["alpha"] = self.alpha
         return {**factors, "products": self.products}
+
+    def dashed(self, name: str, cells: NDArray[Any]) -> NDArray[Any]:
+        """Return the cells of a table with dashes for missing samples and their products."""
+        if self.missing is None or name == "weights":
+            return cells
+        return np.where(self.missing, "-", cells.astype(object))
 
 
 class Part(NamedTuple):
@@ -234,6 +241,8 @@ def as_lines(explained: Explanation) -> list[str]:
         lines += _steps_in_lines(part.steps)
     if any(each.border.any() for part in explained.parts for each in part.slices):
         lines.append(f"  {LEGEND}")
+    if any(np.any(each.missing) for part in explained.parts for each in part.slices):
+        lines.append(f"  {_MISSING}")
     if explained.steps:
         lines += ["", *_steps_in_lines(explained.steps)]
     pairs = zip(explained.names, explained.values, strict=True)
@@ -262,7 +271,7 @@ def table_lines(numbers: NDArray[Any]) -> list[str]:
 
 def _slice_in_lines(piece: Slice) -> list[str]:
     """Return samples, weights and products, side by side if they fit."""
-    cells = {name: _cells(numbers) for name, numbers in piece.tables.items()}
+    cells = {name: piece.dashed(name, _cells(numbers)) for name, numbers in piece.tables.items()}
     cells["samples"] = np.where(piece.border, "[" + cells["samples"] + "]", " " + cells["samples"] + " ")
     tables, cut = _tables(cells)
     height, width = piece.weights.shape

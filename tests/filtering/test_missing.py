@@ -5,7 +5,7 @@ import pytest
 from filters import BLUR, DEPTHS, picture
 from samples import grey, load, save
 
-from convfilter import ConvfilterError, apply_kernel, filter_file, get_kernel
+from convfilter import ConvfilterError, apply_kernel, drawing, filter_file, get_kernel
 
 
 @pytest.mark.parametrize("dtype", [*DEPTHS, "int32", "float32", "float64"])
@@ -53,7 +53,7 @@ def test_what_marks_no_samples_is_refused(options, message):
         apply_kernel(picture(0, 6, 7, 4), BLUR, **options)
 
 
-def test_files_say_what_is_missing(quick):
+def test_files_say_what_is_missing(quick, monkeypatch):
     """By a number, a mask, or the no-data value of a TIFF, which is carried on; in every command."""
     tifffile = pytest.importorskip("tifffile")
     pixels = grey()
@@ -92,7 +92,14 @@ def test_files_say_what_is_missing(quick):
     ran = quick("explain", "a.tif", "-k", "blur", "--missing", "nodata", "--at", "2,2")
     assert f"value {expected[2, 2]}" in ran.out
     assert "mean" in ran.out
-    assert "missing" in quick("explain", "a.tif", "-k", "sobel", "--missing", "99", "--at", "2,3").out
+    ran = quick("explain", "a.tif", "-k", "sobel", "--missing", "99", "--at", "2,3", "-o", "drawn.png")
+    assert "the sample is missing, and so is the result" in ran.out
+    tables, grid = [], drawing.grid
+    monkeypatch.setattr(drawing, "grid", lambda *cells: tables.append(cells[0]) or grid(*cells))
+    ran = quick("explain", "a.tif", "-k", "gaussian", "--missing", "99", "--at", "0,2", "-o", "h.png")
+    assert ran.out.count("  [-: missing]\n") == 1
+    assert ran.out.count(" -  ") + ran.out.count(" -\n") == 2 * 6
+    assert sum(np.count_nonzero(each == "-") for each in tables) == 2 * 6  # samples and products
     assert quick("gallery", "a.tif", "-k", "blur", "--missing", "nodata", "-o", "g.png").code == 0
     assert quick("apply", "a.tif", "-k", "blur", "--missing", "none.png").code == 2
     save("small.png", np.full((3, 3), 255, np.uint8))
