@@ -163,6 +163,15 @@ def figure(value: Any, digits: int = 6) -> str:
     return str(number) if isinstance(number, int) else f"{number:.{digits}g}"
 
 
+def counted(number: Any, noun: str) -> str:
+    """Return a number of things in words.
+
+    >>> counted(1, "row"), counted(2, "row")
+    ('1 row', '2 rows')
+    """
+    return f"{figure(number)} {noun}{'s' * (number != 1)}"
+
+
 def complain(message: str, traceback: str = "") -> None:
     """Print a message on stderr as one line, and a traceback below it; a stderr that fails stops nothing."""
     try:

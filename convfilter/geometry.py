@@ -12,7 +12,7 @@ import operator
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from convfilter.errors import ShapeError, brief, did_you_mean, with_name
+from convfilter.errors import ShapeError, brief, counted, did_you_mean, with_name
 
 PADDINGS = ("same", "valid", "full", "same-upper")
 
@@ -176,9 +176,8 @@ def axes_of(
     sizes, kernel = _integers("shape", shape), _integers("kernel shape", kernel_shape)
     count = len(kernel)
     if count > len(sizes):
-        raise ShapeError(
-            f"a kernel of {count} axes does not fit an array of {len(sizes)}: use at most as many"
-        )
+        fault = f"a {count}-dimensional kernel does not fit a {len(sizes)}-dimensional array"
+        raise ShapeError(f"{fault}: use at most as many axes")
     for holder, sides in (("kernel", kernel), ("array", sizes)):
         if min(sides) < 1:
             raise ShapeError(f"{holder} shape {sides} is empty: every side must be at least 1")
@@ -246,8 +245,8 @@ def _of_each_axis(name: str, value: Any, count: int) -> tuple[Any, ...]:
     ):
         return (values,) * count
     mend = ", or a (before, after) pair" if name == "padding" else ""
-    fault = f"{name} {brief(value)} has {len(values)} values for {count} kernel axes"
-    raise ShapeError(f"{fault}: use one, or one for each{mend}")
+    fault = f"{name} {brief(value)} has {counted(len(values), 'value')} for a {count}-dimensional kernel"
+    raise ShapeError(f"{fault}: use one, or one for each axis{mend}")
 
 
 def _padded(axis: Axis, padding: Any) -> Axis:

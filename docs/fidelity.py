@@ -92,7 +92,7 @@ BESIDE: dict[str, tuple[dict[str, Any], str]] = {
     "significant bits": ({"chunks": ((b"sBIT", b"\5\6\5"),)}, "significant bits"),
     "GeoTIFF and other tags": ({"tags": _TAGS}, "GeoTIFF tags and tag 65000"),
     "durations": ({"duration": 70.0}, "the durations of frames"),
-    "number of showings": ({"plays": 3}, "the number of showings"),
+    "loop count": ({"plays": 3}, "the loop count"),
 }
 
 
@@ -122,7 +122,7 @@ def beside_cell(what: str, form: str) -> str:
     kept, warnings = beside(what, form)
     name = BESIDE[what][1]
     named = f"{form} cannot hold {name}: dropped" in warnings
-    times = what in ("durations", "number of showings") and not FORMATS[form].several
+    times = what in ("durations", "loop count") and not FORMATS[form].several
     if kept == named and what != "its name" and not times:
         raise ValueError(f"{what} in {form}: kept is {kept}, and the warnings are {warnings}")
     return "kept" if kept else "-"

@@ -231,12 +231,12 @@ class Cluster:
                         self._address, timeout=self._patience, set_as_default=False
                     )
         except TimeoutError:
-            raise OptionError(f"{option}: no scheduler answers within {self._patience:g} s") from None
+            raise OptionError(f"{option}: no scheduler answered within {self._patience:g} s") from None
         except Exception as error:  # OSError, ValueError and what its transports raise over other protocols
             raise OptionError(f"{option}: no scheduler can be reached there ({_reason(error)})") from None
         if not threads:
             raise OptionError(
-                f"{option}: the scheduler has no workers, after {self._patience:g} s: start some"
+                f"{option}: the scheduler still has no workers after {self._patience:g} s: start some"
             )
         self._width = 64 + 4 * threads  # jobs that it has at a time
         self._submitted: set[Job] = set()

@@ -176,8 +176,8 @@ def _foresee(job: Job, frames: Frames, settings: Settings, result: Result) -> tu
     form = _output_format(job, own, settings)
     losses = FORMATS[own].losses, FORMATS[form].losses
     if losses == ("never", "always") and format_of_name(job.source) == form:
-        mend = f"use --format {own} to keep it lossless"
-        result.warnings.append(f"is written as lossy {form}, as its name says: {mend}")
+        fault = f"its content is {own} but its name says {form}: it will be written as lossy {form}"
+        result.warnings.append(f"{fault}; use --format {own} to keep it lossless")
     if region is not None:
         height, width = (part.stop - part.start for part in check_region(region, (first.height, first.width)))
         if (height, width) != tuple(region[2:]):
@@ -185,8 +185,8 @@ def _foresee(job: Job, frames: Frames, settings: Settings, result: Result) -> tu
             result.warnings.append(f"{fault}: only {width}x{height} of it is filtered")
     if frames.count == 1 and settings.spans_frames:
         kernel = next(kernel for kernel in settings.kernels if "frame" in kernel.axes)
-        fault = f"kernel '{kernel.name}' sees nothing but border before and after it"
-        result.warnings.append(f"holds one frame, and {fault}")
+        fault = "the frames before and after it come from the border"
+        result.warnings.append(f"holds only one frame: for kernel '{kernel.name}', {fault}")
     sizes = [first] if settings.batch.frames == "first" else frames.sizes()
     check_mask_sizes(settings.filtering, job.source, settings.reading, {each[:2] for each in sizes})
     result.output, lost = _predict(sizes, form, settings)

@@ -185,7 +185,9 @@ def _named_inputs(arguments: Sequence[str], files_from: str | None, null: bool) 
         several = several or bool(matched) or (argument != STREAM and os.path.isdir(argument))
         names += matched or [argument]
     if files_from == STREAM and STREAM in names:
-        raise OptionError("standard input cannot be a list and an image: use a file for the list")
+        raise OptionError(
+            "standard input cannot be both the list of inputs and an image: use a file for the list"
+        )
     if files_from is not None:
         names += _listed(files_from, null)
     return names, several
@@ -226,7 +228,7 @@ def _listed(files_from: str, null: bool) -> list[str]:
     lines = data.split(b"\0") if null else [line.removesuffix(b"\r") for line in data.split(b"\n")]
     names = [os.fsdecode(line) for line in lines if line]
     if not names:
-        raise OptionError(f"{option}: it names no images")
+        raise OptionError(f"{option}: the list is empty")
     if not null and b"\0" in data:
         raise OptionError(f"{option}: its names end in NUL bytes: add -0")
     return names

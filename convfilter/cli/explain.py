@@ -11,7 +11,7 @@ import click
 
 from convfilter.cli import options
 from convfilter.cli.report import draw, filter_line, read_named
-from convfilter.errors import OptionError, ShapeError, brief, complain, escaped, with_name
+from convfilter.errors import OptionError, ShapeError, brief, complain, counted, escaped, with_name
 from convfilter.files import STREAM, write_output
 from convfilter.kernels import Kernel, get_kernel
 from convfilter.options import (
@@ -118,8 +118,7 @@ def command(
         chain += (Kernel("weights", steps.parse_numbers(weights, "--weights")),)
     check_options(filtering, chain)
     if step is not None and step > len(chain):
-        count = f"{len(chain)} filter{'s' * (len(chain) > 1)}"
-        raise OptionError(f"--step {step}: the chain has {count}, counted from 1")
+        raise OptionError(f"--step {step}: the chain has {counted(len(chain), 'filter')}, counted from 1")
     numbers = image is None or image.lower().endswith(".csv")
     if numbers and len(chain) > 1:
         raise OptionError("numbers are filtered by one kernel: use one -k or --weights")
@@ -241,6 +240,5 @@ def _explanations(
         return [explain(place) for place in itertools.product(range(rows), range(columns))]
     if one:
         return [explain((rows // 2, columns // 2))]
-    raise OptionError(
-        f"the output has {rows} rows and {columns} columns, too many to show: choose one with --at ROW,COL"
-    )
+    size = f"{counted(rows, 'row')} and {counted(columns, 'column')}"
+    raise OptionError(f"the output has {size}, too many to show: choose one with --at ROW,COL")

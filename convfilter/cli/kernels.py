@@ -10,7 +10,7 @@ import click
 
 from convfilter.cli import options
 from convfilter.cli.report import draw, kernel_in_lines, print_result, size_in_words
-from convfilter.errors import complain, escaped
+from convfilter.errors import complain, counted, escaped
 from convfilter.files import check_output, refuse_input, write_output
 from convfilter.kernels import Kernel, Library, files_of, get_kernel
 from convfilter.kernels.files import encode_kernel, is_kernel_file
@@ -185,7 +185,7 @@ def _in_words(kernel: Kernel, found: dict[str, Any], size: str) -> dict[str, str
         "rank": "" if min(height, width) == 1 else separated if rank == 1 else whole,
         "plan": f"{size}, 8 bits: {plan['strategy']} in {plan['type']}, {plan['details']}",
         "costs": f"{costs} (estimated, ns per sample)",
-        "blocks": f"{plan['blocks']} of {block}, {plan['threads']} threads",
+        "blocks": f"{plan['blocks']} of {block}, {counted(plan['threads'], 'thread')}",
         "source": escaped(kernel.source),
     }
 

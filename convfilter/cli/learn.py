@@ -179,7 +179,7 @@ def _as_lines(fit: Fit, output: str | None, linear: bool) -> Iterator[str]:
         file = escaped(str(output))
         chosen = f"-k {file}" if is_kernel_file(file) else f"--kernels {file} -k {fit.kernel.name}"
         use = f"convfilter apply IMAGE {chosen}{' --linear' if linear else ''}"
-        yield f"{file} is written; use it with: {use}"
+        yield f"wrote {file}; use it with: {use}"
 
 
 def _as_object(fit: Fit) -> dict[str, Any]:

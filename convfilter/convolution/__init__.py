@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from convfilter.convolution.borders import ArraySource, border_fill
 from convfilter.convolution.execute import run_whole
 from convfilter.convolution.plan import exact_type, make_plan
-from convfilter.errors import ConvfilterError, ImageError, KernelError, ShapeError, brief
+from convfilter.errors import ConvfilterError, ImageError, KernelError, ShapeError, brief, counted
 from convfilter.geometry import Padding, PerAxis, axes_of
 from convfilter.options import Border
 
@@ -170,7 +170,7 @@ def correlate_channels(
         raise ShapeError(f"kernels of shape {weights.shape} make no output channel: use at least one kernel")
     if weights.shape[1] != samples.shape[2]:
         raise ShapeError(
-            f"the kernels have {weights.shape[1]} channels and the image has {samples.shape[2]}: "
+            f"the kernels have {counted(weights.shape[1], 'channel')} and the image has {samples.shape[2]}: "
             "use one slice for each channel"
         )
     rows_columns = axes_of(
@@ -292,6 +292,6 @@ def _integer_work(samples: np.ndarray, weights: np.ndarray, fill: float, repeats
         if kind is not None:
             return kind
     raise KernelError(
-        f"sums of values up to {max(largest, abs(int(fill)))} times weights adding up to {total} may pass "
-        "int64: convert either of them to floats"
+        f"the sums may overflow int64 (values up to {max(largest, abs(int(fill)))}, weights adding up to "
+        f"{total}): convert the array or the kernel to floats"
     )

@@ -17,6 +17,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from convfilter.errors import counted
 from convfilter.geometry import Axis
 
 Call: TypeAlias = Callable[[], object]
@@ -96,7 +97,7 @@ class WindowSum(FlatSums):
         self.cost = (_TAP * weights.itemsize * weights.size + CALL) * axes[-1].stride
 
     def __str__(self) -> str:
-        return f"{self._weights.size} weights in one call"
+        return f"{counted(self._weights.size, 'weight')} in one call"
 
     def prepare(self, block: np.ndarray, outputs: Sequence[int], scratch: Scratch) -> Prepared:
         """See `FlatSums.prepare`."""
@@ -157,7 +158,7 @@ class Banded:
         self.cost = weights[0].size * product * math.prod(axis.stride for axis in axes[1:])
 
     def __str__(self) -> str:
-        return f"{len(self._bands)} matrix products for {_ROWS} rows at a time"
+        return f"{counted(len(self._bands), 'matrix product')} for {_ROWS} rows at a time"
 
     def prepare(self, block: np.ndarray, outputs: Sequence[int], scratch: Scratch) -> Prepared:
         """See `FlatSums.prepare`."""

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convfilter.convolution.borders import source_index
-from convfilter.errors import OptionError, ShapeError, brief, figure
+from convfilter.errors import OptionError, ShapeError, brief, counted, figure
 from convfilter.explain.steps import (
     Explanation,
     Number,
@@ -148,9 +148,9 @@ def _checked_place(place: Sequence[int], axes: Sequence[Axis]) -> tuple[int, ...
     frames, rows, columns = (axis.output for axis in axes)
     if any(not 0 <= index < axis.output for index, axis in zip(at, axes, strict=True)):
         stack = f"{frames} frames of " if frames > 1 else ""
+        size = f"{stack}{counted(rows, 'row')} and {counted(columns, 'column')}"
         raise ShapeError(
-            f"there is no position {','.join(map(str, place))}: the output has {stack}{rows} rows and "
-            f"{columns} columns, counted from 0"
+            f"there is no position {','.join(map(str, place))}: the output has {size}, counted from 0"
         )
     return at
 
@@ -221,7 +221,7 @@ class _Sample:
                 self.add("mean of parts", f"of {len(parts)}", self.value)
         else:
             (kept,) = self.under(self.stage.alpha, self.full)
-            self.add("alpha", "kept from under the kernel's anchor", kept)
+            self.add("alpha", "unchanged: the alpha under the kernel's anchor", kept)
         self.finish(-1)
 
     def window(self, values: NDArray[Any], fill: float) -> tuple[NDArray[Any], NDArray[np.bool_]]:
@@ -303,7 +303,7 @@ class _Sample:
                 if weight and not gone:
                     formula = f"{figure(value)} + {figure(here)} * {figure(weight)}"
                     value += here * weight
-                    steps.append(Step("missing as anchor", formula, value))
+                    steps.append(Step("missing samples = anchor", formula, value))
         return steps
 
     def premultiplied(
@@ -323,7 +323,7 @@ class _Sample:
         if opacity >= Fraction(1, 2) if result.integer else opacity > 0:
             steps.append(_divided("colour", weighted, mean))
         else:
-            steps.append(Step("invisible", "the sum without alpha", total(_product(weights, samples))))
+            steps.append(Step("transparent", "the sum without alpha", total(_product(weights, samples))))
         return steps
 
     def opacity(self) -> tuple[list[Part], Number]:
@@ -402,7 +402,8 @@ class _Sample:
             return False
         own = blend.samples[self.at]
         if not blend.inside(tuple(slice(each, each + 1) for each in self.at)):
-            self.add("blend", "nothing of the filter: the image's own sample", own[channel].item())
+            reason = "outside the region or mask" if blend.mix else "the mix is 0"
+            self.add("blend", f"{reason}: the image's own sample", own[channel].item())
             return True
         mask = 1 if blend.mask is None else Fraction(blend.mask[self.at[1:]].item()) / blend.opaque
         amount, threshold = whole(blend.mix * mask), whole(blend.threshold * full)
@@ -422,7 +423,7 @@ class _Sample:
                 self.mix("blend", value * opacity, sample * kept, amount, threshold)
                 self.add(*_divided("colour", self.value, alpha))
             else:
-                self.mix("blend, invisible", value, sample, amount, threshold)
+                self.mix("blend (transparent)", value, sample, amount, threshold)
         else:
             self.mix("blend", value, sample, amount, threshold)
         return False

@@ -157,7 +157,7 @@ const blends = ({ mix, threshold }) => mix !== 1 || threshold > 0;
 
 /** A value blended with the image's sample, by `step` as in `finish`. */
 function blend(value, sample, { mix, threshold }, step) {
-  if (mix === 0) return step("blend", () => "nothing of the filter: the image's own sample", sample);
+  if (mix === 0) return step("blend", () => "the mix is 0: the image's own sample", sample);
   const change = value - sample;
   const sign = threshold && change < 0 ? "-" : "+";
   const formula = () => {

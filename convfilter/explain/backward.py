@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convfilter.convolution.borders import source_index
-from convfilter.errors import OptionError, figure
+from convfilter.errors import OptionError, counted, figure
 from convfilter.explain.steps import (
     LEGEND,
     Number,
@@ -66,7 +66,7 @@ def explain_gradients(
     axes = filter_axes((1, *values.shape), kernel, options)[1:]
     made = tuple(axis.output for axis in axes)
     if upstream.shape != made:
-        found, wanted = (f"{rows} row{'s' * (rows > 1)} of {width}" for rows, width in (upstream.shape, made))
+        found, wanted = (f"{counted(rows, 'row')} of {width}" for rows, width in (upstream.shape, made))
         mend = "use one derivative for each output"
         raise OptionError(f"--upstream: {found} for an output of {wanted}: {mend}")
     if max(values.size, upstream.size, kernel.height * kernel.width) > _MOST:

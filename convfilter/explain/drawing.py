@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from convfilter import drawing
 from convfilter.drawing import FRAME, INK, PALE, WHITE, Drawing
-from convfilter.errors import OptionError, figure
+from convfilter.errors import OptionError, counted, figure
 from convfilter.explain.backward import Backward, equations
 from convfilter.explain.steps import LEGEND, Explanation, Slice, wrapped
 from convfilter.filtering.layer import filter_axes
@@ -95,7 +95,7 @@ def _lines(explained: Explanation) -> list[str]:
         lines.append("samples shown as -: missing")
     dropped = max((len(part.slices) for part in explained.parts), default=0) - _MOST_SLICES
     if dropped > 0:
-        lines.append(f"{dropped} further tables of each part are not drawn")
+        lines.append(f"not drawn: {counted(dropped, 'further table')} of each part")
     return lines
 
 
@@ -110,7 +110,7 @@ def draw_backward(explained: Backward) -> Drawing:
     lines = [line for steps in explained.steps.values() for line in equations(steps, _CHARACTERS)]
     more = len(lines) - _MOST_LINES
     if more > 0:
-        lines[_MOST_LINES:] = [f"... and {more} more lines, which the command prints"]
+        lines[_MOST_LINES:] = [f"... and {counted(more, 'more line')}, which the command prints"]
     lines += [LEGEND] if explained.border else []
     rows = [drawing.beside([tables[name] for name in names], _GAP) for names in _BACKWARD]
     return drawing.framed(drawing.below([*rows, _written(lines)], _MARGIN), _MARGIN)

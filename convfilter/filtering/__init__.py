@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from convfilter.convolution import array_of
 from convfilter.convolution.borders import border_fill
 from convfilter.convolution.plan import Plan
-from convfilter.errors import ImageError, KernelError, OptionError, ShapeError, brief
+from convfilter.errors import ImageError, KernelError, OptionError, ShapeError, brief, counted
 from convfilter.filtering.blend import Blend, Block, blends, check_blending
 from convfilter.filtering.blocks import blocks_of, filter_layer, inputs_of
 from convfilter.filtering.layer import Layer, make_layer
@@ -504,7 +504,7 @@ def _check_same_size(before: Sequence[int], after: Sequence[int]) -> None:
 def _size(shape: Sequence[int]) -> str:
     """Return a shape (T, H, W, C) in words."""
     frames = f"{shape[0]} frames of " if shape[0] > 1 else ""
-    return f"{frames}{shape[2]}x{shape[1]} pixels with {shape[3]} channel{'s' * (shape[3] > 1)}"
+    return f"{frames}{shape[2]}x{shape[1]} pixels with {counted(shape[3], 'channel')}"
 
 
 def _check_fractions(options: FilterOptions, dtype: Any) -> None:
@@ -517,7 +517,7 @@ def _check_fractions(options: FilterOptions, dtype: Any) -> None:
         fault = f"border constant={fill:g}: it is a fraction of full scale, from 0 to 1 for integers"
         raise OptionError(fault + mend)
     if threshold >= 1:
-        levels = f"{threshold:g} level{'s' * (threshold != 1)} of {full:g}"
+        levels = f"{counted(threshold, 'level')} of {full:g}"
         mend = f"; {levels} would be {threshold / full:.4g}" if threshold <= full else ""
         fault = f"threshold={threshold:g}: it is a fraction of full scale, below 1 for integers"
         raise OptionError(fault + mend)

@@ -17,7 +17,7 @@ import numpy as np
 
 from convfilter.convolution import array_of
 from convfilter.convolution.borders import copy_samples
-from convfilter.errors import ImageError, OptionError, ShapeError, brief
+from convfilter.errors import ImageError, OptionError, ShapeError, brief, counted
 from convfilter.images.picture import check_mask_size, check_mask_values
 from convfilter.options import FilterOptions
 
@@ -87,9 +87,10 @@ def check_region(region: Sequence[int] | None, shape: Sequence[int]) -> tuple[sl
     row, column, height, width = (0, 0, *shape) if region is None else map(int, region)
     slices = slice(row, min(row + height, shape[0])), slice(column, min(column + width, shape[1]))
     if any(part.start >= part.stop for part in slices):
+        size = f"{counted(shape[0], 'row')} and {counted(shape[1], 'column')}"
         raise ShapeError(
-            f"the region begins at row {row}, column {column}, but the image has {shape[0]} rows and "
-            f"{shape[1]} columns: move it into the image"
+            f"the region begins at row {row}, column {column}, but the image has {size}: "
+            "move it into the image"
         )
     return slices
 

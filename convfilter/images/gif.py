@@ -93,7 +93,7 @@ class GifReader(PillowReader):
             if label == _COMMENT:
                 comments.append(_joined(data))
             elif label == _TEXT:
-                unknown.append("a text on the image")
+                unknown.append("a text overlay")
             elif label == _APPLICATION and program == _ICC:
                 found["icc"] = _joined(rest)
             elif label == _APPLICATION and program == _XMP and rest.endswith(_XMP_END):

@@ -68,7 +68,7 @@ def format_of(stream: BinaryIO, name: str | None, warnings: list[str]) -> str:
         raise ImageError(f"not an image of a known format ({', '.join(FORMATS)})")
     promised = format_of_name(name) if name is not None else None
     if promised not in (None, found):
-        warnings.append(f"holds {found} data in spite of its name")
+        warnings.append(f"contains {found} data despite its name")
     return found
 
 

@@ -153,7 +153,7 @@ class Metadata(NamedTuple):
         elif still and not frames and self.duration and "still duration" not in held:
             names.append("the duration of a still image")
         if frames and self.plays and "plays" not in held:
-            names.append("the number of showings")
+            names.append("the loop count")
         return list(dict.fromkeys(names))
 
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImagePalette
 from PIL.TiffImagePlugin import COMPRESSION_INFO, COMPRESSION_INFO_REV, TiffImageFile
 
-from convfilter.errors import ImageError, one_line
+from convfilter.errors import ImageError, counted, one_line
 from convfilter.images import formats
 from convfilter.images.exif import Group, block_of, directory_of, group_of, laid_out, note_in_place
 from convfilter.images.formats import FORMATS, grey_mode, kind_of, loose_channels
@@ -207,7 +207,7 @@ class _Page:
         file = "big-endian BigTIFF" if self._beyond_pillow else "TIFF"
         words = f"{self.bits}-bit {types[self.type]}{self.colours} {file}"
         if self.extra:
-            words += f" with {len(self.extra)} more channel{'s' * (len(self.extra) > 1)}"
+            words += f" with {counted(len(self.extra), 'more channel')}"
         if self.planes and self._samples > 1:
             words += " in planes"
         return words if self.by_libtiff else f"{words} of compression {self.compression}"

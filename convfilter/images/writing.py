@@ -196,7 +196,7 @@ def _prepared(picture: Picture, writer: Writer) -> Picture:
         mode = "L" if pixels.ndim == 2 else "RGB"
         kind, _ = route(mode, dtype, form)
     if picture.format == form and FORMATS[form].losses == "always" and picture.metadata.lossless:
-        warnings.append(f"is a lossless {form.upper()}, and is written as a lossy one: try png")
+        warnings.append(f"the input is lossless and the output is lossy {form}: use png to keep it lossless")
     metadata = _fitting(picture, kind, writer)
     if writer.encoding.quality is not None and FORMATS[form].losses == "never":
         warnings.append(f"{form} has no quality to choose: --quality is ignored")

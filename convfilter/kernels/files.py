@@ -10,7 +10,7 @@ import stat
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from convfilter.errors import KernelError, brief, did_you_mean, escaped
+from convfilter.errors import KernelError, brief, counted, did_you_mean, escaped
 from convfilter.kernels.kernel import (
     AXES,
     NAME,
@@ -185,8 +185,8 @@ def _read_vips(content: bytes) -> dict[str, Any]:
     table = parse_rows(rows)
     if [len(row) for row in table] != [width] * len(table) or len(table) != height:
         lengths = ", ".join(map(str, sorted({len(row) for row in table}))) or "no"
-        found = f"{len(table)} rows of {lengths} numbers follow"
-        raise KernelError(f"the first line says {width}x{height}, width x height, and {found}")
+        found = f"{counted(len(table), 'row')} of {lengths} numbers"
+        raise KernelError(f"the first line says {width}x{height}, width x height, but below it: {found}")
     return {"parts": (table,), "divisors": (scale,), "offset": offset / _LEVELS}
 
 

@@ -10,7 +10,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from convfilter.errors import KernelError, brief, did_you_mean, escaped, figure
+from convfilter.errors import KernelError, brief, counted, did_you_mean, escaped, figure
 from convfilter.options import Range, choices
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _table(
     if not value:
         raise error("empty")
     if len(value) > LARGEST_SIDE:
-        raise error(f"{len(value)} {axis}s, at most {LARGEST_SIDE} can be used")
+        raise error(f"{len(value)} {axis}s: the limit is {LARGEST_SIDE}")
     first = value if first is None else first
     if len(value) != len(first):
         raise error(f"ragged, {len(value)} {axis}s where the first has {len(first)}")
@@ -247,7 +247,8 @@ class Kernel:
         frames = f"x{self.frames}" if "frame" in self.axes else ""
         words = [f"{self.name!r}", f"{self.width}x{self.height}{frames}"]
         if "channel" in self.axes:
-            words.append(f"{self.shape[-3]} channels to {self.shape[0] if 'output' in self.axes else 1}")
+            outputs = self.shape[0] if "output" in self.axes else 1
+            words.append(f"{counted(self.shape[-3], 'channel')} to {outputs}")
         if self.combine:
             words.append(f"{self.combine} of {len(self.parts)}")
         return f"Kernel({', '.join(words)})"
@@ -384,7 +385,7 @@ class Kernel:
         if len(divisors) == 1:
             divisors *= len(self.parts)
         if len(divisors) != len(self.parts):
-            raise KernelError(f"{len(divisors)} divisors for {len(self.parts)} parts")
+            raise KernelError(f"{counted(len(divisors), 'divisor')} for {counted(len(self.parts), 'part')}")
         for divisor, part in zip(divisors, self.parts, strict=True):
             if divisor == 0:
                 raise KernelError("zero; leave it out for weights that are used as they are")

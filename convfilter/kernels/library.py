@@ -225,7 +225,8 @@ def _only_kernel(path: str) -> Kernel:
     found = [*parse_kernels(read_content(path, pipe=False), path, _find).values()]
     if len(found) != 1:
         mend = "load it with --kernels, and choose one by name"
-        raise KernelError(f"{escaped(path)}: holds {len(found)} kernels: {mend}")
+        count = f"{len(found)} kernels: {mend}" if found else "no kernels"
+        raise KernelError(f"{escaped(path)}: holds {count}")
     return found[0]
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from convfilter.errors import figure
+from convfilter.errors import counted, figure
 
 _MOST_TABLES, _WIDEST = 4, 15
 _SIDE, _PLACES = 140, 71  # of a picture in pixels, and how many frequencies it has a side
@@ -30,7 +30,7 @@ def html_of(title: str, tables: Sequence[NDArray[np.float64]]) -> str:
         greys = np.rint(255 * magnitudes / (magnitudes.max() or 1)).astype(np.uint8).repeat(3, axis=2)
         cells.append(f"<td>weights<br>{weights}</td><td>response<br>{_picture(greys)}</td>")
     left = len(tables) - len(cells)
-    more = f"<p>and {left} more table{'s' * (left > 1)}</p>" if left else ""
+    more = f"<p>and {counted(left, 'more table')}</p>" if left else ""
     rows = "".join(f'<tr style="background:none;vertical-align:top">{each}</tr>' for each in cells)
     return f"<div><b>{html.escape(title)}</b><table>{rows}</table>{more}</div>"
 

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from convfilter.convolution import correlate, samples_of
 from convfilter.convolution.borders import ArraySource, border_fill
-from convfilter.errors import ImageError, KernelError, ShapeError, check_choice
+from convfilter.errors import ImageError, KernelError, ShapeError, check_choice, counted
 from convfilter.filtering.quantize import Levels, decode, levels_of
 from convfilter.filtering.weighted import planar
 from convfilter.geometry import Axis, axes_of
@@ -58,8 +58,8 @@ def planes_of(pixels: ArrayLike, *, alpha: bool = True, linear: bool = False) ->
     sizes = np.abs(values[np.isfinite(values) & (values != 0)]) if values.dtype == np.float64 else np.empty(0)
     if sizes.size and not _SMALLEST < sizes.max() < _LARGEST:
         raise ImageError(
-            f"values up to {sizes.max():.3g} cannot be learned from: multiply them by a number that brings "
-            "them near 1"
+            f"values up to {sizes.max():.3g} are too {'large' if sizes.max() > 1 else 'small'}: "
+            "scale both images to values near 1"
         )
     values = values[np.newaxis] if values.ndim == 1 else values
     values = values[..., np.newaxis] if values.ndim == 2 else values
@@ -140,7 +140,9 @@ def make_pair(
     (*sizes_before, colours), (*sizes_after, made) = before.colours.shape, after.colours.shape
     if channels == "each" and colours != made:
         mend = "channels 'sum' or 'mix'" if made == 1 else "channels 'mix'"
-        raise ShapeError(f"{colours} channels cannot become {made} with channels 'each': use {mend}")
+        raise ShapeError(
+            f"{counted(colours, 'channel')} cannot become {made} with channels 'each': use {mend}"
+        )
     if channels == "sum" and made != 1:
         raise ShapeError(f"a sum of channels is one channel and not {made}: learn with channels 'mix'")
     rows, columns = map(_implied_axis, ("height", "width"), sizes_before, sizes_after, (1, *window)[-2:])

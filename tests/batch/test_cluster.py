@@ -81,7 +81,7 @@ def test_a_cluster_from_its_start_to_its_end(begin, start, run, tmp_path, impati
     local = ("--host", "127.0.0.1", "--port", "0", "--dashboard-address", ":0")
     scheduler = start("dask_scheduler", *local, "--scheduler-file", listed)
     wait_for(lambda: listed.exists() and listed.read_bytes().endswith(b"}"))
-    assert refusal(str(listed)).endswith("the scheduler has no workers, after 0.5 s: start some")
+    assert refusal(str(listed)).endswith("the scheduler still has no workers after 0.5 s: start some")
 
     (tmp_path / "preload.py").write_text(PRELOAD)
     worker = f"--preload preload.py --scheduler-file {listed} --nthreads 1 --no-dashboard --no-nanny".split()
@@ -170,7 +170,7 @@ def test_what_is_silent_or_speaks_something_else_is_refused(impatient, said):
         if said is not None:
             threading.Thread(target=serve).start()
         reason = refusal(f"tcp://127.0.0.1:{server.getsockname()[1]}")
-    assert ("no scheduler answers within 0.5 s" if said is None else "scheduler") in reason
+    assert ("no scheduler answered within 0.5 s" if said is None else "scheduler") in reason
 
 
 def test_an_address_that_makes_no_sense_is_refused(impatient):
@@ -178,4 +178,4 @@ def test_an_address_that_makes_no_sense_is_refused(impatient):
         assert f"--scheduler {address}: no scheduler can be reached there" in refusal(address)
     with socket.socket() as taken:  # nobody listens at the address of a socket that is bound only
         taken.bind(("127.0.0.1", 0))
-        assert "no scheduler answers within 0.5 s" in refusal(f"tcp://127.0.0.1:{taken.getsockname()[1]}")
+        assert "no scheduler answered within 0.5 s" in refusal(f"tcp://127.0.0.1:{taken.getsockname()[1]}")

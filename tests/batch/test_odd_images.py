@@ -42,7 +42,7 @@ DONE = {
     "bytes behind its end": ("a.png", saved(PLAIN, "PNG") + b"trailing"),
 }
 WARNED = {
-    "another name": ("a.png", saved(PLAIN, "JPEG"), "holds jpeg data in spite of its name"),
+    "another name": ("a.png", saved(PLAIN, "JPEG"), "contains jpeg data despite its name"),
     "malformed EXIF": ("a.jpg", saved(PLAIN, "JPEG", exif=b"Exif\0\0nonsense"), "malformed EXIF dropped"),
     "a malformed profile": (
         "a.png",

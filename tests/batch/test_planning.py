@@ -146,7 +146,7 @@ def test_a_list_holds_one_name_a_line_or_names_ended_by_nul(end, null, last):
 def test_a_list_may_be_standard_input(monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a.png\nb.png\n")))
     assert sources(files_from=STREAM) == ["a.png", "b.png"]
-    assert "cannot be a list and an image" in refusal(STREAM, files_from=STREAM)
+    assert "cannot be both the list of inputs and an image" in refusal(STREAM, files_from=STREAM)
     monkeypatch.setattr(sys, "stdin", None)
     assert "standard input is closed" in refusal(files_from=STREAM)
 
@@ -155,7 +155,7 @@ def test_a_list_that_cannot_be_read_or_names_nothing_is_refused():
     assert refusal(files_from="gone") == "--files-from gone: No such file or directory"
     with open("list", "wb") as stream:
         stream.write(b"\n\n")
-    assert refusal(files_from="list") == "--files-from list: it names no images"
+    assert refusal(files_from="list") == "--files-from list: the list is empty"
     if os.path.exists("/dev/zero"):
         assert refusal(files_from="/dev/zero") == "--files-from /dev/zero: longer than 256 MiB: split it"
 

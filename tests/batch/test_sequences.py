@@ -183,7 +183,8 @@ def test_a_single_image_is_a_stack_of_one_frame_with_a_warning(dry):
     result = ran("a.png", "b.png", "temporal-blur", dry=dry)
     assert result.error is None
     assert result.warnings == [
-        "holds one frame, and kernel 'temporal-blur' sees nothing but border before and after it"
+        "holds only one frame: for kernel 'temporal-blur', "
+        "the frames before and after it come from the border"
     ]
     if not dry:
         assert np.array_equal(load("b.png"), grey())

@@ -122,6 +122,8 @@ STEPS = {
     "high-pass": (" / 2 + 255 / 2 = ",),
     "sobel-x --range stretch": ("stretch  (",),
     "blur --linear": ("samples are in linear light", "sRGB"),
+    "blur --mix 0": ("the mix is 0: the image's own sample",),
+    "blur --region 2x1+0+0": ("outside the region or mask: the image's own sample",),
     "blur -k sobel-x": ("step 2 of 2: sobel-x", "the samples are the unrounded output of blur"),
 }
 
@@ -137,14 +139,14 @@ def test_every_step_is_shown(quick, tmp_path, options):
 def test_special_cases_are_noted(quick, tmp_path):
     save(tmp_path / "a.jpg", np.full((5, 6), 90, np.uint8), format="PNG")
     ran = quick("explain", "a.jpg", "-k", "sobel-x", "--range", "stretch", "--at", "2,2")
-    assert ran.complaints == ["convfilter: a.jpg: warning: holds png data in spite of its name"]
+    assert ran.complaints == ["convfilter: a.jpg: warning: contains png data despite its name"]
     assert "the image is flat" in ran.out
     assert ran.out.endswith("value 0\n")
     save(tmp_path / "b.jpg", colour())
     assert "jpeg is lossy" in quick("explain", "b.jpg", "-k", "blur", "--at", "0,0").out
     save(tmp_path / "c.png", colour(5, 6, 4))
     ran = quick("explain", "c.png", "-k", "blur", "--at", "2,2", "--channel", "alpha", "--alpha", "keep")
-    assert "kept from under the kernel's anchor" in ran.out
+    assert "unchanged: the alpha under the kernel's anchor" in ran.out
 
 
 @pytest.mark.parametrize("kernel", ["sobel", "gaussian:sigma=2", "box:size=31"])

@@ -105,7 +105,7 @@ def test_quiet_prints_errors_only(quick, tmp_path):
     assert ran.code == 1
     assert len(ran.complaints) == 1
     ran = quick("apply", "a.jpg", "-k", "blur", "-o", "b.jpg")
-    assert "a.jpg: warning: holds png data in spite of its name" in ran.err
+    assert "a.jpg: warning: contains png data despite its name" in ran.err
     ran = quick("apply", "a.jpg", "-k", "blur", "-o", "c.jpg", "--preview")
     assert "--preview needs a terminal" in ran.err
 

@@ -79,7 +79,7 @@ def test_the_whole_of_int64_may_be_used():
 )
 def test_a_sum_that_may_pass_int64_is_refused(array, kernel, options):
     """max|x| * sum|w| says so beforehand; a fill counts like a sample."""
-    with pytest.raises(KernelError, match="int64"):
+    with pytest.raises(KernelError, match="may overflow int64"):
         correlate(array, kernel, **options)
 
 

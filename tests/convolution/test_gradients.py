@@ -108,7 +108,7 @@ def test_the_whole_of_int64_may_be_used():
 )
 def test_a_sum_that_may_pass_int64_is_refused(call):
     """By weights, samples and upstream together, by what the border adds to a sample, and by a fill."""
-    with pytest.raises(KernelError, match="int64"):
+    with pytest.raises(KernelError, match="may overflow int64"):
         call()
 
 

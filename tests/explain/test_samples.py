@@ -161,6 +161,8 @@ def test_a_place_or_channel_that_is_not_there_is_refused():
     for place in ((-1, 0), (4, 0), (0, 5)):
         with pytest.raises(cf.ShapeError, match="has 4 rows and 5 columns, counted from 0"):
             explain_sample(grey(4, 5), blur, FilterOptions(), place)
+    with pytest.raises(cf.ShapeError, match="has 1 row and 5 columns, counted from 0"):
+        explain_sample(grey(1, 5), blur, FilterOptions(), (1, 0))
     with pytest.raises(cf.OptionError, match="no channel '3': the output has red, green, blue"):
         explain_sample(colour(4, 5), blur, FilterOptions(), (0, 0), channel="3")
 

@@ -221,7 +221,7 @@ def test_every_cell_beside_the_pixels_is_what_happens(what, form, monkeypatch):
         assert page.beside_cell(what, form) == cell  # which refuses what is neither kept nor named
         kept, warnings = page.beside(what, form, EncodeOptions(strip=True))
         assert warnings == []
-        assert not kept or what in ("durations", "number of showings")
+        assert not kept or what in ("durations", "loop count")
 
 
 # From file to file

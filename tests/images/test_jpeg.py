@@ -84,7 +84,7 @@ LOSSLESS = (
 
 def test_a_lossless_jpeg_that_becomes_lossy_is_reported(quick, tmp_path):
     (tmp_path / "a.jpg").write_bytes(bytes.fromhex(LOSSLESS))
-    warning = "is a lossless JPEG, and is written as a lossy one: try png"
+    warning = "the input is lossless and the output is lossy jpeg: use png to keep it lossless"
     assert warning in quick("apply", "a.jpg", "-k", "identity", "-o", "b.jpg").err
     assert quick("apply", "a.jpg", "-k", "identity", "-o", "b.png").err == ""
     assert load(tmp_path / "b.png").tolist() == [[100, 101], [102, 103]]
@@ -94,7 +94,7 @@ def test_a_png_that_becomes_a_lossy_jpeg_for_its_name_is_reported(quick, tmp_pat
     save(tmp_path / "a.png", colour()).rename(tmp_path / "a.jpg")
     for options in ([], ["-n"]):
         ran = quick("apply", "a.jpg", "-k", "identity", "--overwrite", *options)
-        assert "is written as lossy jpeg, as its name says: use --format png" in ran.err
+        assert "but its name says jpeg: it will be written as lossy jpeg; use --format png" in ran.err
     assert "lossy" not in quick("apply", "a.jpg", "-k", "identity", "--format", "png").err
     save(tmp_path / "c.png", colour())
     assert quick("apply", "c.png", "-k", "identity", "-o", "c.jpg").err == ""

@@ -161,6 +161,8 @@ def test_kernels_are_exported_used_and_never_overwritten(quick, tmp_path):
     (tmp_path / "two.toml").write_text("[a]\nweights = [1]\n[b]\nweights = [1]")
     ran = quick("apply", "in.npy", "-k", "two.toml")
     assert "two.toml: holds 2 kernels: load it with --kernels, and choose one by name" in ran.err
+    (tmp_path / "none.toml").write_text("")
+    assert quick("apply", "in.npy", "-k", "none.toml").err.endswith("none.toml: holds no kernels\n")
 
 
 def test_later_files_win_and_may_be_pipes(quick, tmp_path):
