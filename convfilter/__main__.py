@@ -30,7 +30,7 @@ def main() -> None:
 
 
 def _observed() -> bool:
-    """Whether a profiler, a debugger or the like runs the program, and wants to report at its end."""
+    """Return whether a profiler, a debugger or the like runs the program, and wants to report at its end."""
     observers = [sys.getprofile(), sys.gettrace()]
     if sys.version_info >= (3, 12):
         observers += map(sys.monitoring.get_tool, range(6))

@@ -168,7 +168,7 @@ def command(
 
 
 def _is_unclear(filtered: Filtered, mode: str, kernel: Kernel, original: tuple[np.ndarray, str]) -> bool:
-    """Whether 8 bits show little of a result: it is nearly black, or differences are cut off or faint."""
+    """Return whether 8 bits show little of a result: nearly black, or differences cut off or faint."""
     import numpy as np
 
     from convfilter.filtering.hints import is_dark

@@ -124,7 +124,7 @@ def command(
 
 
 def _is_nameless(output: str) -> bool:
-    """Whether a file is of a format that holds a kernel without its name."""
+    """Return whether a file is of a format that holds a kernel without its name."""
     return is_kernel_file(output) and not output.lower().endswith(".toml")
 
 

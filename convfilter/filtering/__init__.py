@@ -552,7 +552,7 @@ def _stack_of(pixels: np.ndarray, kernels: Sequence[Kernel]) -> tuple[np.ndarray
 
 
 def _premultiplies(kernel: Kernel, options: FilterOptions) -> bool:
-    """Whether a filter uses alpha, where there is one, as a weight of the colours."""
+    """Return whether a filter uses alpha, where there is one, as a weight of the colours."""
     if options.missing is not None:
         return False
     if options.alpha == "auto":

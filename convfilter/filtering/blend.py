@@ -30,7 +30,7 @@ LUMA = (299, 587, 114)
 
 
 def blends(options: FilterOptions) -> bool:
-    """Whether the options blend the result with the image."""
+    """Return whether the options blend the result with the image."""
     return not (options.mix == 1 and options.mask is None and options.region is None) or options.threshold > 0
 
 

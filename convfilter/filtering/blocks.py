@@ -262,7 +262,7 @@ class _Run:
             self._mark(piece, target, gone)
 
     def _divides(self, piece: _Piece) -> bool:
-        """Whether parts are divided already."""
+        """Return whether parts are divided already."""
         return self._divided or (self._ratios and piece.weights is not None)
 
     def _write_alpha(

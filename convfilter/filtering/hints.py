@@ -59,7 +59,7 @@ def _parts(pixels: np.ndarray) -> np.ndarray:
 
 
 def is_dark(pixels: np.ndarray, mode: str, limit: float = _DARK) -> bool:
-    """Whether nearly all colour samples (..., C) are below a fraction of full scale."""
+    """Return whether nearly all colour samples (..., C) are below a fraction of full scale."""
     colours = pixels[..., :-1] if mode in ("LA", "RGBA") else pixels
     full = np.iinfo(pixels.dtype).max if pixels.dtype.kind in "iu" else 1
     return bool(np.count_nonzero(colours < limit * full) > _MOST_DARK * colours.size)

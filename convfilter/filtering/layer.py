@@ -310,7 +310,7 @@ def finish_of(layer: Layer, totals: np.ndarray | None) -> Finish:
 
 
 def _rounds_twice(layer: Layer, totals: np.ndarray | None) -> bool:
-    """Whether floats may put a value made of integers on the wrong side of a tie.
+    """Return whether floats may put a value made of integers on the wrong side of a tie.
 
     They cannot where exact integers, or the root of one, are divided once: all values but ties are then
     farther from a tie than a rounding error.

@@ -56,11 +56,11 @@ class Format(NamedTuple):
     memory: Memory = Memory()
 
     def holds(self, kind: str) -> bool:
-        """Whether it stores a kind here and now."""
+        """Return whether it stores a kind here and now."""
         return kind in self.kinds or "*" in self.kinds or (self.holds_deep(kind) and codecs_available())
 
     def holds_deep(self, kind: str) -> bool:
-        """Whether it stores a kind where the codecs are installed."""
+        """Return whether it stores a kind where the codecs are installed."""
         mode, colon, dtype = kind.partition(";")
         return (f"C{colon}{dtype}" if loose_channels(mode) else kind) in self.deep
 
@@ -205,7 +205,7 @@ def loaded(reference: str) -> Any:
 
 @functools.cache
 def codecs_available() -> bool:
-    """Tell whether the extra ``codecs`` is installed, without loading it."""
+    """Return whether the extra ``codecs`` is installed, without loading it."""
     from importlib.util import find_spec  # here, because few images need the codecs
 
     return all(find_spec(name) is not None for name in ("imagecodecs", "tifffile"))

@@ -168,7 +168,7 @@ class _Layout:
 
 
 def _palette_is_grey(data: bytes, place: int, flags: int) -> tuple[bool | None, int]:
-    """Tell whether a palette that begins at a place is plain grey, None without one, and where it ends."""
+    """Return whether a palette that begins at a place is plain grey, None without one, and where it ends."""
     length = 6 << (flags & 7) if flags & 128 else 0
     end = place + length
     return data[place:end] == _GREYS.tobytes()[:length] if length else None, end

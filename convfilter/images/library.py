@@ -56,7 +56,7 @@ def reasons(what: str) -> Iterator[None]:
 
 
 def _raised_by_us(error: Exception) -> bool:
-    """Tell whether an error comes from our own code that a library called, such as a stream."""
+    """Return whether an error comes from our own code that a library called, such as a stream."""
     names = []
     trace = error.__traceback__
     while trace is not None:

@@ -197,7 +197,7 @@ def read_metadata(found: Metadata, size: tuple[int, int], turn: int | None, warn
 
 
 def icc_fits(profile: bytes, kind: str) -> bool:
-    """Tell whether the colour space of a profile is that of a kind of image, as in `formats`."""
+    """Return whether the colour space of a profile is that of a kind of image, as in `formats`."""
     spaces = {"RGB": b"RGB ", "RGBA": b"RGB ", "CMYK": b"CMYK", "LAB": b"Lab "}
     return profile[16:20] == spaces.get(kind.partition(";")[0].rstrip("X"), b"GRAY")
 

@@ -332,7 +332,7 @@ def with_raw_mode(image: ImageFile.ImageFile, mode: str) -> ImageFile.ImageFile:
 
 
 def is_deep_colour(image: ImageFile.ImageFile) -> bool:
-    """Tell whether Pillow would give 8 bits of an image's 16: of colours, of grey with alpha in a PNG."""
+    """Return whether Pillow would give 8 bits of an image's 16: of colours, of grey with alpha in a PNG."""
     raw = raw_mode(image)
     if image.format == "PNG" and raw == "I;16B":  # a level that is marked as transparent
         return image.info.get("transparency") is not None

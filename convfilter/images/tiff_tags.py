@@ -331,7 +331,7 @@ def _on_grid(tag: TiffTag, grid: Grid, point: bool) -> TiffTag | None:
 
 
 def _counts(tag: TiffTag) -> bool:
-    """Tell whether a tag counts frames."""
+    """Return whether a tag counts frames."""
     return tag.kind.endswith(" description") or tag.number in (*_IMAGEJ, _PAGE_NUMBER)
 
 

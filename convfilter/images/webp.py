@@ -153,7 +153,7 @@ class AvifReader(PillowReader):
 
 
 def avif_is_deep(stream: BinaryIO) -> bool:
-    """Tell whether an AVIF has an image or track of more than 8 bits a channel, by their configurations."""
+    """Return whether an AVIF has an image or track of more than 8 bits a channel, by their configurations."""
     stream.seek(0)
     return any(found[1][0] & 0x40 for found in re.finditer(_AV1_CONFIGURATION, stream.read()))
 

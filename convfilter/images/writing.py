@@ -215,7 +215,7 @@ def _mode_of(picture: Picture) -> str:
 
 
 def _loses_alpha(mode: str, kind: str) -> bool:
-    """Tell whether a kind does not hold a mode's alpha."""
+    """Return whether a kind does not hold a mode's alpha."""
     return mode in ("LA", "RGBA") and kind in ("L", "RGB")
 
 

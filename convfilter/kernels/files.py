@@ -49,7 +49,7 @@ _Reader: TypeAlias = Callable[[bytes, str, _Find], dict[str, Kernel]]
 
 
 def is_kernel_file(path: str) -> bool:
-    """Whether a name ends as those of kernel files do."""
+    """Return whether a name ends as those of kernel files do."""
     return _extension(path) in FORMATS
 
 

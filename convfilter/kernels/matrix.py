@@ -21,7 +21,7 @@ _LONGEST_INTEGER = 300  # digits; Python refuses those of thousands
 
 
 def is_matrix(text: str) -> bool:
-    """Whether a text is meant as a matrix: it starts with a bracket, or with a number that others follow.
+    """Return whether a text is meant as a matrix: it starts with a bracket, or with a number before others.
 
     Notations that `parse_matrix` refuses are among them.
     """
@@ -67,7 +67,7 @@ def one_row_hint(text: str) -> str:
 
 
 def _separators_differ(row: str) -> bool:
-    """Whether some numbers are separated by commas and others by blanks alone."""
+    """Return whether some numbers are separated by commas and others by blanks alone."""
     return len({"," in gap for gap in re.findall(r"(?<=[^\s,])[\s,]+(?=[^\s,])", row)}) > 1
 
 

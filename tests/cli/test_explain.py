@@ -63,7 +63,7 @@ def test_kernels_over_frames_are_explained_and_drawn_frame_by_frame(quick, tmp_p
 
 
 def framed(drawing):
-    """Whether a drawing frames a window in red, and its margin is left free."""
+    """Return whether a drawing frames a window in red, and its margin is left free."""
     margin = np.concatenate([drawing[:10], drawing[-10:]])
     return (drawing == (214, 40, 57)).all(axis=2).sum() > 40 and (margin == 255).all()
 

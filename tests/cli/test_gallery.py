@@ -60,7 +60,7 @@ def test_tiles_hold_what_the_kernels_make_with_the_options(quick, tmp_path, phot
 
 
 def holds(sheet, tile):
-    """Whether a image stands somewhere on a sheet."""
+    """Return whether an image stands somewhere on a sheet."""
     height, width = tile.shape[:2]
     rows, columns = sheet.shape[0] - height + 1, sheet.shape[1] - width + 1
     starts = np.argwhere((sheet[:rows, :columns] == tile[0, 0]).all(axis=2))

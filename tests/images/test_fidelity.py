@@ -296,7 +296,7 @@ def test_identity_leaves_every_sample_and_all_metadata_as_they_were(
 
 
 @pytest.mark.parametrize("form", ["png", "gif", "webp"])
-def test_identity_keeps_every_frame_its_time_and_the_number_of_showings(tmp_path, form):
+def test_identity_keeps_every_frame_its_time_and_the_loop_count(tmp_path, form):
     frames = moving(channels=3)
     options = {"lossless": True} if form == "webp" else {}
     source = animate(tmp_path / f"in.{form}", frames[:2] + frames[3:], DURATIONS, loop=3, **options)

@@ -61,7 +61,7 @@ CARRIERS = {
 
 
 def leaks(data):
-    """Whether any part of the thumbnail's coded pixels is in there."""
+    """Return whether any part of the thumbnail's coded pixels is in there."""
     (scan,) = [THUMBNAIL[start:end] for marker, start, end in jpeg_segments(THUMBNAIL) if marker == 0xDA]
     return any(scan[at : at + 12] in data for at in range(0, len(scan) - 12, 12))
 
