@@ -185,7 +185,7 @@ def _in_words(kernel: Kernel, found: dict[str, Any], size: str) -> dict[str, str
         "rank": "" if min(height, width) == 1 else separated if rank == 1 else whole,
         "plan": f"{size}, 8 bits: {plan['strategy']} in {plan['type']}, {plan['details']}",
         "costs": f"{costs} (estimated, ns per sample)",
-        "blocks": f"{plan['blocks']} of {block}, {counted(plan['threads'], 'thread')}",
+        "blocks": f"{plan['blocks']} ({block}), {counted(plan['threads'], 'thread')}",
         "source": escaped(kernel.source),
     }
 

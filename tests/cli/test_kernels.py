@@ -111,6 +111,7 @@ def test_one_kernel_tells_what_follows_from_its_weights(quick):
     assert "  symmetry    odd: rotation by 180 degrees (--flip) changes the sign\n" in out
     assert "  rank        1, a column times a row: 3 + 3 multiplications instead of 9\n" in out
     assert "  plan        4000x3000, 8 bits: separable" in out
+    assert "blocks      1 (10x10), 1 thread\n" in quick("kernels", "blur", "--plan", "10x10").out
     assert "  rank        2 of 3: not a column times a row\n" in quick("kernels", "laplacian-8").out
     assert "even: rotation" in quick("kernels", "blur").out
     assert "none: rotation" in quick("kernels", "emboss").out
