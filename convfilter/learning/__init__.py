@@ -29,6 +29,8 @@ _DIGITS = 10
 _STILL, _STEPS = 1e-9, 3
 # Weights that may be off by more, in units of the largest, are not known.
 _UNCERTAIN = 0.05
+# Below this many decibels, a kernel explains little of what was done to the image.
+_POOR = 20
 # Share of the constant column that no weights may explain, for an offset to be known; rounding leaves less.
 _SLACK = 1e-10
 # Rows of a tile of products: a product of more that OpenBLAS computes on the calling thread alone would hold
@@ -102,7 +104,7 @@ def fit_kernel(
     Warns
     -----
     RuntimeWarning
-        If the images do not determine the kernel.
+        If the images do not determine the kernel, or it explains little of the change.
 
     Notes
     -----
@@ -185,6 +187,12 @@ def fit_pairs(
     warnings += _doubts(equations, uncertainty, first.weights)
     held = int(check.counts[1])
     rms = math.sqrt(check.squares[int(held > 0)] / outputs / (held or count))
+    psnr = -20 * math.log10(rms) if rms else math.inf
+    if psnr < _POOR:
+        warnings.append(
+            f"the kernel explains little of the change (PSNR {psnr:.1f} dB): the filter is not linear, works "
+            "across channels (use channels 'mix') or is larger than the kernel"
+        )
     axes = _AXES[first.channels]
     shape = [number for number, axis in zip((outputs, *taps), _AXES["mix"], strict=True) if axis in axes]
     if bare and axes == _AXES["each"]:
@@ -194,7 +202,7 @@ def fit_pairs(
         kernel=Kernel(name, parts=parts, axes=axes, offset=shift, range="clip", summary=summary),
         rms=rms * (first.depth_after.full if first.depth_after.integer else 1.0),
         unit="levels" if first.depth_after.integer else "of full scale",
-        psnr=-20 * math.log10(rms) if rms else math.inf,
+        psnr=psnr,
         gradient_norm=2 * math.hypot(float(np.linalg.norm(check.gradient)), check.drift),
         condition=equations.condition,
         uncertainty=uncertainty,

@@ -175,10 +175,9 @@ def _implied_axis(name: str, before: int, after: int, kernel: int) -> Axis:
     padding = after - before + kernel - 1
     if not 0 <= padding <= 2 * (kernel - 1):
         least, most = max(1, before - kernel + 1), before + kernel - 1
-        span = f"{least} to {most}" if least < most else f"{most}"
+        span = f"{least} (padding valid) to {most} (full)" if least < most else f"{most}"
         raise ShapeError(
-            f"{name} {before} before and {after} after: a kernel with {kernel} weights there makes {span}, "
-            "from padding valid to full"
+            f"the {name} is {before} before and {after} after; a kernel of {name} {kernel} gives {span}"
         )
     return Axis(before, kernel, padding // 2, padding - padding // 2)
 

@@ -112,6 +112,12 @@ def test_doubts_are_warnings_and_the_file_is_written(tmp_path, quick):
     assert "only 1 of 9 weights" in ran.err
     assert "ridge" in ran.err
     assert "learned" in load_kernels(tmp_path / "k.toml")
+    rng = np.random.default_rng(0)
+    for name in "ab":
+        np.save(tmp_path / f"{name}.npy", rng.random((40, 40), np.float32))
+    ran = quick("learn", "a.npy", "b.npy", "--size", "3x3", "-o", "noise.toml")
+    assert ran.code == 0
+    assert "convfilter: warning: the kernel explains little of the change (PSNR 1" in ran.err
 
 
 def test_linear_light_is_noted_in_the_file_and_in_what_to_type(folder, quick):
