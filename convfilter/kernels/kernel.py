@@ -88,9 +88,11 @@ def _table(
 ) -> tuple[Any, ...]:
     """Return nested lists as nested tuples of checked numbers; each list is as long as the `first` there."""
 
+    def words_of(place: tuple[int, ...]) -> str:
+        return ", ".join(f"{axis} {at}" for axis, at in zip(axes, place, strict=False))
+
     def error(reason: object, *place: int) -> KernelError:
-        places = zip(axes, (*index, *place), strict=False)
-        words = ", ".join(f"{axis} {at}" for axis, at in places)
+        words = words_of((*index, *place))
         return KernelError(f"{words}: {reason}" if words else str(reason))
 
     axis = axes[len(index)]
@@ -102,7 +104,9 @@ def _table(
         raise error(f"{len(value)} {axis}s: the limit is {LARGEST_SIDE}")
     first = value if first is None else first
     if len(value) != len(first):
-        raise error(f"ragged, {len(value)} {axis}s where the first has {len(first)}")
+        count = f"{len(value)} {axis}{'s' if len(value) > 1 else ''}"
+        expected = f"the first {axes[len(index) - 1]} has {len(first)}"
+        raise KernelError(f"{words_of(index)} has {count}, but {expected}")
     if axis != axes[-1]:
         return tuple(_table(each, axes, first[0], (*index, place)) for place, each in enumerate(value))
     numbers: list[int | float] = []

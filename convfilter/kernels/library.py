@@ -24,6 +24,8 @@ class _Array(Protocol):
 KernelLike: TypeAlias = Kernel | str | os.PathLike[str] | Sequence[Any] | _Array
 """A kernel, its name, file or weights; or a list of these, a chain."""
 
+_MOST_NAMED = 5  # kernels in a message
+
 
 class Library(Mapping[str, Kernel]):
     """Kernels of files over the shipped ones, which are made on first use: most runs need one of forty."""
@@ -46,6 +48,14 @@ class Library(Mapping[str, Kernel]):
 
     def __contains__(self, name: object) -> bool:
         return name in self._names
+
+    @property
+    def held(self) -> str:
+        """Which kernels the files hold, as a message says it."""
+        names = [quoted(name) for name in self._own]
+        shown = ", ".join(names[:_MOST_NAMED]) + ", ..." * (len(names) > _MOST_NAMED)
+        verb = "holds" if len(self.files) == 1 else "hold"
+        return f"{', '.join(map(escaped, self.files))} {verb} {shown}"
 
     def summary(self, name: str) -> str:
         """Return what a kernel does, without making its weights, which may take numpy."""
@@ -158,6 +168,8 @@ def _unknown(spec: str, name: str, known: Mapping[str, Kernel]) -> KernelError:
     if not meant and re.search(r"\.[A-Za-z]{2,4}$", spec):
         return KernelError(f"{escaped(spec)}: not a kernel file: its name must end in {', '.join(FORMATS)}")
     mend = f"{proposed(meant)} " if meant else ""
+    if not meant and isinstance(known, Library) and known.files:
+        mend = f"{known.held}; "
     return KernelError(f"unknown kernel {quoted(name)} ({mend}'convfilter kernels' lists all)")
 
 
@@ -218,7 +230,10 @@ def _kernel_of_weights(weights: Any) -> Kernel:
         if large or depth == 3:
             mend = "pixels come first; for weights give Kernel(name, weights, axes=(...))"
         raise KernelError(f"{brief(weights)} is not a kernel: {mend}")
-    return Kernel(MATRIX, list(table), tuple(AXES_OF_ARRAYS[depth].split(",")))
+    try:
+        return Kernel(MATRIX, list(table), tuple(AXES_OF_ARRAYS[depth].split(",")))
+    except FieldError as error:
+        raise KernelError(f"{MATRIX}: {error.renamed(parts='')}") from None
 
 
 def _only_kernel(path: str) -> Kernel:

@@ -122,6 +122,12 @@ def test_any_mapping_of_kernels_can_be_looked_into():
         get_kernel("sobel", {"mine": mine})
 
 
+def test_an_unknown_name_is_answered_with_those_in_the_files(tmp_path):
+    (tmp_path / "l9.toml").write_text("[learned]\nweights = [[1]]")
+    with pytest.raises(KernelError, match=r"unknown kernel 'l9' \(.*l9\.toml holds 'learned'; 'convfilter"):
+        get_kernel("l9", load_kernels(tmp_path / "l9.toml"))
+
+
 SHIPPED = Path(convfilter.__file__).parent.parent / "kernels.toml"
 
 

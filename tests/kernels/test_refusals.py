@@ -59,6 +59,7 @@ MATRICES = """
 1,,2 => row 0, column 1: '' is not a number
 nan 1 => row 0, column 0: 'nan' is not a number
 [[1, 2], []] => row 1: empty
+[[1, 2], [3]] => row 1 has 1 column, but the first row has 2
 [[1, 2], [3, 4] => brackets do not match
 [[[1]]] => row 0, column 0: one bracket too many
 {1,2,1} => brackets must be square
@@ -134,7 +135,7 @@ def test_parameters_need_a_generator_that_there_is():
 # The keys of a table, with | for a line break, and the message that they get.
 KEYS = """
 weights = 3 => weights: expected a list of rows, got 3
-weights = [[1, 2], [3]] => weights: row 1: ragged, 1 columns where the first has 2
+weights = [[1, 2], [3]] => weights: row 1 has 1 column, but the first row has 2
 weights = [[1, true]] => weights: row 0, column 1: True is not a number
 weights = [[1979-05-27]] => weights: row 0, column 0: datetime.date(1979, 5, 27) is not a number
 weights = [[[1]]] => axes: missing; lists 3 deep need one of channel,row,column
@@ -143,7 +144,7 @@ weights = [[1]] | axes = ['row', 'column'] => axes: unknown value ['row', 'colum
 summary = 'x' => weights: missing; a kernel has one of weights parts generator
 weights = [[1]] | parts = [[[1]]] => parts: cannot be used with weights
 parts = 3 | combine = 'sum' => parts: expected a list of tables, got 3
-parts = [[[1]], [[1, 2]]] | combine = 'sum' => parts: part 1, row 0: ragged, 2 columns where the first has 1
+parts = [[[1]], [[1, 2]]] | combine = 'sum' => parts: part 1, row 0 has 2 columns, but the first row has 1
 parts = [[[1]], [[2]]] => combine: missing; several parts need one of magnitude
 weights = [[1]] | divisor = 0 => divisor: zero
 weights = [[1]] | divisor = 1e-300 => divisor: 1e-300 is so small
