@@ -176,7 +176,7 @@ class FilterOptions(NamedTuple):
         PerAxis,
         Option("Distance between two weights. N,M is for rows, columns.", metavar="N|N,M", read=_read_pair),
     ] = 1
-    flip: Annotated[bool, Option("True convolution: rotate the kernel by 180 degrees first.")] = False
+    flip: Annotated[bool, Option("Mathematical convolution: rotate the kernel by 180 degrees first.")] = False
     channels: Annotated[
         Channels,
         _EVERYDAY(
@@ -247,7 +247,7 @@ class EncodeOptions(NamedTuple):
             "Quality of JPEG, WebP and AVIF, 1 to 100.",
             metavar="N",
             read=functools.partial(read_whole, most=100),
-            default_in_words="the input's",
+            default_in_words="the input's, or 90",
         ),
     ] = None
     compress: Annotated[Compress, Option("Write quickly, or the smallest file.")] = "fast"

@@ -172,7 +172,7 @@ def habits_plot() -> np.ndarray:
     side = 38
     tables = (
         (kernel, None, "as written", "most programs"),
-        (kernel[::-1, ::-1], None, "rotated by 180 degrees", "true convolution"),
+        (kernel[::-1, ::-1], None, "rotated by 180 degrees", "mathematical convolution"),
         (kernel[::-1], None, "upside down", "Pillow"),
         (even, 0, "anchor (red) at (K - 1)//2", "convfilter, PyTorch"),
         (even, 1, "anchor (red) at K//2", "OpenCV, scipy, libvips"),

@@ -34,13 +34,16 @@ def blocks(language, pages):
 DRAWING = re.compile(r"!\[[^\]]*\]\(([^)]+)\)")
 README_BLOCKS = re.findall(r"^```(sh|console|python)\n(.*?)^```$", README, re.M | re.S)
 OTHER_PAGES = {path.stem: text for path, text in PAGES.items() if path.name != "README.md"}
+SAMPLES = sorted(set(re.findall(r"`(\w+\.(?:png|jpg|gif))`", (SAMPLE_IMAGES / "README.md").read_text())))
 (MINE,) = blocks("toml", [OTHER_PAGES["kernels"]])
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """The working folder: sample images, the kernel file that a page shows, and the command on the path."""
-    shutil.copytree(SAMPLE_IMAGES, tmp_path / "sample_images")
+    (tmp_path / "sample_images").mkdir()
+    for name in SAMPLES:
+        shutil.copy(SAMPLE_IMAGES / name, tmp_path / "sample_images")
     (tmp_path / "mine.toml").write_text(MINE, encoding="utf-8")
     (tmp_path / "bin").mkdir()
     for name, arguments in (("convfilter", "-m convfilter"), ("python3", "")):
@@ -105,6 +108,7 @@ def test_a_page_shows_what_is_printed(folder, monkeypatch, page):
         for path in folder.iterdir():  # the next block starts anew
             if path.name not in ("sample_images", "mine.toml", "bin"):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert sorted(os.listdir("sample_images")) == SAMPLES  # what is left there spoils the tests of a checkout
 
 
 def test_the_readme_can_be_followed_from_its_top_to_its_end(folder, monkeypatch):

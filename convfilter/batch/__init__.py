@@ -178,7 +178,7 @@ def filter_file(
     format : str, optional
         Format of `target`. None uses the one of its extension, or else that of `source`.
     quality : int, optional
-        Quality of JPEG, WebP and AVIF, 1 to 100. None keeps that of `source`.
+        Quality of JPEG, WebP and AVIF, 1 to 100. None keeps that of `source`, or is 90 if it has none.
     compress : {"fast", "small"}
         Write quickly, or the smallest file.
     background : str
