@@ -171,7 +171,7 @@ def axes_of(
     """Check the arguments of `output_shape` and return the `Axis` of each kernel axis.
 
     `anchor` is the weight on each of the last axes where ``same`` places an output. With `may_be_empty` an
-    axis from which nothing comes out is returned instead of refused.
+    axis whose output is empty is returned instead of refused.
     """
     sizes, kernel = _integers("shape", shape), _integers("kernel shape", kernel_shape)
     count = len(kernel)
@@ -203,11 +203,12 @@ def axes_of(
         if axis.output < 1 and not may_be_empty:
             padded = f" + {axis.before} + {axis.after}" if axis.before or axis.after else ""
             spread = f" ({axis.reach} with dilation {axis.dilation})" if axis.dilation > 1 else ""
-            fault = f"{axis.size}{padded} is smaller than the kernel's {axis.kernel}{spread}"
+            words = "number of frames" if name == "frames" else name
+            fault = f"the {words}, {axis.size}{padded}, is smaller than the kernel's, {axis.kernel}{spread}"
             raise ShapeError(
-                f"nothing comes out: {name} {axis.formula()}; use a smaller padding"
+                f"the output is empty: {name} {axis.formula()}; use a smaller padding"
                 if transposed
-                else f"nothing comes out: {name} {fault}; use padding 'same' or a smaller kernel"
+                else f"the output is empty: {fault}; use padding 'same' or a smaller kernel"
             )
     return axes
 
@@ -337,7 +338,7 @@ class LayerSizes(NamedTuple):
 
 
 def output_of(axes: Sequence[Axis]) -> tuple[int, ...] | None:
-    """Return the output size of axes, or None if nothing comes out."""
+    """Return the output size of axes, or None if it is empty."""
     sizes = tuple(axis.output for axis in axes)
     return sizes if min(sizes) > 0 else None
 

@@ -134,7 +134,7 @@ function bankOf(kernel, options, count) {
   const summed = kernel.own || options.channels !== "each";
   const channels = kernel.tables[0][0].length;
   if (kernel.own && channels !== count) {
-    throw new Error(`kernel '${kernel.name}' is for ${channels} channels and the image has ${count}`);
+    throw new Error(`kernel '${kernel.name}' needs ${channels} channels, and the image has ${count}`);
   }
   const outputs = kernel.tables[0].map((_, output) => kernel.tables.map((part, number) => {
     let slices = part[output].map((rows) => (options.flip ? rows.flat().reverse() : rows.flat()));
@@ -222,7 +222,7 @@ function filterImage(image, kernel, options) {
     const padded = before || after ? ` + ${before} + ${after}` : "";
     const spread = reach > side ? ` (${reach} with dilation)` : "";
     if (output < 1) {
-      throw new Error(`nothing comes out: ${name} ${size}${padded} is smaller than the kernel's ${side}${spread}`);
+      throw new Error(`the output is empty: the ${name}, ${size}${padded}, is smaller than the kernel's, ${side}${spread}`);
     }
   });
   const bank = bankOf(kernel, options, image.planes.length);

@@ -95,7 +95,7 @@ def apply_kernel(
     fill : float
         Value of a ``constant`` border, as a fraction of full scale.
     flip : bool
-        True convolution: rotate the kernel by 180 degrees first (rows, columns, frames).
+        Mathematical convolution: rotate the kernel by 180 degrees first (rows, columns, frames).
     channels : {"each", "sum", "mean", "luma", "gray"}
         Filter every colour channel on its own, sum the results into one channel, or average them. ``luma``
         filters ``Y = 0.299 R + 0.587 G + 0.114 B`` and adds the change to every channel; ``gray`` filters Y

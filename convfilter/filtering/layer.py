@@ -79,7 +79,7 @@ def filter_bank(kernel: Kernel, channels: Channels, count: int, flip: bool) -> F
         weights = np.flip(weights, (3, 4, 5))
     if own and weights.shape[2] != count:
         raise ShapeError(
-            f"kernel '{kernel.name}' is for {weights.shape[2]} channels and the image has {count}: "
+            f"kernel '{kernel.name}' needs {weights.shape[2]} channels, and the image has {count}: "
             "use an image or a kernel with as many"
         )
     if channels in ("luma", "gray"):

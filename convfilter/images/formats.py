@@ -324,13 +324,13 @@ def route(mode: str, dtype: str, format: str) -> tuple[str, list[str]]:
     fault = f"{format} cannot hold {_in_words(mode, dtype)}"
     narrowed = dtype != "uint8" and any(map(row.holds, (eight_bits, *_STEPS.get(eight_bits, ()))))
     if row.holds_deep(kind):
-        mend = "--depth 8" if narrowed else "try npy"
+        mend = "use --depth 8" if narrowed else "try npy"
         raise ImageError(f"{fault} without the codecs: {CODECS_MEND}, or {mend}")
     mends = [name for name in ("png", "tiff") if FORMATS[name].holds(kind)]
     mends += ["npy"] if loose_channels(mode) or not mends else []
-    mend = " or ".join(mends) + ", or --depth 8" * narrowed
+    mend = ("use --depth 8, or " if narrowed else "") + f"try {' or '.join(mends)}"
     request = ", or --alpha plain if the last one is alpha" if mode in ("C2", "C4") else ""
-    raise ImageError(f"{fault}; try {mend}{request}")
+    raise ImageError(f"{fault}; {mend}{request}")
 
 
 def _in_words(mode: str, dtype: str) -> str:
@@ -339,6 +339,6 @@ def _in_words(mode: str, dtype: str) -> str:
     if _CHANNELS.get(mode) == 1:
         colours = "grey"
     elif loose_channels(mode):
-        colours = f"{loose_channels(mode)} channels"
-    depths = {"uint8": "8 bits", "uint16": "16 bits", "int32": "32 bits"}
-    return f"{colours} of {depths.get(dtype, f'{dtype} samples')}"
+        colours = f"images of {loose_channels(mode)} channels"
+    depths = {"uint8": "8-bit", "uint16": "16-bit", "int32": "32-bit"}
+    return f"{depths.get(dtype, dtype)} {colours}"

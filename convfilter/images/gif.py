@@ -42,7 +42,7 @@ _Packed = NDArray[np.uint32]
 """Red, green, blue and alpha of each pixel in one number; alpha is its highest byte."""
 
 _OPAQUE = 0xFF000000
-_REDUCED = "gif holds at most 256 colours: reduced"
+_REDUCED = "gif holds at most 256 colours: their number was reduced"
 _PLACES = np.array([1, 1 << 8, 1 << 16], np.uint32)
 _GREYS = np.arange(256, dtype=np.uint8).repeat(3).reshape(256, 3)
 _KEEP, _CLEAR = 1, 2  # what becomes of a frame before the next one is drawn

@@ -120,7 +120,9 @@ def _of_image(path: str, source: str) -> str:
             found = sorted(each for each in names if format_of_name(each))
             if len(found) > 1:
                 named = ", ".join(map(escaped, found))
-                raise ImageError(f"there are several masks for it in {escaped(folder)}: {named}: keep one")
+                where = f"there are several masks for this image in {escaped(folder)}"
+                raise ImageError(f"{where}: {named}: keep one")
             if found:
                 return os.path.join(folder, found[0])
-    raise ImageError(f"no mask for it in {escaped(path)}: add one named {escaped(parts[-1])}")
+    mend = f"add {escaped(parts[-1])}, or the same name in another format"
+    raise ImageError(f"there is no mask for this image in {escaped(path)}: {mend}")

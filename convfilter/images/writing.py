@@ -199,7 +199,7 @@ def _prepared(picture: Picture, writer: Writer) -> Picture:
         warnings.append(f"the input is lossless and the output is lossy {form}: use png to keep it lossless")
     metadata = _fitting(picture, kind, writer)
     if writer.encoding.quality is not None and FORMATS[form].losses == "never":
-        warnings.append(f"{form} has no quality to choose: --quality is ignored")
+        warnings.append(f"{form} has no quality setting: --quality is ignored")
     held = kind_of(mode, dtype)
     if held in ("L", "I;16", "I", "F"):  # grey of each type has a mode of its own
         mode = held

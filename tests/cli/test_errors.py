@@ -107,7 +107,7 @@ shape 9x9 -k 3x3 -k gaussian:sigm=2,out=4 => did you mean 'sigma'?
 shape 9x9 -k 3x3 -k 3x3x64 => channels go with --in-channels and out=
 """,
     1: """
-apply a.png -k gaussian -k box:size=99 --padding valid => a.png: nothing comes out & 99
+apply a.png -k gaussian -k box:size=99 --padding valid => a.png: the output is empty & 99
 apply a.png -k luma => a.png: & 3 channels
 apply gone.png -k blur => gone.png: & no such file
 apply empty.png -k blur => empty.png: the file is empty
@@ -116,7 +116,7 @@ apply half.png -k blur => half.png: broken png data
 apply a.png -k blur --padding 10000000 => not enough memory
 gallery a.png -k blur --vary padding=1,1000000 -o s.png => not enough memory
 shape 9 -k 3 -o there.png
-apply deep.png -k blur -o out.jpg => deep.png: jpeg cannot hold grey of 16 bits & or --depth 8
+apply deep.png -k blur -o out.jpg => deep.png: jpeg cannot hold 16-bit grey & use --depth 8
 explain a.png -k blur --at 99,0
 explain --values 1 -k blur --at 9,9
 explain bytes.csv -k blur => bytes.csv: is not a text file
@@ -130,13 +130,13 @@ kernels sobel -o there.png => there.png already exists: use --overwrite to repla
 learn gone.png gone.png --size 3x3 -o there.toml => there.toml already exists: use --overwrite to
 learn a.png b.png --size 3x3 -o . => is a folder
 learn gone.png b.png --size 3x3 => gone.png
-learn a.png large.png --size 3x3 => a.png and large.png: height 8 before and 20 after
+learn a.png large.png --size 3x3 => the height is 8 before and 20 after & 3 gives 6 (padding valid) to 10
 shape 9x9 -k luma --in-channels 4 => 9x9: luma 1x1 expects 3 input channels but gets 4
 shape 9x9 -k luma --out-channels 2 => expected 2 output channels & got 1
 shape 9x9 -k 3x3:out=4 -k 5x5:groups=3,out=6 => kernel 5x5, groups 3: 3 groups do not fit 4 -> 6 channels
-shape 9x9 -k pool2x2 -k 5x5 --padding valid => 9x9: layer 2, kernel 5x5: nothing comes out: height 4 is
-shape 2x2 -k 9x9:transposed,padding=8 => nothing comes out: height (2 - 1)*1 + 1*(9 - 1) + 1 - 8 - 8 = -6
-shape 3x3 -k 5x5 --padding valid => 3x3: nothing comes out: height 3 is smaller than the kernel's 5
+shape 9x9 -k pool2x2 -k 5x5 --padding valid => 9x9: layer 2, kernel 5x5: the output is empty: the height, 4
+shape 2x2 -k 9x9:transposed,padding=8 => the output is empty: height (2 - 1)*1 + 1*(9 - 1) + 1 - 8 - 8 = -6
+shape 3x3 -k 5x5 --padding valid => 3x3: the output is empty: the height, 3, is smaller than the kernel's, 5
 """,
 }
 # What users of other programs type first; each answer leads the right way.

@@ -36,7 +36,7 @@ def test_kernels_that_do_not_fit_are_left_out_unless_they_are_named(quick, tmp_p
     assert [line.split()[1] for line in ran.complaints] == ["luma", "sepia", "opponent"]
     ran = quick("gallery", "grey.png", "-k", "sepia", "-o", "other.png")
     assert ran.code == 1
-    assert "kernel 'sepia' is for 3 channels and the image has 1" in ran.err
+    assert "kernel 'sepia' needs 3 channels, and the image has 1" in ran.err
     assert not (tmp_path / "other.png").exists()
     weighing = ("gallery", "photo.png", "--alpha", "premultiply", "-o", "b.png", "--overwrite")
     ran = quick(*weighing)

@@ -146,7 +146,9 @@ def test_the_page_computes_and_explains_what_the_program_does(show):
         try:
             expected = cf.apply_kernel(pixels, kernel, **for_python(options))
         except cf.ShapeError:
-            assert re.match("nothing comes out|the output has another size or other channels", found["error"])
+            assert re.match(
+                "the output is empty|the output has another size or other channels", found["error"]
+            )
             continue
         fitting += 1
         blended += options["mix"] < 1 or options["threshold"] > 0
@@ -476,7 +478,7 @@ def test_a_page_is_small_and_its_numbers_are_the_files(show):
 def test_a_kernel_that_reaches_past_the_crop_is_no_fault(show):
     page = show(page_of(picture(14, 260, 260), "box:size=63", padding="valid", dilation=4))
     assert page.inner_text("#error").startswith(
-        "nothing comes out: height 200 is smaller than the kernel's 63"
+        "the output is empty: the height, 200, is smaller than the kernel's, 63"
     )
     for button in ("#next", "#closer", "#copy-command"):
         page.click(button)

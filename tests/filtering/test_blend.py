@@ -1,6 +1,7 @@
 """Results blended with the image: strength, masks, regions and thresholds."""
 
 import math
+import os
 from fractions import Fraction
 
 import numpy as np
@@ -212,6 +213,7 @@ def test_masks_that_are_missing_or_in_the_way_are_refused_also_by_a_dry_run(quic
     frames = [Image.fromarray(grey(seed=seed)) for seed in range(2)]
     frames[0].save("two.gif", save_all=True, append_images=frames[1:])
     np.save("far.npy", grey().astype(np.float32))
+    os.mkdir("none")
     ran = quick("apply", "a.png", "-k", "blur", "--mask", "far.npy", "-o", "b.png")
     assert (ran.code, "a.png: mask far.npy: the mask holds values outside 0..1" in ran.err) == (1, True)
     for extra in ([], ["-n"]):
@@ -221,7 +223,12 @@ def test_masks_that_are_missing_or_in_the_way_are_refused_also_by_a_dry_run(quic
             (("--mask", "small.png", "-o", "b.png"), 1, "the mask is 3x3 but the image is 10x8"),
             (("--mask", "two.gif", "-o", "b.png"), 1, "mask two.gif: holds 2 frames: use a single image"),
             (("--missing", "two.gif", "-o", "b.png"), 1, "mask two.gif: holds 2 frames"),
-            (("--mask", "masks", "-o", "b.png"), 1, "several masks for it in masks: a.gif, a.tif: keep one"),
+            (
+                ("--mask", "masks", "-o", "b.png"),
+                1,
+                "several masks for this image in masks: a.gif, a.tif: keep one",
+            ),
+            (("--mask", "none", "-o", "b.png"), 1, "there is no mask for this image in none: add a.png, or"),
             (("--mask", "mask.png", "-o", "mask.png", "--overwrite"), 2, "would replace masks in mask.png"),
             (("--mix", "50"), 2, "such as 50%"),
             (("--region", "3x3"), 2, "WxH+X+Y"),

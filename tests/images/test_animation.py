@@ -21,7 +21,7 @@ TIMED = ("gif", "png", "webp")
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 TIMES = (200, 80, 0, 50, 120)
 ALPHA = np.array([0, 0, 0, 255], np.uint8)
-REDUCED = "gif holds at most 256 colours: reduced"
+REDUCED = "gif holds at most 256 colours: their number was reduced"
 
 
 def pictures(frames, times=TIMES, **metadata):

@@ -113,7 +113,7 @@ def test_channels_without_a_meaning_are_filtered_like_the_others_and_keep_their_
         found = page.asarray()
     for channel in range(channels):
         np.testing.assert_array_equal(found[..., channel], apply_kernel(pixels[..., channel], "blur"))
-    with pytest.raises(ConvfilterError, match=rf"hold {channels} channels of 8 bits; try tiff or npy$"):
+    with pytest.raises(ConvfilterError, match=rf"hold 8-bit images of {channels} channels; try tiff or npy$"):
         filter_file(tmp_path / "in.tif", tmp_path / "out.jpg", "blur")
 
 

@@ -81,7 +81,7 @@ def test_alpha_that_hides_nothing_goes_without_a_warning():
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_quality_without_effect_is_reported(form):
     _, warnings = write(noise("L") // 9, "L", form, EncodeOptions(quality=50))
-    word = f"{form} has no quality to choose: --quality is ignored"
+    word = f"{form} has no quality setting: --quality is ignored"
     assert warnings == ([] if FORMATS[form].losses != "never" else [word])
 
 
