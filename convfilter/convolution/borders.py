@@ -30,8 +30,9 @@ from convfilter.options import Border, choices
 if TYPE_CHECKING:
     from convfilter.convolution.plan import Plan
 
-# Positions of a block along one axis, and the samples that belong there; None is the fill.
-_Piece: TypeAlias = tuple[slice, slice | np.ndarray | None]
+# Positions of a block along one axis, and the samples that belong there, of which a single one counts for all
+# positions; None is the fill.
+_Piece: TypeAlias = tuple[slice, slice | None]
 
 
 def border_fill(border: Any, fill: Any = 0.0) -> float:
@@ -59,14 +60,11 @@ class ArraySource:
             for start, length, size in zip(starts, block.shape, self.array.shape, strict=False)
         ]
         for combination in itertools.product(*pieces):
-            places, samples = tuple(place for place, _ in combination), self.array
-            for number, (_, source) in enumerate(combination):
-                if source is None:
-                    block[places] = self.fill
-                    break
-                samples = samples[(slice(None),) * number + (source,)]
+            places, sources = zip(*combination, strict=True)
+            if None in sources:
+                block[places] = self.fill
             else:
-                copy_samples(samples, block[places])
+                copy_samples(self.array[sources], block[places])
 
 
 class RowsKept(ArraySource):
@@ -133,12 +131,18 @@ def source_index(positions: np.ndarray, size: int, border: Border) -> np.ndarray
 
 @functools.lru_cache(256)  # blocks in one row or column share them
 def _pieces(start: int, length: int, size: int, border: Border) -> list[_Piece]:
-    """Cut one axis of a block into the part inside the array, and those before and past it."""
+    """Cut one axis of a block into the part inside the array, and runs of samples before and past it."""
     low = min(max(-start, 0), length)
     high = max(min(size - start, length), low)
     pieces: list[_Piece] = [(slice(low, high), slice(start + low, start + high))]
     for first, last in ((0, low), (high, length)):
-        if first < last:
+        while first < last:
             index = source_index(np.arange(start + first, start + last), size, border)
-            pieces.append((slice(first, last), None if index[0] < 0 else index))
+            steps = np.diff(index, append=index[-1] + size + 1)  # ends every run
+            at, step = int(index[0]), int(steps[0])
+            count = int(np.argmax(steps != step)) + 1
+            past = at + count * step
+            run = slice(at, past if past >= 0 else None, step) if step and count > 1 else slice(at, at + 1)
+            pieces.append((slice(first, first + count), None if at < 0 else run))
+            first += count
     return pieces
