@@ -341,7 +341,7 @@ class _Run:
                 if bank.summed:  # by channel
                     each = [own, *itertools.islice(following, bank.weights.shape[2] - 1)]
                     each = [one[..., at % one.shape[-1]] for at, one in enumerate(each)]
-                    own = np.stack(each, axis=-1, dtype=top.dtype)
+                    own = np.stack(each, axis=-1, dtype=top.dtype, casting="unsafe")
                 if hidden.positive[number, part]:
                     over, lost = hidden.present(own, number, part)
                     total = hidden.totals[number, part].sum().item()

@@ -123,3 +123,11 @@ def test_results_that_equal_the_mark_are_counted(options, tmp_path, monkeypatch,
     assert f"{count} results equal 0, the mark" in str(recwarn.list[0].message)
     filter_file("a.npy", "c.npy", "sobel", missing=9)
     assert len(recwarn.list) == 1
+
+
+@pytest.mark.parametrize("kernel", ["blur", "sharpen", "gaussian:sigma=1"])
+def test_the_only_channel_is_its_own_sum(kernel):
+    pixels = picture(3, 90, 100, dtype="uint8")
+    assert (pixels == 0).any()
+    expected = apply_kernel(pixels, kernel, missing=0)
+    np.testing.assert_array_equal(apply_kernel(pixels, kernel, missing=0, channels="sum"), expected)
