@@ -43,6 +43,7 @@ from convfilter.options import Border, FilterOptions
 
 _TIE = 0.001  # results of floats may differ from exact ones this near to a half
 _ROUNDINGS = 2.0**-16  # and those that stay floats by this much of what was added up
+_UNBLENDED: dict[str, Any] = {"mix": 1.0, "mask": None, "region": None, "threshold": 0.0}
 _PLACES = 256  # binary ones of irrational roots
 _SNAP = Fraction(1, 1 << 192)  # far above the errors of these roots
 
@@ -96,6 +97,8 @@ def explain_sample(
         stage, made = _earlier_stage(pixels, kernels, following[0], options)
     else:
         stage, made = last_stage(pixels, kernels, options), filter_pixels(pixels, kernels, options)
+        if len(kernels) > 1:  # where nothing is blended, earlier filters have computed nothing
+            stage = last_stage(pixels, kernels, options._replace(**_UNBLENDED))._replace(blend=stage.blend)
     axes = stage.layer.axes
     at = _checked_place(place, axes)
     written = np.atleast_1d(made.pixels[at if stage.stack or following else at[1:]]).tolist()
@@ -124,7 +127,7 @@ def _earlier_stage(
 ) -> tuple[Stage, Filtered]:
     """Return the last of some filters of a chain, and its unrounded values (T, H, W, C) for the next one."""
     # Depth and blending are those of the last result.
-    options = options._replace(depth=None, mix=1.0, mask=None, region=None, threshold=0.0)
+    options = options._replace(depth=None, **_UNBLENDED)
     stage, after = (last_stage(pixels, chain, options) for chain in (kernels, [*kernels, following]))
     planes = [after.colours] if after.alpha is None else [after.colours, after.alpha[..., np.newaxis]]
     values = np.concatenate(planes, axis=-1)

@@ -129,6 +129,15 @@ def test_a_difference_that_no_tie_explains_is_an_error_of_ours(monkeypatch):
         explain_sample(grey(3, 4), [cf.get_kernel("blur")], FilterOptions(), (1, 1))
 
 
+def test_a_chain_is_explained_where_nothing_is_blended():
+    chain, pixels = [cf.get_kernel("box:size=5,2"), cf.get_kernel("sobel")], grey(30, 20)
+    windows = [
+        explain_sample(pixels, chain, FilterOptions(mix=mix), (2, 7)).parts[0].slices[0].window
+        for mix in (0.0, 1.0)
+    ]
+    np.testing.assert_array_equal(*windows)
+
+
 def test_a_tie_between_irrational_values_is_exact():
     twice = cf.Kernel("twice", ([[1]], [[1]]), combine="magnitude")
     found = explain_sample(np.array([[2, 5, 8]], np.uint8), [twice], FilterOptions(range="stretch"), (0, 1))
