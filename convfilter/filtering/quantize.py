@@ -23,8 +23,8 @@ from convfilter.errors import ImageError
 from convfilter.filtering.blend import Division, Mixture, Original, divided
 from convfilter.options import Depth
 
-# Samples that are blended at a time, so that intermediate results stay in the cache.
-_STRIP = 1 << 16
+# Bytes of values that are blended at a time, so that intermediate results stay in the cache.
+_STRIP = 1 << 18
 _TYPES = {8: np.uint8, 16: np.uint16, "float": np.float32}
 # Roots below this come from squares that float32 cannot hold.
 _TINY = 1e-15
@@ -199,7 +199,8 @@ class Finish(_Finish):
         # Sums do not always lie in the order of their axes: strips take whole rows of memory.
         axis = 2 if parts[0].strides[2] > parts[0].strides[1] else 1
         length = target.shape[axis]
-        step = max(1, _STRIP * length // target.size)
+        width = 8 if kind is None else kind.itemsize
+        step = max(1, _STRIP * length // (target.size * width))
         for first in range(0, length, step):
             place = (*(slice(None),) * axis, slice(first, first + step))
 
