@@ -129,12 +129,14 @@ def filter_job(
         pictures: Iterable[Picture] = (_read(frames, number, settings, result) for number in range(count))
         if settings.stacks:
             pictures = _filter_stack(pictures, frames.size(), settings, result)
-        else:
-            if count == 1:
-                pictures = [*pictures]
-                del frames  # and with it what the decoder holds
-                opened.close()
+        elif count > 1:
             pictures = _filter_each(pictures, count, settings, result)
+        else:
+            pictures = [*pictures]
+            del frames  # and with it what the decoder holds
+            opened.close()
+            # Filtered before the output's folder is made, which a failure would leave empty.
+            pictures = [*_filter_each(pictures, count, settings, result)]
         pages = (page for each in pictures for page in _pages_of(each, form, settings))
         _write(
             job,
@@ -188,9 +190,9 @@ def _foresee(job: Job, frames: Frames, settings: Settings, result: Result) -> tu
         fault = "the frames before and after it come from the border"
         result.warnings.append(f"holds only one frame: for kernel '{kernel.name}', {fault}")
     sizes = [first] if settings.batch.frames == "first" else frames.sizes()
-    check_mask_sizes(settings.filtering, job.source, settings.reading, {each[:2] for each in sizes})
-    result.output, lost = _predict(sizes, form, settings)
-    return result.output, lost
+    output, lost = _predict(sizes, form, settings, result)
+    check_mask_sizes(settings.filtering, job.source, settings.reading, [each[:2] for each in sizes])
+    return output, lost
 
 
 def _output_format(job: Job, own: str, settings: Settings) -> str:
@@ -201,8 +203,8 @@ def _output_format(job: Job, own: str, settings: Settings) -> str:
     return form
 
 
-def _predict(sizes: Sequence[Size], form: str, settings: Settings) -> tuple[Size, list[str]]:
-    """Return what comes out of a file, and what will be lost; refuse what cannot be done.
+def _predict(sizes: Sequence[Size], form: str, settings: Settings, result: Result) -> tuple[Size, list[str]]:
+    """Record and return what comes out of a file, and return what will be lost; refuse what cannot be done.
 
     `sizes` are those of all frames, or of the first alone if they are alike.
     """
@@ -220,6 +222,7 @@ def _predict(sizes: Sequence[Size], form: str, settings: Settings) -> tuple[Size
         with frame_named(number, len(sizes)):
             check_pixels(size[:2], max_pixels)
             output = _output_size(size, frames, form, settings)
+            result.output = result.output or output
             first = not settings.stacks
             lost += check_writable(output.mode, output.dtype, output[:2], output.frames, form, first=first)
         outputs.append(output)
@@ -391,7 +394,7 @@ def _filter_each(
 
 def _filter_stack(
     pictures: Iterable[Picture], first: Size, settings: Settings, result: Result
-) -> Iterator[Picture]:
+) -> list[Picture]:
     """Filter the frames of a file as one volume (T, H, W, C).
 
     The frames that come out share its memory; each keeps the metadata of the one under the kernels' anchors.
@@ -412,9 +415,11 @@ def _filter_stack(
     if anchors[0]:  # what the first page says holds for all: it is carried or reported
         tags = (*of_first_page(metadata[0].tags), *metadata[anchors[0]].tags)
         metadata[anchors[0]] = metadata[anchors[0]]._replace(tags=tags)
+    filtered = []
     for anchor, frame in zip(anchors, pixels, strict=True):
         resized = metadata[anchor].resized(shape, frame.shape)
-        yield Picture(frame, volume.mode, volume.format, resized, grid=volume.grid)
+        filtered.append(Picture(frame, volume.mode, volume.format, resized, grid=volume.grid))
+    return filtered
 
 
 def _shape(picture: Picture) -> tuple[int, ...]:
@@ -441,7 +446,7 @@ def _filter_stream(job: Job, settings: Settings, result: Result) -> None:
             if number == 0:
                 rows, columns, channels = _shape(picture)
                 size = Size(columns, rows, channels, picture.mode, picture.pixels.dtype.name, "ppm", 1)
-                output, _ = _predict([size], form, settings)
+                output, _ = _predict([size], form, settings, result)
             result.size = size._replace(frames=number + 1)
             result.output = output._replace(frames=number + 1)
             yield picture

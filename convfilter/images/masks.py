@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from convfilter.errors import ImageError, OptionError, escaped, with_name
 from convfilter.files import STREAM
 from convfilter.images.formats import format_of_name
+from convfilter.images.library import frame_named
 from convfilter.images.picture import Picture, check_mask_size, check_mask_values
 from convfilter.images.reading import Frames, opened_frames
 from convfilter.images.tiff_tags import no_data
@@ -68,15 +69,16 @@ def no_data_warnings(options: FilterOptions, picture: Picture) -> list[str]:
 
 
 def check_mask_sizes(
-    options: FilterOptions, source: str, reading: ReadOptions, sizes: Iterable[tuple[int, ...]]
+    options: FilterOptions, source: str, reading: ReadOptions, sizes: Sequence[tuple[int, ...]]
 ) -> None:
     """Refuse masks whose header does not say the width and height of each frame."""
     for option, path in mask_files(options).items():
         with _opened(path, source, reading) as frames:
             found = frames.size()
         name = "mask" if option == "mask" else "mask of missing samples"
-        for width, height in sizes:
-            check_mask_size((found.height, found.width), (height, width), name)
+        for number, (width, height) in enumerate(sizes):
+            with frame_named(number, len(sizes)):
+                check_mask_size((found.height, found.width), (height, width), name)
 
 
 def _read(name: str, path: str, source: str, reading: ReadOptions) -> NDArray[Any]:

@@ -1,6 +1,7 @@
 """Files of several frames, from file to file."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -225,8 +226,16 @@ def test_what_the_headers_forbid_is_refused_before_anything_is_computed(
 def test_frames_that_only_decoding_tells_apart_are_no_stack(monkeypatch):
     animate("a.tif", UNEVEN)
     monkeypatch.setattr("convfilter.batch.job._predict", lambda sizes, *_: (sizes[0], []))
-    result = ran("a.tif", "b.tif", "temporal-blur")
+    result = ran("a.tif", "new/b.tif", "temporal-blur")
     assert str(result.error).startswith("frame 2 of 2: it differs from the first in size or mode")
+    assert not os.path.exists("new")
+
+
+def test_an_image_that_cannot_be_filtered_leaves_no_empty_folder(monkeypatch):
+    save("a.png", grey())
+    monkeypatch.setattr("convfilter.batch.job.filter_image", None)
+    assert ran("a.png", "new/b.png", "blur").status == "failed"
+    assert not os.path.exists("new")
 
 
 def test_the_total_is_no_limit_for_frames_that_are_filtered_each():

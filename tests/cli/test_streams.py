@@ -93,6 +93,9 @@ def test_every_status_is_a_json_line(quick, tmp_path):
     found = [json.loads(line) for line in ran.out.splitlines()]
     assert [each["status"] for each in found] == ["skipped", "done", "failed"]
     assert found[2]["error"] == "no such file"
+    np.save("a.npy", colour(4, 6, 5)[np.newaxis])
+    refused = json.loads(quick("apply", "a.npy", "-k", "blur", "--stride", "2", "-o", "c.png", "--json").out)
+    assert [refused[key] for key in ("status", *APPLY_KEYS[5:9])] == ["failed", 3, 2, 5, 5]
     assert all(list(each) == APPLY_KEYS for each in planned + found)
     assert ran.code == 1
 

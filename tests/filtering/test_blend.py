@@ -9,7 +9,7 @@ import pytest
 from filters import BLUR, DEPTHS, EDGES, SHARPEN, picture, random_kernel
 from oracles import FULL_SCALE
 from PIL import Image
-from samples import colour, grey, load, save
+from samples import animate, colour, grey, load, save
 
 from convfilter import ConvfilterError, apply_kernel, correlate, filter_file, get_kernel
 from convfilter.filtering import blocks, filter_pixels
@@ -212,6 +212,7 @@ def test_masks_that_are_missing_or_in_the_way_are_refused_also_by_a_dry_run(quic
     save("masks/a.gif", grey())
     frames = [Image.fromarray(grey(seed=seed)) for seed in range(2)]
     frames[0].save("two.gif", save_all=True, append_images=frames[1:])
+    animate("uneven.tif", [grey(3, 3), grey()])
     np.save("far.npy", grey().astype(np.float32))
     os.mkdir("none")
     ran = quick("apply", "a.png", "-k", "blur", "--mask", "far.npy", "-o", "b.png")
@@ -221,6 +222,8 @@ def test_masks_that_are_missing_or_in_the_way_are_refused_also_by_a_dry_run(quic
         for arguments, code, message in [
             (("--mask", "none.png"), 2, "mask none.png: no such file or folder"),
             (("--mask", "small.png", "-o", "b.png"), 1, "the mask is 3x3 but the image is 10x8"),
+            (("--mask", "small.png", "--threshold", "1", "-o", "b.png"), 2, "a.png: threshold=1: it is"),
+            (("uneven.tif", "--mask", "small.png", "-o", "b/"), 1, "frame 2 of 2: the mask is 3x3 but"),
             (("--mask", "two.gif", "-o", "b.png"), 1, "mask two.gif: holds 2 frames: use a single image"),
             (("--missing", "two.gif", "-o", "b.png"), 1, "mask two.gif: holds 2 frames"),
             (
