@@ -1,9 +1,9 @@
 """How a correlation is computed: decided once, by cost, from shape, type and kernel.
 
 The grid of blocks and the order of summation follow from shape, type and kernel alone, never from the number
-of threads, so that results do not depend on it. Costs are nanoseconds a sample and thread, measured on blocks
-of a 12-megapixel image; only their ratios matter. `benchmarks` forces each strategy in turn and shows whether
-the choice is right.
+of threads, so that results do not depend on it; only blocks of exact sums are smaller for one thread. Costs
+are nanoseconds a sample and thread, measured on blocks of a 12-megapixel image; only their ratios matter.
+`benchmarks` forces each strategy in turn and shows whether the choice is right.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ _Direct: TypeAlias = WindowSum | ShiftedSums | Banded | Separable | Crossed
 """A strategy that sums a block for one kernel."""
 
 # Bytes of a block: enough that numpy's work on it outweighs the cost of its calls and of handing the
-# interpreter lock from thread to thread. With 768 KiB, which the second-level cache holds, one thread takes
-# a sixth less time, but two threads take half as long again.
+# interpreter lock from thread to thread. With 768 KiB, which the second-level cache holds, two threads take
+# half as long again, but one thread takes 0.64 to 0.95 of the time.
 _BLOCK = 2 * 1024 * 1024
+_ALONE = 3 / 8  # of it, for one thread
 # A block larger than this is refused; the border of a kernel that is spread far out can be.
 _LARGEST = 2**31
 # Planning costs milliseconds, as much as filtering a small image. Of kernels with more bytes than these a
@@ -133,19 +134,20 @@ def make_plan(
     bound: float = math.inf,
     tolerance: float = 0.0,
     strategy: str | None = None,
+    alone: bool = False,
 ) -> Plan:
     """Decide how kernels of one shape are correlated with an array in a work type.
 
     `bound` is the largest magnitude of a sum, infinite where samples may be nan or infinite: then a sample
     must touch only the outputs whose window it is in, and count only under weights that are not zero.
     `tolerance` is the largest error of sums of floats; an integer work type must hold every sum. `strategy`
-    is taken where it is possible, instead of the cheapest; ``direct`` excludes `Fourier` only. The last plans
-    are remembered: a folder needs few.
+    is taken where it is possible, instead of the cheapest; ``direct`` excludes `Fourier` only. `alone` says
+    that one thread runs the plan. The last plans are remembered: a folder needs few.
     """
     weights = tuple((kernel.tobytes(), kernel.shape, kernel.dtype) for kernel in kernels)
     few = sum(kernel.nbytes for kernel in kernels) <= _REMEMBERED
     decide = _decided if few else _decided.__wrapped__
-    return decide(tuple(axes), weights, carried, np.dtype(dtype), bound, tolerance, strategy)
+    return decide(tuple(axes), weights, carried, np.dtype(dtype), bound, tolerance, strategy, alone)
 
 
 @functools.lru_cache(16)
@@ -157,6 +159,7 @@ def _decided(
     bound: float,
     tolerance: float,
     strategy: str | None,
+    alone: bool,
 ) -> Plan:
     """`make_plan`, of arguments that can be compared."""
     kernels = [np.frombuffer(data, kind).reshape(shape) for data, shape, kind in weights]
@@ -183,6 +186,8 @@ def _decided(
         if strategy == Fourier.name or (strategy is None and cheapest):
             return Plan(axes, carried, dtype, fourier.dtype, fourier.outputs, (fourier,), costs, len(kernels))
     limit = _BLOCK // min(len(kernels), 2)
+    if alone and dtype.kind in "iu":
+        limit = int(limit * _ALONE)
     if any(isinstance(way, Crossed) for way in best):  # few calls, and borders as long as the kernel
         limit *= 2
     block = _block(axes, carried * work.itemsize, limit)

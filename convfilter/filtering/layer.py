@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from convfilter.convolution.borders import border_fill
+from convfilter.convolution.execute import available_threads
 from convfilter.convolution.plan import Plan, exact_type, make_plan
 from convfilter.errors import ShapeError
 from convfilter.filtering.blend import LUMA
@@ -231,7 +232,16 @@ def make_layer(
         plan_axes, carried = axes, 2 * count + 1 if premultiply else count
     # Rounding errors of a Fourier transform would also change windows without missing samples.
     strategy = "direct" if missing else None
-    plan = make_plan(plan_axes, kernels, carried, work, bound=bound, tolerance=tolerance, strategy=strategy)
+    plan = make_plan(
+        plan_axes,
+        kernels,
+        carried,
+        work,
+        bound=bound,
+        tolerance=tolerance,
+        strategy=strategy,
+        alone=available_threads(threads) == 1,
+    )
     return Layer(
         bank=bank,
         axes=axes,
