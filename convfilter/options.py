@@ -6,6 +6,7 @@ Imports neither numpy nor Click.
 """
 
 import functools
+import math
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -86,20 +87,20 @@ def _read_padding(text: str) -> Padding:
     return numbers if len(numbers) == 2 else numbers[0]
 
 
-def _read_fraction(text: str) -> float:
-    """Read a number, or a percentage."""
+def _number(text: str) -> float:
+    """Return a number, or a percentage as a fraction; nan for anything else."""
     try:
         return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
     except ValueError:
-        raise OptionError(f"{brief(text)} is not a number or a percentage, such as 0.5 or 50%") from None
+        return math.nan
 
 
-def _read_mix(text: str) -> float:
-    """Read a strength from 0 to 1, or a percentage."""
-    strength = _read_fraction(text)
-    if not 0 <= strength <= 1:
-        raise OptionError(f"{brief(text)} is not a strength: use 0 to 1, or a percentage such as 50%")
-    return strength
+def _read_fraction(text: str, fault: str, most: float = math.inf) -> float:
+    """Read a finite number from 0 to `most`, or a percentage; `fault` describes anything else."""
+    number = _number(text)
+    if not (0 <= number <= most and number < math.inf):
+        raise OptionError(f"{brief(text)} is {fault}")
+    return number
 
 
 def _read_border(text: str) -> tuple[str, float]:
@@ -110,9 +111,11 @@ def _read_border(text: str) -> tuple[str, float]:
     check_choice("border", mode, get_args(Border))
     if equals and mode != "constant":
         raise OptionError(f"border {brief(mode)} takes no value: only constant=V does")
-    if mode == "constant" and not number:
-        raise OptionError("a constant border needs a value: use constant=V with a fraction of full scale")
-    return mode, _read_fraction(number) if number else 0.0
+    fill = _number(number) if mode == "constant" else 0.0
+    if not math.isfinite(fill):
+        mend = "use constant=V with V a fraction of full scale, such as constant=0.5"
+        raise OptionError(f"{brief(text)}: {mend}")
+    return mode, fill
 
 
 class Region(NamedTuple):
@@ -197,7 +200,9 @@ class FilterOptions(NamedTuple):
         _EVERYDAY(
             "How much of the filtered image to use, such as 50%.",
             metavar="0..1|0%..100%",
-            read=_read_mix,
+            read=functools.partial(
+                _read_fraction, fault="not a strength: use 0 to 1, or a percentage such as 50%", most=1
+            ),
         ),
     ] = 1.0
     mask: Annotated[
@@ -217,7 +222,9 @@ class FilterOptions(NamedTuple):
         Option(
             "Largest change to ignore, as a fraction of full scale; larger ones are reduced by it.",
             metavar="T",
-            read=_read_fraction,
+            read=functools.partial(
+                _read_fraction, fault="not a threshold: use a fraction of full scale, such as 0.02"
+            ),
         ),
     ] = 0.0
     missing: Annotated[

@@ -112,6 +112,8 @@ FAULTS = {
     'cf.filter_file("no.png", "b.png", [])': (OptionError, "no kernel: name"),
     'cf.filter_file("a.png", "b.png", "temporal-blur", frames="each")': (KernelError, "spans 3 .* 'each'"),
     "cf.apply_kernel(PIXELS, None)": (KernelError, "None is not a kernel: use a Kernel, a name"),
+    "cf.get_kernel(np.zeros((0, 3)))": (KernelError, "is not a kernel: use a Kernel, a name"),
+    "cf.get_kernel(np.ma.masked_less([[1, 2]], 2))": (KernelError, r"use kernel\.filled\(0\)"),
     "cf.apply_kernel(PIXELS, [])": (OptionError, "no kernel"),
     "cf.apply_kernel(PIXELS, np.ones((3, 3, 3)))": (KernelError, "axes="),
     'cf.Kernel("mine", [1, 2, 1])': (KernelError, "list of rows"),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convfilter.errors import ConvfilterError, OptionError, brief, complain, did_you_mean
+from convfilter.errors import ConvfilterError, OptionError, brief, complain, nearest, proposed
 from convfilter.options import FilterOptions, Option, choices, declared, one_or_two, read_whole
 
 if TYPE_CHECKING:
@@ -57,11 +57,13 @@ _HELP_ALL = click.Option(
 
 
 class Choice(click.Choice[Any]):
-    """One of some values; for another one, the message has the one that is meant."""
+    """One of some values; for another one, the message has all, and the one that is meant."""
 
     def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
         """Return what is wrong with a value."""
-        return f"unknown value {brief(value)}{did_you_mean(value, map(str, self.choices))}"
+        names = [str(each) for each in self.choices]
+        meant = nearest(value, names)
+        return f"{brief(value)} is not one of {', '.join(names)}" + (f" ({proposed(meant)})" if meant else "")
 
 
 class Command(click.Command):

@@ -121,9 +121,11 @@ def greys(numbers: NDArray[Any], full: float) -> Drawing:
 
 
 def diverging(numbers: NDArray[Any], largest: float | None = None) -> Drawing:
-    """Return red for positive numbers, blue for negative ones, white for zero."""
+    """Return red for positive numbers, blue for negative ones, white for zero and nan."""
     values = np.asarray(numbers, np.float64)
-    share = np.clip(np.abs(values) / (largest or float(np.abs(values).max()) or 1.0), 0, 1)[..., np.newaxis]
+    sizes = np.abs(values)
+    largest = largest or float(sizes.max(initial=0, where=np.isfinite(sizes))) or 1.0
+    share = np.clip(np.nan_to_num(sizes / largest), 0, 1)[..., np.newaxis]
     colour = np.where(values[..., np.newaxis] > 0, _RED, _BLUE)
     return np.floor(255 + (colour - 255) * share**0.8 + 0.5).astype(np.uint8)
 

@@ -75,7 +75,8 @@ def choice(value: object, choices: Sequence[str]) -> str:
 def number(value: object) -> int | float:
     """Return a finite number within float32; an integral one as int."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise KernelError(f"{brief(value)} is not a number")
+        shown = "a boolean" if isinstance(value, bool) else brief(value)
+        raise KernelError(f"{shown} is not a number")
     if isinstance(value, float) and not math.isfinite(value):
         raise KernelError(f"{value} is not a finite number")
     if abs(value) > _FLOAT32_LARGEST:
@@ -137,6 +138,8 @@ def shape_of(value: Any) -> tuple[int, ...]:
 
 def plain(value: Any, levels: int = 5) -> Any:
     """Return arrays, and numbers of numpy, as lists and numbers of Python; `levels` deep."""
+    if hasattr(value, "filled") and value.mask.any():
+        raise KernelError("a masked weight is not a number: use kernel.filled(0)")
     if hasattr(value, "tolist"):
         return value.tolist()
     if not isinstance(value, list | tuple) or levels == 0 or {int, float}.issuperset(map(type, value)):

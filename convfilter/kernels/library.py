@@ -225,7 +225,7 @@ def _kernel_of_weights(weights: Any) -> Kernel:
     large = max(getattr(weights, "shape", ()), default=0) > LARGEST_SIDE
     table: Any = None if large else plain(weights)
     depth = len(shape_of(table))
-    if depth not in AXES_OF_ARRAYS:
+    if depth not in AXES_OF_ARRAYS or 0 in shape_of(table):
         mend = "use a Kernel, a name such as 'gaussian:sigma=2', or rows of weights"
         if large or depth == 3:
             mend = "pixels come first; for weights give Kernel(name, weights, axes=(...))"

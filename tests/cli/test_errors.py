@@ -16,9 +16,13 @@ WRONG = {
     2: """
 apply -k sobel
 apply a.png -k sobel --border constant
+apply a.png -k sobel --border constant=nan => '--border': 'constant=nan': use constant=V with V a fraction of
+apply a.png -k sobel --threshold=-1 => '--threshold': '-1' is not a threshold: use a fraction of full scale
+apply a.png -k sobel --threshold inf => 'inf' is not a threshold
+apply a.png -k sobel --depth 12 => '12' is not one of 8, 16, float (did you mean '16'?)
 apply a.png -k sobel --border edge=3 => takes no value
 apply a.png -k sobel --border valid => is a padding: use --padding valid
-apply a.png -k sobel --mix half => is not a number or a percentage
+apply a.png -k sobel --mix half => is not a strength: use 0 to 1
 apply a.png -k sobel --padding=-1
 apply a.png -k sobel --stride 0
 apply a.png -k luma --channels sum

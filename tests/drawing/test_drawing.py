@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from samples import colour, grey
 
-from convfilter.drawing import displayed, fitted, full_scale, shrunk, text_width
+from convfilter.drawing import displayed, diverging, fitted, full_scale, shrunk, text_width
 from convfilter.drawing.sheet import Tile, contact_sheet, preview
 
 
@@ -52,6 +52,13 @@ def test_full_scale_is_that_of_the_type_or_the_largest():
     assert full_scale(np.zeros((2, 2), np.uint16)) == 65535
     assert full_scale(np.array([[0.2, np.nan]])) == 1
     assert full_scale(np.array([[-7, 3]])) == 7
+
+
+@pytest.mark.filterwarnings("error")
+def test_numbers_that_are_not_finite_leave_the_colours_of_the_others():
+    shown = diverging(np.array([[4, -2, np.nan, np.inf, -np.inf]]))
+    np.testing.assert_array_equal(shown[:, :2], diverging(np.array([[4, -2]])))
+    np.testing.assert_array_equal(shown[:, 2:], diverging(np.array([[0, 4, -4]])))
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])

@@ -136,7 +136,7 @@ def test_parameters_need_a_generator_that_there_is():
 KEYS = """
 weights = 3 => weights: expected a list of rows, got 3
 weights = [[1, 2], [3]] => weights: row 1 has 1 column, but the first row has 2
-weights = [[1, true]] => weights: row 0, column 1: True is not a number
+weights = [[1, true]] => weights: row 0, column 1: a boolean is not a number
 weights = [[1979-05-27]] => weights: row 0, column 0: datetime.date(1979, 5, 27) is not a number
 weights = [[[1]]] => axes: missing; lists 3 deep need one of channel,row,column
 weights = [[1]] | axes = 'column' => weights: column 0: [1] is not a number
@@ -160,7 +160,7 @@ weights = [[1, 2]] | anchor = [0.5, 0] => anchor: there is no row 0.5: count fro
 generator = 'deblur' | parameters = { of = 3 } => parameters: of: expected the name of a kernel, got 3
 wieghts = [[1]] => wieghts: unknown key (did you mean 'weights'?)
 generator = 'gausian' => generator: unknown value 'gausian' (did you mean 'gaussian'?)
-generator = 'box' | parameters = { size = [1, true] } => parameters: size: True is not a number
+generator = 'box' | parameters = { size = [1, true] } => parameters: size: a boolean is not a number
 generator = 'box' | parameters = 3 => parameters: expected a table of parameters, got 3
 generator = 'box' | divisor = 2 => divisor: cannot be used with generator
 """
@@ -203,7 +203,7 @@ WRONG = [
     ("k.mat", b"MATLAB 5.0 MAT-file", "a file of MATLAB, not of libvips"),
     ("k.npy", npy([[1, 2]])[:-1], "unusable .npy data"),
     ("k.npy", npy(np.array([[1, "x"]], object)), "unusable .npy data ('Object arrays cannot be loaded"),
-    ("k.npy", npy([[True]]), "row 0, column 0: True is not a number"),
+    ("k.npy", npy([[True]]), "row 0, column 0: a boolean is not a number"),
     ("k.npy", npy(np.ones((3, 3, 3))), "an array of float64 and shape (3, 3, 3) is not a kernel"),
     ("k.csv", b"1 " * 2**20, "larger than 1 MiB"),
 ]
