@@ -22,10 +22,10 @@ from typing import BinaryIO, TypeAlias
 from convfilter.errors import ImageError, OptionError, describe, discard, escaped
 from convfilter.signals import at_stop, starting
 
-try:
+if sys.platform == "win32":  # a file cannot be renamed there while it is open, so it is closed first
+    fcntl = None
+else:
     import fcntl
-except ImportError:  # Windows; a file cannot be renamed there while it is open, so it is closed first
-    fcntl = None  # type: ignore[assignment]  # a module or nothing: no type says both
 
 
 STREAM = "-"

@@ -534,7 +534,7 @@ def _part(slices: Sequence[Slice], steps: Sequence[Step], divisor: Number) -> Pa
 
 
 def _combined(parts: Sequence[Part], combine: str | None) -> tuple[Number, list[Step]]:
-    """Return what becomes of the values of parts, and the step to it if there are several."""
+    """Return the value of all parts together, and the step that combines them if there are several."""
     values = [part.value for part in parts]
     numbers = [figure(value) for value in values]
     if combine is None:

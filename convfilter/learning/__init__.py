@@ -25,7 +25,7 @@ from convfilter.options import Border, LearnedChannels
 
 # Digits of a weight, counted from the largest one's first: kernels of whole numbers come out as such.
 _DIGITS = 10
-# Refinement stops when a step changes the weights by less than this part of the largest, or after so many.
+# Refinement stops after a step smaller than this fraction of the largest weight, and after three at most.
 _STILL, _STEPS = 1e-9, 3
 # Weights that may be off by more, in units of the largest, are not known.
 _UNCERTAIN = 0.05
