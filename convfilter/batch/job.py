@@ -20,7 +20,7 @@ import numpy as np
 
 from convfilter.batch.plan import Job, Settings, format_of_stdin
 from convfilter.convolution.execute import available_threads
-from convfilter.errors import ConvfilterError, ImageError, describe, internal_error
+from convfilter.errors import ConvfilterError, ImageError, counted, describe, internal_error
 from convfilter.files import STREAM, Attributes, OutputExistsError, attributes_of, write_output
 from convfilter.filtering import filter_image, options_for, plan_chain
 from convfilter.filtering.blend import check_region
@@ -47,6 +47,7 @@ class Result:
     samples: int = 0  # those in which saturated ones were counted
     clipped_below: float | None = None  # shares of samples
     clipped_above: float | None = None
+    marked: int = 0  # results that equal the mark of missing samples without being missing
     seconds: float = 0.0
     disk_full: bool = False  # the rest of the run would fail too
     hint: str | None = None  # how to see more of the result; empty if there is nothing to gain
@@ -57,6 +58,13 @@ class Result:
         self.status = status  # or done, skipped, planned, not attempted
         self.error = error  # whose message is one line
         self.warnings: list[str] = []
+
+    def warn_of_marks(self) -> None:
+        """Warn, once for all frames, of results that will be taken for missing samples."""
+        if self.marked and self.status == "done":
+            equal = f"{counted(self.marked, 'result')} equal{'s' * (self.marked == 1)}"
+            fault = f"{equal} the mark of missing samples, and will be taken for missing"
+            self.warnings.append(f"{fault}: try another --range")
 
 
 def not_attempted(job: Job) -> Result:
@@ -114,6 +122,7 @@ def filter_job(
     """Filter one image as `run_job` does, but raise what is wrong with it."""
     if _is_stream_of_images(job, settings):
         _filter_stream(job, _with_masks(job, settings), result)
+        result.warn_of_marks()
         return
     preserve = attributes_of(job.source) if settings.batch.preserve else None  # reading changes a time
     with contextlib.ExitStack() as opened:
@@ -149,6 +158,7 @@ def filter_job(
             preserve=preserve,
             repeated=repeated,
         )
+    result.warn_of_marks()
 
 
 def _with_masks(job: Job, settings: Settings) -> Settings:
@@ -352,10 +362,7 @@ def _filter(picture: Picture, settings: Settings, result: Result) -> tuple[int, 
         replace_input=True,
     )
     picture.pixels = filtered.pixels
-    if filtered.marked:
-        alike = "1 result equals" if filtered.marked == 1 else f"{filtered.marked} results equal"
-        fault = f"{alike} {options.missing:g}, the mark of missing samples"
-        result.warnings.append(f"{fault}, and will be taken for missing: try another --range")
+    result.marked += filtered.marked
     frames, *picture.grid = _grid(filtered.axes)
     if len(shape) < 4:
         picture.metadata = picture.metadata.resized(shape, picture.pixels.shape)

@@ -360,7 +360,10 @@ def _marked(result: np.ndarray, stage: Stage, missing: Any) -> int:
     number = isinstance(missing, int | float | np.number)
     if not number or not (np.isfinite(missing) and depth.low <= missing <= depth.high):
         return 0
-    mark = np.array([missing], depth.dtype)
+    with np.errstate(over="ignore"):
+        mark = np.array([missing], depth.dtype)
+    if depth.integer and mark[0] != missing:  # no integer equals a fraction
+        return 0
     colours = result[..., : -1 if stage.alpha is not None else None]
     alike = colours == rescaled(mark, depth, levels)
     if stage.missing is None:

@@ -120,9 +120,13 @@ def test_results_that_equal_the_mark_are_counted(options, tmp_path, monkeypatch,
     np.save("a.npy", pixels)
     filter_file("a.npy", "b.npy", "sobel", missing=0, **options)
     count = np.count_nonzero(np.load("b.npy") == 0) - 1
-    assert f"{count} results equal 0, the mark" in str(recwarn.list[0].message)
-    filter_file("a.npy", "c.npy", "sobel", missing=9)
-    assert len(recwarn.list) == 1
+    assert f"{count} results equal the mark" in str(recwarn.list[0].message)
+    for number, mark in enumerate((9, 0.5)):  # no result equals these
+        filter_file("a.npy", f"c{number}.npy", "sobel", missing=mark)
+    np.save("d.npy", np.stack([pixels] * 3)[..., np.newaxis])
+    filter_file("d.npy", "e.npy", "sobel", missing=0, frames="each", **options)
+    assert f"{3 * count} results equal" in str(recwarn.list[1].message)
+    assert len(recwarn.list) == 2
 
 
 @pytest.mark.parametrize("kernel", ["blur", "sharpen", "gaussian:sigma=1"])
